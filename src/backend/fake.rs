@@ -1,0 +1,197 @@
+//! A scripted driver, to stop a call at every await point and to let steps fail. For tests only.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use parking_lot::Mutex;
+use sqlx::SqlStr;
+
+use super::{Connector, Done, RawConnection, Request, Sink};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Dialect;
+use crate::value::RawRow;
+
+/// What happens to the next step of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// The server answers with an error and has done nothing.
+    Error,
+    /// The connection breaks after the server has done it.
+    Broken,
+    /// The server never answers.
+    Never,
+}
+
+/// What the server knows.
+#[derive(Debug, Default)]
+pub(crate) struct Server {
+    /// For each connection ever opened: how many levels are open on the server, or `None` after it was closed.
+    pub(crate) depths: Vec<Option<usize>>,
+    /// Each statement with the connection and the depth it ran at.
+    pub(crate) log: Vec<(usize, usize, String)>,
+    gates: VecDeque<(&'static str, Gate)>,
+}
+
+/// A server in memory whose connections take two await points for each call: one before it acts, one before it
+/// answers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FakeConnector {
+    pub(crate) server: Arc<Mutex<Server>>,
+    /// Whether a call dropped half-way leaves the connection usable.
+    pub(crate) survives: bool,
+}
+
+impl FakeConnector {
+    /// Has the next call of this name meet a gate.
+    pub(crate) fn gate(&self, call: &'static str, gate: Gate) {
+        self.server.lock().gates.push_back((call, gate));
+    }
+
+    pub(crate) fn open(&self) -> usize {
+        self.server.lock().depths.iter().flatten().count()
+    }
+}
+
+impl Connector for FakeConnector {
+    fn dialect(&self) -> Dialect {
+        Dialect::MySql
+    }
+
+    fn runtime_bound(&self) -> bool {
+        true
+    }
+
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {
+        Box::pin(async move {
+            pause().await;
+            let id = {
+                let mut server = self.server.lock();
+                server.depths.push(Some(0));
+                server.depths.len() - 1
+            };
+            let connection = FakeConnection {
+                connector: self.clone(),
+                id,
+                depth: 0,
+            };
+            pause().await;
+            Ok(Box::new(connection) as Box<dyn RawConnection>)
+        })
+    }
+}
+
+struct FakeConnection {
+    connector: FakeConnector,
+    id: usize,
+    /// What the client believes.
+    depth: usize,
+}
+
+impl Drop for FakeConnection {
+    fn drop(&mut self) {
+        self.connector.server.lock().depths[self.id] = None;
+    }
+}
+
+/// An await point.
+async fn pause() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if waited {
+            return std::task::Poll::Ready(());
+        }
+        waited = true;
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
+impl FakeConnection {
+    /// One call: the server moves to `depth` if it is given.
+    async fn call(&mut self, name: &'static str, text: &str, depth: Option<usize>) -> Result<()> {
+        pause().await;
+        let gate = {
+            let mut server = self.connector.server.lock();
+            let found = server.gates.iter().position(|(gated, _)| *gated == name);
+            let gate = found.and_then(|at| server.gates.remove(at)).map(|(_, gate)| gate);
+            if gate != Some(Gate::Error) {
+                let now = server.depths[self.id].unwrap_or_default();
+                server.log.push((self.id, now, text.to_owned()));
+                if let Some(depth) = depth {
+                    server.depths[self.id] = Some(depth);
+                }
+            }
+            gate
+        };
+        pause().await;
+        match gate {
+            None => {
+                self.depth = depth.unwrap_or(self.depth);
+                Ok(())
+            }
+            Some(Gate::Error) => Err(Error::new(ErrorKind::Database, "scripted").with_code("XX000")),
+            Some(Gate::Broken) => Err(Error::new(ErrorKind::ConnectionLost, "scripted").fatal()),
+            Some(Gate::Never) => std::future::pending().await,
+        }
+    }
+}
+
+impl RawConnection for FakeConnection {
+    fn run<'a>(&'a mut self, request: Request<'a>, _sink: &'a mut dyn Sink) -> BoxFuture<'a, Result<Done>> {
+        Box::pin(async move {
+            self.call("run", request.statement.text(), None).await?;
+            Ok(Done {
+                rows_affected: 1,
+                last_insert_id: None,
+            })
+        })
+    }
+
+    fn stream<'a>(&'a mut self, _request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
+        Box::pin(futures::stream::empty())
+    }
+
+    fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Done>> {
+        Box::pin(async move {
+            self.call("script", sql.as_str(), None).await?;
+            Ok(Done::default())
+        })
+    }
+
+    fn begin(&mut self, _sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
+        let depth = self.depth + 1;
+        Box::pin(async move { self.call("begin", "begin", Some(depth)).await })
+    }
+
+    fn commit(&mut self) -> BoxFuture<'_, Result<()>> {
+        let depth = self.depth - 1;
+        Box::pin(async move { self.call("commit", "commit", Some(depth)).await })
+    }
+
+    fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { self.call("rollback", "rollback", Some(depth)).await })
+    }
+
+    fn depth(&self) -> usize {
+        self.depth
+    }
+
+    fn reset(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { self.call("reset", "reset", Some(0)).await })
+    }
+
+    fn ping(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { self.call("ping", "ping", None).await })
+    }
+
+    fn interrupted(&self, _answered: bool) -> bool {
+        self.connector.survives
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move { Ok(()) })
+    }
+}

@@ -1,0 +1,144 @@
+//! The seam between the library and the drivers. Everything to the right of this module knows a database
+//! only through these traits.
+
+#[cfg(test)]
+pub(crate) mod fake;
+#[cfg(feature = "mysql")]
+mod mysql;
+mod native;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+pub(crate) mod support;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use sqlx::SqlStr;
+
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::{Dialect, Statement};
+use crate::value::{RawRow, Value};
+
+pub use native::FromRow;
+
+/// The connector for what the URL names: the list of drivers.
+pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
+    let dialect = config.url().dialect();
+    match dialect {
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => postgres::connector(config),
+        #[cfg(feature = "mysql")]
+        Dialect::MySql => mysql::connector(config),
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => sqlite::connector(config),
+        #[allow(unreachable_patterns, reason = "reachable when a backend is left out")]
+        _ => Err(left_out(dialect)),
+    }
+}
+
+#[allow(dead_code, reason = "unused when every backend is compiled in")]
+fn left_out(dialect: Dialect) -> Error {
+    let feature = match dialect {
+        Dialect::Postgres => "postgres",
+        Dialect::MySql => "mysql",
+        Dialect::Sqlite => "sqlite",
+    };
+    Error::new(ErrorKind::Config, format!("{dialect} is not compiled in")).help(format!(
+        "enable it in Cargo.toml: ebbtide = {{ …, features = [\"{feature}\"] }}"
+    ))
+}
+
+/// What a finished statement tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Done {
+    /// The number of rows inserted, updated or deleted.
+    pub rows_affected: u64,
+    /// The key of the last inserted row: MySQL's and MariaDB's `AUTO_INCREMENT`, SQLite's `rowid`. `None` where the
+    /// server does not tell it (PostgreSQL: use `RETURNING`).
+    pub last_insert_id: Option<i64>,
+}
+
+impl Done {
+    /// Adds what the next statement of a script, or the next batch, tells.
+    pub(crate) fn absorb(&mut self, next: Self) {
+        self.rows_affected += next.rows_affected;
+        self.last_insert_id = next.last_insert_id.or(self.last_insert_id);
+    }
+}
+
+/// One statement with its parameters, in the order of the backend's placeholders.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) statement: &'a Statement,
+    pub(crate) values: &'a [Value],
+}
+
+/// Makes connections of one database.
+pub(crate) trait Connector: Debug + Send + Sync {
+    fn dialect(&self) -> Dialect;
+
+    /// Whether a connection's socket belongs to the tokio runtime that opened it.
+    fn runtime_bound(&self) -> bool;
+
+    /// Opens a connection. The caller sets the time limit.
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>>;
+}
+
+/// One connection of a driver. Every call runs to its end or is dropped half-way; after a drop
+/// [`interrupted`](Self::interrupted) tells whether the connection can still be used.
+pub(crate) trait RawConnection: Send {
+    /// Runs a statement and hands each row to `sink` as it comes.
+    fn run<'a>(&'a mut self, request: Request<'a>, sink: &'a mut dyn Sink) -> BoxFuture<'a, Result<Done>>;
+
+    /// Runs a statement and yields its rows one by one; nothing is read ahead of the consumer beyond the
+    /// driver's buffer.
+    fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>>;
+
+    /// Runs text that holds no parameters, and may hold several statements, without preparing it.
+    fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Done>>;
+
+    /// Begins a transaction with `sql`, or, inside one, sets a savepoint (then `sql` is `None`).
+    fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>>;
+
+    /// Commits the innermost level: a savepoint is released, a transaction committed.
+    fn commit(&mut self) -> BoxFuture<'_, Result<()>>;
+
+    /// Rolls back until `depth` levels are left, in one round trip where the driver can.
+    fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>>;
+
+    /// How many transaction levels are open: 0 outside of any.
+    fn depth(&self) -> usize;
+
+    /// Ends whatever transaction raw SQL may have left open, in one round trip.
+    fn reset(&mut self) -> BoxFuture<'_, Result<()>>;
+
+    /// Asks the server for a sign of life, in one round trip.
+    fn ping(&mut self) -> BoxFuture<'_, Result<()>>;
+
+    /// Whether the connection can be used on after a call on it was dropped half-way. If so, the next call
+    /// first reads what is left of the dropped one. `answered` says that a row of it was seen.
+    fn interrupted(&self, answered: bool) -> bool;
+
+    /// Says good-bye to the server.
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
+}
+
+/// Takes the rows of [`RawConnection::run`].
+pub(crate) trait Sink: Send {
+    /// Takes a row, by reference or for good. An error ends the reading of rows, not the statement.
+    fn row(&mut self, row: &mut dyn Offer) -> Result<()>;
+}
+
+/// A row that is offered to a [`Sink`], which may look at it or take it.
+pub(crate) trait Offer {
+    /// The row, unless it was taken.
+    fn look(&self) -> Option<&dyn RawRow>;
+    /// The row for good.
+    fn take(&mut self) -> Option<Box<dyn RawRow>>;
+}

@@ -1,0 +1,252 @@
+//! The server's errors, by their number. SQLSTATE is coarser here: most errors share `HY000`.
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError};
+
+use crate::error::{Constraint, ConstraintKind, Error, ErrorKind};
+
+/// The library's error for one of sqlx.
+pub(super) fn error(error: sqlx::Error) -> Error {
+    let sqlx::Error::Database(database) = &error else {
+        return Error::from_sqlx(error);
+    };
+    let Some(answer) = database.try_downcast_ref::<MySqlDatabaseError>() else {
+        return Error::from_sqlx(error);
+    };
+    let number = answer.number();
+    let state = answer.code().unwrap_or("HY000").to_owned();
+    let mut mapped = of_number(number, &state, answer.message()).with_code(state);
+    mapped = mapped.with_source(error);
+    mapped
+}
+
+fn of_number(number: u16, state: &str, message: &str) -> Error {
+    let kind = kind(number, state, message);
+    let mut mapped = Error::new(kind, format!("{message} (error {number})"));
+    if let Some(help) = advice(number) {
+        mapped = mapped.help(help);
+    }
+    if let Some(constraint) = constraint(number, state, message) {
+        mapped = mapped.with_constraint(constraint);
+    }
+    if kind == ErrorKind::ConnectionLost || number == PACKET_TOO_LARGE {
+        mapped = mapped.fatal();
+    }
+    if kind == ErrorKind::LockTimeout || number == NEEDS_REPREPARE {
+        mapped = mapped.retryable();
+    }
+    if kind == ErrorKind::Deadlock {
+        mapped = mapped.ending_transaction();
+    }
+    mapped
+}
+
+/// The server closes the connection after this one.
+const PACKET_TOO_LARGE: u16 = 1153;
+const NEEDS_REPREPARE: u16 = 1615;
+
+fn kind(number: u16, state: &str, message: &str) -> ErrorKind {
+    if constraint_kind(number, state).is_some() {
+        return ErrorKind::Constraint;
+    }
+    match number {
+        1045 | 1698 | 1251 | 1130 | 1820 | 1862 => ErrorKind::Authentication,
+        1049 => ErrorKind::DatabaseNotFound,
+        1040 | 1203 | 1226 | 1129 => ErrorKind::Connect,
+        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1927 | 4031 => ErrorKind::ConnectionLost,
+        1064 | 1065 | 1149 => ErrorKind::Syntax,
+        1146 | 1051 | 1054 | 1091 | 1109 | 1141 | 1176 | 1193 | 1243 | 1305 | 1360 | 1412 | 1477 | 1008 => {
+            ErrorKind::UndefinedObject
+        }
+        1050 | 1060 | 1061 | 1007 | 1304 | 1359 | 1537 | 1826 => ErrorKind::DuplicateObject,
+        1213 => ErrorKind::Deadlock,
+        // A row changed after the snapshot was taken (MariaDB with innodb_snapshot_isolation).
+        1020 => ErrorKind::Serialization,
+        1205 | 3572 => ErrorKind::LockTimeout,
+        1044 | 1142 | 1143 | 1227 | 1370 | 1095 | 1410 | 1419 => ErrorKind::Permission,
+        1792 | 1836 => ErrorKind::ReadOnly,
+        1290 if message.contains("read-only") => ErrorKind::ReadOnly,
+        3024 | 1969 => ErrorKind::Timeout,
+        1235 => ErrorKind::Unsupported,
+        1390 => ErrorKind::Parameter,
+        _ => ErrorKind::Database,
+    }
+}
+
+fn constraint_kind(number: u16, state: &str) -> Option<ConstraintKind> {
+    Some(match number {
+        1062 | 1586 | 1022 | 1169 | 1859 => ConstraintKind::Unique,
+        1451 | 1452 | 1216 | 1217 => ConstraintKind::ForeignKey,
+        1048 | 1364 => ConstraintKind::NotNull,
+        3819 => ConstraintKind::Check,
+        // MariaDB; the number has another meaning on MySQL.
+        4025 if state == "23000" => ConstraintKind::Check,
+        _ => return None,
+    })
+}
+
+/// The constraint, as far as the message tells it.
+fn constraint(number: u16, state: &str, message: &str) -> Option<Constraint> {
+    let kind = constraint_kind(number, state)?;
+    let mut constraint = Constraint::new(kind);
+    match kind {
+        ConstraintKind::Unique => {
+            // MySQL 8 writes `table.key`, MariaDB `key`.
+            let key = after(message, "for key '").and_then(|rest| rest.strip_suffix('\''));
+            match key.and_then(|key| key.split_once('.')) {
+                Some((table, key)) => {
+                    constraint.table = Some(table.to_owned());
+                    constraint.name = Some(key.to_owned());
+                }
+                None => constraint.name = key.map(str::to_owned),
+            }
+        }
+        ConstraintKind::ForeignKey => {
+            constraint.name = after(message, "CONSTRAINT `").and_then(to_backtick);
+            constraint.table = after(message, "fails (").and_then(table_of);
+        }
+        ConstraintKind::NotNull => {
+            let column = after(message, "Column '").or_else(|| after(message, "Field '"));
+            constraint.name = column
+                .and_then(|rest| rest.split_once('\''))
+                .map(|(column, _)| column.to_owned());
+        }
+        _ => {
+            let quoted = after(message, "constraint '").and_then(|rest| rest.split_once('\''));
+            let name = quoted.map(|(name, _)| name.to_owned());
+            constraint.name = name.or_else(|| after(message, "CONSTRAINT `").and_then(to_backtick));
+            constraint.table = after(message, "failed for ").and_then(table_of);
+        }
+    }
+    Some(constraint)
+}
+
+fn after<'m>(message: &'m str, words: &str) -> Option<&'m str> {
+    // The last one: the first may stand in a value that the message repeats.
+    message.rfind(words).map(|at| &message[at + words.len()..])
+}
+
+/// The name up to the backtick that ends it; one doubled belongs to the name.
+fn to_backtick(text: &str) -> Option<String> {
+    let mut name = String::new();
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter == '`' && letters.next_if_eq(&'`').is_none() {
+            return Some(name);
+        }
+        name.push(letter);
+    }
+    None
+}
+
+/// The table out of `` `database`.`table` ``.
+fn table_of(text: &str) -> Option<String> {
+    let database = to_backtick(text.strip_prefix('`')?)?;
+    let behind = text.get(database.replace('`', "``").len() + 2..)?;
+    to_backtick(behind.strip_prefix(".`")?)
+}
+
+fn advice(number: u16) -> Option<&'static str> {
+    Some(match number {
+        1146 => "did the migrations run on this database? the message names the database that was searched",
+        1046 => "the URL names no database; write one behind the host, as in `mysql://host/database`",
+        1040 | 1203 => "make the pools smaller (`pool_size`), or raise `max_connections` of the server",
+        1129 => "the server blocked this host after many failed connections; `FLUSH HOSTS` lets it in again",
+        PACKET_TOO_LARGE => "send less at once, or raise `max_allowed_packet` of the server",
+        1461 => {
+            "make `statement_cache_capacity` or the pools smaller, or raise `max_prepared_stmt_count` of the server"
+        }
+        1213 => "the server has rolled the whole transaction back; run it again",
+        1205 => "another transaction holds the lock; run this one again, or make that one shorter",
+        1366 => "the value does not fit the type or the character set of the column",
+        1406 => "the value is longer than the column",
+        _ => return None,
+    })
+}
+
+/// The library's error for a connection that could not be opened.
+pub(super) fn connect_error(options: &MySqlConnectOptions, error: sqlx::Error) -> Error {
+    let place = super::options::place(options);
+    let user = options.get_username();
+    let database = options.get_database().unwrap_or_default();
+    let number = match &error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+            return Error::unreachable_server("MySQL", &place, error);
+        }
+        sqlx::Error::Database(answer) => answer
+            .try_downcast_ref::<MySqlDatabaseError>()
+            .map(MySqlDatabaseError::number),
+        _ => None,
+    };
+    let help = match number {
+        Some(1045 | 1698) => format!("the server at {place} refused the user {user:?} or the password"),
+        Some(1130) => format!("the server at {place} does not let the user {user:?} in from this host"),
+        Some(1049) => format!(
+            "the server at {place} has no database {database:?}; make it with `CREATE DATABASE`, or correct the URL"
+        ),
+        Some(1044) => format!("the user {user:?} may not use the database {database:?}, or it does not exist"),
+        _ => return self::error(error),
+    };
+    self::error(error).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn violated(number: u16, message: &str) -> (Option<String>, Option<String>) {
+        let error = of_number(number, "23000", message);
+        assert_eq!(error.kind(), ErrorKind::Constraint);
+        let constraint = error.constraint().unwrap();
+        (constraint.name.clone(), constraint.table.clone())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be missing")]
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn constraints_are_found_in_the_messages_of_both_servers() {
+        assert_eq!(
+            violated(1062, "Duplicate entry 'a' for key 'note.title'"),
+            (some("title"), some("note"))
+        );
+        assert_eq!(
+            violated(1062, "Duplicate entry 'for key 'x'' for key 'PRIMARY'"),
+            (some("PRIMARY"), None)
+        );
+        let child = "Cannot add or update a child row: a foreign key constraint fails (`test`.`no``te`, CONSTRAINT \
+                     `note_fk` FOREIGN KEY (`user`) REFERENCES `user` (`id`))";
+        assert_eq!(violated(1452, child), (some("note_fk"), some("no`te")));
+        assert_eq!(violated(1048, "Column 'title' cannot be null"), (some("title"), None));
+        assert_eq!(
+            violated(1364, "Field 'title' doesn't have a default value"),
+            (some("title"), None)
+        );
+        assert_eq!(
+            violated(4025, "CONSTRAINT `positive` failed for `test`.`note`"),
+            (some("positive"), some("note"))
+        );
+        assert_eq!(
+            violated(3819, "Check constraint 'positive' is violated."),
+            (some("positive"), None)
+        );
+        assert_eq!(of_number(4025, "HY000", "Autoextend size").kind(), ErrorKind::Database);
+    }
+
+    #[test]
+    fn x10_deadlocks_and_lock_timeouts_may_be_tried_again() {
+        let deadlock = of_number(1213, "40001", "Deadlock found");
+        assert!(deadlock.is_retryable() && deadlock.ends_transaction());
+        let waited = of_number(1205, "HY000", "Lock wait timeout exceeded");
+        assert!(waited.is_retryable() && !waited.ends_transaction());
+        assert!(!of_number(1064, "42000", "You have an error").is_retryable());
+    }
+
+    #[test]
+    fn a_connection_the_server_gave_up_is_not_used_again() {
+        for number in [1053, 1927, 4031, PACKET_TOO_LARGE] {
+            assert!(of_number(number, "HY000", "").is_fatal(), "{number}");
+        }
+    }
+}

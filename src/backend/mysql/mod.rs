@@ -1,0 +1,84 @@
+//! MySQL and MariaDB, through sqlx.
+
+mod arguments;
+mod errors;
+mod options;
+mod session;
+mod types;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use sqlx::mysql::{MySqlArguments, MySqlQueryResult, MySqlRow};
+use sqlx::{Column, MySql, Row, SqlStr, TypeInfo};
+
+use errors::connect_error;
+use options::{connect_options, session_variables};
+use session::SessionConnector;
+
+use crate::backend::support::sqlx::{Native, SqlxConnector};
+use crate::backend::{Connector, Done};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::sql::{Dialect, Statement};
+use crate::value::{RawRow, Value, ValueRef};
+
+pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
+    let options = connect_options(config)?;
+    let tried = options.clone();
+    let inner = SqlxConnector::<MySql> {
+        options,
+        dialect: Dialect::MySql,
+        runtime_bound: true,
+        explain: Box::new(move |error| connect_error(&tried, error)),
+    };
+    Ok(match session_variables(config)? {
+        Some(variables) => Arc::new(SessionConnector { inner, variables }),
+        None => Arc::new(inner),
+    })
+}
+
+impl Native for MySql {
+    fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, MySqlArguments)> {
+        Ok((statement.sql(), arguments::arguments(values)?))
+    }
+
+    fn done(result: &MySqlQueryResult) -> Done {
+        let id = result.last_insert_id();
+        Done {
+            rows_affected: result.rows_affected(),
+            last_insert_id: (id != 0).then_some(id as i64),
+        }
+    }
+
+    fn error(error: sqlx::Error) -> Error {
+        errors::error(error)
+    }
+
+    fn survives_interruption(answered: bool) -> bool {
+        // sqlx reads the rest of a result, but not that of a PREPARE it was not waiting for any more.
+        answered
+    }
+}
+
+impl RawRow for MySqlRow {
+    fn len(&self) -> usize {
+        Row::len(self)
+    }
+
+    fn name(&self, index: usize) -> &str {
+        self.column(index).name()
+    }
+
+    fn type_name(&self, index: usize) -> &str {
+        self.column(index).type_info().name()
+    }
+
+    fn value(&self, index: usize) -> Result<ValueRef<'_>> {
+        types::value(self, index)
+    }
+
+    fn native(&self) -> &dyn Any {
+        self
+    }
+}

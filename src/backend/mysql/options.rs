@@ -1,0 +1,158 @@
+//! How to connect: from the configuration to sqlx's options, and what is set in the session afterwards.
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::{ConnectOptions, SqlStr};
+
+use crate::backend::support::sqlx::own_sql;
+use crate::config::{Config, SslMode};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The options to connect with.
+pub(super) fn connect_options(config: &Config) -> Result<MySqlConnectOptions> {
+    let (url, settings) = (config.url(), config.settings());
+    let mut options = MySqlConnectOptions::new()
+        .ssl_mode(ssl_mode(settings.ssl_mode))
+        .statement_cache_capacity(settings.statement_cache_capacity)
+        .disable_statement_logging();
+    if let Some(host) = url.host() {
+        options = options.host(host.trim_start_matches('[').trim_end_matches(']'));
+    }
+    if let Some(port) = url.port() {
+        options = options.port(port);
+    }
+    if let Some(socket) = &settings.socket {
+        options = options.socket(socket);
+    }
+    if let Some(username) = url.username() {
+        options = options.username(username);
+    }
+    if let Some(password) = url.password() {
+        options = options.password(password);
+    }
+    if let Some(database) = url.database() {
+        options = options.database(database);
+    }
+    if let Some(charset) = &settings.charset {
+        options = options.charset(word("charset", charset)?);
+    }
+    if let Some(collation) = &settings.collation {
+        options = options.collation(word("collation", collation)?);
+    }
+    if let Some(file) = &settings.ssl_root_cert {
+        options = options.ssl_ca(file);
+    }
+    if let Some(file) = &settings.ssl_cert {
+        options = options.ssl_client_cert(file);
+    }
+    if let Some(file) = &settings.ssl_key {
+        options = options.ssl_client_key(file);
+    }
+    Ok(options)
+}
+
+fn ssl_mode(mode: SslMode) -> MySqlSslMode {
+    match mode {
+        SslMode::Disable => MySqlSslMode::Disabled,
+        SslMode::Allow | SslMode::Prefer => MySqlSslMode::Preferred,
+        SslMode::Require => MySqlSslMode::Required,
+        SslMode::VerifyCa => MySqlSslMode::VerifyCa,
+        SslMode::VerifyFull => MySqlSslMode::VerifyIdentity,
+    }
+}
+
+/// The driver writes these into SQL as they are, so they must be plain words.
+fn word<'t>(name: &str, text: &'t str) -> Result<&'t str> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Ok(text);
+    }
+    let message = format!("{name}: {text:?} is not a name of letters, digits and underscores");
+    Err(Error::new(ErrorKind::Config, message))
+}
+
+/// The statement that sets the session variables of the configuration, if there are any.
+pub(super) fn session_variables(config: &Config) -> Result<Option<SqlStr>> {
+    let mut parts = Vec::new();
+    for (name, value) in &config.settings().server_settings {
+        if name.eq_ignore_ascii_case("time_zone") {
+            time_zone(value);
+            continue;
+        }
+        parts.push(format!(
+            "SESSION {} = {}",
+            word("server_settings", name)?,
+            literal(value)
+        ));
+    }
+    Ok((!parts.is_empty()).then(|| own_sql(format!("SET {}", parts.join(", ")))))
+}
+
+/// Points in time are exchanged in UTC; in another zone TIMESTAMP columns would be read wrong.
+fn time_zone(value: &str) {
+    let is_utc = ["utc", "gmt", "z", "+00:00", "etc/utc"]
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(value));
+    if !is_utc {
+        tracing::warn!("the time zone {value} is not set: sessions run in UTC, so that timestamps are read right");
+    }
+}
+
+fn literal(value: &str) -> String {
+    if value.parse::<f64>().is_ok_and(f64::is_finite) {
+        return value.to_owned();
+    }
+    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// Where the server is looked for, for messages.
+pub(super) fn place(options: &MySqlConnectOptions) -> String {
+    match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None if options.get_host().contains(':') => format!("[{}]:{}", options.get_host(), options.get_port()),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(url: &str) -> Config {
+        Config::from_url(url).unwrap()
+    }
+
+    #[test]
+    fn u1_all_parts_of_a_url_reach_the_driver() {
+        let options = connect_options(&config(
+            "mysql://ada:s%40crt@[::1]:3307/shop?ssl-mode=REQUIRED&charset=utf8",
+        ))
+        .unwrap();
+        assert_eq!(place(&options), "[::1]:3307");
+        assert_eq!(options.get_username(), "ada");
+        assert_eq!(options.get_database(), Some("shop"));
+        assert_eq!(options.get_charset(), "utf8");
+        assert!(matches!(options.get_ssl_mode(), MySqlSslMode::Required));
+        let options = connect_options(&config("mysql://ada@localhost/shop?socket=/run/mysqld/mysqld.sock")).unwrap();
+        assert_eq!(place(&options), "/run/mysqld/mysqld.sock");
+    }
+
+    #[test]
+    fn u7_session_variables_are_quoted() {
+        let sql = |url: &str| {
+            session_variables(&config(url))
+                .unwrap()
+                .map(|sql| sql.as_str().to_owned())
+        };
+        assert_eq!(sql("mysql://db/shop"), None);
+        assert_eq!(sql("mysql://db/shop?timezone=UTC"), None);
+        assert_eq!(
+            sql("mysql://db/shop?wait_timeout=60&sql_mode=a'b%5C").unwrap(),
+            r"SET SESSION sql_mode = 'a''b\\', SESSION wait_timeout = 60"
+        );
+    }
+
+    #[test]
+    fn u7_names_that_reach_sql_are_plain_words() {
+        let config = config("mysql://db/shop").charset("utf8; DROP TABLE note");
+        assert_eq!(connect_options(&config).unwrap_err().kind(), ErrorKind::Config);
+    }
+}

@@ -1,0 +1,165 @@
+//! What comes back: one column of a row, by the type the server names for it.
+
+use std::fmt::Display;
+
+use rust_decimal::Decimal;
+use sqlx::error::BoxDynError;
+use sqlx::mysql::types::MySqlTime;
+use sqlx::mysql::{MySqlRow, MySqlTypeInfo, MySqlValueRef};
+use sqlx::{Column, Decode, MySql, Row, Type, TypeInfo};
+
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::value::{Value, ValueRef};
+
+/// Reads column `index` of `row`.
+pub(super) fn value(row: &MySqlRow, index: usize) -> Result<ValueRef<'_>> {
+    // `is_null` of sqlx is not asked: it takes dates of nought for NULL.
+    let Ok(bytes) = decode::<&[u8]>(row, index) else {
+        return Ok(ValueRef::Null);
+    };
+    let info = row.column(index).type_info();
+    let name = info.name();
+    match name {
+        "BIGINT" | "INT" | "MEDIUMINT" | "SMALLINT" | "TINYINT" => integer(row, index, name),
+        // TINYINT(1), signed or not.
+        "BOOLEAN" if !<u64 as Type<MySql>>::compatible(info) => integer(row, index, name),
+        "YEAR" => whole(row, index, name).map(|year| ValueRef::I64(year as i64)),
+        "BOOLEAN" | "BIGINT UNSIGNED" | "INT UNSIGNED" | "MEDIUMINT UNSIGNED" | "SMALLINT UNSIGNED"
+        | "TINYINT UNSIGNED" | "BIT" => whole(row, index, name).map(ValueRef::U64),
+        "FLOAT" => read(row, index, name).map(ValueRef::F32),
+        "DOUBLE" => read(row, index, name).map(ValueRef::F64),
+        "DECIMAL" => decimal(utf8(bytes)?).map(ValueRef::Decimal),
+        "DATETIME" => date_time(row, index, bytes, name).map(ValueRef::DateTime),
+        "TIMESTAMP" => date_time(row, index, bytes, name).map(|moment| ValueRef::Timestamp(moment.and_utc())),
+        "DATE" => date(row, index, bytes).map(ValueRef::Date),
+        "TIME" => time(row, index).map(ValueRef::Time),
+        "JSON" => json(bytes).map(ValueRef::Owned),
+        "NULL" => Ok(ValueRef::Null),
+        _ if is_text(info) => utf8(bytes).map(ValueRef::Text),
+        _ => Ok(ValueRef::Bytes(bytes)),
+    }
+}
+
+/// Whether a column of letters or bytes holds letters: the collation tells, the name does not.
+fn is_text(info: &MySqlTypeInfo) -> bool {
+    <str as Type<MySql>>::compatible(info) || matches!(info.name(), "ENUM" | "SET")
+}
+
+fn decode<'r, T: Decode<'r, MySql>>(row: &'r MySqlRow, index: usize) -> Result<T, BoxDynError> {
+    let raw: MySqlValueRef<'r> = row.try_get_raw(index)?;
+    T::decode(raw)
+}
+
+fn read<'r, T: Decode<'r, MySql>>(row: &'r MySqlRow, index: usize, name: &str) -> Result<T> {
+    decode(row, index).map_err(|why| unreadable(name, &why))
+}
+
+fn integer<'r>(row: &'r MySqlRow, index: usize, name: &str) -> Result<ValueRef<'r>> {
+    read(row, index, name).map(ValueRef::I64)
+}
+
+fn whole(row: &MySqlRow, index: usize, name: &str) -> Result<u64> {
+    read(row, index, name)
+}
+
+fn unreadable(name: &str, why: &dyn Display) -> Error {
+    Error::new(ErrorKind::Decode, format!("a {name} cannot be read: {why}"))
+        .help("cast it in the SQL (`CAST(column AS CHAR)`) and read a String")
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|why| {
+        Error::new(
+            ErrorKind::Decode,
+            format!("the server sent text that is not UTF-8: {why}"),
+        )
+        .help("is the character set of the connection `utf8mb4`?")
+    })
+}
+
+/// Reads a decimal number without rounding it; zeros behind the point may be dropped.
+fn decimal(text: &str) -> Result<Decimal> {
+    let mut rest = text;
+    loop {
+        if let Ok(value) = Decimal::from_str_exact(rest) {
+            return Ok(value);
+        }
+        let shorter = rest.strip_suffix('0').or_else(|| rest.strip_suffix('.'));
+        rest = match shorter.filter(|_| rest.contains('.')) {
+            Some(shorter) => shorter,
+            None => return Err(unreadable("DECIMAL", &"it has more digits than Decimal holds (28)")),
+        };
+    }
+}
+
+/// MySQL allows dates of nought, which no calendar has.
+fn is_nought(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&0) || bytes.starts_with(b"0000-00-00")
+}
+
+fn nought(name: &str) -> Error {
+    unreadable(name, &"it is 0000-00-00, which is no date")
+        .help("set the sql_mode NO_ZERO_DATE and store NULL instead, or read `NULLIF(column, '0000-00-00')`")
+}
+
+fn date(row: &MySqlRow, index: usize, bytes: &[u8]) -> Result<NaiveDate> {
+    if is_nought(bytes) {
+        return Err(nought("DATE"));
+    }
+    read(row, index, "DATE")
+}
+
+fn date_time(row: &MySqlRow, index: usize, bytes: &[u8], name: &str) -> Result<NaiveDateTime> {
+    if is_nought(bytes) {
+        return Err(nought(name));
+    }
+    read(row, index, name)
+}
+
+/// A TIME of MySQL is a span of up to 839 hours, before or after; only those within a day are times of day.
+fn time(row: &MySqlRow, index: usize) -> Result<NaiveTime> {
+    let span: MySqlTime = read(row, index, "TIME")?;
+    let (minute, second) = (span.minutes().into(), span.seconds().into());
+    let time = NaiveTime::from_hms_micro_opt(span.hours(), minute, second, span.microseconds());
+    time.filter(|_| span.is_valid_time_of_day())
+        .ok_or_else(|| unreadable("TIME", &format!("{span} is no time of day")))
+}
+
+fn json(bytes: &[u8]) -> Result<Value> {
+    let document = serde_json::from_slice(bytes);
+    document
+        .map(Value::Json)
+        .map_err(|why| unreadable("JSON", &why).with_source(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn q4_decimals_are_read_exactly_or_not_at_all() {
+        assert_eq!(decimal("1.50").unwrap().to_string(), "1.50");
+        assert_eq!(
+            decimal("1.500000000000000000000000000000").unwrap(),
+            Decimal::new(15, 1)
+        );
+        assert_eq!(decimal("-79228162514264337593543950335").unwrap(), Decimal::MIN);
+        for long in [
+            "0.1234567890123456789012345678901",
+            "79228162514264337593543950336",
+            "",
+            "x",
+        ] {
+            assert_eq!(decimal(long).unwrap_err().kind(), ErrorKind::Decode, "{long}");
+        }
+    }
+
+    #[test]
+    fn q4_dates_of_nought_are_told_from_null() {
+        assert!(is_nought(&[0]));
+        assert!(is_nought(b"0000-00-00 00:00:00"));
+        assert!(!is_nought(b"2026-11-21"));
+    }
+}

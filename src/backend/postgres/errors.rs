@@ -1,0 +1,171 @@
+//! The server's errors, by their SQLSTATE.
+
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
+
+use crate::error::{Constraint, ConstraintKind, Error, ErrorKind};
+
+/// The library's error for one of sqlx.
+pub(super) fn error(error: sqlx::Error) -> Error {
+    let sqlx::Error::Database(database) = &error else {
+        return Error::from_sqlx(error);
+    };
+    let Some(answer) = database.try_downcast_ref::<PgDatabaseError>() else {
+        return Error::from_sqlx(error);
+    };
+    let mut mapped = Error::new(kind(answer), message(answer)).with_code(answer.code());
+    if let Some(help) = help(answer) {
+        mapped = mapped.help(help);
+    }
+    if let Some(constraint) = constraint(answer) {
+        mapped = mapped.with_constraint(constraint);
+    }
+    if is_fatal(answer) {
+        mapped = mapped.fatal();
+    }
+    if is_retryable(answer.code()) {
+        mapped = mapped.retryable();
+    }
+    mapped.with_source(error)
+}
+
+fn kind(answer: &PgDatabaseError) -> ErrorKind {
+    match answer.code() {
+        "28000" | "28P01" => ErrorKind::Authentication,
+        "3D000" => ErrorKind::DatabaseNotFound,
+        // Too many connections, starting up, in recovery.
+        "53300" | "57P03" => ErrorKind::Connect,
+        // Ended by an administrator, a crash of another process, a database that was dropped, a session limit.
+        "57P01" | "57P02" | "57P04" | "57P05" | "25P03" | "25P04" => ErrorKind::ConnectionLost,
+        "57014" if answer.message().contains("timeout") => ErrorKind::Timeout,
+        "55P03" => ErrorKind::LockTimeout,
+        "40001" => ErrorKind::Serialization,
+        "40P01" => ErrorKind::Deadlock,
+        "42501" => ErrorKind::Permission,
+        "25006" => ErrorKind::ReadOnly,
+        "25P02" => ErrorKind::TransactionAborted,
+        "0A000" => ErrorKind::Unsupported,
+        "42601" => ErrorKind::Syntax,
+        "42P01" | "42703" | "42883" | "42704" | "3F000" | "34000" | "3B001" | "26000" => ErrorKind::UndefinedObject,
+        "42P07" | "42701" | "42710" | "42723" | "42P04" | "42P06" | "42P05" | "42P03" | "42712" => {
+            ErrorKind::DuplicateObject
+        }
+        "42P02" | "42P18" => ErrorKind::Parameter,
+        "23505" | "23503" | "23001" | "23502" | "23514" | "23P01" => ErrorKind::Constraint,
+        code if code.starts_with("08") => ErrorKind::ConnectionLost,
+        _ => ErrorKind::Database,
+    }
+}
+
+fn is_fatal(answer: &PgDatabaseError) -> bool {
+    matches!(answer.severity(), PgSeverity::Fatal | PgSeverity::Panic) || kind(answer) == ErrorKind::ConnectionLost
+}
+
+/// Lock time-outs, and a prepared statement whose table has changed: on another connection, or prepared anew, it works.
+fn is_retryable(code: &str) -> bool {
+    matches!(code, "40001" | "40P01" | "55P03")
+}
+
+/// The server's message, with its detail.
+fn message(answer: &PgDatabaseError) -> String {
+    match answer.detail() {
+        Some(detail) => format!("{}\n  detail: {detail}", answer.message()),
+        None => answer.message().to_owned(),
+    }
+}
+
+fn constraint(answer: &PgDatabaseError) -> Option<Constraint> {
+    let kind = match answer.code() {
+        "23505" => ConstraintKind::Unique,
+        "23503" | "23001" => ConstraintKind::ForeignKey,
+        "23502" => ConstraintKind::NotNull,
+        "23514" => ConstraintKind::Check,
+        "23P01" => ConstraintKind::Exclusion,
+        _ => return None,
+    };
+    let mut constraint = Constraint::new(kind);
+    // A NOT NULL has no name before PostgreSQL 18; its column stands for it.
+    constraint.name = answer.constraint().or_else(|| answer.column()).map(str::to_owned);
+    constraint.table = answer.table().map(str::to_owned);
+    Some(constraint)
+}
+
+/// The server's hint, and what a newcomer may want to know.
+fn help(answer: &PgDatabaseError) -> Option<String> {
+    let ours = advice(answer.code(), answer.message());
+    match (answer.hint(), ours) {
+        (Some(hint), Some(ours)) => Some(format!("{hint}\n  help: {ours}")),
+        (Some(hint), None) => Some(hint.to_owned()),
+        (None, ours) => ours.map(str::to_owned),
+    }
+}
+
+fn advice(code: &str, message: &str) -> Option<&'static str> {
+    Some(match code {
+        "42P01" => "did the migrations run on this database? names are looked up in the schemas of `search_path`",
+        "42804" => "give the parameter the type of the column with a cast, as in `:value::the_type`",
+        "42883" if message.contains("operator does not exist") => {
+            "the two sides are of different types; cast the parameter, as in `:value::the_type`"
+        }
+        "42P18" => "the server cannot tell the type of the parameter; cast it, as in `:value::text`",
+        "25P02" => "an earlier statement of this transaction failed; only a rollback is possible now",
+        "0A000" if message.starts_with("cached plan") => {
+            "the table was altered after this connection had prepared the statement; run it on a new connection"
+        }
+        "53300" => "make the pools smaller (`pool_size`), or raise `max_connections` of the server",
+        "26000" => {
+            "a pooler between here and the server may lose prepared statements; set `statement_cache_capacity=0`"
+        }
+        "42P05" => {
+            "a pooler between here and the server may mix prepared statements up; set `statement_cache_capacity=0`"
+        }
+        _ => return None,
+    })
+}
+
+/// The library's error for a connection that could not be opened.
+pub(super) fn connect_error(options: &PgConnectOptions, error: sqlx::Error) -> Error {
+    let place = super::options::place(options);
+    let user = options.get_username();
+    // Without a name the server takes the one of the user.
+    let database = options.get_database().unwrap_or(user);
+    if let sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) = &error {
+        return Error::unreachable_server("PostgreSQL", &place, error);
+    }
+    let mapped = self::error(error);
+    let help = match mapped.sqlstate() {
+        Some("28P01") => format!("the server at {place} refused the password of the user {user:?}"),
+        Some("28000") => format!("the server at {place} does not let the user {user:?} in; does the role exist, and does `pg_hba.conf` allow it?"),
+        Some("3D000") => format!("the server at {place} has no database {database:?}; make it with `CREATE DATABASE`, or correct the URL"),
+        Some("57P03") => format!("the server at {place} is starting up or shutting down; try again in a moment"),
+        Some("42704" | "22023") => "a parameter of the session is unknown to the server, or has a value it does not take; see the options of the URL".to_owned(),
+        _ => return mapped,
+    };
+    mapped.help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_driver_itself_are_told_apart() {
+        let broken = error(sqlx::Error::Io(std::io::Error::from(
+            std::io::ErrorKind::ConnectionReset,
+        )));
+        assert_eq!(broken.kind(), ErrorKind::ConnectionLost);
+        assert!(broken.is_fatal());
+        assert_eq!(error(sqlx::Error::RowNotFound).kind(), ErrorKind::RowNotFound);
+        assert!(error(sqlx::Error::Protocol("nonsense".into())).is_fatal());
+    }
+
+    #[test]
+    fn advice_is_given_where_newcomers_stumble() {
+        assert!(advice("42P01", "").unwrap().contains("migrations"));
+        assert!(
+            advice("0A000", "cached plan must not change result type")
+                .unwrap()
+                .contains("altered")
+        );
+        assert_eq!(advice("22001", "value too long"), None);
+    }
+}

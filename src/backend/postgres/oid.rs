@@ -1,0 +1,93 @@
+//! The numbers of PostgreSQL's own types. They are fixed for all servers: `src/include/catalog/pg_type.dat` of PostgreSQL
+//! lists them.
+
+/// No type is declared: the server infers it.
+pub(super) const UNDECLARED: u32 = 0;
+
+pub(super) const BOOL: u32 = 16;
+pub(super) const BYTEA: u32 = 17;
+pub(super) const CHAR: u32 = 18;
+pub(super) const NAME: u32 = 19;
+pub(super) const INT8: u32 = 20;
+pub(super) const INT2: u32 = 21;
+pub(super) const INT2VECTOR: u32 = 22;
+pub(super) const INT4: u32 = 23;
+pub(super) const TEXT: u32 = 25;
+pub(super) const OID: u32 = 26;
+pub(super) const XID: u32 = 28;
+pub(super) const CID: u32 = 29;
+pub(super) const OIDVECTOR: u32 = 30;
+pub(super) const JSON: u32 = 114;
+pub(super) const XML: u32 = 142;
+pub(super) const CIDR: u32 = 650;
+pub(super) const FLOAT4: u32 = 700;
+pub(super) const FLOAT8: u32 = 701;
+pub(super) const UNKNOWN: u32 = 705;
+pub(super) const MACADDR8: u32 = 774;
+pub(super) const MACADDR: u32 = 829;
+pub(super) const INET: u32 = 869;
+pub(super) const BPCHAR: u32 = 1042;
+pub(super) const VARCHAR: u32 = 1043;
+pub(super) const DATE: u32 = 1082;
+pub(super) const TIME: u32 = 1083;
+pub(super) const TIMESTAMP: u32 = 1114;
+pub(super) const TIMESTAMPTZ: u32 = 1184;
+pub(super) const INTERVAL: u32 = 1186;
+pub(super) const NUMERIC: u32 = 1700;
+pub(super) const VOID: u32 = 2278;
+pub(super) const UUID: u32 = 2950;
+pub(super) const JSONB: u32 = 3802;
+pub(super) const XID8: u32 = 5069;
+
+/// Types made by users have numbers from here on.
+pub(super) const FIRST_OF_USERS: u32 = 16_384;
+
+/// Each type that has values here, with the type of its arrays.
+const ARRAYS: [(u32, u32); 27] = [
+    (BOOL, 1000),
+    (BYTEA, 1001),
+    (CHAR, 1002),
+    (NAME, 1003),
+    (INT2, 1005),
+    (INT4, 1007),
+    (TEXT, 1009),
+    (INT8, 1016),
+    (FLOAT4, 1021),
+    (FLOAT8, 1022),
+    (OID, 1028),
+    (BPCHAR, 1014),
+    (VARCHAR, 1015),
+    (MACADDR, 1040),
+    (MACADDR8, 775),
+    (INET, 1041),
+    (CIDR, 651),
+    (DATE, 1182),
+    (TIME, 1183),
+    (TIMESTAMP, 1115),
+    (TIMESTAMPTZ, 1185),
+    (INTERVAL, 1187),
+    (NUMERIC, 1231),
+    (UUID, 2951),
+    (JSON, 199),
+    (JSONB, 3807),
+    (XML, 143),
+];
+
+/// The type of arrays of `element`.
+pub(super) fn array_of(element: u32) -> Option<u32> {
+    ARRAYS.iter().find(|(of, _)| *of == element).map(|(_, array)| *array)
+}
+
+/// The type of the members of `array`.
+pub(super) fn element_of(array: u32) -> Option<u32> {
+    match array {
+        INT2VECTOR => Some(INT2),
+        OIDVECTOR => Some(OID),
+        _ => ARRAYS.iter().find(|(_, it)| *it == array).map(|(of, _)| *of),
+    }
+}
+
+/// Whether a type travels as its text in the binary format, too.
+pub(super) fn is_text(oid: u32) -> bool {
+    matches!(oid, TEXT | VARCHAR | BPCHAR | NAME | UNKNOWN | XML)
+}

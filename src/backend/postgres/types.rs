@@ -1,0 +1,291 @@
+//! What comes back: one column of a row, by the number of its type.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime};
+use ipnetwork::IpNetwork;
+use sqlx::postgres::types::Oid;
+use sqlx::postgres::{PgRow, PgTypeInfo, PgTypeKind, PgValueFormat};
+use sqlx::{Column, Row, TypeInfo, ValueRef as _};
+use uuid::Uuid;
+
+use super::{array, numeric, oid, text};
+use crate::error::{Error, ErrorKind, Result};
+use crate::value::{Interval, Value, ValueRef};
+
+/// Microseconds of 2000-01-01, where PostgreSQL's time begins, after the epoch of Unix.
+const BEGINNING: i64 = 946_684_800_000_000;
+/// The sqlx name of a type that it did not look up.
+const NOT_LOOKED_UP: &str = "?";
+
+/// Reads column `index` of `row`.
+pub(super) fn value(row: &PgRow, index: usize) -> Result<ValueRef<'_>> {
+    let raw = row.try_get_raw(index).map_err(super::errors::error)?;
+    if raw.is_null() {
+        return Ok(ValueRef::Null);
+    }
+    let bytes = raw.as_bytes().map_err(|error| broken(&error.to_string()))?;
+    let info = row.column(index).type_info();
+    let oid = info.oid().map_or(oid::UNKNOWN, |Oid(oid)| oid);
+    match raw.format() {
+        PgValueFormat::Binary => binary(oid, Some(info), bytes),
+        PgValueFormat::Text => textual(oid, utf8(bytes)?),
+    }
+}
+
+/// Reads a value in the binary format. `info` is what is known of types that the server does not bring along.
+pub(super) fn binary<'r>(oid: u32, info: Option<&PgTypeInfo>, bytes: &'r [u8]) -> Result<ValueRef<'r>> {
+    Ok(match oid {
+        oid::INT8 => ValueRef::I64(i64::from_be_bytes(fixed(bytes)?)),
+        oid::INT4 => ValueRef::I64(i32::from_be_bytes(fixed(bytes)?).into()),
+        oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME | oid::UNKNOWN | oid::XML => ValueRef::Text(utf8(bytes)?),
+        oid::BOOL => ValueRef::Bool(fixed::<1>(bytes)?[0] != 0),
+        oid::INT2 => ValueRef::I64(i16::from_be_bytes(fixed(bytes)?).into()),
+        oid::FLOAT8 => ValueRef::F64(f64::from_be_bytes(fixed(bytes)?)),
+        oid::FLOAT4 => ValueRef::F32(f32::from_be_bytes(fixed(bytes)?)),
+        oid::TIMESTAMPTZ => ValueRef::Timestamp(moment(bytes, "timestamptz")?.and_utc()),
+        oid::TIMESTAMP => ValueRef::DateTime(moment(bytes, "timestamp")?),
+        oid::UUID => ValueRef::Uuid(Uuid::from_bytes(fixed(bytes)?)),
+        oid::BYTEA => ValueRef::Bytes(bytes),
+        oid::NUMERIC => ValueRef::Decimal(numeric::decode(bytes).map_err(|why| cast("numeric", why))?),
+        oid::DATE => ValueRef::Date(date(bytes)?),
+        oid::TIME => ValueRef::Time(time(bytes)?),
+        oid::JSONB => ValueRef::Owned(json(
+            bytes
+                .strip_prefix(&[1])
+                .ok_or_else(|| broken("JSONB of a newer version"))?,
+        )?),
+        oid::JSON => ValueRef::Owned(json(bytes)?),
+        oid::INTERVAL => ValueRef::Owned(Value::Interval(interval(bytes)?)),
+        oid::INET | oid::CIDR => ValueRef::Owned(Value::Inet(network(bytes)?)),
+        oid::OID | oid::XID | oid::CID => ValueRef::I64(u32::from_be_bytes(fixed(bytes)?).into()),
+        oid::XID8 => ValueRef::U64(u64::from_be_bytes(fixed(bytes)?)),
+        oid::CHAR => ValueRef::Text(char(bytes)?),
+        oid::MACADDR | oid::MACADDR8 => ValueRef::Owned(Value::Text(mac_address(bytes))),
+        oid::VOID => ValueRef::Null,
+        _ => return other(oid, info, bytes),
+    })
+}
+
+/// Reads a value of a type that is not among the common ones.
+fn other<'r>(oid: u32, info: Option<&PgTypeInfo>, bytes: &'r [u8]) -> Result<ValueRef<'r>> {
+    if oid::element_of(oid).is_some() {
+        return array::binary(None, bytes).map(ValueRef::Owned);
+    }
+    let Some(info) = info.filter(|info| info.name() != NOT_LOOKED_UP) else {
+        return Err(unreadable(&format!("with the number {oid}")));
+    };
+    match info.kind() {
+        PgTypeKind::Enum(_) => Ok(ValueRef::Text(utf8(bytes)?)),
+        PgTypeKind::Domain(base) => binary(number(base), Some(base), bytes),
+        PgTypeKind::Array(member) => array::binary(Some(member), bytes).map(ValueRef::Owned),
+        PgTypeKind::Simple if info.name().eq_ignore_ascii_case("citext") => Ok(ValueRef::Text(utf8(bytes)?)),
+        _ => Err(unreadable(info.name())),
+    }
+}
+
+/// Reads a value in the text format, which unprepared statements answer in.
+pub(super) fn textual(oid: u32, text: &str) -> Result<ValueRef<'_>> {
+    let read = match oid {
+        oid::BOOL => text::boolean(text).map(ValueRef::Bool),
+        oid::INT2 | oid::INT4 | oid::INT8 | oid::OID | oid::XID | oid::CID => text.parse().ok().map(ValueRef::I64),
+        oid::XID8 => text.parse().ok().map(ValueRef::U64),
+        oid::FLOAT4 => text.parse().ok().map(ValueRef::F32),
+        oid::FLOAT8 => text.parse().ok().map(ValueRef::F64),
+        oid::NUMERIC => {
+            let value = numeric::parse(text).map(ValueRef::Decimal);
+            return value.ok_or_else(|| {
+                cast(
+                    "numeric",
+                    "is NaN or infinite, or has more digits than Decimal holds (28)",
+                )
+            });
+        }
+        oid::BYTEA => text::bytes(text).map(|bytes| ValueRef::Owned(Value::Bytes(bytes))),
+        oid::DATE => text::date(text).map(ValueRef::Date),
+        oid::TIME => text::time(text).map(ValueRef::Time),
+        oid::TIMESTAMP => text::date_time(text).map(ValueRef::DateTime),
+        oid::TIMESTAMPTZ => text::timestamp(text).map(ValueRef::Timestamp),
+        oid::UUID => text.parse().ok().map(ValueRef::Uuid),
+        oid::JSON | oid::JSONB => return json(text.as_bytes()).map(ValueRef::Owned),
+        oid::INTERVAL => text::interval(text).map(|it| ValueRef::Owned(Value::Interval(it))),
+        oid::INET | oid::CIDR => text.parse().ok().map(|it| ValueRef::Owned(Value::Inet(it))),
+        oid::VOID => Some(ValueRef::Null),
+        oid => match oid::element_of(oid) {
+            Some(member) => return array::textual(oid, member, text).map(ValueRef::Owned),
+            None => Some(ValueRef::Text(text)),
+        },
+    };
+    read.ok_or_else(|| cast("value", "is outside of what its type holds here"))
+}
+
+/// The number of a type that the server has told.
+pub(super) fn number(info: &PgTypeInfo) -> u32 {
+    info.oid().map_or(oid::UNKNOWN, |Oid(oid)| oid)
+}
+
+/// The kind of a type, unless sqlx has only its number.
+pub(super) fn kind(info: &PgTypeInfo) -> Option<&PgTypeKind> {
+    (info.name() != NOT_LOOKED_UP).then(|| info.kind())
+}
+
+fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
+    bytes
+        .try_into()
+        .map_err(|_| broken(&format!("{} bytes where {N} were expected", bytes.len())))
+}
+
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|error| broken(&format!("text is not UTF-8: {error}")))
+}
+
+/// What the server sent does not have the form it should have.
+pub(super) fn broken(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Decode,
+        format!("the server sent a value that cannot be read: {what}"),
+    )
+}
+
+/// A value that has no place in the Rust type; as text it can be read.
+fn cast(name: &str, why: &str) -> Error {
+    Error::new(ErrorKind::Decode, format!("a {name} cannot be read: it {why}"))
+        .help("cast it to text in the SQL (`column::text`) and read a String")
+}
+
+fn unreadable(name: &str) -> Error {
+    Error::new(
+        ErrorKind::Decode,
+        format!("values of the type {name} cannot be read as they are"),
+    )
+    .help("cast it to text in the SQL (`column::text`) and read a String")
+}
+
+fn moment(bytes: &[u8], name: &str) -> Result<NaiveDateTime> {
+    let micros = i64::from_be_bytes(fixed(bytes)?);
+    if micros == i64::MAX || micros == i64::MIN {
+        return Err(cast(name, "is infinite"));
+    }
+    let since_unix = micros.checked_add(BEGINNING);
+    let moment = since_unix.and_then(DateTime::from_timestamp_micros);
+    moment
+        .map(|moment| moment.naive_utc())
+        .ok_or_else(|| cast(name, "lies too far away in time"))
+}
+
+fn date(bytes: &[u8]) -> Result<NaiveDate> {
+    const DAYS: i32 = (BEGINNING / 86_400_000_000) as i32;
+    let days = i32::from_be_bytes(fixed(bytes)?);
+    if days == i32::MAX || days == i32::MIN {
+        return Err(cast("date", "is infinite"));
+    }
+    let epoch = DateTime::UNIX_EPOCH.date_naive();
+    let date = epoch.checked_add_signed(Duration::days(i64::from(days) + i64::from(DAYS)));
+    date.ok_or_else(|| cast("date", "lies too far away in time"))
+}
+
+fn time(bytes: &[u8]) -> Result<NaiveTime> {
+    let micros = i64::from_be_bytes(fixed(bytes)?);
+    let seconds = u32::try_from(micros / 1_000_000).ok();
+    let nanos = (micros % 1_000_000 * 1000) as u32;
+    let time = seconds.and_then(|seconds| NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos));
+    time.ok_or_else(|| cast("time", "is 24:00:00, which a time of day here cannot be"))
+}
+
+fn interval(bytes: &[u8]) -> Result<Interval> {
+    let bits = u128::from_be_bytes(fixed(bytes)?);
+    let interval = Interval {
+        months: bits as i32,
+        days: (bits >> 32) as i32,
+        microseconds: (bits >> 64) as i64,
+    };
+    // PostgreSQL 17 has infinite intervals: all parts at their extremes.
+    match (interval.months, interval.days, interval.microseconds) {
+        (i32::MAX, i32::MAX, i64::MAX) | (i32::MIN, i32::MIN, i64::MIN) => Err(cast("interval", "is infinite")),
+        _ => Ok(interval),
+    }
+}
+
+fn json(bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes).map(Value::Json).map_err(|error| {
+        Error::new(ErrorKind::Decode, format!("a JSON document cannot be read: {error}")).with_source(error)
+    })
+}
+
+fn network(bytes: &[u8]) -> Result<IpNetwork> {
+    const V4: u8 = 2;
+    const V6: u8 = 3;
+    let (head, address) = bytes
+        .split_at_checked(4)
+        .ok_or_else(|| broken("a network address without a head"))?;
+    let address: IpAddr = match head[0] {
+        V4 => Ipv4Addr::from(fixed::<4>(address)?).into(),
+        V6 => Ipv6Addr::from(fixed::<16>(address)?).into(),
+        family => return Err(broken(&format!("a network address of the unknown family {family}"))),
+    };
+    IpNetwork::new(address, head[1]).map_err(|error| broken(&error.to_string()))
+}
+
+/// The type `"char"`: one byte, or none.
+fn char(bytes: &[u8]) -> Result<&str> {
+    match bytes {
+        [0] => Ok(""),
+        _ => utf8(bytes),
+    }
+}
+
+fn mac_address(bytes: &[u8]) -> String {
+    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    pairs.join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fails(oid: u32, bytes: &[u8]) -> String {
+        binary(oid, None, bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn q4_infinite_dates_and_times_are_errors_that_name_the_way_out() {
+        for (oid, bytes) in [
+            (oid::DATE, i32::MAX.to_be_bytes().to_vec()),
+            (oid::DATE, i32::MIN.to_be_bytes().to_vec()),
+            (oid::TIMESTAMP, i64::MAX.to_be_bytes().to_vec()),
+            (oid::TIMESTAMPTZ, i64::MIN.to_be_bytes().to_vec()),
+        ] {
+            let error = fails(oid, &bytes);
+            assert!(error.contains("infinite") && error.contains("::text"), "{error}");
+        }
+        assert!(fails(oid::TIME, &86_400_000_000_i64.to_be_bytes()).contains("24:00:00"));
+        assert!(fails(oid::DATE, &(i32::MAX - 1).to_be_bytes()).contains("too far"));
+    }
+
+    #[test]
+    fn q4_a_type_without_a_rust_type_is_an_error() {
+        assert!(fails(790, &[0; 8]).contains("790"));
+        assert!(binary(790, Some(&PgTypeInfo::with_oid(Oid(790))), &[0; 8]).is_err());
+    }
+
+    #[test]
+    fn q4_times_before_the_beginning_are_exact() {
+        let read = |micros: i64| moment(&micros.to_be_bytes(), "timestamp").unwrap().to_string();
+        assert_eq!(read(0), "2000-01-01 00:00:00");
+        assert_eq!(read(-1), "1999-12-31 23:59:59.999999");
+    }
+
+    proptest! {
+        #[test]
+        fn q4_no_bytes_make_reading_panic(oid in 0_u32..6000, bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = binary(oid, None, &bytes);
+        }
+
+        #[test]
+        fn q4_no_text_makes_reading_panic(oid in 0_u32..6000, text in "\\PC{0,30}") {
+            let _ = textual(oid, &text);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! SQLite's errors, by their extended result code, and by their message where the code says only "error".
+
+use sqlx::sqlite::SqliteError;
+
+use crate::config::Config;
+use crate::error::{Constraint, ConstraintKind, Error, ErrorKind};
+
+/// Another connection wrote since this transaction took its snapshot.
+const BUSY_SNAPSHOT: i32 = 517;
+
+/// The library's error for one of sqlx.
+pub(super) fn error(error: sqlx::Error) -> Error {
+    let sqlx::Error::Database(database) = &error else {
+        return Error::from_sqlx(error);
+    };
+    let code = database.try_downcast_ref::<SqliteError>().and_then(code_of);
+    match code {
+        Some(code) => of_code(code, database.message()).with_source(error),
+        None => Error::from_sqlx(error),
+    }
+}
+
+fn code_of(answer: &SqliteError) -> Option<i32> {
+    sqlx::error::DatabaseError::code(answer)?.parse().ok()
+}
+
+fn of_code(code: i32, message: &str) -> Error {
+    let kind = kind(code, message);
+    let mut mapped = Error::new(kind, message.to_owned()).with_code(code.to_string());
+    if let Some(help) = advice(code, message) {
+        mapped = mapped.help(help);
+    }
+    if let Some(constraint) = constraint(code, message) {
+        mapped = mapped.with_constraint(constraint);
+    }
+    if kind == ErrorKind::LockTimeout {
+        mapped = mapped.retryable();
+    }
+    // Out of memory, a broken disk, a broken file: the state of the transaction is anyone's guess.
+    if matches!(primary(code), 7 | 10 | 11 | 26) {
+        mapped = mapped.fatal();
+    }
+    mapped
+}
+
+/// The primary code is the lower byte of the extended one.
+fn primary(code: i32) -> i32 {
+    code & 0xff
+}
+
+fn kind(code: i32, message: &str) -> ErrorKind {
+    if constraint_kind(code).is_some() {
+        return ErrorKind::Constraint;
+    }
+    match (code, primary(code)) {
+        (BUSY_SNAPSHOT, _) => ErrorKind::Serialization,
+        (_, 5 | 6) => ErrorKind::LockTimeout,
+        (_, 8) => ErrorKind::ReadOnly,
+        (_, 14 | 26) => ErrorKind::DatabaseNotFound,
+        (_, 3 | 23) => ErrorKind::Permission,
+        (_, 1) => by_message(message),
+        _ => ErrorKind::Database,
+    }
+}
+
+fn by_message(message: &str) -> ErrorKind {
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    if says(&["no such ", "has no column named", "unknown database"]) {
+        ErrorKind::UndefinedObject
+    } else if says(&[
+        "already exists",
+        "there is already",
+        "duplicate column name",
+        "is already in use",
+    ]) {
+        ErrorKind::DuplicateObject
+    } else if says(&["syntax error", "incomplete input", "unrecognized token"]) {
+        ErrorKind::Syntax
+    } else {
+        ErrorKind::Database
+    }
+}
+
+fn constraint_kind(code: i32) -> Option<ConstraintKind> {
+    Some(match code {
+        // UNIQUE, PRIMARY KEY, ROWID.
+        2067 | 1555 | 2579 => ConstraintKind::Unique,
+        787 => ConstraintKind::ForeignKey,
+        1299 => ConstraintKind::NotNull,
+        275 => ConstraintKind::Check,
+        _ => return None,
+    })
+}
+
+/// The constraint, as far as the message tells it: `UNIQUE constraint failed: note.id, note.title`.
+fn constraint(code: i32, message: &str) -> Option<Constraint> {
+    let mut constraint = Constraint::new(constraint_kind(code)?);
+    let told = message.split_once("constraint failed: ").map(|(_, told)| told);
+    if constraint.kind != ConstraintKind::Check && told.is_some_and(|told| !told.starts_with("index '")) {
+        constraint.table = told
+            .and_then(|told| told.split_once('.'))
+            .map(|(table, _)| table.to_owned());
+    }
+    let index = told.and_then(|told| told.strip_prefix("index '")?.strip_suffix('\''));
+    constraint.name = index.or(told).map(str::to_owned);
+    Some(constraint)
+}
+
+fn advice(code: i32, message: &str) -> Option<&'static str> {
+    Some(match (code, primary(code)) {
+        (BUSY_SNAPSHOT, _) => {
+            "another connection wrote since this transaction began to read; run it again, or begin it with `.immediate()`"
+        }
+        (_, 5) => {
+            "another connection is writing; a longer `busy_timeout` waits for it, and `.immediate()` begins a transaction that writes"
+        }
+        (_, 6) => "another statement of this process uses the table",
+        (_, 8) => "the file, its directory or the URL (`mode=ro`) allows only reading",
+        (_, 14) => "does the directory exist, and may this program write to it?",
+        (_, 26) => "the file is not a SQLite database",
+        (_, 13) => "the disk or the limit of the database is full",
+        (787, _) => "a row that is referred to is missing, or is still referred to",
+        _ if message.starts_with("no such table") => {
+            "did the migrations run on this database? each file, and each database in memory, has its own tables"
+        }
+        _ => return None,
+    })
+}
+
+/// The library's error for a database that could not be opened.
+pub(super) fn connect_error(config: &Config, error: sqlx::Error) -> Error {
+    let place = super::options::place(config);
+    let mapped = self::error(error);
+    if mapped.kind() != ErrorKind::DatabaseNotFound {
+        return mapped.help(format!("while opening {place}"));
+    }
+    let message = format!("cannot open {place}: {}", mapped.message());
+    let code = mapped.sqlstate().unwrap_or_default().to_owned();
+    let opened = Error::new(ErrorKind::DatabaseNotFound, message).with_code(code);
+    opened.help(super::options::missing_help(config)).with_source(mapped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_come_from_the_code_or_the_message() {
+        for (code, message, kind) in [
+            (1, "near \"FORM\": syntax error", ErrorKind::Syntax),
+            (1, "incomplete input", ErrorKind::Syntax),
+            (1, "no such table: note", ErrorKind::UndefinedObject),
+            (1, "table note has no column named title", ErrorKind::UndefinedObject),
+            (1, "table note already exists", ErrorKind::DuplicateObject),
+            (1, "cannot commit - no transaction is active", ErrorKind::Database),
+            (5, "database is locked", ErrorKind::LockTimeout),
+            (261, "database is locked", ErrorKind::LockTimeout),
+            (517, "database is locked", ErrorKind::Serialization),
+            (1032, "attempt to write a readonly database", ErrorKind::ReadOnly),
+            (14, "unable to open database file", ErrorKind::DatabaseNotFound),
+        ] {
+            assert_eq!(of_code(code, message).kind(), kind, "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn x10_busy_databases_may_be_tried_again() {
+        for code in [5, 6, 261, 517] {
+            assert!(of_code(code, "database is locked").is_retryable(), "{code}");
+        }
+    }
+
+    #[test]
+    fn constraints_name_their_columns() {
+        let violated = |code, message: &str| {
+            let error = of_code(code, message);
+            let constraint = error.constraint().unwrap();
+            (
+                constraint.name.clone().unwrap_or_default(),
+                constraint.table.clone().unwrap_or_default(),
+            )
+        };
+        let pair = |name: &str, table: &str| (name.to_owned(), table.to_owned());
+        assert_eq!(
+            violated(2067, "UNIQUE constraint failed: note.a, note.b"),
+            pair("note.a, note.b", "note")
+        );
+        assert_eq!(
+            violated(2067, "UNIQUE constraint failed: index 'lower_title'"),
+            pair("lower_title", "")
+        );
+        assert_eq!(
+            violated(275, "CHECK constraint failed: price > 0.5"),
+            pair("price > 0.5", "")
+        );
+        assert_eq!(violated(787, "FOREIGN KEY constraint failed"), pair("", ""));
+        assert_eq!(
+            violated(1299, "NOT NULL constraint failed: note.title"),
+            pair("note.title", "note")
+        );
+    }
+}

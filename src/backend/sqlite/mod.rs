@@ -1,0 +1,84 @@
+//! SQLite, bundled, through sqlx.
+
+mod arguments;
+mod errors;
+mod memory;
+mod options;
+mod types;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use sqlx::sqlite::{SqliteArguments, SqliteQueryResult, SqliteRow};
+use sqlx::{Column, Row, SqlStr, Sqlite, TypeInfo};
+
+use errors::connect_error;
+use memory::MemoryConnector;
+use options::connect_options;
+
+use crate::backend::support::sqlx::{Native, SqlxConnector};
+use crate::backend::{Connector, Done};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::sql::{Dialect, Statement};
+use crate::value::{RawRow, Value, ValueRef};
+
+pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
+    let explained = config.clone();
+    let mut connector = SqlxConnector::<Sqlite> {
+        options: connect_options(config)?,
+        dialect: Dialect::Sqlite,
+        runtime_bound: false,
+        explain: Box::new(move |error| connect_error(&explained, error)),
+    };
+    if config.url().is_memory() {
+        connector.options = memory::private(connector.options);
+        return Ok(Arc::new(MemoryConnector::new(connector)));
+    }
+    Ok(Arc::new(connector))
+}
+
+impl Native for Sqlite {
+    fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, SqliteArguments)> {
+        Ok((statement.sql(), arguments::arguments(values)?))
+    }
+
+    fn done(result: &SqliteQueryResult) -> Done {
+        let id = result.last_insert_rowid();
+        Done {
+            rows_affected: result.rows_affected(),
+            last_insert_id: (id != 0).then_some(id),
+        }
+    }
+
+    fn error(error: sqlx::Error) -> Error {
+        errors::error(error)
+    }
+
+    fn survives_interruption(_answered: bool) -> bool {
+        // The thread of the connection notices that nobody waits and resets the statement.
+        true
+    }
+}
+
+impl RawRow for SqliteRow {
+    fn len(&self) -> usize {
+        Row::len(self)
+    }
+
+    fn name(&self, index: usize) -> &str {
+        self.column(index).name()
+    }
+
+    fn type_name(&self, index: usize) -> &str {
+        self.column(index).type_info().name()
+    }
+
+    fn value(&self, index: usize) -> Result<ValueRef<'_>> {
+        types::value(self, index)
+    }
+
+    fn native(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,129 @@
+//! How to open a database: from the configuration to sqlx's options.
+
+use std::path::Path;
+
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+
+use crate::config::{Config, SqliteMode};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How many rows the thread of the connection reads ahead. With fewer it waits for the reader again and again.
+const ROWS_AHEAD: usize = 1024;
+
+/// The options to open the database with. A database in memory gets its name from the connector.
+pub(super) fn connect_options(config: &Config) -> Result<SqliteConnectOptions> {
+    let settings = config.settings();
+    let mut options = SqliteConnectOptions::new()
+        .read_only(settings.sqlite_mode == SqliteMode::ReadOnly)
+        .create_if_missing(settings.sqlite_mode == SqliteMode::ReadWriteCreate)
+        .foreign_keys(settings.foreign_keys)
+        .busy_timeout(settings.busy_timeout)
+        .statement_cache_capacity(settings.statement_cache_capacity)
+        .shared_cache(settings.shared_cache)
+        .immutable(settings.immutable)
+        .row_buffer_size(ROWS_AHEAD)
+        .disable_statement_logging();
+    if let Some(path) = config.url().sqlite_path() {
+        options = options.filename(path);
+    }
+    if let Some(vfs) = &settings.vfs {
+        options = options.vfs(vfs.clone());
+    }
+    if let Some(mode) = config.effective_journal_mode() {
+        options = options.journal_mode(
+            mode.parse::<SqliteJournalMode>()
+                .map_err(|_| unknown("journal_mode", mode))?,
+        );
+    }
+    if let Some(when) = config.effective_synchronous() {
+        options = options.synchronous(
+            when.parse::<SqliteSynchronous>()
+                .map_err(|_| unknown("synchronous", when))?,
+        );
+    }
+    for (name, value) in &settings.server_settings {
+        options = options.pragma(pragma_name(name)?.to_owned(), literal(value));
+    }
+    Ok(options)
+}
+
+fn unknown(name: &str, value: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("{name}: SQLite has no {value:?}"))
+}
+
+/// The driver writes the names into SQL as they are, so they must be plain words.
+fn pragma_name(name: &str) -> Result<&str> {
+    if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Ok(name);
+    }
+    let message = format!("server_settings: {name:?} is not a name of letters, digits and underscores");
+    Err(Error::new(ErrorKind::Config, message))
+}
+
+fn literal(value: &str) -> String {
+    if value.parse::<f64>().is_ok_and(f64::is_finite) {
+        return value.to_owned();
+    }
+    format!("'{}'", value.replace('\'', "''"))
+}
+
+/// What is opened, for messages.
+pub(super) fn place(config: &Config) -> String {
+    match config.url().sqlite_path() {
+        // A path relative to the working directory is of no use to someone who looks for the file.
+        Some(path) => std::path::absolute(&path).unwrap_or(path).display().to_string(),
+        None => "the database in memory".to_owned(),
+    }
+}
+
+/// Why a file could not be opened, as far as the file system tells.
+pub(super) fn missing_help(config: &Config) -> &'static str {
+    let Some(path) = config.url().sqlite_path() else {
+        return "see the error of the system";
+    };
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
+    if path.is_dir() {
+        "that is a directory"
+    } else if !directory.is_dir() {
+        "its directory does not exist"
+    } else if !path.exists() && config.settings().sqlite_mode != SqliteMode::ReadWriteCreate {
+        "it does not exist, and `mode=ro` and `mode=rw` do not create it; `mode=rwc` does"
+    } else {
+        "may this program read and write it and its directory?"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(url: &str) -> Config {
+        Config::from_url(url).unwrap()
+    }
+
+    #[test]
+    fn u6_errors_print_the_whole_path_that_was_tried() {
+        let place = place(&config("sqlite://data/app.db"));
+        assert!(place.ends_with("data/app.db") && place.starts_with('/'), "{place}");
+        assert!(missing_help(&config("sqlite:///nowhere/app.db")).contains("directory does not exist"));
+        assert!(missing_help(&config("sqlite://no-such-file.db?mode=rw")).contains("mode=rwc"));
+    }
+
+    #[test]
+    fn u7_pragmas_are_quoted_and_names_are_plain_words() {
+        assert_eq!(literal("-2000"), "-2000");
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(pragma_name("a; b").unwrap_err().kind(), ErrorKind::Config);
+        assert_eq!(unknown("journal_mode", "paper").kind(), ErrorKind::Config);
+    }
+
+    #[test]
+    fn u6_the_file_is_the_one_of_the_url() {
+        let options = connect_options(&config("sqlite://data/app.db?journal_mode=delete&busy_timeout=1s")).unwrap();
+        assert_eq!(options.get_filename(), Path::new("data/app.db"));
+    }
+}

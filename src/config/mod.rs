@@ -1,0 +1,209 @@
+//! The configuration of a database: a URL and settings. No I/O.
+
+mod credentials;
+mod dictionary;
+mod foreign;
+mod into_config;
+mod isolation_level;
+mod known;
+mod options;
+mod serialize;
+mod setters;
+mod settings;
+mod sqlite_mode;
+mod ssl_mode;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::str::FromStr;
+
+pub use into_config::IntoConfig;
+pub use isolation_level::IsolationLevel;
+pub use settings::Settings;
+pub use sqlite_mode::SqliteMode;
+pub use ssl_mode::SslMode;
+
+use crate::error::{Error, Result};
+use crate::sql::Dialect;
+use crate::url::DatabaseUrl;
+use options::Item;
+
+/// Where the database is and how it is used: a [`DatabaseUrl`] and [`Settings`].
+///
+/// It is made from a URL, from a dictionary (any format of serde), or from either and setters. A setting comes
+/// from its default, else from the options of the URL, else from the dictionary, else from a setter; the last one wins.
+///
+/// # Dictionaries
+///
+/// These are the same configuration; the first is what [`Serialize`](serde::Serialize) writes, with the password:
+///
+/// ```json
+/// {"connection": {"credentials": {"scheme": "postgresql", "host": "db.example", "user": "ada", "password": "…",
+///                                 "database": "shop", "options": {"sslmode": "require"}}}, "pool_size": 5}
+/// {"connection": "postgresql://ada:…@db.example/shop?sslmode=require", "pool_size": 5}
+/// {"url": "postgresql://ada:…@db.example/shop?sslmode=require", "pool_size": 5}
+/// {"scheme": "postgresql", "host": "db.example", "user": "ada", "password": "…", "database": "shop",
+///  "options": {"sslmode": "require"}, "pool_size": 5}
+/// "postgresql://ada:…@db.example/shop?sslmode=require&pool_size=5"
+/// ```
+///
+/// The credentials are `scheme` (also `engine`), `driver`, `host`, `port`, `user` (`username`), `password`,
+/// `database` (for SQLite also `file_path`) and `options`. A key that is unknown or stands in the wrong place is an error
+/// that names its path, and so are a URL and credentials in one dictionary.
+///
+/// # Examples
+///
+/// ```
+/// use ebbtide::Config;
+///
+/// let config = Config::from_url("postgres://ada:secret@localhost/shop?pool_size=3")?;
+/// assert_eq!(config.settings().pool_size, 3);
+/// let config = config.pool_size(5).force_rollback(true).database("test_shop");
+/// assert_eq!(config.settings().pool_size, 5);
+/// assert_eq!(config.url().to_string(), "postgres://ada:***@localhost/test_shop?pool_size=3");
+///
+/// let config: Config = serde_json::from_str(r#"{"scheme": "sqlite", "database": ":memory:", "echo": true}"#)?;
+/// assert!(config.settings().echo);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    url: DatabaseUrl,
+    pub(crate) settings: Settings,
+}
+
+impl Config {
+    /// The configuration a URL and its options make.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Url`](crate::ErrorKind::Url) if the URL cannot be read, or an option of it is unknown, given twice,
+    /// or has a value that it cannot have.
+    pub fn from_url(url: impl TryInto<DatabaseUrl, Error: Into<Error>>) -> Result<Self> {
+        let url = url.try_into().map_err(Into::into)?;
+        Self::build(url, Vec::new())
+    }
+
+    /// The configuration a dictionary makes, in any of [these shapes](Self#dictionaries).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) naming the path of the key that is unknown, misplaced or has a value
+    /// it cannot have; [`ErrorKind::Url`](crate::ErrorKind::Url) if a URL in it cannot be read.
+    ///
+    /// ```
+    /// use ebbtide::Config;
+    ///
+    /// let dictionary = serde_json::json!({"connection": {"credentials": {"scheme": "mysql", "hots": "db.example"}}});
+    /// let error = Config::from_value(dictionary).unwrap_err();
+    /// assert!(error.message().contains("connection.credentials.hots"));
+    /// assert!(error.to_string().contains("did you mean `host`?"));
+    /// ```
+    pub fn from_value(value: impl std::borrow::Borrow<serde_json::Value>) -> Result<Self> {
+        dictionary::read(value.borrow())
+    }
+
+    /// The options of the URL, except for those that came from a dictionary and are labelled by their path in it.
+    fn build(mut url: DatabaseUrl, labelled: Vec<Item<'_>>) -> Result<Self> {
+        url.take_parts_from_options()?;
+        url.check()?;
+        let mut settings = Settings::default();
+        let of_url = url
+            .options()
+            .iter()
+            .filter(|(name, _)| !labelled.iter().any(|item| item.name == name));
+        let mut items: Vec<Item<'_>> = of_url.map(|(name, value)| Item::of_url(name, value)).collect();
+        // Options that turned out to be parts of the URL are no longer among its options.
+        items.extend(labelled.into_iter().filter(|item| url.option(item.name).is_some()));
+        options::apply(&mut settings, url.dialect(), &items)?;
+        let mut config = Self { url, settings };
+        config.follow_socket(None);
+        Ok(config)
+    }
+
+    /// Where the database is.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
+    /// How it is used.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The dialect of the database.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.url.dialect()
+    }
+
+    /// The journal mode to open a SQLite file with; `None` leaves it as it is.
+    pub(crate) fn effective_journal_mode(&self) -> Option<&str> {
+        let settings = &self.settings;
+        let creates =
+            settings.sqlite_mode == SqliteMode::ReadWriteCreate && !settings.immutable && !self.url.is_memory();
+        settings.journal_mode.as_deref().or(creates.then_some("wal"))
+    }
+
+    /// The `synchronous` pragma to open a SQLite file with; `None` leaves it as it is.
+    pub(crate) fn effective_synchronous(&self) -> Option<&str> {
+        let wal = self.effective_journal_mode() == Some("wal");
+        self.settings.synchronous.as_deref().or(wal.then_some("normal"))
+    }
+
+    /// Checks what setters may have set. Everything that takes a configuration does so first.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.url.check()?;
+        options::check(&self.settings)
+    }
+
+    /// Whether a SQLite database is in memory is asked of the URL, so the URL must know of the mode.
+    fn follow_mode(&mut self) {
+        let mode = self.settings.sqlite_mode;
+        let is_memory = |mode: &str| mode == SqliteMode::Memory.as_str();
+        if self.dialect() == Dialect::Sqlite
+            && self.url.option("mode").is_some_and(is_memory) != is_memory(mode.as_str())
+        {
+            self.url = self.url.clone().with_option("mode", mode.as_str());
+        }
+    }
+
+    /// A host that is a path is a socket. `before` is the socket the host was before it was changed.
+    fn follow_socket(&mut self, before: Option<&str>) {
+        if self.dialect() == Dialect::Sqlite {
+            return;
+        }
+        let path = |host: Option<&str>| host.filter(|host| host.starts_with('/')).map(str::to_owned);
+        if before.is_some_and(|before| self.settings.socket == Some(options::read_socket(self.dialect(), before).0)) {
+            self.settings.socket = None;
+        }
+        let given = self
+            .settings
+            .socket
+            .as_ref()
+            .map(|socket| socket.to_string_lossy().into_owned());
+        if let Some(path) = given.or_else(|| path(self.url.host())) {
+            let (socket, port) = options::read_socket(self.dialect(), &path);
+            self.settings.socket = Some(socket);
+            if let (Some(port), None) = (port, self.url.port()) {
+                self.url = self.url.clone().with_port(port);
+            }
+        }
+    }
+}
+
+impl FromStr for Config {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::from_url(text)
+    }
+}
+
+impl TryFrom<DatabaseUrl> for Config {
+    type Error = Error;
+
+    fn try_from(url: DatabaseUrl) -> Result<Self> {
+        Self::from_url(url)
+    }
+}

@@ -1,0 +1,277 @@
+//! From options to settings.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::known::{Given, Kind, Known, all, show_all};
+use super::settings::Settings;
+use super::ssl_mode::SslMode;
+use super::text::squash;
+use crate::error::{Error, ErrorKind, Result, nearest};
+use crate::sql::Dialect;
+use crate::url::is_secret;
+
+/// An option as it was given.
+#[derive(Debug)]
+pub(super) struct Item<'a> {
+    /// What errors call it: "the option `pool_size`", or the path of a key in a dictionary.
+    pub(super) label: String,
+    pub(super) name: &'a str,
+    /// `None` is a null of a dictionary.
+    pub(super) value: Option<Cow<'a, str>>,
+    pub(super) kind: ErrorKind,
+}
+
+impl<'a> Item<'a> {
+    pub(super) fn of_url(name: &'a str, value: &'a str) -> Self {
+        Item {
+            label: format!("the option `{name}`"),
+            name,
+            value: Some(value.into()),
+            kind: ErrorKind::Url,
+        }
+    }
+
+    fn error(&self, message: impl std::fmt::Display) -> Error {
+        Error::new(self.kind, format!("{} {message}", self.label))
+    }
+
+    /// "… is `x`, but must be …", without the `x` where it may be a secret.
+    fn refused(&self, expected: &str) -> Error {
+        match self.value.as_deref() {
+            None => self.error(format_args!("is null, but must be {expected}")),
+            Some("") => self.error(format_args!("is empty, but must be {expected}")),
+            Some(value) if is_secret(self.name) || is_secret(value) || value.contains("://") => {
+                self.error(format_args!("must be {expected}"))
+            }
+            Some(value) => self.error(format_args!("is `{value}`, but must be {expected}")),
+        }
+    }
+}
+
+/// The name and the parameter of `options[name]` and `server_settings[name]`.
+fn parameter(name: &str) -> Option<&str> {
+    name.strip_prefix("options[")
+        .or_else(|| name.strip_prefix("server_settings["))?
+        .strip_suffix(']')
+}
+
+/// The option of that name, with its place in the table.
+fn find(name: &str, dialect: Dialect) -> Option<(usize, &'static Known)> {
+    let name = if parameter(name).is_some() {
+        "server_settings"
+    } else {
+        name
+    };
+    let name = squash(name);
+    let mut found = all().enumerate().filter(|(_, known)| known.answers_to(&name));
+    let first = found.next()?;
+    if first.1.on.covers(dialect) {
+        Some(first)
+    } else {
+        found.find(|(_, known)| known.on.covers(dialect)).or(Some(first))
+    }
+}
+
+/// Whether there is an option of that name on this dialect, for [`Settings`] only or also for the server.
+pub(super) fn is_known(name: &str, own: bool) -> bool {
+    let name = squash(name);
+    all().any(|known| known.answers_to(&name) && (!own || known.is_own()))
+}
+
+/// The names an option could have been meant to be.
+pub(super) fn names(dialect: Option<Dialect>) -> impl Iterator<Item = &'static str> {
+    all()
+        .filter(move |known| dialect.is_none_or(|dialect| known.on.covers(dialect)))
+        .flat_map(|known| std::iter::once(known.name).chain(known.also.iter().copied()))
+}
+
+/// Sets what the options say. Their order does not matter.
+pub(super) fn apply(settings: &mut Settings, dialect: Dialect, items: &[Item<'_>]) -> Result<()> {
+    let mut found = Vec::with_capacity(items.len());
+    for item in items {
+        let (place, known) = find(item.name, dialect).ok_or_else(|| unknown(item, dialect))?;
+        if !known.on.covers(dialect) {
+            return Err(item
+                .error(format_args!("means nothing on {dialect}"))
+                .help("leave it out"));
+        }
+        found.push((place, known, item));
+    }
+    found.sort_by_key(|(place, ..)| *place);
+    for (index, (place, known, item)) in found.iter().enumerate() {
+        let earlier = found[..index].iter().filter(|(other, ..)| other == place);
+        for (_, _, earlier) in earlier {
+            check_twice(settings, known, earlier, item)?;
+        }
+        apply_one(settings, known, item)?;
+    }
+    Ok(())
+}
+
+fn unknown(item: &Item<'_>, dialect: Dialect) -> Error {
+    item.error("is unknown")
+        .help(match nearest(item.name, names(Some(dialect))) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "the documentation of `Settings` lists the options".to_owned(),
+        })
+}
+
+/// One option under two names is accepted when both say the same, since URLs are often made for several clients.
+fn check_twice(settings: &Settings, known: &Known, earlier: &Item<'_>, item: &Item<'_>) -> Result<()> {
+    if matches!(known.kind, Kind::Startup) {
+        return Ok(());
+    }
+    if let (Some(first), Some(second)) = (parameter(earlier.name), parameter(item.name)) {
+        return if first == second {
+            Err(item.error("is given twice"))
+        } else {
+            Ok(())
+        };
+    }
+    if squash(earlier.name) == squash(item.name) {
+        return Err(item.error("is given twice").help("keep one of them"));
+    }
+    let (mut with, mut without) = (settings.clone(), settings.clone());
+    apply_one(&mut without, known, earlier)?;
+    apply_one(&mut with, known, item)?;
+    if with == without || matches!(known.kind, Kind::Warn { .. }) {
+        return Ok(());
+    }
+    Err(item
+        .error(format_args!(
+            "contradicts `{}`, which is another name for it",
+            earlier.name
+        ))
+        .help("keep one of them"))
+}
+
+fn apply_one(settings: &mut Settings, known: &Known, item: &Item<'_>) -> Result<()> {
+    if let Some(name) = parameter(item.name) {
+        return set_parameter(settings, item, name, item.value.as_deref().unwrap_or_default());
+    }
+    let text = item.value.as_deref();
+    match known.kind {
+        Kind::Own { apply, .. } | Kind::Also(apply) => {
+            // libpq's word for the authorities of the web, which are the default here; it asks for the full check.
+            if known.name == "ssl_root_cert" && text == Some("system") {
+                settings.ssl_mode = SslMode::VerifyFull;
+                return Ok(());
+            }
+            // Java's spelling of this one counts milliseconds.
+            let unit = if item.name == "connectTimeout" {
+                Duration::from_millis(1)
+            } else {
+                Duration::from_secs(1)
+            };
+            apply(settings, &Given { text, unit }).map_err(|expected| item.refused(&expected))
+        }
+        Kind::Server(name) => {
+            // In a URL the plus sign of `+02:00` is a space.
+            let text = text.unwrap_or_default();
+            let zone = text
+                .strip_prefix(' ')
+                .filter(|_| name == "time_zone")
+                .map(|zone| format!("+{zone}"));
+            set_parameter(settings, item, name, zone.as_deref().unwrap_or(text))
+        }
+        Kind::Startup => read_startup(settings, item, text.unwrap_or_default()),
+        Kind::Warn { fine, why } => {
+            if !text.is_some_and(|text| fine.contains(&text)) {
+                settings
+                    .warnings
+                    .push(format!("the option `{}` has no effect: {why}", item.name));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn set_parameter(settings: &mut Settings, item: &Item<'_>, name: &str, value: &str) -> Result<()> {
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.') {
+        return Err(item.error("holds a name that no parameter of a server can have"));
+    }
+    settings.set_on_server(name, value);
+    Ok(())
+}
+
+/// libpq's `options`: `-c name=value`, `-cname=value` and `--name=value`, between spaces; a backslash takes the next
+/// character as it is.
+fn read_startup(settings: &mut Settings, item: &Item<'_>, text: &str) -> Result<()> {
+    let mut words = vec![String::new()];
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match (character, words.last_mut()) {
+            ('\\', Some(word)) => word.extend(characters.next()),
+            (space, _) if space.is_whitespace() => words.push(String::new()),
+            (other, Some(word)) => word.push(other),
+            _ => {}
+        }
+    }
+    let mut words = words.into_iter().filter(|word| !word.is_empty());
+    while let Some(word) = words.next() {
+        let pair = match word.as_str() {
+            "-c" => words.next(),
+            word => word
+                .strip_prefix("-c")
+                .or_else(|| word.strip_prefix("--"))
+                .map(str::to_owned),
+        };
+        match pair.as_deref().and_then(|pair| pair.split_once('=')) {
+            Some((name, value)) => set_parameter(settings, item, &name.replace('-', "_"), value)?,
+            None => settings.warnings.push(format!(
+                "a part of the option `{}` has no effect: only `-c name=value` and `--name=value` are passed on to the server",
+                item.name
+            )),
+        }
+    }
+    Ok(())
+}
+
+/// Reads every setting back from how it is shown, which tells a value that an option could not have set.
+pub(super) fn check(settings: &Settings) -> Result<()> {
+    let mut copy = Settings::default();
+    for (name, value) in show_all(settings) {
+        let Some(known) = all().find(|known| known.name == name) else {
+            continue;
+        };
+        let text = match &value {
+            serde_json::Value::Object(_) => continue,
+            serde_json::Value::Null => None,
+            serde_json::Value::String(text) => Some(Cow::Borrowed(text.as_str())),
+            other => Some(Cow::Owned(other.to_string())),
+        };
+        let item = Item {
+            label: format!("the setting `{name}`"),
+            name,
+            value: text,
+            kind: ErrorKind::Config,
+        };
+        apply_one(&mut copy, known, &item)?;
+    }
+    for (name, value) in &settings.server_settings {
+        let item = Item {
+            label: format!("the server setting `{name}`"),
+            name,
+            value: None,
+            kind: ErrorKind::Config,
+        };
+        if value.contains('\0') {
+            return Err(item.error("holds a NUL character"));
+        }
+        set_parameter(&mut copy, &item, name, value)?;
+    }
+    Ok(())
+}
+
+/// Where the socket is, and the port its name tells: PostgreSQL's is given as a directory, or as the file in it.
+pub(super) fn read_socket(dialect: Dialect, path: &str) -> (PathBuf, Option<u16>) {
+    if dialect == Dialect::Postgres
+        && let Some((directory, port)) = path.rsplit_once("/.s.PGSQL.")
+        && let Ok(port) = port.parse()
+    {
+        return (PathBuf::from(directory), Some(port));
+    }
+    (PathBuf::from(path), None)
+}

@@ -1,0 +1,235 @@
+//! The setters of [`Config`]: by value, so that they can be chained.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::options::{self, Item};
+use super::text::LONGEST;
+use super::{Config, IsolationLevel, SqliteMode, SslMode};
+use crate::error::Result;
+use crate::url::DatabaseUrl;
+
+/// Setters that do no more than set the field of [`Settings`](super::Settings) of the same name. They take the
+/// type of the field, or text, which may be `None`, or a path.
+macro_rules! plain {
+    ($($(#[$doc:meta])* $name:ident: $($type:ident)*;)*) => {
+        impl Config {
+            $(plain! { @ $(#[$doc])* $name $($type)* })*
+        }
+    };
+    (@ $(#[$doc:meta])* $name:ident text) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name<'a>(mut self, $name: impl Into<Option<&'a str>>) -> Self {
+            self.settings.$name = $name.into().map(str::to_owned);
+            self
+        }
+    };
+    (@ $(#[$doc:meta])* $name:ident path) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(mut self, $name: impl Into<PathBuf>) -> Self {
+            self.settings.$name = Some($name.into());
+            self
+        }
+    };
+    (@ $(#[$doc:meta])* $name:ident $type:ident) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(mut self, $name: $type) -> Self {
+            self.settings.$name = $name;
+            self
+        }
+    };
+}
+
+plain! {
+    /// Sets how many connections are kept open at most: 1 to 65,535.
+    pool_size: u32;
+    /// Sets how many connections may be opened beyond the pool's size: 0 to 65,535.
+    max_overflow: u32;
+    /// Sets how long a call waits for a connection to become free.
+    pool_timeout: Duration;
+    /// Sets after how long without use a connection is pinged before it is used again.
+    health_check_after: Duration;
+    /// Sets how many prepared statements each connection keeps; 0 is none.
+    statement_cache_capacity: usize;
+    /// Sets the name the server shows for the connections.
+    application_name: text;
+    /// Sets whether the connection is encrypted, and what is checked of the server.
+    ssl_mode: SslMode;
+    /// Sets the file with the certificates of trusted authorities.
+    ssl_root_cert: path;
+    /// Sets the file with the client's certificate.
+    ssl_cert: path;
+    /// Sets the file with the client's private key.
+    ssl_key: path;
+    /// Sets whether statements are shown as they run.
+    echo: bool;
+    /// Sets whether the pool shows what it does.
+    echo_pool: bool;
+    /// Sets whether all work happens in one transaction that is rolled back at the end.
+    force_rollback: bool;
+    /// Sets whether the connection of `force_rollback` lives on a thread of its own.
+    full_isolation: bool;
+    /// Sets whether `connect` leaves reaching the server to the first statement.
+    lazy: bool;
+    /// Sets how long a call waits for the one connection of `force_rollback`.
+    lease_timeout: Duration;
+    /// Sets how many rows of an open stream are put aside when another statement wants its connection: at least 1.
+    stream_buffer_rows: usize;
+    /// Sets the Unix socket to connect to: PostgreSQL's directory, MySQL's file.
+    socket: path;
+    /// MySQL: sets the character set of the connection.
+    charset: text;
+    /// MySQL: sets the collation of the connection.
+    collation: text;
+    /// SQLite: sets how long a statement waits for a lock: at most an hour.
+    busy_timeout: Duration;
+    /// SQLite: sets the journal mode: `wal`, `delete`, `truncate`, `persist`, `memory` or `off`.
+    journal_mode: text;
+    /// SQLite: sets when writes reach the disk: `off`, `normal`, `full` or `extra`.
+    synchronous: text;
+    /// SQLite: sets whether foreign keys are checked.
+    foreign_keys: bool;
+    /// SQLite: sets whether connections share one page cache.
+    shared_cache: bool;
+    /// SQLite: sets whether the file is known never to change.
+    immutable: bool;
+    /// SQLite: sets the virtual file system to use.
+    vfs: text;
+}
+
+/// Zero stands for "never", as it does in options.
+fn unless_zero(duration: impl Into<Option<Duration>>) -> Option<Duration> {
+    duration.into().filter(|duration| !duration.is_zero())
+}
+
+impl Config {
+    /// Sets how long opening a connection may take; zero is without limit.
+    #[must_use]
+    pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.settings.connect_timeout = unless_zero(connect_timeout).unwrap_or(LONGEST);
+        self
+    }
+
+    /// Sets the age at which a connection is replaced by a new one; `None` or zero is never.
+    #[must_use]
+    pub fn pool_recycle(mut self, pool_recycle: impl Into<Option<Duration>>) -> Self {
+        self.settings.pool_recycle = unless_zero(pool_recycle);
+        self
+    }
+
+    /// Sets how long a connection may lie unused before it is closed; `None` or zero is never.
+    #[must_use]
+    pub fn idle_timeout(mut self, idle_timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.idle_timeout = unless_zero(idle_timeout);
+        self
+    }
+
+    /// Sets the time limit of statements that are given none of their own; `None` or zero is no limit.
+    #[must_use]
+    pub fn statement_timeout(mut self, statement_timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.statement_timeout = unless_zero(statement_timeout);
+        self
+    }
+
+    /// Sets the isolation level of transactions that ask for none; `None` is the server's own.
+    #[must_use]
+    pub fn isolation_level(mut self, isolation_level: impl Into<Option<IsolationLevel>>) -> Self {
+        self.settings.isolation_level = isolation_level.into();
+        self
+    }
+
+    /// SQLite: sets how the file is opened.
+    #[must_use]
+    pub fn sqlite_mode(mut self, sqlite_mode: SqliteMode) -> Self {
+        self.settings.sqlite_mode = sqlite_mode;
+        self.follow_mode();
+        self
+    }
+
+    /// Sets a parameter on the server when a connection is opened: a run-time parameter of PostgreSQL, a session
+    /// variable of MySQL, a pragma of SQLite.
+    ///
+    /// ```
+    /// use ebbtide::Config;
+    ///
+    /// let config = Config::from_url("postgres://localhost/shop")?.server_setting("search_path", "shop, public");
+    /// assert_eq!(config.settings().server_settings, [("search_path".to_owned(), "shop, public".to_owned())]);
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
+    #[must_use]
+    pub fn server_setting(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.settings.set_on_server(name.as_ref(), value.as_ref());
+        self
+    }
+
+    /// Sets the user to log in as; `None` leaves it to the server's client library.
+    #[must_use]
+    pub fn username<'a>(self, username: impl Into<Option<&'a str>>) -> Self {
+        self.change(|url| url.with_username(username))
+    }
+
+    /// Sets the password.
+    #[must_use]
+    pub fn password<'a>(self, password: impl Into<Option<&'a str>>) -> Self {
+        self.change(|url| url.with_password(password))
+    }
+
+    /// Sets the host; one that begins with `/` is a Unix socket. A socket that was set on its own stays.
+    #[must_use]
+    pub fn host<'a>(self, host: impl Into<Option<&'a str>>) -> Self {
+        self.change(|url| url.with_host(host))
+    }
+
+    /// Sets the port.
+    #[must_use]
+    pub fn port(self, port: impl Into<Option<u16>>) -> Self {
+        self.change(|url| url.with_port(port))
+    }
+
+    /// Sets the database, for SQLite the path of the file.
+    #[must_use]
+    pub fn database<'a>(self, database: impl Into<Option<&'a str>>) -> Self {
+        self.change(|url| url.with_database(database))
+    }
+
+    /// Sets an option by its name, as in a URL. It is a setter like the others: it wins over what was set before.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if there is no such option or it cannot have this value.
+    ///
+    /// ```
+    /// use ebbtide::Config;
+    ///
+    /// let config = Config::from_url("postgres://localhost/shop")?.option("pool_size", "3")?;
+    /// assert_eq!(config.settings().pool_size, 3);
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
+    pub fn option(mut self, name: &str, value: &str) -> Result<Self> {
+        let mut url = self.url.clone().with_option(name, value);
+        url.take_parts_from_options()?;
+        if url.option(name).is_none() {
+            return Ok(self.change(|_| url));
+        }
+        let item = Item {
+            kind: crate::error::ErrorKind::Config,
+            ..Item::of_url(name, value)
+        };
+        options::apply(&mut self.settings, self.url.dialect(), &[item])?;
+        self.follow_mode();
+        Ok(self)
+    }
+
+    /// Goes to another place with the same settings. The options of the new URL are not read.
+    pub(crate) fn change(mut self, change: impl FnOnce(DatabaseUrl) -> DatabaseUrl) -> Self {
+        let before = self.url.host().map(str::to_owned);
+        self.url = change(self.url);
+        if self.url.host() != before.as_deref() {
+            self.follow_socket(before.as_deref());
+        }
+        self
+    }
+}

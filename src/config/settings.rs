@@ -1,0 +1,186 @@
+//! What can be set besides the URL.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::isolation_level::IsolationLevel;
+use super::known;
+use super::sqlite_mode::SqliteMode;
+use super::ssl_mode::SslMode;
+use crate::url::is_secret;
+
+/// Everything that can be set besides the URL, with its value after URL options, dictionary and setters.
+///
+/// Each field can be set by an option of the same name in the URL, by a key of the same name in a dictionary, and by the
+/// setter of the same name on [`Config`](crate::Config); the later wins. Names are compared without `_`, `-` and
+/// capitals, so `pool_size`, `pool-size` and `poolSize` are the same option. A duration is a plain number of seconds
+/// (fractions allowed) or a number with its unit: `250ms`, `10s`, `5min`, `1h`. A flag is `true`, `1`, `yes`, `on`,
+/// or `false`, `0`, `no`, `off`.
+///
+/// ```
+/// use std::time::Duration;
+/// use ebbtide::Config;
+///
+/// let config = Config::from_url("postgres://localhost/shop?pool_size=3&pool_timeout=500ms")?.pool_size(4);
+/// assert_eq!(config.settings().pool_size, 4);
+/// assert_eq!(config.settings().pool_timeout, Duration::from_millis(500));
+/// # Ok::<(), ebbtide::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent switches")]
+pub struct Settings {
+    /// How many connections are kept open at most: 1 to 65,535, default 10. Also `max_size`, `max_connections`,
+    /// `connection_limit`.
+    pub pool_size: u32,
+    /// How many connections may be opened beyond `pool_size`; they are closed after use. Default 0.
+    pub max_overflow: u32,
+    /// How long a call waits for a connection to become free. Default 30 seconds.
+    pub pool_timeout: Duration,
+    /// How long opening a connection may take. Default 10 seconds; 0 in an option is without limit, as in libpq.
+    pub connect_timeout: Duration,
+    /// The age at which a connection is replaced by a new one. Default 30 minutes; `None` (0, -1 or `never` in an
+    /// option) is never.
+    pub pool_recycle: Option<Duration>,
+    /// How long a connection may lie unused before it is closed. Default 10 minutes; `None` (0, -1 or `never`) is never.
+    pub idle_timeout: Option<Duration>,
+    /// A connection that lay unused for longer is pinged before it is used. Default 30 seconds.
+    pub health_check_after: Duration,
+    /// The time limit of statements that are given none of their own. Default `None`: no limit. Also `command_timeout`.
+    pub statement_timeout: Option<Duration>,
+    /// How many prepared statements each connection keeps. Default 100; 0 prepares nothing ahead, as a proxy such as
+    /// `PgBouncer` may need (`pgbouncer=true` does the same).
+    pub statement_cache_capacity: usize,
+    /// The name the server shows for these connections.
+    pub application_name: Option<String>,
+    /// Whether the connection is encrypted. Default [`SslMode::Prefer`]. Also `ssl`, `sslmode`, `ssl-mode`, `tls`.
+    pub ssl_mode: SslMode,
+    /// A file with the certificates of trusted authorities. Default: the authorities of the web. Also `sslrootcert`, `ssl-ca`.
+    pub ssl_root_cert: Option<PathBuf>,
+    /// A file with the client's certificate.
+    pub ssl_cert: Option<PathBuf>,
+    /// A file with the client's private key.
+    pub ssl_key: Option<PathBuf>,
+    /// The isolation level of transactions that ask for none. Default `None`: the server's own.
+    pub isolation_level: Option<IsolationLevel>,
+    /// Whether statements are shown as they run. Default false.
+    pub echo: bool,
+    /// Whether the pool shows what it does. Default false.
+    pub echo_pool: bool,
+    /// Whether all work happens in one transaction that is rolled back at the end. Default false.
+    pub force_rollback: bool,
+    /// Whether the connection of `force_rollback` lives on a thread of its own. Default false.
+    pub full_isolation: bool,
+    /// Whether `connect` leaves reaching the server to the first statement. Default false.
+    pub lazy: bool,
+    /// How long a call waits for the one connection of `force_rollback`. Default 5 seconds.
+    pub lease_timeout: Duration,
+    /// How many rows of an open stream are put aside when another statement wants its connection. Default 65,536.
+    pub stream_buffer_rows: usize,
+    /// The Unix socket to connect to: PostgreSQL's directory, MySQL's file. It beats host and port. Also `unix_socket`, and
+    /// a `host` that begins with `/`.
+    pub socket: Option<PathBuf>,
+    /// Parameters set on the server when a connection is opened, by name: PostgreSQL's run-time parameters (libpq's
+    /// `options=-c name=value`, `options[name]=value`, `search_path=…`), MySQL's session variables, SQLite's pragmas.
+    /// In a dictionary: a table under `server_settings`.
+    pub server_settings: Vec<(String, String)>,
+    /// MySQL: the character set of the connection. Default `None`: `utf8mb4`.
+    pub charset: Option<String>,
+    /// MySQL: the collation of the connection. Default `None`: the character set's own.
+    pub collation: Option<String>,
+    /// SQLite: how the file is opened (option `mode`). Default [`SqliteMode::ReadWriteCreate`].
+    pub sqlite_mode: SqliteMode,
+    /// SQLite: how long a statement waits for a lock. Default 5 seconds. Also `timeout`.
+    pub busy_timeout: Duration,
+    /// SQLite: the journal mode. Default `None`: `wal` for a file opened with `mode=rwc`, else as the file has it. The mode
+    /// `wal` stays with the file; `delete` is the mode SQLite itself begins with.
+    pub journal_mode: Option<String>,
+    /// SQLite: when writes reach the disk: `off`, `normal`, `full` or `extra`. Default `None`: `normal` where the journal
+    /// mode is `wal`, else `full`.
+    pub synchronous: Option<String>,
+    /// SQLite: whether foreign keys are checked. Default true.
+    pub foreign_keys: bool,
+    /// SQLite: whether connections share one page cache (option `cache=shared` or `cache=private`). Default false; a
+    /// database in memory is shared by the whole pool in any case.
+    pub shared_cache: bool,
+    /// SQLite: whether the file is known never to change, so that no lock is taken. Default false.
+    pub immutable: bool,
+    /// SQLite: the virtual file system to use. Default `None`: the operating system's.
+    pub vfs: Option<String>,
+    /// What the URL asks for and cannot be done: one sentence each. They are logged as warnings when connecting.
+    pub warnings: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            pool_size: 10,
+            max_overflow: 0,
+            pool_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            pool_recycle: Some(Duration::from_mins(30)),
+            idle_timeout: Some(Duration::from_mins(10)),
+            health_check_after: Duration::from_secs(30),
+            statement_timeout: None,
+            statement_cache_capacity: 100,
+            application_name: None,
+            ssl_mode: SslMode::default(),
+            ssl_root_cert: None,
+            ssl_cert: None,
+            ssl_key: None,
+            isolation_level: None,
+            echo: false,
+            echo_pool: false,
+            force_rollback: false,
+            full_isolation: false,
+            lazy: false,
+            lease_timeout: Duration::from_secs(5),
+            stream_buffer_rows: 65_536,
+            socket: None,
+            server_settings: Vec::new(),
+            charset: None,
+            collation: None,
+            sqlite_mode: SqliteMode::default(),
+            busy_timeout: Duration::from_secs(5),
+            journal_mode: None,
+            synchronous: None,
+            foreign_keys: true,
+            shared_cache: false,
+            immutable: false,
+            vfs: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Sets a parameter of the server. They are kept in the order of their names, so that equal settings compare equal.
+    pub(super) fn set_on_server(&mut self, name: &str, value: &str) {
+        match self
+            .server_settings
+            .binary_search_by(|(known, _)| known.as_str().cmp(name))
+        {
+            Ok(at) => value.clone_into(&mut self.server_settings[at].1),
+            Err(at) => self.server_settings.insert(at, (name.to_owned(), value.to_owned())),
+        }
+    }
+}
+
+#[expect(clippy::missing_fields_in_debug, reason = "the table names the other fields")]
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Settings");
+        for (name, mut value) in known::show_all(self) {
+            if let Value::Object(parameters) = &mut value {
+                for (_, value) in parameters.iter_mut().filter(|(name, _)| is_secret(name)) {
+                    *value = "***".into();
+                }
+            }
+            out.field(name, &format_args!("{value}"));
+        }
+        out.field("warnings", &self.warnings).finish()
+    }
+}

@@ -1,0 +1,98 @@
+//! Whether and how the connection to the server is encrypted.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::text::{flag, squash};
+use crate::error::{Error, ErrorKind};
+
+/// Whether the connection is encrypted, and what is checked of the server. Later ones are stricter.
+///
+/// It is read from text in the spellings of PostgreSQL (`verify-full`) and MySQL (`VERIFY_IDENTITY`), and from a
+/// flag: `true` is [`Require`](Self::Require), `false` is [`Disable`](Self::Disable).
+///
+/// ```
+/// use ebbtide::SslMode;
+///
+/// assert_eq!("REQUIRED".parse::<SslMode>()?, SslMode::Require);
+/// assert_eq!("false".parse::<SslMode>()?, SslMode::Disable);
+/// assert!(SslMode::VerifyFull > SslMode::Require);
+/// # Ok::<(), ebbtide::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum SslMode {
+    /// Never encrypted.
+    Disable,
+    /// Encrypted only if the server insists (MySQL: the same as [`Prefer`](Self::Prefer)).
+    Allow,
+    /// Encrypted if the server can. The default.
+    #[default]
+    Prefer,
+    /// Always encrypted; the certificate is not checked.
+    Require,
+    /// Always encrypted, with a certificate of a known authority.
+    VerifyCa,
+    /// Always encrypted, with a certificate of a known authority for this very host.
+    VerifyFull,
+}
+
+impl SslMode {
+    pub(super) const EXPECTED: &'static str =
+        "`disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full` (or true or false)";
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        Some(match squash(text).as_str() {
+            "disable" | "disabled" => Self::Disable,
+            "allow" => Self::Allow,
+            "prefer" | "preferred" => Self::Prefer,
+            // The last is Go's; it means encrypted and not checked.
+            "require" | "required" | "skipverify" => Self::Require,
+            "verifyca" => Self::VerifyCa,
+            "verifyfull" | "verifyidentity" => Self::VerifyFull,
+            other => match flag(other) {
+                Some(true) => Self::Require,
+                Some(false) => Self::Disable,
+                None => return Self::read_json(text),
+            },
+        })
+    }
+
+    /// What hosts of MySQL put into their URLs for Node: `ssl={"rejectUnauthorized":true}`.
+    fn read_json(text: &str) -> Option<Self> {
+        let value: serde_json::Value = serde_json::from_str(text).ok()?;
+        let checked = value.as_object()?.get("rejectUnauthorized")?.as_bool()?;
+        Some(if checked { Self::VerifyFull } else { Self::Require })
+    }
+
+    /// The mode as PostgreSQL spells it: `verify-full`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Allow => "allow",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
+impl fmt::Display for SslMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SslMode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::read(text).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Config,
+                format!("`{text}` is no SSL mode; it must be {}", Self::EXPECTED),
+            )
+        })
+    }
+}

@@ -1,0 +1,82 @@
+//! A connection of the database, as a task holds it.
+
+use std::fmt;
+use std::future::Future;
+
+use crate::error::{Error, Result};
+use crate::query::verbs;
+use crate::session::{Chain, Pin, Target};
+
+/// A connection of the pool, held by a task until the last handle to it is dropped.
+///
+/// [`Database::connection`](crate::Database::connection) makes it; the connection itself is acquired at first use. A
+/// clone is another handle to the same connection: moved into another task it shares the connection and its
+/// transaction. Statements on one connection queue in the order of asking.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+/// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+/// let connection = database.connection();
+/// let one: i64 = connection.fetch_value("SELECT 1", ()).await?;
+/// assert_eq!(one, 1);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Connection {
+    /// Or why there is none; every use then fails with that.
+    target: Result<Target, fn() -> Error>,
+}
+
+impl Connection {
+    pub(crate) fn new(target: Target) -> Self {
+        Self { target: Ok(target) }
+    }
+
+    pub(crate) fn failed(why: fn() -> Error) -> Self {
+        Self { target: Err(why) }
+    }
+
+    pub(crate) fn target(&self) -> Result<Target> {
+        self.target.clone().map_err(|why| why())
+    }
+
+    /// Lets a future, usually one that is spawned, join this connection: plain `database.…` calls in it run here, inside
+    /// the transaction that is open.
+    ///
+    /// When the transaction ends before the future does, calls in it fail with
+    /// [`ErrorKind::TransactionEnded`](crate::ErrorKind::TransactionEnded); they never run outside of it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// # database.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    /// let transaction = database.transaction().await?;
+    /// let task = tokio::spawn(transaction.share({
+    ///     let database = database.clone();
+    ///     async move { database.execute("INSERT INTO note VALUES ('shared')", ()).await }
+    /// }));
+    /// task.await.expect("the task did not panic")?;
+    /// transaction.rollback().await?;
+    /// let count: i64 = database.fetch_value("SELECT count(*) FROM note", ()).await?;
+    /// assert_eq!(count, 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn share<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        let Ok(Target::Connection(anchor) | Target::Guard(anchor)) = &self.target else {
+            return Chain::current().enter(Vec::new()).run(future);
+        };
+        let pin = Pin::Shared {
+            ground: anchor.node.ground.id,
+            anchor: std::sync::Arc::downgrade(anchor),
+        };
+        Chain::current().enter(vec![pin]).run(future)
+    }
+}
+
+verbs!(Connection);
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}

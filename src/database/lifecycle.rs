@@ -1,0 +1,172 @@
+//! Connecting and disconnecting, which are counted.
+
+use std::sync::Arc;
+
+use super::{Core, Database, IntoDatabase};
+use crate::backend;
+use crate::config::Settings;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool::{Asker, Limits, Pool};
+use crate::session::Ground;
+use crate::sql::TemplateCache;
+
+/// How many texts of statements are kept parsed.
+const TEMPLATES: usize = 1_000;
+
+/// What there is while the database is connected.
+pub(super) struct Live {
+    pub(super) pool: Arc<Pool>,
+    pub(super) plain: Arc<Ground>,
+    /// Inside the outer transaction that never commits; it begins at its first use.
+    pub(super) sandboxed: Arc<Ground>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) count: usize,
+    pub(super) live: Option<Arc<Live>>,
+}
+
+impl Database {
+    /// Connects: makes the pool, and checks that the server answers unless `lazy` is set.
+    ///
+    /// The source is a URL, a [`Config`](crate::Config), a credentials dictionary, or a `&Database`. Connecting the same
+    /// database again only counts up; it then takes as many calls of [`disconnect`](Self::disconnect) to close it.
+    /// Concurrent first calls wait for the one that connects.
+    ///
+    /// # Errors
+    ///
+    /// [`Url`](ErrorKind::Url) and [`Config`](ErrorKind::Config) for the source; [`Connect`](ErrorKind::Connect),
+    /// [`Authentication`](ErrorKind::Authentication), [`DatabaseNotFound`](ErrorKind::DatabaseNotFound) and
+    /// [`Timeout`](ErrorKind::Timeout) for the server; [`Hook`](ErrorKind::Hook). The count is then as before, and the
+    /// next try works.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half-way, nothing was connected or counted.
+    pub async fn connect(source: impl IntoDatabase) -> Result<Self> {
+        let database = source.into_database()?;
+        database.core.connect().await?;
+        Ok(database)
+    }
+
+    /// Counts down, and closes the pool with the last; returns `true` if it did.
+    ///
+    /// With force rollback, everything done in the sandbox is undone now. Connections in use are closed when they are
+    /// given back.
+    ///
+    /// # Errors
+    ///
+    /// [`Hook`](ErrorKind::Hook) from `on_disconnect`, after everything was closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half-way, the database is disconnected all the same; sockets are then closed without a good-bye.
+    pub async fn disconnect(&self) -> Result<bool> {
+        self.core.disconnect(false).await
+    }
+
+    /// Closes the pool whatever the count is, and warns if others still counted on it. Returns `true` if it was
+    /// connected.
+    ///
+    /// # Errors
+    ///
+    /// As [`disconnect`](Self::disconnect).
+    pub async fn disconnect_now(&self) -> Result<bool> {
+        self.core.disconnect(true).await
+    }
+}
+
+impl Core {
+    async fn connect(&self) -> Result<()> {
+        let _changing = self.changing.lock().await;
+        {
+            let mut state = self.state.write();
+            if state.live.is_some() {
+                state.count += 1;
+                return Ok(());
+            }
+        }
+        let settings = Arc::new(self.config.settings().clone());
+        for warning in &settings.warnings {
+            tracing::warn!("{warning}");
+        }
+        let connector = backend::connector(&self.config)?;
+        self.hooks.run_on_connect().await?;
+        let dialect = connector.dialect();
+        let pool = Pool::new(connector, limits(&settings), self.hooks.prepare());
+        if !settings.lazy {
+            let asker = Asker::at(std::panic::Location::caller());
+            if let Err(error) = pool.acquire(asker).await {
+                pool.close().await;
+                return Err(error);
+            }
+        }
+        let templates = Arc::new(TemplateCache::new(dialect, TEMPLATES));
+        let ground = |sandbox| {
+            Ground::new(
+                Arc::clone(&pool),
+                Arc::clone(&settings),
+                Arc::clone(&templates),
+                sandbox,
+            )
+        };
+        let live = Live {
+            plain: ground(false),
+            sandboxed: ground(true),
+            pool: Arc::clone(&pool),
+        };
+        let mut state = self.state.write();
+        state.live = Some(Arc::new(live));
+        state.count = 1;
+        Ok(())
+    }
+
+    async fn disconnect(&self, now: bool) -> Result<bool> {
+        let _changing = self.changing.lock().await;
+        let (live, count) = {
+            let mut state = self.state.write();
+            if state.count > 1 && !now {
+                state.count -= 1;
+                return Ok(false);
+            }
+            (state.live.take(), std::mem::take(&mut state.count))
+        };
+        let Some(live) = live else { return Ok(false) };
+        if count > 1 {
+            tracing::warn!(
+                connects = count,
+                "the database was disconnected although it had been connected several times"
+            );
+        }
+        live.sandboxed.end_sandbox().await;
+        live.pool.close().await;
+        drop(live);
+        self.hooks.run_on_disconnect().await?;
+        Ok(true)
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // The sandbox and its level point at each other.
+        self.sandboxed.drop_sandbox();
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        size: settings.pool_size as usize,
+        overflow: settings.max_overflow as usize,
+        acquire: settings.pool_timeout,
+        connect: settings.connect_timeout,
+        lifetime: settings.pool_recycle,
+        idle: settings.idle_timeout,
+        check_after: settings.health_check_after,
+    }
+}
+
+/// An error of a hook.
+pub(super) fn hook_failed(hook: &str, error: super::HookError) -> Error {
+    Error::new(ErrorKind::Hook, format!("the hook `{hook}` failed: {error}")).with_source(error)
+}

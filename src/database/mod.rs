@@ -1,0 +1,207 @@
+//! The database: its life cycle, its hooks, its verbs.
+
+mod hooks;
+mod lifecycle;
+mod source;
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::config::{Config, IntoConfig};
+use crate::connection::Connection;
+use crate::error::{Error, ErrorKind, Result};
+use crate::force_rollback::{ForceRollback, Overrides};
+use crate::pool::{Asker, PoolStatus};
+use crate::query::verbs;
+use crate::session::{Anchor, Chain, Kind, Pin, Target, ended};
+use crate::transaction::Begin;
+
+use hooks::Hooks;
+pub use hooks::{HookError, NewConnection};
+use lifecycle::{Live, State};
+pub use source::IntoDatabase;
+
+/// A database: the pool of its connections, and everything that is done through them.
+///
+/// A clone is a handle to the same database; handles are cheap to clone and can be shared between tasks, threads and
+/// tokio runtimes. The last one that is dropped closes the connections.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+/// use ebbtide::{Database, params};
+///
+/// let database = Database::connect("sqlite::memory:").await?;
+/// database.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL)", ()).await?;
+/// database.execute("INSERT INTO note (text) VALUES (:text)", params! { text: "hello" }).await?;
+/// let text: String = database.fetch_value("SELECT text FROM note WHERE id = :id", params! { id: 1 }).await?;
+/// assert_eq!(text, "hello");
+/// assert!(database.disconnect().await?);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Database {
+    core: Arc<Core>,
+}
+
+struct Core {
+    config: Config,
+    hooks: Hooks,
+    /// Held while connecting and disconnecting, so that one does it and the others wait.
+    changing: tokio::sync::Mutex<()>,
+    state: RwLock<State>,
+    overrides: Arc<Overrides>,
+}
+
+impl Database {
+    /// A database that is not connected yet. Does no I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`Url`](ErrorKind::Url) or [`Config`](ErrorKind::Config) if the source cannot be read.
+    ///
+    /// ```
+    /// # fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::{Config, Database};
+    /// let database = Database::new(Config::from_url("sqlite::memory:")?.pool_size(4))?;
+    /// assert!(!database.is_connected());
+    /// let copy = Database::new(database.config().force_rollback(true))?;
+    /// # Ok(()) }
+    /// ```
+    pub fn new(config: impl IntoConfig) -> Result<Self> {
+        Ok(Self {
+            core: Arc::new(Core {
+                config: config.into_config()?,
+                hooks: Hooks::default(),
+                changing: tokio::sync::Mutex::new(()),
+                state: RwLock::default(),
+                overrides: Overrides::new(),
+            }),
+        })
+    }
+
+    /// The configuration, to look at or to make another database from.
+    pub fn config(&self) -> Config {
+        self.core.config.clone()
+    }
+
+    /// Whether it is connected.
+    pub fn is_connected(&self) -> bool {
+        self.core.state.read().live.is_some()
+    }
+
+    /// The pool in numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`NotConnected`](ErrorKind::NotConnected).
+    pub fn status(&self) -> Result<PoolStatus> {
+        Ok(self.live()?.pool.status())
+    }
+
+    fn live(&self) -> Result<Arc<Live>> {
+        self.core.state.read().live.clone().ok_or_else(not_connected)
+    }
+
+    fn target(&self) -> Result<Target> {
+        let live = self.live()?;
+        let sandboxed = self
+            .core
+            .overrides
+            .current()
+            .unwrap_or(self.core.config.settings().force_rollback);
+        Ok(Target::Database(Arc::clone(if sandboxed {
+            &live.sandboxed
+        } else {
+            &live.plain
+        })))
+    }
+
+    /// The connection of the current task, acquired at first use. While a handle to it lives, the task gets the same
+    /// one, and its plain `database.…` calls run on it.
+    ///
+    /// Its use fails with [`NotConnected`](ErrorKind::NotConnected) if the database is not connected.
+    #[track_caller]
+    pub fn connection(&self) -> Connection {
+        let Ok(Target::Database(ground)) = self.target() else {
+            return Connection::failed(not_connected);
+        };
+        let chain = Chain::current();
+        let asker = Asker::at(Location::caller());
+        let Ok(bound) = ground.bound(&chain) else {
+            return Connection::failed(ended);
+        };
+        let anchor = match bound {
+            Some(anchor) if !matches!(anchor.node.kind, Kind::Transaction { .. }) => anchor,
+            Some(anchor) => Anchor::new(anchor.node.base()),
+            None => {
+                let anchor = ground.connection(asker);
+                anchor.bind(chain.innermost());
+                anchor
+            }
+        };
+        Connection::new(Target::Connection(anchor))
+    }
+
+    /// A transaction: await it for a guard, or give it a closure with [`run`](Begin::run). If the current task already
+    /// has one, it is a savepoint inside it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// # database.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    /// let transaction = database.transaction().await?;
+    /// database.execute("INSERT INTO note VALUES ('inside')", ()).await?; // in the transaction
+    /// transaction.commit().await?;
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn transaction(&self) -> Begin {
+        Begin::new(self.target(), Location::caller())
+    }
+
+    /// Overrides force rollback for the current task until the guard is dropped, or for one future with
+    /// [`run`](ForceRollback::run). `false` really writes; `true` uses a sandbox although the database has none.
+    pub fn force_rollback(&self, on: bool) -> ForceRollback {
+        ForceRollback::new(&self.core.overrides, on)
+    }
+
+    /// Lets a future, usually one that is spawned, join the caller's connection and transaction. Without one the future
+    /// just gets connections of its own.
+    ///
+    /// See [`Connection::share`].
+    pub fn share<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        let chain = Chain::current();
+        let bound = match self.target() {
+            Ok(Target::Database(ground)) => ground.bound(&chain).ok().flatten(),
+            _ => None,
+        };
+        let pins = bound
+            .map(|anchor| Pin::Shared {
+                ground: anchor.node.ground.id,
+                anchor: Arc::downgrade(&anchor),
+            })
+            .into_iter()
+            .collect();
+        chain.enter(pins).run(future)
+    }
+}
+
+verbs!(Database);
+
+fn not_connected() -> Error {
+    Error::new(ErrorKind::NotConnected, "the database is not connected")
+        .help("await `Database::connect(…)` before using it, and use it before the last `disconnect`")
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("url", self.core.config.url())
+            .field("connected", &self.is_connected())
+            .finish()
+    }
+}

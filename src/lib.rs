@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+
+mod backend;
+mod config;
+mod connection;
+mod database;
+mod error;
+mod force_rollback;
+mod pool;
+pub mod query;
+mod session;
+mod sql;
+pub mod stream;
+mod transaction;
+mod url;
+mod value;
+
+pub use backend::{Done, FromRow};
+pub use config::{Config, IntoConfig, IsolationLevel, Settings, SqliteMode, SslMode};
+pub use connection::Connection;
+pub use database::{Database, HookError, IntoDatabase, NewConnection};
+pub use error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
+pub use force_rollback::ForceRollback;
+pub use pool::PoolStatus;
+pub use query::{DoneMany, Query};
+pub use sql::Dialect;
+pub use sqlx::{AssertSqlSafe, SqlSafeStr};
+pub use stream::RowStream;
+pub use transaction::{Begin, Transaction};
+pub use url::DatabaseUrl;
+pub use value::{Array, Bind, ColumnIndex, FromValue, Interval, IntoParams, Json, Params, Row, Value, bind};

@@ -1,0 +1,246 @@
+//! A connection in someone's hands. Given back or dropped, it goes to the next user at rest, or not at all.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::SqlSafeStr;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::state::Idle;
+use super::{CLEANUP_LIMIT, Pool};
+use crate::backend::RawConnection;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What is under way on a connection. A value other than `None` outside of a call means that the call was dropped
+/// half-way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flight {
+    None,
+    /// A statement, or anything else that may be repeated or left out.
+    Statement,
+    /// An open stream of rows, the first of which was seen.
+    Rows,
+    /// `BEGIN` or `COMMIT`: nobody can know whether it happened.
+    Boundary,
+}
+
+pub(crate) struct Lease {
+    idle: Option<Idle>,
+    holder: usize,
+    handle: Handle,
+    pool: Arc<Pool>,
+    flight: Flight,
+    /// The caller may have left a transaction open behind the driver's back.
+    unsure: bool,
+    /// What to run when no more than so many levels are open.
+    undo: Option<(usize, &'static str)>,
+    /// It is being cleaned; dropped half-way, it is thrown away.
+    cleaning: bool,
+}
+
+impl Lease {
+    pub(super) fn new(idle: Idle, holder: usize, handle: Handle, pool: &Arc<Pool>) -> Self {
+        Self {
+            idle: Some(idle),
+            holder,
+            handle,
+            pool: Arc::clone(pool),
+            flight: Flight::None,
+            unsure: false,
+            undo: None,
+            cleaning: false,
+        }
+    }
+
+    /// The lease for someone on this runtime: what is left to clean is cleaned there.
+    pub(super) fn on(mut self, handle: &Handle) -> Self {
+        self.handle.clone_from(handle);
+        self
+    }
+
+    /// The connection, after whatever a dropped call left on it has been read.
+    pub(crate) async fn ready(&mut self) -> Result<&mut dyn RawConnection> {
+        if self.flight != Flight::None {
+            self.settle().await?;
+        }
+        self.raw()
+    }
+
+    /// The connection as it is.
+    pub(crate) fn raw(&mut self) -> Result<&mut dyn RawConnection> {
+        match &mut self.idle {
+            Some(idle) => Ok(&mut *idle.raw),
+            None => Err(lost("the connection was given up")),
+        }
+    }
+
+    /// The connection and its mark, for a call that borrows the connection for long.
+    pub(crate) fn split(&mut self) -> Result<(&mut dyn RawConnection, &mut Flight)> {
+        match &mut self.idle {
+            Some(idle) => Ok((&mut *idle.raw, &mut self.flight)),
+            None => Err(lost("the connection was given up")),
+        }
+    }
+
+    pub(crate) fn depth(&self) -> usize {
+        self.idle.as_ref().map_or(0, |idle| idle.raw.depth())
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.idle.is_none()
+    }
+
+    /// Marks what is under way, so that a drop half-way is noticed. Pass `Flight::None` when it is over.
+    pub(crate) fn mark(&mut self, flight: Flight) {
+        self.flight = flight;
+    }
+
+    /// Marks that raw SQL may have opened or ended a transaction.
+    pub(crate) fn unsure(&mut self) {
+        self.unsure = true;
+    }
+
+    /// Has `sql` run once no more than `depth` levels are open, to restore a setting of the session.
+    pub(crate) fn undo_at(&mut self, depth: usize, sql: &'static str) {
+        self.undo = Some((depth, sql));
+    }
+
+    /// Restores what was set for the levels above `depth`.
+    pub(crate) async fn undo(&mut self, depth: usize) -> Result<()> {
+        if let Some((_, sql)) = self.undo.filter(|(at, _)| *at >= depth) {
+            self.mark(Flight::Statement);
+            self.raw()?.run_script(SqlSafeStr::into_sql_str(sql)).await?;
+            self.mark(Flight::None);
+            self.undo = None;
+        }
+        Ok(())
+    }
+
+    /// Reads what a dropped call left on the wire; a connection of which nothing can be known is thrown away.
+    async fn settle(&mut self) -> Result<()> {
+        if !self.survives() {
+            self.discard();
+            return Err(lost(
+                "a call on this connection was cancelled half-way, so it was closed",
+            ));
+        }
+        let settled = timeout(CLEANUP_LIMIT, self.ping()).await;
+        if let Ok(Ok(())) = settled {
+            self.flight = Flight::None;
+            return Ok(());
+        }
+        self.discard();
+        Err(lost(
+            "a statement that was cancelled or timed out on this connection did not end, so it was closed",
+        ))
+    }
+
+    fn survives(&self) -> bool {
+        match (&self.idle, self.flight) {
+            (None, _) | (_, Flight::Boundary) => false,
+            (_, Flight::None) => true,
+            (Some(idle), flight) => idle.raw.interrupted(flight == Flight::Rows),
+        }
+    }
+
+    pub(super) async fn ping(&mut self) -> Result<()> {
+        self.raw()?.ping().await
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        self.idle.as_ref().map_or(Duration::ZERO, |idle| idle.born.elapsed())
+    }
+
+    pub(super) fn rest(&self) -> Duration {
+        self.idle.as_ref().map_or(Duration::ZERO, |idle| idle.since.elapsed())
+    }
+
+    /// Throws the connection away; the server undoes what was open on it.
+    pub(crate) fn discard(&mut self) {
+        if self.idle.take().is_some() {
+            self.pool.forget_holder(self.holder);
+        }
+    }
+
+    /// The connection without its lease, when the one it was meant for is gone.
+    pub(super) fn into_idle(mut self) -> Option<Idle> {
+        self.idle.take()
+    }
+
+    /// Rolls back what is open and leaves the connection at rest.
+    pub(crate) async fn clean(&mut self) -> Result<()> {
+        let unsure = self.unsure;
+        let raw = self.ready().await?;
+        if raw.depth() > 0 {
+            self.mark(Flight::Statement);
+            self.raw()?.rollback_to(0).await?;
+            self.mark(Flight::None);
+        } else if unsure {
+            self.mark(Flight::Statement);
+            self.raw()?.reset().await?;
+            self.mark(Flight::None);
+        }
+        self.unsure = false;
+        self.undo(0).await
+    }
+
+    fn cleaned(&mut self) {
+        self.cleaning = false;
+    }
+
+    fn at_rest(&self) -> bool {
+        self.flight == Flight::None && !self.unsure && self.undo.is_none() && self.depth() == 0
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.idle.is_none() {
+            return;
+        }
+        if self.at_rest() {
+            if let Some(idle) = self.idle.take() {
+                self.pool.take_back(idle, self.holder, &self.handle);
+            }
+            return;
+        }
+        if self.cleaning || !self.survives() {
+            self.discard();
+            return;
+        }
+        self.pool.state.lock().cleaning(self.holder, self.handle.id());
+        // Cleaned on its own runtime. If that is gone, the future is dropped at once, and with it the connection.
+        let mut lease = Self {
+            idle: self.idle.take(),
+            holder: self.holder,
+            handle: self.handle.clone(),
+            pool: Arc::clone(&self.pool),
+            flight: self.flight,
+            unsure: self.unsure,
+            undo: self.undo,
+            cleaning: true,
+        };
+        self.handle.spawn(async move {
+            if matches!(timeout(CLEANUP_LIMIT, lease.clean()).await, Ok(Ok(()))) {
+                lease.cleaned();
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("flight", &self.flight)
+            .field("depth", &self.depth())
+            .finish_non_exhaustive()
+    }
+}
+
+fn lost(why: &'static str) -> Error {
+    Error::new(ErrorKind::ConnectionLost, why)
+        .help("whatever was open on it was rolled back; run the work again from its beginning")
+        .fatal()
+}

@@ -1,0 +1,272 @@
+//! The pool: at most so many connections over all runtimes, the one used last is taken first.
+//!
+//! [`State`](state::State) decides, in one mutex and without I/O; this module opens, checks and closes what it
+//! decided about. Connections are kept apart by the tokio runtime whose reactor their sockets belong to.
+
+mod lease;
+mod state;
+mod watch;
+mod who;
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use crate::backend::{Connector, RawConnection};
+use crate::error::{Error, ErrorKind, Result};
+
+pub(crate) use lease::{Flight, Lease};
+use state::{Grant, Home, Idle, Permit, State, Take};
+pub(crate) use who::{Asker, Who};
+
+/// How long saying good-bye, or cleaning a connection, may take before it is thrown away.
+pub(crate) const CLEANUP_LIMIT: Duration = Duration::from_secs(2);
+
+/// The sizes and times a pool keeps to.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// Connections that are kept.
+    pub(crate) size: usize,
+    /// Connections beyond those, closed as soon as they are given back.
+    pub(crate) overflow: usize,
+    pub(crate) acquire: Duration,
+    pub(crate) connect: Duration,
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) check_after: Duration,
+}
+
+/// The pool in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolStatus {
+    /// Connections that are open or being opened.
+    pub size: usize,
+    /// Open connections that nobody uses.
+    pub idle: usize,
+    /// Connections in use, being opened or being cleaned.
+    pub in_use: usize,
+    /// Callers waiting for a connection.
+    pub waiting: usize,
+    /// The most connections there can be: `pool_size` and `max_overflow` together.
+    pub limit: usize,
+}
+
+/// Runs once on each new connection, before anyone gets it.
+pub(crate) type Prepare =
+    Arc<dyn Fn(Box<dyn RawConnection>) -> BoxFuture<'static, Result<Box<dyn RawConnection>>> + Send + Sync>;
+
+pub(crate) struct Pool {
+    connector: Arc<dyn Connector>,
+    limits: Limits,
+    prepare: Option<Prepare>,
+    state: Mutex<State>,
+    this: Weak<Pool>,
+}
+
+impl Pool {
+    pub(crate) fn new(connector: Arc<dyn Connector>, limits: Limits, prepare: Option<Prepare>) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            state: Mutex::new(State::new(limits.size, limits.overflow)),
+            connector,
+            limits,
+            prepare,
+            this: Weak::clone(this),
+        })
+    }
+
+    pub(crate) fn connector(&self) -> &Arc<dyn Connector> {
+        &self.connector
+    }
+
+    pub(crate) fn status(&self) -> PoolStatus {
+        self.state.lock().status()
+    }
+
+    /// A connection at rest: an idle one, a new one, or the next that is given back.
+    ///
+    /// Dropping the future gives up the place in the queue, or the connection if it was just handed over.
+    pub(crate) async fn acquire(self: &Arc<Self>, asker: Asker) -> Result<Lease> {
+        let handle = Handle::try_current().map_err(|_| no_runtime(asker))?;
+        let home = self.home(&handle);
+        loop {
+            let take = self.state.lock().take(home, handle.id(), asker);
+            let lease = match take {
+                Take::Closed => return Err(closed()),
+                Take::Idle(idle, holder) => Lease::new(idle, holder, handle.clone(), self),
+                Take::Permit { evicted } => {
+                    drop(evicted);
+                    return self.open(Permit::new(self), home, &handle, asker).await;
+                }
+                Take::Wait(turn) => match timeout(self.limits.acquire, turn).await {
+                    Ok(Ok(Grant::Lease(lease))) => lease.on(&handle),
+                    Ok(Ok(Grant::Permit(permit))) => return self.open(permit, home, &handle, asker).await,
+                    Ok(Err(_)) => return Err(closed()),
+                    Err(_) => return Err(self.starved(asker)),
+                },
+            };
+            if let Some(lease) = self.checked(lease).await {
+                return Ok(lease);
+            }
+        }
+    }
+
+    /// The idle list a connection opened here will go to.
+    fn home(&self, handle: &Handle) -> Home {
+        if self.connector.runtime_bound() {
+            Home::Runtime(handle.id())
+        } else {
+            Home::Any
+        }
+    }
+
+    /// Opens a connection on the strength of a permit, which falls back to the pool if that fails.
+    async fn open(self: &Arc<Self>, permit: Permit, home: Home, handle: &Handle, asker: Asker) -> Result<Lease> {
+        self.watch(home, handle);
+        let step = async {
+            let raw = self.connector.connect().await?;
+            match &self.prepare {
+                Some(prepare) => prepare(raw).await,
+                None => Ok(raw),
+            }
+        };
+        let raw = match timeout(self.limits.connect, step).await {
+            Ok(raw) => raw?,
+            Err(_) => return Err(self.silent()),
+        };
+        let holder = self.state.lock().hold(asker);
+        permit.used();
+        Ok(Lease::new(Idle::new(raw, home), holder, handle.clone(), self))
+    }
+
+    /// The lease, unless it is too old or gives no sign of life after a long rest.
+    async fn checked(&self, mut lease: Lease) -> Option<Lease> {
+        if self.limits.lifetime.is_some_and(|limit| lease.age() > limit) {
+            lease.discard();
+            return None;
+        }
+        if lease.rest() > self.limits.check_after {
+            let answered = timeout(self.limits.connect, lease.ping()).await;
+            if !matches!(answered, Ok(Ok(()))) {
+                lease.discard();
+                return None;
+            }
+        }
+        Some(lease)
+    }
+
+    /// Takes back a connection at rest: for the first in the queue, for the idle list, or to be closed.
+    fn take_back(&self, idle: Idle, holder: usize, handle: &Handle) {
+        let expired = self.limits.lifetime.is_some_and(|limit| idle.born.elapsed() > limit);
+        let Some(this) = self.this.upgrade() else { return };
+        let lease = |idle, holder| Lease::new(idle, holder, handle.clone(), &this);
+        let surplus = self.state.lock().put(idle, holder, expired, lease);
+        if let Some(idle) = surplus {
+            farewell(idle.raw, handle);
+            self.vacate();
+        }
+    }
+
+    /// Gives the place of a closed connection to the first in the queue, or counts it as free.
+    fn vacate(&self) {
+        let this = self.this.upgrade();
+        self.state.lock().vacate(|| this.as_ref().map(Permit::new));
+    }
+
+    /// No longer counts a holder whose connection was thrown away.
+    fn forget_holder(&self, holder: usize) {
+        self.state.lock().release(holder);
+        self.vacate();
+    }
+
+    /// Closes the idle connections and refuses everyone who waits; those in use are closed when given back.
+    pub(crate) async fn close(&self) {
+        let here = Handle::try_current().ok().map(|handle| self.home(&handle));
+        let (idle, watches) = self.state.lock().close();
+        watches.iter().for_each(AbortHandle::abort);
+        let mut farewells = Vec::new();
+        for idle in idle {
+            // A socket of another runtime cannot be used from here; it is dropped, which closes it.
+            if idle.home == Home::Any || Some(idle.home) == here {
+                farewells.push(timeout(CLEANUP_LIMIT, idle.raw.close()));
+            }
+        }
+        futures::future::join_all(farewells).await;
+    }
+
+    fn starved(&self, asker: Asker) -> Error {
+        let state = self.state.lock();
+        let status = state.status();
+        let holders = state.holders();
+        drop(state);
+        let limit = self.limits.acquire;
+        Error::new(
+            ErrorKind::Timeout,
+            format!(
+                "no connection became free within {limit:?}: all {} are in use and {} callers wait; asked for by {asker}; {holders}",
+                status.limit,
+                status.waiting + 1
+            ),
+        )
+        .help("let go of connections earlier, raise `pool_size`, or raise `pool_timeout`; a transaction holds its connection until it ends")
+    }
+
+    fn silent(&self) -> Error {
+        let limit = self.limits.connect;
+        Error::new(ErrorKind::Timeout, format!("connecting took longer than {limit:?}: the server accepted and did not answer, or packets are lost"))
+            .help("check the host and port, firewalls, and whether that port really speaks the database's protocol; `connect_timeout` sets the limit")
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let (idle, watches) = self.state.get_mut().close();
+        watches.iter().for_each(AbortHandle::abort);
+        drop(idle);
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool")
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Says good-bye on the connection's own runtime; if that is gone, the socket is just closed.
+fn farewell(raw: Box<dyn RawConnection>, handle: &Handle) {
+    handle.spawn(async move {
+        // Nobody is left to whom a failed good-bye would matter.
+        let _ = timeout(CLEANUP_LIMIT, raw.close()).await;
+    });
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::NotConnected, "the database was disconnected").help("call `connect` again before using it")
+}
+
+fn no_runtime(asker: Asker) -> Error {
+    Error::new(
+        ErrorKind::Connect,
+        format!("a connection was asked for outside of a tokio runtime, by {asker}"),
+    )
+    .help("call it from `#[tokio::main]`, `#[tokio::test]` or a task; blocking code can use `Handle::block_on`")
+}
+
+impl Idle {
+    fn new(raw: Box<dyn RawConnection>, home: Home) -> Self {
+        let now = Instant::now();
+        Self {
+            raw,
+            home,
+            born: now,
+            since: now,
+        }
+    }
+}

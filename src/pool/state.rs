@@ -1,0 +1,323 @@
+//! What the pool knows, and what it decides. No I/O and no clock but the age of what it holds.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::runtime;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+use super::{Asker, Lease, Pool, PoolStatus};
+use crate::backend::RawConnection;
+
+/// Which runtime may use a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Home {
+    /// Any: the driver has a thread of its own.
+    Any,
+    Runtime(runtime::Id),
+}
+
+/// A connection at rest.
+pub(super) struct Idle {
+    pub(super) raw: Box<dyn RawConnection>,
+    pub(super) home: Home,
+    pub(super) born: Instant,
+    pub(super) since: Instant,
+}
+
+/// The right to open one connection. Unused, it goes to the next in the queue.
+pub(super) struct Permit(Option<Arc<Pool>>);
+
+impl Permit {
+    pub(super) fn new(pool: &Arc<Pool>) -> Self {
+        Self(Some(Arc::clone(pool)))
+    }
+
+    /// The connection is open and counts by itself from now on.
+    pub(super) fn used(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0.take() {
+            pool.vacate();
+        }
+    }
+}
+
+/// What someone who waited gets.
+pub(super) enum Grant {
+    Lease(Lease),
+    Permit(Permit),
+}
+
+/// The answer to someone who asks for a connection.
+pub(super) enum Take {
+    Idle(Idle, usize),
+    /// Open one; if this makes room by closing an idle connection of another runtime, here it is.
+    Permit {
+        evicted: Option<Idle>,
+    },
+    Wait(oneshot::Receiver<Grant>),
+    Closed,
+}
+
+struct Waiter {
+    home: Home,
+    asker: Asker,
+    turn: oneshot::Sender<Grant>,
+}
+
+struct Holder {
+    asker: Asker,
+    since: Instant,
+    /// The runtime that cleans the connection after this holder.
+    cleaning: Option<runtime::Id>,
+}
+
+/// The idle connections of one runtime; the one used last is at the back.
+#[derive(Default)]
+struct Shelf {
+    idle: VecDeque<Idle>,
+    watched: bool,
+    watch: Option<AbortHandle>,
+}
+
+pub(super) struct State {
+    size: usize,
+    limit: usize,
+    /// Connections that are open, or being opened.
+    open: usize,
+    shelves: HashMap<Home, Shelf>,
+    waiting: VecDeque<Waiter>,
+    holders: Vec<Option<Holder>>,
+    vacant: Vec<usize>,
+    closed: bool,
+}
+
+impl State {
+    pub(super) fn new(size: usize, overflow: usize) -> Self {
+        Self {
+            size,
+            limit: size + overflow,
+            open: 0,
+            shelves: HashMap::new(),
+            waiting: VecDeque::new(),
+            holders: Vec::new(),
+            vacant: Vec::new(),
+            closed: false,
+        }
+    }
+
+    pub(super) fn take(&mut self, home: Home, runtime: runtime::Id, asker: Asker) -> Take {
+        if self.closed {
+            return Take::Closed;
+        }
+        if let Some(idle) = self.shelves.get_mut(&home).and_then(|shelf| shelf.idle.pop_back()) {
+            let holder = self.hold(asker);
+            return Take::Idle(idle, holder);
+        }
+        self.waiting.retain(|waiter| !waiter.turn.is_closed());
+        // One that is being cleaned here is free sooner than a new one is open; however the cleaning ends, it serves
+        // the queue.
+        let cleaning = self
+            .holders
+            .iter()
+            .flatten()
+            .filter(|holder| holder.cleaning == Some(runtime))
+            .count();
+        let soon = cleaning > self.waiting.len();
+        if self.open < self.limit && !soon {
+            self.open += 1;
+            return Take::Permit { evicted: None };
+        }
+        // The oldest idle connection of another runtime makes room.
+        let oldest = self
+            .shelves
+            .values_mut()
+            .filter(|shelf| !shelf.idle.is_empty())
+            .min_by_key(|shelf| shelf.idle[0].since);
+        if let Some(shelf) = oldest.filter(|_| !soon) {
+            return Take::Permit {
+                evicted: shelf.idle.pop_front(),
+            };
+        }
+        let (turn, wait) = oneshot::channel();
+        self.waiting.push_back(Waiter { home, asker, turn });
+        Take::Wait(wait)
+    }
+
+    /// Notes that the connection of a holder is being cleaned, and by which runtime.
+    pub(super) fn cleaning(&mut self, holder: usize, runtime: runtime::Id) {
+        if let Some(holder) = &mut self.holders[holder] {
+            holder.cleaning = Some(runtime);
+        }
+    }
+
+    /// Enters a holder, for the report of a full pool.
+    pub(super) fn hold(&mut self, asker: Asker) -> usize {
+        let holder = Some(Holder {
+            asker,
+            since: Instant::now(),
+            cleaning: None,
+        });
+        if let Some(free) = self.vacant.pop() {
+            self.holders[free] = holder;
+            free
+        } else {
+            self.holders.push(holder);
+            self.holders.len() - 1
+        }
+    }
+
+    pub(super) fn release(&mut self, holder: usize) {
+        if self.holders[holder].take().is_some() {
+            self.vacant.push(holder);
+        }
+    }
+
+    /// Takes a connection back. It is returned if it is to be closed; then its place still counts.
+    pub(super) fn put(
+        &mut self,
+        mut idle: Idle,
+        holder: usize,
+        expired: bool,
+        lease: impl Fn(Idle, usize) -> Lease,
+    ) -> Option<Idle> {
+        self.release(holder);
+        if self.closed || expired || !self.shelves.contains_key(&idle.home) {
+            return Some(idle);
+        }
+        while let Some(waiter) = self.waiting.pop_front() {
+            if waiter.turn.is_closed() {
+                continue;
+            }
+            if waiter.home != idle.home {
+                // It cannot use this connection, but it can have its place.
+                self.waiting.push_front(waiter);
+                return Some(idle);
+            }
+            let holder = self.hold(waiter.asker);
+            match waiter.turn.send(Grant::Lease(lease(idle, holder))) {
+                Err(Grant::Lease(refused)) => {
+                    self.release(holder);
+                    idle = refused.into_idle()?;
+                }
+                Ok(()) | Err(Grant::Permit(_)) => return None,
+            }
+        }
+        if self.open > self.size {
+            return Some(idle);
+        }
+        idle.since = Instant::now();
+        if let Some(shelf) = self.shelves.get_mut(&idle.home) {
+            shelf.idle.push_back(idle);
+        }
+        None
+    }
+
+    /// A place became free: the first in the queue may open a connection in it.
+    pub(super) fn vacate(&mut self, permit: impl Fn() -> Option<Permit>) {
+        while let Some(waiter) = self.waiting.pop_front() {
+            let Some(permit) = permit() else { break };
+            match waiter.turn.send(Grant::Permit(permit)) {
+                Ok(()) => return,
+                Err(Grant::Permit(refused)) => refused.used(),
+                Err(Grant::Lease(_)) => {}
+            }
+        }
+        self.open = self.open.saturating_sub(1);
+    }
+
+    /// Whether connections of this home were not watched yet; from now on they have a shelf, and are.
+    pub(super) fn unwatched(&mut self, home: Home) -> bool {
+        !std::mem::replace(&mut self.shelves.entry(home).or_default().watched, true)
+    }
+
+    pub(super) fn watched(&mut self, home: Home, watch: AbortHandle) {
+        if let Some(shelf) = self.shelves.get_mut(&home) {
+            shelf.watch = Some(watch);
+        }
+    }
+
+    /// A runtime has ended: its connections are of no use to anyone.
+    pub(super) fn runtime_ended(&mut self, home: Home) -> Vec<Idle> {
+        match home {
+            Home::Any => {
+                if let Some(shelf) = self.shelves.get_mut(&home) {
+                    shelf.watched = false;
+                    shelf.watch = None;
+                }
+                Vec::new()
+            }
+            Home::Runtime(_) => self
+                .shelves
+                .remove(&home)
+                .map(|shelf| shelf.idle.into())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Takes out the idle connections that have rested since before `deadline`.
+    pub(super) fn rested_since(&mut self, home: Home, deadline: Instant) -> Vec<Idle> {
+        let Some(kept) = self.shelves.get_mut(&home) else {
+            return Vec::new();
+        };
+        let count = kept.idle.iter().take_while(|idle| idle.since <= deadline).count();
+        kept.idle.drain(..count).collect()
+    }
+
+    pub(super) fn oldest(&self, home: Home) -> Option<Instant> {
+        self.shelves.get(&home)?.idle.front().map(|idle| idle.since)
+    }
+
+    /// Closes the pool for good. What it kept is returned, so that it ends outside of the lock.
+    pub(super) fn close(&mut self) -> (Vec<Idle>, Vec<AbortHandle>) {
+        self.closed = true;
+        self.waiting.clear();
+        let mut idle = Vec::new();
+        let mut watches = Vec::new();
+        for (_, shelf) in self.shelves.drain() {
+            watches.extend(shelf.watch);
+            idle.extend(shelf.idle);
+        }
+        self.open = self.open.saturating_sub(idle.len());
+        (idle, watches)
+    }
+
+    pub(super) fn status(&self) -> PoolStatus {
+        let idle: usize = self.shelves.values().map(|shelf| shelf.idle.len()).sum();
+        let waiting = self.waiting.iter().filter(|waiter| !waiter.turn.is_closed()).count();
+        PoolStatus {
+            size: self.open,
+            idle,
+            in_use: self.open.saturating_sub(idle),
+            waiting,
+            limit: self.limit,
+        }
+    }
+
+    /// Who holds connections, oldest first, for a message.
+    pub(super) fn holders(&self) -> String {
+        let mut holders: Vec<&Holder> = self.holders.iter().flatten().collect();
+        if holders.is_empty() {
+            return "they are being opened or cleaned".to_owned();
+        }
+        holders.sort_by_key(|holder| holder.since);
+        let mut text = String::from("held by");
+        for (index, holder) in holders.iter().take(8).enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            let age = holder.since.elapsed();
+            let _ = write!(text, "{comma} {} for {age:.1?}", holder.asker);
+        }
+        if holders.len() > 8 {
+            let _ = write!(text, " and {} more", holders.len() - 8);
+        }
+        text
+    }
+}

@@ -1,0 +1,333 @@
+//! How a level begins and ends.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use sqlx::{SqlSafeStr, SqlStr};
+use tokio::sync::OwnedMutexGuard;
+
+use super::node::Child;
+use super::{Chain, Ended, Finish, Kind, Node, Owner, Wire};
+use crate::backend::support::sqlx::own_sql;
+use crate::config::IsolationLevel;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool::{Asker, Flight, Lease};
+use crate::sql::Dialect;
+
+/// When SQLite takes its locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Deferred,
+    Immediate,
+    Exclusive,
+}
+
+/// What a transaction is asked to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BeginOptions {
+    pub(crate) isolation: Option<IsolationLevel>,
+    pub(crate) read_only: bool,
+    pub(crate) deferrable: bool,
+    pub(crate) mode: Option<Mode>,
+    pub(crate) rollback_only: bool,
+}
+
+impl BeginOptions {
+    /// The statement that begins an outermost transaction; `None` is the plain `BEGIN`.
+    fn begin(self, dialect: Dialect) -> Result<Option<SqlStr>> {
+        if dialect != Dialect::Postgres && self.deferrable {
+            return Err(unsupported(
+                dialect,
+                "DEFERRABLE transactions",
+                "leave `deferrable()` out",
+            ));
+        }
+        if dialect != Dialect::Sqlite && self.mode.is_some() {
+            return Err(unsupported(
+                dialect,
+                "IMMEDIATE and EXCLUSIVE transactions",
+                "they are SQLite's; leave them out",
+            ));
+        }
+        let mut sql = String::new();
+        match dialect {
+            Dialect::Sqlite => {
+                if let Some(level) = self.isolation.filter(|level| *level != IsolationLevel::Serializable) {
+                    return Err(unsupported(
+                        dialect,
+                        &format!("isolation level {level}"),
+                        "every SQLite transaction is SERIALIZABLE",
+                    ));
+                }
+                match self.mode {
+                    None => return Ok(None),
+                    Some(Mode::Deferred) => sql.push_str("BEGIN DEFERRED"),
+                    Some(Mode::Immediate) => sql.push_str("BEGIN IMMEDIATE"),
+                    Some(Mode::Exclusive) => sql.push_str("BEGIN EXCLUSIVE"),
+                }
+            }
+            Dialect::MySql => {
+                if let Some(level) = self.isolation {
+                    sql = format!("SET TRANSACTION ISOLATION LEVEL {}; ", level_sql(level, dialect)?);
+                } else if !self.read_only {
+                    return Ok(None);
+                }
+                sql.push_str(if self.read_only {
+                    "START TRANSACTION READ ONLY"
+                } else {
+                    "START TRANSACTION"
+                });
+            }
+            _ => {
+                if self.isolation.is_none() && !self.read_only && !self.deferrable {
+                    return Ok(None);
+                }
+                sql.push_str("BEGIN");
+                if let Some(level) = self.isolation {
+                    sql.push_str(" ISOLATION LEVEL ");
+                    sql.push_str(level_sql(level, dialect)?);
+                }
+                if self.read_only {
+                    sql.push_str(" READ ONLY");
+                }
+                if self.deferrable {
+                    sql.push_str(" DEFERRABLE");
+                }
+            }
+        }
+        Ok(Some(own_sql(sql)))
+    }
+
+    /// What can be asked of a savepoint. Inside the sandbox the application believes it begins a transaction, so what a
+    /// savepoint cannot give is let pass there.
+    fn nested(self, dialect: Dialect, virtually_outermost: bool) -> Result<()> {
+        if virtually_outermost {
+            self.begin(dialect)?;
+            return Ok(());
+        }
+        if self.isolation.is_some() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a nested transaction cannot have an isolation level of its own",
+            )
+            .help("ask for it where the outermost transaction begins"));
+        }
+        if self.read_only && dialect == Dialect::MySql {
+            return Err(unsupported(
+                dialect,
+                "read-only savepoints",
+                "ask for `read_only()` where the outermost transaction begins",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn level_sql(level: IsolationLevel, dialect: Dialect) -> Result<&'static str> {
+    match level {
+        IsolationLevel::ReadUncommitted => Ok("READ UNCOMMITTED"),
+        IsolationLevel::ReadCommitted => Ok("READ COMMITTED"),
+        IsolationLevel::RepeatableRead => Ok("REPEATABLE READ"),
+        IsolationLevel::Serializable => Ok("SERIALIZABLE"),
+        #[allow(unreachable_patterns)]
+        other => Err(unsupported(
+            dialect,
+            &format!("isolation level {other}"),
+            "use one of the four levels of the SQL standard",
+        )),
+    }
+}
+
+fn unsupported(dialect: Dialect, what: &str, help: &'static str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("{dialect} has no {what}")).help(help)
+}
+
+impl Node {
+    /// Opens the next level: `BEGIN`, or a savepoint.
+    pub(crate) async fn begin(
+        self: &Arc<Self>,
+        options: BeginOptions,
+        closure: bool,
+        chain: &Chain,
+        owner: Owner,
+        asker: Asker,
+    ) -> Result<Arc<Self>> {
+        let _under_way = self.enter(chain.innermost(), asker, "beginning a transaction");
+        let dialect = self.ground.dialect();
+        let mut wire = self.lock(chain, asker).await?;
+        let level = self.wired();
+        let Some(lease) = wire.lease() else {
+            return Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up"));
+        };
+        if level.depth == 0 {
+            let options = BeginOptions {
+                isolation: options.isolation.or(self.ground.settings.isolation_level),
+                ..options
+            };
+            let sql = options.begin(dialect)?;
+            lease.mark(Flight::Boundary);
+            lease.raw()?.begin(sql).await.inspect_err(|_| lease.discard())?;
+        } else {
+            options.nested(dialect, level.kind == Kind::Sandbox)?;
+            lease.mark(Flight::Statement);
+            lease.raw()?.begin(None).await.inspect_err(|error| {
+                if error.is_fatal() {
+                    lease.discard();
+                } else {
+                    lease.mark(Flight::None);
+                }
+            })?;
+        }
+        lease.mark(Flight::None);
+        if options.read_only {
+            read_only(lease, dialect, level.depth).await?;
+        }
+        Ok(level.open(self, wire, options.rollback_only, closure, owner, asker))
+    }
+
+    /// The level above this one, on the connection whose lock is `wire`. `from` is the view it was begun through.
+    fn open(
+        self: &Arc<Self>,
+        from: &Arc<Self>,
+        wire: OwnedMutexGuard<Wire>,
+        rollback_only: bool,
+        closure: bool,
+        owner: Owner,
+        asker: Asker,
+    ) -> Arc<Self> {
+        let kind = Kind::Transaction { closure };
+        let node = Self::new(
+            &self.ground,
+            kind,
+            self.depth + 1,
+            asker,
+            Some(Arc::clone(from)),
+            Wire::Parent(wire),
+        );
+        node.state.lock().rollback_only = rollback_only;
+        let child = Child {
+            node: Arc::downgrade(&node),
+            opened: asker,
+            owner,
+            closure,
+        };
+        if !Arc::ptr_eq(self, from) {
+            from.state.lock().child = Some(child.clone());
+        }
+        self.state.lock().child = Some(child);
+        node
+    }
+
+    /// Commits or rolls back this level.
+    ///
+    /// Dropped half-way, the level has ended all the same; a connection of which nobody knows whether it committed is
+    /// thrown away.
+    pub(crate) async fn finish(
+        self: &Arc<Self>,
+        how: Finish,
+        chain: &Chain,
+        place: &'static Location<'static>,
+    ) -> Result<()> {
+        let asker = Asker::at(place);
+        self.usable()?;
+        self.innermost(asker)?;
+        let mut wire = self.lock(chain, asker).await?;
+        self.innermost(asker)?;
+        let failed = {
+            let mut state = self.state.lock();
+            state.ended = Some(Ended::Interrupted(place));
+            state.failed.take()
+        };
+        let how = if self.state.lock().rollback_only {
+            Finish::Rollback
+        } else {
+            how
+        };
+        let mut held = std::mem::replace(&mut *wire, Wire::Gone);
+        drop(wire);
+        let result = match held.lease() {
+            Some(lease) => self.finish_on(lease, how, failed).await,
+            None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
+        };
+        let committed = result.is_ok() && how == Finish::Commit;
+        self.state.lock().ended = Some(if committed {
+            Ended::Committed(place)
+        } else {
+            Ended::RolledBack(place)
+        });
+        self.leave_parent();
+        drop(held);
+        result
+    }
+
+    async fn finish_on(&self, lease: &mut Lease, how: Finish, failed: Option<String>) -> Result<()> {
+        let below = self.depth - 1;
+        let result = match (how, failed) {
+            (Finish::Rollback, _) => self.roll_back(lease, below).await,
+            (Finish::Commit, Some(failed)) => {
+                self.roll_back(lease, below).await?;
+                Err(aborted(&failed))
+            }
+            (Finish::Commit, None) => {
+                lease.mark(Flight::Boundary);
+                match lease.raw()?.commit().await {
+                    Ok(()) => {
+                        lease.mark(Flight::None);
+                        Ok(())
+                    }
+                    Err(error) if error.is_fatal() => {
+                        lease.discard();
+                        Err(error)
+                    }
+                    Err(error) => {
+                        // The server refused; what is left of the level is undone.
+                        self.roll_back(lease, below).await?;
+                        Err(error)
+                    }
+                }
+            }
+        };
+        if !lease.is_lost() {
+            lease.undo(below).await?;
+        }
+        result
+    }
+
+    async fn roll_back(&self, lease: &mut Lease, depth: usize) -> Result<()> {
+        lease.mark(Flight::Statement);
+        match lease.raw()?.rollback_to(depth).await {
+            Ok(()) => {
+                lease.mark(Flight::None);
+                Ok(())
+            }
+            Err(error) => {
+                lease.discard();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Makes the level just begun read-only.
+async fn read_only(lease: &mut Lease, dialect: Dialect, below: usize) -> Result<()> {
+    let sql = match dialect {
+        Dialect::Postgres if below > 0 => "SET TRANSACTION READ ONLY",
+        Dialect::Sqlite => {
+            lease.undo_at(below, "PRAGMA query_only = 0");
+            "PRAGMA query_only = 1"
+        }
+        _ => return Ok(()),
+    };
+    lease.mark(Flight::Statement);
+    lease.raw()?.run_script(sql.into_sql_str()).await?;
+    lease.mark(Flight::None);
+    Ok(())
+}
+
+fn aborted(failed: &str) -> Error {
+    Error::new(
+        ErrorKind::TransactionAborted,
+        format!("the transaction was rolled back instead of committed, because a statement in it had failed: {failed}"),
+    )
+    .help("on PostgreSQL a failed statement aborts its transaction; put a statement that may fail into a nested transaction")
+}

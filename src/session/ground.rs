@@ -1,0 +1,99 @@
+//! What the connections of one database share: the pool, the parsed statements, the bindings.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::{SqlSafeStr, SqlStr};
+
+use super::{Anchor, Bindings, Chain, Kind, Node, Wire};
+use crate::config::Settings;
+use crate::error::Result;
+use crate::pool::{Asker, Pool};
+use crate::sql::{Dialect, TemplateCache};
+
+pub(crate) struct Ground {
+    pub(crate) id: u64,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) templates: Arc<TemplateCache>,
+    pub(crate) bindings: Bindings,
+    /// Whether everything runs inside an outer transaction that is never committed.
+    pub(crate) sandbox: Option<parking_lot::Mutex<Option<Arc<Node>>>>,
+}
+
+impl Ground {
+    pub(crate) fn new(
+        pool: Arc<Pool>,
+        settings: Arc<Settings>,
+        templates: Arc<TemplateCache>,
+        sandbox: bool,
+    ) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            pool,
+            settings,
+            templates,
+            bindings: Bindings::default(),
+            sandbox: sandbox.then(|| parking_lot::Mutex::new(None)),
+        })
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.pool.connector().dialect()
+    }
+
+    /// The level on which the sandbox's work is done, made at first use.
+    pub(crate) fn sandbox_root(self: &Arc<Self>, asker: Asker) -> Option<Arc<Node>> {
+        let root = self.sandbox.as_ref()?;
+        Some(Arc::clone(root.lock().get_or_insert_with(|| {
+            Node::new(self, Kind::Sandbox, 1, asker, None, Wire::Vacant)
+        })))
+    }
+
+    /// How the outer transaction begins. On SQLite it takes the write lock at once, because a transaction that turns
+    /// into a writer later does not wait for its turn.
+    pub(crate) fn sandbox_begin(&self) -> Option<SqlStr> {
+        (self.dialect() == Dialect::Sqlite).then(|| "BEGIN IMMEDIATE".into_sql_str())
+    }
+
+    /// A new connection, or a new view of the sandbox; nothing is acquired yet.
+    pub(crate) fn connection(self: &Arc<Self>, asker: Asker) -> Arc<Anchor> {
+        let node = match self.sandbox_root(asker) {
+            Some(root) => Node::new(self, Kind::View, root.depth, asker, Some(root), Wire::Gone),
+            None => Node::new(self, Kind::Base, 0, asker, None, Wire::Vacant),
+        };
+        Anchor::new(node)
+    }
+
+    /// What the caller is bound to.
+    pub(crate) fn bound(&self, chain: &Chain) -> Result<Option<Arc<Anchor>>> {
+        self.bindings.find(self.id, chain)
+    }
+
+    /// Ends the sandbox: its transaction is rolled back, its connection given back.
+    pub(crate) async fn end_sandbox(&self) {
+        let root = self.sandbox.as_ref().and_then(|root| root.lock().take());
+        if let Some(root) = root {
+            root.close().await;
+        }
+    }
+}
+
+impl Ground {
+    /// Lets go of the sandbox without waiting; its transaction is rolled back when its last user is gone.
+    pub(crate) fn drop_sandbox(&self) {
+        let root = self.sandbox.as_ref().and_then(|root| root.lock().take());
+        drop(root);
+    }
+}
+
+impl fmt::Debug for Ground {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ground")
+            .field("id", &self.id)
+            .field("sandbox", &self.sandbox.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,161 @@
+//! Whose turn it is on a connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
+
+use super::{Chain, Kind, Node, StreamCore, Wire};
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool::{Asker, Flight, Lease};
+
+impl Node {
+    /// Waits for the turn on this level's connection, in the order of asking. An open stream is made to put the rest
+    /// of its rows aside. The connection is at rest and exactly as deep in transactions as this level is.
+    pub(super) async fn lock(self: &Arc<Self>, chain: &Chain, asker: Asker) -> Result<OwnedMutexGuard<Wire>> {
+        self.usable()?;
+        let level = self.wired();
+        let mut wire = match Arc::clone(&level.wire).try_lock_owned() {
+            Ok(wire) => wire,
+            Err(_) => level.queue(chain, asker).await?,
+        };
+        self.usable()?;
+        level.prepare(&mut wire, asker).await?;
+        Ok(wire)
+    }
+
+    async fn queue(self: &Arc<Self>, chain: &Chain, asker: Asker) -> Result<OwnedMutexGuard<Wire>> {
+        if let Some(child) = self.state.lock().child.clone()
+            && chain.contains(child.owner)
+        {
+            return Err(Error::new(
+                ErrorKind::ConcurrentUse,
+                format!(
+                    "{asker} waits for a connection that the same task holds itself, since {}",
+                    child.opened.place
+                ),
+            )
+            .help("use the inner transaction here, or end it first"));
+        }
+        let limit = self.patience();
+        let turn = async {
+            let mut locking = std::pin::pin!(Arc::clone(&self.wire).lock_owned());
+            loop {
+                let mut opened = std::pin::pin!(self.stream_opened.notified());
+                opened.as_mut().enable();
+                let stream = self.state.lock().stream.as_ref().and_then(std::sync::Weak::upgrade);
+                let drained = async {
+                    match &stream {
+                        Some(stream) => StreamCore::drain(stream).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    wire = &mut locking => return Ok(wire),
+                    drained = drained => {
+                        drained?;
+                        if let Some(stream) = &stream {
+                            self.forget_stream(stream);
+                        }
+                    }
+                    () = opened => {}
+                }
+            }
+        };
+        match timeout(limit, turn).await {
+            Ok(wire) => wire,
+            Err(_) => Err(self.busy(asker, limit)),
+        }
+    }
+
+    fn forget_stream(&self, stream: &Arc<StreamCore>) {
+        let mut state = self.state.lock();
+        if state
+            .stream
+            .as_ref()
+            .is_some_and(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(stream)))
+        {
+            state.stream = None;
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let settings = &self.ground.settings;
+        if self.ground.sandbox.is_some() {
+            settings.lease_timeout
+        } else {
+            settings.pool_timeout
+        }
+    }
+
+    fn busy(&self, asker: Asker, limit: Duration) -> Error {
+        let state = self.state.lock();
+        let holder = match (&state.child, state.operations.first()) {
+            (Some(child), _) => format!("the transaction begun by {}", child.opened),
+            (None, Some(operation)) => format!("{} of {}", operation.what, operation.asker),
+            (None, None) => "a statement".to_owned(),
+        };
+        let (what, setting) = match self.kind {
+            Kind::Sandbox => ("the sandbox's connection", "lease_timeout"),
+            _ => ("the connection", "pool_timeout"),
+        };
+        Error::new(
+            ErrorKind::Timeout,
+            format!("{asker} waited longer than {limit:?} for {what}, which is held by {holder}"),
+        )
+        .help(format!("end that one earlier; `{setting}` sets the limit"))
+    }
+
+    /// Acquires the connection at first use and leaves it as deep as this level.
+    async fn prepare(self: &Arc<Self>, wire: &mut Wire, asker: Asker) -> Result<()> {
+        let lost = self.kind == Kind::Base && wire.lease().is_some_and(|lease| lease.is_lost());
+        if lost || matches!(wire, Wire::Vacant) {
+            let mut lease = self.ground.pool.acquire(asker).await?;
+            if self.kind == Kind::Sandbox {
+                // The outer transaction of force rollback begins with the first use.
+                lease.mark(Flight::Boundary);
+                lease.raw()?.begin(self.ground.sandbox_begin()).await?;
+                lease.mark(Flight::None);
+            }
+            *wire = Wire::Lease(lease);
+        }
+        let Some(lease) = wire.lease() else {
+            return Err(self.gone("the connection was given up"));
+        };
+        if lease.is_lost() {
+            return Err(self.gone("its connection was lost"));
+        }
+        if let Err(error) = self.level_out(lease).await {
+            if lease.is_lost() {
+                self.end_by_server(error.message());
+            }
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    async fn level_out(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+        let depth = lease.ready().await?.depth();
+        if depth > self.depth {
+            lease.mark(Flight::Statement);
+            if let Err(error) = lease.raw()?.rollback_to(self.depth).await {
+                lease.discard();
+                return Err(error);
+            }
+            lease.mark(Flight::None);
+            lease.undo(self.depth).await?;
+        } else if depth < self.depth {
+            return Err(self.gone("the transaction is no longer open on the server"));
+        }
+        Ok(())
+    }
+
+    fn gone(self: &Arc<Self>, why: &str) -> Error {
+        self.end_by_server(why);
+        self.usable()
+            .err()
+            .unwrap_or_else(|| Error::new(ErrorKind::ConnectionLost, why.to_owned()))
+    }
+}

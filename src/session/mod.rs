@@ -1,0 +1,27 @@
+//! One connection in use: who owns it, which transaction levels are open, whose turn it is.
+//!
+//! A [`Node`] is a level: a connection without a transaction, a transaction, a savepoint, or the sandbox. A level keeps
+//! the wire in a fair lock. Opening the next level takes the lock and keeps it until that level ends, so that levels
+//! never interleave and waiters are served in order. A level that is dropped lets go of the lock; whoever gets it next
+//! sees that the connection is deeper in transactions than it should be, and rolls back first.
+
+mod begin;
+mod bindings;
+mod ground;
+mod guard;
+mod lock;
+mod node;
+mod owner;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod work;
+
+pub(crate) use begin::{BeginOptions, Mode};
+pub(crate) use bindings::{Bindings, ended};
+pub(crate) use ground::Ground;
+pub(crate) use guard::Guard;
+pub(crate) use node::{Anchor, Ended, Finish, Kind, Node, Wire};
+pub(crate) use owner::{Chain, Owner, Pin};
+pub(crate) use stream::StreamCore;
+pub(crate) use work::{Target, Work};

@@ -1,0 +1,431 @@
+//! A level of a connection, and the handle that keeps it.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
+
+use super::{Chain, Ground, Owner, StreamCore};
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool::{Asker, Lease};
+
+/// What kind of level it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A connection, without a transaction.
+    Base,
+    /// The outer transaction of force rollback, which never commits.
+    Sandbox,
+    /// A task's view of the sandbox: it borrows the sandbox's connection for each statement.
+    View,
+    /// A transaction or a savepoint; of the closure form or a guard.
+    Transaction { closure: bool },
+}
+
+/// The way to the connection.
+#[derive(Debug)]
+pub(crate) enum Wire {
+    /// Not acquired yet.
+    Vacant,
+    Lease(Lease),
+    /// The level above holds its parent's lock as long as it lives.
+    Parent(OwnedMutexGuard<Wire>),
+    /// The level has ended.
+    Gone,
+}
+
+impl Wire {
+    pub(crate) fn lease(&mut self) -> Option<&mut Lease> {
+        match self {
+            Self::Lease(lease) => Some(lease),
+            Self::Parent(parent) => parent.lease(),
+            Self::Vacant | Self::Gone => None,
+        }
+    }
+}
+
+/// How a level came to its end.
+#[derive(Clone, Debug)]
+pub(crate) enum Ended {
+    Committed(&'static Location<'static>),
+    RolledBack(&'static Location<'static>),
+    /// A commit or rollback was cancelled half-way.
+    Interrupted(&'static Location<'static>),
+    Dropped,
+    /// The server, or something sent to it, ended the transaction.
+    ByServer(String),
+}
+
+/// How to end a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    Commit,
+    Rollback,
+}
+
+/// The level that is open above another one.
+#[derive(Clone, Debug)]
+pub(super) struct Child {
+    pub(super) node: Weak<Node>,
+    pub(super) opened: Asker,
+    pub(super) owner: Owner,
+    pub(super) closure: bool,
+}
+
+/// An operation under way on a level.
+#[derive(Clone, Debug)]
+pub(super) struct Operation {
+    id: u64,
+    pub(super) owner: Owner,
+    pub(super) asker: Asker,
+    pub(super) what: &'static str,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) parent: Option<Arc<Node>>,
+    pub(super) ended: Option<Ended>,
+    pub(super) child: Option<Child>,
+    /// The first error that made PostgreSQL abort the transaction.
+    pub(super) failed: Option<String>,
+    pub(super) operations: Vec<Operation>,
+    next_operation: u64,
+    pub(super) stream: Option<Weak<StreamCore>>,
+    pub(super) rollback_only: bool,
+}
+
+pub(crate) struct Node {
+    pub(crate) ground: Arc<Ground>,
+    pub(crate) kind: Kind,
+    /// How many transaction levels are open on the connection while this level is on top.
+    pub(crate) depth: usize,
+    pub(crate) opened: Asker,
+    pub(super) wire: Arc<AsyncMutex<Wire>>,
+    pub(super) state: Mutex<State>,
+    /// Tells those who wait for the connection that a stream has it now.
+    pub(super) stream_opened: Notify,
+}
+
+impl Node {
+    pub(crate) fn new(
+        ground: &Arc<Ground>,
+        kind: Kind,
+        depth: usize,
+        opened: Asker,
+        parent: Option<Arc<Self>>,
+        wire: Wire,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            ground: Arc::clone(ground),
+            kind,
+            depth,
+            opened,
+            wire: Arc::new(AsyncMutex::new(wire)),
+            state: Mutex::new(State {
+                parent,
+                ..State::default()
+            }),
+            stream_opened: Notify::new(),
+        })
+    }
+
+    /// The level whose lock guards the connection for statements of this one.
+    pub(super) fn wired(self: &Arc<Self>) -> Arc<Self> {
+        match self.kind {
+            Kind::View => self.state.lock().parent.clone().unwrap_or_else(|| Arc::clone(self)),
+            _ => Arc::clone(self),
+        }
+    }
+
+    /// The connection below all transactions.
+    pub(crate) fn base(self: &Arc<Self>) -> Arc<Self> {
+        let mut node = Arc::clone(self);
+        while matches!(node.kind, Kind::Transaction { .. }) {
+            let Some(parent) = node.state.lock().parent.clone() else {
+                break;
+            };
+            node = parent;
+        }
+        node
+    }
+
+    /// The level that a plain use of this connection means: the innermost open one, but not inside a closure
+    /// transaction that the caller is not in.
+    pub(crate) fn top(self: &Arc<Self>, chain: &Chain) -> Arc<Self> {
+        let mut node = Arc::clone(self);
+        loop {
+            let child = match &node.state.lock().child {
+                Some(child) if !child.closure || chain.contains(child.owner) => child.node.upgrade(),
+                _ => None,
+            };
+            let Some(child) = child else { return node };
+            node = child;
+        }
+    }
+
+    /// The level that a call through the database means, where this one is bound.
+    pub(super) fn meant(self: &Arc<Self>, chain: &Chain) -> Arc<Self> {
+        match self.kind {
+            Kind::Transaction { .. } => Arc::clone(self),
+            _ => self.top(chain),
+        }
+    }
+
+    /// An error if this level, or one below it, has ended.
+    pub(crate) fn usable(self: &Arc<Self>) -> Result<()> {
+        let mut node = Arc::clone(self);
+        loop {
+            let state = node.state.lock();
+            if let Some(ended) = &state.ended {
+                return Err(node.ended_error(ended, Arc::ptr_eq(&node, self)));
+            }
+            let Some(parent) = state.parent.clone() else {
+                return Ok(());
+            };
+            drop(state);
+            node = parent;
+        }
+    }
+
+    fn ended_error(&self, ended: &Ended, own: bool) -> Error {
+        if let (Kind::Sandbox, Ended::ByServer(why)) = (self.kind, ended) {
+            return Error::new(ErrorKind::SandboxBroken, format!("the force-rollback transaction is gone: {why}"))
+                .help("disconnect and connect again to start a new one; keep what ends a transaction out of the code under test");
+        }
+        let whose = if own { "the transaction" } else { "an outer transaction" };
+        let opened = self.opened.place;
+        let (how, help) = match ended {
+            Ended::Committed(at) => (format!("was committed at {at}"), "begin a new one"),
+            Ended::RolledBack(at) => (format!("was rolled back at {at}"), "begin a new one"),
+            Ended::Interrupted(at) => (
+                format!("was being ended at {at} when that was cancelled"),
+                "whether it was committed is unknown; look, then begin a new one",
+            ),
+            Ended::Dropped => (
+                "was dropped, which rolled it back".to_owned(),
+                "keep the guard alive as long as its work goes on",
+            ),
+            Ended::ByServer(why) => (
+                format!("was ended by the server: {why}"),
+                "run the whole transaction again",
+            ),
+        };
+        Error::new(ErrorKind::TransactionEnded, format!("{whose} begun at {opened} {how}")).help(help)
+    }
+
+    /// An error if a level above is open. For guards, of which only the innermost may be used.
+    pub(crate) fn innermost(&self, asker: Asker) -> Result<()> {
+        let state = self.state.lock();
+        match state.child.as_ref().filter(|child| child.node.strong_count() > 0) {
+            None => Ok(()),
+            Some(child) => Err(Error::new(
+                ErrorKind::ConcurrentUse,
+                format!(
+                    "the transaction begun at {} was used at {}, while the transaction begun inside it at {} is open",
+                    self.opened.place, asker.place, child.opened.place
+                ),
+            )
+            .help("use the inner one, or end it first; joined futures should each use `transaction().run(…)`")),
+        }
+    }
+
+    /// Enters an operation; it is under way until the returned value is dropped.
+    pub(super) fn enter(self: &Arc<Self>, owner: Owner, asker: Asker, what: &'static str) -> UnderWay {
+        let mut state = self.state.lock();
+        state.next_operation += 1;
+        let id = state.next_operation;
+        state.operations.push(Operation { id, owner, asker, what });
+        UnderWay {
+            node: Arc::clone(self),
+            id,
+        }
+    }
+
+    /// An error if the same owner has an operation under way: only a concurrent sibling can ask then.
+    pub(super) fn idle_for(&self, owner: Owner, asker: Asker) -> Result<()> {
+        let state = self.state.lock();
+        match state.operations.iter().find(|operation| operation.owner == owner) {
+            None => Ok(()),
+            Some(other) => Err(Error::new(
+                ErrorKind::ConcurrentUse,
+                format!(
+                    "a transaction was begun at {} while {} of the same task, at {}, is under way on its connection",
+                    asker.place, other.what, other.asker.place
+                ),
+            )
+            .help("futures that run side by side in one task (`join!`, `select!`, `FuturesUnordered`) each need `transaction().run(…)`, which binds to its own future")),
+        }
+    }
+
+    /// Notes that the server, or something sent to it, has ended the whole transaction.
+    pub(super) fn end_by_server(self: &Arc<Self>, why: &str) {
+        let mut node = Arc::clone(self);
+        loop {
+            let mut state = node.state.lock();
+            if matches!(node.kind, Kind::Transaction { .. } | Kind::Sandbox) && state.ended.is_none() {
+                state.ended = Some(Ended::ByServer(why.to_owned()));
+            }
+            let Some(parent) = state.parent.clone() else { return };
+            drop(state);
+            node = parent;
+        }
+    }
+
+    /// Lets go of the connection because the guard was dropped.
+    pub(crate) fn abandon(self: &Arc<Self>) {
+        {
+            let mut state = self.state.lock();
+            if state.ended.is_some() {
+                return;
+            }
+            state.ended = Some(Ended::Dropped);
+        }
+        self.let_go();
+    }
+
+    /// Gives the parent its lock back. If a statement is still under way here, that does it when it ends.
+    pub(super) fn let_go(self: &Arc<Self>) {
+        if let Ok(mut wire) = Arc::clone(&self.wire).try_lock_owned() {
+            let held = std::mem::replace(&mut *wire, Wire::Gone);
+            self.leave_parent();
+            drop(held);
+        }
+    }
+
+    /// The parent no longer has this level above it.
+    pub(super) fn leave_parent(self: &Arc<Self>) {
+        let parent = self.state.lock().parent.take();
+        let mut above = parent;
+        while let Some(node) = above {
+            let mut state = node.state.lock();
+            if state
+                .child
+                .as_ref()
+                .is_some_and(|child| std::ptr::eq(child.node.as_ptr(), Arc::as_ptr(self)))
+            {
+                state.child = None;
+            }
+            above = if node.kind == Kind::View {
+                state.parent.clone()
+            } else {
+                None
+            };
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("kind", &self.kind)
+            .field("depth", &self.depth)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Rolls the outer transaction of force rollback back and gives its connection away.
+    pub(crate) async fn close(self: Arc<Self>) {
+        self.state.lock().ended = Some(Ended::ByServer("the database was disconnected".to_owned()));
+        let limit = self.ground.settings.lease_timeout;
+        // Whoever still has a transaction open gets errors from now on; its end frees the connection.
+        let Ok(mut wire) = tokio::time::timeout(limit, Arc::clone(&self.wire).lock_owned()).await else {
+            return;
+        };
+        if let Wire::Lease(mut lease) = std::mem::replace(&mut *wire, Wire::Gone)
+            && let Err(error) = lease.clean().await
+        {
+            // The connection is closed then, and the server undoes what was open on it.
+            tracing::debug!(%error, "the force-rollback transaction was ended by closing its connection");
+            lease.discard();
+        }
+    }
+}
+
+/// An operation under way; see [`Node::enter`].
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    node: Arc<Node>,
+    id: u64,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let ended = {
+            let mut state = self.node.state.lock();
+            state.operations.retain(|operation| operation.id != self.id);
+            state.ended.is_some()
+        };
+        // The guard was dropped while this went on; now the connection can be let go.
+        if ended && matches!(self.node.kind, Kind::Transaction { .. }) {
+            self.node.let_go();
+        }
+    }
+}
+
+/// What the handles of a level hold; its life is the life of the binding.
+#[derive(Debug)]
+pub(crate) struct Anchor {
+    pub(crate) node: Arc<Node>,
+    owner: Mutex<Option<Owner>>,
+}
+
+impl Anchor {
+    pub(crate) fn new(node: Arc<Node>) -> Arc<Self> {
+        Arc::new(Self {
+            node,
+            owner: Mutex::new(None),
+        })
+    }
+
+    /// Binds the handle to an owner, instead of the one it was bound to.
+    pub(crate) fn bind(self: &Arc<Self>, owner: Owner) {
+        let bindings = &self.node.ground.bindings;
+        if let Some(before) = self.owner.lock().replace(owner) {
+            bindings.unbind(before, Arc::as_ptr(self));
+        }
+        bindings.bind(owner, self);
+    }
+
+    pub(crate) fn unbind(&self) {
+        if let Some(owner) = self.owner.lock().take() {
+            self.node.ground.bindings.unbind(owner, std::ptr::from_ref(self));
+        }
+    }
+
+    /// A guard used by someone else than its owner was moved there, and takes its binding along.
+    pub(crate) fn adopt(self: &Arc<Self>, chain: &Chain) {
+        let owner = *self.owner.lock();
+        if owner.is_some_and(|owner| chain.contains(owner)) {
+            return;
+        }
+        let new = chain.innermost();
+        if self.node.ground.bindings.of(new).is_none() {
+            self.bind(new);
+            let parent = self.node.state.lock().parent.clone();
+            if let Some(parent) = parent
+                && let Some(child) = &mut parent.state.lock().child
+                && std::ptr::eq(child.node.as_ptr(), Arc::as_ptr(&self.node))
+            {
+                child.owner = new;
+            }
+        } else {
+            self.unbind();
+        }
+    }
+}
+
+impl Drop for Anchor {
+    fn drop(&mut self) {
+        self.unbind();
+    }
+}
+
+impl Node {
+    /// How this level ended, if it has.
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        self.state.lock().ended.clone()
+    }
+}

@@ -1,0 +1,106 @@
+//! Whose connection it is: the enclosing scope, else the task, else the thread.
+//!
+//! A task is not enough in Rust: the arms of `join!` run in one task. So `run` and `share` open a scope, which is a
+//! task-local value and follows one future only.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Anchor;
+use crate::pool::Who;
+
+/// The key under which a connection is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Owner {
+    Scope(u64),
+    Who(Who),
+}
+
+/// What a scope brings along for one database.
+#[derive(Debug)]
+pub(crate) enum Pin {
+    /// The connection or transaction that `share` shares. It is held weakly: sharing keeps nothing open.
+    Shared {
+        ground: u64,
+        anchor: std::sync::Weak<Anchor>,
+    },
+    /// The override of `force_rollback` for one database.
+    ForceRollback { database: u64, on: bool },
+}
+
+/// One future of `run`, `share` or a scoped override.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    id: u64,
+    parent: Option<Arc<Scope>>,
+    root: Who,
+    pins: Vec<Pin>,
+}
+
+tokio::task_local! {
+    static SCOPE: Arc<Scope>;
+}
+
+/// The owners that apply here, the innermost first.
+#[derive(Clone, Debug)]
+pub(crate) struct Chain {
+    scope: Option<Arc<Scope>>,
+    root: Who,
+}
+
+impl Chain {
+    pub(crate) fn current() -> Self {
+        match SCOPE.try_with(Arc::clone) {
+            Ok(scope) => Self {
+                root: scope.root,
+                scope: Some(scope),
+            },
+            Err(_) => Self {
+                scope: None,
+                root: Who::current(),
+            },
+        }
+    }
+
+    /// The owner that guards made here are bound to.
+    pub(crate) fn innermost(&self) -> Owner {
+        self.scope
+            .as_ref()
+            .map_or(Owner::Who(self.root), |scope| Owner::Scope(scope.id))
+    }
+
+    pub(crate) fn contains(&self, owner: Owner) -> bool {
+        self.owners().any(|(known, _)| known == owner)
+    }
+
+    /// Each owner with what its scope pins.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = (Owner, &[Pin])> {
+        let scopes = std::iter::successors(self.scope.as_deref(), |scope| scope.parent.as_deref());
+        scopes
+            .map(|scope| (Owner::Scope(scope.id), scope.pins.as_slice()))
+            .chain(std::iter::once((Owner::Who(self.root), [].as_slice())))
+    }
+
+    /// A scope inside this chain.
+    pub(crate) fn enter(&self, pins: Vec<Pin>) -> Arc<Scope> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Scope {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            parent: self.scope.clone(),
+            root: self.root,
+            pins,
+        })
+    }
+}
+
+impl Scope {
+    pub(crate) fn owner(&self) -> Owner {
+        Owner::Scope(self.id)
+    }
+
+    /// Runs a future inside the scope.
+    pub(crate) fn run<F: Future>(self: Arc<Self>, future: F) -> impl Future<Output = F::Output> {
+        SCOPE.scope(self, future)
+    }
+}

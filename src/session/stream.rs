@@ -1,0 +1,179 @@
+//! An open stream of rows, which others can make put its remaining rows aside.
+//!
+//! A connection answers one statement at a time. When another statement wants the connection of an open stream, the
+//! rest of the rows is read into memory, up to `stream_buffer_rows`; the stream then hands them out from there.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+
+use async_stream::try_stream;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use parking_lot::Mutex;
+
+use super::work::Hold;
+use super::{Chain, Target, Work};
+use crate::backend::Request;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool::Flight;
+use crate::value::Row;
+
+/// The rows as they come from the driver, together with the connection they come over.
+pub(crate) type Source = BoxStream<'static, Result<Row>>;
+
+pub(crate) struct StreamCore {
+    inner: Mutex<Inner>,
+    wakers: Arc<Wakers>,
+    place: &'static Location<'static>,
+    limit: usize,
+}
+
+struct Inner {
+    source: Option<Source>,
+    aside: VecDeque<Result<Row>>,
+}
+
+impl StreamCore {
+    /// A stream of the rows of `work`; nothing happens before it is polled.
+    pub(crate) fn new(target: Target, work: Work) -> Arc<Self> {
+        let place = work.asker.place;
+        let limit = target.ground().settings.stream_buffer_rows;
+        Arc::new_cyclic(|this| Self {
+            inner: Mutex::new(Inner {
+                source: Some(source(target, work, Weak::clone(this))),
+                aside: VecDeque::new(),
+            }),
+            wakers: Arc::default(),
+            place,
+            limit,
+        })
+    }
+
+    /// The next row, from those put aside or from the connection.
+    pub(crate) fn poll_next(&self, context: &Context<'_>) -> Poll<Option<Result<Row>>> {
+        let mut inner = self.inner.lock();
+        if let Some(row) = inner.aside.pop_front() {
+            return Poll::Ready(Some(row));
+        }
+        self.poll_source(&mut inner, context)
+    }
+
+    fn poll_source(&self, inner: &mut Inner, context: &Context<'_>) -> Poll<Option<Result<Row>>> {
+        let Some(source) = &mut inner.source else {
+            return Poll::Ready(None);
+        };
+        self.wakers.add(context.waker());
+        let waker = Waker::from(Arc::clone(&self.wakers));
+        let next = source.poll_next_unpin(&mut Context::from_waker(&waker));
+        if matches!(next, Poll::Ready(None | Some(Err(_)))) {
+            inner.source = None;
+        }
+        next
+    }
+
+    /// Reads the rest of the rows into memory, so that the connection becomes free.
+    pub(super) async fn drain(this: &Arc<Self>) -> Result<()> {
+        std::future::poll_fn(|context| {
+            let mut inner = this.inner.lock();
+            loop {
+                if Arc::strong_count(this) == 1 {
+                    // Its reader is gone.
+                    inner.source = None;
+                }
+                if inner.source.is_some() && inner.aside.len() >= this.limit {
+                    return Poll::Ready(Err(this.too_long()));
+                }
+                match this.poll_source(&mut inner, context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(None) => {
+                        this.wakers.wake_all();
+                        return Poll::Ready(Ok(()));
+                    }
+                    Poll::Ready(Some(row)) => inner.aside.push_back(row),
+                }
+            }
+        })
+        .await
+    }
+
+    fn too_long(&self) -> Error {
+        let (place, limit) = (self.place, self.limit);
+        Error::new(
+            ErrorKind::ConcurrentUse,
+            format!("the connection is in use by the stream opened at {place}, which still has more than {limit} rows"),
+        )
+        .help("read that stream to its end or drop it first, use another connection, or raise `stream_buffer_rows`")
+    }
+}
+
+impl fmt::Debug for StreamCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamCore")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The reader of a stream, and those who wait for its connection.
+#[derive(Debug, Default)]
+struct Wakers(Mutex<Vec<Waker>>);
+
+impl Wakers {
+    fn add(&self, waker: &Waker) {
+        let mut wakers = self.0.lock();
+        if !wakers.iter().any(|known| known.will_wake(waker)) {
+            wakers.push(waker.clone());
+        }
+    }
+
+    fn wake_all(&self) {
+        let wakers = std::mem::take(&mut *self.0.lock());
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Wake for Wakers {
+    fn wake(self: Arc<Self>) {
+        self.wake_all();
+    }
+}
+
+/// The stream itself: it takes the connection when it is first polled and keeps it to its end.
+fn source(target: Target, work: Work, this: Weak<StreamCore>) -> Source {
+    try_stream! {
+        let chain = Chain::current();
+        let mut hold = target.hold(&work, &chain).await?;
+        hold.opened(this);
+        hold.guard_statement().await?;
+        let mut failure = None;
+        {
+            let lease = hold.lease()?;
+            lease.mark(Flight::Statement);
+            let (raw, flight) = lease.split()?;
+            let mut rows = raw.stream(Request { statement: &work.bound.statement, values: &work.bound.values });
+            while let Some(row) = rows.next().await {
+                match row {
+                    Ok(row) => {
+                        *flight = Flight::Rows;
+                        yield Row::new(row);
+                    }
+                    Err(error) => {
+                        failure = Some(error);
+                        break;
+                    }
+                }
+            }
+        }
+        let failed = failure.is_some();
+        hold.settled(failure.as_ref(), &work);
+        hold.unguard_statement(failed).await?;
+        drop::<Hold>(hold);
+        if let Some(error) = failure {
+            Err::<(), Error>(error)?;
+        }
+    }
+    .boxed()
+}

@@ -1,0 +1,243 @@
+//! Cancellation at every await point, on the scripted driver. The same is tried on the real servers in
+//! `tests/it/cases/cancellation.rs`, where not every point can be reached.
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::backend::fake::{FakeConnector, Gate};
+use crate::backend::support::sqlx::Ignore;
+use crate::config::Config;
+use crate::error::{ErrorKind, Result};
+use crate::pool::{Asker, Limits, Pool};
+use crate::session::{BeginOptions, Chain, Finish, Ground, Guard, Target, Work};
+use crate::sql::{Dialect, TemplateCache};
+use crate::value::Params;
+
+fn ground(connector: &FakeConnector, sandbox: bool) -> Arc<Ground> {
+    let limits = Limits {
+        size: 2,
+        overflow: 0,
+        acquire: Duration::from_secs(5),
+        connect: Duration::from_secs(5),
+        lifetime: None,
+        idle: None,
+        check_after: Duration::from_secs(60),
+    };
+    let settings = Config::from_url("mysql://localhost/x").unwrap().settings().clone();
+    let templates = Arc::new(TemplateCache::new(Dialect::MySql, 10));
+    Ground::new(
+        Pool::new(Arc::new(connector.clone()), limits, None),
+        Arc::new(settings),
+        templates,
+        sandbox,
+    )
+}
+
+fn here() -> Asker {
+    Asker::at(Location::caller())
+}
+
+async fn run(target: &Target, sql: &str) -> Result<()> {
+    let template = target.ground().templates.get(sql)?;
+    let bound = template.bind(Params::default())?;
+    target
+        .run(
+            &Work {
+                template,
+                bound,
+                asker: here(),
+            },
+            &mut Ignore,
+        )
+        .await
+        .map(drop)
+}
+
+async fn begin(target: &Target) -> Result<Guard> {
+    let chain = Chain::current();
+    Ok(Guard::new(
+        target
+            .begin(BeginOptions::default(), false, chain.innermost(), &chain, here())
+            .await?,
+    ))
+}
+
+/// Polls a future so many times and drops it; tells whether it was done by then.
+fn polled<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..times {
+        if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
+            return Some(done);
+        }
+    }
+    None
+}
+
+/// The next users of the pool must find connections without a transaction; each of the two is looked at.
+async fn assert_clean(connector: &FakeConnector, ground: &Arc<Ground>, what: &str) {
+    let mut leases = Vec::new();
+    for _ in 0..2 {
+        leases.push(
+            ground
+                .pool
+                .acquire(here())
+                .await
+                .unwrap_or_else(|error| panic!("{what}: {error}")),
+        );
+    }
+    assert!(
+        connector.server.lock().depths.iter().flatten().all(|depth| *depth == 0),
+        "{what}: {:?}",
+        connector.server.lock()
+    );
+    assert!(connector.open() <= 2, "{what}: more connections than the pool allows");
+    drop(leases);
+    let status = ground.pool.status();
+    assert_eq!((status.in_use, status.waiting), (0, 0), "{what}: {status:?}");
+}
+
+/// Drops `script` after each number of polls in turn, until it runs to its end.
+async fn at_every_point<T, F: Future<Output = T>>(what: &str, script: impl Fn(Arc<Ground>) -> F) {
+    for survives in [false, true] {
+        for sandbox in [false, true] {
+            for times in 0.. {
+                assert!(times < 200, "{what}: does not end");
+                let connector = FakeConnector {
+                    survives,
+                    ..FakeConnector::default()
+                };
+                let ground = ground(&connector, sandbox);
+                let done = polled(script(Arc::clone(&ground)), times).is_some();
+                if sandbox {
+                    ground.end_sandbox().await;
+                }
+                assert_clean(&connector, &ground, &format!("{what}, dropped after {times} polls")).await;
+                if done {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn x4_cancelled_begin_never_leaks_a_transaction() {
+    at_every_point("begin", async |ground| begin(&Target::Database(ground)).await.map(drop)).await;
+}
+
+#[tokio::test]
+async fn x4_cancelled_commit_never_leaks_a_transaction() {
+    at_every_point("commit", async |ground| {
+        let target = Target::Database(ground);
+        let guard = begin(&target).await?;
+        run(&target, "insert into t values (1)").await?;
+        guard.finish(Finish::Commit, Location::caller()).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn x4_cancelled_rollback_and_savepoints_never_leak_a_transaction() {
+    at_every_point("nested", async |ground| {
+        let target = Target::Database(ground);
+        let outer = begin(&target).await?;
+        let inner = begin(&target).await?;
+        run(&target, "insert into t values (1)").await?;
+        inner.finish(Finish::Rollback, Location::caller()).await?;
+        let again = begin(&target).await?;
+        again.finish(Finish::Commit, Location::caller()).await?;
+        outer.finish(Finish::Rollback, Location::caller()).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn x4_cancelled_raw_transactions_never_leak_a_transaction() {
+    at_every_point("raw", async |ground| {
+        if ground.sandbox.is_some() {
+            return Ok(());
+        }
+        let anchor = ground.connection(here());
+        let target = Target::Connection(anchor);
+        run(&target, "begin").await?;
+        run(&target, "insert into t values (1)").await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn x4_failing_and_breaking_steps_never_leak_a_transaction() {
+    for step in ["begin", "run", "commit", "rollback"] {
+        for gate in [Gate::Error, Gate::Broken] {
+            for how in [Finish::Commit, Finish::Rollback] {
+                let connector = FakeConnector::default();
+                let ground = ground(&connector, false);
+                connector.gate(step, gate);
+                let target = Target::Database(Arc::clone(&ground));
+                if let Ok(guard) = begin(&target).await {
+                    let _ = run(&target, "insert into t values (1)").await;
+                    let _ = guard.finish(how, Location::caller()).await;
+                }
+                assert_clean(&connector, &ground, &format!("{step} {gate:?} {how:?}")).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn x4_a_server_that_never_answers_costs_one_connection_only() {
+    for step in ["begin", "run", "commit", "rollback"] {
+        let connector = FakeConnector::default();
+        let ground = ground(&connector, false);
+        connector.gate(step, Gate::Never);
+        let target = Target::Database(Arc::clone(&ground));
+        let script = async {
+            let guard = begin(&target).await?;
+            run(&target, "insert into t values (1)").await?;
+            let how = if step == "rollback" {
+                Finish::Rollback
+            } else {
+                Finish::Commit
+            };
+            guard.finish(how, Location::caller()).await
+        };
+        assert!(
+            tokio::time::timeout(Duration::from_millis(50), script).await.is_err(),
+            "{step} was answered"
+        );
+        assert_clean(&connector, &ground, step).await;
+    }
+}
+
+#[tokio::test]
+async fn t6_bindings_end_with_their_handles() {
+    let connector = FakeConnector::default();
+    let ground = ground(&connector, false);
+    let target = Target::Database(Arc::clone(&ground));
+    let guard = begin(&target).await.unwrap();
+    assert_eq!(ground.bindings.len(), 1);
+    drop(guard);
+    assert_eq!(ground.bindings.len(), 0);
+    for times in 0..6 {
+        drop(polled(begin(&target), times));
+        assert_eq!(ground.bindings.len(), 0, "after {times} polls");
+    }
+}
+
+#[tokio::test]
+async fn t8_a_second_begin_beside_a_first_is_refused_with_both_places() {
+    let connector = FakeConnector::default();
+    let ground = ground(&connector, false);
+    let target = Target::Database(Arc::clone(&ground));
+    let (first, second) = tokio::join!(begin(&target), begin(&target));
+    let Err(error) = second else { panic!("both began") };
+    assert_eq!(error.kind(), ErrorKind::ConcurrentUse);
+    assert_eq!(error.message().matches(file!()).count(), 2, "{error}");
+    drop(first.unwrap());
+    assert_clean(&connector, &ground, "refused").await;
+}

@@ -1,0 +1,280 @@
+//! Running statements: where they run, and what their errors mean for the connection.
+
+use std::sync::{Arc, Weak};
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::node::UnderWay;
+use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, StreamCore, Wire};
+use crate::backend::{Done, Request, Sink};
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool::{Asker, Flight, Lease};
+use crate::sql::{Bound, Control, Dialect, Template};
+
+/// A statement ready to run.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) template: Arc<Template>,
+    pub(crate) bound: Bound,
+    pub(crate) asker: Asker,
+}
+
+/// Where a statement was addressed to.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// The database: the connection the caller is bound to, else one of the pool for this statement alone.
+    Database(Arc<Ground>),
+    Connection(Arc<Anchor>),
+    /// A transaction's guard, which insists on being the innermost.
+    Guard(Arc<Anchor>),
+}
+
+impl Target {
+    pub(crate) fn ground(&self) -> &Arc<Ground> {
+        match self {
+            Self::Database(ground) => ground,
+            Self::Connection(anchor) | Self::Guard(anchor) => &anchor.node.ground,
+        }
+    }
+
+    /// The level that is meant, if there is one.
+    fn level(&self, chain: &Chain, asker: Asker) -> Result<Option<Arc<Node>>> {
+        match self {
+            Self::Database(ground) => match ground.bound(chain)? {
+                Some(anchor) => Ok(Some(anchor.node.meant(chain))),
+                None => Ok(ground.sandbox_root(asker)),
+            },
+            Self::Connection(anchor) => Ok(Some(anchor.node.top(chain))),
+            Self::Guard(anchor) => {
+                anchor.adopt(chain);
+                anchor.node.innermost(asker)?;
+                Ok(Some(Arc::clone(&anchor.node)))
+            }
+        }
+    }
+
+    /// Takes the connection for one statement.
+    pub(super) async fn hold(&self, work: &Work, chain: &Chain) -> Result<Hold> {
+        let control = work.template.control();
+        let Some(node) = self.level(chain, work.asker)? else {
+            let mut lease = self.ground().pool.acquire(work.asker).await?;
+            if !matches!(control, Control::None | Control::Implicit) {
+                lease.unsure();
+            }
+            return Ok(Hold::Pooled(lease));
+        };
+        node.admit(control)?;
+        let under_way = node.enter(chain.innermost(), work.asker, "a statement");
+        let mut wire = node.lock(chain, work.asker).await?;
+        if let Kind::Base = node.kind
+            && !matches!(control, Control::None | Control::Implicit)
+            && let Some(lease) = wire.lease()
+        {
+            lease.unsure();
+        }
+        let guarded = node.needs_guard();
+        Ok(Hold::Level {
+            wire,
+            level: node.wired(),
+            node,
+            guarded,
+            _under_way: under_way,
+        })
+    }
+
+    /// Runs a statement; its rows go to `sink`.
+    pub(crate) async fn run(&self, work: &Work, sink: &mut dyn Sink) -> Result<Done> {
+        let chain = Chain::current();
+        let mut hold = self.hold(work, &chain).await?;
+        hold.guard_statement().await?;
+        let lease = hold.lease()?;
+        lease.mark(Flight::Statement);
+        let request = Request {
+            statement: &work.bound.statement,
+            values: &work.bound.values,
+        };
+        let result = lease.raw()?.run(request, sink).await;
+        hold.settled(result.as_ref().err(), work);
+        hold.unguard_statement(result.is_err()).await?;
+        result
+    }
+
+    /// Begins a transaction for `owner`, and binds it.
+    pub(crate) async fn begin(
+        &self,
+        options: BeginOptions,
+        closure: bool,
+        owner: Owner,
+        chain: &Chain,
+        asker: Asker,
+    ) -> Result<Arc<Anchor>> {
+        // While this is under way, the connection is bound too, so that a second begin beside it is noticed.
+        let mut opening = None;
+        let from = match self {
+            Self::Database(ground) => {
+                if let Some(anchor) = ground.bound(chain)? {
+                    let node = anchor.node.meant(chain);
+                    if !closure {
+                        node.idle_for(chain.innermost(), asker)?;
+                    }
+                    node
+                } else {
+                    let anchor = ground.connection(asker);
+                    if !closure {
+                        anchor.bind(owner);
+                    }
+                    let node = Arc::clone(&anchor.node);
+                    opening = Some(anchor);
+                    node
+                }
+            }
+            Self::Connection(anchor) => anchor.node.top(chain),
+            Self::Guard(anchor) => {
+                anchor.adopt(chain);
+                if closure {
+                    anchor.node.innermost_for(chain, asker)?;
+                } else {
+                    anchor.node.innermost(asker)?;
+                }
+                Arc::clone(&anchor.node)
+            }
+        };
+        let node = from.begin(options, closure, chain, owner, asker).await?;
+        let anchor = Anchor::new(node);
+        anchor.bind(owner);
+        drop(opening);
+        Ok(anchor)
+    }
+}
+
+/// The connection, held for one statement.
+pub(super) enum Hold {
+    Pooled(Lease),
+    Level {
+        wire: OwnedMutexGuard<Wire>,
+        level: Arc<Node>,
+        node: Arc<Node>,
+        /// Whether the statement runs under a savepoint of its own.
+        guarded: bool,
+        _under_way: UnderWay,
+    },
+}
+
+impl Hold {
+    pub(super) fn lease(&mut self) -> Result<&mut Lease> {
+        match self {
+            Self::Pooled(lease) => Ok(lease),
+            Self::Level { wire, .. } => wire
+                .lease()
+                .ok_or_else(|| Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
+        }
+    }
+
+    /// A stream was opened; whoever waits for this connection may ask it to put its rows aside.
+    pub(super) fn opened(&self, stream: Weak<StreamCore>) {
+        if let Self::Level { level, .. } = self {
+            level.state.lock().stream = Some(stream);
+            level.stream_opened.notify_waiters();
+        }
+    }
+
+    /// In the sandbox on PostgreSQL, a failing statement would abort everything; so it gets a savepoint.
+    pub(super) async fn guard_statement(&mut self) -> Result<()> {
+        if let Self::Level { guarded: true, .. } = self {
+            let lease = self.lease()?;
+            lease.mark(Flight::Statement);
+            lease.raw()?.begin(None).await?;
+            lease.mark(Flight::None);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn unguard_statement(&mut self, failed: bool) -> Result<()> {
+        if let Self::Level {
+            guarded: true, level, ..
+        } = self
+        {
+            let depth = level.depth;
+            let lease = self.lease()?;
+            if lease.is_lost() {
+                return Ok(());
+            }
+            lease.mark(if failed { Flight::Statement } else { Flight::Boundary });
+            if failed {
+                lease.raw()?.rollback_to(depth).await?;
+            } else {
+                lease.raw()?.commit().await?;
+            }
+            lease.mark(Flight::None);
+        }
+        Ok(())
+    }
+
+    /// The statement has ended: what does its error mean for the connection and the transaction?
+    pub(super) fn settled(&mut self, error: Option<&Error>, work: &Work) {
+        let Ok(lease) = self.lease() else { return };
+        lease.mark(Flight::None);
+        let Some(error) = error else { return };
+        if error.is_fatal() {
+            lease.discard();
+        }
+        let lost = lease.is_lost();
+        if let Self::Level { node, guarded, .. } = self {
+            let ended = error.ends_transaction() || (error.sqlstate().is_some() && work.template.may_end_transaction());
+            if lost || ended {
+                node.end_by_server(error.message());
+            } else if !*guarded && error.sqlstate().is_some() && node.ground.dialect() == Dialect::Postgres {
+                node.state
+                    .lock()
+                    .failed
+                    .get_or_insert_with(|| error.message().to_owned());
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Whether a statement here runs in the outer transaction of the sandbox as if there were none.
+    fn needs_guard(&self) -> bool {
+        matches!(self.kind, Kind::Sandbox | Kind::View) && self.ground.dialect() == Dialect::Postgres
+    }
+
+    /// Refuses SQL text that would end the transaction behind the guard's back.
+    fn admit(&self, control: Control) -> Result<()> {
+        if self.kind == Kind::Base {
+            return Ok(());
+        }
+        let (what, help) = match control {
+            Control::None | Control::Savepoint | Control::Release => return Ok(()),
+            Control::Begin => (
+                "begin a transaction inside one",
+                "use `transaction()`, which nests by savepoints",
+            ),
+            Control::Commit => ("commit the transaction as SQL text", "call `commit()` on its guard"),
+            Control::Rollback => (
+                "roll the transaction back as SQL text",
+                "call `rollback()` on its guard, or drop it",
+            ),
+            Control::Implicit => (
+                "commit the transaction implicitly, as MySQL does for this statement",
+                "run it outside of the transaction",
+            ),
+        };
+        Err(Error::new(
+            ErrorKind::ConcurrentUse,
+            format!("the statement would {what}; it was not sent"),
+        )
+        .help(help))
+    }
+
+    /// For a closure transaction: siblings may queue behind each other, but nobody may wait for himself.
+    fn innermost_for(&self, chain: &Chain, asker: Asker) -> Result<()> {
+        let state = self.state.lock();
+        let own = state
+            .child
+            .as_ref()
+            .is_some_and(|child| !child.closure || chain.contains(child.owner));
+        drop(state);
+        if own { self.innermost(asker) } else { Ok(()) }
+    }
+}

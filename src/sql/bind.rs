@@ -1,0 +1,291 @@
+//! Brings a template and some values together.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::fault::{Fault, count, names};
+use super::list::{SCALAR, padded};
+use super::template::{Style, Template};
+use super::{Bound, Dialect, Statement};
+use crate::error::{Result, nearest};
+use crate::value::{Bindings, Params, Value};
+
+/// The number of texts a template keeps for lists of different lengths.
+const EXPANDED: usize = 64;
+
+impl Template {
+    /// Binds parameters: checks that each is there and used, and brings them into the order of the backend.
+    pub(crate) fn bind(&self, params: Params) -> Result<Bound> {
+        let bound = match self.resolve(params.0)? {
+            None => self.bind_none()?,
+            Some(values) if values.iter().any(|value| matches!(value, Value::List(_))) => self.expand(values)?,
+            Some(values) => Bound {
+                statement: Arc::clone(&self.single),
+                values: self.in_order(values),
+            },
+        };
+        Ok(bound)
+    }
+
+    /// The values by slot; `None` when the text is to be sent without any.
+    pub(super) fn resolve(&self, bindings: Bindings) -> Result<Option<Vec<Value>>, Fault> {
+        match bindings {
+            Bindings::Positional(values) if !values.is_empty() => self.by_position(values).map(Some),
+            Bindings::Named(pairs) if !pairs.is_empty() => self.by_name(pairs).map(Some),
+            _ if self.plain.is_some() => Ok(None),
+            _ if self.style == Style::Named => Err(Fault::new(
+                format!(
+                    "the statement needs {}, and no parameters were given",
+                    self.shown_names()
+                ),
+                format!(
+                    "pass `params! {{ {}: … }}`; a colon that begins no parameter is written as \\:",
+                    self.names.first().map_or("name", |name| name)
+                ),
+            )),
+            _ => Err(Fault::new(
+                format!(
+                    "the statement has {}, and no values were given",
+                    count(self.slots, "placeholder")
+                ),
+                "pass a tuple with one value for each placeholder, in their order",
+            )),
+        }
+    }
+
+    pub(super) fn bind_none(&self) -> Result<Bound, Fault> {
+        match &self.plain {
+            Some(plain) => Ok(Bound {
+                statement: Arc::clone(plain),
+                values: Vec::new(),
+            }),
+            None => Err(Fault::new(
+                "the statement needs parameters, and none were given",
+                "pass them",
+            )),
+        }
+    }
+
+    fn by_position(&self, values: Vec<Value>) -> Result<Vec<Value>, Fault> {
+        let given = count(values.len(), "value");
+        if self.style == Style::Named {
+            return Err(Fault::new(
+                format!(
+                    "the statement names its parameters ({}), and {given} came without a name",
+                    self.shown_names()
+                ),
+                "name the values, as in `params! { id: 1 }`, or write `?` for the placeholders",
+            ));
+        }
+        if self.style == Style::None {
+            let help = "leave the values out, or write a placeholder (`?` or `$1`) for each of them";
+            return Err(Fault::new(
+                format!("the statement has no placeholders, and {given} came with it"),
+                help,
+            ));
+        }
+        if values.len() != self.slots {
+            let help = if self.style == Style::Question && self.dialect == Dialect::Postgres {
+                "give one value for each placeholder; the operator ? is written as ?? beside values by position"
+            } else {
+                "give one value for each placeholder"
+            };
+            let slots = count(self.slots, "placeholder");
+            return Err(Fault::new(
+                format!("the statement has {slots}, and {given} came with it"),
+                help,
+            ));
+        }
+        if let Some(gap) = self.gap {
+            let number = gap + 1;
+            return Err(Fault::new(
+                format!("value {number} is not used: the statement has no placeholder of that number"),
+                "number the placeholders from 1 on without a gap",
+            ));
+        }
+        Ok(values)
+    }
+
+    fn by_name(&self, pairs: Vec<(Cow<'static, str>, Value)>) -> Result<Vec<Value>, Fault> {
+        if self.style != Style::Named {
+            let given = names("", pairs.iter().map(|(name, _)| &**name));
+            let message = match self.style {
+                Style::None => format!("the statement has no parameters, and {given} came with it"),
+                _ => format!("the statement has placeholders without names, and the values have names ({given})"),
+            };
+            return Err(Fault::new(
+                message,
+                "write `:name` in the statement for each of the values",
+            ));
+        }
+        if pairs.len() == self.names.len() && pairs.iter().zip(&self.names).all(|(pair, name)| *pair.0 == **name) {
+            return Ok(pairs.into_iter().map(|(_, value)| value).collect());
+        }
+        self.check_names(&pairs)?;
+        let mut slots: Vec<Option<Value>> = Vec::new();
+        slots.resize(self.names.len(), None);
+        for (name, value) in pairs {
+            if let Some(slot) = self.names.iter().position(|wanted| **wanted == *name) {
+                slots[slot] = Some(value);
+            }
+        }
+        Ok(slots.into_iter().flatten().collect())
+    }
+
+    /// Makes sure that the names given are those of the statement, each once.
+    fn check_names(&self, pairs: &[(Cow<'static, str>, Value)]) -> Result<(), Fault> {
+        let given = || pairs.iter().map(|(name, _)| &**name);
+        let meant = |near: Option<&str>| near.map_or_else(String::new, |near| format!("; is \"{near}\" meant?"));
+        for wanted in &self.names {
+            if given().any(|name| name == &**wanted) {
+                continue;
+            }
+            let spare = given().filter(|name| !self.names.iter().any(|used| **used == **name));
+            return Err(Fault::new(
+                format!("the statement needs :{wanted}, which was not given"),
+                format!("given: {}{}", names("", given()), meant(nearest(wanted, spare))),
+            ));
+        }
+        for (index, name) in given().enumerate() {
+            if !self.names.iter().any(|used| **used == *name) {
+                let near = nearest(name, self.names.iter().map(|used| &**used));
+                return Err(Fault::new(
+                    format!("the parameter `{name}` is not used by the statement"),
+                    format!("leave it out; the statement uses {}{}", self.shown_names(), meant(near)),
+                ));
+            }
+            if given().take(index).any(|before| before == name) {
+                return Err(Fault::new(
+                    format!("the parameter `{name}` was given twice"),
+                    "give each name once; the statement may use it as often as it likes",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings values by slot into the order in which the backend binds them.
+    pub(super) fn in_order(&self, values: Vec<Value>) -> Vec<Value> {
+        let as_is = self.holes.len() == values.len() && self.holes.iter().enumerate().all(|(at, hole)| hole.slot == at);
+        if as_is || !self.binds_by_hole() {
+            return values;
+        }
+        let mut values: Vec<_> = values.into_iter().map(Some).collect();
+        let last = |index: usize, slot: usize| self.holes[index + 1..].iter().all(|hole| hole.slot != slot);
+        let ordered = self.holes.iter().enumerate().map(|(index, hole)| {
+            let value = &mut values[hole.slot];
+            if last(index, hole.slot) {
+                value.take()
+            } else {
+                value.clone()
+            }
+        });
+        ordered.map(|value| value.unwrap_or(Value::Null)).collect()
+    }
+
+    /// Binds values of which at least one is a list.
+    fn expand(&self, values: Vec<Value>) -> Result<Bound, Fault> {
+        let mut widths = self.widths(&values, true)?;
+        if self.total(&widths) > self.dialect.max_parameters() {
+            widths = self.widths(&values, false)?;
+        }
+        let total = self.total(&widths);
+        self.check_size(total)?;
+        let statement = self.expanded_statement(&widths);
+        let mut bound = Vec::with_capacity(total);
+        if self.binds_by_hole() {
+            for hole in &self.holes {
+                spread(&mut bound, values[hole.slot].clone(), widths[hole.slot]);
+            }
+        } else {
+            for (value, width) in values.into_iter().zip(widths) {
+                spread(&mut bound, value, width);
+            }
+        }
+        Ok(Bound {
+            statement,
+            values: bound,
+        })
+    }
+
+    /// The number of placeholders for each slot.
+    fn widths(&self, values: &[Value], pad: bool) -> Result<Vec<u32>, Fault> {
+        let mut widths = Vec::with_capacity(values.len());
+        for (slot, value) in values.iter().enumerate() {
+            let Value::List(items) = value else {
+                widths.push(SCALAR);
+                continue;
+            };
+            if items.iter().any(|item| matches!(item, Value::List(_))) {
+                let message = format!("{} is a list that holds another list", self.shown(slot));
+                return Err(Fault::new(
+                    message,
+                    "pass a list of single values; PostgreSQL takes an `Array` as one value",
+                ));
+            }
+            let alone = self
+                .holes
+                .iter()
+                .filter(|hole| hole.slot == slot)
+                .all(|hole| hole.list.is_some());
+            if items.is_empty() && !alone {
+                return Err(Fault::new(
+                    format!(
+                        "{} is an empty list, and does not stand alone in the parentheses of IN",
+                        self.shown(slot)
+                    ),
+                    "an empty list is understood only in `IN (:name)` and `NOT IN (:name)`",
+                ));
+            }
+            let width = if pad && alone { padded(items.len()) } else { items.len() };
+            widths.push(u32::try_from(width).unwrap_or(SCALAR - 1));
+        }
+        Ok(widths)
+    }
+
+    fn total(&self, widths: &[u32]) -> usize {
+        let width = |slot: usize| {
+            if widths[slot] == SCALAR {
+                1
+            } else {
+                widths[slot] as usize
+            }
+        };
+        if self.binds_by_hole() {
+            self.holes.iter().map(|hole| width(hole.slot)).sum()
+        } else {
+            (0..widths.len()).map(width).sum()
+        }
+    }
+
+    fn expanded_statement(&self, widths: &[u32]) -> Arc<Statement> {
+        if let Some(statement) = self.expanded.read().get(widths) {
+            return Arc::clone(statement);
+        }
+        let statement = Arc::new(Statement::new(&self.render(Some(widths)), false));
+        let mut expanded = self.expanded.write();
+        if expanded.len() >= EXPANDED {
+            expanded.clear();
+        }
+        Arc::clone(expanded.entry(widths.into()).or_insert(statement))
+    }
+
+    /// The name or number of a slot, for messages.
+    pub(super) fn shown(&self, slot: usize) -> String {
+        self.names
+            .get(slot)
+            .map_or_else(|| format!("value {}", slot + 1), |name| format!(":{name}"))
+    }
+}
+
+/// Appends a value, or the members of a list, the last of them repeated up to `width`.
+fn spread(into: &mut Vec<Value>, value: Value, width: u32) {
+    let Value::List(items) = value else {
+        return into.push(value);
+    };
+    let missing = (width as usize).saturating_sub(items.len());
+    into.extend(items);
+    if let (true, Some(last)) = (missing > 0, into.last().cloned()) {
+        into.extend(std::iter::repeat_n(last, missing));
+    }
+}

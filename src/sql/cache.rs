@@ -1,0 +1,135 @@
+//! Keeps the templates of the texts seen before.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::RwLock;
+
+use super::{Dialect, Template};
+use crate::error::Result;
+
+/// The longest text that is kept, in bytes. A longer one is a script that is hardly run twice.
+const LONGEST: usize = 64 * 1024;
+
+/// Templates by their text, up to a number.
+#[derive(Debug)]
+pub(crate) struct TemplateCache {
+    dialect: Dialect,
+    capacity: usize,
+    entries: RwLock<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_text: HashMap<Box<str>, Entry>,
+    /// How many texts were ever put in.
+    stamp: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    template: Arc<Template>,
+    stamp: u64,
+    /// Whether it was found since the last time room was made.
+    used: AtomicBool,
+}
+
+impl TemplateCache {
+    /// An empty cache for at most `capacity` texts, and at least one.
+    pub(crate) fn new(dialect: Dialect, capacity: usize) -> Self {
+        Self {
+            dialect,
+            capacity: capacity.max(1),
+            entries: RwLock::default(),
+        }
+    }
+
+    /// The template of a text, read now or before.
+    pub(crate) fn get(&self, sql: &str) -> Result<Arc<Template>> {
+        if let Some(entry) = self.entries.read().by_text.get(sql) {
+            // Looked at first, so that a hot entry is not written to by every call.
+            if !entry.used.load(Ordering::Relaxed) {
+                entry.used.store(true, Ordering::Relaxed);
+            }
+            return Ok(Arc::clone(&entry.template));
+        }
+        let template = Arc::new(Template::parse(self.dialect, sql)?);
+        if sql.len() > LONGEST {
+            return Ok(template);
+        }
+        let mut entries = self.entries.write();
+        if let Some(entry) = entries.by_text.get(sql) {
+            // Another call was faster; its template has the notes of the backend.
+            return Ok(Arc::clone(&entry.template));
+        }
+        if entries.by_text.len() >= self.capacity {
+            entries.make_room(self.capacity / 2);
+        }
+        entries.stamp += 1;
+        let entry = Entry {
+            template: Arc::clone(&template),
+            stamp: entries.stamp,
+            used: AtomicBool::new(false),
+        };
+        entries.by_text.insert(sql.into(), entry);
+        Ok(template)
+    }
+}
+
+impl Entries {
+    /// Keeps what was used since the last time, but no more than `keep`, the youngest first.
+    fn make_room(&mut self, keep: usize) {
+        let mut stamps: Vec<_> = self
+            .by_text
+            .values()
+            .filter(|entry| entry.used.load(Ordering::Relaxed))
+            .map(|entry| entry.stamp)
+            .collect();
+        stamps.sort_unstable_by(|a, b| b.cmp(a));
+        stamps.truncate(keep);
+        let oldest = stamps.last().copied().unwrap_or(u64::MAX);
+        self.by_text
+            .retain(|_, entry| entry.stamp >= oldest && entry.used.swap(false, Ordering::Relaxed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_read_once() {
+        let cache = TemplateCache::new(Dialect::Sqlite, 4);
+        let first = cache.get("SELECT :a").unwrap();
+        assert!(Arc::ptr_eq(&first, &cache.get("SELECT :a").unwrap()));
+        assert!(cache.get("SELECT :a, ?").is_err());
+    }
+
+    #[test]
+    fn the_cache_is_bounded_and_keeps_what_is_used() {
+        let cache = TemplateCache::new(Dialect::Sqlite, 8);
+        let hot = cache.get("SELECT 'hot'").unwrap();
+        for number in 0..1000 {
+            cache.get(&format!("SELECT {number}")).unwrap();
+            assert!(Arc::ptr_eq(&hot, &cache.get("SELECT 'hot'").unwrap()), "at {number}");
+            assert!(cache.entries.read().by_text.len() <= 8);
+        }
+    }
+
+    #[test]
+    fn a_capacity_of_nothing_still_works() {
+        let cache = TemplateCache::new(Dialect::MySql, 0);
+        for number in 0..10 {
+            cache.get(&format!("SELECT {number}")).unwrap();
+        }
+        assert_eq!(cache.entries.read().by_text.len(), 1);
+    }
+
+    #[test]
+    fn a_very_long_text_is_not_kept() {
+        let cache = TemplateCache::new(Dialect::Postgres, 8);
+        cache.get(&format!("SELECT 1 {}", " ".repeat(LONGEST))).unwrap();
+        assert!(cache.entries.read().by_text.is_empty());
+    }
+}

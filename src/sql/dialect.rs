@@ -1,0 +1,91 @@
+//! The SQL dialects, and what differs between them in one word.
+
+use std::fmt;
+
+/// The dialect of SQL a database speaks.
+///
+/// ```
+/// use ebbtide::Dialect;
+///
+/// assert_eq!(Dialect::MySql.to_string(), "MySQL");
+/// assert_eq!(Dialect::Sqlite.max_parameters(), 32_766);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    MySql,
+    /// SQLite.
+    Sqlite,
+}
+
+impl Dialect {
+    /// The greatest number of parameters one statement can bind.
+    pub fn max_parameters(self) -> usize {
+        match self {
+            Self::Postgres | Self::MySql => 65_535,
+            Self::Sqlite => 32_766,
+        }
+    }
+
+    /// Quotes the name of a table or column, so that any text is one name and nothing else. The server
+    /// then takes upper and lower case as written. NUL characters, which no name can hold, are left out.
+    ///
+    /// A dot is part of the name: quote the schema and the table each by itself.
+    ///
+    /// ```
+    /// use ebbtide::Dialect;
+    ///
+    /// assert_eq!(Dialect::Postgres.quote_identifier("order"), r#""order""#);
+    /// assert_eq!(Dialect::Sqlite.quote_identifier(r#"a"b"#), r#""a""b""#);
+    /// assert_eq!(Dialect::MySql.quote_identifier("a`b"), "`a``b`");
+    /// ```
+    pub fn quote_identifier(self, name: &str) -> String {
+        let quote = match self {
+            Self::Postgres | Self::Sqlite => '"',
+            Self::MySql => '`',
+        };
+        let mut quoted = String::with_capacity(name.len() + 2);
+        quoted.push(quote);
+        for character in name.chars().filter(|&character| character != '\0') {
+            if character == quote {
+                quoted.push(quote);
+            }
+            quoted.push(character);
+        }
+        quoted.push(quote);
+        quoted
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Postgres => "PostgreSQL",
+            Self::MySql => "MySQL",
+            Self::Sqlite => "SQLite",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::lexer::{Kind, Lexer};
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_quoted_identifier_is_one_token(name in any::<String>()) {
+            for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
+                let quoted = dialect.quote_identifier(&name);
+                let tokens: Vec<_> = Lexer::new(dialect, &quoted).collect();
+                prop_assert_eq!(tokens.len(), 1);
+                prop_assert_eq!(tokens[0].kind, Kind::Quoted);
+            }
+        }
+    }
+}

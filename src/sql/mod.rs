@@ -1,0 +1,25 @@
+//! SQL text: cutting it into tokens, finding its parameters, writing them as the backend wants them. No I/O.
+//!
+//! `Lexer` cuts, `Template` is a text read once, `bind` makes a `Bound` of it and some values, and
+//! `TemplateCache` keeps the templates.
+
+mod batch;
+mod bind;
+mod cache;
+mod control;
+mod dialect;
+mod fault;
+mod lexer;
+mod list;
+mod statement;
+mod template;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use batch::Batch;
+pub(crate) use cache::TemplateCache;
+pub(crate) use control::Control;
+pub use dialect::Dialect;
+pub(crate) use statement::{Bound, Statement};
+pub(crate) use template::Template;

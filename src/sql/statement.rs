@@ -1,0 +1,54 @@
+//! A text as it is sent to the server.
+
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
+
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+
+use crate::value::Value;
+
+/// A text with the backend's own placeholders. It is shared by all calls that send the same text.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    text: Arc<str>,
+    script: bool,
+    notes: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl Statement {
+    pub(crate) fn new(text: &str, script: bool) -> Self {
+        Self {
+            text: Arc::from(text),
+            script,
+            notes: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text for the driver; cloning it does not copy.
+    pub(crate) fn sql(&self) -> SqlStr {
+        // The safety was asserted by the caller of the public verbs, who gave the text this one stems from.
+        AssertSqlSafe(Arc::clone(&self.text)).into_sql_str()
+    }
+
+    /// Whether the text is to be sent unprepared: it holds several statements, or one that gains nothing
+    /// from being prepared. It has no parameters then.
+    pub(crate) fn is_script(&self) -> bool {
+        self.script
+    }
+
+    /// What a backend remembers of this text. Only one backend ever sees it.
+    pub(crate) fn notes(&self) -> &OnceLock<Box<dyn Any + Send + Sync>> {
+        &self.notes
+    }
+}
+
+/// A statement with its values, in the order of the backend's placeholders.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    pub(crate) statement: Arc<Statement>,
+    pub(crate) values: Vec<Value>,
+}

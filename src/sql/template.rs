@@ -1,0 +1,347 @@
+//! A text read once: where its parameters stand, and what it does.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::batch::row_of_values;
+#[cfg(test)]
+use super::control::Verb;
+use super::control::{Control, Facts, Part};
+use super::fault::{Fault, names};
+use super::lexer::{Kind, Lexer, Token, is_name};
+use super::list::{self, ListContext};
+use super::{Dialect, Statement};
+use crate::error::Result;
+
+/// How a text writes its placeholders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// It has none.
+    None,
+    /// `:name`
+    Named,
+    /// `?`, by position.
+    Question,
+    /// `$1`
+    Dollar,
+    /// `?1`
+    Ordinal,
+}
+
+impl Style {
+    fn of(kind: Kind) -> Option<(Self, &'static str)> {
+        match kind {
+            Kind::Named => Some((Self::Named, ":name")),
+            Kind::Question => Some((Self::Question, "?")),
+            Kind::Dollar(_) => Some((Self::Dollar, "$1")),
+            Kind::Ordinal(_) => Some((Self::Ordinal, "?1")),
+            _ => None,
+        }
+    }
+
+    /// Finds the one style of a text. PostgreSQL's `?` is an operator beside any other style.
+    fn of_text(dialect: Dialect, tokens: &[Token<'_>]) -> Result<Self, Fault> {
+        let mut found = None;
+        for token in tokens {
+            let Some((style, shown)) = Self::of(token.kind) else {
+                continue;
+            };
+            match found {
+                None => found = Some((style, shown)),
+                Some((first, _)) if first == style => {}
+                Some((Self::Question, _)) if dialect == Dialect::Postgres => found = Some((style, shown)),
+                Some(_) if dialect == Dialect::Postgres && style == Self::Question => {}
+                Some((_, first)) => {
+                    return Err(Fault::new(
+                        format!("the statement mixes two sorts of placeholders, {first} and {shown}"),
+                        "write all of them in one way; a colon that begins no parameter is written as \\:",
+                    ));
+                }
+            }
+        }
+        Ok(found.map_or(Self::None, |(style, _)| style))
+    }
+}
+
+/// A place where a placeholder stands.
+#[derive(Clone, Debug)]
+pub(super) struct Hole {
+    /// Where in the text.
+    pub(super) at: usize,
+    /// Which value belongs there, counted from 0.
+    pub(super) slot: usize,
+    /// Set when it stands alone in the parentheses of `IN (…)`.
+    pub(super) list: Option<ListContext>,
+}
+
+/// A text read once, good for any number of calls.
+#[derive(Debug)]
+pub(crate) struct Template {
+    pub(super) dialect: Dialect,
+    pub(super) style: Style,
+    /// The text without its placeholders.
+    pub(super) text: Box<str>,
+    pub(super) holes: Box<[Hole]>,
+    /// The names of the slots, where they have names.
+    pub(super) names: Box<[Box<str>]>,
+    /// How many values a call has to give.
+    pub(super) slots: usize,
+    /// A slot that no placeholder uses (`$1` and `$3` without `$2`).
+    pub(super) gap: Option<usize>,
+    /// The text as it is sent when no parameters are given, if that can be.
+    pub(super) plain: Option<Arc<Statement>>,
+    /// The text as it is sent with one value for each slot.
+    pub(super) single: Arc<Statement>,
+    /// The texts for lists, by their widths.
+    pub(super) expanded: RwLock<HashMap<Box<[u32]>, Arc<Statement>>>,
+    /// The parentheses behind `VALUES`, where several rows can stand in place of one.
+    pub(super) row: Option<Range<usize>>,
+    /// The texts for several rows, by their number.
+    pub(super) rows: RwLock<Vec<(usize, Arc<Statement>)>>,
+    facts: Facts,
+}
+
+impl Template {
+    /// Reads a text. Fails only on placeholders that contradict each other or are too many.
+    pub(crate) fn parse(dialect: Dialect, sql: &str) -> Result<Self> {
+        let tokens: Vec<_> = Lexer::new(dialect, sql).collect();
+        let style = Style::of_text(dialect, &tokens)?;
+        let Layout {
+            text,
+            mut holes,
+            names,
+            parts,
+        } = Layout::of(style, &tokens);
+        let facts = Facts::of(dialect, &parts);
+        let mut index = 0;
+        for (place, part) in parts.iter().enumerate() {
+            if part.hole {
+                holes[index].list = list::context(&parts, place);
+                index += 1;
+            }
+        }
+        let row = (facts.statements == 1)
+            .then(|| row_of_values(dialect, facts.verb, &parts))
+            .flatten();
+        drop(parts);
+        let slots = holes.iter().map(|hole| hole.slot + 1).max().unwrap_or(0);
+        let mut used = vec![false; slots];
+        for hole in &holes {
+            used[hole.slot] = true;
+        }
+        let mut template = Self {
+            dialect,
+            style,
+            text: text.into_boxed_str(),
+            gap: used.iter().position(|used| !used),
+            holes: holes.into_boxed_slice(),
+            names,
+            slots,
+            plain: None,
+            single: Arc::new(Statement::new("", true)),
+            expanded: RwLock::default(),
+            row,
+            rows: RwLock::default(),
+            facts,
+        };
+        template.check_size(template.width())?;
+        template.write_statements(sql);
+        Ok(template)
+    }
+
+    fn write_statements(&mut self, sql: &str) {
+        let script = self.facts.statements != 1 || !self.facts.verb.is_prepared();
+        // `?` may be an operator, and `$1` may belong to the body of a PREPARE or CREATE FUNCTION.
+        let literal = match self.style {
+            Style::None => true,
+            Style::Question => self.dialect == Dialect::Postgres,
+            Style::Dollar => self.dialect == Dialect::Postgres && script,
+            Style::Named | Style::Ordinal => false,
+        };
+        if self.style == Style::None && sql == &*self.text {
+            self.single = Arc::new(Statement::new(sql, script));
+            self.plain = Some(Arc::clone(&self.single));
+            return;
+        }
+        if literal {
+            let mut text = String::with_capacity(sql.len());
+            let end = self.fill(&mut text, 0, &self.holes, |text, hole| match self.style {
+                Style::Dollar => placeholder(text, self.dialect, hole.slot + 1),
+                _ => text.push('?'),
+            });
+            text.push_str(&self.text[end..]);
+            self.plain = Some(Arc::new(Statement::new(&text, script)));
+        }
+        self.single = match &self.plain {
+            Some(plain) if self.style == Style::None => Arc::clone(plain),
+            _ => Arc::new(Statement::new(&self.render(None), false)),
+        };
+    }
+
+    /// Copies the text from `from` on up to the last of `holes`, with `write` called at each. Returns where the rest
+    /// begins.
+    pub(super) fn fill(
+        &self,
+        out: &mut String,
+        mut from: usize,
+        holes: &[Hole],
+        mut write: impl FnMut(&mut String, &Hole),
+    ) -> usize {
+        for hole in holes {
+            out.push_str(&self.text[from..hole.at]);
+            // `LIKE?` must not become `LIKE$1`, which is a name.
+            let named = self.dialect != Dialect::MySql && self.style == Style::Question;
+            if named && out.bytes().next_back().is_some_and(is_name) {
+                out.push(' ');
+            }
+            write(out, hole);
+            if named && self.text.as_bytes().get(hole.at).copied().is_some_and(is_name) {
+                out.push(' ');
+            }
+            from = hole.at;
+        }
+        from
+    }
+
+    /// Writes the text with placeholders: one for each slot, or as many as `widths` says.
+    pub(super) fn render(&self, widths: Option<&[u32]>) -> String {
+        let mut out = String::with_capacity(self.text.len() + 4 * self.holes.len());
+        let end = match widths {
+            None => self.fill(&mut out, 0, &self.holes, |out, hole| {
+                placeholder(out, self.dialect, hole.slot + 1);
+            }),
+            Some(widths) => list::render(self, &mut out, widths),
+        };
+        out.push_str(&self.text[end..]);
+        out
+    }
+
+    /// How many values the statement binds when there are no lists.
+    pub(super) fn width(&self) -> usize {
+        if self.binds_by_hole() {
+            self.holes.len()
+        } else {
+            self.slots
+        }
+    }
+
+    /// Whether a value used twice is sent twice.
+    pub(super) fn binds_by_hole(&self) -> bool {
+        self.dialect == Dialect::MySql
+    }
+
+    pub(super) fn check_size(&self, values: usize) -> Result<(), Fault> {
+        let most = self.dialect.max_parameters();
+        if values <= most {
+            return Ok(());
+        }
+        let help = match self.dialect {
+            Dialect::Postgres => "pass the list as one `Array` and compare with `= ANY(:name)`, or split it",
+            Dialect::MySql | Dialect::Sqlite => "split the list, or put it into a temporary table and join that",
+        };
+        let message = format!(
+            "the statement would bind {values} values, and {} takes {most} at most",
+            self.dialect
+        );
+        Err(Fault::new(message, help))
+    }
+
+    /// What the text does to the transaction. Of a script, the strongest.
+    pub(crate) fn control(&self) -> Control {
+        self.facts.control
+    }
+
+    /// The verb of the first statement.
+    #[cfg(test)]
+    pub(crate) fn verb(&self) -> Verb {
+        self.facts.verb
+    }
+
+    /// Whether a statement that writes gives back rows.
+    #[cfg(test)]
+    pub(crate) fn has_returning(&self) -> bool {
+        self.facts.returning
+    }
+
+    /// Whether a violated constraint may roll the whole transaction back, as SQLite's `INSERT OR ROLLBACK`
+    /// does.
+    pub(crate) fn may_end_transaction(&self) -> bool {
+        self.facts.may_end_transaction
+    }
+
+    /// The names of the placeholders, for messages.
+    pub(super) fn shown_names(&self) -> String {
+        names(":", self.names.iter().map(|name| &**name))
+    }
+}
+
+/// Writes the backend's placeholder of a number, counted from 1.
+pub(super) fn placeholder(out: &mut String, dialect: Dialect, number: usize) {
+    match dialect {
+        Dialect::Postgres => out.push('$'),
+        Dialect::Sqlite => out.push('?'),
+        Dialect::MySql => return out.push('?'),
+    }
+    out.push_str(&number.to_string());
+}
+
+/// The text with its placeholders taken out.
+struct Layout<'a> {
+    text: String,
+    holes: Vec<Hole>,
+    names: Box<[Box<str>]>,
+    parts: Vec<Part<'a>>,
+}
+
+impl<'a> Layout<'a> {
+    fn of(style: Style, tokens: &[Token<'a>]) -> Self {
+        let mut text = String::with_capacity(tokens.iter().map(|token| token.text.len()).sum());
+        let mut holes: Vec<Hole> = Vec::new();
+        let mut parts = Vec::with_capacity(tokens.len());
+        let mut slots: HashMap<&str, usize> = HashMap::new();
+        let mut names: Vec<Box<str>> = Vec::new();
+        for token in tokens {
+            let start = text.len();
+            let slot = match token.kind {
+                kind if Style::of(kind).is_none_or(|(found, _)| found != style) => None,
+                Kind::Named => {
+                    let name = &token.text[1..];
+                    Some(*slots.entry(name).or_insert_with(|| {
+                        names.push(name.into());
+                        names.len() - 1
+                    }))
+                }
+                Kind::Dollar(number) | Kind::Ordinal(number) => Some(number - 1),
+                _ => Some(holes.len()),
+            };
+            match (slot, token.kind) {
+                (Some(slot), _) => holes.push(Hole {
+                    at: start,
+                    slot,
+                    list: None,
+                }),
+                (None, Kind::Escaped(sign)) => text.push(sign),
+                (None, _) => text.push_str(token.text),
+            }
+            if !matches!(token.kind, Kind::Space | Kind::Comment) {
+                let Token { kind, text: piece } = *token;
+                parts.push(Part {
+                    kind,
+                    text: piece,
+                    start,
+                    end: text.len(),
+                    hole: slot.is_some(),
+                });
+            }
+        }
+        Self {
+            text,
+            holes,
+            names: names.into_boxed_slice(),
+            parts,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+use std::sync::Arc;
+
+use super::super::Batch;
+use super::*;
+
+const INSERT: &str = "INSERT INTO t (a, b) VALUES (:a, :b)";
+
+fn rows(count: i64) -> Vec<Params> {
+    (0..count).map(|n| named(&[("a", n), ("b", -n)])).collect()
+}
+
+fn batch(dialect: Dialect, sql: &str, rows: Vec<Params>) -> Batch {
+    parse(dialect, sql).bind_many(rows).unwrap()
+}
+
+fn sizes(batch: &Batch, width: usize) -> Vec<usize> {
+    batch.chunks.iter().map(|chunk| chunk.values.len() / width).collect()
+}
+
+fn refused_rows(sql: &str, rows: Vec<Params>) -> String {
+    let error = parse(Dialect::Postgres, sql).bind_many(rows).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Parameter);
+    error.to_string()
+}
+
+/// Whether rows are put together.
+fn joins(dialect: Dialect, sql: &str) -> bool {
+    let rows = (0..8).map(|n| named(&[("a", n)])).collect();
+    batch(dialect, sql, rows).chunks.len() == 1
+}
+
+#[test]
+fn q6_rows_are_put_together_in_few_sizes() {
+    for dialect in ALL {
+        let batch = batch(dialect, INSERT, rows(1_003));
+        let expected: Vec<usize> = [vec![512], vec![128; 3], vec![32; 3], vec![8], vec![1; 3]].concat();
+        assert_eq!(sizes(&batch, 2), expected);
+        let numbers: Vec<i64> = batch.chunks.iter().flat_map(|chunk| shown(chunk).1).collect();
+        assert_eq!(numbers, (0..1_003).flat_map(|n| [n, -n]).collect::<Vec<_>>());
+        assert!(batch.chunks.iter().all(|chunk| !chunk.statement.is_script()));
+        assert!(Arc::ptr_eq(&batch.chunks[1].statement, &batch.chunks[2].statement));
+    }
+}
+
+#[test]
+fn q6_the_text_of_several_rows() {
+    let sql = "INSERT INTO t (a, b) VALUES (:a, :b) RETURNING id;";
+    for (dialect, first, second) in [
+        (Dialect::Postgres, "($1, $2), ($3, $4), ", "($15, $16) RETURNING id;"),
+        (Dialect::MySql, "(?, ?), (?, ?), ", "(?, ?) RETURNING id;"),
+        (Dialect::Sqlite, "(?1, ?2), (?3, ?4), ", "(?15, ?16) RETURNING id;"),
+    ] {
+        let batch = batch(dialect, sql, rows(8));
+        let text = batch.chunks[0].statement.text();
+        assert!(
+            text.starts_with(&format!("INSERT INTO t (a, b) VALUES {first}")) && text.ends_with(second),
+            "{text}"
+        );
+        assert!(Template::parse(dialect, text).is_ok());
+    }
+}
+
+#[test]
+fn q6_a_name_used_twice_in_a_row() {
+    let sql = "INSERT INTO t VALUES (:a, :b, :a)";
+    let postgres = &batch(Dialect::Postgres, sql, rows(8)).chunks[0];
+    assert!(postgres.statement.text().contains("($1, $2, $1), ($3, $4, $3)"));
+    assert_eq!(postgres.values.len(), 16);
+    let mysql = &batch(Dialect::MySql, sql, rows(8)).chunks[0];
+    assert_eq!(shown(mysql).1[..6], [0, 0, 0, 1, -1, 1]);
+}
+
+#[test]
+fn q6_names_may_come_in_any_order_and_by_position() {
+    let mixed = (0..8).map(|n| {
+        if n % 2 == 0 {
+            named(&[("a", n), ("b", 0)])
+        } else {
+            named(&[("b", 0), ("a", n)])
+        }
+    });
+    let batch_of_names = batch(Dialect::Sqlite, INSERT, mixed.collect());
+    assert_eq!(
+        shown(&batch_of_names.chunks[0])
+            .1
+            .iter()
+            .step_by(2)
+            .copied()
+            .collect::<Vec<_>>(),
+        (0..8).collect::<Vec<_>>()
+    );
+    let by_position = (0..8).map(|n| positional(&[n, n])).collect();
+    assert_eq!(
+        sizes(&batch(Dialect::Postgres, "INSERT INTO t VALUES (?, ?)", by_position), 2),
+        [8]
+    );
+}
+
+#[test]
+fn q6_a_statement_is_never_too_large() {
+    let wide = format!("INSERT INTO t VALUES ({})", vec!["?"; 100].join(","));
+    let rows = (0..600).map(|n| positional(&[n; 100])).collect();
+    assert_eq!(
+        sizes(&batch(Dialect::Sqlite, &wide, rows), 100),
+        [vec![128; 4], vec![32; 2], vec![8; 3]].concat()
+    );
+    let heavy = (0..9)
+        .map(|_| with(vec![("a", Value::Bytes(vec![0; 700_000]))]))
+        .collect();
+    assert_eq!(
+        batch(Dialect::MySql, "INSERT INTO t VALUES (:a)", heavy).chunks.len(),
+        9
+    );
+}
+
+#[test]
+fn q6_only_plain_rows_are_put_together() {
+    for dialect in ALL {
+        for sql in [
+            "INSERT INTO t VALUES (:a)",
+            "insert into t (a, b, c) values (:a, 'x', NULL)",
+            "INSERT INTO t VALUES (CAST(:a AS int), CURRENT_TIMESTAMP, -1, lower(:a))",
+            "INSERT INTO t VALUES (:a) ON CONFLICT DO NOTHING",
+            "INSERT INTO t VALUES (:a) -- c\n",
+        ] {
+            assert!(joins(dialect, sql), "{dialect}: {sql}");
+        }
+        for sql in [
+            "UPDATE t SET a = :a",
+            "INSERT INTO t SELECT :a",
+            "INSERT INTO t SELECT 1 UNION ALL VALUES (:a)",
+            "INSERT INTO t VALUES (:a), (2)",
+            "INSERT INTO t VALUES ((SELECT max(a) FROM t), :a)",
+            "INSERT INTO t VALUES (next_number(:a))",
+            "INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET a = :a",
+            "INSERT INTO t VALUES (:a); SELECT 1",
+            "WITH x AS (SELECT 1) INSERT INTO t VALUES (:a)",
+        ] {
+            assert!(!joins(dialect, sql), "{dialect}: {sql}");
+        }
+    }
+    let upsert = "INSERT INTO t VALUES (:a) ON CONFLICT (a) DO UPDATE SET b = 1";
+    assert!(!joins(Dialect::Postgres, upsert));
+    assert!(joins(Dialect::Sqlite, upsert));
+    assert!(joins(
+        Dialect::MySql,
+        "INSERT INTO t VALUES (:a) ON DUPLICATE KEY UPDATE a = VALUES(a)"
+    ));
+    assert!(joins(
+        Dialect::Postgres,
+        "INSERT INTO t VALUES (:a::numeric(10, 2), '{}'::int[])"
+    ));
+}
+
+#[test]
+fn q6_other_statements_run_once_for_each_row() {
+    let batch = batch(Dialect::MySql, "UPDATE t SET b = :b WHERE a = :a AND :b > 0", rows(3));
+    assert_eq!(batch.chunks.len(), 3);
+    assert_eq!(shown(&batch.chunks[2]).1, [-2, 2, -2]);
+    assert!(Arc::ptr_eq(&batch.chunks[0].statement, &batch.chunks[2].statement));
+}
+
+#[test]
+fn q6_no_rows_and_no_parameters() {
+    assert!(batch(Dialect::Postgres, INSERT, vec![]).chunks.is_empty());
+    assert_eq!(
+        batch(Dialect::Postgres, "INSERT INTO t DEFAULT VALUES", vec![none(), none()])
+            .chunks
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn q6_a_wrong_row_is_named() {
+    let told = refused_rows(INSERT, vec![named(&[("a", 1), ("b", 2)]), named(&[("a", 1)])]);
+    assert_eq!(
+        told,
+        "row 2 of 2: the statement needs :b, which was not given\n  help: given: a"
+    );
+    let told = refused_rows(INSERT, vec![with(vec![("a", Value::Null), ("b", list(&[1]))])]);
+    assert!(
+        told.starts_with("row 1 of 1: :b is a list, which has no place"),
+        "{told}"
+    );
+}

@@ -1,0 +1,150 @@
+use super::super::Control;
+use super::super::control::Verb;
+use super::*;
+
+fn control(dialect: Dialect, sql: &str) -> Control {
+    parse(dialect, sql).control()
+}
+
+#[test]
+fn control_is_read_on_every_dialect() {
+    for dialect in ALL {
+        for (sql, expected) in [
+            ("SELECT 1", Control::None),
+            ("", Control::None),
+            ("begin", Control::Begin),
+            ("/* c */ BEGIN IMMEDIATE", Control::Begin),
+            ("START TRANSACTION READ ONLY", Control::Begin),
+            (" -- c\n COMMIT", Control::Commit),
+            ("COMMIT AND CHAIN", Control::Commit),
+            (";; COMMIT ;", Control::Commit),
+            ("ROLLBACK", Control::Rollback),
+            ("ROLLBACK WORK", Control::Rollback),
+            ("SAVEPOINT s", Control::Savepoint),
+            ("ROLLBACK TO s", Control::Savepoint),
+            ("ROLLBACK TRANSACTION TO SAVEPOINT s", Control::Savepoint),
+            ("ROLLBACK WORK TO s", Control::Savepoint),
+            ("RELEASE SAVEPOINT s", Control::Release),
+            ("SELECT 'COMMIT'; SELECT 1 -- ; COMMIT", Control::None),
+            ("SELECT 1; BEGIN; SELECT 2", Control::Begin),
+            ("BEGIN; INSERT INTO t VALUES (1); COMMIT", Control::Commit),
+            ("COMMIT; BEGIN", Control::Commit),
+            ("SAVEPOINT a; ROLLBACK; SAVEPOINT b", Control::Rollback),
+            ("UPDATE t SET commit = 1", Control::None),
+        ] {
+            assert_eq!(control(dialect, sql), expected, "{dialect}: {sql}");
+        }
+    }
+}
+
+#[test]
+fn each_dialect_has_words_of_its_own() {
+    let (pg, my, lite) = (Dialect::Postgres, Dialect::MySql, Dialect::Sqlite);
+    assert_eq!(control(pg, "END"), Control::Commit);
+    assert_eq!(control(lite, "END TRANSACTION"), Control::Commit);
+    assert_eq!(control(pg, "ABORT"), Control::Rollback);
+    assert_eq!(control(pg, "PREPARE TRANSACTION 'x'"), Control::Commit);
+    assert_eq!(control(pg, "COMMIT PREPARED 'x'"), Control::None);
+    assert_eq!(control(pg, "PREPARE x AS SELECT 1"), Control::None);
+    assert_eq!(control(my, "XA START 'x'"), Control::Begin);
+    assert_eq!(control(my, "XA COMMIT 'x'"), Control::Commit);
+    assert_eq!(control(my, "/*!40000 COMMIT */"), Control::Commit);
+    assert_eq!(control(my, "/* COMMIT */"), Control::None);
+    assert_eq!(control(my, "BEGIN NOT ATOMIC SELECT 1; COMMIT; END"), Control::None);
+}
+
+#[test]
+fn mysql_commits_implicitly() {
+    for sql in [
+        "CREATE TABLE t (a int)",
+        "CREATE OR REPLACE TABLE t (a int)",
+        "DROP TABLE t",
+        "ALTER TABLE t ADD b int",
+        "TRUNCATE t",
+        "LOCK TABLES t WRITE",
+        "UNLOCK TABLES",
+        "GRANT SELECT ON t TO u",
+        "SET autocommit = 1",
+        "SET @@session.autocommit=0",
+        "SET a = 1, AUTOCOMMIT := 1",
+        "ANALYZE TABLE t",
+        "SELECT 1; RENAME TABLE a TO b",
+    ] {
+        assert_eq!(control(Dialect::MySql, sql), Control::Implicit, "{sql}");
+        assert_eq!(control(Dialect::Postgres, sql), Control::None, "{sql}");
+        assert_eq!(control(Dialect::Sqlite, sql), Control::None, "{sql}");
+    }
+    for sql in [
+        "CREATE TEMPORARY TABLE t (a int)",
+        "CREATE OR REPLACE TEMPORARY TABLE t (a int)",
+        "DROP TEMPORARY TABLE t",
+        "SET names utf8mb4",
+        "SET @x = @@autocommit",
+        "ANALYZE SELECT 1",
+        "REPLACE INTO t VALUES (1)",
+        "LOAD DATA INFILE 'f' INTO TABLE t",
+    ] {
+        assert_eq!(control(Dialect::MySql, sql), Control::None, "{sql}");
+    }
+}
+
+#[test]
+fn the_body_of_a_trigger_is_not_a_script() {
+    let trigger =
+        "CREATE TRIGGER g AFTER INSERT ON t BEGIN UPDATE t SET a = CASE WHEN 1 THEN 2 END; DELETE FROM u; END;";
+    assert_eq!(control(Dialect::Sqlite, trigger), Control::None);
+    assert_eq!(control(Dialect::Sqlite, &format!("{trigger} COMMIT")), Control::Commit);
+    let procedure = "CREATE DEFINER=`a`@`b` PROCEDURE p() BEGIN IF 1 THEN COMMIT; END IF; CASE 1 WHEN 1 THEN SELECT 1; END CASE; END";
+    assert_eq!(control(Dialect::MySql, procedure), Control::Implicit);
+    let function = "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END";
+    assert_eq!(control(Dialect::Postgres, function), Control::None);
+    assert_eq!(
+        control(
+            Dialect::Postgres,
+            "CREATE RULE r AS ON INSERT TO t DO ALSO (SELECT 1; SELECT 2)"
+        ),
+        Control::None
+    );
+}
+
+#[test]
+fn verbs_are_found_behind_common_tables() {
+    for dialect in ALL {
+        for (sql, verb) in [
+            ("select 1", Verb::Select),
+            ("((SELECT 1) UNION SELECT 2)", Verb::Select),
+            (
+                "WITH a AS (SELECT 1), b (c) AS (DELETE FROM t) INSERT INTO t SELECT 1",
+                Verb::Insert,
+            ),
+            ("with recursive a as (select 1) update t set b = 1", Verb::Update),
+            ("EXPLAIN DELETE FROM t", Verb::Explain),
+            ("PRAGMA x", Verb::Pragma),
+            ("CALL p()", Verb::Call),
+            ("VACUUM", Verb::Other),
+            ("", Verb::Other),
+        ] {
+            assert_eq!(parse(dialect, sql).verb(), verb, "{sql}");
+        }
+    }
+}
+
+#[test]
+fn returning_is_found() {
+    for dialect in ALL {
+        assert!(parse(dialect, "INSERT INTO t (a) VALUES (:a) RETURNING id").has_returning());
+        assert!(parse(dialect, "WITH x AS (SELECT 1) DELETE FROM t returning *;").has_returning());
+        assert!(!parse(dialect, "INSERT INTO t (a) VALUES ('RETURNING')").has_returning());
+        assert!(!parse(dialect, "SELECT returning FROM t").has_returning());
+    }
+}
+
+#[test]
+fn sqlite_conflicts_may_end_the_transaction() {
+    let may = |sql: &str| parse(Dialect::Sqlite, sql).may_end_transaction();
+    assert!(may("INSERT OR ROLLBACK INTO t VALUES (1)"));
+    assert!(may("UPDATE OR ROLLBACK t SET a = 1"));
+    assert!(!may("INSERT OR REPLACE INTO t VALUES (1)"));
+    assert!(!may("SELECT 'OR ROLLBACK'"));
+    assert!(!parse(Dialect::Postgres, "INSERT OR ROLLBACK INTO t VALUES (1)").may_end_transaction());
+}

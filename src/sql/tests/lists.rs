@@ -1,0 +1,152 @@
+use std::sync::Arc;
+
+use super::*;
+
+fn ids(values: &[i64]) -> Params {
+    with(vec![("ids", list(values))])
+}
+
+#[test]
+fn q2_a_list_expands_in_in() {
+    let sql = "SELECT 1 WHERE x IN (:ids)";
+    assert_eq!(
+        sent(Dialect::Postgres, sql, ids(&[4, 5])),
+        ("SELECT 1 WHERE x IN ($1, $2)".into(), vec![4, 5])
+    );
+    assert_eq!(
+        sent(Dialect::MySql, sql, ids(&[4])),
+        ("SELECT 1 WHERE x IN (?)".into(), vec![4])
+    );
+    assert_eq!(
+        sent(Dialect::Sqlite, sql, ids(&[4, 5])),
+        ("SELECT 1 WHERE x IN (?1, ?2)".into(), vec![4, 5])
+    );
+    let by_position = Params(Bindings::Positional(vec![Value::I64(1), list(&[2, 3]), Value::I64(4)]));
+    assert_eq!(
+        sent(Dialect::Postgres, "SELECT ? WHERE x NOT IN (?) AND y = ?", by_position),
+        ("SELECT $1 WHERE x NOT IN ($2, $3) AND y = $4".into(), vec![1, 2, 3, 4])
+    );
+}
+
+#[test]
+fn q2_an_empty_list_is_in_nothing() {
+    for (dialect, expected) in [
+        (Dialect::Postgres, "SELECT x = ANY('{}') , y <> ALL('{}') + 1"),
+        (
+            Dialect::MySql,
+            "SELECT x IN (SELECT NULL FROM DUAL WHERE 1 = 0) , y NOT IN (SELECT NULL FROM DUAL WHERE 1 = 0) + 1",
+        ),
+        (Dialect::Sqlite, "SELECT x IN () , y NOT IN () + 1"),
+    ] {
+        let sql = "SELECT x in ( :ids ) , y NOT /* c */ IN(:ids) + 1";
+        assert_eq!(sent(dialect, sql, ids(&[])), (expected.into(), vec![]));
+    }
+}
+
+#[test]
+fn q2_an_empty_list_leaves_the_other_numbers_right() {
+    let params = with(vec![
+        ("a", Value::I64(1)),
+        ("ids", list(&[])),
+        ("b", Value::I64(2)),
+        ("more", list(&[3])),
+    ]);
+    assert_eq!(
+        sent(Dialect::Postgres, ":a IN (:ids) OR :b IN (:more)", params),
+        ("$1 = ANY('{}') OR $2 IN ($3)".into(), vec![1, 2, 3])
+    );
+}
+
+#[test]
+fn q2_an_empty_list_elsewhere_is_refused() {
+    for sql in ["SELECT f(:ids)", "SELECT x IN (1, :ids)", "SELECT x IN (:ids), f(:ids)"] {
+        for dialect in ALL {
+            assert!(refused(dialect, sql, ids(&[])).starts_with(":ids is an empty list"));
+        }
+    }
+    assert!(
+        refused(
+            Dialect::Sqlite,
+            "SELECT f(?)",
+            Params(Bindings::Positional(vec![list(&[])]))
+        )
+        .starts_with("value 1 is an")
+    );
+}
+
+#[test]
+fn q2_a_list_used_twice_is_bound_once_where_it_can_be() {
+    let sql = "a IN (:ids) OR b IN (:ids)";
+    assert_eq!(
+        sent(Dialect::Postgres, sql, ids(&[1, 2])),
+        ("a IN ($1, $2) OR b IN ($1, $2)".into(), vec![1, 2])
+    );
+    assert_eq!(
+        sent(Dialect::Sqlite, sql, ids(&[1, 2])),
+        ("a IN (?1, ?2) OR b IN (?1, ?2)".into(), vec![1, 2])
+    );
+    assert_eq!(
+        sent(Dialect::MySql, sql, ids(&[1, 2])),
+        ("a IN (?, ?) OR b IN (?, ?)".into(), vec![1, 2, 1, 2])
+    );
+}
+
+#[test]
+fn lists_are_padded_only_where_it_makes_no_difference() {
+    assert_eq!(
+        sent(Dialect::MySql, "x IN (:ids)", ids(&[1, 2, 3])),
+        ("x IN (?, ?, ?, ?)".into(), vec![1, 2, 3, 3])
+    );
+    assert_eq!(
+        sent(Dialect::MySql, "f(:ids)", ids(&[1, 2, 3])),
+        ("f(?, ?, ?)".into(), vec![1, 2, 3])
+    );
+    assert_eq!(
+        sent(Dialect::MySql, "x IN (0, :ids)", ids(&[1, 2, 3])),
+        ("x IN (0, ?, ?, ?)".into(), vec![1, 2, 3])
+    );
+    let (_, values) = sent(Dialect::Sqlite, "x IN (:ids)", ids(&vec![1; 20_000]));
+    assert_eq!(values.len(), 20_000, "32768 would be too many");
+}
+
+#[test]
+fn few_texts_serve_many_lengths_of_lists() {
+    let template = parse(Dialect::Postgres, "x IN (:ids)");
+    let mut texts: Vec<_> = (1..=1000)
+        .map(|length| template.bind(ids(&vec![1; length])).unwrap().statement)
+        .collect();
+    let first = Arc::clone(&texts[4]);
+    assert!(Arc::ptr_eq(&first, &texts[5]));
+    texts.sort_by_key(|statement| statement.text().len());
+    texts.dedup_by(|a, b| Arc::ptr_eq(a, b));
+    assert_eq!(texts.len(), 11);
+}
+
+#[test]
+fn the_texts_of_exact_lists_are_bounded() {
+    let template = parse(Dialect::Postgres, "f(:ids)");
+    for length in 1..=300 {
+        template.bind(ids(&vec![1; length])).unwrap();
+        assert!(template.expanded.read().len() <= 64);
+    }
+}
+
+#[test]
+fn q2_a_list_too_long_is_refused() {
+    let told = refused(Dialect::Postgres, "x IN (:ids)", ids(&vec![1; 65_536]));
+    assert!(
+        told.contains("would bind 65536 values, and PostgreSQL takes 65535 at most") && told.contains("ANY("),
+        "{told}"
+    );
+    assert_eq!(
+        sent(Dialect::Postgres, "x IN (:ids)", ids(&vec![1; 65_535])).1.len(),
+        65_535
+    );
+    assert!(refused(Dialect::MySql, "x IN (:ids) OR y IN (:ids)", ids(&vec![1; 40_000])).contains("80000"));
+}
+
+#[test]
+fn a_list_in_a_list_is_refused() {
+    let nested = with(vec![("ids", Value::List(vec![list(&[1])]))]);
+    assert!(refused(Dialect::Postgres, "x IN (:ids)", nested).starts_with(":ids is a list that holds another list"));
+}

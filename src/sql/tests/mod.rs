@@ -1,0 +1,80 @@
+//! Tests of the whole folder, on all three dialects.
+
+mod batch;
+mod binding;
+mod control;
+mod lists;
+mod placeholders;
+mod properties;
+
+use std::borrow::Cow;
+
+use super::{Bound, Dialect, Template};
+use crate::error::{Error, ErrorKind};
+use crate::value::{Bindings, Params, Value};
+
+const ALL: [Dialect; 3] = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite];
+
+fn none() -> Params {
+    Params(Bindings::Empty)
+}
+
+/// Numbers by position.
+fn positional(values: &[i64]) -> Params {
+    Params(Bindings::Positional(values.iter().copied().map(Value::I64).collect()))
+}
+
+/// Numbers by name.
+fn named(pairs: &[(&'static str, i64)]) -> Params {
+    with(pairs.iter().map(|&(name, value)| (name, Value::I64(value))).collect())
+}
+
+fn with(pairs: Vec<(&'static str, Value)>) -> Params {
+    Params(Bindings::Named(
+        pairs
+            .into_iter()
+            .map(|(name, value)| (Cow::Borrowed(name), value))
+            .collect(),
+    ))
+}
+
+fn list(values: &[i64]) -> Value {
+    Value::List(values.iter().copied().map(Value::I64).collect())
+}
+
+fn parse(dialect: Dialect, sql: &str) -> Template {
+    Template::parse(dialect, sql).unwrap()
+}
+
+fn bind(dialect: Dialect, sql: &str, params: Params) -> Bound {
+    parse(dialect, sql).bind(params).unwrap()
+}
+
+/// The text and the numbers bound.
+fn shown(bound: &Bound) -> (String, Vec<i64>) {
+    let number = |value: &Value| {
+        if let Value::I64(number) = value {
+            *number
+        } else {
+            panic!("{value:?}")
+        }
+    };
+    (
+        bound.statement.text().to_owned(),
+        bound.values.iter().map(number).collect(),
+    )
+}
+
+fn sent(dialect: Dialect, sql: &str, params: Params) -> (String, Vec<i64>) {
+    shown(&bind(dialect, sql, params))
+}
+
+/// The error, which is one about parameters, as it is shown.
+fn refused(dialect: Dialect, sql: &str, params: Params) -> String {
+    let error: Error = match Template::parse(dialect, sql) {
+        Ok(template) => template.bind(params).unwrap_err(),
+        Err(error) => error,
+    };
+    assert_eq!(error.kind(), ErrorKind::Parameter);
+    error.to_string()
+}

@@ -1,0 +1,119 @@
+use proptest::prelude::*;
+
+use super::super::lexer::{Kind, Lexer};
+use super::*;
+
+fn dialect() -> impl Strategy<Value = Dialect> {
+    prop::sample::select(ALL.to_vec())
+}
+
+/// Text in which quotes, comments, and signs of parameters abound.
+fn tricky() -> impl Strategy<Value = String> {
+    let pieces = [
+        "'", "\"", "`", "[", "]", "(", ")", "--", "-- ", "\n", "/*", "*/", "/*!", "#", "$$", "$x$", "$1", "$2", "?",
+        "??", "?1", "?|", ":", "::", ":=", ":a", ":b", "\\", "\\:", "E'", "IN (", "NOT", "VALUES", "INSERT", ";", ",",
+        "é", "x", "1", " ", "@",
+    ];
+    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..24).prop_map(|pieces| pieces.concat())
+}
+
+/// Text that is quoted or commented out, so that nothing in it counts.
+fn hidden() -> impl Strategy<Value = (Dialect, String)> {
+    let inner = "[a-zé0-9 :?$;()]{0,20}";
+    let block = inner.prop_map(|text| format!("/*{text}*/"));
+    let line = inner.prop_map(|text| format!("-- {text}\n"));
+    let string = inner.prop_map(|text| format!("'{text}'"));
+    let quoted = inner.prop_map(|text| format!("\"{text}\""));
+    let tick = inner.prop_map(|text| format!("`{text}`"));
+    let dollar = "[a-zé0-9 :?;()]{0,20}".prop_map(|text| format!("$t${text}$t$"));
+    let any_dialect = (dialect(), prop_oneof![block, line, string, quoted]);
+    prop_oneof![
+        any_dialect,
+        (Just(Dialect::MySql), tick.clone()),
+        (Just(Dialect::Sqlite), tick),
+        (Just(Dialect::Postgres), dollar)
+    ]
+}
+
+fn is_placeholder(kind: Kind) -> bool {
+    matches!(kind, Kind::Named | Kind::Dollar(_) | Kind::Question | Kind::Ordinal(_))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn q2_the_tokens_are_the_text(dialect in dialect(), sql in prop_oneof![any::<String>(), tricky()]) {
+        let text: String = Lexer::new(dialect, &sql).map(|token| token.text).collect();
+        prop_assert_eq!(&text, &sql);
+        prop_assert!(Lexer::new(dialect, &sql).all(|token| !token.text.is_empty()));
+        // Whatever it is, reading it does not panic.
+        drop(Template::parse(dialect, &sql));
+    }
+
+    #[test]
+    fn q2_text_without_signs_goes_through(dialect in dialect(), sql in "[^:?$\\\\]{0,80}") {
+        let bound = bind(dialect, &sql, none());
+        prop_assert_eq!(bound.statement.text(), sql);
+    }
+
+    #[test]
+    fn q2_nothing_hidden_is_a_parameter((dialect, text) in hidden(), after in 0..3_i64) {
+        let sql = format!("SELECT {text} , :a");
+        let told = shown(&bind(dialect, &sql, named(&[("a", after)])));
+        let sign = match dialect { Dialect::Postgres => "$1", Dialect::MySql => "?", Dialect::Sqlite => "?1" };
+        prop_assert_eq!(told, (format!("SELECT {text} , {sign}"), vec![after]));
+        let sql = format!("SELECT 1 {text} ");
+        prop_assert_eq!(sent(dialect, &sql, none()).0, sql);
+    }
+
+    #[test]
+    fn q2_a_name_used_many_times(dialect in dialect(), uses in prop::collection::vec(prop::bool::ANY, 1..20)) {
+        let sql: Vec<_> = uses.iter().map(|&first| if first { ":a" } else { ":b" }).collect();
+        let sql = format!("SELECT {}", sql.join(", "));
+        let pairs = [("a", 1), ("b", 2)];
+        let used: Vec<_> = pairs.into_iter().filter(|(name, _)| sql.contains(name)).collect();
+        let bound = bind(dialect, &sql, named(&used));
+        if dialect == Dialect::MySql {
+            let expected: Vec<_> = uses.iter().map(|&first| if first { 1 } else { 2 }).collect();
+            prop_assert_eq!(shown(&bound).1, expected);
+        } else {
+            prop_assert_eq!(bound.values.len(), used.len());
+        }
+    }
+
+    #[test]
+    fn q2_the_text_sent_reads_back_the_same(dialect in dialect(), sql in tricky(), width in 0..5_usize) {
+        // Once taken away, a backslash no longer guards its colon.
+        if sql.contains("\\:") {
+            return Ok(());
+        }
+        let Ok(template) = Template::parse(dialect, &sql) else { return Ok(()) };
+        let values = || (0..template.slots).map(|_| Value::Null).collect::<Vec<_>>();
+        if template.slots == 0 || template.gap.is_some() {
+            return Ok(());
+        }
+        let params = |values: Vec<Value>| {
+            if template.names.is_empty() {
+                Params(Bindings::Positional(values))
+            } else {
+                let names = template.names.iter().map(|name| Cow::Owned(name.to_string()));
+                Params(Bindings::Named(names.zip(values).collect()))
+            }
+        };
+        let bound = template.bind(params(values())).unwrap();
+        let holes = |text: &str| Lexer::new(dialect, text).filter(|token| is_placeholder(token.kind)).count();
+        let found = holes(bound.statement.text());
+        // PostgreSQL's `?` beside other placeholders is an operator and stays.
+        prop_assert!(found >= template.holes.len(), "{} became {}", sql, bound.statement.text());
+        if dialect != Dialect::Postgres {
+            prop_assert_eq!(found, template.holes.len());
+        }
+        let mut lists = values();
+        lists[0] = Value::List(vec![Value::Null; width]);
+        if let Ok(bound) = template.bind(params(lists)) {
+            prop_assert!(dialect == Dialect::Postgres || holes(bound.statement.text()) >= bound.values.len().min(1));
+            prop_assert!(bound.values.iter().all(|value| *value == Value::Null));
+        }
+    }
+}

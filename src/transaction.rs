@@ -1,0 +1,290 @@
+//! Transactions: a guard, or a closure.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::ops::Deref;
+use std::panic::Location;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::config::IsolationLevel;
+use crate::connection::Connection;
+use crate::error::{Error, Result};
+use crate::pool::Asker;
+use crate::session::{Anchor, BeginOptions, Chain, Finish, Guard, Mode, Target};
+
+/// A transaction about to begin: await it for a guard, or give it a closure with [`run`](Self::run).
+///
+/// # Cancel safety
+///
+/// Dropping the future begins nothing: a connection on which `BEGIN` was under way is closed, never given to anyone else.
+#[must_use = "a transaction begins when this is awaited or run"]
+pub struct Begin {
+    target: Result<Target>,
+    options: BeginOptions,
+    asker: Asker,
+}
+
+impl Begin {
+    pub(crate) fn new(target: Result<Target>, place: &'static Location<'static>) -> Self {
+        Self {
+            target,
+            options: BeginOptions::default(),
+            asker: Asker::at(place),
+        }
+    }
+
+    /// Asks for an isolation level, for this transaction only. Without it the server's own default holds, or the
+    /// setting `isolation_level`.
+    ///
+    /// # Errors
+    ///
+    /// At the await: [`Unsupported`](crate::ErrorKind::Unsupported) if the backend lacks the level, or if the
+    /// transaction is nested. SQLite knows `Serializable` only.
+    pub fn isolation(mut self, level: IsolationLevel) -> Self {
+        self.options.isolation = Some(level);
+        self
+    }
+
+    /// Makes the transaction read-only: writes in it fail with [`ReadOnly`](crate::ErrorKind::ReadOnly).
+    pub fn read_only(mut self) -> Self {
+        self.options.read_only = true;
+        self
+    }
+
+    /// Makes it deferrable (PostgreSQL): a serializable read-only transaction waits for a moment in which it can run
+    /// without the risk of a serialization failure.
+    pub fn deferrable(mut self) -> Self {
+        self.options.deferrable = true;
+        self
+    }
+
+    /// Takes SQLite's write lock at the beginning (`BEGIN IMMEDIATE`). A transaction that reads first and then writes
+    /// does not wait for a lock that another holds; with this one it does.
+    pub fn immediate(mut self) -> Self {
+        self.options.mode = Some(Mode::Immediate);
+        self
+    }
+
+    /// Locks everyone else out of a SQLite database from the beginning (`BEGIN EXCLUSIVE`).
+    pub fn exclusive(mut self) -> Self {
+        self.options.mode = Some(Mode::Exclusive);
+        self
+    }
+
+    /// Takes SQLite's locks when they are needed (`BEGIN DEFERRED`), which is its default.
+    pub fn deferred(mut self) -> Self {
+        self.options.mode = Some(Mode::Deferred);
+        self
+    }
+
+    /// With `true`, the transaction is rolled back at its end also where it is committed.
+    pub fn force_rollback(mut self, on: bool) -> Self {
+        self.options.rollback_only = on;
+        self
+    }
+
+    /// Runs a closure in the transaction: commits when it returns `Ok`, rolls back when it returns `Err`, panics or is
+    /// cancelled.
+    ///
+    /// This is the form to prefer: the transaction is bound to the closure's own future. Two of them joined are two
+    /// independent transactions on two connections; joined inside another transaction they are two savepoints, one
+    /// after the other. Plain `database.…` calls inside the closure run in its transaction.
+    ///
+    /// # Errors
+    ///
+    /// Those of the closure, of beginning, and of the commit.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// # database.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    /// let count: i64 = database
+    ///     .transaction()
+    ///     .run(async |transaction| {
+    ///         transaction.execute("INSERT INTO note VALUES ('hello')", ()).await?;
+    ///         transaction.fetch_value("SELECT count(*) FROM note", ()).await
+    ///     })
+    ///     .await?;
+    /// assert_eq!(count, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn run<T, E, F>(self, work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(Transaction) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let chain = Chain::current();
+        let scope = chain.enter(Vec::new());
+        let place = self.asker.place;
+        let anchor = self
+            .target?
+            .begin(self.options, true, scope.owner(), &chain, self.asker)
+            .await?;
+        let guard = Guard::new(anchor);
+        let transaction = Transaction {
+            connection: Connection::new(Target::Guard(guard.anchor())),
+            guard: None,
+        };
+        scope
+            .run(async {
+                match work(transaction).await {
+                    // The closure may have ended the transaction by hand.
+                    Ok(value) if guard.has_ended() => Ok(value),
+                    Ok(value) => {
+                        guard.finish(Finish::Commit, place).await?;
+                        Ok(value)
+                    }
+                    Err(error) => {
+                        if !guard.has_ended()
+                            && let Err(second) = guard.finish(Finish::Rollback, place).await
+                        {
+                            // The closure's error says more; the connection has been thrown away.
+                            tracing::warn!(error = %second, "rolling back after an error failed");
+                        }
+                        Err(error)
+                    }
+                }
+            })
+            .await
+    }
+}
+
+impl IntoFuture for Begin {
+    type Output = Result<Transaction>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let chain = Chain::current();
+            let anchor = self
+                .target?
+                .begin(self.options, false, chain.innermost(), &chain, self.asker)
+                .await?;
+            let guard = Guard::new(anchor);
+            Ok(Transaction {
+                connection: Connection::new(Target::Guard(guard.anchor())),
+                guard: Some(guard),
+            })
+        })
+    }
+}
+
+impl fmt::Debug for Begin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Begin")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A transaction, or, inside another one, a savepoint.
+///
+/// It has the verbs of [`Connection`]. Dropped before [`commit`](Self::commit) or [`rollback`](Self::rollback), it rolls
+/// back before anyone else uses the connection. Moved to another task, it takes its binding along at its first use
+/// there.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+/// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+/// # database.execute("CREATE TABLE note (text TEXT)", ()).await?;
+/// let outer = database.transaction().await?;
+/// outer.execute("INSERT INTO note VALUES ('kept')", ()).await?;
+/// {
+///     let inner = database.transaction().await?; // a savepoint
+///     inner.execute("INSERT INTO note VALUES ('dropped')", ()).await?;
+/// } // dropped unfinished: rolled back to the savepoint
+/// outer.commit().await?;
+/// let count: i64 = database.fetch_value("SELECT count(*) FROM note", ()).await?;
+/// assert_eq!(count, 1);
+/// # Ok(()) }
+/// ```
+pub struct Transaction {
+    connection: Connection,
+    /// Absent in the closure form, where `run` holds it.
+    guard: Option<Guard>,
+}
+
+impl Transaction {
+    fn anchor(&self) -> Option<Arc<Anchor>> {
+        match self.connection.target() {
+            Ok(Target::Guard(anchor)) => Some(anchor),
+            _ => None,
+        }
+    }
+
+    #[track_caller]
+    fn end(&self, how: Finish) -> impl Future<Output = Result<()>> + Send + use<> {
+        let place = Location::caller();
+        let anchor = self.anchor();
+        async move {
+            match anchor {
+                Some(anchor) => anchor.finish(how, place).await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// Commits; inside another transaction, releases the savepoint.
+    ///
+    /// # Errors
+    ///
+    /// [`TransactionEnded`](crate::ErrorKind::TransactionEnded) if it was ended before;
+    /// [`ConcurrentUse`](crate::ErrorKind::ConcurrentUse) if a transaction inside it is still open (then both stay
+    /// usable); [`TransactionAborted`](crate::ErrorKind::TransactionAborted) if a statement had failed and PostgreSQL
+    /// therefore rolls back; what the server reports, such as a violated deferred constraint. After an error of the
+    /// server the transaction is rolled back.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half-way, it is unknown whether the transaction was committed; its connection is closed.
+    #[track_caller]
+    pub fn commit(&self) -> impl Future<Output = Result<()>> + Send + use<> {
+        self.end(Finish::Commit)
+    }
+
+    /// Rolls back; inside another transaction, to the savepoint.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit), but for the server's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half-way, the transaction is rolled back before anyone else uses the connection.
+    #[track_caller]
+    pub fn rollback(&self) -> impl Future<Output = Result<()>> + Send + use<> {
+        self.end(Finish::Rollback)
+    }
+
+    /// Whether it can still be used: not yet committed, rolled back, or ended by the server.
+    pub fn is_open(&self) -> bool {
+        self.anchor().is_some_and(|anchor| anchor.node.usable().is_ok())
+    }
+}
+
+impl Deref for Transaction {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction")
+            .field("guard", &self.guard.is_some())
+            .field("open", &self.is_open())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// A transaction on this connection; on a transaction's connection, a savepoint.
+    #[track_caller]
+    pub fn transaction(&self) -> Begin {
+        Begin::new(self.target(), Location::caller())
+    }
+}

@@ -1,0 +1,277 @@
+//! Database URLs: read, changed part by part, and shown without their secrets. No I/O.
+
+mod check;
+mod encoding;
+mod parse;
+mod render;
+mod replace;
+mod scheme;
+#[cfg(test)]
+mod tests;
+
+use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+pub(crate) use render::is_secret;
+
+use crate::error::{Error, Result};
+use crate::sql::Dialect;
+
+/// The name of a SQLite database that is no file.
+const MEMORY: &str = ":memory:";
+
+/// A database URL: `dialect[+driver]://user:password@host:port/database?options`.
+///
+/// Every part is kept percent-decoded, and each can be replaced without touching the others. `Display` and
+/// `Debug` show `***` in place of the password and of secrets among the options; only
+/// [`expose`](Self::expose) shows them. Two URLs are equal if they mean the same: `postgres` is `postgresql`, and the
+/// order of the options does not matter.
+///
+/// # Dialects
+///
+/// `postgres` and `postgresql`, `mysql` and `mariadb`, `sqlite`. A driver suffix written for Python, such as
+/// `postgresql+asyncpg`, is accepted.
+///
+/// # Server, user and database
+///
+/// An IPv6 address stands in brackets. A Unix socket is given as `?host=/run/postgresql` (PostgreSQL) or
+/// `?socket=/run/mysqld/mysqld.sock`. The libpq options `host`, `port`, `user`, `password` and `dbname` are read
+/// as the parts they name. Characters that have a meaning in a URL should be percent-encoded in the user, the password
+/// and the database name; where they can only mean one thing they are accepted as they are. A `+` in an option is a
+/// space, as in web forms.
+///
+/// # SQLite paths
+///
+/// | URL | opens |
+/// |---|---|
+/// | `sqlite::memory:`, `sqlite://:memory:`, `sqlite://` | a database in memory |
+/// | `sqlite://app.db`, `sqlite:app.db` | `app.db` in the working directory |
+/// | `sqlite:///data/app.db` | `/data/app.db` |
+/// | `sqlite+aiosqlite:///app.db` (any driver) | `app.db` in the working directory, as `SQLAlchemy` has it |
+/// | four slashes, with a driver or without | an absolute path |
+///
+/// # Examples
+///
+/// ```
+/// use ebbtide::DatabaseUrl;
+///
+/// let url: DatabaseUrl = "postgresql+asyncpg://ada:s3cr%40t@db.example:5433/shop?application_name=till".parse()?;
+/// assert_eq!(url.username(), Some("ada"));
+/// assert_eq!(url.password(), Some("s3cr@t"));
+/// assert_eq!(url.port(), Some(5433));
+/// assert_eq!(url.option("application_name"), Some("till"));
+/// assert_eq!(url.to_string(), "postgresql+asyncpg://ada:***@db.example:5433/shop?application_name=till");
+///
+/// let test = url.with_database("test_shop").with_driver(None);
+/// assert_eq!(test.expose(), "postgresql://ada:s3cr%40t@db.example:5433/test_shop?application_name=till");
+/// # Ok::<(), ebbtide::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct DatabaseUrl {
+    scheme: String,
+    dialect: Dialect,
+    driver: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    host: Option<String>,
+    port: Option<u16>,
+    database: Option<String>,
+    options: Vec<(String, String)>,
+}
+
+impl DatabaseUrl {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Url`](crate::ErrorKind::Url) if it has no scheme, an unknown scheme or driver, a port that is no number, several hosts, or
+    /// unencoded characters that could belong to more than one part. The options are read by
+    /// [`Config`](crate::Config), not here.
+    pub fn parse(text: &str) -> Result<Self> {
+        parse::parse(text)
+    }
+
+    /// A URL of nothing but `dialect[+driver]`.
+    pub(crate) fn of_scheme(text: &str) -> Result<Self> {
+        let (scheme, dialect, driver) = scheme::read(text)?;
+        Ok(Self::empty(scheme, dialect, driver))
+    }
+
+    fn empty(scheme: String, dialect: Dialect, driver: Option<String>) -> Self {
+        Self {
+            scheme,
+            dialect,
+            driver,
+            username: None,
+            password: None,
+            host: None,
+            port: None,
+            database: None,
+            options: Vec::new(),
+        }
+    }
+
+    /// The dialect the scheme stands for.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The scheme as it was written, in lower case and without the driver: `mariadb`.
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// The driver behind the `+` of the scheme: `asyncpg`.
+    pub fn driver(&self) -> Option<&str> {
+        self.driver.as_deref()
+    }
+
+    /// The user to log in as.
+    pub fn username(&self) -> Option<&str> {
+        self.username.as_deref()
+    }
+
+    /// The password, in plain text.
+    pub fn password(&self) -> Option<&str> {
+        self.password.as_deref()
+    }
+
+    /// The host, an IPv6 address without its brackets, or the path of a Unix socket, which begins with `/`.
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// The port, if one is given.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The name of the database. For SQLite: the path of the file as [the rules](Self#sqlite-paths) have it, or `:memory:`.
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
+    /// The options in the order they were written; a repeated option stands there several times.
+    pub fn options(&self) -> &[(String, String)] {
+        &self.options
+    }
+
+    /// The value of an option; the last one if it is repeated.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// All values of an option, in the order they were written.
+    pub fn option_all<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a str> {
+        self.options
+            .iter()
+            .filter(move |(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether this is a SQLite database in memory.
+    pub fn is_memory(&self) -> bool {
+        self.dialect == Dialect::Sqlite
+            && (matches!(self.database(), None | Some(MEMORY)) || self.option("mode") == Some("memory"))
+    }
+
+    /// The SQLite file to open, or `None` for a database in memory and for the other dialects.
+    pub fn sqlite_path(&self) -> Option<PathBuf> {
+        if self.dialect != Dialect::Sqlite || self.is_memory() {
+            return None;
+        }
+        let path = self.database()?;
+        // Windows: the slash before a drive letter comes from the URL, not from the path.
+        let drive = |path: &str| cfg!(windows) && path.get(1..2) == Some(":");
+        Some(PathBuf::from(
+            path.strip_prefix('/').filter(|path| drive(path)).unwrap_or(path),
+        ))
+    }
+
+    /// The whole URL with its password and secrets, percent-encoded where needed. [`parse`](Self::parse) reads
+    /// it back.
+    pub fn expose(&self) -> String {
+        self.render(false)
+    }
+
+    /// Adds an option at the end, without reading it.
+    pub(crate) fn push_option(&mut self, name: &str, value: &str) {
+        self.options.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// What two URLs are compared by.
+    #[expect(clippy::type_complexity, reason = "it is only compared and hashed")]
+    fn canonical(
+        &self,
+    ) -> (
+        Dialect,
+        Option<&str>,
+        Option<&str>,
+        Option<&str>,
+        Option<&str>,
+        Option<u16>,
+        Option<&str>,
+        Vec<&(String, String)>,
+    ) {
+        let mut options: Vec<_> = self.options.iter().collect();
+        options.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let database = if self.dialect == Dialect::Sqlite {
+            self.database().or(Some(MEMORY))
+        } else {
+            self.database()
+        };
+        (
+            self.dialect,
+            self.driver(),
+            self.username(),
+            self.password(),
+            self.host(),
+            self.port,
+            database,
+            options,
+        )
+    }
+}
+
+impl PartialEq for DatabaseUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical() == other.canonical()
+    }
+}
+
+impl Eq for DatabaseUrl {}
+
+impl Hash for DatabaseUrl {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.canonical().hash(state);
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<&str> for DatabaseUrl {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<Self> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for DatabaseUrl {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        Self::parse(&text)
+    }
+}

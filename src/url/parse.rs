@@ -1,0 +1,212 @@
+//! From text to the parts of a URL.
+
+use super::encoding::{decode, decode_query};
+use super::{DatabaseUrl, MEMORY, scheme};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Dialect;
+
+/// Reads a URL. No error of this module holds any text from behind the scheme that could be a part of a password.
+pub(super) fn parse(text: &str) -> Result<DatabaseUrl> {
+    let text = text.trim();
+    let (name, rest) = text
+        .split_once(':')
+        .filter(|(name, _)| is_scheme(name))
+        .ok_or_else(|| {
+            error("this is not a database URL: it does not begin with a scheme")
+                .help("write it like `postgres://user:password@host:5432/database` or `sqlite://file.db`")
+        })?;
+    let (scheme, dialect, driver) = scheme::read(name)?;
+    let mut url = DatabaseUrl::empty(scheme, dialect, driver);
+    if dialect == Dialect::Sqlite {
+        let (path, query) = split_query(rest);
+        read_path(&mut url, path)?;
+        read_query(&mut url, query)?;
+    } else {
+        let rest = rest.strip_prefix("//").ok_or_else(|| {
+            error(format!("`//` is missing after `{name}:`")).help(format!("write `{name}://host/database`"))
+        })?;
+        let (userinfo, rest) = split_userinfo(rest)?;
+        let (server, query) = split_query(rest);
+        let (address, database) = server.split_once('/').unwrap_or((server, ""));
+        read_userinfo(&mut url, userinfo)?;
+        read_address(&mut url, address)?;
+        url.database = Some(decoded("database name", database)?).filter(|name| !name.is_empty());
+        read_query(&mut url, query)?;
+    }
+    url.take_parts_from_options()?;
+    url.check()?;
+    Ok(url)
+}
+
+fn error(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Url, message)
+}
+
+fn is_scheme(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+.-_".contains(&byte))
+}
+
+fn split_query(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('?') {
+        Some((before, query)) => (before, Some(query)),
+        None => (text, None),
+    }
+}
+
+fn decoded(part: &str, text: &str) -> Result<String> {
+    decode(text).ok_or_else(|| error(format!("the {part} in the URL is not UTF-8 once it is percent-decoded")))
+}
+
+/// Cuts `user:password@` off. Characters that should have been encoded are accepted where they can only mean one thing.
+fn split_userinfo(rest: &str) -> Result<(Option<&str>, &str)> {
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    if let Some(at) = authority.rfind('@') {
+        // A second `@` behind the slash may still belong to a password with an unencoded `/`.
+        let path = split_query(tail).0.strip_prefix('/').unwrap_or_default();
+        return if path.contains('@') && path.contains('/') {
+            Err(ambiguous())
+        } else {
+            Ok(split_at_sign(rest, at))
+        };
+    }
+    let Some(first) = tail.find('@') else {
+        return Ok((None, rest));
+    };
+    let (path, query) = split_query(tail);
+    let in_path = path.contains('@');
+    let in_name = query
+        .and_then(|query| query.split_once('@'))
+        .is_some_and(|(before, _)| !before.contains('='));
+    let plain = match authority.rfind(':').filter(|_| !authority.starts_with('[')) {
+        None => !(in_name || in_path && path.trim_start_matches('/').contains([':', '/'])),
+        // `host:5432/…@…`: a host and a port, or a name and a password of digits with a slash behind them.
+        Some(colon) if authority[colon + 1..].bytes().all(|byte| byte.is_ascii_digit()) => !(in_name || in_path),
+        Some(_) => return split_odd_userinfo(rest, end + first),
+    };
+    if plain { Ok((None, rest)) } else { Err(ambiguous()) }
+}
+
+/// The password holds an unencoded `/` or `?`; the first host behind an `@` ends it.
+fn split_odd_userinfo(rest: &str, first: usize) -> Result<(Option<&str>, &str)> {
+    let host_end = rest[first..].find(['/', '?']).map_or(rest.len(), |end| first + end);
+    let at = rest[..host_end].rfind('@').unwrap_or(first);
+    if split_query(&rest[host_end..]).0.contains('@') {
+        Err(ambiguous())
+    } else {
+        Ok(split_at_sign(rest, at))
+    }
+}
+
+fn split_at_sign(rest: &str, at: usize) -> (Option<&str>, &str) {
+    (Some(&rest[..at]), &rest[at + 1..])
+}
+
+fn ambiguous() -> Error {
+    error("the URL can be read in two ways, because it holds an unencoded `@`, `/` or `?` inside a part")
+        .help("percent-encode them in the user, the password and the database name: `@` is %40, `/` is %2F, `?` is %3F")
+}
+
+fn read_userinfo(url: &mut DatabaseUrl, userinfo: Option<&str>) -> Result<()> {
+    let Some(userinfo) = userinfo else { return Ok(()) };
+    let (user, password) = match userinfo.split_once(':') {
+        Some((user, password)) => (user, Some(password)),
+        None => (userinfo, None),
+    };
+    url.username = Some(decoded("user name", user)?).filter(|user| !user.is_empty());
+    url.password = password.map(|password| decoded("password", password)).transpose()?;
+    Ok(())
+}
+
+fn read_address(url: &mut DatabaseUrl, address: &str) -> Result<()> {
+    if address.contains(',') {
+        return Err(several_hosts());
+    }
+    let (host, port) = if let Some(rest) = address.strip_prefix('[') {
+        let (host, rest) = rest
+            .split_once(']')
+            .ok_or_else(|| error("the `]` behind the IPv6 address in the URL is missing"))?;
+        match rest.strip_prefix(':') {
+            Some(port) => (host, port),
+            None if rest.is_empty() => (host, ""),
+            None => {
+                return Err(error(
+                    "there is something between the `]` of the IPv6 address and the `:` of the port",
+                ));
+            }
+        }
+    } else {
+        address.split_once(':').unwrap_or((address, ""))
+    };
+    if !port.is_empty() {
+        url.port = Some(port_number(port)?);
+    }
+    url.host = Some(decoded("host", host)?).filter(|host| !host.is_empty());
+    Ok(())
+}
+
+/// Never shows what stands there: in `user:password/…` without a host it is the password.
+pub(super) fn port_number(text: &str) -> Result<u16> {
+    text.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
+        error("the port in the URL must be a number from 1 to 65535")
+            .help("behind `user:password` comes `@host`; an IPv6 address stands in brackets: `[::1]:5432`")
+    })
+}
+
+pub(super) fn several_hosts() -> Error {
+    error("the URL names several hosts; only one is supported").help("make one `Database` for each host")
+}
+
+/// The path of a SQLite file. Everything that looks like an authority to others is a part of the path here.
+fn read_path(url: &mut DatabaseUrl, text: &str) -> Result<()> {
+    let (text, authority) = match text.strip_prefix("//") {
+        Some(text) => (text, true),
+        None => (text, false),
+    };
+    let first = text.split('/').next().unwrap_or_default();
+    if authority && first.split_once(':').is_some_and(|(_, behind)| behind.contains('@')) {
+        return Err(error("SQLite has no users and passwords").help("a `@` in a file name is written %40"));
+    }
+    let name = text.trim_start_matches('/');
+    let slashes = text.len() - name.len();
+    // With a driver, the slash that ends the (empty) authority is no part of the path.
+    let absolute = slashes > usize::from(authority && url.driver.is_some());
+    let (name, absolute) = match name.strip_prefix("file:") {
+        Some(name) => read_file_uri(name),
+        None => (name, absolute),
+    };
+    let name = decoded("path", name)?;
+    url.database = match name.as_str() {
+        "" => None,
+        MEMORY => Some(name),
+        _ if absolute => Some(format!("/{name}")),
+        _ => Some(name),
+    };
+    Ok(())
+}
+
+/// SQLite's own `file:` names, which may stand inside a URL.
+fn read_file_uri(name: &str) -> (&str, bool) {
+    let path = match name.strip_prefix("//") {
+        Some(rest) => rest.strip_prefix("localhost/").unwrap_or(rest),
+        None => name,
+    };
+    (path.trim_start_matches('/'), name.starts_with('/'))
+}
+
+fn read_query(url: &mut DatabaseUrl, query: Option<&str>) -> Result<()> {
+    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decode_query(name).ok_or_else(|| error("the name of an option in the URL is not UTF-8"))?;
+        let value = decode_query(value).ok_or_else(|| {
+            error(format!(
+                "the option `{name}` in the URL is not UTF-8 once it is percent-decoded"
+            ))
+        })?;
+        url.options.push((name, value));
+    }
+    Ok(())
+}

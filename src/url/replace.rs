@@ -1,0 +1,162 @@
+//! Replacing the parts of a URL, one by one or by options that name them.
+
+use super::{DatabaseUrl, MEMORY, parse, scheme};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Dialect;
+
+impl DatabaseUrl {
+    /// Replaces the user; `None` drops it.
+    #[must_use]
+    pub fn with_username<'a>(mut self, username: impl Into<Option<&'a str>>) -> Self {
+        self.username = owned(username);
+        self
+    }
+
+    /// Replaces the password; `None` drops it. Any character is allowed but NUL.
+    #[must_use]
+    pub fn with_password<'a>(mut self, password: impl Into<Option<&'a str>>) -> Self {
+        self.password = password.into().map(str::to_owned);
+        self
+    }
+
+    /// Replaces the host; `None` drops it. An IPv6 address may stand in brackets; a host that begins with `/` is a
+    /// Unix socket.
+    #[must_use]
+    pub fn with_host<'a>(mut self, host: impl Into<Option<&'a str>>) -> Self {
+        let host = host.into();
+        self.host = owned(host.and_then(|host| host.strip_prefix('[')?.strip_suffix(']')).or(host));
+        self
+    }
+
+    /// Replaces the port; `None` drops it.
+    #[must_use]
+    pub fn with_port(mut self, port: impl Into<Option<u16>>) -> Self {
+        self.port = port.into();
+        self
+    }
+
+    /// Replaces the database, for SQLite the path of the file; `None` drops it (SQLite: a database in memory).
+    #[must_use]
+    pub fn with_database<'a>(mut self, database: impl Into<Option<&'a str>>) -> Self {
+        self.database = owned(database);
+        if let (Dialect::Sqlite, Some(path)) = (self.dialect, &self.database) {
+            self.database = match path.trim_start_matches('/') {
+                "" => None,
+                MEMORY => Some(MEMORY.to_owned()),
+                name if path.starts_with('/') => Some(format!("/{name}")),
+                name => Some(name.to_owned()),
+            };
+        }
+        self
+    }
+
+    /// Replaces the dialect. A driver of another dialect is dropped.
+    #[must_use]
+    pub fn with_dialect(mut self, dialect: Dialect) -> Self {
+        if self.dialect != dialect {
+            scheme::usual(dialect).clone_into(&mut self.scheme);
+            self.dialect = dialect;
+            self.driver = self
+                .driver
+                .take()
+                .filter(|driver| scheme::drivers(dialect).contains(&driver.as_str()));
+        }
+        self
+    }
+
+    /// Replaces the driver; `None` drops it. It is checked when the URL becomes a configuration.
+    #[must_use]
+    pub fn with_driver<'a>(mut self, driver: impl Into<Option<&'a str>>) -> Self {
+        self.driver = owned(driver);
+        self
+    }
+
+    /// Replaces all options. Those that name a part of the URL (`host`, `user`, …) replace the part.
+    #[must_use]
+    pub fn with_options<N: Into<String>, V: Into<String>>(mut self, options: impl IntoIterator<Item = (N, V)>) -> Self {
+        self.options = options
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        self.let_options_win();
+        self
+    }
+
+    /// Replaces one option, or adds it; `None` drops it. One that names a part of the URL (`host`, `user`, …)
+    /// replaces the part.
+    #[must_use]
+    pub fn with_option<'a>(mut self, name: &str, value: impl Into<Option<&'a str>>) -> Self {
+        let at = self
+            .options
+            .iter()
+            .position(|(known, _)| known == name)
+            .unwrap_or(self.options.len());
+        self.options.retain(|(known, _)| known != name);
+        if let Some(value) = value.into() {
+            self.options.insert(at, (name.to_owned(), value.to_owned()));
+            self.let_options_win();
+        }
+        self
+    }
+
+    /// Clears the parts that options name, where both are given, and reads them from the options.
+    fn let_options_win(&mut self) {
+        if self.dialect == Dialect::Sqlite {
+            return;
+        }
+        let mut url = self.clone();
+        for (name, _) in &self.options {
+            match name.as_str() {
+                "host" => url.host = None,
+                "port" => url.port = None,
+                "user" | "username" => url.username = None,
+                "password" => url.password = None,
+                "dbname" | "database" => url.database = None,
+                _ => {}
+            }
+        }
+        // Options that cannot be read stay options, and the configuration reports them.
+        if url.take_parts_from_options().is_ok() {
+            *self = url;
+        }
+    }
+
+    /// Moves the options that name a part of the URL to that part. A host that is a socket wins over the host of the URL,
+    /// which is there only because some clients insist on one.
+    pub(crate) fn take_parts_from_options(&mut self) -> Result<()> {
+        if self.dialect == Dialect::Sqlite {
+            return Ok(());
+        }
+        for (name, value) in std::mem::take(&mut self.options) {
+            match name.as_str() {
+                "host" | "port" | "user" | "username" | "password" | "dbname" | "database" if value.is_empty() => {}
+                "host" if value.contains(',') => return Err(parse::several_hosts()),
+                "host" if value.starts_with('/') && !self.host().is_some_and(|host| host.starts_with('/')) => {
+                    self.host = Some(value);
+                }
+                "host" => fill(&mut self.host, &name, value)?,
+                "hostaddr" if self.host.is_none() => self.host = Some(value),
+                "port" => fill(&mut self.port, &name, parse::port_number(&value)?)?,
+                "user" | "username" => fill(&mut self.username, &name, value)?,
+                "password" => fill(&mut self.password, &name, value)?,
+                "dbname" | "database" => fill(&mut self.database, &name, value)?,
+                _ => self.options.push((name, value)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn owned<'a>(text: impl Into<Option<&'a str>>) -> Option<String> {
+    text.into().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Fills a part from an option, unless it is there already and says something else.
+fn fill<T: PartialEq>(part: &mut Option<T>, name: &str, value: T) -> Result<()> {
+    if part.as_ref().is_some_and(|part| *part != value) {
+        let message = format!("the option `{name}` contradicts what the URL says already");
+        return Err(Error::new(ErrorKind::Url, message).help("give it once, in the URL proper or as an option"));
+    }
+    *part = Some(value);
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! The names of dialects and drivers.
+
+use crate::error::{Error, ErrorKind, Result, nearest};
+use crate::sql::Dialect;
+
+/// The schemes, and what they stand for; the ones an error names come first.
+const SCHEMES: [(&str, Dialect); 8] = [
+    ("postgres", Dialect::Postgres),
+    ("postgresql", Dialect::Postgres),
+    ("mysql", Dialect::MySql),
+    ("mariadb", Dialect::MySql),
+    ("sqlite", Dialect::Sqlite),
+    ("pgsql", Dialect::Postgres),
+    ("mysql2", Dialect::MySql),
+    ("sqlite3", Dialect::Sqlite),
+];
+
+/// How many of [`SCHEMES`] an error names.
+const NAMED: usize = 5;
+
+const POSTGRES_DRIVERS: [&str; 13] = [
+    "asyncpg",
+    "psycopg",
+    "psycopg2",
+    "psycopg3",
+    "psycopg_async",
+    "psycopg2cffi",
+    "aiopg",
+    "pg8000",
+    "pygresql",
+    "py-postgresql",
+    "tokio-postgres",
+    "native",
+    "sqlx",
+];
+
+const MYSQL_DRIVERS: [&str; 14] = [
+    "aiomysql",
+    "asyncmy",
+    "pymysql",
+    "mysqldb",
+    "mysqlclient",
+    "mysqlconnector",
+    "mysql-connector",
+    "mysql_async",
+    "mariadb",
+    "mariadbconnector",
+    "cymysql",
+    "oursql",
+    "native",
+    "sqlx",
+];
+
+const SQLITE_DRIVERS: [&str; 7] = [
+    "aiosqlite",
+    "pysqlite",
+    "pysqlite3",
+    "apsw",
+    "rusqlite",
+    "native",
+    "sqlx",
+];
+
+/// The driver suffixes that mean nothing but "this dialect".
+pub(super) fn drivers(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::Postgres => &POSTGRES_DRIVERS,
+        Dialect::MySql => &MYSQL_DRIVERS,
+        Dialect::Sqlite => &SQLITE_DRIVERS,
+    }
+}
+
+/// The scheme a URL gets when only its dialect is known.
+pub(super) fn usual(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "postgresql",
+        Dialect::MySql => "mysql",
+        Dialect::Sqlite => "sqlite",
+    }
+}
+
+/// Takes `dialect[+driver]` apart. A driver alone (`asyncpg`) stands for its dialect too.
+pub(super) fn read(text: &str) -> Result<(String, Dialect, Option<String>)> {
+    let text = text.to_ascii_lowercase();
+    let (name, driver) = match text.split_once('+') {
+        Some((name, driver)) => (name, Some(driver.to_owned())),
+        None => (text.as_str(), None),
+    };
+    if let Some((_, dialect)) = SCHEMES.iter().find(|(known, _)| *known == name) {
+        if let Some(driver) = &driver {
+            check_driver(*dialect, driver)?;
+        }
+        return Ok((name.to_owned(), *dialect, driver));
+    }
+    let speaks = |dialect: &Dialect| drivers(*dialect).contains(&name) && !["native", "sqlx"].contains(&name);
+    if let (Some(dialect), None) = (
+        [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite]
+            .iter()
+            .find(|d| speaks(d)),
+        driver,
+    ) {
+        return Ok((usual(*dialect).to_owned(), *dialect, Some(name.to_owned())));
+    }
+    Err(unknown(name))
+}
+
+pub(super) fn check_driver(dialect: Dialect, driver: &str) -> Result<()> {
+    let known = drivers(dialect);
+    if known.contains(&driver) {
+        return Ok(());
+    }
+    let message = format!("unknown driver `{driver}` for {dialect}");
+    Err(
+        Error::new(ErrorKind::Url, message).help(match nearest(driver, known.iter().copied()) {
+            Some(near) => format!(
+                "did you mean `{}+{near}`? The driver can also be left out",
+                usual(dialect)
+            ),
+            None => format!("leave the driver out: `{}://…`", usual(dialect)),
+        }),
+    )
+}
+
+fn unknown(name: &str) -> Error {
+    let mut known: Vec<&str> = SCHEMES.iter().take(NAMED).map(|(name, _)| *name).collect();
+    let near = nearest(name, known.iter().copied());
+    known.sort_by_key(|known| Some(*known) != near);
+    let list: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    let list = list.join(", ");
+    Error::new(
+        ErrorKind::Url,
+        format!("unknown scheme `{name}`; the known ones are {list}"),
+    )
+    .help(match near {
+        Some(near) => format!("did you mean `{near}://…`?"),
+        None => "a database URL looks like `postgres://user:password@host:5432/database`".to_owned(),
+    })
+}

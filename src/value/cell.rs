@@ -1,0 +1,408 @@
+//! One decoded column, for whatever `Deserialize` asks of it.
+//!
+//! serde knows neither dates nor UUIDs; their crates ask for text. The names of the types that the visitors make tell
+//! which kind of text is meant, or spare it: a UUID is handed over as bytes.
+
+use std::any::type_name;
+use std::marker::PhantomData;
+
+use chrono::{DateTime, FixedOffset, NaiveDateTime};
+use rust_decimal::Decimal;
+use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
+use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
+use uuid::Uuid;
+
+use super::fault::Fault;
+use super::from_value::Mismatch;
+use super::text::{self, Buffer};
+use super::wrappers::JSON;
+use super::{Interval, Value, ValueRef, number};
+
+/// Whether a visitor that makes `T` makes the type `O`. Both names are constants, so this costs nothing at run time.
+pub(super) fn is<T, O>() -> bool {
+    type_name::<T>() == type_name::<O>()
+}
+
+/// A decoded column.
+pub(super) struct Cell<'v, L> {
+    value: ValueRef<'v>,
+    /// A `serde_json::Value` that is asked for is a field of that type, so text is parsed as the document it must be.
+    /// Where rows become maps or sequences of such values, text stays text.
+    documents: bool,
+    lend: PhantomData<L>,
+}
+
+/// How text and bytes are handed over: those of a row live as long as the row, those of an array's members do not.
+pub(super) trait Lend<'v, 'de> {
+    fn text<V: Visitor<'de>>(text: &'v str, visitor: V) -> Result<V::Value, Fault>;
+    fn bytes<V: Visitor<'de>>(bytes: &'v [u8], visitor: V) -> Result<V::Value, Fault>;
+    /// Reads text as the JSON document it is.
+    fn document<V: Visitor<'de>>(text: &'v str, ask: Ask, visitor: V) -> Result<V::Value, Fault>;
+}
+
+/// Lends what is the row's.
+pub(super) struct FromRow;
+
+impl<'de> Lend<'de, 'de> for FromRow {
+    #[inline]
+    fn text<V: Visitor<'de>>(text: &'de str, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_borrowed_str(text)
+    }
+
+    fn bytes<V: Visitor<'de>>(bytes: &'de [u8], visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_borrowed_bytes(bytes)
+    }
+
+    fn document<V: Visitor<'de>>(text: &'de str, ask: Ask, visitor: V) -> Result<V::Value, Fault> {
+        let mut document = serde_json::Deserializer::from_str(text);
+        let out = ask.of(&mut document, visitor)?;
+        document.end()?;
+        Ok(out)
+    }
+}
+
+/// Lends what is gone after the call.
+pub(super) struct FromMember;
+
+impl<'de> Lend<'_, 'de> for FromMember {
+    fn text<V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_str(text)
+    }
+
+    fn bytes<V: Visitor<'de>>(bytes: &[u8], visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_bytes(bytes)
+    }
+
+    fn document<V: Visitor<'de>>(text: &str, ask: Ask, visitor: V) -> Result<V::Value, Fault> {
+        let document: serde_json::Value = serde_json::from_str(text)?;
+        Ok(ask.of(document, visitor)?)
+    }
+}
+
+/// What is asked of a JSON document. Its own shape answers all but these three.
+#[derive(Clone, Copy)]
+pub(super) enum Ask {
+    Any,
+    Newtype(&'static str),
+    Enum(&'static str, &'static [&'static str]),
+}
+
+impl Ask {
+    fn of<'de, D: Deserializer<'de>, V: Visitor<'de>>(self, document: D, visitor: V) -> Result<V::Value, D::Error> {
+        match self {
+            Self::Any => document.deserialize_any(visitor),
+            Self::Newtype(name) => document.deserialize_newtype_struct(name, visitor),
+            Self::Enum(name, variants) => document.deserialize_enum(name, variants, visitor),
+        }
+    }
+}
+
+impl<'v, L> Cell<'v, L> {
+    #[inline]
+    pub(super) fn new(value: ValueRef<'v>, documents: bool) -> Self {
+        Self {
+            value,
+            documents,
+            lend: PhantomData,
+        }
+    }
+
+    /// Hands over a value as its own kind; bytes as numbers, which every target understands.
+    fn natural<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault>
+    where
+        L: Lend<'v, 'de>,
+    {
+        let mut buffer = Buffer::new();
+        match self.value {
+            ValueRef::Null => return visitor.visit_unit(),
+            ValueRef::Bool(value) => return visitor.visit_bool(value),
+            ValueRef::I64(value) => return visitor.visit_i64(value),
+            ValueRef::U64(value) => return visitor.visit_u64(value),
+            ValueRef::F32(value) => return visitor.visit_f64(value.into()),
+            ValueRef::F64(value) => return visitor.visit_f64(value),
+            ValueRef::Text(value) => return L::text(value, visitor),
+            ValueRef::Bytes(value) => return sequence(value, visitor),
+            ValueRef::Decimal(value) => buffer.decimal(value),
+            ValueRef::Date(value) => buffer.date(value),
+            ValueRef::Time(value) => buffer.time(value),
+            ValueRef::DateTime(value) => buffer.date_time(value),
+            ValueRef::Timestamp(value) => buffer.timestamp(value),
+            ValueRef::Uuid(value) => buffer.uuid(value),
+            ValueRef::Owned(Value::Inet(value)) => buffer.network(value),
+            ValueRef::Owned(Value::Json(value)) => return Ok(value.deserialize_any(visitor)?),
+            ValueRef::Owned(Value::Array(values) | Value::List(values)) => {
+                return members(&values, self.documents, visitor);
+            }
+            ValueRef::Owned(Value::Interval(value)) => return interval(value, visitor),
+            ValueRef::Owned(value) => {
+                return Cell::<FromMember>::new(ValueRef::from(&value), self.documents).natural(visitor);
+            }
+        }
+        visitor.visit_str(buffer.as_str())
+    }
+
+    /// Integers arrive as the widest type that holds them; the visitor checks the range.
+    #[inline]
+    fn integer<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault>
+    where
+        L: Lend<'v, 'de>,
+    {
+        match &self.value {
+            ValueRef::I64(value) => visitor.visit_i64(*value),
+            ValueRef::U64(value) => visitor.visit_u64(*value),
+            ValueRef::Decimal(_) => match number::integer(&self.value) {
+                Some(whole) => match (i64::try_from(whole), u64::try_from(whole)) {
+                    (Ok(whole), _) => visitor.visit_i64(whole),
+                    (_, Ok(whole)) => visitor.visit_u64(whole),
+                    _ => visitor.visit_i128(whole),
+                },
+                None => Err(Mismatch::fraction().into()),
+            },
+            ValueRef::Owned(Value::Json(_)) => self.natural(visitor),
+            value => Err(Mismatch::kind(value).into()),
+        }
+    }
+
+    /// Text for those who know what they asked for.
+    #[inline]
+    fn text<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault>
+    where
+        L: Lend<'v, 'de>,
+    {
+        let point_in_time = is::<V::Value, DateTime<FixedOffset>>();
+        let no_zone = is::<V::Value, NaiveDateTime>();
+        match &self.value {
+            ValueRef::Text(text) if point_in_time || no_zone => {
+                let normal = if no_zone {
+                    text::iso_date_time(text)
+                } else {
+                    text::rfc3339(text)
+                };
+                match normal {
+                    Some(normal) => visitor.visit_str(normal.as_str()),
+                    None => visitor.visit_str(text),
+                }
+            }
+            ValueRef::Text(text) => L::text(text, visitor),
+            ValueRef::Uuid(value) if is::<V::Value, Uuid>() => visitor.visit_bytes(value.as_bytes()),
+            ValueRef::Bytes(bytes) if is::<V::Value, Uuid>() => visitor.visit_bytes(bytes),
+            ValueRef::Timestamp(_) if no_zone => Err(Mismatch::kind(&self.value).into()),
+            ValueRef::DateTime(_) if point_in_time => Err(Mismatch::kind(&self.value).into()),
+            ValueRef::Decimal(_)
+            | ValueRef::Date(_)
+            | ValueRef::Time(_)
+            | ValueRef::DateTime(_)
+            | ValueRef::Timestamp(_)
+            | ValueRef::Uuid(_)
+            | ValueRef::Owned(Value::Inet(_) | Value::Json(_)) => self.natural(visitor),
+            value => Err(Mismatch::kind(value).into()),
+        }
+    }
+
+    /// What only a document, an array or bytes can hold.
+    fn nested<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault>
+    where
+        L: Lend<'v, 'de>,
+    {
+        match &self.value {
+            ValueRef::Text(text) => L::document(text, Ask::Any, visitor),
+            ValueRef::Bytes(_) | ValueRef::Owned(_) => self.natural(visitor),
+            value => Err(Mismatch::kind(value).into()),
+        }
+    }
+
+    fn decimal<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let value = number::decimal(&self.value)?;
+        if value.scale() == 0
+            && let Ok(whole) = i64::try_from(value.mantissa())
+        {
+            return visitor.visit_i64(whole);
+        }
+        let mut buffer = Buffer::new();
+        buffer.decimal(value);
+        visitor.visit_str(buffer.as_str())
+    }
+}
+
+/// Hands over members one by one, and refuses a target that does not take them all.
+fn sequence<'de, V: Visitor<'de>>(bytes: &[u8], visitor: V) -> Result<V::Value, Fault> {
+    let mut members = SeqDeserializer::<_, Fault>::new(bytes.iter().copied());
+    let out = visitor.visit_seq(&mut members)?;
+    members.end()?;
+    Ok(out)
+}
+
+fn members<'de, V: Visitor<'de>>(values: &[Value], documents: bool, visitor: V) -> Result<V::Value, Fault> {
+    let mut members = Members {
+        values: values.iter(),
+        documents,
+    };
+    let out = visitor.visit_seq(&mut members)?;
+    match members.values.len() {
+        0 => Ok(out),
+        left => Err(Mismatch::new(format!("the array has {} members, {left} too many", values.len())).into()),
+    }
+}
+
+fn interval<'de, V: Visitor<'de>>(value: Interval, visitor: V) -> Result<V::Value, Fault> {
+    let fields = [
+        ("months", i64::from(value.months)),
+        ("days", value.days.into()),
+        ("microseconds", value.microseconds),
+    ];
+    visitor.visit_map(MapDeserializer::new(fields.into_iter()))
+}
+
+struct Members<'v> {
+    values: std::slice::Iter<'v, Value>,
+    documents: bool,
+}
+
+impl<'de> de::SeqAccess<'de> for Members<'_> {
+    type Error = Fault;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
+        let Some(value) = self.values.next() else {
+            return Ok(None);
+        };
+        seed.deserialize(Cell::<FromMember>::new(value.into(), self.documents))
+            .map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.values.len())
+    }
+}
+
+macro_rules! ask {
+    ($($method:ident($($argument:ty),*) => $answer:ident;)*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, $(_: $argument,)* visitor: V) -> Result<V::Value, Fault> {
+            self.$answer(visitor)
+        }
+    )*};
+}
+
+impl<'de, 'v, L: Lend<'v, 'de>> Deserializer<'de> for Cell<'v, L> {
+    type Error = Fault;
+
+    ask! {
+        deserialize_i8() => integer;
+        deserialize_i16() => integer;
+        deserialize_i32() => integer;
+        deserialize_i64() => integer;
+        deserialize_i128() => integer;
+        deserialize_u8() => integer;
+        deserialize_u16() => integer;
+        deserialize_u32() => integer;
+        deserialize_u64() => integer;
+        deserialize_u128() => integer;
+        deserialize_char() => text;
+        deserialize_str() => text;
+        deserialize_string() => text;
+        deserialize_identifier() => text;
+        deserialize_seq() => nested;
+        deserialize_map() => nested;
+        deserialize_tuple(usize) => nested;
+        deserialize_tuple_struct(&'static str, usize) => nested;
+        deserialize_struct(&'static str, &'static [&'static str]) => nested;
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if is::<V::Value, Decimal>() {
+            return self.decimal(visitor);
+        }
+        if is::<V::Value, serde_json::Value>() {
+            match &self.value {
+                ValueRef::Text(text) if self.documents => return L::document(text, Ask::Any, visitor),
+                ValueRef::F32(value) if !value.is_finite() => return Err(Mismatch::not_finite().into()),
+                ValueRef::F64(value) if !value.is_finite() => return Err(Mismatch::not_finite().into()),
+                _ => {}
+            }
+        }
+        self.natural(visitor)
+    }
+
+    #[inline]
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            ValueRef::Owned(Value::Json(_)) => self.natural(visitor),
+            value => visitor.visit_bool(number::boolean(&value)?),
+        }
+    }
+
+    #[inline]
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            ValueRef::Owned(Value::Json(_)) => self.natural(visitor),
+            value => visitor.visit_f32(number::single(&value)?),
+        }
+    }
+
+    #[inline]
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            ValueRef::Owned(Value::Json(_)) => self.natural(visitor),
+            value => visitor.visit_f64(number::double(&value)?),
+        }
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            ValueRef::Bytes(bytes) => L::bytes(bytes, visitor),
+            value => Err(Mismatch::kind(&value).into()),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_bytes(visitor)
+    }
+
+    #[inline]
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            ValueRef::Null | ValueRef::Owned(Value::Null) => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            ValueRef::Null => visitor.visit_unit(),
+            value => Err(Mismatch::kind(&value).into()),
+        }
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_unit(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fault> {
+        if name != JSON {
+            return visitor.visit_newtype_struct(self);
+        }
+        match self.value {
+            ValueRef::Text(text) => L::document(text, Ask::Newtype(name), visitor),
+            ValueRef::Owned(Value::Json(document)) => Ok(Ask::Newtype(name).of(document, visitor)?),
+            value => Err(Mismatch::kind(&value).into()),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match self.value {
+            ValueRef::Text(text) if text.starts_with('{') => L::document(text, Ask::Enum(name, variants), visitor),
+            ValueRef::Text(text) => visitor.visit_enum(StrDeserializer::new(text)),
+            ValueRef::Owned(Value::Json(document)) => Ok(Ask::Enum(name, variants).of(document, visitor)?),
+            value => Err(Mismatch::kind(&value).into()),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_unit()
+    }
+}

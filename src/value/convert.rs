@@ -1,0 +1,222 @@
+//! `From` Rust types into `Value`. Lossless all of them, but for what is said at `Duration`.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Array, Interval, Json, Value};
+
+/// Marks the values of [`unfit`].
+const UNFIT: &str = "$ebbtide::Unfit";
+
+/// A value that stands for a conversion that failed, because `From` cannot fail. It has the shape of a list in an array,
+/// which cannot be bound anyway; [`refusal`] turns it into an error before a backend can see it.
+fn unfit(why: String) -> Value {
+    Value::Array(vec![Value::List(vec![Value::Text(UNFIT.to_owned()), Value::Text(why)])])
+}
+
+/// Why `value` cannot be bound, whatever the backend.
+pub(super) fn refusal(value: &Value) -> Option<&str> {
+    match value {
+        Value::Text(text) | Value::Untyped(text) if text.contains('\0') => {
+            Some("its text has a NUL character in it; bind it as bytes")
+        }
+        Value::Array(members) => members.iter().find_map(|member| match member {
+            Value::List(inner) => match inner.as_slice() {
+                [Value::Text(mark), Value::Text(why)] if mark == UNFIT => Some(why.as_str()),
+                _ => Some("an Array holds scalars only; wrap nested values into Json"),
+            },
+            member => refusal(member),
+        }),
+        Value::List(members) => members.iter().find_map(refusal),
+        _ => None,
+    }
+}
+
+/// Types of which a `Vec` is a list of parameters or an array: every scalar but `u8`, whose `Vec` is bytes.
+pub trait Member {}
+
+macro_rules! scalars {
+    ($($from:ty => |$value:ident| $to:expr;)*) => {$(
+        impl From<$from> for Value {
+            fn from($value: $from) -> Self {
+                $to
+            }
+        }
+        impl Member for $from {}
+    )*};
+}
+
+scalars! {
+    bool => |value| Value::Bool(value);
+    i8 => |value| Value::I16(value.into());
+    i16 => |value| Value::I16(value);
+    i32 => |value| Value::I32(value);
+    i64 => |value| Value::I64(value);
+    isize => |value| Value::I64(value as i64);
+    u16 => |value| Value::I32(value.into());
+    u32 => |value| Value::I64(value.into());
+    u64 => |value| Value::U64(value);
+    usize => |value| Value::U64(value as u64);
+    f32 => |value| Value::F32(value);
+    f64 => |value| Value::F64(value);
+    Decimal => |value| Value::Decimal(value);
+    char => |value| Value::Text(value.into());
+    String => |value| Value::Text(value);
+    Box<str> => |value| Value::Text(value.into());
+    Rc<str> => |value| Value::Text((*value).into());
+    Arc<str> => |value| Value::Text((*value).into());
+    NaiveDate => |value| Value::Date(value);
+    NaiveTime => |value| Value::Time(value);
+    NaiveDateTime => |value| Value::DateTime(value);
+    Uuid => |value| Value::Uuid(value);
+    serde_json::Value => |value| Value::Json(value);
+    Interval => |value| Value::Interval(value);
+    IpNetwork => |value| Value::Inet(value);
+    Ipv4Network => |value| Value::Inet(value.into());
+    Ipv6Network => |value| Value::Inet(value.into());
+    IpAddr => |value| Value::Inet(value.into());
+    Ipv4Addr => |value| Value::Inet(IpAddr::from(value).into());
+    Ipv6Addr => |value| Value::Inet(IpAddr::from(value).into());
+    Vec<u8> => |value| Value::Bytes(value);
+}
+
+impl From<u8> for Value {
+    fn from(value: u8) -> Self {
+        Self::I16(value.into())
+    }
+}
+
+/// A span of whole microseconds; what is finer is cut off, as a PostgreSQL `interval` holds no more. One of more than
+/// 292,471 years is refused with an error when it is bound.
+impl From<Duration> for Value {
+    fn from(value: Duration) -> Self {
+        match i64::try_from(value.as_micros()) {
+            Ok(microseconds) => Self::Interval(Interval {
+                microseconds,
+                ..Interval::default()
+            }),
+            Err(_) => unfit("a Duration of more than 292,471 years does not fit into an interval".into()),
+        }
+    }
+}
+impl Member for Duration {}
+
+impl<Tz: TimeZone> From<DateTime<Tz>> for Value {
+    fn from(value: DateTime<Tz>) -> Self {
+        Self::Timestamp(value.with_timezone(&Utc))
+    }
+}
+impl<Tz: TimeZone> Member for DateTime<Tz> {}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+impl Member for &str {}
+
+impl From<Cow<'_, str>> for Value {
+    fn from(value: Cow<'_, str>) -> Self {
+        Self::Text(value.into_owned())
+    }
+}
+impl Member for Cow<'_, str> {}
+
+impl From<Cow<'_, [u8]>> for Value {
+    fn from(value: Cow<'_, [u8]>) -> Self {
+        Self::Bytes(value.into_owned())
+    }
+}
+impl Member for Cow<'_, [u8]> {}
+
+impl From<&[u8]> for Value {
+    fn from(value: &[u8]) -> Self {
+        Self::Bytes(value.to_vec())
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Value {
+    fn from(value: [u8; N]) -> Self {
+        Self::Bytes(value.to_vec())
+    }
+}
+
+/// Clones; a reference to anything that can be bound can be bound itself.
+impl<T: Clone> From<&T> for Value
+where
+    Value: From<T>,
+{
+    fn from(value: &T) -> Self {
+        Self::from(value.clone())
+    }
+}
+impl<T: Member> Member for &T {}
+
+/// `None` is `NULL`.
+impl<T> From<Option<T>> for Value
+where
+    Value: From<T>,
+{
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Self::from)
+    }
+}
+impl<T: Member> Member for Option<T> {}
+
+/// A list, which takes the place of as many parameters: `IN (:ids)`.
+impl<T: Member> From<Vec<T>> for Value
+where
+    Value: From<T>,
+{
+    fn from(values: Vec<T>) -> Self {
+        Self::List(values.into_iter().map(Self::from).collect())
+    }
+}
+
+impl<T: Member + Clone> From<&[T]> for Value
+where
+    Value: From<T>,
+{
+    fn from(values: &[T]) -> Self {
+        Self::List(values.iter().cloned().map(Self::from).collect())
+    }
+}
+
+impl<T: Member, const N: usize> From<[T; N]> for Value
+where
+    Value: From<T>,
+{
+    fn from(values: [T; N]) -> Self {
+        Self::List(values.into_iter().map(Self::from).collect())
+    }
+}
+
+impl<T> From<Array<T>> for Value
+where
+    Value: From<T>,
+{
+    fn from(values: Array<T>) -> Self {
+        Self::Array(values.0.into_iter().map(Self::from).collect())
+    }
+}
+
+/// A value that serde cannot write as JSON (a map whose keys are not text) is refused with an error when it is bound.
+impl<T: Serialize> From<Json<T>> for Value {
+    fn from(value: Json<T>) -> Self {
+        match serde_json::to_value(&value.0) {
+            Ok(document) => Self::Json(document),
+            Err(error) => unfit(format!("it cannot be written as JSON: {error}")),
+        }
+    }
+}
+impl<T> Member for Json<T> {}
+impl Member for Value {}

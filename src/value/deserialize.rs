@@ -1,0 +1,315 @@
+//! serde's `Deserialize` out of rows. Every row that is read into a struct passes through here, so it allocates nothing
+//! of its own: keys are the columns' names, borrowed, and what a field does not ask for is not decoded.
+
+use std::any::type_name;
+
+use rust_decimal::Decimal;
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, Visitor};
+
+use super::cell::{Cell, FromRow, is};
+use super::fault::Fault;
+use super::row::{columns_counted, unique};
+use super::wrappers::JSON;
+use super::{RawRow, Value, ValueRef};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Reads a whole row. [`Row::deserialize`](super::Row::deserialize) says what becomes what.
+pub(crate) fn deserialize_row<'r, T: Deserialize<'r>>(row: &'r dyn RawRow) -> Result<T> {
+    T::deserialize(Whole { row }).map_err(|fault| fault.into_error(row, type_name::<T>()))
+}
+
+/// A row, for whatever `Deserialize` asks of it.
+#[derive(Clone, Copy)]
+struct Whole<'r> {
+    row: &'r dyn RawRow,
+}
+
+impl<'r> Whole<'r> {
+    /// The only column, for what is one value.
+    fn only(self) -> Result<Column<'r>, Fault> {
+        if self.row.len() == 1 {
+            return Ok(Column {
+                row: self.row,
+                index: 0,
+                documents: true,
+            });
+        }
+        let count = columns_counted(self.row.len());
+        Err(Error::new(
+            ErrorKind::Decode,
+            format!("a single value is asked for, but the row has {count}"),
+        )
+        .help("select one column, or read the row as a tuple or a struct")
+        .into())
+    }
+
+    fn by_name<V: Visitor<'r>>(self, documents: bool, visitor: V) -> Result<V::Value, Fault> {
+        let mut columns = Columns {
+            row: self.row,
+            next: 0,
+            documents,
+        };
+        visitor.visit_map(&mut columns)
+    }
+
+    fn by_position<V: Visitor<'r>>(self, documents: bool, visitor: V) -> Result<V::Value, Fault> {
+        let mut columns = Columns {
+            row: self.row,
+            next: 0,
+            documents,
+        };
+        visitor.visit_seq(&mut columns)
+    }
+
+    /// A tuple must have as many members as there are columns, so that nothing is dropped unseen.
+    fn counted<V: Visitor<'r>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
+        if len == self.row.len() {
+            return self.by_position(true, visitor);
+        }
+        let count = columns_counted(self.row.len());
+        Err(
+            Error::new(ErrorKind::Decode, format!("the row has {count}, the tuple {len}"))
+                .help("select as many columns as the tuple has members")
+                .into(),
+        )
+    }
+}
+
+/// Methods that read the only column.
+macro_rules! only {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+            let row = self.row;
+            self.only()?.$method(visitor).map_err(|fault| fault.at(row, 0, type_name::<V::Value>()))
+        }
+    )*};
+}
+
+impl<'r> Deserializer<'r> for Whole<'r> {
+    type Error = Fault;
+
+    only! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+        deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string
+        deserialize_bytes deserialize_byte_buf deserialize_identifier
+    }
+
+    /// A type found at run time sees an object, but for one that is known to be a scalar.
+    fn deserialize_any<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if is::<V::Value, Decimal>() {
+            let row = self.row;
+            return self
+                .only()?
+                .deserialize_any(visitor)
+                .map_err(|fault| fault.at(row, 0, type_name::<Decimal>()));
+        }
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+        unique(self.row)?;
+        self.by_name(false, visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'r>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        self.by_name(true, visitor)
+    }
+
+    fn deserialize_tuple<V: Visitor<'r>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
+        // `[u8; 16]` and its like are also asked for as tuples.
+        if self.row.len() == 1 && len != 1 {
+            let column = self.only()?;
+            if column.is_sequence()? {
+                return column
+                    .deserialize_seq(visitor)
+                    .map_err(|fault| fault.at(self.row, 0, type_name::<V::Value>()));
+            }
+        }
+        self.counted(len, visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'r>>(
+        self,
+        _name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        self.counted(len, visitor)
+    }
+
+    /// The columns in order; or what a single column holds, if that is a sequence itself.
+    fn deserialize_seq<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.row.len() == 1 {
+            let column = self.only()?;
+            if column.is_sequence()? {
+                return column
+                    .deserialize_seq(visitor)
+                    .map_err(|fault| fault.at(self.row, 0, type_name::<V::Value>()));
+            }
+        }
+        self.by_position(false, visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.row.len() == 1 && matches!(self.row.value(0)?, ValueRef::Null) {
+            return visitor.visit_none();
+        }
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'r>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fault> {
+        if name == JSON {
+            let row = self.row;
+            return self
+                .only()?
+                .deserialize_newtype_struct(name, visitor)
+                .map_err(|fault| fault.at(row, 0, type_name::<V::Value>()));
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'r>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        let row = self.row;
+        self.only()?
+            .deserialize_enum(name, variants, visitor)
+            .map_err(|fault| fault.at(row, 0, type_name::<V::Value>()))
+    }
+
+    fn deserialize_unit<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'r>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_unit()
+    }
+}
+
+/// Walks over the columns, by name or in order.
+struct Columns<'r> {
+    row: &'r dyn RawRow,
+    next: usize,
+    documents: bool,
+}
+
+impl<'r> Columns<'r> {
+    fn read<S: DeserializeSeed<'r>>(&mut self, seed: S) -> Result<S::Value, Fault> {
+        let index = self.next;
+        self.next += 1;
+        seed.deserialize(Column {
+            row: self.row,
+            index,
+            documents: self.documents,
+        })
+        .map_err(|fault| fault.at(self.row, index, type_name::<S::Value>()))
+    }
+}
+
+impl<'r> de::MapAccess<'r> for &mut Columns<'r> {
+    type Error = Fault;
+
+    fn next_key_seed<K: DeserializeSeed<'r>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+        if self.next < self.row.len() {
+            seed.deserialize(BorrowedStrDeserializer::new(self.row.name(self.next)))
+                .map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'r>>(&mut self, seed: S) -> Result<S::Value, Fault> {
+        self.read(seed)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.row.len() - self.next)
+    }
+}
+
+impl<'r> de::SeqAccess<'r> for &mut Columns<'r> {
+    type Error = Fault;
+
+    fn next_element_seed<S: DeserializeSeed<'r>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
+        if self.next < self.row.len() {
+            self.read(seed).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.row.len() - self.next)
+    }
+}
+
+/// A column that is decoded when it is known what for.
+#[derive(Clone, Copy)]
+struct Column<'r> {
+    row: &'r dyn RawRow,
+    index: usize,
+    /// See [`Cell`].
+    documents: bool,
+}
+
+impl<'r> Column<'r> {
+    #[inline]
+    fn cell(self) -> Result<Cell<'r, FromRow>, Fault> {
+        Ok(Cell::new(self.row.value(self.index)?, self.documents))
+    }
+
+    /// Whether the column holds what serde calls a sequence.
+    fn is_sequence(self) -> Result<bool, Fault> {
+        Ok(match self.row.value(self.index)? {
+            ValueRef::Bytes(_) | ValueRef::Owned(Value::Array(_)) => true,
+            ValueRef::Owned(Value::Json(document)) => document.is_array(),
+            _ => false,
+        })
+    }
+}
+
+macro_rules! cells {
+    ($($method:ident($($name:ident: $argument:ty),*))*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'r>>(self, $($name: $argument,)* visitor: V) -> Result<V::Value, Fault> {
+            self.cell()?.$method($($name,)* visitor)
+        }
+    )*};
+}
+
+impl<'r> Deserializer<'r> for Column<'r> {
+    type Error = Fault;
+
+    cells! {
+        deserialize_any()
+        deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64() deserialize_i128()
+        deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
+        deserialize_f32() deserialize_f64() deserialize_char() deserialize_str() deserialize_string()
+        deserialize_bytes() deserialize_byte_buf() deserialize_option() deserialize_unit()
+        deserialize_seq() deserialize_map() deserialize_identifier()
+        deserialize_unit_struct(name: &'static str)
+        deserialize_newtype_struct(name: &'static str)
+        deserialize_tuple(len: usize)
+        deserialize_tuple_struct(name: &'static str, len: usize)
+        deserialize_struct(name: &'static str, fields: &'static [&'static str])
+        deserialize_enum(name: &'static str, variants: &'static [&'static str])
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_unit()
+    }
+}

@@ -1,0 +1,452 @@
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::value::{Array, Bindings, Interval, IntoParams, Json, Params, Value, bind};
+use crate::{ErrorKind, params};
+
+fn named(params: impl IntoParams) -> Vec<(Cow<'static, str>, Value)> {
+    match params.into_params().unwrap().0 {
+        Bindings::Named(values) => values,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn positional(params: impl IntoParams) -> Vec<Value> {
+    match params.into_params().unwrap().0 {
+        Bindings::Positional(values) => values,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn pairs<const N: usize>(values: [(&'static str, Value); N]) -> Vec<(Cow<'static, str>, Value)> {
+    values.into_iter().map(|(name, value)| (name.into(), value)).collect()
+}
+
+#[test]
+fn q4_every_rust_type_becomes_its_kind() {
+    let stamp: DateTime<FixedOffset> = "2026-11-21T12:00:00+02:00".parse().unwrap();
+    for (value, expected) in [
+        (Value::from(true), Value::Bool(true)),
+        (i8::MIN.into(), Value::I16(-128)),
+        (u8::MAX.into(), Value::I16(255)),
+        (i16::MIN.into(), Value::I16(i16::MIN)),
+        (u16::MAX.into(), Value::I32(65_535)),
+        (i32::MIN.into(), Value::I32(i32::MIN)),
+        (u32::MAX.into(), Value::I64(4_294_967_295)),
+        (i64::MIN.into(), Value::I64(i64::MIN)),
+        (u64::MAX.into(), Value::U64(u64::MAX)),
+        (isize::MIN.into(), Value::I64(i64::MIN)),
+        (usize::MAX.into(), Value::U64(u64::MAX)),
+        (f32::MAX.into(), Value::F32(f32::MAX)),
+        (f64::NEG_INFINITY.into(), Value::F64(f64::NEG_INFINITY)),
+        (Decimal::MAX.into(), Value::Decimal(Decimal::MAX)),
+        ('é'.into(), Value::Text("é".into())),
+        ("".into(), Value::Text(String::new())),
+        (String::from("a").into(), Value::Text("a".into())),
+        ((&String::from("a")).into(), Value::Text("a".into())),
+        (Cow::Borrowed("a").into(), Value::Text("a".into())),
+        ((&&"a").into(), Value::Text("a".into())),
+        (vec![1_u8, 2].into(), Value::Bytes(vec![1, 2])),
+        (Vec::<u8>::new().into(), Value::Bytes(vec![])),
+        ([1_u8, 2].as_slice().into(), Value::Bytes(vec![1, 2])),
+        ([1_u8, 2].into(), Value::Bytes(vec![1, 2])),
+        (b"ab".into(), Value::Bytes(b"ab".to_vec())),
+        ((&vec![1_u8]).into(), Value::Bytes(vec![1])),
+        (vec![1, 2].into(), Value::List(vec![Value::I32(1), Value::I32(2)])),
+        (["a"].into(), Value::List(vec![Value::Text("a".into())])),
+        ([1_i64].as_slice().into(), Value::List(vec![Value::I64(1)])),
+        (
+            (&vec![Some(1), None]).into(),
+            Value::List(vec![Value::I32(1), Value::Null]),
+        ),
+        (Vec::<String>::new().into(), Value::List(vec![])),
+        (vec![vec![1_u8]].into(), Value::List(vec![Value::Bytes(vec![1])])),
+        (Array(vec!["a"]).into(), Value::Array(vec![Value::Text("a".into())])),
+        (Array(vec![1_u8]).into(), Value::Array(vec![Value::I16(1)])),
+        (
+            Array(vec![Some(1_i64), None]).into(),
+            Value::Array(vec![Value::I64(1), Value::Null]),
+        ),
+        (Json(json!({"a": [1]})).into(), Value::Json(json!({"a": [1]}))),
+        (json!("text").into(), Value::Json(json!("text"))),
+        (None::<i64>.into(), Value::Null),
+        (Some(1_i64).into(), Value::I64(1)),
+        ((&Some("a")).into(), Value::Text("a".into())),
+        (stamp.into(), Value::Timestamp("2026-11-21T10:00:00Z".parse().unwrap())),
+        (
+            Duration::from_micros(7).into(),
+            Value::Interval(Interval {
+                microseconds: 7,
+                ..Interval::default()
+            }),
+        ),
+        (Uuid::nil().into(), Value::Uuid(Uuid::nil())),
+        (
+            std::net::Ipv6Addr::LOCALHOST.into(),
+            Value::Inet("::1/128".parse().unwrap()),
+        ),
+        ((&Value::I64(1)).into(), Value::I64(1)),
+    ] {
+        assert_eq!(value, expected);
+    }
+}
+
+#[test]
+fn q3_the_macro_takes_expressions_and_names() {
+    let text = String::from("milk");
+    let r#type = 3_i64;
+    let ids = vec![1_i64];
+    let found = named(params! { id: 1 + 1, text, r#type, ids, due: None::<NaiveDate>, });
+    assert_eq!(
+        found,
+        pairs([
+            ("id", Value::I32(2)),
+            ("text", Value::Text("milk".into())),
+            ("type", Value::I64(3)),
+            ("ids", Value::List(vec![Value::I64(1)])),
+            ("due", Value::Null),
+        ])
+    );
+    assert!(params! {}.is_empty());
+    assert_eq!(named(params! { match: 1 }), pairs([("match", Value::I32(1))]));
+    let id = 1_i64;
+    assert_eq!(named(params! { id }), pairs([("id", Value::I64(1))]));
+    // A name given twice is kept: the statement knows how to say so.
+    assert_eq!(params! { id: 1, id: 2 }.len(), 2);
+}
+
+#[test]
+fn q3_tuples_are_positional() {
+    assert!(().into_params().unwrap().is_empty());
+    assert_eq!(positional((1,)), [Value::I32(1)]);
+    assert_eq!(
+        positional((1, "a", None::<i32>)),
+        [Value::I32(1), Value::Text("a".into()), Value::Null]
+    );
+    assert_eq!(
+        positional((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)).len(),
+        16
+    );
+    assert_eq!(positional(vec![Value::Null]), [Value::Null]);
+    assert_eq!(positional([Value::Null, Value::Bool(true)]).len(), 2);
+    assert!(Vec::<Value>::new().into_params().unwrap().is_empty());
+}
+
+#[test]
+fn q3_maps_are_named() {
+    let expected = pairs([("id", Value::I64(1))]);
+    assert_eq!(named(HashMap::from([("id", 1_i64)])), expected);
+    assert_eq!(named(HashMap::from([(String::from("id"), Value::I64(1))])), expected);
+    assert_eq!(named(BTreeMap::from([("id", 1_i64)])), expected);
+    assert_eq!(named([("id", Value::I64(1))]), expected);
+    assert_eq!(named(vec![(String::from("id"), Value::I64(1))]), expected);
+    let kept = params! { id: 1_i64 };
+    assert_eq!(named(&kept), expected);
+    assert_eq!(named(kept), expected);
+    assert_eq!(named(Ok(params! { id: 1_i64 })), expected);
+}
+
+#[test]
+fn q3_json_gives_parameters() {
+    let found =
+        named(json!({"b": true, "f": 1.5, "i": -1, "ids": [1, 2], "n": null, "o": {"a": 1}, "s": "x", "u": u64::MAX}));
+    assert_eq!(
+        found,
+        pairs([
+            ("b", Value::Bool(true)),
+            ("f", Value::F64(1.5)),
+            ("i", Value::I64(-1)),
+            ("ids", Value::List(vec![Value::U64(1), Value::U64(2)])),
+            ("n", Value::Null),
+            ("o", Value::Json(json!({"a": 1}))),
+            ("s", Value::Untyped("x".into())),
+            ("u", Value::U64(u64::MAX)),
+        ])
+    );
+    assert_eq!(positional(json!([1, "x"])), [Value::U64(1), Value::Untyped("x".into())]);
+    let error = json!(1).into_params().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Parameter);
+    assert_eq!(
+        error.message(),
+        "parameters come from a struct, a map, a tuple or a sequence"
+    );
+}
+
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Mood {
+    VeryGood,
+}
+
+#[derive(Serialize)]
+enum Shape {
+    Circle { radius: f64 },
+    Square(f64),
+}
+
+#[derive(Serialize)]
+struct Id(Uuid);
+
+#[derive(Serialize)]
+struct Inner {
+    a: i64,
+}
+
+#[derive(Serialize)]
+struct Everything<'a> {
+    id: Id,
+    number: u8,
+    text: &'a str,
+    none: Option<String>,
+    some: Option<i16>,
+    mood: Mood,
+    circle: Shape,
+    square: Shape,
+    inner: Inner,
+    list: Vec<i64>,
+    empty: Vec<String>,
+    nested: Vec<Inner>,
+    bytes: Vec<u8>,
+    no_bytes: &'a Vec<u8>,
+    slice: &'a [u8],
+    maybe_bytes: Option<Vec<u8>>,
+    key: [u8; 4],
+    at: DateTime<FixedOffset>,
+    utc: Option<DateTime<Utc>>,
+    date: NaiveDate,
+    time: &'a NaiveTime,
+    date_time: NaiveDateTime,
+    decimal: Decimal,
+    document: serde_json::Value,
+    list_document: serde_json::Value,
+    wrapped: Json<Vec<i64>>,
+    array: Array<i64>,
+    bytes_array: Array<u8>,
+    map: BTreeMap<i64, i64>,
+    large: i128,
+    pause: Duration,
+    span: Interval,
+    ip: std::net::IpAddr,
+    dates: Vec<NaiveDate>,
+    unit: (),
+}
+
+#[test]
+fn q3_a_struct_gives_parameters_and_keeps_its_types() {
+    let date = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
+    let time = NaiveTime::from_hms_micro_opt(10, 0, 0, 1).unwrap();
+    let utc: DateTime<Utc> = "2026-11-21T10:00:00.000001Z".parse().unwrap();
+    let span = Interval {
+        months: 1,
+        days: 2,
+        microseconds: 3,
+    };
+    let value = Everything {
+        id: Id(Uuid::max()),
+        number: 255,
+        text: "hello",
+        none: None,
+        some: Some(-1),
+        mood: Mood::VeryGood,
+        circle: Shape::Circle { radius: 0.5 },
+        square: Shape::Square(2.0),
+        inner: Inner { a: 1 },
+        list: vec![1],
+        empty: vec![],
+        nested: vec![Inner { a: 1 }],
+        bytes: vec![0, 255],
+        no_bytes: &vec![],
+        slice: &[],
+        maybe_bytes: Some(vec![]),
+        key: [1, 2, 3, 4],
+        at: "2026-11-21T12:00:00.000001+02:00".parse().unwrap(),
+        utc: Some(utc),
+        date,
+        time: &time,
+        date_time: date.and_time(time),
+        decimal: Decimal::new(150, 2),
+        document: json!("text"),
+        list_document: json!([1]),
+        wrapped: Json(vec![1]),
+        array: Array(vec![1]),
+        bytes_array: Array(vec![1]),
+        map: BTreeMap::from([(1, 2)]),
+        large: i128::from(u64::MAX) + 1,
+        pause: Duration::from_secs(1),
+        span,
+        ip: std::net::Ipv4Addr::LOCALHOST.into(),
+        dates: vec![date],
+        unit: (),
+    };
+    let expected = pairs([
+        ("id", Value::Uuid(Uuid::max())),
+        ("number", Value::I16(255)),
+        ("text", Value::Untyped("hello".into())),
+        ("none", Value::Null),
+        ("some", Value::I16(-1)),
+        ("mood", Value::Untyped("very_good".into())),
+        ("circle", Value::Json(json!({"Circle": {"radius": 0.5}}))),
+        ("square", Value::Json(json!({"Square": 2.0}))),
+        ("inner", Value::Json(json!({"a": 1}))),
+        ("list", Value::List(vec![Value::I64(1)])),
+        ("empty", Value::List(vec![])),
+        ("nested", Value::Json(json!([{"a": 1}]))),
+        ("bytes", Value::Bytes(vec![0, 255])),
+        ("no_bytes", Value::Bytes(vec![])),
+        ("slice", Value::Bytes(vec![])),
+        ("maybe_bytes", Value::Bytes(vec![])),
+        ("key", Value::Bytes(vec![1, 2, 3, 4])),
+        ("at", Value::Timestamp(utc)),
+        ("utc", Value::Timestamp(utc)),
+        ("date", Value::Date(date)),
+        ("time", Value::Time(time)),
+        ("date_time", Value::DateTime(date.and_time(time))),
+        ("decimal", Value::Decimal(Decimal::new(150, 2))),
+        ("document", Value::Json(json!("text"))),
+        ("list_document", Value::Json(json!([1]))),
+        ("wrapped", Value::Json(json!([1]))),
+        ("array", Value::Array(vec![Value::I64(1)])),
+        ("bytes_array", Value::Array(vec![Value::I16(1)])),
+        ("map", Value::Json(json!({"1": 2}))),
+        ("large", Value::Decimal("18446744073709551616".parse().unwrap())),
+        (
+            "pause",
+            Value::Interval(Interval {
+                microseconds: 1_000_000,
+                ..Interval::default()
+            }),
+        ),
+        ("span", Value::Interval(span)),
+        ("ip", Value::Inet("127.0.0.1/32".parse().unwrap())),
+        ("dates", Value::List(vec![Value::Date(date)])),
+        ("unit", Value::Null),
+    ]);
+    let found = named(bind(&value));
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.len(), expected.len());
+    let Value::Decimal(decimal) = &found[22].1 else {
+        panic!()
+    };
+    assert_eq!(decimal.scale(), 2, "zeros at the end are part of a decimal");
+}
+
+#[test]
+fn q3_tuples_and_flattened_structs_can_be_bound() {
+    #[derive(Serialize)]
+    struct Outer {
+        id: i64,
+        #[serde(flatten)]
+        inner: Inner,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        skipped: Option<i64>,
+    }
+    assert_eq!(
+        named(bind(Outer {
+            id: 1,
+            inner: Inner { a: 2 },
+            skipped: None
+        })),
+        pairs([("id", Value::I64(1)), ("a", Value::I64(2))])
+    );
+    assert_eq!(
+        positional(bind((1_i64, "a"))),
+        [Value::I64(1), Value::Untyped("a".into())]
+    );
+    assert!(bind(()).into_params().unwrap().is_empty());
+    assert_eq!(positional(bind(Some((true,)))), [Value::Bool(true)]);
+    assert!(bind(None::<Inner>).into_params().is_err());
+}
+
+#[test]
+fn q3_what_cannot_be_bound_is_named() {
+    let error = bind(json!({"a": 1}).as_object().map(|_| BTreeMap::from([((1, 2), 3)])))
+        .into_params()
+        .unwrap_err();
+    assert_eq!(
+        error.message(),
+        "the keys of a map of parameters must be text: they are the names"
+    );
+
+    #[derive(Serialize)]
+    struct Bad {
+        worse: BTreeMap<(i64, i64), i64>,
+        wide: u128,
+    }
+    let bad = Bad {
+        worse: BTreeMap::from([((1, 2), 3)]),
+        wide: u128::MAX,
+    };
+    let error = bind(&bad).into_params().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Parameter);
+    assert_eq!(
+        error.message(),
+        "the parameter `worse` cannot be bound: key must be a string"
+    );
+    let error = bind(&Bad {
+        worse: BTreeMap::new(),
+        ..bad
+    })
+    .into_params()
+    .unwrap_err();
+    assert_eq!(
+        error.message(),
+        "the parameter `wide` cannot be bound: the integer has more than 96 bits, which no type here holds"
+    );
+
+    let unwritable = Json(BTreeMap::from([((1, 2), 3)]));
+    let error = params! { id: 1, doc: unwritable.clone() }.into_params().unwrap_err();
+    assert_eq!(
+        error.message(),
+        "the parameter `doc` cannot be bound: it cannot be written as JSON: key must be a string"
+    );
+    let error = (1, unwritable.clone()).into_params().unwrap_err();
+    assert!(
+        error.message().starts_with("the parameter number 2 cannot be bound"),
+        "{error}"
+    );
+    let error = (Array(vec![vec!["hush"]]),).into_params().unwrap_err();
+    assert_eq!(
+        error.message(),
+        "the parameter number 1 cannot be bound: an Array holds scalars only; wrap nested values into Json"
+    );
+    assert!((vec![unwritable],).into_params().is_err());
+    assert!(
+        (Some(Duration::MAX),)
+            .into_params()
+            .unwrap_err()
+            .message()
+            .contains("292,471 years")
+    );
+}
+
+#[test]
+fn q4_embedded_nul_characters_are_refused() {
+    let error = params! { id: 1, text: "a\0b" }.into_params().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Parameter);
+    assert_eq!(
+        error.message(),
+        "the parameter `text` cannot be bound: its text has a NUL character in it; bind it as bytes"
+    );
+    assert!((vec!["a", "\0"],).into_params().is_err());
+    assert!((Array(vec!["\0"]),).into_params().is_err());
+    assert!(bind(("\0",)).into_params().is_err());
+    assert!((b"a\0b",).into_params().is_ok());
+}
+
+#[test]
+fn debug_shows_names_and_kinds_but_no_values() {
+    let params = params! { password: "hush", id: 7_i64 };
+    assert_eq!(format!("{params:?}"), "Params { password: Text, id: I64 }");
+    assert_eq!(format!("{:?}", ("hush", 7).into_params().unwrap()), "Params(Text, I32)");
+    assert_eq!(format!("{:?}", Params::default()), "Params");
+    assert_eq!(format!("{:?}", bind("hush")), "Bind { .. }");
+}

@@ -1,0 +1,5 @@
+//! Values into parameters, rows into Rust.
+
+mod binding;
+mod deserializing;
+mod reading;

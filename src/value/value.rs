@@ -1,0 +1,170 @@
+//! `Value`, the closed set of what a parameter or a column can hold.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use ipnetwork::IpNetwork;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A PostgreSQL interval: months, days and microseconds are kept apart, as the server does, because
+/// months and days have no fixed length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Interval {
+    /// Whole months.
+    pub months: i32,
+    /// Whole days.
+    pub days: i32,
+    /// Microseconds.
+    pub microseconds: i64,
+}
+
+/// A value bound to a parameter or read from a column.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// SQL `NULL`; its type is left to the server.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A 16-bit integer.
+    I16(i16),
+    /// A 32-bit integer.
+    I32(i32),
+    /// A 64-bit integer.
+    I64(i64),
+    /// An unsigned 64-bit integer.
+    U64(u64),
+    /// A single-precision number.
+    F32(f32),
+    /// A double-precision number.
+    F64(f64),
+    /// An exact decimal number.
+    Decimal(Decimal),
+    /// Text.
+    Text(String),
+    /// Text whose SQL type was lost on the way (a `Serialize` struct writes dates, UUIDs and decimals as
+    /// strings): the server says what it expects there, and the text is converted to that.
+    Untyped(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// A calendar date.
+    Date(NaiveDate),
+    /// A time of day.
+    Time(NaiveTime),
+    /// A date and time without a zone.
+    DateTime(NaiveDateTime),
+    /// A point in time.
+    Timestamp(DateTime<Utc>),
+    /// A UUID.
+    Uuid(Uuid),
+    /// A JSON document.
+    Json(serde_json::Value),
+    /// A PostgreSQL interval.
+    Interval(Interval),
+    /// A PostgreSQL `inet` or `cidr`.
+    Inet(IpNetwork),
+    /// An array, for PostgreSQL; its members are of one type, or null.
+    Array(Vec<Value>),
+    /// A list, which takes the place of one parameter as many: `IN (:ids)`.
+    List(Vec<Value>),
+}
+
+/// A column's value, borrowing text and bytes from the row where the driver allows it. No path leads here from outside
+/// of the crate; it is `pub` because the hidden half of `FromValue` names it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ValueRef<'r> {
+    Null,
+    Bool(bool),
+    I64(i64),
+    U64(u64),
+    F32(f32),
+    F64(f64),
+    Decimal(Decimal),
+    Text(&'r str),
+    Bytes(&'r [u8]),
+    Date(NaiveDate),
+    Time(NaiveTime),
+    DateTime(NaiveDateTime),
+    Timestamp(DateTime<Utc>),
+    Uuid(Uuid),
+    /// Anything that has to be built whole: JSON, intervals, networks, arrays.
+    Owned(Value),
+}
+
+impl Value {
+    /// The name of the variant: what messages and logs may show, where the value itself is nobody's business.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "Null",
+            Self::Bool(_) => "Bool",
+            Self::I16(_) => "I16",
+            Self::I32(_) => "I32",
+            Self::I64(_) => "I64",
+            Self::U64(_) => "U64",
+            Self::F32(_) => "F32",
+            Self::F64(_) => "F64",
+            Self::Decimal(_) => "Decimal",
+            Self::Text(_) => "Text",
+            Self::Untyped(_) => "Untyped",
+            Self::Bytes(_) => "Bytes",
+            Self::Date(_) => "Date",
+            Self::Time(_) => "Time",
+            Self::DateTime(_) => "DateTime",
+            Self::Timestamp(_) => "Timestamp",
+            Self::Uuid(_) => "Uuid",
+            Self::Json(_) => "Json",
+            Self::Interval(_) => "Interval",
+            Self::Inet(_) => "Inet",
+            Self::Array(_) => "Array",
+            Self::List(_) => "List",
+        }
+    }
+}
+
+impl From<ValueRef<'_>> for Value {
+    fn from(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Bool(value) => Self::Bool(value),
+            ValueRef::I64(value) => Self::I64(value),
+            ValueRef::U64(value) => Self::U64(value),
+            ValueRef::F32(value) => Self::F32(value),
+            ValueRef::F64(value) => Self::F64(value),
+            ValueRef::Decimal(value) => Self::Decimal(value),
+            ValueRef::Text(value) => Self::Text(value.to_owned()),
+            ValueRef::Bytes(value) => Self::Bytes(value.to_vec()),
+            ValueRef::Date(value) => Self::Date(value),
+            ValueRef::Time(value) => Self::Time(value),
+            ValueRef::DateTime(value) => Self::DateTime(value),
+            ValueRef::Timestamp(value) => Self::Timestamp(value),
+            ValueRef::Uuid(value) => Self::Uuid(value),
+            ValueRef::Owned(value) => value,
+        }
+    }
+}
+
+impl<'r> From<&'r Value> for ValueRef<'r> {
+    fn from(value: &'r Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::I16(value) => Self::I64((*value).into()),
+            Value::I32(value) => Self::I64((*value).into()),
+            Value::I64(value) => Self::I64(*value),
+            Value::U64(value) => Self::U64(*value),
+            Value::F32(value) => Self::F32(*value),
+            Value::F64(value) => Self::F64(*value),
+            Value::Decimal(value) => Self::Decimal(*value),
+            Value::Text(value) | Value::Untyped(value) => Self::Text(value),
+            Value::Bytes(value) => Self::Bytes(value),
+            Value::Date(value) => Self::Date(*value),
+            Value::Time(value) => Self::Time(*value),
+            Value::DateTime(value) => Self::DateTime(*value),
+            Value::Timestamp(value) => Self::Timestamp(*value),
+            Value::Uuid(value) => Self::Uuid(*value),
+            Value::Json(_) | Value::Interval(_) | Value::Inet(_) | Value::Array(_) | Value::List(_) => {
+                Self::Owned(value.clone())
+            }
+        }
+    }
+}

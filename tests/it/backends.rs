@@ -1,0 +1,153 @@
+//! The backends every case runs on. A new backend is an entry here.
+//!
+//! SQLite always runs. PostgreSQL and MySQL run where `EBBTIDE_TEST_POSTGRES_URL` and `EBBTIDE_TEST_MYSQL_URL` say
+//! where a server is. `EBBTIDE_TEST_BACKENDS` (`sqlite,postgres,mysql`) names those that must run: one that is listed
+//! and cannot be reached fails, one that is not listed is ignored.
+
+use std::env;
+
+use libtest_mimic::Trial;
+
+use crate::support::{SideConnection, block_on_here};
+
+const LIST: &str = "EBBTIDE_TEST_BACKENDS";
+
+/// A backend the cases run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// A file of its own for each test.
+    SqliteFile,
+    /// A database in memory for each test.
+    SqliteMemory,
+    /// One database on a server, shared by all tests; each test names its own tables.
+    Postgres,
+    /// The same on MySQL or MariaDB.
+    Mysql,
+}
+
+impl Backend {
+    pub(crate) const ALL: [Self; 4] = [Self::SqliteFile, Self::SqliteMemory, Self::Postgres, Self::Mysql];
+
+    /// The name, as it stands at the end of a test's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::SqliteFile => "sqlite_file",
+            Self::SqliteMemory => "sqlite_memory",
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+        }
+    }
+
+    /// The name of the database system: the Cargo feature, and the word in `EBBTIDE_TEST_BACKENDS`.
+    pub(crate) fn family(self) -> &'static str {
+        match self {
+            Self::SqliteFile | Self::SqliteMemory => "sqlite",
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+        }
+    }
+
+    pub(crate) fn is_sqlite(self) -> bool {
+        matches!(self, Self::SqliteFile | Self::SqliteMemory)
+    }
+
+    pub(crate) fn is_postgres(self) -> bool {
+        self == Self::Postgres
+    }
+
+    pub(crate) fn is_mysql(self) -> bool {
+        self == Self::Mysql
+    }
+
+    /// Whether there is a server behind it, which several connections share.
+    pub(crate) fn is_server(self) -> bool {
+        !self.is_sqlite()
+    }
+
+    fn compiled_in(self) -> bool {
+        match self {
+            Self::SqliteFile | Self::SqliteMemory => cfg!(feature = "sqlite"),
+            Self::Postgres => cfg!(feature = "postgres"),
+            Self::Mysql => cfg!(feature = "mysql"),
+        }
+    }
+
+    fn variable(self) -> Option<&'static str> {
+        match self {
+            Self::SqliteFile | Self::SqliteMemory => None,
+            Self::Postgres => Some("EBBTIDE_TEST_POSTGRES_URL"),
+            Self::Mysql => Some("EBBTIDE_TEST_MYSQL_URL"),
+        }
+    }
+
+    /// The URL of the server. An error says which variable is missing.
+    pub(crate) fn server_url(self) -> Result<String, String> {
+        let variable = self
+            .variable()
+            .ok_or_else(|| format!("{} has no server", self.name()))?;
+        setting(variable).ok_or_else(|| format!("{variable} is not set"))
+    }
+
+    /// Why the tests of this backend are ignored; `None` when they run, which includes those that must and cannot.
+    pub(crate) fn left_out(self) -> Option<String> {
+        if !self.compiled_in() {
+            return Some(format!("the Cargo feature `{}` is off", self.family()));
+        }
+        match (listed(), self.variable()) {
+            (Some(listed), _) if listed.iter().any(|name| name == self.family()) => None,
+            (Some(_), _) => Some(format!("`{}` is not in {LIST}", self.family())),
+            (None, Some(variable)) if setting(variable).is_none() => Some(format!("{variable} is not set")),
+            (None, _) => None,
+        }
+    }
+}
+
+/// One test for each server that it answers, so that a server that is down shows in one clear line; and one that
+/// the list of backends holds no misspelled name.
+pub(crate) fn trials() -> Vec<Trial> {
+    let servers = Backend::ALL
+        .into_iter()
+        .filter(|backend| backend.is_server() && backend.left_out().is_none());
+    let mut trials: Vec<_> = servers
+        .map(|backend| {
+            Trial::test(format!("backends::the_server_answers::{}", backend.name()), move || {
+                let url = backend.server_url()?;
+                block_on_here(async {
+                    SideConnection::connect(&url)
+                        .await?
+                        .number("select count(*) from (select 1 as one) as t")
+                        .await
+                })
+                .map(drop)
+                .map_err(|error| format!("{} does not answer: {error}", backend.name()).into())
+            })
+        })
+        .collect();
+    trials.push(Trial::test("backends::the_list_names_known_ones", || {
+        let known = Backend::ALL.map(Backend::family);
+        for name in listed().unwrap_or_default() {
+            if !known.contains(&name.as_str()) {
+                return Err(format!("{LIST} names `{name}`; known are {}", known[1..].join(", ")).into());
+            }
+        }
+        Ok(())
+    }));
+    trials
+}
+
+fn listed() -> Option<Vec<String>> {
+    let names = setting(LIST)?;
+    Some(
+        names
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    )
+}
+
+/// An environment variable; an empty one counts as unset.
+fn setting(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,34 @@
+//! The cases. Each file here holds one `cases! { … }` block; it is named twice below, and a test asserts that none
+//! is forgotten.
+
+
+use std::fs;
+use std::path::Path;
+
+use libtest_mimic::Failed;
+
+use crate::support::Case;
+
+/// The name of a file, and its cases.
+type File = (&'static str, fn() -> Vec<Case>);
+
+const LISTED: &[File] = &[
+];
+
+/// Every case of every file.
+pub(crate) fn all() -> Vec<Case> {
+    LISTED.iter().flat_map(|(_, cases)| cases()).collect()
+}
+
+pub(crate) fn every_file_is_listed() -> Result<(), Failed> {
+    let folder = Path::new(file!()).parent().ok_or("this file is in no folder")?;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if name != "mod" && !LISTED.iter().any(|(listed, _)| *listed == name) {
+            return Err(format!("tests/it/cases/{name} is not in the list of tests/it/cases/mod.rs").into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! The integration tests: one binary, one set of cases, every backend.
+//!
+//! A case is written once in `cases/` and becomes one test for each backend of `backends.rs`. Which backends run
+//! is decided when the tests start: see `backends.rs`. `scripts/test` brings up the servers and runs them all.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "a test says what is wrong by panicking, and tells its whole story in one function"
+)]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the harness offers more than the cases of the day need"
+)]
+
+mod backends;
+mod cases;
+mod support;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+use crate::backends::Backend;
+use crate::support::Case;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let cases = cases::all();
+    let mut trials = vec![
+        Trial::test("backends_left_out_without_servers", || {
+            say_what_is_left_out();
+            Ok(())
+        }),
+        Trial::test("every_file_of_cases_is_listed", cases::every_file_is_listed),
+    ];
+    trials.extend(support::trials());
+    trials.extend(backends::trials());
+    trials.extend(cases.iter().flat_map(Case::trials));
+
+    let whole_run = !arguments.list && !arguments.exact;
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if whole_run {
+        say_what_is_left_out();
+    }
+    conclusion.exit_code()
+}
+
+/// Writes to standard error itself, so that no test runner swallows it.
+fn say_what_is_left_out() {
+    let left_out: Vec<_> = Backend::ALL
+        .into_iter()
+        .filter_map(|backend| Some((backend, backend.left_out()?)))
+        .collect();
+    if left_out.is_empty() {
+        return;
+    }
+    let mut text = String::from("\n!!! NOT EVERY BACKEND WAS TESTED !!!\n");
+    for (backend, reason) in left_out {
+        text.extend(["!!!   ", backend.name(), ": ", &reason, "\n"]);
+    }
+    text += "!!! scripts/test brings up the servers and tests all of them.\n\n";
+    // Nothing can be done about a closed standard error.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

@@ -1,0 +1,131 @@
+//! A case, and the macro that collects the cases of a file.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::future::LocalBoxFuture;
+use libtest_mimic::{Completion, Failed, Trial};
+
+use super::{Test, runner};
+use crate::backends::Backend;
+
+/// Lists the cases of a file: `cases! { async fn x2_inner_rollback_keeps_the_outer(t: Test) { … } }`.
+///
+/// Each becomes one test for each backend, named `file::case::backend`. A case may return a `Result`. Attributes:
+/// `#[only(postgres, mysql)]` and `#[except(sqlite_memory)]` choose backends by name or family where a promise does
+/// not apply to all; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds
+/// instead of 60.
+macro_rules! cases {
+    ($($(#[$($option:tt)+])* async fn $name:ident($test:ident: Test) $(-> $output:ty)? $body:block)*) => {
+        pub(crate) fn cases() -> Vec<$crate::support::Case> {
+            vec![$(
+                $crate::support::Case::new(module_path!(), stringify!($name), |test| Box::pin(async move {
+                    $crate::support::Outcome::outcome($name(test).await)
+                }))
+                $(.option(stringify!($($option)+)))*
+            ),*]
+        }
+
+        $(async fn $name($test: $crate::support::Test) $(-> $output)? $body)*
+    };
+}
+pub(crate) use cases;
+
+/// The body of a case.
+pub(crate) type Body = fn(Test) -> LocalBoxFuture<'static, Result<(), String>>;
+
+/// What a case may return.
+pub(crate) trait Outcome {
+    fn outcome(self) -> Result<(), String>;
+}
+
+impl Outcome for () {
+    fn outcome(self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl<E: Debug> Outcome for Result<(), E> {
+    fn outcome(self) -> Result<(), String> {
+        self.map_err(|error| format!("{error:?}"))
+    }
+}
+
+/// One case, which becomes a test for each backend.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    name: String,
+    body: Body,
+    backends: Vec<Backend>,
+    current_thread: bool,
+    limit: Duration,
+}
+
+impl Case {
+    pub(crate) fn new(module: &str, name: &str, body: Body) -> Self {
+        let file = module.rsplit("::").next().unwrap_or(module);
+        Self {
+            name: format!("{file}::{name}"),
+            body,
+            backends: Backend::ALL.to_vec(),
+            current_thread: false,
+            limit: Duration::from_mins(1),
+        }
+    }
+
+    /// Reads one attribute of the case, as the compiler writes it out.
+    pub(crate) fn option(mut self, text: &str) -> Self {
+        let (word, rest) = text.split_once('(').unwrap_or((text, ""));
+        let arguments = rest.trim_end_matches(')');
+        match word.trim() {
+            "only" => {
+                let named = self.named(arguments);
+                self.backends.retain(|backend| named.contains(backend));
+            }
+            "except" => {
+                let named = self.named(arguments);
+                self.backends.retain(|backend| !named.contains(backend));
+            }
+            "current_thread" => self.current_thread = true,
+            "limit" => {
+                let seconds = arguments.trim().parse();
+                self.limit = Duration::from_secs(seconds.expect("`limit` wants a number of seconds"));
+            }
+            word if word.starts_with("doc") => {}
+            _ => panic!("{}: a case has no attribute `{text}`", self.name),
+        }
+        self
+    }
+
+    fn named(&self, arguments: &str) -> Vec<Backend> {
+        let mut named = Vec::new();
+        for word in arguments.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            let before = named.len();
+            named.extend(
+                Backend::ALL
+                    .into_iter()
+                    .filter(|backend| backend.name() == word || backend.family() == word),
+            );
+            assert!(named.len() > before, "{}: there is no backend `{word}`", self.name);
+        }
+        named
+    }
+
+    /// The tests of this case.
+    pub(crate) fn trials(&self) -> Vec<Trial> {
+        self.backends.iter().map(|&backend| self.trial(backend)).collect()
+    }
+
+    fn trial(&self, backend: Backend) -> Trial {
+        let name = format!("{}::{}", self.name, backend.name());
+        if let Some(reason) = backend.left_out() {
+            // nextest only knows what is ignored before it runs, libtest shows a reason only when it is told late.
+            let early = std::env::var_os("NEXTEST").is_some();
+            return Trial::ignorable_test(name, || Ok(Completion::ignored_with(reason))).with_ignored_flag(early);
+        }
+        let (body, current_thread, limit) = (self.body, self.current_thread, self.limit);
+        Trial::test(name.clone(), move || {
+            runner::run(&name, backend, body, current_thread, limit).map_err(Failed::from)
+        })
+    }
+}

@@ -1,0 +1,18 @@
+//! What the cases stand on: the macro that lists them, the `Test` they get, and helpers to look at and trouble a
+//! server from the side.
+
+mod case;
+mod proxy;
+mod runner;
+mod self_test;
+mod server;
+mod side;
+mod test;
+
+pub(crate) use case::{Case, Outcome, cases};
+pub(crate) use proxy::Proxy;
+pub(crate) use runner::block_on_here;
+pub(crate) use self_test::trials;
+pub(crate) use server::{SilentServer, backend_pids_of_application, backend_pids_of_ports, kill_backend};
+pub(crate) use side::SideConnection;
+pub(crate) use test::Test;

@@ -1,0 +1,348 @@
+//! A TCP proxy in front of a server, which counts round trips and can delay, withhold or cut.
+//!
+//! It lives on a thread of its own, so a test may block its runtime, or use several.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use url::Url;
+
+use super::{backend_pids_of_ports, block_on_here};
+
+/// A proxy on a free port of 127.0.0.1. Dropping it closes everything.
+///
+/// A round trip is bytes of the client followed by bytes of the server. It is counted when the first byte of the
+/// answer is about to be passed on, so it is counted before the client can know. How TCP cuts the messages does not
+/// matter, and what the server sends on its own account does not count.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    url: String,
+    target: String,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    lines: Mutex<Vec<Line>>,
+    delay: Mutex<Duration>,
+    flow: watch::Sender<Flow>,
+    /// A new number cuts the connections of the time before.
+    cuts: watch::Sender<u64>,
+    requests: watch::Sender<usize>,
+}
+
+/// One connection through the proxy, as the counters see it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    open: bool,
+    /// The client spoke last.
+    asked: bool,
+    round_trips: usize,
+    /// The port the server sees as its client's.
+    port: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    ToServer,
+    ToClient,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    Free,
+    OnlyToServer,
+    Stopped,
+}
+
+impl Flow {
+    fn lets(self, direction: Direction) -> bool {
+        match self {
+            Self::Free => true,
+            Self::OnlyToServer => direction == Direction::ToServer,
+            Self::Stopped => false,
+        }
+    }
+}
+
+impl Proxy {
+    /// Starts a proxy to the server of a URL, which has to name a host that is reached by TCP.
+    pub(crate) fn start(target_url: &str) -> Self {
+        let mut url = Url::parse(target_url).expect("the proxy wants a URL");
+        assert!(
+            !url.query_pairs()
+                .any(|(key, _)| matches!(&*key, "host" | "hostaddr" | "port" | "socket")),
+            "the proxy wants the host and the port before the `/`"
+        );
+        let host = url
+            .host_str()
+            .expect("the proxy wants a host")
+            .trim_matches(['[', ']'])
+            .to_owned();
+        let port = url.port().unwrap_or(if url.scheme().starts_with("postgres") {
+            5432
+        } else {
+            3306
+        });
+        let shared = Arc::new(Shared {
+            lines: Mutex::default(),
+            delay: Mutex::default(),
+            flow: watch::Sender::new(Flow::Free),
+            cuts: watch::Sender::new(0),
+            requests: watch::Sender::new(0),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let (listener, address) = listen();
+        let for_thread = Arc::clone(&shared);
+        let serve = move || {
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime for the proxy");
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener).expect("the proxy's listener");
+                let accepting = accept(listener, (host, port), for_thread);
+                select(pin!(accepting), stopped).await;
+            });
+        };
+        let thread = thread::Builder::new()
+            .name("proxy".to_owned())
+            .spawn(serve)
+            .expect("a thread for the proxy");
+        url.set_host(Some("127.0.0.1")).expect("the host can be replaced");
+        url.set_port(Some(address.port())).expect("the port can be replaced");
+        Self {
+            url: url.into(),
+            target: target_url.to_owned(),
+            shared,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// The URL of the server, with the proxy's address.
+    pub(crate) fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// The round trips of all connections since the start or the last [`reset`](Self::reset).
+    pub(crate) fn round_trips(&self) -> usize {
+        self.shared.lines().iter().map(|line| line.round_trips).sum()
+    }
+
+    /// The round trips of each connection, in the order they were opened.
+    pub(crate) fn round_trips_by_connection(&self) -> Vec<usize> {
+        self.shared.lines().iter().map(|line| line.round_trips).collect()
+    }
+
+    /// How often a client began to speak after the server had spoken, answered or not. A good-bye counts.
+    pub(crate) fn requests(&self) -> usize {
+        *self.shared.requests.borrow()
+    }
+
+    /// Waits until [`requests`](Self::requests) has come to `count`: the request is on its way to the server.
+    pub(crate) async fn until_requests(&self, count: usize) {
+        let mut requests = self.shared.requests.subscribe();
+        requests
+            .wait_for(|now| *now >= count)
+            .await
+            .expect("the proxy is there");
+    }
+
+    /// Sets the counters of round trips and requests to zero.
+    pub(crate) fn reset(&self) {
+        let mut lines = self.shared.lines();
+        lines.iter_mut().for_each(|line| line.round_trips = 0);
+        self.shared.requests.send_replace(0);
+    }
+
+    /// How many connections were opened through the proxy in its life.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.lines().len()
+    }
+
+    /// How many of them are open.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.shared.lines().iter().filter(|line| line.open).count()
+    }
+
+    /// The server's ids of the open connections.
+    pub(crate) fn backend_pids(&self) -> Vec<i64> {
+        let ports: Vec<_> = self
+            .shared
+            .lines()
+            .iter()
+            .filter(|line| line.open)
+            .map(|line| line.port)
+            .collect();
+        block_on_here(async { backend_pids_of_ports(&self.target, &ports).await })
+            .expect("the server tells its clients")
+    }
+
+    /// From now on connections are accepted, but nothing is passed on: a server that never answers.
+    pub(crate) fn pause(&self) {
+        self.shared.flow.send_replace(Flow::Stopped);
+    }
+
+    /// From now on requests reach the server, but no answer comes back.
+    pub(crate) fn hold_answers(&self) {
+        self.shared.flow.send_replace(Flow::OnlyToServer);
+    }
+
+    /// Lets everything through again, what was withheld first.
+    pub(crate) fn resume(&self) {
+        self.shared.flow.send_replace(Flow::Free);
+    }
+
+    /// Closes the connections that are open now.
+    pub(crate) fn cut(&self) {
+        self.shared.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Holds every message back for so long, each way.
+    pub(crate) fn delay(&self, delay: Duration) {
+        *self.shared.delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note that a piece is about to be passed on.
+    fn note(&self, line: usize, direction: Direction) {
+        let mut lines = self.lines();
+        let line = &mut lines[line];
+        match direction {
+            Direction::ToServer if !line.asked => {
+                line.asked = true;
+                self.requests.send_modify(|requests| *requests += 1);
+            }
+            Direction::ToClient if line.asked => {
+                line.asked = false;
+                line.round_trips += 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A line in the table of connections, closed when dropped.
+struct OpenLine {
+    shared: Arc<Shared>,
+    index: usize,
+}
+
+impl OpenLine {
+    fn new(shared: &Arc<Shared>) -> Self {
+        let mut lines = shared.lines();
+        lines.push(Line {
+            open: true,
+            ..Line::default()
+        });
+        Self {
+            shared: Arc::clone(shared),
+            index: lines.len() - 1,
+        }
+    }
+}
+
+impl Drop for OpenLine {
+    fn drop(&mut self) {
+        self.shared.lines()[self.index].open = false;
+    }
+}
+
+fn listen() -> (std::net::TcpListener, SocketAddr) {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port for the proxy");
+    listener.set_nonblocking(true).expect("a socket that does not block");
+    let address = listener.local_addr().expect("the proxy's address");
+    (listener, address)
+}
+
+async fn accept(listener: TcpListener, target: (String, u16), shared: Arc<Shared>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let line = OpenLine::new(&shared);
+        let mut cuts = shared.cuts.subscribe();
+        let target = target.clone();
+        tokio::spawn(async move {
+            select(Box::pin(forward(client, target, line)), pin!(cuts.changed())).await;
+        });
+    }
+}
+
+/// Carries one connection until either side ends it.
+async fn forward(client: TcpStream, target: (String, u16), line: OpenLine) -> std::io::Result<()> {
+    let server = TcpStream::connect((target.0.as_str(), target.1)).await?;
+    server.set_nodelay(true)?;
+    client.set_nodelay(true)?;
+    let port = server.local_addr()?.port();
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    // Declared after the sockets, it is dropped before them: who sees a socket close finds the line closed too.
+    let line = line;
+    line.shared.lines()[line.index].port = port;
+    let asking = pin!(pump(&mut from_client, &mut to_server, Direction::ToServer, &line));
+    let answering = pin!(pump(&mut from_server, &mut to_client, Direction::ToClient, &line));
+    match select(asking, answering).await {
+        Either::Left((result, _)) | Either::Right((result, _)) => result,
+    }
+}
+
+/// Carries one direction. Reading goes on while earlier pieces wait, so that a delay is a delay and not a bottleneck.
+async fn pump(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    direction: Direction,
+    line: &OpenLine,
+) -> std::io::Result<()> {
+    let shared = &line.shared;
+    let (queue, mut queued) = mpsc::channel::<(Instant, Vec<u8>)>(64);
+    let read = async move {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let length = from.read(&mut buffer).await?;
+            if length == 0 && !shared.flow.borrow().lets(direction) {
+                // What waits will never be asked for; whoever counts the open connections must see this one end.
+                return Err(std::io::ErrorKind::ConnectionAborted.into());
+            }
+            let due = Instant::now() + *shared.delay.lock().unwrap_or_else(PoisonError::into_inner);
+            if length == 0 || queue.send((due, buffer[..length].to_vec())).await.is_err() {
+                return Ok(());
+            }
+        }
+    };
+    let write = async {
+        let mut flow = shared.flow.subscribe();
+        while let Some((due, bytes)) = queued.recv().await {
+            sleep_until(due).await;
+            // The sender lives as long as `shared`.
+            let _ = flow.wait_for(|flow| flow.lets(direction)).await;
+            shared.note(line.index, direction);
+            to.write_all(&bytes).await?;
+        }
+        Ok(())
+    };
+    tokio::try_join!(read, write).map(drop)
+}
