@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::query::verbs;
@@ -21,10 +22,21 @@ use crate::session::{Chain, Pin, Target};
 /// assert_eq!(one, 1);
 /// # Ok(()) }
 /// ```
-#[derive(Clone)]
 pub struct Connection {
     /// Or why there is none; every use then fails with that.
     target: Result<Target, fn() -> Error>,
+}
+
+impl Clone for Connection {
+    /// Another handle. Of a transaction's connection it is one that shares the transaction: it is not the guard, so it
+    /// does not take the guard's binding along to another task.
+    fn clone(&self) -> Self {
+        let target = match &self.target {
+            Ok(Target::Guard(anchor)) => Ok(Target::Connection(Arc::clone(anchor))),
+            other => other.clone(),
+        };
+        Self { target }
+    }
 }
 
 impl Connection {
@@ -67,7 +79,7 @@ impl Connection {
         };
         let pin = Pin::Shared {
             ground: anchor.node.ground.id,
-            anchor: std::sync::Arc::downgrade(anchor),
+            anchor: Arc::downgrade(anchor),
         };
         Chain::current().enter(vec![pin]).run(future)
     }

@@ -203,6 +203,11 @@ impl Error {
         &self.0.message
     }
 
+    /// The advice that `Display` adds to the message.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+
     /// The SQLSTATE the server gave (SQLite: its extended result code, in decimal).
     pub fn sqlstate(&self) -> Option<&str> {
         self.0.code.as_deref()
@@ -220,6 +225,16 @@ impl Error {
     }
 }
 
+/// What to do when a connection is lost.
+pub(crate) const LOST: &str =
+    "the pool opens another; what was not committed is undone, so run the work again from its beginning";
+
+/// What a syntax error means.
+pub(crate) const SYNTAX: &str = "the server stopped at the text it names; the mistake is there or just before it";
+
+/// What a column that is missing means.
+pub(crate) const NO_COLUMN: &str = "is the name right, and did the migrations run on this database?";
+
 /// What the drivers report in common; their databases' own errors are told apart by each backend.
 impl Error {
     /// The error for one of sqlx that did not come from the database itself.
@@ -227,6 +242,9 @@ impl Error {
         use sqlx::Error as Sqlx;
         let new = |kind, message: String| Self::new(kind, message);
         let mapped = match &error {
+            Sqlx::Io(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => {
+                new(ErrorKind::ConnectionLost, "the server closed the connection".to_owned()).fatal()
+            }
             Sqlx::Io(cause) => new(ErrorKind::ConnectionLost, format!("the connection broke: {cause}")).fatal(),
             Sqlx::Tls(cause) => new(ErrorKind::ConnectionLost, format!("the TLS session broke: {cause}")).fatal(),
             Sqlx::Protocol(what) => new(
@@ -252,6 +270,7 @@ impl Error {
             Sqlx::Database(answer) => new(ErrorKind::Database, answer.message().to_owned()),
             _ => new(ErrorKind::Driver, error.to_string()),
         };
+        let mapped = if mapped.is_fatal() { mapped.help(LOST) } else { mapped };
         mapped.with_source(error)
     }
 
@@ -263,7 +282,9 @@ impl Error {
         let (message, help) = match &error {
             sqlx::Error::Io(cause) => {
                 let help = match cause.kind() {
-                    Io::ConnectionRefused | Io::NotFound => format!("is {server} running there, and is the port right?"),
+                    Io::ConnectionRefused | Io::NotFound => {
+                        format!("is {server} running there, and is the port right?")
+                    }
                     Io::PermissionDenied => "this program may not open the socket".to_owned(),
                     Io::UnexpectedEof | Io::ConnectionReset => {
                         format!("the server closed the connection at once; is it {server}, and not full?")
@@ -281,7 +302,10 @@ impl Error {
                 format!("what answers at {place} is not {server}: {what}"),
                 "is the port right?".to_owned(),
             ),
-            other => (format!("cannot connect to {server} at {place}: {other}"), "is the address right?".to_owned()),
+            other => (
+                format!("cannot connect to {server} at {place}: {other}"),
+                "is the address right?".to_owned(),
+            ),
         };
         Self::new(ErrorKind::Connect, message).help(help).with_source(error)
     }

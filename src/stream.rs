@@ -81,6 +81,7 @@ impl RowStream {
             rows: self,
             size: size.max(1),
             batch: Vec::new(),
+            failed: None,
         }
     }
 }
@@ -111,6 +112,8 @@ pub struct Batches {
     rows: RowStream,
     size: usize,
     batch: Vec<Row>,
+    /// Comes after the rows before it.
+    failed: Option<Error>,
 }
 
 impl Stream for Batches {
@@ -126,8 +129,8 @@ impl Stream for Batches {
                         return Poll::Ready(Some(Ok(std::mem::take(&mut self.batch))));
                     }
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-                Poll::Ready(None) if self.batch.is_empty() => return Poll::Ready(None),
+                Poll::Ready(Some(Err(error))) => self.failed = Some(error),
+                Poll::Ready(None) if self.batch.is_empty() => return Poll::Ready(self.failed.take().map(Err)),
                 Poll::Ready(None) => return Poll::Ready(Some(Ok(std::mem::take(&mut self.batch)))),
             }
         }

@@ -63,6 +63,10 @@ impl Connector for FakeConnector {
         true
     }
 
+    fn place(&self) -> String {
+        "the scripted server".to_owned()
+    }
+
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {
         Box::pin(async move {
             pause().await;
@@ -181,6 +185,10 @@ impl RawConnection for FakeConnection {
 
     fn reset(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move { self.call("reset", "reset", Some(0)).await })
+    }
+
+    fn settle(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { self.call("settle", "settle", None).await })
     }
 
     fn ping(&mut self) -> BoxFuture<'_, Result<()>> {

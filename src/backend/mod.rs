@@ -88,6 +88,14 @@ pub(crate) trait Connector: Debug + Send + Sync {
 
     /// Opens a connection. The caller sets the time limit.
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>>;
+
+    /// Whether an open `SELECT` of one connection keeps the others from writing.
+    fn readers_block_writers(&self) -> bool {
+        false
+    }
+
+    /// Where it connects to, for messages; without the password.
+    fn place(&self) -> String;
 }
 
 /// One connection of a driver. Every call runs to its end or is dropped half-way; after a drop
@@ -118,12 +126,16 @@ pub(crate) trait RawConnection: Send {
     /// Ends whatever transaction raw SQL may have left open, in one round trip.
     fn reset(&mut self) -> BoxFuture<'_, Result<()>>;
 
+    /// Reads what is left of a call that was dropped half-way. It may itself be dropped and called again.
+    fn settle(&mut self) -> BoxFuture<'_, Result<()>>;
+
     /// Asks the server for a sign of life, in one round trip.
     fn ping(&mut self) -> BoxFuture<'_, Result<()>>;
 
     /// Whether the connection can be used on after a call on it was dropped half-way. If so, the next call
-    /// first reads what is left of the dropped one. `answered` says that a row of it was seen.
-    fn interrupted(&self, answered: bool) -> bool;
+    /// first reads what is left of the dropped one. `between_rows` says that it was dropped while a row had been handed out
+    /// and nothing more was being read.
+    fn interrupted(&self, between_rows: bool) -> bool;
 
     /// Says good-bye to the server.
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
@@ -141,4 +153,23 @@ pub(crate) trait Offer {
     fn look(&self) -> Option<&dyn RawRow>;
     /// The row for good.
     fn take(&mut self) -> Option<Box<dyn RawRow>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn u8_a_backend_that_is_left_out_names_its_feature() {
+        for (dialect, feature) in [
+            (Dialect::Postgres, "features = [\"postgres\"]"),
+            (Dialect::MySql, "features = [\"mysql\"]"),
+            (Dialect::Sqlite, "features = [\"sqlite\"]"),
+        ] {
+            let error = left_out(dialect);
+            assert_eq!(error.kind(), ErrorKind::Config);
+            let text = error.to_string();
+            assert!(text.contains(feature) && text.contains(&dialect.to_string()), "{text}");
+        }
+    }
 }

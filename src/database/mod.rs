@@ -135,7 +135,9 @@ impl Database {
             return Connection::failed(ended);
         };
         let anchor = match bound {
-            Some(anchor) if !matches!(anchor.node.kind, Kind::Transaction { .. }) => anchor,
+            // A closure's transaction is not found from below by a task outside of the closure, to which the connection
+            // may be moved; so the connection is that transaction's.
+            Some(anchor) if !matches!(anchor.node.kind, Kind::Transaction { .. }) || anchor.node.in_closure() => anchor,
             Some(anchor) => Anchor::new(anchor.node.base()),
             None => {
                 let anchor = ground.connection(asker);

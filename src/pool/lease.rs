@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use sqlx::SqlSafeStr;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::state::Idle;
-use super::{CLEANUP_LIMIT, Pool};
+use super::{CLEANUP_LIMIT, Pool, SETTLE_LIMIT};
 use crate::backend::RawConnection;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -20,9 +21,9 @@ pub(crate) enum Flight {
     None,
     /// A statement, or anything else that may be repeated or left out.
     Statement,
-    /// An open stream of rows, the first of which was seen.
+    /// An open stream of rows that has handed one out and reads nothing at the moment.
     Rows,
-    /// `BEGIN` or `COMMIT`: nobody can know whether it happened.
+    /// `BEGIN`, `COMMIT` or a ping: what became of it nobody can know, or read from the wire.
     Boundary,
 }
 
@@ -62,6 +63,10 @@ impl Lease {
 
     /// The connection, after whatever a dropped call left on it has been read.
     pub(crate) async fn ready(&mut self) -> Result<&mut dyn RawConnection> {
+        if !self.runtime_lives() {
+            self.discard();
+            return Err(lost("the tokio runtime that opened this connection has ended"));
+        }
         if self.flight != Flight::None {
             self.settle().await?;
         }
@@ -126,7 +131,9 @@ impl Lease {
                 "a call on this connection was cancelled half-way, so it was closed",
             ));
         }
-        let settled = timeout(CLEANUP_LIMIT, self.ping()).await;
+        // Dropped here, the rest has been read in part.
+        self.mark(Flight::Statement);
+        let settled = timeout(SETTLE_LIMIT, self.raw()?.settle()).await;
         if let Ok(Ok(())) = settled {
             self.flight = Flight::None;
             return Ok(());
@@ -135,6 +142,10 @@ impl Lease {
         Err(lost(
             "a statement that was cancelled or timed out on this connection did not end, so it was closed",
         ))
+    }
+
+    fn runtime_lives(&self) -> bool {
+        self.idle.as_ref().is_none_or(|idle| idle.lives.load(Ordering::Acquire))
     }
 
     fn survives(&self) -> bool {
@@ -146,7 +157,10 @@ impl Lease {
     }
 
     pub(super) async fn ping(&mut self) -> Result<()> {
-        self.raw()?.ping().await
+        self.mark(Flight::Boundary);
+        self.raw()?.ping().await?;
+        self.mark(Flight::None);
+        Ok(())
     }
 
     pub(super) fn age(&self) -> Duration {
@@ -155,6 +169,20 @@ impl Lease {
 
     pub(super) fn rest(&self) -> Duration {
         self.idle.as_ref().map_or(Duration::ZERO, |idle| idle.since.elapsed())
+    }
+
+    /// Whether a connection was found dead while this one rested.
+    pub(super) fn is_doubtful(&self) -> bool {
+        let doubted = self.pool.state.lock().doubted;
+        self.idle
+            .as_ref()
+            .is_some_and(|idle| doubted.is_some_and(|when| idle.since < when))
+    }
+
+    /// Throws a connection away that was found dead. Whatever killed it may have killed those that rest too.
+    pub(crate) fn lose(&mut self) {
+        self.pool.state.lock().doubted = Some(Instant::now());
+        self.discard();
     }
 
     /// Throws the connection away; the server undoes what was open on it.

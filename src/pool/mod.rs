@@ -8,6 +8,7 @@ mod state;
 mod watch;
 mod who;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,9 @@ pub(crate) use who::{Asker, Who};
 
 /// How long saying good-bye, or cleaning a connection, may take before it is thrown away.
 pub(crate) const CLEANUP_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long the rest of a cancelled statement's answer may take to read, while someone waits for its connection.
+pub(crate) const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The sizes and times a pool keeps to.
 #[derive(Clone, Debug)]
@@ -139,9 +143,12 @@ impl Pool {
             Ok(raw) => raw?,
             Err(_) => return Err(self.silent()),
         };
-        let holder = self.state.lock().hold(asker);
+        let mut state = self.state.lock();
+        let holder = state.hold(asker);
+        let lives = state.life(home);
+        drop(state);
         permit.used();
-        Ok(Lease::new(Idle::new(raw, home), holder, handle.clone(), self))
+        Ok(Lease::new(Idle::new(raw, home, lives), holder, handle.clone(), self))
     }
 
     /// The lease, unless it is too old or gives no sign of life after a long rest.
@@ -150,7 +157,7 @@ impl Pool {
             lease.discard();
             return None;
         }
-        if lease.rest() > self.limits.check_after {
+        if lease.rest() > self.limits.check_after || lease.is_doubtful() {
             let answered = timeout(self.limits.connect, lease.ping()).await;
             if !matches!(answered, Ok(Ok(()))) {
                 lease.discard();
@@ -217,9 +224,12 @@ impl Pool {
     }
 
     fn silent(&self) -> Error {
-        let limit = self.limits.connect;
-        Error::new(ErrorKind::Timeout, format!("connecting took longer than {limit:?}: the server accepted and did not answer, or packets are lost"))
-            .help("check the host and port, firewalls, and whether that port really speaks the database's protocol; `connect_timeout` sets the limit")
+        let (limit, place) = (self.limits.connect, self.connector.place());
+        Error::new(
+            ErrorKind::Timeout,
+            format!("connecting to {place} took longer than {limit:?}: the server accepted and did not answer, or packets are lost"),
+        )
+        .help("check the host and port, firewalls, and whether that port really speaks the database's protocol; `connect_timeout` sets the limit")
     }
 }
 
@@ -260,11 +270,12 @@ fn no_runtime(asker: Asker) -> Error {
 }
 
 impl Idle {
-    fn new(raw: Box<dyn RawConnection>, home: Home) -> Self {
+    fn new(raw: Box<dyn RawConnection>, home: Home, lives: Arc<AtomicBool>) -> Self {
         let now = Instant::now();
         Self {
             raw,
             home,
+            lives,
             born: now,
             since: now,
         }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use tokio::runtime;
@@ -24,6 +25,8 @@ pub(super) enum Home {
 pub(super) struct Idle {
     pub(super) raw: Box<dyn RawConnection>,
     pub(super) home: Home,
+    /// Whether the runtime its socket belongs to still runs.
+    pub(super) lives: Arc<AtomicBool>,
     pub(super) born: Instant,
     pub(super) since: Instant,
 }
@@ -81,11 +84,22 @@ struct Holder {
 }
 
 /// The idle connections of one runtime; the one used last is at the back.
-#[derive(Default)]
 struct Shelf {
+    lives: Arc<AtomicBool>,
     idle: VecDeque<Idle>,
     watched: bool,
     watch: Option<AbortHandle>,
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        Self {
+            lives: Arc::new(AtomicBool::new(true)),
+            idle: VecDeque::new(),
+            watched: false,
+            watch: None,
+        }
+    }
 }
 
 pub(super) struct State {
@@ -98,6 +112,8 @@ pub(super) struct State {
     holders: Vec<Option<Holder>>,
     vacant: Vec<usize>,
     closed: bool,
+    /// When a connection was found dead; those that have rested since before then may be dead too.
+    pub(super) doubted: Option<Instant>,
 }
 
 impl State {
@@ -111,6 +127,7 @@ impl State {
             holders: Vec::new(),
             vacant: Vec::new(),
             closed: false,
+            doubted: None,
         }
     }
 
@@ -245,22 +262,29 @@ impl State {
         }
     }
 
+    /// Tells whether the runtime of a home still runs.
+    pub(super) fn life(&self, home: Home) -> Arc<AtomicBool> {
+        // Without a shelf it has ended, or the pool was closed, while the connection was being opened.
+        self.shelves.get(&home).map_or_else(
+            || Arc::new(AtomicBool::new(self.closed)),
+            |shelf| Arc::clone(&shelf.lives),
+        )
+    }
+
     /// A runtime has ended: its connections are of no use to anyone.
     pub(super) fn runtime_ended(&mut self, home: Home) -> Vec<Idle> {
-        match home {
-            Home::Any => {
-                if let Some(shelf) = self.shelves.get_mut(&home) {
-                    shelf.watched = false;
-                    shelf.watch = None;
-                }
-                Vec::new()
+        if home == Home::Any {
+            if let Some(kept) = self.shelves.get_mut(&home) {
+                kept.watched = false;
+                kept.watch = None;
             }
-            Home::Runtime(_) => self
-                .shelves
-                .remove(&home)
-                .map(|shelf| shelf.idle.into())
-                .unwrap_or_default(),
+            return Vec::new();
         }
+        let Some(ended) = self.shelves.remove(&home) else {
+            return Vec::new();
+        };
+        ended.lives.store(false, Ordering::Release);
+        ended.idle.into()
     }
 
     /// Takes out the idle connections that have rested since before `deadline`.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::{SqlSafeStr, SqlStr};
 use tokio::sync::OwnedMutexGuard;
 
-use super::node::Child;
+use super::node::{Child, Leaving};
 use super::{Chain, Ended, Finish, Kind, Node, Owner, Wire};
 use crate::backend::support::sqlx::own_sql;
 use crate::config::IsolationLevel;
@@ -166,13 +166,19 @@ impl Node {
             };
             let sql = options.begin(dialect)?;
             lease.mark(Flight::Boundary);
-            lease.raw()?.begin(sql).await.inspect_err(|_| lease.discard())?;
+            lease.raw()?.begin(sql).await.inspect_err(|error| {
+                if error.is_fatal() {
+                    lease.lose();
+                } else {
+                    lease.discard();
+                }
+            })?;
         } else {
             options.nested(dialect, level.kind == Kind::Sandbox)?;
             lease.mark(Flight::Statement);
             lease.raw()?.begin(None).await.inspect_err(|error| {
                 if error.is_fatal() {
-                    lease.discard();
+                    lease.lose();
                 } else {
                     lease.mark(Flight::None);
                 }
@@ -243,20 +249,19 @@ impl Node {
         } else {
             how
         };
+        let _leaving = Leaving(self);
         let mut held = std::mem::replace(&mut *wire, Wire::Gone);
         drop(wire);
         let result = match held.lease() {
             Some(lease) => self.finish_on(lease, how, failed).await,
             None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
         };
-        let committed = result.is_ok() && how == Finish::Commit;
-        self.state.lock().ended = Some(if committed {
-            Ended::Committed(place)
-        } else {
-            Ended::RolledBack(place)
+        self.state.lock().ended = Some(match &result {
+            Ok(()) if how == Finish::Commit => Ended::Committed(place),
+            // Whether a commit was done when the connection broke, nobody knows.
+            Err(error) if how == Finish::Commit && error.is_fatal() => Ended::Interrupted(place),
+            _ => Ended::RolledBack(place),
         });
-        self.leave_parent();
-        drop(held);
         result
     }
 
@@ -269,14 +274,19 @@ impl Node {
                 Err(aborted(&failed))
             }
             (Finish::Commit, None) => {
-                lease.mark(Flight::Boundary);
+                // A savepoint is counted by the driver's side even if the call is dropped.
+                lease.mark(if self.depth > 1 {
+                    Flight::Statement
+                } else {
+                    Flight::Boundary
+                });
                 match lease.raw()?.commit().await {
                     Ok(()) => {
                         lease.mark(Flight::None);
                         Ok(())
                     }
                     Err(error) if error.is_fatal() => {
-                        lease.discard();
+                        lease.lose();
                         Err(error)
                     }
                     Err(error) => {

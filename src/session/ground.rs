@@ -1,12 +1,13 @@
 //! What the connections of one database share: the pool, the parsed statements, the bindings.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use sqlx::{SqlSafeStr, SqlStr};
 
-use super::{Anchor, Bindings, Chain, Kind, Node, Wire};
+use super::{Anchor, Bindings, Chain, Kind, Node, StreamCore, Wire};
 use crate::config::Settings;
 use crate::error::Result;
 use crate::pool::{Asker, Pool};
@@ -18,8 +19,10 @@ pub(crate) struct Ground {
     pub(crate) settings: Arc<Settings>,
     pub(crate) templates: Arc<TemplateCache>,
     pub(crate) bindings: Bindings,
+    /// The open streams, where they keep others from writing.
+    streams: Option<Mutex<Vec<Weak<StreamCore>>>>,
     /// Whether everything runs inside an outer transaction that is never committed.
-    pub(crate) sandbox: Option<parking_lot::Mutex<Option<Arc<Node>>>>,
+    pub(crate) sandbox: Option<Mutex<Option<Arc<Node>>>>,
 }
 
 impl Ground {
@@ -30,13 +33,15 @@ impl Ground {
         sandbox: bool,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let streams = pool.connector().readers_block_writers().then(Mutex::default);
         Arc::new(Self {
+            streams,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             pool,
             settings,
             templates,
             bindings: Bindings::default(),
-            sandbox: sandbox.then(|| parking_lot::Mutex::new(None)),
+            sandbox: sandbox.then(|| Mutex::new(None)),
         })
     }
 
@@ -70,6 +75,25 @@ impl Ground {
     /// What the caller is bound to.
     pub(crate) fn bound(&self, chain: &Chain) -> Result<Option<Arc<Anchor>>> {
         self.bindings.find(self.id, chain)
+    }
+
+    /// A stream was opened, which may keep others from writing.
+    pub(super) fn stream_opened(&self, stream: &Weak<StreamCore>) {
+        if let Some(streams) = &self.streams {
+            let mut streams = streams.lock();
+            streams.retain(|stream| stream.strong_count() > 0);
+            streams.push(Weak::clone(stream));
+        }
+    }
+
+    /// Has the open streams put their rows aside before something is written.
+    pub(super) async fn before_writing(&self) -> Result<()> {
+        let Some(streams) = &self.streams else { return Ok(()) };
+        let open: Vec<_> = streams.lock().iter().filter_map(Weak::upgrade).collect();
+        for stream in open {
+            StreamCore::drain(&stream).await?;
+        }
+        Ok(())
     }
 
     /// Ends the sandbox: its transaction is rolled back, its connection given back.

@@ -131,7 +131,8 @@ impl Node {
             if lease.is_lost() {
                 self.end_by_server(error.message());
             }
-            return Err(error);
+            // What was lost says more than how: a transaction, or the whole sandbox.
+            return Err(self.usable().err().unwrap_or(error));
         }
         Ok(())
     }

@@ -151,6 +151,20 @@ impl Node {
         node
     }
 
+    /// Whether this level is a closure's transaction, or inside one.
+    pub(crate) fn in_closure(self: &Arc<Self>) -> bool {
+        let mut node = Arc::clone(self);
+        loop {
+            if node.kind == (Kind::Transaction { closure: true }) {
+                return true;
+            }
+            let Some(parent) = node.state.lock().parent.clone() else {
+                return false;
+            };
+            node = parent;
+        }
+    }
+
     /// The level that a plain use of this connection means: the innermost open one, but not inside a closure
     /// transaction that the caller is not in.
     pub(crate) fn top(self: &Arc<Self>, chain: &Chain) -> Arc<Self> {
@@ -200,7 +214,7 @@ impl Node {
             Ended::Committed(at) => (format!("was committed at {at}"), "begin a new one"),
             Ended::RolledBack(at) => (format!("was rolled back at {at}"), "begin a new one"),
             Ended::Interrupted(at) => (
-                format!("was being ended at {at} when that was cancelled"),
+                format!("was being ended at {at} when that was cancelled or the connection broke"),
                 "whether it was committed is unknown; look, then begin a new one",
             ),
             Ended::Dropped => (
@@ -243,10 +257,14 @@ impl Node {
         }
     }
 
+    /// An operation that gives way to others, and so does not count as one under way.
+    pub(super) const STREAM: &'static str = "an open stream";
+
     /// An error if the same owner has an operation under way: only a concurrent sibling can ask then.
     pub(super) fn idle_for(&self, owner: Owner, asker: Asker) -> Result<()> {
         let state = self.state.lock();
-        match state.operations.iter().find(|operation| operation.owner == owner) {
+        let sibling = |operation: &&Operation| operation.owner == owner && operation.what != Self::STREAM;
+        match state.operations.iter().find(sibling) {
             None => Ok(()),
             Some(other) => Err(Error::new(
                 ErrorKind::ConcurrentUse,
@@ -275,44 +293,51 @@ impl Node {
 
     /// Lets go of the connection because the guard was dropped.
     pub(crate) fn abandon(self: &Arc<Self>) {
-        {
-            let mut state = self.state.lock();
-            if state.ended.is_some() {
-                return;
-            }
-            state.ended = Some(Ended::Dropped);
-        }
+        self.state.lock().ended.get_or_insert(Ended::Dropped);
         self.let_go();
     }
 
-    /// Gives the parent its lock back. If a statement is still under way here, that does it when it ends.
+    /// Gives the parent its lock back. If a statement is still under way here, or a level above is open, that does it
+    /// when it ends.
     pub(super) fn let_go(self: &Arc<Self>) {
         if let Ok(mut wire) = Arc::clone(&self.wire).try_lock_owned() {
-            let held = std::mem::replace(&mut *wire, Wire::Gone);
-            self.leave_parent();
-            drop(held);
+            let _leaving = Leaving(self);
+            drop(std::mem::replace(&mut *wire, Wire::Gone));
         }
     }
 
     /// The parent no longer has this level above it.
-    pub(super) fn leave_parent(self: &Arc<Self>) {
-        let parent = self.state.lock().parent.take();
-        let mut above = parent;
+    fn leave_parent(self: &Arc<Self>) {
+        let mut above = self.state.lock().parent.take();
         while let Some(node) = above {
-            let mut state = node.state.lock();
-            if state
-                .child
-                .as_ref()
-                .is_some_and(|child| std::ptr::eq(child.node.as_ptr(), Arc::as_ptr(self)))
-            {
-                state.child = None;
-            }
-            above = if node.kind == Kind::View {
-                state.parent.clone()
-            } else {
-                None
+            let (view, ended) = {
+                let mut state = node.state.lock();
+                let own = |child: &Child| std::ptr::eq(child.node.as_ptr(), Arc::as_ptr(self));
+                if state.child.as_ref().is_some_and(own) {
+                    state.child = None;
+                }
+                let view = if node.kind == Kind::View {
+                    state.parent.clone()
+                } else {
+                    None
+                };
+                (view, state.ended.is_some())
             };
+            // It was dropped while this level was open.
+            if ended && matches!(node.kind, Kind::Transaction { .. }) {
+                node.let_go();
+            }
+            above = view;
         }
+    }
+}
+
+/// Leaves the parent when it is dropped; it must outlive the parent's lock.
+pub(super) struct Leaving<'n>(pub(super) &'n Arc<Node>);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.leave_parent();
     }
 }
 
@@ -397,6 +422,10 @@ impl Anchor {
 
     /// A guard used by someone else than its owner was moved there, and takes its binding along.
     pub(crate) fn adopt(self: &Arc<Self>, chain: &Chain) {
+        if self.node.ended().is_some() {
+            // Nothing is left to be bound to; the use fails by itself.
+            return;
+        }
         let owner = *self.owner.lock();
         if owner.is_some_and(|owner| chain.contains(owner)) {
             return;

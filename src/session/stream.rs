@@ -15,7 +15,7 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 
 use super::work::Hold;
-use super::{Chain, Target, Work};
+use super::{Chain, Node, Target, Work};
 use crate::backend::Request;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Flight;
@@ -27,6 +27,8 @@ pub(crate) type Source = BoxStream<'static, Result<Row>>;
 pub(crate) struct StreamCore {
     inner: Mutex<Inner>,
     wakers: Arc<Wakers>,
+    /// Wakes all of them; made once, since it is needed for every row.
+    waker: Waker,
     place: &'static Location<'static>,
     limit: usize,
 }
@@ -41,12 +43,14 @@ impl StreamCore {
     pub(crate) fn new(target: Target, work: Work) -> Arc<Self> {
         let place = work.asker.place;
         let limit = target.ground().settings.stream_buffer_rows;
+        let wakers = Arc::<Wakers>::default();
         Arc::new_cyclic(|this| Self {
             inner: Mutex::new(Inner {
                 source: Some(source(target, work, Weak::clone(this))),
                 aside: VecDeque::new(),
             }),
-            wakers: Arc::default(),
+            waker: Waker::from(Arc::clone(&wakers)),
+            wakers,
             place,
             limit,
         })
@@ -58,16 +62,16 @@ impl StreamCore {
         if let Some(row) = inner.aside.pop_front() {
             return Poll::Ready(Some(row));
         }
-        self.poll_source(&mut inner, context)
+        self.wakers.reader(context.waker());
+        self.poll_source(&mut inner)
     }
 
-    fn poll_source(&self, inner: &mut Inner, context: &Context<'_>) -> Poll<Option<Result<Row>>> {
+    /// Whoever calls this has left a waker before.
+    fn poll_source(&self, inner: &mut Inner) -> Poll<Option<Result<Row>>> {
         let Some(source) = &mut inner.source else {
             return Poll::Ready(None);
         };
-        self.wakers.add(context.waker());
-        let waker = Waker::from(Arc::clone(&self.wakers));
-        let next = source.poll_next_unpin(&mut Context::from_waker(&waker));
+        let next = source.poll_next_unpin(&mut Context::from_waker(&self.waker));
         if matches!(next, Poll::Ready(None | Some(Err(_)))) {
             inner.source = None;
         }
@@ -78,15 +82,16 @@ impl StreamCore {
     pub(super) async fn drain(this: &Arc<Self>) -> Result<()> {
         std::future::poll_fn(|context| {
             let mut inner = this.inner.lock();
+            this.wakers.waiter(context.waker());
             loop {
                 if Arc::strong_count(this) == 1 {
                     // Its reader is gone.
                     inner.source = None;
                 }
-                if inner.source.is_some() && inner.aside.len() >= this.limit {
+                if inner.source.is_some() && inner.aside.len() > this.limit {
                     return Poll::Ready(Err(this.too_long()));
                 }
-                match this.poll_source(&mut inner, context) {
+                match this.poll_source(&mut inner) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(None) => {
                         this.wakers.wake_all();
@@ -118,20 +123,30 @@ impl fmt::Debug for StreamCore {
 }
 
 /// The reader of a stream, and those who wait for its connection.
+///
+/// The reader has a place of its own: it comes once for every row, and `will_wake` may deny that two clones of one waker
+/// are the same, so a list that it joined each time would grow without end.
 #[derive(Debug, Default)]
-struct Wakers(Mutex<Vec<Waker>>);
+struct Wakers(Mutex<(Option<Waker>, Vec<Waker>)>);
 
 impl Wakers {
-    fn add(&self, waker: &Waker) {
-        let mut wakers = self.0.lock();
-        if !wakers.iter().any(|known| known.will_wake(waker)) {
-            wakers.push(waker.clone());
+    fn reader(&self, waker: &Waker) {
+        match &mut self.0.lock().0 {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+    }
+
+    fn waiter(&self, waker: &Waker) {
+        let waiting = &mut self.0.lock().1;
+        if !waiting.iter().any(|known| known.will_wake(waker)) {
+            waiting.push(waker.clone());
         }
     }
 
     fn wake_all(&self) {
-        let wakers = std::mem::take(&mut *self.0.lock());
-        wakers.into_iter().for_each(Waker::wake);
+        let (reader, waiting) = std::mem::take(&mut *self.0.lock());
+        reader.into_iter().chain(waiting).for_each(Waker::wake);
     }
 }
 
@@ -145,8 +160,8 @@ impl Wake for Wakers {
 fn source(target: Target, work: Work, this: Weak<StreamCore>) -> Source {
     try_stream! {
         let chain = Chain::current();
-        let mut hold = target.hold(&work, &chain).await?;
-        hold.opened(this);
+        let mut hold = target.hold(&work, &chain, Node::STREAM).await?;
+        hold.opened(target.ground(), this);
         hold.guard_statement().await?;
         let mut failure = None;
         {
@@ -159,6 +174,7 @@ fn source(target: Target, work: Work, this: Weak<StreamCore>) -> Source {
                     Ok(row) => {
                         *flight = Flight::Rows;
                         yield Row::new(row);
+                        *flight = Flight::Statement;
                     }
                     Err(error) => {
                         failure = Some(error);

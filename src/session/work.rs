@@ -54,8 +54,11 @@ impl Target {
     }
 
     /// Takes the connection for one statement.
-    pub(super) async fn hold(&self, work: &Work, chain: &Chain) -> Result<Hold> {
+    pub(super) async fn hold(&self, work: &Work, chain: &Chain, what: &'static str) -> Result<Hold> {
         let control = work.template.control();
+        if !work.template.only_reads() {
+            self.ground().before_writing().await?;
+        }
         let Some(node) = self.level(chain, work.asker)? else {
             let mut lease = self.ground().pool.acquire(work.asker).await?;
             if !matches!(control, Control::None | Control::Implicit) {
@@ -64,7 +67,7 @@ impl Target {
             return Ok(Hold::Pooled(lease));
         };
         node.admit(control)?;
-        let under_way = node.enter(chain.innermost(), work.asker, "a statement");
+        let under_way = node.enter(chain.innermost(), work.asker, what);
         let mut wire = node.lock(chain, work.asker).await?;
         if let Kind::Base = node.kind
             && !matches!(control, Control::None | Control::Implicit)
@@ -85,7 +88,7 @@ impl Target {
     /// Runs a statement; its rows go to `sink`.
     pub(crate) async fn run(&self, work: &Work, sink: &mut dyn Sink) -> Result<Done> {
         let chain = Chain::current();
-        let mut hold = self.hold(work, &chain).await?;
+        let mut hold = self.hold(work, &chain, "a statement").await?;
         hold.guard_statement().await?;
         let lease = hold.lease()?;
         lease.mark(Flight::Statement);
@@ -96,7 +99,13 @@ impl Target {
         let result = lease.raw()?.run(request, sink).await;
         hold.settled(result.as_ref().err(), work);
         hold.unguard_statement(result.is_err()).await?;
-        result
+        result.map(|done| {
+            if work.template.counts_rows() {
+                done
+            } else {
+                Done::default()
+            }
+        })
     }
 
     /// Begins a transaction for `owner`, and binds it.
@@ -171,7 +180,8 @@ impl Hold {
     }
 
     /// A stream was opened; whoever waits for this connection may ask it to put its rows aside.
-    pub(super) fn opened(&self, stream: Weak<StreamCore>) {
+    pub(super) fn opened(&self, ground: &Ground, stream: Weak<StreamCore>) {
+        ground.stream_opened(&stream);
         if let Self::Level { level, .. } = self {
             level.state.lock().stream = Some(stream);
             level.stream_opened.notify_waiters();
@@ -199,7 +209,7 @@ impl Hold {
             if lease.is_lost() {
                 return Ok(());
             }
-            lease.mark(if failed { Flight::Statement } else { Flight::Boundary });
+            lease.mark(Flight::Statement);
             if failed {
                 lease.raw()?.rollback_to(depth).await?;
             } else {
@@ -216,7 +226,7 @@ impl Hold {
         lease.mark(Flight::None);
         let Some(error) = error else { return };
         if error.is_fatal() {
-            lease.discard();
+            lease.lose();
         }
         let lost = lease.is_lost();
         if let Self::Level { node, guarded, .. } = self {

@@ -7,14 +7,12 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::batch::row_of_values;
-#[cfg(test)]
-use super::control::Verb;
-use super::control::{Control, Facts, Part};
+use super::control::{Control, Facts, Part, Verb};
 use super::fault::{Fault, names};
 use super::lexer::{Kind, Lexer, Token, is_name};
 use super::list::{self, ListContext};
 use super::{Dialect, Statement};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// How a text writes its placeholders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +103,16 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Reads a text. Fails only on placeholders that contradict each other or are too many.
+    /// Reads a text. Fails only on a NUL, and on placeholders that contradict each other or are too many.
     pub(crate) fn parse(dialect: Dialect, sql: &str) -> Result<Self> {
+        if sql.contains('\0') {
+            // In the protocols it ends the text, and what follows would be taken for something else.
+            return Err(Error::new(
+                ErrorKind::Syntax,
+                "the statement holds a NUL character, at which it would be cut off",
+            )
+            .help("bind the text that holds it as a parameter"));
+        }
         let tokens: Vec<_> = Lexer::new(dialect, sql).collect();
         let style = Style::of_text(dialect, &tokens)?;
         let Layout {
@@ -252,6 +258,24 @@ impl Template {
     /// What the text does to the transaction. Of a script, the strongest.
     pub(crate) fn control(&self) -> Control {
         self.facts.control
+    }
+
+    /// Whether the text reads and does nothing else, as far as its verb tells.
+    pub(crate) fn only_reads(&self) -> bool {
+        matches!(
+            self.facts.verb,
+            Verb::Select | Verb::Values | Verb::Table | Verb::Show | Verb::Explain
+        )
+    }
+
+    /// Whether the driver's count of rows means something: SQLite repeats the last one for statements that write
+    /// nothing, and PostgreSQL counts rows that were only read.
+    pub(crate) fn counts_rows(&self) -> bool {
+        match self.facts.verb {
+            Verb::Insert | Verb::Replace | Verb::Update | Verb::Delete | Verb::Merge | Verb::Call => true,
+            Verb::Other => self.dialect != Dialect::Sqlite,
+            _ => false,
+        }
     }
 
     /// The verb of the first statement.

@@ -195,6 +195,9 @@ impl<'v, L> Cell<'v, L> {
             | ValueRef::Timestamp(_)
             | ValueRef::Uuid(_)
             | ValueRef::Owned(Value::Inet(_) | Value::Json(_)) => self.natural(visitor),
+            ValueRef::Owned(whole @ (Value::Text(_) | Value::Bytes(_))) => {
+                Cell::<FromMember>::new(whole.into(), self.documents).text(visitor)
+            }
             value => Err(Mismatch::kind(value).into()),
         }
     }
@@ -350,6 +353,7 @@ impl<'de, 'v, L: Lend<'v, 'de>> Deserializer<'de> for Cell<'v, L> {
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.value {
             ValueRef::Bytes(bytes) => L::bytes(bytes, visitor),
+            ValueRef::Owned(Value::Bytes(bytes)) => visitor.visit_byte_buf(bytes),
             value => Err(Mismatch::kind(&value).into()),
         }
     }

@@ -9,6 +9,7 @@ use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, Visitor};
 
 use super::cell::{Cell, FromRow, is};
 use super::fault::Fault;
+use super::from_value::Mismatch;
 use super::row::{columns_counted, unique};
 use super::wrappers::JSON;
 use super::{RawRow, Value, ValueRef};
@@ -126,7 +127,7 @@ impl<'r> Deserializer<'r> for Whole<'r> {
         // `[u8; 16]` and its like are also asked for as tuples.
         if self.row.len() == 1 && len != 1 {
             let column = self.only()?;
-            if column.is_sequence()? {
+            if column.is_sequence() {
                 return column
                     .deserialize_seq(visitor)
                     .map_err(|fault| fault.at(self.row, 0, type_name::<V::Value>()));
@@ -148,7 +149,7 @@ impl<'r> Deserializer<'r> for Whole<'r> {
     fn deserialize_seq<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
         if self.row.len() == 1 {
             let column = self.only()?;
-            if column.is_sequence()? {
+            if column.is_sequence() {
                 return column
                     .deserialize_seq(visitor)
                     .map_err(|fault| fault.at(self.row, 0, type_name::<V::Value>()));
@@ -158,7 +159,7 @@ impl<'r> Deserializer<'r> for Whole<'r> {
     }
 
     fn deserialize_option<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.row.len() == 1 && matches!(self.row.value(0)?, ValueRef::Null) {
+        if self.row.len() == 1 && matches!(self.row.value(0), Ok(ValueRef::Null)) {
             return visitor.visit_none();
         }
         visitor.visit_some(self)
@@ -269,16 +270,19 @@ struct Column<'r> {
 impl<'r> Column<'r> {
     #[inline]
     fn cell(self) -> Result<Cell<'r, FromRow>, Fault> {
-        Ok(Cell::new(self.row.value(self.index)?, self.documents))
+        Ok(Cell::new(
+            self.row.value(self.index).map_err(Mismatch::from)?,
+            self.documents,
+        ))
     }
 
     /// Whether the column holds what serde calls a sequence.
-    fn is_sequence(self) -> Result<bool, Fault> {
-        Ok(match self.row.value(self.index)? {
-            ValueRef::Bytes(_) | ValueRef::Owned(Value::Array(_)) => true,
-            ValueRef::Owned(Value::Json(document)) => document.is_array(),
+    fn is_sequence(self) -> bool {
+        match self.row.value(self.index) {
+            Ok(ValueRef::Bytes(_) | ValueRef::Owned(Value::Array(_) | Value::Bytes(_))) => true,
+            Ok(ValueRef::Owned(Value::Json(document))) => document.is_array(),
             _ => false,
-        })
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::convert::Member;
 use super::{Array, Interval, Json, Value, ValueRef, number, text};
+use crate::error::Error;
 
 /// Rust types that one column can be read as.
 ///
@@ -84,6 +85,18 @@ impl Mismatch {
         }
         out.help = Some(format!("read it as {reads}").into());
         out
+    }
+}
+
+/// The driver has a value that it cannot hand over.
+impl From<Error> for Mismatch {
+    fn from(error: Error) -> Self {
+        let help = error.advice().map(|help| help.to_owned().into());
+        Self {
+            reason: error.message().to_owned().into(),
+            help,
+            null: false,
+        }
     }
 }
 

@@ -311,7 +311,7 @@ macro_rules! params {
             $((
                 // A raw identifier is written `r#type`, and meant is `type`.
                 ::core::stringify!($name).trim_start_matches("r#"),
-                $crate::Value::from($crate::params!(@value $name $($value)?)),
+                ::core::convert::Into::<$crate::Value>::into($crate::params!(@value $name $($value)?)),
             )),+
         ])
     };

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::from_value::Mismatch;
 use super::json::to_json;
-use super::{FromValue, RawRow, Value, deserialize_row};
+use super::{FromValue, RawRow, Value, ValueRef, deserialize_row};
 use crate::error::{Error, ErrorKind, Result, nearest};
 
 /// One row of a result.
@@ -41,8 +41,14 @@ impl Row {
     /// [`ErrorKind::Decode`] when there is no such column, the name occurs twice, or the value does not fit the type.
     pub fn get<T: FromValue>(&self, index: impl ColumnIndex) -> Result<T> {
         let index = index.find(self)?;
-        let value = self.0.value(index)?;
-        T::decode(value).map_err(|mismatch| unreadable(&*self.0, index, std::any::type_name::<T>(), mismatch))
+        let value = self.0.value(index).map_err(Mismatch::from);
+        value
+            .and_then(|value| match &value {
+                // Made anew from what the server wrote in another form.
+                ValueRef::Owned(whole @ (Value::Text(_) | Value::Bytes(_))) => T::decode(whole.into()),
+                _ => T::decode(value),
+            })
+            .map_err(|mismatch| unreadable(&*self.0, index, std::any::type_name::<T>(), mismatch))
     }
 
     /// The names of the columns in order, duplicates included.
@@ -52,7 +58,7 @@ impl Row {
 
     /// Names and values in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, Result<Value>)> {
-        (0..self.len()).map(|index| (self.0.name(index), self.0.value(index).map(Value::from)))
+        (0..self.len()).map(|index| (self.0.name(index), self.get(index)))
     }
 
     /// All values in order.
@@ -80,8 +86,8 @@ impl Row {
         unique(&*self.0)?;
         let mut object = serde_json::Map::new();
         for (index, name) in self.columns().enumerate() {
-            let value =
-                to_json(self.0.value(index)?).map_err(|mismatch| unreadable(&*self.0, index, "JSON", mismatch))?;
+            let value = self.0.value(index).map_err(Mismatch::from).and_then(to_json);
+            let value = value.map_err(|mismatch| unreadable(&*self.0, index, "JSON", mismatch))?;
             object.insert(name.to_owned(), value);
         }
         Ok(object.into())

@@ -2,7 +2,7 @@
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError};
 
-use crate::error::{Constraint, ConstraintKind, Error, ErrorKind};
+use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, LOST, NO_COLUMN, SYNTAX};
 
 /// The library's error for one of sqlx.
 pub(super) fn error(error: sqlx::Error) -> Error {
@@ -147,9 +147,14 @@ fn table_of(text: &str) -> Option<String> {
 
 fn advice(number: u16) -> Option<&'static str> {
     Some(match number {
+        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1927 | 4031 => LOST,
+        1064 | 1065 | 1149 => SYNTAX,
+        1054 => NO_COLUMN,
         1146 => "did the migrations run on this database? the message names the database that was searched",
         1046 => "the URL names no database; write one behind the host, as in `mysql://host/database`",
-        1040 | 1203 => "make the pools smaller (`pool_size`), or raise `max_connections` of the server",
+        1040 | 1203 | 1226 => {
+            "make the pools smaller (`pool_size`), or raise `max_connections` (`max_user_connections`) of the server"
+        }
         1129 => "the server blocked this host after many failed connections; `FLUSH HOSTS` lets it in again",
         PACKET_TOO_LARGE => "send less at once, or raise `max_allowed_packet` of the server",
         1461 => {

@@ -30,6 +30,8 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         options,
         dialect: Dialect::MySql,
         runtime_bound: true,
+        place: config.url().to_string(),
+        persistent: config.settings().statement_cache_capacity > 0,
         explain: Box::new(move |error| connect_error(&tried, error)),
     };
     Ok(match session_variables(config)? {
@@ -39,6 +41,8 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
 }
 
 impl Native for MySql {
+    const COUNTS_ANSWERS: bool = true;
+
     fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, MySqlArguments)> {
         Ok((statement.sql(), arguments::arguments(values)?))
     }
@@ -55,9 +59,10 @@ impl Native for MySql {
         errors::error(error)
     }
 
-    fn survives_interruption(answered: bool) -> bool {
-        // sqlx reads the rest of a result, but not that of a PREPARE it was not waiting for any more.
-        answered
+    fn survives_interruption(between_rows: bool) -> bool {
+        // sqlx reads a packet's head and body one after the other: dropped in between, it takes the body for a head.
+        // And it keeps no count of the answers to PREPARE and PING.
+        between_rows
     }
 }
 

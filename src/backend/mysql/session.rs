@@ -25,6 +25,10 @@ impl Connector for SessionConnector {
         self.inner.runtime_bound()
     }
 
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {
         async move {
             let mut connection = self.inner.connect().await?;

@@ -8,6 +8,7 @@ use std::any::Any;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::RwLock;
 use sqlx::encode::IsNull;
@@ -27,9 +28,9 @@ const MOST_VARIANTS: usize = 32;
 /// The letters of the hash. More would make texts longer, fewer would let two lists of types meet.
 const HASH_LETTERS: u32 = 48;
 
-/// The ways in which a text was used so far.
+/// The ways in which a text was used so far, and how often what the server had told was doubted.
 #[derive(Debug, Default)]
-struct Variants(RwLock<Vec<Arc<Variant>>>);
+struct Variants(RwLock<Vec<Arc<Variant>>>, AtomicU32);
 
 /// One way to use a text.
 #[derive(Debug)]
@@ -91,6 +92,13 @@ impl Variants {
 
     fn find(&self, values: &[Value]) -> Option<Arc<Variant>> {
         self.0.read().iter().find(|variant| variant.fits(values)).cloned()
+    }
+
+    /// Forgets what the server told for these values: a column may have another type by now. The server is asked in
+    /// another text next time, because the connections keep its answers.
+    fn doubt(&self, values: &[Value]) {
+        self.0.write().retain(|variant| !variant.fits(values));
+        self.1.fetch_add(1, Ordering::Relaxed);
     }
 
     fn add(&self, variant: Variant) -> Arc<Variant> {
@@ -160,9 +168,12 @@ pub(super) fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlS
             oid: variant.declared[place],
             told: variant.told[place].as_ref(),
         };
-        arguments
-            .add(typed)
-            .map_err(|why| refusal(place, value, &why.to_string()))?;
+        if let Err(why) = arguments.add(typed) {
+            if matches!(value, Value::Untyped(_)) {
+                variants.doubt(values);
+            }
+            return Err(refusal(place, value, &why.to_string()));
+        }
     }
     Ok((variant.sql.clone(), arguments))
 }
@@ -180,9 +191,9 @@ pub(super) fn undeclared(statement: &Statement, values: &[Value]) -> Option<Vec<
 }
 
 /// The text to ask with. It differs from all that are run, and so do the answers to different questions.
-#[cfg_attr(not(test), expect(dead_code, reason = "the caller still asks with the bare text"))]
 pub(super) fn question(statement: &Statement, declared: &[PgTypeInfo]) -> SqlStr {
-    let declared: Vec<u32> = declared.iter().map(number).chain([ASKED]).collect();
+    let doubts = Variants::of(statement).map_or(0, |variants| variants.1.load(Ordering::Relaxed));
+    let declared: Vec<u32> = declared.iter().map(number).chain([ASKED, doubts]).collect();
     spelled(statement.text(), &declared)
 }
 
@@ -210,7 +221,6 @@ pub(super) fn declare(statement: &Statement, values: &[Value], types: &[PgTypeIn
 
 /// Remembers that the server refused the types of this use, so that a `NULL` does not go out under one of them again,
 /// and asks the server anew where it had decided.
-#[cfg_attr(not(test), expect(dead_code, reason = "the caller does not tell yet"))]
 pub(super) fn refused(statement: &Statement, values: &[Value]) {
     let Ok(variants) = Variants::of(statement) else { return };
     let mut all = variants.0.write();

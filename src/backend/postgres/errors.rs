@@ -2,7 +2,7 @@
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
 
-use crate::error::{Constraint, ConstraintKind, Error, ErrorKind};
+use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, LOST, NO_COLUMN, SYNTAX};
 
 /// The library's error for one of sqlx.
 pub(super) fn error(error: sqlx::Error) -> Error {
@@ -101,6 +101,10 @@ fn help(answer: &PgDatabaseError) -> Option<String> {
 
 fn advice(code: &str, message: &str) -> Option<&'static str> {
     Some(match code {
+        "57P01" | "57P02" | "57P04" | "57P05" | "25P03" | "25P04" => LOST,
+        code if code.starts_with("08") => LOST,
+        "42601" => SYNTAX,
+        "42703" => NO_COLUMN,
         "42P01" => "did the migrations run on this database? names are looked up in the schemas of `search_path`",
         "42804" => "give the parameter the type of the column with a cast, as in `:value::the_type`",
         "42883" if message.contains("operator does not exist") => {

@@ -33,17 +33,29 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         options,
         dialect: Dialect::Postgres,
         runtime_bound: true,
+        place: config.url().to_string(),
+        persistent: config.settings().statement_cache_capacity > 0,
         explain: Box::new(move |error| connect_error(&tried, error)),
     }))
 }
 
 impl Native for Postgres {
+    const COUNTS_ANSWERS: bool = true;
+
     fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, PgArguments)> {
         arguments::arguments(statement, values)
     }
 
     fn undeclared(statement: &Statement, values: &[Value]) -> Option<Vec<PgTypeInfo>> {
         arguments::undeclared(statement, values)
+    }
+
+    fn question(statement: &Statement, declared: &[PgTypeInfo]) -> SqlStr {
+        arguments::question(statement, declared)
+    }
+
+    fn refused(statement: &Statement, values: &[Value]) {
+        arguments::refused(statement, values);
     }
 
     fn declare(statement: &Statement, values: &[Value], types: &[PgTypeInfo]) {
@@ -61,7 +73,7 @@ impl Native for Postgres {
         errors::error(error)
     }
 
-    fn survives_interruption(_answered: bool) -> bool {
+    fn survives_interruption(_between_rows: bool) -> bool {
         // sqlx counts the answers that are still to come and reads them before the next call.
         true
     }

@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteError;
 
 use crate::config::Config;
-use crate::error::{Constraint, ConstraintKind, Error, ErrorKind};
+use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, NO_COLUMN, SYNTAX};
 
 /// Another connection wrote since this transaction took its snapshot.
 const BUSY_SNAPSHOT: i32 = 517;
@@ -120,6 +120,8 @@ fn advice(code: i32, message: &str) -> Option<&'static str> {
         (_, 26) => "the file is not a SQLite database",
         (_, 13) => "the disk or the limit of the database is full",
         (787, _) => "a row that is referred to is missing, or is still referred to",
+        _ if message.starts_with("no such column") || message.contains("has no column named") => NO_COLUMN,
+        _ if by_message(message) == ErrorKind::Syntax => SYNTAX,
         _ if message.starts_with("no such table") => {
             "did the migrations run on this database? each file, and each database in memory, has its own tables"
         }

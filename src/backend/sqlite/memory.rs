@@ -54,6 +54,14 @@ impl Connector for MemoryConnector {
         self.inner.runtime_bound()
     }
 
+    fn readers_block_writers(&self) -> bool {
+        true
+    }
+
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {
         Box::pin(async move {
             let mut anchor = self.anchor.lock().await;

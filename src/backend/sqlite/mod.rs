@@ -29,6 +29,8 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         options: connect_options(config)?,
         dialect: Dialect::Sqlite,
         runtime_bound: false,
+        place: config.url().to_string(),
+        persistent: config.settings().statement_cache_capacity > 0,
         explain: Box::new(move |error| connect_error(&explained, error)),
     };
     if config.url().is_memory() {
@@ -39,6 +41,8 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
 }
 
 impl Native for Sqlite {
+    const COUNTS_ANSWERS: bool = false;
+
     fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, SqliteArguments)> {
         Ok((statement.sql(), arguments::arguments(values)?))
     }
@@ -55,7 +59,7 @@ impl Native for Sqlite {
         errors::error(error)
     }
 
-    fn survives_interruption(_answered: bool) -> bool {
+    fn survives_interruption(_between_rows: bool) -> bool {
         // The thread of the connection notices that nobody waits and resets the statement.
         true
     }
@@ -71,7 +75,11 @@ impl RawRow for SqliteRow {
     }
 
     fn type_name(&self, index: usize) -> &str {
-        self.column(index).type_info().name()
+        match self.column(index).type_info().name() {
+            // No column of a table, so nothing was declared.
+            "NULL" => types::class(self, index),
+            declared => declared,
+        }
     }
 
     fn value(&self, index: usize) -> Result<ValueRef<'_>> {

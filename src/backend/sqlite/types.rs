@@ -26,6 +26,17 @@ pub(super) fn value(row: &SqliteRow, index: usize) -> Result<ValueRef<'_>> {
     }
 }
 
+/// The name of the storage class of a value.
+pub(super) fn class(row: &SqliteRow, index: usize) -> &'static str {
+    match value(row, index) {
+        Ok(ValueRef::I64(_)) => "INTEGER",
+        Ok(ValueRef::F64(_)) => "REAL",
+        Ok(ValueRef::Bytes(_)) => "BLOB",
+        Ok(ValueRef::Null) => "NULL",
+        _ => "TEXT",
+    }
+}
+
 /// The type of a value borrows from its handle, and reading consumes the handle.
 fn raw_again(row: &SqliteRow, index: usize) -> Result<SqliteValueRef<'_>> {
     row.try_get_raw(index).map_err(super::errors::error)

@@ -4,6 +4,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Database, Either, Executor, IntoArguments, SqlSafeStr, SqlStr};
+use sqlx_core::database::HasStatementCache;
 use sqlx_core::transaction::TransactionManager;
 
 use crate::backend::{Connector, Done, Offer, RawConnection, Request, Sink};
@@ -12,7 +13,9 @@ use crate::sql::{Dialect, Statement};
 use crate::value::{RawRow, Value};
 
 /// What a database of sqlx must tell about itself.
-pub(crate) trait Native: Database<Row: RawRow, Arguments: IntoArguments<Self>> + Sized {
+pub(crate) trait Native:
+    HasStatementCache + Database<Row: RawRow, Arguments: IntoArguments<Self>> + Sized
+{
     /// The arguments in the driver's own form, and the text to send with them.
     fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, Self::Arguments)>;
 
@@ -22,17 +25,29 @@ pub(crate) trait Native: Database<Row: RawRow, Arguments: IntoArguments<Self>> +
         None
     }
 
+    /// The text to ask with.
+    fn question(statement: &Statement, _declared: &[Self::TypeInfo]) -> SqlStr {
+        statement.sql()
+    }
+
+    /// Takes notice that the server found fault with the statement, perhaps with the types of its values.
+    fn refused(_statement: &Statement, _values: &[Value]) {}
+
     /// Keeps what the server answered, for [`arguments`](Self::arguments).
     fn declare(_statement: &Statement, _values: &[Value], _types: &[Self::TypeInfo]) {}
+
+    /// Whether the driver itself keeps count of the answers that are still to come, so that flushing reads what is left.
+    /// (SQLite's has a thread instead, which also keeps count of savepoints.)
+    const COUNTS_ANSWERS: bool;
 
     fn done(result: &Self::QueryResult) -> Done;
 
     /// The library's error for one of sqlx.
     fn error(error: sqlx::Error) -> crate::error::Error;
 
-    /// Whether a call dropped half-way leaves the connection usable; `answered` tells whether the server's answer
-    /// to the statement itself had begun to arrive.
-    fn survives_interruption(answered: bool) -> bool;
+    /// Whether a call dropped half-way leaves the connection usable; `between_rows` tells that it was dropped while a
+    /// row had been handed out and nothing more was being read.
+    fn survives_interruption(between_rows: bool) -> bool;
 }
 
 /// Makes connections of a database that sqlx knows.
@@ -41,6 +56,10 @@ pub(crate) struct SqlxConnector<DB: Native> {
     pub(crate) dialect: Dialect,
     /// Whether the driver uses the reactor of the runtime (and not a thread of its own).
     pub(crate) runtime_bound: bool,
+    /// The URL, without its password.
+    pub(crate) place: String,
+    /// Whether statements are kept prepared.
+    pub(crate) persistent: bool,
     /// Makes a readable error of one that came while connecting.
     pub(crate) explain: Box<dyn Fn(sqlx::Error) -> crate::error::Error + Send + Sync>,
 }
@@ -60,10 +79,14 @@ where
         self.runtime_bound
     }
 
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {
         Box::pin(async move {
             let connection = self.options.connect().await.map_err(&self.explain)?;
-            Ok(Box::new(SqlxConnection::<DB>::new(connection)) as Box<dyn RawConnection>)
+            Ok(Box::new(SqlxConnection::<DB>::new(connection, self.persistent)) as Box<dyn RawConnection>)
         })
     }
 }
@@ -76,26 +99,25 @@ impl<DB: Native> std::fmt::Debug for SqlxConnector<DB> {
     }
 }
 
-/// Where a call stands, for the case that it is dropped there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Unprepared text is under way; sqlx keeps count of the answers it still has to read.
-    Text,
-    /// A prepared statement is under way.
-    Prepared { answered: bool },
-}
-
 #[derive(Debug)]
 pub(crate) struct SqlxConnection<DB: Native> {
     connection: DB::Connection,
-    phase: Phase,
+    /// Whether statements are kept prepared.
+    persistent: bool,
+    /// How many savepoints of our own are set. sqlx's are used where the driver counts them on its thread; over a socket
+    /// its guard of a cancelled `SAVEPOINT` rolls back the level below.
+    savepoints: usize,
 }
 
+/// Savepoints are numbered from 1, for the level above the transaction.
+const SAVEPOINT: &str = "ebbtide_";
+
 impl<DB: Native> SqlxConnection<DB> {
-    pub(crate) fn new(connection: DB::Connection) -> Self {
+    pub(crate) fn new(connection: DB::Connection, persistent: bool) -> Self {
         Self {
             connection,
-            phase: Phase::Text,
+            persistent,
+            savepoints: 0,
         }
     }
 }
@@ -118,13 +140,34 @@ where
     DB: Native,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
+    async fn run_own(&mut self, sql: SqlStr) -> Result<()> {
+        drain::<DB>(self.connection.fetch_many(sql), &mut Ignore)
+            .await
+            .map(drop)
+    }
+
+    /// Sets a savepoint. It is counted before it is sent, so that a call dropped half-way leaves the count as the server
+    /// will have it.
+    async fn savepoint(&mut self) -> Result<()> {
+        self.savepoints += 1;
+        let sql = own_sql(format!("SAVEPOINT {SAVEPOINT}{}", self.savepoints));
+        self.run_own(sql).await.inspect_err(|_| self.savepoints -= 1)
+    }
+
+    /// Releases the innermost savepoint; counted before it is sent as well.
+    async fn release(&mut self) -> Result<()> {
+        let sql = own_sql(format!("RELEASE SAVEPOINT {SAVEPOINT}{}", self.savepoints));
+        self.savepoints -= 1;
+        self.run_own(sql).await.inspect_err(|_| self.savepoints += 1)
+    }
+
     /// Encodes the values, after asking the server for the types it expects where only it can know them.
     async fn arguments(&mut self, request: Request<'_>) -> Result<(SqlStr, DB::Arguments)> {
         let Request { statement, values } = request;
         if let Some(declared) = DB::undeclared(statement, values) {
-            self.phase = Phase::Prepared { answered: false };
+            let question = DB::question(statement, &declared);
             let prepared = (&mut self.connection)
-                .prepare_with(statement.sql(), &declared)
+                .prepare_with(question, &declared)
                 .await
                 .map_err(DB::error)?;
             if let Some(Either::Left(types)) = sqlx::Statement::parameters(&prepared) {
@@ -135,10 +178,41 @@ where
     }
 
     async fn run_prepared(&mut self, request: Request<'_>, sink: &mut dyn Sink) -> Result<Done> {
+        match self.run_once(request, sink).await {
+            Err(error) if is_stale_plan(&error) => {
+                // The tables behind a kept statement were changed. The server has refused to run it, so outside of a
+                // transaction it can just be prepared anew.
+                self.connection.clear_cached_statements().await.map_err(DB::error)?;
+                if DB::TransactionManager::get_transaction_depth(&self.connection) > 0 {
+                    return Err(error);
+                }
+                self.run_once(request, sink).await
+            }
+            result => result,
+        }
+    }
+
+    async fn run_once(&mut self, request: Request<'_>, sink: &mut dyn Sink) -> Result<Done> {
         let (sql, arguments) = self.arguments(request).await?;
-        self.phase = Phase::Prepared { answered: false };
-        let Self { connection, phase } = self;
-        drain::<DB>(connection.fetch_many(sqlx::query_with(sql, arguments)), phase, sink).await
+        let Self {
+            connection, persistent, ..
+        } = self;
+        let steps = connection.fetch_many(sqlx::query_with(sql, arguments).persistent(*persistent));
+        drain::<DB>(steps, sink)
+            .await
+            .inspect_err(|error| note_refusal::<DB>(error, request))
+    }
+}
+
+/// PostgreSQL keeps no plan whose result has other columns than before.
+fn is_stale_plan(error: &crate::error::Error) -> bool {
+    error.sqlstate() == Some("0A000") && error.message().contains("cached plan")
+}
+
+/// SQLSTATE class 42 is about the text and the types in it.
+fn note_refusal<DB: Native>(error: &crate::error::Error, request: Request<'_>) {
+    if error.sqlstate().is_some_and(|code| code.starts_with("42")) {
+        DB::refused(request.statement, request.values);
     }
 }
 
@@ -147,11 +221,10 @@ type Steps<'a, DB> = BoxStream<'a, Result<Either<<DB as Database>::QueryResult, 
 
 /// Reads an answer to its end. A sink that refuses a row does not stop the reading, so that the connection is left
 /// at rest.
-async fn drain<DB: Native>(mut steps: Steps<'_, DB>, phase: &mut Phase, sink: &mut dyn Sink) -> Result<Done> {
+async fn drain<DB: Native>(mut steps: Steps<'_, DB>, sink: &mut dyn Sink) -> Result<Done> {
     let mut done = Done::default();
     let mut refused = None;
     while let Some(step) = steps.next().await {
-        *phase = Phase::Prepared { answered: true };
         match step.map_err(DB::error)? {
             Either::Left(result) => done.absorb(DB::done(&result)),
             Either::Right(row) => {
@@ -174,9 +247,7 @@ where
     fn run<'a>(&'a mut self, request: Request<'a>, sink: &'a mut dyn Sink) -> BoxFuture<'a, Result<Done>> {
         Box::pin(async move {
             if request.statement.is_script() {
-                self.phase = Phase::Text;
-                let Self { connection, phase } = self;
-                drain::<DB>(connection.fetch_many(request.statement.sql()), phase, sink).await
+                drain::<DB>(self.connection.fetch_many(request.statement.sql()), sink).await
             } else {
                 self.run_prepared(request, sink).await
             }
@@ -186,7 +257,6 @@ where
     fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
         let steps = async move {
             let steps: BoxStream<'a, _> = if request.statement.is_script() {
-                self.phase = Phase::Text;
                 self.connection.fetch_many(request.statement.sql())
             } else {
                 let (sql, arguments) = match self.arguments(request).await {
@@ -195,15 +265,17 @@ where
                 };
                 // Rows are pulled one by one, so the first of them is not seen here: the session marks a stream
                 // as answered when it hands out its first row.
-                self.phase = Phase::Prepared { answered: false };
-                self.connection.fetch_many(sqlx::query_with(sql, arguments))
+                self.connection
+                    .fetch_many(sqlx::query_with(sql, arguments).persistent(self.persistent))
             };
             steps
-                .filter_map(|step| async move {
+                .filter_map(move |step| async move {
                     match step {
                         Ok(Either::Left(_)) => None,
                         Ok(Either::Right(row)) => Some(Ok(Box::new(row) as Box<dyn RawRow>)),
-                        Err(error) => Some(Err(DB::error(error))),
+                        Err(error) => {
+                            Some(Err(DB::error(error)).inspect_err(|error| note_refusal::<DB>(error, request)))
+                        }
                     }
                 })
                 .boxed()
@@ -212,49 +284,48 @@ where
     }
 
     fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Done>> {
-        Box::pin(async move {
-            self.phase = Phase::Text;
-            let Self { connection, phase } = self;
-            drain::<DB>(connection.fetch_many(sql), phase, &mut Ignore).await
-        })
+        Box::pin(async move { drain::<DB>(self.connection.fetch_many(sql), &mut Ignore).await })
     }
 
     fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
-        self.phase = Phase::Text;
         Box::pin(async move {
-            DB::TransactionManager::begin(&mut self.connection, sql)
-                .await
-                .map_err(DB::error)
+            if DB::COUNTS_ANSWERS && self.depth() > 0 {
+                return self.savepoint().await;
+            }
+            let begun = DB::TransactionManager::begin(&mut self.connection, sql).await;
+            begun.map_err(DB::error)
         })
     }
 
     fn commit(&mut self) -> BoxFuture<'_, Result<()>> {
-        self.phase = Phase::Text;
         Box::pin(async move {
-            DB::TransactionManager::commit(&mut self.connection)
-                .await
-                .map_err(DB::error)
+            if self.savepoints > 0 {
+                return self.release().await;
+            }
+            let committed = DB::TransactionManager::commit(&mut self.connection).await;
+            committed.map_err(DB::error)
         })
     }
 
     fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>> {
-        self.phase = Phase::Text;
         Box::pin(async move {
-            // The inner levels are only queued; they leave together with the last one.
-            while self.depth() > depth + 1 {
-                DB::TransactionManager::start_rollback(&mut self.connection);
+            if depth > 0 && self.savepoints >= depth {
+                // The names count the levels, so this is one round trip for any number of them.
+                self.savepoints = depth - 1;
+                let sql = format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}{depth}; RELEASE SAVEPOINT {SAVEPOINT}{depth}");
+                return self.run_own(own_sql(sql)).await;
             }
-            if self.depth() > depth {
-                DB::TransactionManager::rollback(&mut self.connection)
-                    .await
-                    .map_err(DB::error)?;
+            self.savepoints = 0;
+            while self.depth() > depth {
+                let undone = DB::TransactionManager::rollback(&mut self.connection).await;
+                undone.map_err(DB::error)?;
             }
             Ok(())
         })
     }
 
     fn depth(&self) -> usize {
-        DB::TransactionManager::get_transaction_depth(&self.connection)
+        DB::TransactionManager::get_transaction_depth(&self.connection) + self.savepoints
     }
 
     fn reset(&mut self) -> BoxFuture<'_, Result<()>> {
@@ -267,16 +338,23 @@ where
         })
     }
 
+    fn settle(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.connection.flush().await.map_err(DB::error)?;
+            if DB::COUNTS_ANSWERS {
+                Ok(())
+            } else {
+                self.connection.ping().await.map_err(DB::error)
+            }
+        })
+    }
+
     fn ping(&mut self) -> BoxFuture<'_, Result<()>> {
-        self.phase = Phase::Text;
         Box::pin(async move { self.connection.ping().await.map_err(DB::error) })
     }
 
-    fn interrupted(&self, answered: bool) -> bool {
-        match self.phase {
-            Phase::Text => true,
-            Phase::Prepared { answered: before } => DB::survives_interruption(before || answered),
-        }
+    fn interrupted(&self, between_rows: bool) -> bool {
+        DB::survives_interruption(between_rows)
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {

@@ -1,6 +1,21 @@
 //! The cases. Each file here holds one `cases! { … }` block; it is named twice below, and a test asserts that none
 //! is forgotten.
 
+mod budget;
+mod cancellation;
+mod closing;
+mod failure;
+mod force_rollback;
+mod hooks;
+mod lifecycle;
+mod messages;
+mod pool;
+mod queries;
+mod runtimes;
+mod streams;
+mod tasks;
+mod transactions;
+mod types;
 
 use std::fs;
 use std::path::Path;
@@ -13,6 +28,21 @@ use crate::support::Case;
 type File = (&'static str, fn() -> Vec<Case>);
 
 const LISTED: &[File] = &[
+    ("budget", budget::cases),
+    ("failure", failure::cases),
+    ("messages", messages::cases),
+    ("pool", pool::cases),
+    ("runtimes", runtimes::cases),
+    ("closing", closing::cases),
+    ("hooks", hooks::cases),
+    ("lifecycle", lifecycle::cases),
+    ("queries", queries::cases),
+    ("types", types::cases),
+    ("streams", streams::cases),
+    ("tasks", tasks::cases),
+    ("transactions", transactions::cases),
+    ("cancellation", cancellation::cases),
+    ("force_rollback", force_rollback::cases),
 ];
 
 /// Every case of every file.

@@ -1,0 +1,45 @@
+//! How long to measure.
+
+use std::time::Duration;
+
+/// How much time a case is given.
+#[derive(Debug)]
+pub(crate) struct Effort {
+    quick: bool,
+}
+
+impl Effort {
+    /// `cargo bench` passes `--bench`; `cargo test` does not, and then only a few calls are tried.
+    pub(crate) fn from_arguments() -> Self {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let given = |name: &str| arguments.iter().any(|argument| argument == name);
+        Self {
+            quick: given("--quick") || given("--test") || !given("--bench"),
+        }
+    }
+
+    /// Whether the figures are worth a verdict.
+    pub(crate) fn verdicts(&self) -> bool {
+        !self.quick
+    }
+
+    /// How long one contender runs before the next has its turn.
+    pub(crate) fn turn(&self) -> Duration {
+        Duration::from_millis(if self.quick { 0 } else { 12 })
+    }
+
+    /// How long a case lasts in all.
+    pub(crate) fn case(&self) -> Duration {
+        Duration::from_millis(if self.quick { 0 } else { 3_500 })
+    }
+
+    /// The fewest rounds of a case.
+    pub(crate) fn rounds(&self) -> usize {
+        if self.quick { 1 } else { 11 }
+    }
+
+    /// How many rows are streamed: the records of the table, so many times.
+    pub(crate) fn stream_factor(&self) -> i64 {
+        if self.quick { 1 } else { 100 }
+    }
+}

@@ -1,0 +1,481 @@
+//! The pool: its limits, its queue, its numbers.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use ebbtide::{AssertSqlSafe, Connection, Database, ErrorKind, PoolStatus};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::backends::Backend;
+use crate::support::{Proxy, Test, cases};
+
+/// Longer than anything here takes, and shorter than the time limit of a test.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+
+/// A URL with more options.
+pub(crate) fn with(url: &str, options: &str) -> String {
+    let sign = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{sign}{options}")
+}
+
+/// A connected database with these options in its URL.
+pub(crate) async fn open(t: &Test, options: &str) -> Database {
+    Database::connect(with(&t.url(), options)).await.unwrap()
+}
+
+/// Waits, with a limit, for something that happens elsewhere.
+pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(10), "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Polls a future so many times, each time after it asked for it, and drops it if it is not finished then.
+pub(crate) async fn polled<F: Future>(future: F, times: usize) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut left = times;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Polls a future once and keeps it.
+pub(crate) async fn poll_once<F: Future>(future: &mut Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}
+
+/// A connection in use by a task of its own.
+pub(crate) struct Held {
+    release: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Held {
+    /// Gives the connection back, and waits until it is.
+    pub(crate) async fn release(self) {
+        drop(self.release);
+        self.task.await.unwrap();
+    }
+}
+
+/// Has a task take a connection and keep it.
+pub(crate) async fn hold(database: &Database) -> Held {
+    let database = database.clone();
+    let (ready, is_ready) = oneshot::channel();
+    let (release, released) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        let connection = database.connection();
+        one(&connection).await.unwrap();
+        ready.send(()).unwrap();
+        let _ = released.await;
+        drop(connection);
+    });
+    is_ready.await.expect("the task holds a connection");
+    Held { release, task }
+}
+
+pub(crate) async fn one(connection: &Connection) -> ebbtide::Result<i64> {
+    connection.fetch_value("select 1", ()).await
+}
+
+/// A task that asks for a connection and uses it once.
+pub(crate) fn asker(database: &Database) -> JoinHandle<ebbtide::Result<i64>> {
+    let database = database.clone();
+    tokio::spawn(async move { database.fetch_value("select 1", ()).await })
+}
+
+/// A connected database whose connections know in which order they were opened, and how many were.
+pub(crate) async fn numbered(t: &Test, url: &str) -> (Database, Arc<AtomicUsize>) {
+    let opened = Arc::new(AtomicUsize::new(0));
+    let (count, backend) = (Arc::clone(&opened), t.backend());
+    let database = Database::new(url).unwrap().after_connect(move |connection| {
+        let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+        Box::pin(async move {
+            let sql = match backend {
+                Backend::Postgres => format!("set ebbtide.number = '{number}'"),
+                Backend::Mysql => format!("set @number = {number}"),
+                _ => format!("pragma cache_size = {number}"),
+            };
+            connection.execute(AssertSqlSafe(sql)).await?;
+            Ok(())
+        })
+    });
+    Database::connect(&database).await.unwrap();
+    (database, opened)
+}
+
+/// Which of the numbered connections a statement runs on.
+fn number_sql(t: &Test) -> &'static str {
+    match t.backend() {
+        Backend::Postgres => "select current_setting('ebbtide.number')::bigint",
+        Backend::Mysql => "select cast(@number as signed)",
+        _ => "select cache_size from pragma_cache_size",
+    }
+}
+
+pub(crate) fn numbers(status: PoolStatus) -> (usize, usize, usize, usize) {
+    (status.size, status.idle, status.in_use, status.waiting)
+}
+
+cases! {
+    async fn pool_opens_no_more_than_its_limit_and_the_rest_wait(t: Test) {
+        let (database, opened) = numbered(&t, &with(&t.url(), "pool_size=2&max_overflow=1")).await;
+        assert_eq!(database.status().unwrap().limit, 3);
+        let (in_use, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let tasks: Vec<_> = (0..20)
+            .map(|_| {
+                let (database, in_use, most) = (database.clone(), Arc::clone(&in_use), Arc::clone(&most));
+                tokio::spawn(async move {
+                    for _ in 0..5 {
+                        let connection = database.connection();
+                        one(&connection).await.unwrap();
+                        most.fetch_max(in_use.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        tokio::task::yield_now().await;
+                        assert!(database.status().unwrap().size <= 3);
+                        in_use.fetch_sub(1, Ordering::SeqCst);
+                        drop(connection);
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert!(most.load(Ordering::SeqCst) <= 3, "{most:?}");
+        assert!(opened.load(Ordering::SeqCst) >= 2, "twenty tasks need more than one connection: {opened:?}");
+    }
+
+    async fn pool_overflow_is_closed_when_it_comes_back(t: Test) {
+        let (database, opened) = numbered(&t, &with(&t.url(), "pool_size=1&max_overflow=2")).await;
+        let held = [hold(&database).await, hold(&database).await, hold(&database).await];
+        assert_eq!(numbers(database.status().unwrap()), (3, 0, 3, 0));
+        let waiting = asker(&database);
+        until("someone waits", || database.status().unwrap().waiting == 1).await;
+        let [first, second, third] = held;
+        first.release().await;
+        // The one that waits gets it, instead of having it closed and another one opened.
+        assert_eq!(waiting.await.unwrap().unwrap(), 1);
+        assert_eq!(opened.load(Ordering::SeqCst), 3);
+        second.release().await;
+        third.release().await;
+        assert_eq!(numbers(database.status().unwrap()), (1, 1, 0, 0));
+        one(&database.connection()).await.unwrap();
+        assert_eq!(opened.load(Ordering::SeqCst), 3, "the one that is kept is used");
+    }
+
+    #[only(postgres, mysql)]
+    async fn pool_overflow_ends_on_the_server_too(t: Test) {
+        let proxy = Proxy::start(&t.url());
+        let database = Database::connect(with(&proxy.url(), "pool_size=1&max_overflow=1")).await.unwrap();
+        let (first, second) = (hold(&database).await, hold(&database).await);
+        assert_eq!(proxy.open_connections(), 2);
+        first.release().await;
+        second.release().await;
+        until("the surplus connection is closed", || proxy.open_connections() == 1).await;
+        assert_eq!(proxy.connections(), 2);
+    }
+
+    async fn pool_uses_the_connection_used_last(t: Test) {
+        let (database, _) = numbered(&t, &t.url()).await;
+        let sql = number_sql(&t);
+        let first = hold(&database).await;
+        let second = hold(&database).await;
+        let third = hold(&database).await;
+        assert_eq!(numbers(database.status().unwrap()), (3, 0, 3, 0));
+        third.release().await;
+        first.release().await;
+        second.release().await;
+        for _ in 0..3 {
+            assert_eq!(database.fetch_value::<i64>(sql, ()).await.unwrap(), 2, "the one given back last comes first");
+        }
+        let second = hold(&database).await;
+        assert_eq!(database.fetch_value::<i64>(sql, ()).await.unwrap(), 1);
+        second.release().await;
+    }
+
+    async fn pool_one_sequential_user_keeps_exactly_one_connection(t: Test) {
+        let (database, opened) = numbered(&t, &t.url()).await;
+        database.execute(t.sql("create table {things} (n {int})"), ()).await.unwrap();
+        for n in 0..20_i64 {
+            database.execute(t.sql("insert into {things} values (:n)"), ebbtide::params! { n }).await.unwrap();
+            let connection = database.connection();
+            one(&connection).await.unwrap();
+            drop(connection);
+            let transaction = database.transaction().await.unwrap();
+            transaction.execute(t.sql("insert into {things} values (:n)"), ebbtide::params! { n }).await.unwrap();
+            if n % 2 == 0 { transaction.commit().await.unwrap() } else { transaction.rollback().await.unwrap() }
+            let error = database.execute("select no_such_column", ()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UndefinedObject, "{error:?}");
+            let sum = database.transaction().run(async |inner| inner.fetch_value::<i64>("select 1", ()).await);
+            assert_eq!(sum.await.unwrap(), 1);
+        }
+        assert_eq!(opened.load(Ordering::SeqCst), 1);
+        assert_eq!(numbers(database.status().unwrap()), (1, 1, 0, 0));
+    }
+
+    async fn pool_one_sequential_user_who_drops_transactions_and_streams_keeps_one_connection_too(t: Test) {
+        use futures::TryStreamExt as _;
+        let (database, opened) = numbered(&t, &t.url()).await;
+        database.execute(t.sql("create table {things} (n {int})"), ()).await.unwrap();
+        for _ in 0..10 {
+            let transaction = database.transaction().await.unwrap();
+            transaction.execute(t.sql("insert into {things} values (1)"), ()).await.unwrap();
+            drop(transaction);
+            let count: i64 = database.fetch_value(t.sql("select count(*) from {things}"), ()).await.unwrap();
+            assert_eq!(count, 0, "the dropped transaction was rolled back first");
+            let mut rows = database.iterate("select 1 as one union select 2 union select 3", ());
+            assert!(rows.try_next().await.unwrap().is_some());
+            drop(rows);
+        }
+        assert_eq!(one(&database.connection()).await.unwrap(), 1);
+        assert_eq!(opened.load(Ordering::SeqCst), 1, "{:?}", database.status());
+    }
+
+    async fn pool_levels_dropped_together_leave_the_outer_one_open(t: Test) {
+        let database = open(&t, "pool_size=1").await;
+        database.execute(t.sql("create table {things} (n {int})"), ()).await.unwrap();
+        let insert = || t.sql("insert into {things} values (1)");
+        for _ in 0..5 {
+            let outer = database.transaction().await.unwrap();
+            outer.execute(insert(), ()).await.unwrap();
+            let levels = [
+                database.transaction().await.unwrap(),
+                database.transaction().await.unwrap(),
+                database.transaction().await.unwrap(),
+            ];
+            levels[2].execute(insert(), ()).await.unwrap();
+            // The innermost first, as variables are.
+            for level in levels.into_iter().rev() {
+                drop(level);
+            }
+            outer.execute(insert(), ()).await.unwrap();
+            outer.commit().await.unwrap();
+        }
+        let count: i64 = database.fetch_value(t.sql("select count(*) from {things}"), ()).await.unwrap();
+        assert_eq!(count, 10, "two of the outer ones each, none of the inner ones");
+    }
+
+    async fn pool_tells_its_numbers(t: Test) {
+        let database = open(&t, "pool_size=2&max_overflow=1").await;
+        assert_eq!(numbers(database.status().unwrap()), (1, 1, 0, 0));
+        let first = hold(&database).await;
+        assert_eq!(numbers(database.status().unwrap()), (1, 0, 1, 0));
+        let second = hold(&database).await;
+        let third = hold(&database).await;
+        assert_eq!(numbers(database.status().unwrap()), (3, 0, 3, 0));
+        let waiting = [asker(&database), asker(&database)];
+        until("two wait", || database.status().unwrap().waiting == 2).await;
+        assert_eq!(numbers(database.status().unwrap()), (3, 0, 3, 2));
+        first.release().await;
+        for waiting in waiting {
+            waiting.await.unwrap().unwrap();
+        }
+        second.release().await;
+        third.release().await;
+        let status = database.status().unwrap();
+        assert_eq!((numbers(status), status.limit), ((2, 2, 0, 0), 3));
+    }
+
+    async fn pool_serves_in_the_order_of_asking(t: Test) {
+        let database = open(&t, "pool_size=1").await;
+        let held = hold(&database).await;
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for n in 0..10 {
+            let (database, order) = (database.clone(), Arc::clone(&order));
+            tasks.push(tokio::spawn({
+                let database = database.clone();
+                async move {
+                    let connection = database.connection();
+                    one(&connection).await.unwrap();
+                    order.lock().unwrap().push(n);
+                }
+            }));
+            until("it waits", || database.status().unwrap().waiting == n + 1).await;
+        }
+        held.release().await;
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), (0..10).collect::<Vec<_>>());
+    }
+
+    async fn pool_time_out_names_who_asks_and_who_holds(t: Test) {
+        let database = open(&t, "pool_size=2&pool_timeout=150ms").await;
+        let connection = database.connection();
+        let (held_at, _) = (line!(), connection.fetch_value::<i64>("select 1", ()).await.unwrap());
+        let held = hold(&database).await;
+        let other = database.clone();
+        let asker = tokio::spawn(async move { (line!(), other.fetch_value::<i64>("select 1", ()).await) });
+        let (asked_at, answer) = asker.await.unwrap();
+        let error = answer.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        let text = error.to_string();
+        let place = |line: u32| format!("at {}:{line}:", file!());
+        assert!(text.contains("150ms"), "the limit: {text}");
+        assert!(text.contains("all 2 are in use and 1 caller"), "how full it is: {text}");
+        let (asking, holding) = text.split_once("held by").expect("the holders are named");
+        assert!(asking.contains("asked for by task ") && asking.contains(&place(asked_at)), "{text}");
+        assert!(holding.contains("thread ") && holding.contains(&place(held_at)), "{text}");
+        assert!(holding.contains("task ") && holding.matches(file!()).count() == 2, "both holders: {text}");
+        assert!(text.contains("help:") && text.contains("`pool_size`") && text.contains("`pool_timeout`"), "{text}");
+        drop(connection);
+        held.release().await;
+        // Nothing was lost by waiting in vain.
+        let again = [hold(&database).await, hold(&database).await];
+        assert_eq!(numbers(database.status().unwrap()), (2, 0, 2, 0));
+        for held in again {
+            held.release().await;
+        }
+    }
+
+    async fn pool_replaces_connections_past_their_age(t: Test) {
+        let (database, opened) = numbered(&t, &with(&t.url(), "pool_recycle=300ms")).await;
+        let start = Instant::now();
+        one(&database.connection()).await.unwrap();
+        assert!(opened.load(Ordering::SeqCst) == 1 || start.elapsed() >= Duration::from_millis(300));
+        tokio::time::sleep(Duration::from_millis(320)).await;
+        let before = opened.load(Ordering::SeqCst);
+        let number: i64 = database.fetch_value(number_sql(&t), ()).await.unwrap();
+        assert_eq!(number, i64::try_from(before).unwrap() + 1, "a new connection");
+        assert_eq!(database.status().unwrap().size, 1);
+        // One in use is left alone until it is given back, and closed then.
+        let connection = database.connection();
+        one(&connection).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(320)).await;
+        one(&connection).await.unwrap();
+        drop(connection);
+        assert_eq!(database.status().unwrap().size, 0);
+    }
+
+    async fn pool_closes_connections_that_rest_too_long(t: Test) {
+        let (database, opened) = numbered(&t, &with(&t.url(), "idle_timeout=100ms")).await;
+        let (first, second) = (hold(&database).await, hold(&database).await);
+        first.release().await;
+        until("the resting one is closed", || database.status().unwrap().size == 1).await;
+        // The one in use is not idle.
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        assert_eq!(numbers(database.status().unwrap()), (1, 0, 1, 0));
+        second.release().await;
+        until("no connection is left", || database.status().unwrap().size == 0).await;
+        assert_eq!(one(&database.connection()).await.unwrap(), 1);
+        assert_eq!(opened.load(Ordering::SeqCst), 3);
+    }
+
+    #[only(sqlite_memory)]
+    async fn u6_a_database_in_memory_outlives_each_of_its_connections(t: Test) {
+        let database = open(&t, "idle_timeout=50ms&pool_recycle=60ms").await;
+        database.execute("create table thing (n int)", ()).await.unwrap();
+        database.execute("insert into thing values (7)", ()).await.unwrap();
+        until("no connection is left", || database.status().unwrap().size == 0).await;
+        assert_eq!(database.fetch_value::<i64>("select n from thing", ()).await.unwrap(), 7);
+        database.disconnect().await.unwrap();
+        Database::connect(&database).await.unwrap();
+        let error = database.execute("select n from thing", ()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UndefinedObject, "it ends with the pool: {error:?}");
+    }
+
+    async fn pool_cancelled_callers_in_the_queue_lose_nothing(t: Test) {
+        let database = open(&t, "pool_size=1").await;
+        for round in 0..20 {
+            let held = hold(&database).await;
+            let askers: Vec<_> = (0..10).map(|_| asker(&database)).collect();
+            until("they wait", || database.status().unwrap().waiting == 10).await;
+            // Some are cancelled while they wait, some about when their turn comes, some never.
+            for asker in askers.iter().step_by(3) {
+                asker.abort();
+            }
+            let releasing = tokio::spawn(held.release());
+            for asker in askers.iter().skip(1).step_by(3) {
+                if round % 2 == 0 {
+                    tokio::task::yield_now().await;
+                }
+                asker.abort();
+            }
+            releasing.await.unwrap();
+            for (index, asker) in askers.into_iter().enumerate() {
+                match asker.await {
+                    Ok(answer) => assert_eq!(answer.unwrap(), 1),
+                    Err(cancelled) => assert!(cancelled.is_cancelled() && index % 3 < 2),
+                }
+            }
+            let answer = timeout(LONG, asker(&database)).await.expect("no connection was lost");
+            assert_eq!(answer.unwrap().unwrap(), 1);
+            assert_eq!(numbers(database.status().unwrap()), (1, 1, 0, 0));
+        }
+    }
+
+    async fn pool_a_caller_cancelled_just_when_its_turn_came_passes_it_on(t: Test) {
+        let database = open(&t, "pool_size=1").await;
+        let held = hold(&database).await;
+        let second;
+        {
+            let mut first = pin!(database.fetch_value::<i64>("select 1", ()).into_future());
+            assert!(poll_once(&mut first).await.is_pending());
+            second = asker(&database);
+            until("both wait", || database.status().unwrap().waiting == 2).await;
+            held.release().await;
+            // The first was handed the connection and never looks; it is dropped at the end of this block.
+            assert_eq!(numbers(database.status().unwrap()), (1, 0, 1, 1));
+            assert!(!second.is_finished());
+        }
+        assert_eq!(timeout(LONG, second).await.expect("it was passed on").unwrap().unwrap(), 1);
+        assert_eq!(timeout(LONG, asker(&database)).await.unwrap().unwrap().unwrap(), 1);
+        assert_eq!(numbers(database.status().unwrap()), (1, 1, 0, 0));
+    }
+
+    async fn pool_cancelling_at_any_point_of_opening_loses_no_place(t: Test) {
+        let database = open(&t, "pool_size=2&lazy=true").await;
+        for polls in 0..40 {
+            let held = hold(&database).await;
+            // The second place: a connection is opened for this call.
+            let _ = polled(database.fetch_value::<i64>("select 1", ()).into_future(), polls).await;
+            let (first, second) = (held, timeout(LONG, hold(&database)).await.expect("no place was lost"));
+            assert_eq!(database.status().unwrap().size, 2);
+            first.release().await;
+            second.release().await;
+            database.disconnect().await.unwrap();
+            Database::connect(&database).await.unwrap();
+        }
+    }
+
+    #[only(postgres, mysql)]
+    async fn pool_cancelling_while_the_server_keeps_silent_loses_no_place(t: Test) {
+        let proxy = Proxy::start(&t.url());
+        let database = Database::connect(with(&proxy.url(), "pool_size=1&lazy=true")).await.unwrap();
+        proxy.pause();
+        for _ in 0..3 {
+            let cancelled = timeout(Duration::from_millis(50), database.fetch_value::<i64>("select 1", ())).await;
+            assert!(cancelled.is_err());
+            assert_eq!(database.status().unwrap().size, 0);
+        }
+        // One that waits for the place of another that is cancelled while connecting gets it.
+        let connecting = asker(&database);
+        until("it connects", || database.status().unwrap().in_use == 1).await;
+        let waiting = asker(&database);
+        until("it waits", || database.status().unwrap().waiting == 1).await;
+        connecting.abort();
+        assert!(connecting.await.unwrap_err().is_cancelled());
+        proxy.resume();
+        assert_eq!(timeout(LONG, waiting).await.unwrap().unwrap().unwrap(), 1);
+        assert_eq!(numbers(database.status().unwrap()), (1, 1, 0, 0));
+        until("the cancelled ones are closed", || proxy.open_connections() == 1).await;
+    }
+}
