@@ -75,13 +75,13 @@ impl Connection {
     /// ```
     pub fn share<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         let Ok(Target::Connection(anchor) | Target::Guard(anchor)) = &self.target else {
-            return Chain::current().enter(Vec::new()).run(future);
+            return Chain::current().share(Vec::new()).run(future);
         };
         let pin = Pin::Shared {
             ground: anchor.node.ground.id,
             anchor: Arc::downgrade(anchor),
         };
-        Chain::current().enter(vec![pin]).run(future)
+        Chain::current().share(vec![pin]).run(future)
     }
 }
 

@@ -321,20 +321,17 @@ impl fmt::Display for Error {
     }
 }
 
+/// For people too: `fn main() -> ebbtide::Result<()>` and `unwrap` print it.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_struct("Error");
-        out.field("kind", &self.0.kind).field("message", &self.0.message);
-        if let Some(help) = &self.0.help {
-            out.field("help", help);
-        }
+        write!(f, "{:?}: {}", self.0.kind, self.0.message)?;
         if let Some(code) = &self.0.code {
-            out.field("sqlstate", code);
+            write!(f, " [{code}]")?;
         }
-        if let Some(constraint) = &self.0.constraint {
-            out.field("constraint", constraint);
+        if let Some(help) = &self.0.help {
+            write!(f, "\n  help: {help}")?;
         }
-        out.finish_non_exhaustive()
+        Ok(())
     }
 }
 
@@ -354,7 +351,12 @@ impl From<std::convert::Infallible> for Error {
 /// (a letter too many, too few, wrong, or swapped with its neighbour), or one in three letters of a long word.
 pub(crate) fn nearest<'c>(wanted: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let wanted: Vec<char> = wanted.chars().flat_map(char::to_lowercase).collect();
-    let limit = (wanted.len() / 3).max(2).min(wanted.len().saturating_sub(1));
+    // In a short word two slips leave little of it.
+    let limit = if wanted.len() <= 5 {
+        1
+    } else {
+        (wanted.len() / 3).max(2)
+    };
     candidates
         .into_iter()
         .map(|candidate| {

@@ -39,7 +39,7 @@ impl Overrides {
         }
         let chain = Chain::current();
         let map = self.map.lock();
-        chain.owners().find_map(|(owner, pins)| {
+        chain.inherited().find_map(|(owner, pins)| {
             let guard = map
                 .get(&owner)
                 .and_then(|overrides| overrides.last())

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use sqlx::SqlStr;
+use tokio::runtime::Handle;
 
 use crate::backend::{Done, FromRow, Offer, Sink};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,8 +25,8 @@ use crate::value::{FromValue, IntoParams, Row, deserialize_row};
 ///
 /// Dropping the future stops waiting for the answer. Whether the server runs the statement is then unknown; its
 /// connection is read to the end of the answer or thrown away, and never answers another caller with these rows. Inside
-/// a transaction, the transaction stays usable where the driver allows it, and fails with
-/// [`ErrorKind::TransactionEnded`] where it does not (MySQL, if the statement was being prepared).
+/// a transaction, the transaction stays usable on PostgreSQL and SQLite, and fails with
+/// [`ErrorKind::TransactionEnded`] on MySQL, whose driver cannot read on after it was interrupted.
 #[must_use = "a query does nothing until it is awaited"]
 pub struct Query<S> {
     plan: Result<Plan>,
@@ -111,6 +112,14 @@ impl Query<ExecuteMany> {
 pub(crate) fn work(target: &Target, sql: &SqlStr, params: impl IntoParams, asker: Asker) -> Result<Work> {
     let template = target.ground().templates.get(sql.as_str())?;
     let bound = template.bind(params.into_params()?)?;
+    if template.statements() > 1 && !bound.values.is_empty() {
+        let message = format!(
+            "a text with parameters holds one statement, and this one holds {}",
+            template.statements()
+        );
+        return Err(Error::new(ErrorKind::Parameter, message)
+            .help("send them one by one, in a transaction if they belong together"));
+    }
     Ok(Work { template, bound, asker })
 }
 
@@ -206,7 +215,7 @@ pub(crate) fn undecodable<T>(error: sqlx::Error) -> Error {
         other => other.to_string(),
     };
     Error::new(ErrorKind::Decode, format!("{}: {message}", std::any::type_name::<T>()))
-        .help("compare the fields of the type with the columns and their SQL types; a column that can be NULL needs an Option")
+        .help("compare the fields of the type with the columns and their SQL types: a column that can be NULL needs an Option, and sqlx wants integers of the column's own width, which `.deserialize()` converts")
         .with_source(error)
 }
 
@@ -291,7 +300,10 @@ impl Plan {
     async fn run(self, sink: &mut dyn Sink) -> Result<Done> {
         match self.statements {
             Statements::One(work) => self.target.run(&work, sink).await,
-            Statements::Many(template, batch) => run_many(&self.target, &template, batch, sink, self.asker).await,
+            // Boxed, as is everything rare on this path: the future of a single statement is small without it.
+            Statements::Many(template, batch) => {
+                Box::pin(run_many(&self.target, &template, batch, sink, self.asker)).await
+            }
         }
     }
 }
@@ -334,15 +346,19 @@ async fn run_many(
     Ok(done)
 }
 
-async fn limited<T>(
-    limit: Option<Duration>,
+pub(crate) async fn limited<T>(
+    limit: Duration,
     place: &'static Location<'static>,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let Some(limit) = limit else { return work.await };
+    if Handle::try_current().is_err() {
+        let message = format!("what was begun at {place} has a time limit, which needs a tokio runtime");
+        return Err(Error::new(ErrorKind::Connect, message)
+            .help("run it in `#[tokio::main]`, `#[tokio::test]`, a task, or `Handle::block_on`"));
+    }
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
-        Err(_) => Err(Error::new(ErrorKind::Timeout, format!("the statement at {place} took longer than {limit:?}"))
+        Err(_) => Err(Error::new(ErrorKind::Timeout, format!("what was begun at {place} took longer than {limit:?}"))
             .help("whether the server ran it is unknown; raise `.timeout(…)` or `statement_timeout`, or make the statement quicker")),
     }
 }
@@ -362,7 +378,10 @@ impl<S: 'static> Query<S> {
             let plan = self.plan?;
             let place = plan.asker.place;
             let limit = self.timeout.or(plan.target.ground().settings.statement_timeout);
-            let done = limited(limit, place, plan.run(&mut sink)).await?;
+            let done = match limit {
+                None => plan.run(&mut sink).await?,
+                Some(limit) => Box::pin(limited(limit, place, plan.run(&mut sink))).await?,
+            };
             finish(sink, done, place)
         })
     }

@@ -37,9 +37,18 @@ pub struct RowStream<T = Row> {
 }
 
 enum State {
-    Open(Arc<StreamCore>),
+    Open(Reader),
     /// The statement could not even be prepared.
     Failed(Option<Error>),
+}
+
+/// The one who reads a stream; when it is dropped, nobody wants the rest.
+struct Reader(Arc<StreamCore>);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 impl RowStream {
@@ -54,7 +63,7 @@ impl RowStream {
             Ok(StreamCore::new(target, work))
         });
         let state = match opened {
-            Ok(core) => State::Open(core),
+            Ok(core) => State::Open(Reader(core)),
             Err(error) => State::Failed(Some(error)),
         };
         Self { state, decode: Ok }
@@ -91,7 +100,8 @@ impl<T> Stream for RowStream<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut self.state {
-            State::Open(core) => core
+            State::Open(reader) => reader
+                .0
                 .poll_next(context)
                 .map(|row| row.map(|row| row.and_then(self.decode))),
             State::Failed(error) => Poll::Ready(error.take().map(Err)),

@@ -5,6 +5,7 @@ use std::future::{Future, IntoFuture};
 use std::ops::Deref;
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
@@ -12,7 +13,8 @@ use crate::config::IsolationLevel;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::pool::Asker;
-use crate::session::{Anchor, BeginOptions, Chain, Finish, Guard, Mode, Target};
+use crate::query::limited;
+use crate::session::{Anchor, BeginOptions, Chain, Finish, Guard, Mode, Owner, Target};
 
 /// A transaction about to begin: await it for a guard, or give it a closure with [`run`](Self::run).
 ///
@@ -24,6 +26,7 @@ pub struct Begin {
     target: Result<Target>,
     options: BeginOptions,
     asker: Asker,
+    timeout: Option<Duration>,
 }
 
 impl Begin {
@@ -32,6 +35,7 @@ impl Begin {
             target,
             options: BeginOptions::default(),
             asker: Asker::at(place),
+            timeout: None,
         }
     }
 
@@ -79,6 +83,23 @@ impl Begin {
         self
     }
 
+    /// Gives up after `limit` with [`Timeout`](crate::ErrorKind::Timeout); waiting for a connection counts. The
+    /// default is the setting `statement_timeout`, which is unset. It limits the beginning, not the transaction.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    async fn begin(self, closure: bool, owner: Owner, chain: &Chain) -> Result<Arc<Anchor>> {
+        let target = self.target?;
+        let limit = self.timeout.or(target.ground().settings.statement_timeout);
+        let begun = target.begin(self.options, closure, owner, chain, self.asker);
+        match limit {
+            Some(limit) => limited(limit, self.asker.place, begun).await,
+            None => begun.await,
+        }
+    }
+
     /// With `true`, the transaction is rolled back at its end also where it is committed.
     pub fn force_rollback(mut self, on: bool) -> Self {
         self.options.rollback_only = on;
@@ -91,6 +112,10 @@ impl Begin {
     /// This is the form to prefer: the transaction is bound to the closure's own future. Two of them joined are two
     /// independent transactions on two connections; joined inside another transaction they are two savepoints, one
     /// after the other. Plain `database.…` calls inside the closure run in its transaction.
+    ///
+    /// The closure is written `async |transaction| …`, not `|transaction| async move …`. Where its last expression is
+    /// `Ok(…)`, the compiler wants to be told the error type: write `async |transaction| -> ebbtide::Result<()> { … }` or
+    /// `Ok::<_, MyError>(…)`. Any error type will do that has `From<ebbtide::Error>`.
     ///
     /// # Errors
     ///
@@ -118,10 +143,7 @@ impl Begin {
         let chain = Chain::current();
         let scope = chain.enter(Vec::new());
         let place = self.asker.place;
-        let anchor = self
-            .target?
-            .begin(self.options, true, scope.owner(), &chain, self.asker)
-            .await?;
+        let anchor = self.begin(true, scope.owner(), &chain).await?;
         let guard = Guard::new(anchor);
         let transaction = Transaction {
             connection: Connection::new(Target::Guard(guard.anchor())),
@@ -158,10 +180,7 @@ impl IntoFuture for Begin {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let chain = Chain::current();
-            let anchor = self
-                .target?
-                .begin(self.options, false, chain.innermost(), &chain, self.asker)
-                .await?;
+            let anchor = self.begin(false, chain.innermost(), &chain).await?;
             let guard = Guard::new(anchor);
             Ok(Transaction {
                 connection: Connection::new(Target::Guard(guard.anchor())),
@@ -183,7 +202,7 @@ impl fmt::Debug for Begin {
 ///
 /// It has the verbs of [`Connection`]. Dropped before [`commit`](Self::commit) or [`rollback`](Self::rollback), it rolls
 /// back before anyone else uses the connection. Moved to another task, it takes its binding along at its first use
-/// there.
+/// there. Its clone is a [`Connection`], a second handle that does not end it.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {

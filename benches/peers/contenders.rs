@@ -1,7 +1,7 @@
 //! Those who compete, and the tables they work on.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ebbtide::{AssertSqlSafe, Config, Database};
+use ebbtide::{AssertSqlSafe, Database};
 use sqlx::pool::PoolOptions;
 use sqlx::{ConnectOptions, Pool};
 
@@ -26,11 +26,7 @@ pub(crate) struct Contenders<P: Peer> {
 impl<P: Peer> Contenders<P> {
     /// Connects and fills the tables.
     pub(crate) async fn new(url: &str) -> Outcome<Self> {
-        let mut config = Config::from_url(url)?;
-        for (name, value) in P::settings() {
-            config = config.server_setting(name, value);
-        }
-        let database = Database::connect(config).await?;
+        let database = Database::connect(P::config(url)?).await?;
         drop_tables(&database).await?;
         for (table, columns) in TABLES.iter().zip([P::ITEMS, P::RECORDS, P::ENTRIES]) {
             let sql = format!("CREATE TABLE {table} {columns}");

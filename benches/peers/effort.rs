@@ -6,6 +6,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Effort {
     quick: bool,
+    /// Only what has one of these words in its name; without any, everything.
+    words: Vec<String>,
 }
 
 impl Effort {
@@ -15,7 +17,17 @@ impl Effort {
         let given = |name: &str| arguments.iter().any(|argument| argument == name);
         Self {
             quick: given("--quick") || given("--test") || !given("--bench"),
+            words: arguments
+                .iter()
+                .filter(|argument| !argument.starts_with('-'))
+                .cloned()
+                .collect(),
         }
+    }
+
+    /// Whether a case is to run: `cargo bench -- point rows` chooses.
+    pub(crate) fn wants(&self, case: &str) -> bool {
+        self.words.is_empty() || self.words.iter().any(|word| case.contains(word))
     }
 
     /// Whether the figures are worth a verdict.

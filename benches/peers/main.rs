@@ -33,7 +33,10 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .map_err(Failure::from)
-        .and_then(|runtime| runtime.block_on(all(&effort, processor)));
+        .and_then(|runtime| match cases::stream::Alone::from_environment() {
+            Some(alone) => runtime.block_on(alone.run()),
+            None => runtime.block_on(all(&effort, processor)),
+        });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -81,13 +84,26 @@ fn file(folder: &Path) -> String {
 async fn backend<P: Peer>(url: &str, effort: &Effort, report: &mut Report) -> Outcome {
     report.backend(P::SHOWN);
     let contenders = Contenders::<P>::new(url).await?;
-    // First, while the memory of the process is still small.
-    cases::stream::run(&contenders, effort, report).await?;
-    cases::point::run(&contenders, effort, report).await?;
-    cases::point::run_crowded(&contenders, effort, report).await?;
-    cases::transaction::run(&contenders, effort, report).await?;
-    cases::ambient::run(&contenders, effort, report).await?;
-    cases::rows::run(&contenders, effort, report).await?;
-    cases::batch::run(&contenders, effort, report).await?;
+    if effort.wants("stream") {
+        cases::stream::run::<P>(url, effort, report).await?;
+    }
+    if effort.wants("point") {
+        cases::point::run(&contenders, effort, report).await?;
+    }
+    if effort.wants("crowd") {
+        cases::point::run_crowded(&contenders, effort, report).await?;
+    }
+    if effort.wants("transaction") {
+        cases::transaction::run(&contenders, effort, report).await?;
+    }
+    if effort.wants("ambient") {
+        cases::ambient::run(&contenders, effort, report).await?;
+    }
+    if effort.wants("rows") {
+        cases::rows::run(&contenders, effort, report).await?;
+    }
+    if effort.wants("batch") {
+        cases::batch::run(&contenders, effort, report).await?;
+    }
     contenders.end().await
 }

@@ -3,8 +3,12 @@
 use std::future::Future;
 
 use chrono::{DateTime, Utc};
+use ebbtide::{Config, SslMode};
 use futures::TryStreamExt;
 use serde::Deserialize;
+use sqlx::mysql::MySqlSslMode;
+use sqlx::postgres::PgSslMode;
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, Database, Pool};
 
 use crate::Outcome;
@@ -63,9 +67,10 @@ pub(crate) trait Peer: Database {
     /// The same for begin, insert, commit, where a figure is asked for.
     const COMMITTED: Option<f64>;
 
+    /// How sqlx connects.
     fn options(url: &str) -> Outcome<Options<Self>>;
-    /// What all contenders set alike, as settings of the library.
-    fn settings() -> &'static [(&'static str, &'static str)];
+    /// The same for the library: no contender has an advantage here.
+    fn config(url: &str) -> Outcome<Config>;
 
     fn item(connection: &mut Self::Connection, id: i64) -> impl Future<Output = sqlx::Result<Item>> + Send;
     fn item_pooled(pool: &Pool<Self>, id: i64) -> impl Future<Output = sqlx::Result<Item>> + Send;
@@ -167,12 +172,16 @@ impl Peer for sqlx::Postgres {
 
     fn options(url: &str) -> Outcome<Options<Self>> {
         let options: Options<Self> = url.parse()?;
-        Ok(options.options(Self::settings().iter().copied()))
+        // Neither encryption nor waiting for the disk at a commit may hide everything else.
+        Ok(options
+            .ssl_mode(PgSslMode::Disable)
+            .options([("synchronous_commit", "off")]))
     }
 
-    fn settings() -> &'static [(&'static str, &'static str)] {
-        // A commit must not wait for the disk, which would hide everything else.
-        &[("synchronous_commit", "off")]
+    fn config(url: &str) -> Outcome<Config> {
+        Ok(Config::from_url(url)?
+            .ssl_mode(SslMode::Disable)
+            .server_setting("synchronous_commit", "off"))
     }
 
     operations!(sqlx::Postgres, "$1", "$2");
@@ -189,11 +198,12 @@ impl Peer for sqlx::MySql {
     const COMMITTED: Option<f64> = None;
 
     fn options(url: &str) -> Outcome<Options<Self>> {
-        Ok(url.parse()?)
+        let options: Options<Self> = url.parse()?;
+        Ok(options.ssl_mode(MySqlSslMode::Disabled))
     }
 
-    fn settings() -> &'static [(&'static str, &'static str)] {
-        &[]
+    fn config(url: &str) -> Outcome<Config> {
+        Ok(Config::from_url(url)?.ssl_mode(SslMode::Disable))
     }
 
     operations!(sqlx::MySql, "?", "?");
@@ -212,13 +222,13 @@ impl Peer for sqlx::Sqlite {
         let options: Options<Self> = url.parse()?;
         Ok(options
             .create_if_missing(true)
-            .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
-            .synchronous(sqlx::sqlite::SqliteSynchronous::Normal))
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal))
     }
 
-    fn settings() -> &'static [(&'static str, &'static str)] {
+    fn config(url: &str) -> Outcome<Config> {
         // The library opens a file this way by itself.
-        &[]
+        Ok(Config::from_url(url)?)
     }
 
     operations!(sqlx::Sqlite, "?", "?");

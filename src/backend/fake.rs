@@ -187,6 +187,10 @@ impl RawConnection for FakeConnection {
         Box::pin(async move { self.call("reset", "reset", Some(0)).await })
     }
 
+    fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(async move { Ok(true) })
+    }
+
     fn settle(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move { self.call("settle", "settle", None).await })
     }

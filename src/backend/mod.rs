@@ -126,6 +126,9 @@ pub(crate) trait RawConnection: Send {
     /// Ends whatever transaction raw SQL may have left open, in one round trip.
     fn reset(&mut self) -> BoxFuture<'_, Result<()>>;
 
+    /// Whether the transaction is still open on the server. Asked where an error may have ended it unsaid.
+    fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>>;
+
     /// Reads what is left of a call that was dropped half-way. It may itself be dropped and called again.
     fn settle(&mut self) -> BoxFuture<'_, Result<()>>;
 

@@ -66,13 +66,15 @@ pub struct Settings {
     pub ssl_key: Option<PathBuf>,
     /// The isolation level of transactions that ask for none. Default `None`: the server's own.
     pub isolation_level: Option<IsolationLevel>,
-    /// Whether statements are shown as they run. Default false.
+    /// Whether statements are shown on standard error as they end, with the time they took; never their values. Default
+    /// false.
     pub echo: bool,
-    /// Whether the pool shows what it does. Default false.
+    /// Whether the pool shows on standard error when it opens and closes connections and lets callers wait. Default false.
     pub echo_pool: bool,
     /// Whether all work happens in one transaction that is rolled back at the end. Default false.
     pub force_rollback: bool,
-    /// Whether the connection of `force_rollback` lives on a thread of its own. Default false.
+    /// Whether the connection of `force_rollback` lives on a thread of its own. Default false. Not available yet:
+    /// connecting with it is an error.
     pub full_isolation: bool,
     /// Whether `connect` leaves reaching the server to the first statement. Default false.
     pub lazy: bool,

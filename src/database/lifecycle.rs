@@ -1,5 +1,7 @@
 //! Connecting and disconnecting, which are counted.
 
+use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
 
 use super::{Core, Database, IntoDatabase};
@@ -44,10 +46,15 @@ impl Database {
     /// # Cancel safety
     ///
     /// Dropped half-way, nothing was connected or counted.
-    pub async fn connect(source: impl IntoDatabase) -> Result<Self> {
-        let database = source.into_database()?;
-        database.core.connect().await?;
-        Ok(database)
+    #[track_caller]
+    pub fn connect<S: IntoDatabase>(source: S) -> impl Future<Output = Result<Self>> + Send + use<S> {
+        let asker = Asker::at(Location::caller());
+        let database = source.into_database();
+        async move {
+            let database = database?;
+            database.core.connect(asker).await?;
+            Ok(database)
+        }
     }
 
     /// Counts down, and closes the pool with the last; returns `true` if it did.
@@ -78,7 +85,7 @@ impl Database {
 }
 
 impl Core {
-    async fn connect(&self) -> Result<()> {
+    async fn connect(&self, asker: Asker) -> Result<()> {
         let _changing = self.changing.lock().await;
         {
             let mut state = self.state.write();
@@ -91,16 +98,22 @@ impl Core {
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
+        if settings.full_isolation {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "`full_isolation` is not available in this version",
+            )
+            .help("`force_rollback` works without it, within one tokio runtime"));
+        }
         let connector = backend::connector(&self.config)?;
         self.hooks.run_on_connect().await?;
         let dialect = connector.dialect();
         let pool = Pool::new(connector, limits(&settings), self.hooks.prepare());
-        if !settings.lazy {
-            let asker = Asker::at(std::panic::Location::caller());
-            if let Err(error) = pool.acquire(asker).await {
-                pool.close().await;
-                return Err(error);
-            }
+        if !settings.lazy
+            && let Err(error) = pool.acquire(asker).await
+        {
+            pool.close().await;
+            return Err(error);
         }
         let templates = Arc::new(TemplateCache::new(dialect, TEMPLATES));
         let ground = |sandbox| {
@@ -163,6 +176,7 @@ fn limits(settings: &Settings) -> Limits {
         lifetime: settings.pool_recycle,
         idle: settings.idle_timeout,
         check_after: settings.health_check_after,
+        echo: settings.echo_pool,
     }
 }
 

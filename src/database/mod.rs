@@ -134,11 +134,15 @@ impl Database {
         let Ok(bound) = ground.bound(&chain) else {
             return Connection::failed(ended);
         };
-        let anchor = match bound {
+        let anchor = match bound.filter(|anchor| !anchor.opening) {
             // A closure's transaction is not found from below by a task outside of the closure, to which the connection
             // may be moved; so the connection is that transaction's.
             Some(anchor) if !matches!(anchor.node.kind, Kind::Transaction { .. }) || anchor.node.in_closure() => anchor,
-            Some(anchor) => Anchor::new(anchor.node.base()),
+            Some(anchor) => {
+                let base = Anchor::new(anchor.node.base());
+                base.bind_below(&anchor);
+                base
+            }
             None => {
                 let anchor = ground.connection(asker);
                 anchor.bind(chain.innermost());
@@ -188,7 +192,7 @@ impl Database {
             })
             .into_iter()
             .collect();
-        chain.enter(pins).run(future)
+        chain.share(pins).run(future)
     }
 }
 
@@ -196,7 +200,7 @@ verbs!(Database);
 
 fn not_connected() -> Error {
     Error::new(ErrorKind::NotConnected, "the database is not connected")
-        .help("await `Database::connect(…)` before using it, and use it before the last `disconnect`")
+        .help("await `Database::connect(&database)` (or `connect(url)`) before using it, and use it before the last `disconnect`")
 }
 
 impl fmt::Debug for Database {

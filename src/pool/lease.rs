@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sqlx::SqlSafeStr;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::state::Idle;
-use super::{CLEANUP_LIMIT, Pool, SETTLE_LIMIT};
+use super::{CLEANUP_LIMIT, Pool, REST_LIMIT, SETTLE_LIMIT};
 use crate::backend::RawConnection;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -68,7 +68,8 @@ impl Lease {
             return Err(lost("the tokio runtime that opened this connection has ended"));
         }
         if self.flight != Flight::None {
-            self.settle().await?;
+            // Boxed because it is rare, and every statement's future has room for this one.
+            Box::pin(self.settle()).await?;
         }
         self.raw()
     }
@@ -109,7 +110,10 @@ impl Lease {
 
     /// Has `sql` run once no more than `depth` levels are open, to restore a setting of the session.
     pub(crate) fn undo_at(&mut self, depth: usize, sql: &'static str) {
-        self.undo = Some((depth, sql));
+        // The outermost is what must be restored in the end.
+        if self.undo.is_none_or(|(at, _)| depth < at) {
+            self.undo = Some((depth, sql));
+        }
     }
 
     /// Restores what was set for the levels above `depth`.
@@ -161,22 +165,6 @@ impl Lease {
         self.raw()?.ping().await?;
         self.mark(Flight::None);
         Ok(())
-    }
-
-    pub(super) fn age(&self) -> Duration {
-        self.idle.as_ref().map_or(Duration::ZERO, |idle| idle.born.elapsed())
-    }
-
-    pub(super) fn rest(&self) -> Duration {
-        self.idle.as_ref().map_or(Duration::ZERO, |idle| idle.since.elapsed())
-    }
-
-    /// Whether a connection was found dead while this one rested.
-    pub(super) fn is_doubtful(&self) -> bool {
-        let doubted = self.pool.state.lock().doubted;
-        self.idle
-            .as_ref()
-            .is_some_and(|idle| doubted.is_some_and(|when| idle.since < when))
     }
 
     /// Throws a connection away that was found dead. Whatever killed it may have killed those that rest too.
@@ -238,7 +226,16 @@ impl Drop for Lease {
             self.discard();
             return;
         }
-        self.pool.state.lock().cleaning(self.holder, self.handle.id());
+        // A rollback takes a round trip; how long a statement still takes, or how many rows of a stream are left, nobody
+        // knows. A new connection is soon made, so nobody waits long for such a one.
+        let limit = if self.flight == Flight::Rows {
+            REST_LIMIT
+        } else {
+            CLEANUP_LIMIT
+        };
+        if self.flight != Flight::Statement {
+            self.pool.state.lock().cleaning(self.holder, self.handle.id());
+        }
         // Cleaned on its own runtime. If that is gone, the future is dropped at once, and with it the connection.
         let mut lease = Self {
             idle: self.idle.take(),
@@ -251,7 +248,7 @@ impl Drop for Lease {
             cleaning: true,
         };
         self.handle.spawn(async move {
-            if matches!(timeout(CLEANUP_LIMIT, lease.clean()).await, Ok(Ok(()))) {
+            if matches!(timeout(limit, lease.clean()).await, Ok(Ok(()))) {
                 lease.cleaned();
             }
         });

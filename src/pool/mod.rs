@@ -15,7 +15,10 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot::Receiver;
+use tokio::sync::oneshot::error::RecvError;
 use tokio::task::AbortHandle;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::backend::{Connector, RawConnection};
@@ -27,6 +30,9 @@ pub(crate) use who::{Asker, Who};
 
 /// How long saying good-bye, or cleaning a connection, may take before it is thrown away.
 pub(crate) const CLEANUP_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long reading the rest of a dropped stream may take, when its connection goes back to the pool.
+pub(crate) const REST_LIMIT: Duration = Duration::from_millis(100);
 
 /// How long the rest of a cancelled statement's answer may take to read, while someone waits for its connection.
 pub(crate) const SETTLE_LIMIT: Duration = Duration::from_secs(10);
@@ -43,6 +49,8 @@ pub(crate) struct Limits {
     pub(crate) lifetime: Option<Duration>,
     pub(crate) idle: Option<Duration>,
     pub(crate) check_after: Duration,
+    /// Whether openings, closings and waiting are shown on standard error.
+    pub(crate) echo: bool,
 }
 
 /// The pool in numbers.
@@ -98,25 +106,54 @@ impl Pool {
     pub(crate) async fn acquire(self: &Arc<Self>, asker: Asker) -> Result<Lease> {
         let handle = Handle::try_current().map_err(|_| no_runtime(asker))?;
         let home = self.home(&handle);
+        // What happens rarely is boxed: the future of every statement has room for this one.
         loop {
-            let take = self.state.lock().take(home, handle.id(), asker);
-            let lease = match take {
+            let now = Instant::now();
+            let take = self.state.lock().take(home, handle.id(), asker, now);
+            match take {
                 Take::Closed => return Err(closed()),
-                Take::Idle(idle, holder) => Lease::new(idle, holder, handle.clone(), self),
+                Take::Idle { idle, holder, doubtful } => {
+                    let expired = self.expired(&idle, now);
+                    let rested = now.duration_since(idle.since) > self.limits.check_after;
+                    let mut lease = Lease::new(idle, holder, handle.clone(), self);
+                    if expired {
+                        lease.discard();
+                    } else if !(rested || doubtful) || Box::pin(self.answers(&mut lease)).await {
+                        return Ok(lease);
+                    }
+                }
                 Take::Permit { evicted } => {
                     drop(evicted);
-                    return self.open(Permit::new(self), home, &handle, asker).await;
+                    return Box::pin(self.open(Permit::new(self), home, &handle, asker)).await;
                 }
-                Take::Wait(turn) => match timeout(self.limits.acquire, turn).await {
-                    Ok(Ok(Grant::Lease(lease))) => lease.on(&handle),
-                    Ok(Ok(Grant::Permit(permit))) => return self.open(permit, home, &handle, asker).await,
-                    Ok(Err(_)) => return Err(closed()),
-                    Err(_) => return Err(self.starved(asker)),
-                },
-            };
-            if let Some(lease) = self.checked(lease).await {
-                return Ok(lease);
+                Take::Wait(turn) => {
+                    return match Box::pin(self.wait(turn, asker)).await {
+                        // It was in use a moment ago.
+                        Ok(Ok(Grant::Lease(lease))) => Ok(lease.on(&handle)),
+                        Ok(Ok(Grant::Permit(permit))) => Box::pin(self.open(permit, home, &handle, asker)).await,
+                        Ok(Err(_)) => Err(closed()),
+                        Err(_) => Err(self.starved(asker)),
+                    };
+                }
             }
+        }
+    }
+
+    fn expired(&self, idle: &Idle, now: Instant) -> bool {
+        let limit = self.limits.lifetime;
+        limit.is_some_and(|limit| now.duration_since(idle.born) > limit)
+    }
+
+    /// Waits in the queue.
+    async fn wait(&self, turn: Receiver<Grant>, asker: Asker) -> Result<Result<Grant, RecvError>, Elapsed> {
+        self.say(|| format!("{asker} waits for a connection"));
+        timeout(self.limits.acquire, turn).await
+    }
+
+    /// The setting `echo_pool`: what happens, on standard error.
+    fn say(&self, what: impl FnOnce() -> String) {
+        if self.limits.echo {
+            eprintln!("ebbtide: {}: {:?}", what(), self.status());
         }
     }
 
@@ -144,36 +181,32 @@ impl Pool {
             Err(_) => return Err(self.silent()),
         };
         let mut state = self.state.lock();
-        let holder = state.hold(asker);
+        let holder = state.hold(asker, Instant::now());
         let lives = state.life(home);
         drop(state);
         permit.used();
+        self.say(|| format!("a connection was opened for {asker}"));
         Ok(Lease::new(Idle::new(raw, home, lives), holder, handle.clone(), self))
     }
 
-    /// The lease, unless it is too old or gives no sign of life after a long rest.
-    async fn checked(&self, mut lease: Lease) -> Option<Lease> {
-        if self.limits.lifetime.is_some_and(|limit| lease.age() > limit) {
+    /// Whether a connection gives a sign of life; if not, it is thrown away.
+    async fn answers(&self, lease: &mut Lease) -> bool {
+        let answered = timeout(self.limits.connect, lease.ping()).await;
+        let lives = matches!(answered, Ok(Ok(())));
+        if !lives {
             lease.discard();
-            return None;
         }
-        if lease.rest() > self.limits.check_after || lease.is_doubtful() {
-            let answered = timeout(self.limits.connect, lease.ping()).await;
-            if !matches!(answered, Ok(Ok(()))) {
-                lease.discard();
-                return None;
-            }
-        }
-        Some(lease)
+        lives
     }
 
     /// Takes back a connection at rest: for the first in the queue, for the idle list, or to be closed.
-    fn take_back(&self, idle: Idle, holder: usize, handle: &Handle) {
-        let expired = self.limits.lifetime.is_some_and(|limit| idle.born.elapsed() > limit);
-        let Some(this) = self.this.upgrade() else { return };
-        let lease = |idle, holder| Lease::new(idle, holder, handle.clone(), &this);
-        let surplus = self.state.lock().put(idle, holder, expired, lease);
+    fn take_back(self: &Arc<Self>, idle: Idle, holder: usize, handle: &Handle) {
+        let now = Instant::now();
+        let expired = self.expired(&idle, now);
+        let lease = |idle, holder| Lease::new(idle, holder, handle.clone(), self);
+        let surplus = self.state.lock().put(idle, holder, expired, now, lease);
         if let Some(idle) = surplus {
+            self.say(|| "a connection is closed".to_owned());
             farewell(idle.raw, handle);
             self.vacate();
         }
@@ -215,7 +248,7 @@ impl Pool {
         Error::new(
             ErrorKind::Timeout,
             format!(
-                "no connection became free within {limit:?}: all {} are in use and {} callers wait; asked for by {asker}; {holders}",
+                "no connection became free within {limit:?}: all {} are in use and {} wait; asked for by {asker}; {holders}",
                 status.limit,
                 status.waiting + 1
             ),

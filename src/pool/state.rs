@@ -1,6 +1,6 @@
 //! What the pool knows, and what it decides. No I/O and no clock but the age of what it holds.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,7 +61,12 @@ pub(super) enum Grant {
 
 /// The answer to someone who asks for a connection.
 pub(super) enum Take {
-    Idle(Idle, usize),
+    Idle {
+        idle: Idle,
+        holder: usize,
+        /// Whether a connection was found dead while this one rested.
+        doubtful: bool,
+    },
     /// Open one; if this makes room by closing an idle connection of another runtime, here it is.
     Permit {
         evicted: Option<Idle>,
@@ -107,7 +112,8 @@ pub(super) struct State {
     limit: usize,
     /// Connections that are open, or being opened.
     open: usize,
-    shelves: HashMap<Home, Shelf>,
+    /// Few, so that looking through them is quicker than hashing.
+    shelves: Vec<(Home, Shelf)>,
     waiting: VecDeque<Waiter>,
     holders: Vec<Option<Holder>>,
     vacant: Vec<usize>,
@@ -122,7 +128,7 @@ impl State {
             size,
             limit: size + overflow,
             open: 0,
-            shelves: HashMap::new(),
+            shelves: Vec::new(),
             waiting: VecDeque::new(),
             holders: Vec::new(),
             vacant: Vec::new(),
@@ -131,13 +137,26 @@ impl State {
         }
     }
 
-    pub(super) fn take(&mut self, home: Home, runtime: runtime::Id, asker: Asker) -> Take {
+    fn shelf(&self, home: Home) -> Option<&Shelf> {
+        self.shelves
+            .iter()
+            .find_map(|(known, shelf)| (*known == home).then_some(shelf))
+    }
+
+    fn shelf_mut(&mut self, home: Home) -> Option<&mut Shelf> {
+        self.shelves
+            .iter_mut()
+            .find_map(|(known, shelf)| (*known == home).then_some(shelf))
+    }
+
+    pub(super) fn take(&mut self, home: Home, runtime: runtime::Id, asker: Asker, now: Instant) -> Take {
         if self.closed {
             return Take::Closed;
         }
-        if let Some(idle) = self.shelves.get_mut(&home).and_then(|shelf| shelf.idle.pop_back()) {
-            let holder = self.hold(asker);
-            return Take::Idle(idle, holder);
+        if let Some(idle) = self.shelf_mut(home).and_then(|shelf| shelf.idle.pop_back()) {
+            let doubtful = self.doubted.is_some_and(|when| idle.since < when);
+            let holder = self.hold(asker, now);
+            return Take::Idle { idle, holder, doubtful };
         }
         self.waiting.retain(|waiter| !waiter.turn.is_closed());
         // One that is being cleaned here is free sooner than a new one is open; however the cleaning ends, it serves
@@ -156,7 +175,8 @@ impl State {
         // The oldest idle connection of another runtime makes room.
         let oldest = self
             .shelves
-            .values_mut()
+            .iter_mut()
+            .map(|(_, shelf)| shelf)
             .filter(|shelf| !shelf.idle.is_empty())
             .min_by_key(|shelf| shelf.idle[0].since);
         if let Some(shelf) = oldest.filter(|_| !soon) {
@@ -177,10 +197,10 @@ impl State {
     }
 
     /// Enters a holder, for the report of a full pool.
-    pub(super) fn hold(&mut self, asker: Asker) -> usize {
+    pub(super) fn hold(&mut self, asker: Asker, now: Instant) -> usize {
         let holder = Some(Holder {
             asker,
-            since: Instant::now(),
+            since: now,
             cleaning: None,
         });
         if let Some(free) = self.vacant.pop() {
@@ -204,12 +224,16 @@ impl State {
         mut idle: Idle,
         holder: usize,
         expired: bool,
+        now: Instant,
         lease: impl Fn(Idle, usize) -> Lease,
     ) -> Option<Idle> {
         self.release(holder);
-        if self.closed || expired || !self.shelves.contains_key(&idle.home) {
+        idle.since = Instant::now();
+        if self.closed || expired || self.shelf(idle.home).is_none() {
             return Some(idle);
         }
+        // It was in use just now, whoever gets it next.
+        idle.since = now;
         while let Some(waiter) = self.waiting.pop_front() {
             if waiter.turn.is_closed() {
                 continue;
@@ -219,7 +243,7 @@ impl State {
                 self.waiting.push_front(waiter);
                 return Some(idle);
             }
-            let holder = self.hold(waiter.asker);
+            let holder = self.hold(waiter.asker, now);
             match waiter.turn.send(Grant::Lease(lease(idle, holder))) {
                 Err(Grant::Lease(refused)) => {
                     self.release(holder);
@@ -231,8 +255,7 @@ impl State {
         if self.open > self.size {
             return Some(idle);
         }
-        idle.since = Instant::now();
-        if let Some(shelf) = self.shelves.get_mut(&idle.home) {
+        if let Some(shelf) = self.shelf_mut(idle.home) {
             shelf.idle.push_back(idle);
         }
         None
@@ -253,11 +276,19 @@ impl State {
 
     /// Whether connections of this home were not watched yet; from now on they have a shelf, and are.
     pub(super) fn unwatched(&mut self, home: Home) -> bool {
-        !std::mem::replace(&mut self.shelves.entry(home).or_default().watched, true)
+        if let Some(shelf) = self.shelf_mut(home) {
+            return !std::mem::replace(&mut shelf.watched, true);
+        }
+        let new = Shelf {
+            watched: true,
+            ..Shelf::default()
+        };
+        self.shelves.push((home, new));
+        true
     }
 
     pub(super) fn watched(&mut self, home: Home, watch: AbortHandle) {
-        if let Some(shelf) = self.shelves.get_mut(&home) {
+        if let Some(shelf) = self.shelf_mut(home) {
             shelf.watch = Some(watch);
         }
     }
@@ -265,7 +296,7 @@ impl State {
     /// Tells whether the runtime of a home still runs.
     pub(super) fn life(&self, home: Home) -> Arc<AtomicBool> {
         // Without a shelf it has ended, or the pool was closed, while the connection was being opened.
-        self.shelves.get(&home).map_or_else(
+        self.shelf(home).map_or_else(
             || Arc::new(AtomicBool::new(self.closed)),
             |shelf| Arc::clone(&shelf.lives),
         )
@@ -274,22 +305,23 @@ impl State {
     /// A runtime has ended: its connections are of no use to anyone.
     pub(super) fn runtime_ended(&mut self, home: Home) -> Vec<Idle> {
         if home == Home::Any {
-            if let Some(kept) = self.shelves.get_mut(&home) {
+            if let Some(kept) = self.shelf_mut(home) {
                 kept.watched = false;
                 kept.watch = None;
             }
             return Vec::new();
         }
-        let Some(ended) = self.shelves.remove(&home) else {
+        let Some(place) = self.shelves.iter().position(|(known, _)| *known == home) else {
             return Vec::new();
         };
+        let (_, ended) = self.shelves.swap_remove(place);
         ended.lives.store(false, Ordering::Release);
         ended.idle.into()
     }
 
     /// Takes out the idle connections that have rested since before `deadline`.
     pub(super) fn rested_since(&mut self, home: Home, deadline: Instant) -> Vec<Idle> {
-        let Some(kept) = self.shelves.get_mut(&home) else {
+        let Some(kept) = self.shelf_mut(home) else {
             return Vec::new();
         };
         let count = kept.idle.iter().take_while(|idle| idle.since <= deadline).count();
@@ -297,7 +329,7 @@ impl State {
     }
 
     pub(super) fn oldest(&self, home: Home) -> Option<Instant> {
-        self.shelves.get(&home)?.idle.front().map(|idle| idle.since)
+        self.shelf(home)?.idle.front().map(|idle| idle.since)
     }
 
     /// Closes the pool for good. What it kept is returned, so that it ends outside of the lock.
@@ -306,7 +338,7 @@ impl State {
         self.waiting.clear();
         let mut idle = Vec::new();
         let mut watches = Vec::new();
-        for (_, shelf) in self.shelves.drain() {
+        for (_, shelf) in self.shelves.drain(..) {
             watches.extend(shelf.watch);
             idle.extend(shelf.idle);
         }
@@ -315,7 +347,7 @@ impl State {
     }
 
     pub(super) fn status(&self) -> PoolStatus {
-        let idle: usize = self.shelves.values().map(|shelf| shelf.idle.len()).sum();
+        let idle: usize = self.shelves.iter().map(|(_, shelf)| shelf.idle.len()).sum();
         let waiting = self.waiting.iter().filter(|waiter| !waiter.turn.is_closed()).count();
         PoolStatus {
             size: self.open,

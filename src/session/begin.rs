@@ -2,10 +2,12 @@
 
 use std::panic::Location;
 use std::sync::Arc;
+use std::task::Poll;
 
 use sqlx::{SqlSafeStr, SqlStr};
 use tokio::sync::OwnedMutexGuard;
 
+use super::echo::Echo;
 use super::node::{Child, Leaving};
 use super::{Chain, Ended, Finish, Kind, Node, Owner, Wire};
 use crate::backend::support::sqlx::own_sql;
@@ -112,6 +114,13 @@ impl BeginOptions {
             )
             .help("ask for it where the outermost transaction begins"));
         }
+        if self.mode.is_some() || self.deferrable {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a nested transaction cannot be immediate, exclusive or deferrable",
+            )
+            .help("ask for it where the outermost transaction begins"));
+        }
         if self.read_only && dialect == Dialect::MySql {
             return Err(unsupported(
                 dialect,
@@ -155,7 +164,14 @@ impl Node {
         let _under_way = self.enter(chain.innermost(), asker, "beginning a transaction");
         let dialect = self.ground.dialect();
         let mut wire = self.lock(chain, asker).await?;
+        if !closure {
+            // Siblings in the same task get their turn while this is under way, so that a second guard beside this one
+            // is refused always, and not only when the server is slow. (Not before the lock: the place in the queue is
+            // that of the first poll.)
+            yield_once().await;
+        }
         let level = self.wired();
+        let echo = Echo::start(&self.ground);
         let Some(lease) = wire.lease() else {
             return Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up"));
         };
@@ -188,6 +204,7 @@ impl Node {
         if options.read_only {
             read_only(lease, dialect, level.depth).await?;
         }
+        echo.end(if level.depth == 0 { "BEGIN" } else { "SAVEPOINT" }, None);
         Ok(level.open(self, wire, options.rollback_only, closure, owner, asker))
     }
 
@@ -235,6 +252,7 @@ impl Node {
         place: &'static Location<'static>,
     ) -> Result<()> {
         let asker = Asker::at(place);
+        let _under_way = self.enter(chain.innermost(), asker, "ending a transaction");
         self.usable()?;
         self.innermost(asker)?;
         let mut wire = self.lock(chain, asker).await?;
@@ -249,6 +267,7 @@ impl Node {
         } else {
             how
         };
+        let echo = Echo::start(&self.ground);
         let _leaving = Leaving(self);
         let mut held = std::mem::replace(&mut *wire, Wire::Gone);
         drop(wire);
@@ -256,6 +275,13 @@ impl Node {
             Some(lease) => self.finish_on(lease, how, failed).await,
             None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
         };
+        let what = match (how, self.depth) {
+            (Finish::Commit, 1) => "COMMIT",
+            (Finish::Commit, _) => "RELEASE SAVEPOINT",
+            (Finish::Rollback, 1) => "ROLLBACK",
+            (Finish::Rollback, _) => "ROLLBACK TO SAVEPOINT",
+        };
+        echo.end(what, result.as_ref().err());
         self.state.lock().ended = Some(match &result {
             Ok(()) if how == Finish::Commit => Ended::Committed(place),
             // Whether a commit was done when the connection broke, nobody knows.
@@ -316,6 +342,19 @@ impl Node {
             }
         }
     }
+}
+
+/// Lets the other futures of the task run once.
+async fn yield_once() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Makes the level just begun read-only.

@@ -22,7 +22,7 @@ impl Bindings {
     pub(crate) fn find(&self, ground: u64, chain: &Chain) -> Result<Option<Arc<Anchor>>> {
         let map = (self.count.load(Ordering::Acquire) > 0).then(|| self.map.lock());
         for (owner, pins) in chain.owners() {
-            let bound = map.as_ref().and_then(|map| map.get(&owner));
+            let bound = owner.and_then(|owner| map.as_ref()?.get(&owner));
             if let Some(anchor) = bound.and_then(|bound| bound.iter().rev().find_map(Weak::upgrade)) {
                 return Ok(Some(anchor));
             }
@@ -45,6 +45,13 @@ impl Bindings {
     pub(crate) fn bind(&self, owner: Owner, anchor: &Arc<Anchor>) {
         let mut map = self.map.lock();
         map.entry(owner).or_default().push(Arc::downgrade(anchor));
+        self.count.store(map.len(), Ordering::Release);
+    }
+
+    /// Binds a connection below the transaction that an owner has on it.
+    pub(crate) fn bind_below(&self, owner: Owner, anchor: &Arc<Anchor>) {
+        let mut map = self.map.lock();
+        map.entry(owner).or_default().insert(0, Arc::downgrade(anchor));
         self.count.store(map.len(), Ordering::Release);
     }
 

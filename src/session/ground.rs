@@ -22,7 +22,18 @@ pub(crate) struct Ground {
     /// The open streams, where they keep others from writing.
     streams: Option<Mutex<Vec<Weak<StreamCore>>>>,
     /// Whether everything runs inside an outer transaction that is never committed.
-    pub(crate) sandbox: Option<Mutex<Option<Arc<Node>>>>,
+    pub(crate) sandbox: Option<Mutex<Sandbox>>,
+}
+
+/// The level that everything in the sandbox stands on.
+#[derive(Debug, Default)]
+pub(crate) enum Sandbox {
+    /// Not used yet.
+    #[default]
+    Fresh,
+    Open(Arc<Node>),
+    /// Ended with the connection to the database; it does not begin again.
+    Closed,
 }
 
 impl Ground {
@@ -41,7 +52,7 @@ impl Ground {
             settings,
             templates,
             bindings: Bindings::default(),
-            sandbox: sandbox.then(|| Mutex::new(None)),
+            sandbox: sandbox.then(Mutex::default),
         })
     }
 
@@ -51,10 +62,22 @@ impl Ground {
 
     /// The level on which the sandbox's work is done, made at first use.
     pub(crate) fn sandbox_root(self: &Arc<Self>, asker: Asker) -> Option<Arc<Node>> {
-        let root = self.sandbox.as_ref()?;
-        Some(Arc::clone(root.lock().get_or_insert_with(|| {
-            Node::new(self, Kind::Sandbox, 1, asker, None, Wire::Vacant)
-        })))
+        let mut sandbox = self.sandbox.as_ref()?.lock();
+        let new = || Node::new(self, Kind::Sandbox, 1, asker, None, Wire::Vacant);
+        match &*sandbox {
+            Sandbox::Open(root) => Some(Arc::clone(root)),
+            Sandbox::Fresh => {
+                let root = new();
+                *sandbox = Sandbox::Open(Arc::clone(&root));
+                Some(root)
+            }
+            // Kept by nobody, for the call that came too late.
+            Sandbox::Closed => {
+                let root = new();
+                root.disconnected();
+                Some(root)
+            }
+        }
     }
 
     /// How the outer transaction begins. On SQLite it takes the write lock at once, because a transaction that turns
@@ -65,11 +88,19 @@ impl Ground {
 
     /// A new connection, or a new view of the sandbox; nothing is acquired yet.
     pub(crate) fn connection(self: &Arc<Self>, asker: Asker) -> Arc<Anchor> {
-        let node = match self.sandbox_root(asker) {
+        Anchor::new(self.fresh(asker))
+    }
+
+    /// The same, for a transaction that is about to begin on it.
+    pub(super) fn opening(self: &Arc<Self>, asker: Asker) -> Arc<Anchor> {
+        Anchor::opening(self.fresh(asker))
+    }
+
+    fn fresh(self: &Arc<Self>, asker: Asker) -> Arc<Node> {
+        match self.sandbox_root(asker) {
             Some(root) => Node::new(self, Kind::View, root.depth, asker, Some(root), Wire::Gone),
             None => Node::new(self, Kind::Base, 0, asker, None, Wire::Vacant),
-        };
-        Anchor::new(node)
+        }
     }
 
     /// What the caller is bound to.
@@ -98,18 +129,21 @@ impl Ground {
 
     /// Ends the sandbox: its transaction is rolled back, its connection given back.
     pub(crate) async fn end_sandbox(&self) {
-        let root = self.sandbox.as_ref().and_then(|root| root.lock().take());
-        if let Some(root) = root {
+        if let Some(root) = self.take_sandbox() {
             root.close().await;
         }
     }
-}
 
-impl Ground {
     /// Lets go of the sandbox without waiting; its transaction is rolled back when its last user is gone.
     pub(crate) fn drop_sandbox(&self) {
-        let root = self.sandbox.as_ref().and_then(|root| root.lock().take());
-        drop(root);
+        drop(self.take_sandbox());
+    }
+
+    fn take_sandbox(&self) -> Option<Arc<Node>> {
+        match std::mem::replace(&mut *self.sandbox.as_ref()?.lock(), Sandbox::Closed) {
+            Sandbox::Open(root) => Some(root),
+            Sandbox::Fresh | Sandbox::Closed => None,
+        }
     }
 }
 

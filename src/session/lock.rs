@@ -18,7 +18,7 @@ impl Node {
         let level = self.wired();
         let mut wire = match Arc::clone(&level.wire).try_lock_owned() {
             Ok(wire) => wire,
-            Err(_) => level.queue(chain, asker).await?,
+            Err(_) => Box::pin(level.queue(chain, asker)).await?,
         };
         self.usable()?;
         level.prepare(&mut wire, asker).await?;

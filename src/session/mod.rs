@@ -7,6 +7,7 @@
 
 mod begin;
 mod bindings;
+mod echo;
 mod ground;
 mod guard;
 mod lock;

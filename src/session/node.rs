@@ -9,7 +9,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
 use super::{Chain, Ground, Owner, StreamCore};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Asker, Lease};
+use crate::pool::{Asker, CLEANUP_LIMIT, Lease};
 
 /// What kind of level it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -332,6 +332,33 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Those below learn who uses this level now.
+    fn moved_to(self: &Arc<Self>, owner: Owner) {
+        let mut below = self.state.lock().parent.clone();
+        while let Some(node) = below {
+            let mut state = node.state.lock();
+            if let Some(child) = &mut state.child
+                && std::ptr::eq(child.node.as_ptr(), Arc::as_ptr(self))
+            {
+                child.owner = owner;
+            }
+            let view = if node.kind == Kind::View {
+                state.parent.clone()
+            } else {
+                None
+            };
+            drop(state);
+            below = view;
+        }
+    }
+
+    /// Nothing can be done on this level any more.
+    pub(super) fn disconnected(&self) {
+        self.state.lock().ended = Some(Ended::ByServer("the database was disconnected".to_owned()));
+    }
+}
+
 /// Leaves the parent when it is dropped; it must outlive the parent's lock.
 pub(super) struct Leaving<'n>(pub(super) &'n Arc<Node>);
 
@@ -353,14 +380,16 @@ impl fmt::Debug for Node {
 impl Node {
     /// Rolls the outer transaction of force rollback back and gives its connection away.
     pub(crate) async fn close(self: Arc<Self>) {
-        self.state.lock().ended = Some(Ended::ByServer("the database was disconnected".to_owned()));
+        self.disconnected();
         let limit = self.ground.settings.lease_timeout;
         // Whoever still has a transaction open gets errors from now on; its end frees the connection.
         let Ok(mut wire) = tokio::time::timeout(limit, Arc::clone(&self.wire).lock_owned()).await else {
             return;
         };
         if let Wire::Lease(mut lease) = std::mem::replace(&mut *wire, Wire::Gone)
-            && let Err(error) = lease.clean().await
+            && let Err(error) = tokio::time::timeout(CLEANUP_LIMIT, lease.clean())
+                .await
+                .unwrap_or_else(|_| Err(silent()))
         {
             // The connection is closed then, and the server undoes what was open on it.
             tracing::debug!(%error, "the force-rollback transaction was ended by closing its connection");
@@ -394,6 +423,8 @@ impl Drop for UnderWay {
 #[derive(Debug)]
 pub(crate) struct Anchor {
     pub(crate) node: Arc<Node>,
+    /// Bound only so that a second begin beside the one under way is noticed; nobody else uses it.
+    pub(crate) opening: bool,
     owner: Mutex<Option<Owner>>,
 }
 
@@ -401,8 +432,24 @@ impl Anchor {
     pub(crate) fn new(node: Arc<Node>) -> Arc<Self> {
         Arc::new(Self {
             node,
+            opening: false,
             owner: Mutex::new(None),
         })
+    }
+
+    pub(super) fn opening(node: Arc<Node>) -> Arc<Self> {
+        Arc::new(Self {
+            node,
+            opening: true,
+            owner: Mutex::new(None),
+        })
+    }
+
+    /// Binds a connection to the owner of a transaction on it, for the time after that.
+    pub(crate) fn bind_below(self: &Arc<Self>, transaction: &Anchor) {
+        let Some(owner) = *transaction.owner.lock() else { return };
+        *self.owner.lock() = Some(owner);
+        self.node.ground.bindings.bind_below(owner, self);
     }
 
     /// Binds the handle to an owner, instead of the one it was bound to.
@@ -433,16 +480,10 @@ impl Anchor {
         let new = chain.innermost();
         if self.node.ground.bindings.of(new).is_none() {
             self.bind(new);
-            let parent = self.node.state.lock().parent.clone();
-            if let Some(parent) = parent
-                && let Some(child) = &mut parent.state.lock().child
-                && std::ptr::eq(child.node.as_ptr(), Arc::as_ptr(&self.node))
-            {
-                child.owner = new;
-            }
         } else {
             self.unbind();
         }
+        self.node.moved_to(new);
     }
 }
 
@@ -457,4 +498,8 @@ impl Node {
     pub(crate) fn ended(&self) -> Option<Ended> {
         self.state.lock().ended.clone()
     }
+}
+
+fn silent() -> Error {
+    Error::new(ErrorKind::Timeout, "the server did not answer the rollback in time")
 }

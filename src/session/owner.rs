@@ -36,6 +36,8 @@ pub(crate) struct Scope {
     parent: Option<Arc<Scope>>,
     root: Who,
     pins: Vec<Pin>,
+    /// Whether its future may run in another task than it was made in.
+    shared: bool,
 }
 
 tokio::task_local! {
@@ -71,25 +73,52 @@ impl Chain {
     }
 
     pub(crate) fn contains(&self, owner: Owner) -> bool {
-        self.owners().any(|(known, _)| known == owner)
+        self.owners().any(|(known, _)| known == Some(owner))
     }
 
-    /// Each owner with what its scope pins.
-    pub(crate) fn owners(&self) -> impl Iterator<Item = (Owner, &[Pin])> {
+    /// Each owner with what its scope pins. Where a shared future was spawned, the owners of the spawning task are not
+    /// its own any more: only what is pinned came along.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = (Option<Owner>, &[Pin])> {
+        let mut next = Some(self.scope.as_deref());
+        let mut elsewhere = false;
+        std::iter::from_fn(move || {
+            let Some(scope) = next? else {
+                next = None;
+                return (!elsewhere).then_some((Some(Owner::Who(self.root)), [].as_slice()));
+            };
+            next = Some(scope.parent.as_deref());
+            let owner = (!elsewhere).then_some(Owner::Scope(scope.id));
+            elsewhere = elsewhere || (scope.shared && Who::current() != scope.root);
+            Some((owner, scope.pins.as_slice()))
+        })
+    }
+
+    /// Every owner there is, those of the spawning task included.
+    pub(crate) fn inherited(&self) -> impl Iterator<Item = (Owner, &[Pin])> {
         let scopes = std::iter::successors(self.scope.as_deref(), |scope| scope.parent.as_deref());
         scopes
             .map(|scope| (Owner::Scope(scope.id), scope.pins.as_slice()))
             .chain(std::iter::once((Owner::Who(self.root), [].as_slice())))
     }
 
+    /// A scope for a future that may be spawned.
+    pub(crate) fn share(&self, pins: Vec<Pin>) -> Arc<Scope> {
+        self.scope_inside(pins, true)
+    }
+
     /// A scope inside this chain.
     pub(crate) fn enter(&self, pins: Vec<Pin>) -> Arc<Scope> {
+        self.scope_inside(pins, false)
+    }
+
+    fn scope_inside(&self, pins: Vec<Pin>, shared: bool) -> Arc<Scope> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new(Scope {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             parent: self.scope.clone(),
             root: self.root,
             pins,
+            shared,
         })
     }
 }

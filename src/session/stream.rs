@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -14,6 +15,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
 
+use super::echo::Echo;
 use super::work::Hold;
 use super::{Chain, Node, Target, Work};
 use crate::backend::Request;
@@ -31,6 +33,8 @@ pub(crate) struct StreamCore {
     waker: Waker,
     place: &'static Location<'static>,
     limit: usize,
+    /// Whether the reader was dropped.
+    abandoned: AtomicBool,
 }
 
 struct Inner {
@@ -51,6 +55,7 @@ impl StreamCore {
             }),
             waker: Waker::from(Arc::clone(&wakers)),
             wakers,
+            abandoned: AtomicBool::new(false),
             place,
             limit,
         })
@@ -84,8 +89,7 @@ impl StreamCore {
             let mut inner = this.inner.lock();
             this.wakers.waiter(context.waker());
             loop {
-                if Arc::strong_count(this) == 1 {
-                    // Its reader is gone.
+                if this.abandoned.load(Ordering::Acquire) {
                     inner.source = None;
                 }
                 if inner.source.is_some() && inner.aside.len() > this.limit {
@@ -102,6 +106,12 @@ impl StreamCore {
             }
         })
         .await
+    }
+
+    /// Its reader is gone: nobody wants the rest of the rows, and those who wait for the connection can have it.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        self.wakers.wake_all();
     }
 
     fn too_long(&self) -> Error {
@@ -163,6 +173,7 @@ fn source(target: Target, work: Work, this: Weak<StreamCore>) -> Source {
         let mut hold = target.hold(&work, &chain, Node::STREAM).await?;
         hold.opened(target.ground(), this);
         hold.guard_statement().await?;
+        let echo = Echo::start(target.ground());
         let mut failure = None;
         {
             let lease = hold.lease()?;
@@ -183,13 +194,18 @@ fn source(target: Target, work: Work, this: Weak<StreamCore>) -> Source {
                 }
             }
         }
+        echo.end(work.bound.statement.text().trim_end(), failure.as_ref());
         let failed = failure.is_some();
         hold.settled(failure.as_ref(), &work);
-        hold.unguard_statement(failed).await?;
+        if let Some(error) = &failure {
+            hold.look_after(error).await;
+        }
+        let unguarded = hold.unguard_statement(failed).await;
         drop::<Hold>(hold);
         if let Some(error) = failure {
             Err::<(), Error>(error)?;
         }
+        unguarded?;
     }
     .boxed()
 }

@@ -25,7 +25,8 @@ fn ground(connector: &FakeConnector, sandbox: bool) -> Arc<Ground> {
         connect: Duration::from_secs(5),
         lifetime: None,
         idle: None,
-        check_after: Duration::from_secs(60),
+        check_after: Duration::from_mins(1),
+        echo: false,
     };
     let settings = Config::from_url("mysql://localhost/x").unwrap().settings().clone();
     let templates = Arc::new(TemplateCache::new(Dialect::MySql, 10));

@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::OwnedMutexGuard;
 
+use super::echo::Echo;
 use super::node::UnderWay;
 use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, StreamCore, Wire};
 use crate::backend::{Done, Request, Sink};
@@ -41,8 +42,8 @@ impl Target {
     fn level(&self, chain: &Chain, asker: Asker) -> Result<Option<Arc<Node>>> {
         match self {
             Self::Database(ground) => match ground.bound(chain)? {
-                Some(anchor) => Ok(Some(anchor.node.meant(chain))),
-                None => Ok(ground.sandbox_root(asker)),
+                Some(anchor) if !anchor.opening => Ok(Some(anchor.node.meant(chain))),
+                _ => Ok(ground.sandbox_root(asker)),
             },
             Self::Connection(anchor) => Ok(Some(anchor.node.top(chain))),
             Self::Guard(anchor) => {
@@ -60,6 +61,9 @@ impl Target {
             self.ground().before_writing().await?;
         }
         let Some(node) = self.level(chain, work.asker)? else {
+            if work.template.statements() == 1 {
+                homeless(control)?;
+            }
             let mut lease = self.ground().pool.acquire(work.asker).await?;
             if !matches!(control, Control::None | Control::Implicit) {
                 lease.unsure();
@@ -90,6 +94,7 @@ impl Target {
         let chain = Chain::current();
         let mut hold = self.hold(work, &chain, "a statement").await?;
         hold.guard_statement().await?;
+        let echo = Echo::start(self.ground());
         let lease = hold.lease()?;
         lease.mark(Flight::Statement);
         let request = Request {
@@ -97,9 +102,13 @@ impl Target {
             values: &work.bound.values,
         };
         let result = lease.raw()?.run(request, sink).await;
+        echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
         hold.settled(result.as_ref().err(), work);
-        hold.unguard_statement(result.is_err()).await?;
-        result.map(|done| {
+        if let Err(error) = &result {
+            hold.look_after(error).await;
+        }
+        let unguarded = hold.unguard_statement(result.is_err()).await;
+        result.and_then(|done| unguarded.map(|()| done)).map(|done| {
             if work.template.counts_rows() {
                 done
             } else {
@@ -121,14 +130,14 @@ impl Target {
         let mut opening = None;
         let from = match self {
             Self::Database(ground) => {
-                if let Some(anchor) = ground.bound(chain)? {
+                if let Some(anchor) = ground.bound(chain)?.filter(|anchor| !(anchor.opening && closure)) {
                     let node = anchor.node.meant(chain);
                     if !closure {
                         node.idle_for(chain.innermost(), asker)?;
                     }
                     node
                 } else {
-                    let anchor = ground.connection(asker);
+                    let anchor = ground.opening(asker);
                     if !closure {
                         anchor.bind(owner);
                     }
@@ -154,6 +163,23 @@ impl Target {
         drop(opening);
         Ok(anchor)
     }
+}
+
+/// Refuses SQL text that begins or ends a transaction on a connection that goes back to the pool right after it.
+fn homeless(control: Control) -> Result<()> {
+    let what = match control {
+        Control::None | Control::Implicit => return Ok(()),
+        Control::Begin => "BEGIN",
+        Control::Commit => "COMMIT",
+        Control::Rollback => "ROLLBACK",
+        Control::Savepoint => "SAVEPOINT",
+        Control::Release => "RELEASE",
+    };
+    let message = format!(
+        "`{what}` as SQL text means nothing through `Database`, whose next statement may run on another connection"
+    );
+    Err(Error::new(ErrorKind::ConcurrentUse, message)
+        .help("use `database.transaction()`, or send such text through one `database.connection()`"))
 }
 
 /// The connection, held for one statement.
@@ -224,14 +250,19 @@ impl Hold {
     pub(super) fn settled(&mut self, error: Option<&Error>, work: &Work) {
         let Ok(lease) = self.lease() else { return };
         lease.mark(Flight::None);
-        let Some(error) = error else { return };
+        let Some(error) = error else {
+            if let (Self::Level { node, .. }, Control::Savepoint) = (&*self, work.template.control()) {
+                // After ROLLBACK TO the transaction can be committed again.
+                node.state.lock().failed = None;
+            }
+            return;
+        };
         if error.is_fatal() {
             lease.lose();
         }
         let lost = lease.is_lost();
         if let Self::Level { node, guarded, .. } = self {
-            let ended = error.ends_transaction() || (error.sqlstate().is_some() && work.template.may_end_transaction());
-            if lost || ended {
+            if lost || error.ends_transaction() {
                 node.end_by_server(error.message());
             } else if !*guarded && error.sqlstate().is_some() && node.ground.dialect() == Dialect::Postgres {
                 node.state
@@ -240,6 +271,33 @@ impl Hold {
                     .get_or_insert_with(|| error.message().to_owned());
             }
         }
+    }
+}
+
+impl Hold {
+    /// SQLite may end a transaction with an error (`ON CONFLICT ROLLBACK`, `RAISE(ROLLBACK)`, a full disk) and does not
+    /// say so. The next statement must not run outside of it.
+    pub(super) async fn look_after(&mut self, error: &Error) {
+        let Self::Level { wire, level, node, .. } = self else {
+            return;
+        };
+        let Some(lease) = wire.lease().filter(|lease| level.depth > 0 && !lease.is_lost()) else {
+            return;
+        };
+        if error.sqlstate().is_none() || node.ground.dialect() != Dialect::Sqlite {
+            return;
+        }
+        lease.mark(Flight::Boundary);
+        let open = match lease.raw() {
+            Ok(raw) => raw.transaction_open().await,
+            Err(error) => Err(error),
+        };
+        if matches!(open, Ok(true)) {
+            lease.mark(Flight::None);
+            return;
+        }
+        lease.discard();
+        node.end_by_server(error.message());
     }
 }
 

@@ -126,8 +126,6 @@ pub(super) struct Facts {
     pub(super) control: Control,
     /// A statement that writes says `RETURNING`.
     pub(super) returning: bool,
-    /// A violated constraint may roll the whole transaction back (`INSERT OR ROLLBACK` in SQLite).
-    pub(super) may_end_transaction: bool,
 }
 
 impl Facts {
@@ -137,7 +135,6 @@ impl Facts {
             verb: Verb::Other,
             control: Control::None,
             returning: false,
-            may_end_transaction: false,
         };
         while !parts.is_empty() {
             let (statement, rest) = split_first(parts);
@@ -167,10 +164,6 @@ impl Facts {
                 depth += part.nesting();
                 depth == 0 && part.is("RETURNING")
             });
-            self.may_end_transaction |= dialect == Dialect::Sqlite
-                && statement
-                    .windows(2)
-                    .any(|two| two[0].is_one_of(&["OR", "CONFLICT"]) && two[1].is("ROLLBACK"));
         }
     }
 }

@@ -260,6 +260,11 @@ impl Template {
         self.facts.control
     }
 
+    /// How many statements the text holds.
+    pub(crate) fn statements(&self) -> usize {
+        self.facts.statements
+    }
+
     /// Whether the text reads and does nothing else, as far as its verb tells.
     pub(crate) fn only_reads(&self) -> bool {
         matches!(
@@ -288,12 +293,6 @@ impl Template {
     #[cfg(test)]
     pub(crate) fn has_returning(&self) -> bool {
         self.facts.returning
-    }
-
-    /// Whether a violated constraint may roll the whole transaction back, as SQLite's `INSERT OR ROLLBACK`
-    /// does.
-    pub(crate) fn may_end_transaction(&self) -> bool {
-        self.facts.may_end_transaction
     }
 
     /// The names of the placeholders, for messages.

@@ -169,6 +169,11 @@ impl<N: Into<Cow<'static, str>>, V: Into<Value>> FromIterator<(N, V)> for Params
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the parameters of a statement",
+    note = "one value is written `(value,)`, several `(a, b)`, named ones `params! {{ id: 1, name }}`, none `()`",
+    note = "a struct that implements `serde::Serialize` is passed as `ebbtide::bind(&value)`"
+)]
 pub trait IntoParams {
     /// Makes the parameters.
     ///
@@ -310,7 +315,10 @@ macro_rules! params {
         <$crate::Params as ::core::iter::FromIterator<(&'static str, $crate::Value)>>::from_iter([
             $((
                 // A raw identifier is written `r#type`, and meant is `type`.
-                ::core::stringify!($name).trim_start_matches("r#"),
+                ::core::option::Option::unwrap_or(
+                    ::core::stringify!($name).strip_prefix("r#"),
+                    ::core::stringify!($name),
+                ),
                 ::core::convert::Into::<$crate::Value>::into($crate::params!(@value $name $($value)?)),
             )),+
         ])

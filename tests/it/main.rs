@@ -8,6 +8,9 @@
     clippy::expect_used,
     clippy::panic,
     clippy::too_many_lines,
+    clippy::similar_names,
+    clippy::items_after_statements,
+    clippy::match_wild_err_arm,
     reason = "a test says what is wrong by panicking, and tells its whole story in one function"
 )]
 #![allow(

@@ -67,7 +67,11 @@ fn is_retryable(code: &str) -> bool {
 
 /// The server's message, with its detail.
 fn message(answer: &PgDatabaseError) -> String {
-    match answer.detail() {
+    // The whole row may hold what should not stand in a log; the constraint says enough.
+    match answer
+        .detail()
+        .filter(|detail| !detail.starts_with("Failing row contains"))
+    {
         Some(detail) => format!("{}\n  detail: {detail}", answer.message()),
         None => answer.message().to_owned(),
     }

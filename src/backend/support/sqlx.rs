@@ -1,5 +1,6 @@
 //! A connection of sqlx behind the seam, once for every database that sqlx knows.
 
+use async_stream::try_stream;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -146,9 +147,15 @@ where
             .map(drop)
     }
 
+    /// Reads what is still to come, so that the next text is sent as soon as it is asked for.
+    async fn at_rest(&mut self) -> Result<()> {
+        self.connection.flush().await.map_err(DB::error)
+    }
+
     /// Sets a savepoint. It is counted before it is sent, so that a call dropped half-way leaves the count as the server
     /// will have it.
     async fn savepoint(&mut self) -> Result<()> {
+        self.at_rest().await?;
         self.savepoints += 1;
         let sql = own_sql(format!("SAVEPOINT {SAVEPOINT}{}", self.savepoints));
         self.run_own(sql).await.inspect_err(|_| self.savepoints -= 1)
@@ -156,6 +163,7 @@ where
 
     /// Releases the innermost savepoint; counted before it is sent as well.
     async fn release(&mut self) -> Result<()> {
+        self.at_rest().await?;
         let sql = own_sql(format!("RELEASE SAVEPOINT {SAVEPOINT}{}", self.savepoints));
         self.savepoints -= 1;
         self.run_own(sql).await.inspect_err(|_| self.savepoints += 1)
@@ -165,31 +173,45 @@ where
     async fn arguments(&mut self, request: Request<'_>) -> Result<(SqlStr, DB::Arguments)> {
         let Request { statement, values } = request;
         if let Some(declared) = DB::undeclared(statement, values) {
-            let question = DB::question(statement, &declared);
-            let prepared = (&mut self.connection)
-                .prepare_with(question, &declared)
-                .await
-                .map_err(DB::error)?;
-            if let Some(Either::Left(types)) = sqlx::Statement::parameters(&prepared) {
-                DB::declare(statement, values, types);
-            }
+            Box::pin(self.ask(request, &declared)).await?;
         }
         DB::arguments(statement, values)
     }
 
+    /// Asks the server which types it expects beside those declared.
+    async fn ask(&mut self, request: Request<'_>, declared: &[DB::TypeInfo]) -> Result<()> {
+        let Request { statement, values } = request;
+        let question = DB::question(statement, declared);
+        let prepared = (&mut self.connection)
+            .prepare_with(question, declared)
+            .await
+            .map_err(DB::error)?;
+        if let Some(Either::Left(types)) = sqlx::Statement::parameters(&prepared) {
+            DB::declare(statement, values, types);
+        }
+        Ok(())
+    }
+
     async fn run_prepared(&mut self, request: Request<'_>, sink: &mut dyn Sink) -> Result<Done> {
         match self.run_once(request, sink).await {
-            Err(error) if is_stale_plan(&error) => {
-                // The tables behind a kept statement were changed. The server has refused to run it, so outside of a
-                // transaction it can just be prepared anew.
-                self.connection.clear_cached_statements().await.map_err(DB::error)?;
-                if DB::TransactionManager::get_transaction_depth(&self.connection) > 0 {
-                    return Err(error);
-                }
-                self.run_once(request, sink).await
-            }
+            Err(error) if is_stale_plan(&error) => Box::pin(self.run_anew(request, sink, error)).await,
             result => result,
         }
+    }
+
+    /// The tables behind a kept statement were changed. The server has refused to run it, so outside of a transaction it
+    /// can just be prepared anew.
+    async fn run_anew(
+        &mut self,
+        request: Request<'_>,
+        sink: &mut dyn Sink,
+        error: crate::error::Error,
+    ) -> Result<Done> {
+        self.connection.clear_cached_statements().await.map_err(DB::error)?;
+        if DB::TransactionManager::get_transaction_depth(&self.connection) > 0 {
+            return Err(error);
+        }
+        self.run_once(request, sink).await
     }
 
     async fn run_once(&mut self, request: Request<'_>, sink: &mut dyn Sink) -> Result<Done> {
@@ -255,32 +277,39 @@ where
     }
 
     fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
-        let steps = async move {
-            let steps: BoxStream<'a, _> = if request.statement.is_script() {
-                self.connection.fetch_many(request.statement.sql())
-            } else {
-                let (sql, arguments) = match self.arguments(request).await {
-                    Ok(encoded) => encoded,
-                    Err(error) => return futures::stream::once(async { Err(error) }).boxed(),
-                };
-                // Rows are pulled one by one, so the first of them is not seen here: the session marks a stream
-                // as answered when it hands out its first row.
-                self.connection
-                    .fetch_many(sqlx::query_with(sql, arguments).persistent(self.persistent))
-            };
-            steps
-                .filter_map(move |step| async move {
-                    match step {
-                        Ok(Either::Left(_)) => None,
-                        Ok(Either::Right(row)) => Some(Ok(Box::new(row) as Box<dyn RawRow>)),
-                        Err(error) => {
-                            Some(Err(DB::error(error)).inspect_err(|error| note_refusal::<DB>(error, request)))
+        Box::pin(try_stream! {
+            let mut again = true;
+            while again {
+                again = false;
+                let mut stale = None;
+                {
+                    let mut steps = if request.statement.is_script() {
+                        self.connection.fetch_many(request.statement.sql())
+                    } else {
+                        let (sql, arguments) = self.arguments(request).await?;
+                        self.connection.fetch_many(sqlx::query_with(sql, arguments).persistent(self.persistent))
+                    };
+                    while let Some(step) = steps.next().await {
+                        match step.map_err(DB::error) {
+                            Ok(Either::Left(_)) => {}
+                            Ok(Either::Right(row)) => yield Box::new(row) as Box<dyn RawRow>,
+                            Err(error) if is_stale_plan(&error) => stale = Some(error),
+                            Err(error) => {
+                                note_refusal::<DB>(&error, request);
+                                Err(error)?;
+                            }
                         }
                     }
-                })
-                .boxed()
-        };
-        futures::stream::once(steps).flatten().boxed()
+                }
+                if let Some(error) = stale {
+                    self.connection.clear_cached_statements().await.map_err(DB::error)?;
+                    if self.depth() > 0 {
+                        Err(error)?;
+                    }
+                    again = true;
+                }
+            }
+        })
     }
 
     fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Done>> {
@@ -310,6 +339,7 @@ where
     fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             if depth > 0 && self.savepoints >= depth {
+                self.at_rest().await?;
                 // The names count the levels, so this is one round trip for any number of them.
                 self.savepoints = depth - 1;
                 let sql = format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}{depth}; RELEASE SAVEPOINT {SAVEPOINT}{depth}");
@@ -332,8 +362,19 @@ where
         Box::pin(async move {
             match self.run_script(own_sql("ROLLBACK")).await {
                 // SQLite calls it an error when there was nothing to roll back.
-                Err(error) if error.is_fatal() => Err(error),
+                Err(error) if DB::COUNTS_ANSWERS || error.is_fatal() => Err(error),
                 _ => Ok(()),
+            }
+        })
+    }
+
+    fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(async move {
+            // A transaction cannot begin inside one.
+            match self.run_own(own_sql("BEGIN")).await {
+                Err(error) if error.is_fatal() => Err(error),
+                Err(_) => Ok(true),
+                Ok(()) => self.run_own(own_sql("ROLLBACK")).await.map(|()| false),
             }
         })
     }

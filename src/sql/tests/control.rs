@@ -138,13 +138,3 @@ fn returning_is_found() {
         assert!(!parse(dialect, "SELECT returning FROM t").has_returning());
     }
 }
-
-#[test]
-fn sqlite_conflicts_may_end_the_transaction() {
-    let may = |sql: &str| parse(Dialect::Sqlite, sql).may_end_transaction();
-    assert!(may("INSERT OR ROLLBACK INTO t VALUES (1)"));
-    assert!(may("UPDATE OR ROLLBACK t SET a = 1"));
-    assert!(!may("INSERT OR REPLACE INTO t VALUES (1)"));
-    assert!(!may("SELECT 'OR ROLLBACK'"));
-    assert!(!parse(Dialect::Postgres, "INSERT OR ROLLBACK INTO t VALUES (1)").may_end_transaction());
-}

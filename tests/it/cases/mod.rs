@@ -11,6 +11,7 @@ mod lifecycle;
 mod messages;
 mod pool;
 mod queries;
+mod review;
 mod runtimes;
 mod streams;
 mod tasks;
@@ -37,6 +38,7 @@ const LISTED: &[File] = &[
     ("hooks", hooks::cases),
     ("lifecycle", lifecycle::cases),
     ("queries", queries::cases),
+    ("review", review::cases),
     ("types", types::cases),
     ("streams", streams::cases),
     ("tasks", tasks::cases),

@@ -330,7 +330,7 @@ cases! {
         let text = error.to_string();
         let place = |line: u32| format!("at {}:{line}:", file!());
         assert!(text.contains("150ms"), "the limit: {text}");
-        assert!(text.contains("all 2 are in use and 1 caller"), "how full it is: {text}");
+        assert!(text.contains("all 2 are in use and 1 wait"), "how full it is: {text}");
         let (asking, holding) = text.split_once("held by").expect("the holders are named");
         assert!(asking.contains("asked for by task ") && asking.contains(&place(asked_at)), "{text}");
         assert!(holding.contains("thread ") && holding.contains(&place(held_at)), "{text}");

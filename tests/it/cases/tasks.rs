@@ -848,6 +848,36 @@ cases! {
         Ok(())
     }
 
+    async fn t8_the_tasks_connection_beside_a_run_on_it_waits_for_its_end(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        let connection = database.connection();
+        let begun = Barrier::new(3);
+        let run = database.transaction().run(async |_| {
+            begun.wait().await;
+            database.execute(add(&t, "a"), ()).await?;
+            let_others_run().await;
+            Err::<(), _>(undo())
+        });
+        let by_handle = async {
+            begun.wait().await;
+            connection.execute(add(&t, "b"), ()).await
+        };
+        let plain = async {
+            begun.wait().await;
+            database.execute(add(&t, "c"), ()).await
+        };
+        let next = database
+            .transaction()
+            .run(async |_| database.execute(add(&t, "d"), ()).await);
+        let all = async { futures::join!(run, by_handle, plain, next) };
+        let (run, by_handle, plain, next) = soon("join!", all).await;
+        assert!(is_undo(&run), "{run:?}");
+        (by_handle?, plain?, next?);
+        assert_eq!(in_use(&database), 1, "all of it ran on the task's connection");
+        assert_eq!(kept(&t, &database).await, "b,c,d", "none of it was inside the run that was undone");
+        Ok(())
+    }
+
     async fn t8_guards_begun_side_by_side_are_refused(t: Test) -> Result<()> {
         let database = notes(&t).await;
         // A begin that is done at its first poll is no concurrent one; then it is tried again.
