@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
-use sqlx::SqlStr;
 use tokio::runtime::Handle;
 
 use crate::backend::{Done, FromRow, Offer, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Asker;
 use crate::session::{BeginOptions, Chain, Finish, Guard, Target, Work};
-use crate::sql::{Batch, Template};
+use crate::sql::{Batch, Bound, IntoSql, Template};
 use crate::value::{FromValue, IntoParams, Row, deserialize_row};
 
 /// A statement that runs when it is awaited.
@@ -48,7 +47,7 @@ enum Statements {
 impl<S> Query<S> {
     pub(crate) fn new(
         target: Result<Target>,
-        sql: &SqlStr,
+        sql: impl IntoSql,
         params: impl IntoParams,
         place: &'static Location<'static>,
     ) -> Self {
@@ -85,12 +84,20 @@ impl<S> Query<S> {
 }
 
 impl Query<ExecuteMany> {
-    pub(crate) fn many<R>(target: Result<Target>, sql: &SqlStr, rows: R, place: &'static Location<'static>) -> Self
+    pub(crate) fn many<R>(target: Result<Target>, sql: impl IntoSql, rows: R, place: &'static Location<'static>) -> Self
     where
         R: IntoIterator<Item: IntoParams>,
     {
         let asker = Asker::at(place);
         let plan = target.and_then(|target| {
+            let (sql, brought) = sql.into_sql(target.ground().dialect())?;
+            if !brought.is_empty() {
+                return Err(Error::new(
+                    ErrorKind::Parameter,
+                    "the statement brings its own values, and rows were given too",
+                )
+                .help("run it with `execute`"));
+            }
             let template = target.ground().templates.get(sql.as_str())?;
             let rows: Vec<_> = rows.into_iter().map(IntoParams::into_params).collect::<Result<_>>()?;
             let batch = template.bind_many(rows)?;
@@ -109,9 +116,21 @@ impl Query<ExecuteMany> {
 }
 
 /// A statement with its parameters, ready to run.
-pub(crate) fn work(target: &Target, sql: &SqlStr, params: impl IntoParams, asker: Asker) -> Result<Work> {
+pub(crate) fn work(target: &Target, sql: impl IntoSql, params: impl IntoParams, asker: Asker) -> Result<Work> {
+    let (sql, brought) = sql.into_sql(target.ground().dialect())?;
     let template = target.ground().templates.get(sql.as_str())?;
-    let bound = template.bind(params.into_params()?)?;
+    let mut params = params.into_params()?;
+    if !brought.is_empty() {
+        if !params.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Parameter,
+                "the statement brings its own values, and others were given too",
+            )
+            .help("pass `()` as its parameters"));
+        }
+        params = brought;
+    }
+    let bound = template.bind(params)?;
     if template.statements() > 1 && !bound.values.is_empty() {
         let message = format!(
             "a text with parameters holds one statement, and this one holds {}",
@@ -294,15 +313,20 @@ impl<D: Decode> Sink for First<D> {
         }
         Ok(())
     }
+
+    fn wants_one(&self) -> bool {
+        true
+    }
 }
 
 impl Plan {
-    async fn run(self, sink: &mut dyn Sink) -> Result<Done> {
-        match self.statements {
-            Statements::One(work) => self.target.run(&work, sink).await,
+    async fn run(&mut self, sink: &mut dyn Sink) -> Result<Done> {
+        match &mut self.statements {
+            Statements::One(work) => self.target.run(work, sink).await,
             // Boxed, as is everything rare on this path: the future of a single statement is small without it.
             Statements::Many(template, batch) => {
-                Box::pin(run_many(&self.target, &template, batch, sink, self.asker)).await
+                let chunks = std::mem::take(&mut batch.chunks);
+                Box::pin(run_many(&self.target, template, chunks, sink, self.asker)).await
             }
         }
     }
@@ -312,7 +336,7 @@ impl Plan {
 async fn run_many(
     target: &Target,
     template: &Arc<Template>,
-    batch: Batch,
+    chunks: Vec<Bound>,
     sink: &mut dyn Sink,
     asker: Asker,
 ) -> Result<Done> {
@@ -322,8 +346,8 @@ async fn run_many(
         bound,
         asker,
     };
-    if batch.chunks.len() <= 1 {
-        for bound in batch.chunks {
+    if chunks.len() <= 1 {
+        for bound in chunks {
             done.absorb(target.run(&work(bound), sink).await?);
         }
         return Ok(done);
@@ -337,7 +361,7 @@ async fn run_many(
     let guard = Guard::new(anchor);
     let inside = Target::Guard(guard.anchor());
     let all = async {
-        for bound in batch.chunks {
+        for bound in chunks {
             done.absorb(inside.run(&work(bound), sink).await?);
         }
         guard.finish(Finish::Commit, asker.place).await
@@ -375,7 +399,7 @@ impl<S: 'static> Query<S> {
         T: Send + 'static,
     {
         Box::pin(async move {
-            let plan = self.plan?;
+            let mut plan = self.plan?;
             let place = plan.asker.place;
             let limit = self.timeout.or(plan.target.ground().settings.statement_timeout);
             let done = match limit {
@@ -477,15 +501,10 @@ macro_rules! verbs {
             #[track_caller]
             pub fn execute(
                 &self,
-                sql: impl sqlx::SqlSafeStr,
+                sql: impl $crate::IntoSql,
                 params: impl $crate::IntoParams,
             ) -> $crate::Query<$crate::query::Execute> {
-                $crate::Query::new(
-                    self.target(),
-                    &sql.into_sql_str(),
-                    params,
-                    std::panic::Location::caller(),
-                )
+                $crate::Query::new(self.target(), sql, params, std::panic::Location::caller())
             }
 
             /// Runs a statement once for each row of parameters, all or none of them, and returns the total, and the
@@ -506,18 +525,13 @@ macro_rules! verbs {
             #[track_caller]
             pub fn execute_many<R>(
                 &self,
-                sql: impl sqlx::SqlSafeStr,
+                sql: impl $crate::IntoSql,
                 rows: R,
             ) -> $crate::Query<$crate::query::ExecuteMany>
             where
                 R: IntoIterator<Item: $crate::IntoParams>,
             {
-                $crate::Query::many(
-                    self.target(),
-                    &sql.into_sql_str(),
-                    rows,
-                    std::panic::Location::caller(),
-                )
+                $crate::Query::many(self.target(), sql, rows, std::panic::Location::caller())
             }
 
             /// Fetches all rows. Chain `.decode::<T>()` or `.deserialize::<T>()` to read them into a type.
@@ -534,15 +548,10 @@ macro_rules! verbs {
             #[track_caller]
             pub fn fetch_all(
                 &self,
-                sql: impl sqlx::SqlSafeStr,
+                sql: impl $crate::IntoSql,
                 params: impl $crate::IntoParams,
             ) -> $crate::Query<$crate::query::All<$crate::query::AsRow>> {
-                $crate::Query::new(
-                    self.target(),
-                    &sql.into_sql_str(),
-                    params,
-                    std::panic::Location::caller(),
-                )
+                $crate::Query::new(self.target(), sql, params, std::panic::Location::caller())
             }
 
             /// Fetches the first row.
@@ -561,15 +570,10 @@ macro_rules! verbs {
             #[track_caller]
             pub fn fetch_one(
                 &self,
-                sql: impl sqlx::SqlSafeStr,
+                sql: impl $crate::IntoSql,
                 params: impl $crate::IntoParams,
             ) -> $crate::Query<$crate::query::One<$crate::query::AsRow>> {
-                $crate::Query::new(
-                    self.target(),
-                    &sql.into_sql_str(),
-                    params,
-                    std::panic::Location::caller(),
-                )
+                $crate::Query::new(self.target(), sql, params, std::panic::Location::caller())
             }
 
             /// Fetches the first row, or `None`.
@@ -583,15 +587,10 @@ macro_rules! verbs {
             #[track_caller]
             pub fn fetch_optional(
                 &self,
-                sql: impl sqlx::SqlSafeStr,
+                sql: impl $crate::IntoSql,
                 params: impl $crate::IntoParams,
             ) -> $crate::Query<$crate::query::Optional<$crate::query::AsRow>> {
-                $crate::Query::new(
-                    self.target(),
-                    &sql.into_sql_str(),
-                    params,
-                    std::panic::Location::caller(),
-                )
+                $crate::Query::new(self.target(), sql, params, std::panic::Location::caller())
             }
 
             /// Fetches the first column of the first row.
@@ -611,15 +610,10 @@ macro_rules! verbs {
             #[track_caller]
             pub fn fetch_value<T: $crate::FromValue + Send + 'static>(
                 &self,
-                sql: impl sqlx::SqlSafeStr,
+                sql: impl $crate::IntoSql,
                 params: impl $crate::IntoParams,
             ) -> $crate::Query<$crate::query::One<$crate::query::FirstColumn<T>>> {
-                $crate::Query::new(
-                    self.target(),
-                    &sql.into_sql_str(),
-                    params,
-                    std::panic::Location::caller(),
-                )
+                $crate::Query::new(self.target(), sql, params, std::panic::Location::caller())
             }
 
             /// Streams the rows in constant memory; see [`RowStream`](crate::RowStream).
@@ -637,13 +631,8 @@ macro_rules! verbs {
             /// # Ok(()) }
             /// ```
             #[track_caller]
-            pub fn iterate(&self, sql: impl sqlx::SqlSafeStr, params: impl $crate::IntoParams) -> $crate::RowStream {
-                $crate::RowStream::new(
-                    self.target(),
-                    &sql.into_sql_str(),
-                    params,
-                    std::panic::Location::caller(),
-                )
+            pub fn iterate(&self, sql: impl $crate::IntoSql, params: impl $crate::IntoParams) -> $crate::RowStream {
+                $crate::RowStream::new(self.target(), sql, params, std::panic::Location::caller())
             }
 
             /// Streams the rows in batches of `size`; the last batch may be smaller. A `size` of 0 is taken as 1.
@@ -659,17 +648,11 @@ macro_rules! verbs {
             #[track_caller]
             pub fn batched_iterate(
                 &self,
-                sql: impl sqlx::SqlSafeStr,
+                sql: impl $crate::IntoSql,
                 params: impl $crate::IntoParams,
                 size: usize,
             ) -> $crate::stream::Batches {
-                $crate::RowStream::new(
-                    self.target(),
-                    &sql.into_sql_str(),
-                    params,
-                    std::panic::Location::caller(),
-                )
-                .batches(size)
+                $crate::RowStream::new(self.target(), sql, params, std::panic::Location::caller()).batches(size)
             }
         }
     };

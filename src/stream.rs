@@ -8,13 +8,13 @@ use std::task::{Context, Poll};
 
 use futures::Stream;
 use serde::de::DeserializeOwned;
-use sqlx::SqlStr;
 
 use crate::backend::FromRow;
 use crate::error::{Error, Result};
 use crate::pool::Asker;
 use crate::query::{undecodable, work};
 use crate::session::{StreamCore, Target};
+use crate::sql::IntoSql;
 use crate::value::{IntoParams, Row, deserialize_row};
 
 /// A stream of rows, in constant memory however many there are.
@@ -54,7 +54,7 @@ impl Drop for Reader {
 impl RowStream {
     pub(crate) fn new(
         target: Result<Target>,
-        sql: &SqlStr,
+        sql: impl IntoSql,
         params: impl IntoParams,
         place: &'static Location<'static>,
     ) -> Self {

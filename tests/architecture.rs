@@ -25,6 +25,7 @@ const ORDER: &[&[&str]] = &[
     &["transaction"],
     &["force_rollback"],
     &["database"],
+    &["interop"],
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

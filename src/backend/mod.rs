@@ -148,6 +148,11 @@ pub(crate) trait RawConnection: Send {
 pub(crate) trait Sink: Send {
     /// Takes a row, by reference or for good. An error ends the reading of rows, not the statement.
     fn row(&mut self, row: &mut dyn Offer) -> Result<()>;
+
+    /// Whether it wants the first row only, and not what the statement did.
+    fn wants_one(&self) -> bool {
+        false
+    }
 }
 
 /// A row that is offered to a [`Sink`], which may look at it or take it.

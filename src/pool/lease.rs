@@ -94,6 +94,11 @@ impl Lease {
         self.idle.as_ref().map_or(0, |idle| idle.raw.depth())
     }
 
+    /// Whether [`ready`](Self::ready) has nothing to do.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.flight == Flight::None && self.idle.is_some() && self.runtime_lives()
+    }
+
     pub(crate) fn is_lost(&self) -> bool {
         self.idle.is_none()
     }

@@ -81,6 +81,15 @@ pub(crate) struct Pool {
     this: Weak<Pool>,
 }
 
+/// What has to be done to get a connection when none is there that was used a moment ago.
+enum Step {
+    Open(Permit),
+    Wait(Receiver<Grant>),
+    /// See whether this one, which rested for long, still answers.
+    Check(Lease),
+    Closed,
+}
+
 impl Pool {
     pub(crate) fn new(connector: Arc<dyn Connector>, limits: Limits, prepare: Option<Prepare>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
@@ -105,37 +114,66 @@ impl Pool {
     /// Dropping the future gives up the place in the queue, or the connection if it was just handed over.
     pub(crate) async fn acquire(self: &Arc<Self>, asker: Asker) -> Result<Lease> {
         let handle = Handle::try_current().map_err(|_| no_runtime(asker))?;
-        let home = self.home(&handle);
-        // What happens rarely is boxed: the future of every statement has room for this one.
+        match self.take(&handle, asker) {
+            Ok(lease) => Ok(lease),
+            // Boxed, because the future of every statement has room for this one.
+            Err(step) => Box::pin(self.acquire_by(step, handle, asker)).await,
+        }
+    }
+
+    /// An idle connection that was used a moment ago, or what has to be done to get one.
+    fn take(self: &Arc<Self>, handle: &Handle, asker: Asker) -> Result<Lease, Step> {
+        let home = self.home(handle);
         loop {
             let now = Instant::now();
             let take = self.state.lock().take(home, handle.id(), asker, now);
-            match take {
-                Take::Closed => return Err(closed()),
-                Take::Idle { idle, holder, doubtful } => {
-                    let expired = self.expired(&idle, now);
-                    let rested = now.duration_since(idle.since) > self.limits.check_after;
-                    let mut lease = Lease::new(idle, holder, handle.clone(), self);
-                    if expired {
-                        lease.discard();
-                    } else if !(rested || doubtful) || Box::pin(self.answers(&mut lease)).await {
-                        return Ok(lease);
-                    }
-                }
+            let (idle, holder, doubtful) = match take {
+                Take::Idle { idle, holder, doubtful } => (idle, holder, doubtful),
                 Take::Permit { evicted } => {
                     drop(evicted);
-                    return Box::pin(self.open(Permit::new(self), home, &handle, asker)).await;
+                    return Err(Step::Open(Permit::new(self)));
                 }
-                Take::Wait(turn) => {
-                    return match Box::pin(self.wait(turn, asker)).await {
+                Take::Wait(turn) => return Err(Step::Wait(turn)),
+                Take::Closed => return Err(Step::Closed),
+            };
+            let expired = self.expired(&idle, now);
+            let rested = now.duration_since(idle.since) > self.limits.check_after;
+            let mut lease = Lease::new(idle, holder, handle.clone(), self);
+            if expired {
+                lease.discard();
+            } else if rested || doubtful {
+                return Err(Step::Check(lease));
+            } else {
+                return Ok(lease);
+            }
+        }
+    }
+
+    async fn acquire_by(self: &Arc<Self>, mut step: Step, handle: Handle, asker: Asker) -> Result<Lease> {
+        let home = self.home(&handle);
+        loop {
+            match step {
+                Step::Closed => return Err(closed()),
+                Step::Open(permit) => return self.open(permit, home, &handle, asker).await,
+                Step::Wait(turn) => {
+                    return match self.wait(turn, asker).await {
                         // It was in use a moment ago.
                         Ok(Ok(Grant::Lease(lease))) => Ok(lease.on(&handle)),
-                        Ok(Ok(Grant::Permit(permit))) => Box::pin(self.open(permit, home, &handle, asker)).await,
+                        Ok(Ok(Grant::Permit(permit))) => self.open(permit, home, &handle, asker).await,
                         Ok(Err(_)) => Err(closed()),
                         Err(_) => Err(self.starved(asker)),
                     };
                 }
+                Step::Check(mut lease) => {
+                    if self.answers(&mut lease).await {
+                        return Ok(lease);
+                    }
+                }
             }
+            step = match self.take(&handle, asker) {
+                Ok(lease) => return Ok(lease),
+                Err(step) => step,
+            };
         }
     }
 

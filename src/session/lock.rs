@@ -18,10 +18,19 @@ impl Node {
         let level = self.wired();
         let mut wire = match Arc::clone(&level.wire).try_lock_owned() {
             Ok(wire) => wire,
-            Err(_) => Box::pin(level.queue(chain, asker)).await?,
+            // Boxed, because the future of every statement has room for this one.
+            Err(_) => {
+                let wire = Box::pin(level.queue(chain, asker)).await?;
+                self.usable()?;
+                wire
+            }
         };
-        self.usable()?;
-        level.prepare(&mut wire, asker).await?;
+        let ready = wire
+            .lease()
+            .is_some_and(|lease| lease.is_ready() && lease.depth() == level.depth);
+        if !ready {
+            Box::pin(level.prepare(&mut wire, asker)).await?;
+        }
         Ok(wire)
     }
 

@@ -119,7 +119,10 @@ impl Template {
             ));
         }
         if pairs.len() == self.names.len() && pairs.iter().zip(&self.names).all(|(pair, name)| *pair.0 == **name) {
-            return Ok(pairs.into_iter().map(|(_, value)| value).collect());
+            // Not collected in place, which would move the memory once more.
+            let mut values = Vec::with_capacity(pairs.len());
+            values.extend(pairs.into_iter().map(|(_, value)| value));
+            return Ok(values);
         }
         self.check_names(&pairs)?;
         let mut slots: Vec<Option<Value>> = Vec::new();

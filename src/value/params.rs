@@ -75,7 +75,7 @@ impl Params {
         self.len() == 0
     }
 
-    fn positional(values: Vec<Value>) -> Self {
+    pub(crate) fn positional(values: Vec<Value>) -> Self {
         if values.is_empty() {
             Self::default()
         } else {

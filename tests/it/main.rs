@@ -11,6 +11,11 @@
     clippy::similar_names,
     clippy::items_after_statements,
     clippy::match_wild_err_arm,
+    clippy::manual_let_else,
+    clippy::unit_arg,
+    clippy::unnecessary_operation,
+    clippy::float_cmp,
+    clippy::large_futures,
     reason = "a test says what is wrong by panicking, and tells its whole story in one function"
 )]
 #![allow(

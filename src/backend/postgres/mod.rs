@@ -62,6 +62,8 @@ impl Native for Postgres {
         arguments::declare(statement, values, types);
     }
 
+    const ONE_READS_ALL: bool = true;
+
     fn done(result: &PgQueryResult) -> Done {
         Done {
             rows_affected: result.rows_affected(),

@@ -1,0 +1,4 @@
+//! Doors for other crates.
+
+#[cfg(feature = "sea-query")]
+mod sea_query;

@@ -1,0 +1,53 @@
+//! Statements of sea-query, given to the verbs directly.
+
+use chrono::{DateTime, Utc};
+use ebbtide::{ErrorKind, params};
+use futures::TryStreamExt;
+use sea_query::{Alias, Expr, ExprTrait, Order, Query};
+
+use crate::support::{Test, cases};
+
+cases! {
+    async fn q5_sea_query_statements_are_taken_by_every_verb(t: Test) {
+        let database = t.database().await;
+        database
+            .execute(t.sql("create table {notes} (id bigint primary key, body {text}, at {timestamp}, weight {float}, done {bool})"), ())
+            .await
+            .unwrap();
+        let table = Alias::new(t.table("notes"));
+        let name = Alias::new;
+        let at: DateTime<Utc> = "2026-11-21T10:00:00.250Z".parse().unwrap();
+        let mut insert = Query::insert();
+        insert.into_table(table.clone()).columns(["id", "body", "at", "weight", "done"].map(name));
+        for id in 1..=3_i64 {
+            insert.values_panic([id.into(), format!("it's ? $1 :x {id}").into(), at.into(), 0.5.into(), (id == 2).into()]);
+        }
+        assert_eq!(database.execute(&insert, ()).await.unwrap().rows_affected, 3);
+
+        let mut update = Query::update();
+        update.table(table.clone()).value(name("body"), Option::<String>::None).and_where(Expr::col(name("id")).eq(3_i64));
+        let transaction = database.transaction().await.unwrap();
+        assert_eq!(transaction.execute(update, ()).await.unwrap().rows_affected, 1);
+        transaction.commit().await.unwrap();
+
+        let mut select = Query::select();
+        select.columns(["id", "body", "at"].map(name)).from(table.clone()).and_where(Expr::col(name("id")).is_in([1_i64, 3]));
+        select.order_by(name("id"), Order::Asc);
+        let rows = database.fetch_all(&select, ()).await.unwrap();
+        assert_eq!(rows[0].get::<String>("body").unwrap(), "it's ? $1 :x 1");
+        assert_eq!(rows[0].get::<DateTime<Utc>>("at").unwrap(), at);
+        assert_eq!(rows[1].get::<Option<String>>("body").unwrap(), None);
+        assert_eq!(database.fetch_value::<i64>(&select, ()).await.unwrap(), 1);
+        assert_eq!(database.iterate(&select, ()).try_collect::<Vec<_>>().await.unwrap().len(), 2);
+
+        let error = database.fetch_all(&select, params! { id: 1 }).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Parameter, "{error}");
+        let error = database.execute_many(&select, [params! { id: 1 }]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Parameter, "{error}");
+
+        let mut delete = Query::delete();
+        delete.from_table(table).and_where(Expr::col(name("done")).eq(true));
+        assert_eq!(database.execute(delete, ()).await.unwrap().rows_affected, 1);
+        assert_eq!(t.committed(&database, "select count(*) from {notes}").await, 2);
+    }
+}
