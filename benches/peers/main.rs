@@ -85,7 +85,7 @@ async fn backend<P: Peer>(url: &str, effort: &Effort, report: &mut Report) -> Ou
     report.backend(P::SHOWN);
     let contenders = Contenders::<P>::new(url).await?;
     if effort.wants("stream") {
-        cases::stream::run::<P>(url, effort, report).await?;
+        cases::stream::run::<P>(url, effort, report)?;
     }
     if effort.wants("point") {
         cases::point::run(&contenders, effort, report).await?;

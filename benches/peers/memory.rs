@@ -24,7 +24,7 @@ impl Growth {
 
     /// Looks now and then; looking at every row would cost more than the row.
     pub(crate) fn row(&mut self, number: usize) {
-        if number % 4_096 == 0 {
+        if number.is_multiple_of(4_096) {
             self.peak = self.peak.max(resident().unwrap_or(0));
         }
     }

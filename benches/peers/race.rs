@@ -110,7 +110,6 @@ pub(crate) async fn race(
 }
 
 /// Nothing to be done ahead of a turn.
-#[expect(clippy::unused_async, reason = "it stands for a closure that is")]
 pub(crate) async fn nothing() -> Outcome {
     Ok(())
 }

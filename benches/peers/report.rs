@@ -55,7 +55,7 @@ impl Report {
     /// A target of the kind "takes at most so many times as long".
     pub(crate) fn at_most(&mut self, what: &str, limit: f64, figure: f64) {
         self.target(
-            format!("{what}: at most {limit:.2} ×"),
+            &format!("{what}: at most {limit:.2} ×"),
             format!("{figure:.3} ×"),
             figure <= limit,
         );
@@ -64,7 +64,7 @@ impl Report {
     /// A target of the kind "is so many times as fast".
     pub(crate) fn faster(&mut self, what: &str, limit: f64, figure: f64) {
         self.target(
-            format!("{what}: at least {limit:.1} × faster"),
+            &format!("{what}: at least {limit:.1} × faster"),
             format!("{figure:.2} ×"),
             figure >= limit,
         );
@@ -72,13 +72,13 @@ impl Report {
 
     pub(crate) fn megabytes(&mut self, what: &str, limit: f64, figure: f64) {
         self.target(
-            format!("{what}: at most {limit:.0} MB"),
+            &format!("{what}: at most {limit:.0} MB"),
             format!("{figure:.1} MB"),
             figure <= limit,
         );
     }
 
-    fn target(&mut self, what: String, figure: String, passed: bool) {
+    fn target(&mut self, what: &str, figure: String, passed: bool) {
         let what = format!("{}, {what}", self.backend);
         self.targets.push(Target { what, figure, passed });
     }

@@ -107,12 +107,13 @@ impl Database {
     }
 
     fn target(&self) -> Result<Target> {
-        let live = self.live()?;
         let sandboxed = self
             .core
             .overrides
             .current()
             .unwrap_or(self.core.config.settings().force_rollback);
+        let state = self.core.state.read();
+        let live = state.live.as_ref().ok_or_else(not_connected)?;
         Ok(Target::Database(Arc::clone(if sandboxed {
             &live.sandboxed
         } else {

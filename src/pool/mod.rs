@@ -122,6 +122,7 @@ impl Pool {
     }
 
     /// An idle connection that was used a moment ago, or what has to be done to get one.
+    #[allow(clippy::result_large_err, reason = "both are large, and the lease is the common one")]
     fn take(self: &Arc<Self>, handle: &Handle, asker: Asker) -> Result<Lease, Step> {
         let home = self.home(handle);
         loop {
@@ -136,7 +137,7 @@ impl Pool {
                 Take::Wait(turn) => return Err(Step::Wait(turn)),
                 Take::Closed => return Err(Step::Closed),
             };
-            let expired = self.expired(&idle, now);
+            let expired = idle.expired(now);
             let rested = now.duration_since(idle.since) > self.limits.check_after;
             let mut lease = Lease::new(idle, holder, handle.clone(), self);
             if expired {
@@ -175,11 +176,6 @@ impl Pool {
                 Err(step) => step,
             };
         }
-    }
-
-    fn expired(&self, idle: &Idle, now: Instant) -> bool {
-        let limit = self.limits.lifetime;
-        limit.is_some_and(|limit| now.duration_since(idle.born) > limit)
     }
 
     /// Waits in the queue.
@@ -224,7 +220,8 @@ impl Pool {
         drop(state);
         permit.used();
         self.say(|| format!("a connection was opened for {asker}"));
-        Ok(Lease::new(Idle::new(raw, home, lives), holder, handle.clone(), self))
+        let idle = Idle::new(raw, home, lives, self.limits.lifetime);
+        Ok(Lease::new(idle, holder, handle.clone(), self))
     }
 
     /// Whether a connection gives a sign of life; if not, it is thrown away.
@@ -240,7 +237,7 @@ impl Pool {
     /// Takes back a connection at rest: for the first in the queue, for the idle list, or to be closed.
     fn take_back(self: &Arc<Self>, idle: Idle, holder: usize, handle: &Handle) {
         let now = Instant::now();
-        let expired = self.expired(&idle, now);
+        let expired = idle.expired(now);
         let lease = |idle, holder| Lease::new(idle, holder, handle.clone(), self);
         let surplus = self.state.lock().put(idle, holder, expired, now, lease);
         if let Some(idle) = surplus {
@@ -341,14 +338,18 @@ fn no_runtime(asker: Asker) -> Error {
 }
 
 impl Idle {
-    fn new(raw: Box<dyn RawConnection>, home: Home, lives: Arc<AtomicBool>) -> Self {
+    fn new(raw: Box<dyn RawConnection>, home: Home, lives: Arc<AtomicBool>, lifetime: Option<Duration>) -> Self {
         let now = Instant::now();
         Self {
             raw,
             home,
             lives,
-            born: now,
+            expires: lifetime.and_then(|lifetime| now.checked_add(lifetime)),
             since: now,
         }
+    }
+
+    fn expired(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|when| now > when)
     }
 }

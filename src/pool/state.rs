@@ -27,7 +27,8 @@ pub(super) struct Idle {
     pub(super) home: Home,
     /// Whether the runtime its socket belongs to still runs.
     pub(super) lives: Arc<AtomicBool>,
-    pub(super) born: Instant,
+    /// When it is too old to be used again.
+    pub(super) expires: Option<Instant>,
     pub(super) since: Instant,
 }
 
@@ -228,7 +229,6 @@ impl State {
         lease: impl Fn(Idle, usize) -> Lease,
     ) -> Option<Idle> {
         self.release(holder);
-        idle.since = Instant::now();
         if self.closed || expired || self.shelf(idle.home).is_none() {
             return Some(idle);
         }

@@ -16,14 +16,13 @@ impl Node {
     pub(super) async fn lock(self: &Arc<Self>, chain: &Chain, asker: Asker) -> Result<OwnedMutexGuard<Wire>> {
         self.usable()?;
         let level = self.wired();
-        let mut wire = match Arc::clone(&level.wire).try_lock_owned() {
-            Ok(wire) => wire,
+        let mut wire = if let Ok(wire) = Arc::clone(&level.wire).try_lock_owned() {
+            wire
+        } else {
             // Boxed, because the future of every statement has room for this one.
-            Err(_) => {
-                let wire = Box::pin(level.queue(chain, asker)).await?;
-                self.usable()?;
-                wire
-            }
+            let wire = Box::pin(level.queue(chain, asker)).await?;
+            self.usable()?;
+            wire
         };
         let ready = wire
             .lease()

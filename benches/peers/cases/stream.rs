@@ -22,7 +22,7 @@ const ALONE: &str = "EBBTIDE_BENCH_STREAM";
 #[derive(Debug)]
 pub(crate) struct Alone(String);
 
-pub(crate) async fn run<P: Peer>(url: &str, effort: &Effort, report: &mut Report) -> Outcome {
+pub(crate) fn run<P: Peer>(url: &str, effort: &Effort, report: &mut Report) -> Outcome {
     let factor = effort.stream_factor();
     let wanted = factor * ROWS;
     println!(
