@@ -109,14 +109,19 @@ async fn walk() -> Result<()> {
     let before = count(&database).await?;
     println!("   {before} notes; the one that was taken back is not among them");
 
-    println!("6. the same function, unchanged, with force_rollback(true)");
-    let sandbox = Database::connect(config.force_rollback(true)).await?;
-    write_two_notes(&sandbox).await?;
-    println!("   inside the sandbox there are {} notes", count(&sandbox).await?);
-    sandbox.disconnect().await?;
-    let after = count(&database).await?;
-    println!("   after it there are {after}: nothing stayed");
-    assert_eq!(before, after, "the sandbox must leave nothing behind");
+    if config.url().is_memory() {
+        // Another `Database` would have another memory.
+        println!("6. left out: the sandbox is shown on a file or a server");
+    } else {
+        println!("6. the same function, unchanged, with force_rollback(true)");
+        let sandbox = Database::connect(config.force_rollback(true)).await?;
+        write_two_notes(&sandbox).await?;
+        println!("   inside the sandbox there are {} notes", count(&sandbox).await?);
+        sandbox.disconnect().await?;
+        let after = count(&database).await?;
+        println!("   after it there are {after}: nothing stayed");
+        assert_eq!(before, after, "the sandbox must leave nothing behind");
+    }
 
     database.execute("DROP TABLE quickstart_note", ()).await?;
     database.disconnect().await?;
