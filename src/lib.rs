@@ -22,13 +22,14 @@ mod url;
 mod value;
 
 pub use backend::{Done, FromRow};
-pub use config::{Config, IntoConfig, IsolationLevel, Settings, SqliteMode, SslMode};
+pub use config::{Config, IntoConfig, IsolationLevel, IsolationPolicy, Settings, SqliteMode, SslMode};
 pub use connection::Connection;
-pub use database::{Database, HookError, IntoDatabase, NewConnection};
+pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, NewConnection, OpenSandbox};
 pub use error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
 pub use force_rollback::ForceRollback;
 pub use pool::PoolStatus;
 pub use query::{DoneMany, Query};
+pub use session::Recorded;
 pub use sql::{Dialect, IntoSql};
 pub use sqlx::{AssertSqlSafe, SqlSafeStr};
 pub use stream::RowStream;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use sqlx::SqlStr;
+use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
@@ -75,7 +76,7 @@ impl Done {
 /// One statement with its parameters, in the order of the backend's placeholders.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
-    pub(crate) statement: &'a Statement,
+    pub(crate) statement: &'a Arc<Statement>,
     pub(crate) values: &'a [Value],
 }
 
@@ -85,6 +86,17 @@ pub(crate) trait Connector: Debug + Send + Sync {
 
     /// Whether a connection's socket belongs to the tokio runtime that opened it.
     fn runtime_bound(&self) -> bool;
+
+    /// The runtime that its connections live on, if that is not their users'; what is left to clean is cleaned there.
+    fn runtime(&self) -> Result<Option<Handle>> {
+        Ok(None)
+    }
+
+    /// The same database, of which each connection sees a private copy, where that is the way to have several sandboxes at
+    /// once.
+    fn private(&self) -> Option<Arc<dyn Connector>> {
+        None
+    }
 
     /// Opens a connection. The caller sets the time limit.
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>>;
@@ -114,8 +126,9 @@ pub(crate) trait RawConnection: Send {
     /// Begins a transaction with `sql`, or, inside one, sets a savepoint (then `sql` is `None`).
     fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>>;
 
-    /// Commits the innermost level: a savepoint is released, a transaction committed.
-    fn commit(&mut self) -> BoxFuture<'_, Result<()>>;
+    /// Commits the innermost level: a savepoint is released, a transaction committed. Before a savepoint is released,
+    /// `first` is run, in the same round trip.
+    fn commit(&mut self, first: Option<SqlStr>) -> BoxFuture<'_, Result<()>>;
 
     /// Rolls back until `depth` levels are left, in one round trip where the driver can.
     fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>>;
@@ -139,6 +152,11 @@ pub(crate) trait RawConnection: Send {
     /// first reads what is left of the dropped one. `between_rows` says that it was dropped while a row had been handed out
     /// and nothing more was being read.
     fn interrupted(&self, between_rows: bool) -> bool;
+
+    /// Brings a private copy of the database up to date, before a sandbox begins on it.
+    fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Says good-bye to the server.
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;

@@ -165,9 +165,9 @@ where
     }
 
     /// Releases the innermost savepoint; counted before it is sent as well.
-    async fn release(&mut self) -> Result<()> {
+    async fn release(&mut self, first: &str) -> Result<()> {
         self.at_rest().await?;
-        let sql = own_sql(format!("RELEASE SAVEPOINT {SAVEPOINT}{}", self.savepoints));
+        let sql = own_sql(format!("{first}RELEASE SAVEPOINT {SAVEPOINT}{}", self.savepoints));
         self.savepoints -= 1;
         self.run_own(sql).await.inspect_err(|_| self.savepoints += 1)
     }
@@ -336,10 +336,10 @@ where
         })
     }
 
-    fn commit(&mut self) -> BoxFuture<'_, Result<()>> {
+    fn commit(&mut self, first: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             if self.savepoints > 0 {
-                return self.release().await;
+                return self.release(first.as_ref().map_or("", SqlStr::as_str)).await;
             }
             let committed = DB::TransactionManager::commit(&mut self.connection).await;
             committed.map_err(DB::error)
@@ -380,6 +380,14 @@ where
 
     fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
         Box::pin(async move {
+            if DB::COUNTS_ANSWERS {
+                // Outside of a transaction a savepoint is gone as soon as it is set.
+                let probe = own_sql("SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe");
+                return match self.run_own(probe).await {
+                    Err(error) if error.is_fatal() => Err(error),
+                    probed => Ok(probed.is_ok()),
+                };
+            }
             // A transaction cannot begin inside one.
             match self.run_own(own_sql("BEGIN")).await {
                 Err(error) if error.is_fatal() => Err(error),
