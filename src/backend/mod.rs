@@ -15,7 +15,7 @@ pub(crate) mod support;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use futures::stream::BoxStream;
 use sqlx::SqlStr;
 use tokio::runtime::Handle;
@@ -106,6 +106,13 @@ pub(crate) trait Connector: Debug + Send + Sync {
         false
     }
 
+    /// Makes connections that each see a copy of the database of their own, where two transactions that write would
+    /// otherwise wait for each other. `None` where the server keeps them apart. Every call makes the same connector.
+    #[allow(dead_code, reason = "sandboxes begin on it")]
+    fn private(&self) -> Option<Arc<dyn Connector>> {
+        None
+    }
+
     /// Where it connects to, for messages; without the password.
     fn place(&self) -> String;
 }
@@ -144,6 +151,14 @@ pub(crate) trait RawConnection: Send {
 
     /// Reads what is left of a call that was dropped half-way. It may itself be dropped and called again.
     fn settle(&mut self) -> BoxFuture<'_, Result<()>>;
+
+    /// Brings a copy of its own (see [`Connector::private`]) up to date with what was committed to the original. Called
+    /// outside of a transaction. After an error that is fatal the connection is of no more use; a call that was dropped
+    /// half-way is made up for by the next.
+    #[allow(dead_code, reason = "sandboxes begin on it")]
+    fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(ready(Ok(())))
+    }
 
     /// Asks the server for a sign of life, in one round trip.
     fn ping(&mut self) -> BoxFuture<'_, Result<()>>;
