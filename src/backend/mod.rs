@@ -92,12 +92,6 @@ pub(crate) trait Connector: Debug + Send + Sync {
         Ok(None)
     }
 
-    /// The same database, of which each connection sees a private copy, where that is the way to have several sandboxes at
-    /// once.
-    fn private(&self) -> Option<Arc<dyn Connector>> {
-        None
-    }
-
     /// Opens a connection. The caller sets the time limit.
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>>;
 
@@ -108,7 +102,6 @@ pub(crate) trait Connector: Debug + Send + Sync {
 
     /// Makes connections that each see a copy of the database of their own, where two transactions that write would
     /// otherwise wait for each other. `None` where the server keeps them apart. Every call makes the same connector.
-    #[allow(dead_code, reason = "sandboxes begin on it")]
     fn private(&self) -> Option<Arc<dyn Connector>> {
         None
     }
@@ -155,7 +148,6 @@ pub(crate) trait RawConnection: Send {
     /// Brings a copy of its own (see [`Connector::private`]) up to date with what was committed to the original. Called
     /// outside of a transaction. After an error that is fatal the connection is of no more use; a call that was dropped
     /// half-way is made up for by the next.
-    #[allow(dead_code, reason = "sandboxes begin on it")]
     fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(ready(Ok(())))
     }
@@ -167,11 +159,6 @@ pub(crate) trait RawConnection: Send {
     /// first reads what is left of the dropped one. `between_rows` says that it was dropped while a row had been handed out
     /// and nothing more was being read.
     fn interrupted(&self, between_rows: bool) -> bool;
-
-    /// Brings a private copy of the database up to date, before a sandbox begins on it.
-    fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
 
     /// Says good-bye to the server.
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
