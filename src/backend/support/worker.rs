@@ -17,6 +17,7 @@ use async_stream::try_stream;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use parking_lot::Mutex;
 use sqlx::SqlStr;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -25,7 +26,7 @@ use actor::{Command, Ears, Job, Shared};
 use rows::{AHEAD, Arrived, Batch, First, Parcel, Part};
 
 use super::harbour::Harbour;
-use crate::backend::{Connector, Done, RawConnection, Request, Sink};
+use crate::backend::{Connector, Done, RawConnection, Request, Sever, Sink};
 use crate::error::{Error, ErrorKind, LOST, Result};
 use crate::sql::Dialect;
 use crate::value::RawRow;
@@ -82,8 +83,16 @@ pub(crate) struct WorkerConnection {
 #[derive(Debug)]
 struct Line {
     commands: mpsc::UnboundedSender<Command>,
-    /// Dropped, it tells the other side to end.
-    _hang_up: oneshot::Sender<()>,
+    hang_up: HangUp,
+}
+
+/// Tells the other side to end, when it is emptied.
+type HangUp = Arc<Mutex<Option<oneshot::Sender<()>>>>;
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.hang_up.lock().take();
+    }
 }
 
 impl WorkerConnection {
@@ -103,7 +112,7 @@ impl WorkerConnection {
         let mut connection = Self {
             line: Some(Line {
                 commands,
-                _hang_up: hang_up,
+                hang_up: Arc::new(Mutex::new(Some(hang_up))),
             }),
             shared,
             _harbour: Arc::clone(&isolated.harbour),
@@ -303,6 +312,11 @@ impl RawConnection for WorkerConnection {
 
     fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.call(|raw| raw.renew()))
+    }
+
+    fn severer(&self) -> Option<Sever> {
+        let hang_up = Arc::clone(&self.line.as_ref()?.hang_up);
+        Some(Box::new(move || drop(hang_up.lock().take())))
     }
 
     fn close(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {
