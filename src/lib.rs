@@ -17,6 +17,7 @@ pub mod query;
 mod session;
 mod sql;
 pub mod stream;
+pub mod testing;
 mod transaction;
 mod url;
 mod value;

@@ -25,6 +25,7 @@ const ORDER: &[&[&str]] = &[
     &["transaction"],
     &["force_rollback"],
     &["database"],
+    &["testing"],
     &["interop"],
 ];
 

@@ -4,7 +4,8 @@ use super::Config;
 use crate::error::Result;
 use crate::url::DatabaseUrl;
 
-/// Whatever a [`Config`] can be made from: a URL as text or parsed, a dictionary as JSON, a configuration.
+/// Whatever a [`Config`] can be made from: a URL as text or parsed, a dictionary as JSON, a configuration, that of a
+/// `&Database`.
 ///
 /// ```
 /// use ebbtide::{Config, IntoConfig};

@@ -1,7 +1,7 @@
 //! What a database can be made from.
 
 use super::Database;
-use crate::config::Config;
+use crate::config::{Config, IntoConfig};
 use crate::error::Result;
 use crate::url::DatabaseUrl;
 
@@ -15,6 +15,13 @@ impl IntoDatabase for &Database {
     /// The same database: connecting counts.
     fn into_database(self) -> Result<Database> {
         Ok(self.clone())
+    }
+}
+
+impl IntoConfig for &Database {
+    /// Its configuration, for another database; the hooks stay behind.
+    fn into_config(self) -> Result<Config> {
+        Ok(self.config())
     }
 }
 

@@ -1,0 +1,99 @@
+//! MySQL and MariaDB: a connection needs no database.
+
+use sqlx::AssertSqlSafe;
+
+use super::admin::{Admin, Wishes, advise, with_connection};
+use super::name;
+use crate::database::Database;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Dialect;
+
+/// The list of databases shows a user only those that are open to him, so the database itself is asked for: it lets in,
+/// is missing, or is closed to this user, which are three answers.
+pub(super) async fn exists(admin: &Admin, name: &str) -> Result<bool> {
+    match with_connection(admin.seen_from(Some(name)), async |_| Ok(())).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::DatabaseNotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) async fn create(admin: &Admin, name: &str, wishes: &Wishes, if_missing: bool) -> Result<bool> {
+    if wishes.template.is_some() {
+        return Err(
+            Error::new(ErrorKind::Unsupported, "MySQL cannot make a database from a template")
+                .help("leave `template` out and run the migrations on the new database"),
+        );
+    }
+    let options = match wishes.encoding.as_deref().map(name::word).transpose()? {
+        None => String::new(),
+        // MySQL's own `utf8` has no characters beyond U+FFFF.
+        Some(encoding) if name::is_utf8(encoding) => " CHARACTER SET utf8mb4".to_owned(),
+        Some(collation) if collation.contains('_') => format!(" COLLATE {collation}"),
+        Some(charset) => format!(" CHARACTER SET {charset}"),
+    };
+    // Who may not make databases may well use one that is there.
+    if if_missing && exists(admin, name).await? {
+        return Ok(false);
+    }
+    let sql = format!("CREATE DATABASE {}{options}", Dialect::MySql.quote_identifier(name));
+    with_connection(admin.seen_from(None), async |server| {
+        limit_locks(admin, server).await?;
+        server.execute(AssertSqlSafe(sql), ()).await
+    })
+    .await
+    .map_err(|error| explain(name, error))?;
+    Ok(true)
+}
+
+pub(super) async fn drop(admin: &Admin, name: &str) -> Result<bool> {
+    let sql = format!("DROP DATABASE {}", Dialect::MySql.quote_identifier(name));
+    with_connection(admin.seen_from(None), async |server| {
+        limit_locks(admin, server).await?;
+        end_sessions(server, name).await?;
+        match server.execute(AssertSqlSafe(sql), ()).await {
+            Ok(_) => Ok(true),
+            // The only object the statement names.
+            Err(error) if error.kind() == ErrorKind::UndefinedObject => Ok(false),
+            Err(error) => Err(explain(name, error)),
+        }
+    })
+    .await
+}
+
+/// Ends the sessions in the database as far as this user may: the locks of a forgotten transaction would stop the
+/// statement.
+async fn end_sessions(server: &Database, name: &str) -> Result<()> {
+    let sessions: Vec<(i64, Option<String>)> = server
+        .fetch_all(
+            "SELECT CAST(id AS SIGNED), db FROM information_schema.processlist WHERE id <> connection_id()",
+            (),
+        )
+        .decode()
+        .await?;
+    for (id, _) in sessions
+        .iter()
+        .filter(|(_, database)| database.as_deref() == Some(name))
+    {
+        match server.execute(AssertSqlSafe(format!("KILL {id}")), ()).await {
+            Err(error) if error.kind() == ErrorKind::ConnectionLost => return Err(error),
+            // It is gone already, or not ours; if it is in the way, the statement says so.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Has the server give up when the caller does. What it went on with alone could hit a database made since.
+async fn limit_locks(admin: &Admin, server: &Database) -> Result<()> {
+    let seconds = admin.limit.as_secs().clamp(1, 31_536_000);
+    let sql = format!("SET SESSION lock_wait_timeout = {seconds}");
+    server.execute(AssertSqlSafe(sql), ()).await.map(std::mem::drop)
+}
+
+fn explain(name: &str, error: Error) -> Error {
+    advise(error, ErrorKind::Permission, || {
+        let name = Dialect::MySql.quote_identifier(name);
+        format!("let an administrator run GRANT ALL ON {name}.* TO this user")
+    })
+}
