@@ -23,6 +23,7 @@ const ORDER: &[&[&str]] = &[
     &["stream"],
     &["connection"],
     &["transaction"],
+    &["retry"],
     &["force_rollback"],
     &["database"],
     &["testing"],

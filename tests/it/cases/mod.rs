@@ -11,6 +11,7 @@ mod lifecycle;
 mod messages;
 mod pool;
 mod queries;
+mod retry;
 mod review;
 mod runtimes;
 #[cfg(feature = "sea-query")]
@@ -41,6 +42,7 @@ const LISTED: &[File] = &[
     ("hooks", hooks::cases),
     ("lifecycle", lifecycle::cases),
     ("queries", queries::cases),
+    ("retry", retry::cases),
     ("review", review::cases),
     #[cfg(feature = "sea-query")]
     ("sea", sea::cases),
