@@ -92,7 +92,7 @@ impl Retry {
         let mut pause = self.backoff;
         let mut attempt = 1;
         loop {
-            let Attempt { result, retryable } = begin().attempt(|transaction| work(transaction)).await;
+            let Attempt { result, retryable } = begin().attempt(&work).await;
             if result.is_ok() || !retryable || attempt >= self.attempts {
                 return result;
             }
