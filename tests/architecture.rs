@@ -25,7 +25,7 @@ const ORDER: &[&[&str]] = &[
     &["transaction"],
     &["force_rollback"],
     &["database"],
-    &["interop"],
+    &["connections", "interop"],
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
