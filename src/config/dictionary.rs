@@ -55,7 +55,11 @@ pub(super) fn read(value: &Value, path: &str) -> Result<Config> {
         Some(value) if *source == "connection" => read_connection(value, &here)?,
         Some(value) if *source == "credentials" => {
             let engine = engine.map(|engine| (join(path, "engine"), engine));
-            read_credentials(value, &here, engine.as_ref().map(|(path, engine)| (path.as_str(), *engine)))?
+            read_credentials(
+                value,
+                &here,
+                engine.as_ref().map(|(path, engine)| (path.as_str(), *engine)),
+            )?
         }
         Some(Value::String(url)) => Config::from_url(url.as_str())?,
         Some(other) => return Err(wrong(&here, other, "text")),

@@ -377,13 +377,7 @@ pub(super) static FOREIGN: &[Known] = &[
         FLAG_ON,
         "statements outside of a transaction are always committed",
     ),
-    warn(
-        "no_delay",
-        &[],
-        On::MySql,
-        FLAG_ON,
-        "what is sent is never held back",
-    ),
+    warn("no_delay", &[], On::MySql, FLAG_ON, "what is sent is never held back"),
     warn(
         "install_regexp_functions",
         &[],

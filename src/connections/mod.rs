@@ -23,8 +23,8 @@ use crate::pool::Asker;
 use crate::session::Chain;
 
 use slot::Slot;
-use token::Overrides;
 pub use token::ConnectionToken;
+use token::Overrides;
 pub use transactions::{Atomic, InTransaction};
 
 #[doc = include_str!("../../docs/CONNECTIONS.md")]
@@ -238,7 +238,10 @@ impl Registry {
                     aliases.join("`, `")
                 ),
             )
-            .help(format!("name the one that is meant: `in_transaction(\"{}\")`", aliases[0]))),
+            .help(format!(
+                "name the one that is meant: `in_transaction(\"{}\")`",
+                aliases[0]
+            ))),
         }
     }
 }

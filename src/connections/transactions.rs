@@ -56,7 +56,10 @@ impl Connections {
 
     fn begin(&self, alias: Option<String>, place: &'static Location<'static>) -> InTransaction {
         // It has no target before its database is connected.
-        let unaimed = Err(Error::new(ErrorKind::NotConnected, "the transaction has no database yet"));
+        let unaimed = Err(Error::new(
+            ErrorKind::NotConnected,
+            "the transaction has no database yet",
+        ));
         InTransaction {
             connections: self.clone(),
             alias,
@@ -205,13 +208,13 @@ impl Atomic {
     /// # Errors
     ///
     /// Those of the closure, and as of [`Connections::in_transaction`].
-    pub async fn run<T, E, F>(&self, work: F) -> Result<T, E>
+    pub fn run<T, E, F>(&self, work: F) -> impl Future<Output = Result<T, E>> + use<T, E, F>
     where
         F: AsyncFnOnce() -> Result<T, E>,
         E: From<Error>,
     {
         let begin = self.connections.begin(self.alias.clone(), self.place);
-        begin.run(async move |_| work().await).await
+        begin.run(async move |_| work().await)
     }
 
     /// The function, each call of which runs in a transaction. It takes one argument; several are a tuple, none is `()`.

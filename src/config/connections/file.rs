@@ -18,9 +18,8 @@ pub(super) fn read(path: &Path) -> Result<Value> {
         Some("toml") => toml,
         Some("yaml" | "yml") => yaml,
         _ => {
-            return Err(
-                error(format!("{name}: the format of the file is unknown")).help("its name must end in .json, .toml or .yaml")
-            );
+            return Err(error(format!("{name}: the format of the file is unknown"))
+                .help("its name must end in .json, .toml or .yaml"));
         }
     };
     let text = std::fs::read_to_string(path).map_err(|cause| {

@@ -249,7 +249,10 @@ pub(crate) fn unknown_alias<'a>(alias: &str, known: impl Iterator<Item = &'a str
     let list: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
     let error = Error::new(
         ErrorKind::Config,
-        format!("there is no connection `{alias}`; the known ones are {}", list.join(", ")),
+        format!(
+            "there is no connection `{alias}`; the known ones are {}",
+            list.join(", ")
+        ),
     );
     match nearest(alias, known) {
         Some(near) => error.help(format!("did you mean `{near}`?")),

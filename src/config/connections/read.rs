@@ -17,7 +17,10 @@ const APP_KEYS: [&str; 2] = ["models", "default_connection"];
 /// Keys of Tortoise that say something about its models in Python.
 const PYTHON: [(&str, &str); 2] = [
     ("use_tz", "times with a zone are always read as UTC"),
-    ("timezone", "set the time zone of the server's sessions with the option `timezone`"),
+    (
+        "timezone",
+        "set the time zone of the server's sessions with the option `timezone`",
+    ),
 ];
 
 pub(super) fn read(value: &Value) -> Result<ConnectionsConfig> {
@@ -97,7 +100,9 @@ fn read_apps(table: &Map<String, Value>, config: &mut ConnectionsConfig) -> Resu
         for key in app.keys().filter(|key| !APP_KEYS.contains(&key.as_str())) {
             if key == "migrations" {
                 let why = "migrations are run in code, such as `sqlx::migrate!`";
-                config.warnings.push(format!("`{}` has no effect: {why}", join(&path, key)));
+                config
+                    .warnings
+                    .push(format!("`{}` has no effect: {why}", join(&path, key)));
             } else {
                 return Err(unknown(&path, key, APP_KEYS.into_iter()));
             }

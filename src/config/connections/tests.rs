@@ -44,7 +44,8 @@ fn error_of_one(value: &Value) -> String {
 #[test]
 fn c2_every_shape_of_a_connection_is_read() {
     let url = "postgresql://ada:pw@db.example:5433/shop?pool_size=7";
-    let credentials = json!({"host": "db.example", "port": "5433", "user": "ada", "password": "pw", "database": "shop"});
+    let credentials =
+        json!({"host": "db.example", "port": "5433", "user": "ada", "password": "pw", "database": "shop"});
     let mut flat = credentials.clone();
     flat["scheme"] = "postgresql".into();
     flat["pool_size"] = 7.into();
@@ -74,7 +75,11 @@ fn c2_engines_of_tortoise_are_known() {
     for (engine, credentials, dialect) in [
         ("asyncpg", json!({"database": "shop"}), Dialect::Postgres),
         ("psycopg", json!({"database": "shop"}), Dialect::Postgres),
-        ("mysql", json!({"database": "shop", "charset": "utf8mb4"}), Dialect::MySql),
+        (
+            "mysql",
+            json!({"database": "shop", "charset": "utf8mb4"}),
+            Dialect::MySql,
+        ),
         (
             "sqlite",
             json!({"file_path": "shop.db", "journal_mode": "WAL", "journal_size_limit": 16384, "foreign_keys": "ON"}),
@@ -91,7 +96,10 @@ fn c2_engines_of_tortoise_are_known() {
         "storage_engine": "InnoDB", "ssl": false}}));
     assert_eq!(config.settings().pool_size, 9);
     let text = error_of_one(&json!({"engine": "tortoise.backends.mssql", "credentials": {}}));
-    assert!(text.starts_with("`connections.default`: unknown scheme `mssql`"), "{text}");
+    assert!(
+        text.starts_with("`connections.default`: unknown scheme `mssql`"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -115,7 +123,9 @@ fn c2_apps_and_routers_are_read() {
 
 #[test]
 fn c2_variables_are_replaced() {
-    let config = one(&json!("postgres://${NOBODY:-ada}:${DATABASE_PASSWORD}@${HOST}:${PORT}/${NAME:-shop}?pool_size=${SIZE:-3}"));
+    let config = one(&json!(
+        "postgres://${NOBODY:-ada}:${DATABASE_PASSWORD}@${HOST}:${PORT}/${NAME:-shop}?pool_size=${SIZE:-3}"
+    ));
     let url = config.url();
     assert_eq!(
         (url.username(), url.password(), url.host(), url.port(), url.database()),
@@ -125,8 +135,10 @@ fn c2_variables_are_replaced() {
     assert_eq!(one(&json!("${DATABASE_URL}")).url().password(), Some("s3cr3t"));
     assert_eq!(one(&json!("${DATABASE_URL}&echo=true")).settings().pool_size, 4);
 
-    let config = one(&json!({"engine": "asyncpg", "pool_size": "${EMPTY:-2}", "credentials": {
-        "port": "${PORT}", "password": "${DATABASE_PASSWORD}", "database": "pa$$word $x $", "user": "$${HOST}"}}));
+    let config = one(
+        &json!({"engine": "asyncpg", "pool_size": "${EMPTY:-2}", "credentials": {
+        "port": "${PORT}", "password": "${DATABASE_PASSWORD}", "database": "pa$$word $x $", "user": "$${HOST}"}}),
+    );
     assert_eq!(config.url().password(), Some(SECRET));
     assert_eq!(config.url().port(), Some(6543));
     assert_eq!(config.url().database(), Some("pa$word $x $"));
@@ -165,11 +177,26 @@ fn c2_a_variable_that_cannot_be_replaced_is_named_with_its_path() {
 fn c2_no_error_shows_what_a_variable_holds() {
     for (value, expected) in [
         (json!("${DATABASE_PASSWORD}"), "`connections.default`"),
-        (json!("postgres://ada@db.example/shop?pool_size=${DATABASE_PASSWORD}"), "pool_size"),
-        (json!("postgres://ada@db.example/shop?${DATABASE_PASSWORD}"), "`connections.default`"),
-        (json!("postgres://ada@db.example:${DATABASE_PASSWORD}/shop"), "`connections.default`"),
-        (json!({"url": "${DATABASE_URL}", "pool_size": "${DATABASE_PASSWORD}"}), "`connections.default.pool_size`"),
-        (json!({"engine": "${DATABASE_PASSWORD}", "credentials": {}}), "connections.default"),
+        (
+            json!("postgres://ada@db.example/shop?pool_size=${DATABASE_PASSWORD}"),
+            "pool_size",
+        ),
+        (
+            json!("postgres://ada@db.example/shop?${DATABASE_PASSWORD}"),
+            "`connections.default`",
+        ),
+        (
+            json!("postgres://ada@db.example:${DATABASE_PASSWORD}/shop"),
+            "`connections.default`",
+        ),
+        (
+            json!({"url": "${DATABASE_URL}", "pool_size": "${DATABASE_PASSWORD}"}),
+            "`connections.default.pool_size`",
+        ),
+        (
+            json!({"engine": "${DATABASE_PASSWORD}", "credentials": {}}),
+            "connections.default",
+        ),
         (
             json!({"engine": "asyncpg", "credentials": {"port": "${DATABASE_PASSWORD}"}}),
             "`connections.default.credentials.port`",
@@ -183,7 +210,10 @@ fn c2_no_error_shows_what_a_variable_holds() {
         assert!(text.contains(expected), "{text}");
     }
     let text = error_of_one(&json!({"url": "sqlite://a.db", "pool_size": "${ODD}"}));
-    assert!(text.starts_with("`connections.default.pool_size` is `${ODD}`, but must be"), "{text}");
+    assert!(
+        text.starts_with("`connections.default.pool_size` is `${ODD}`, but must be"),
+        "{text}"
+    );
     let text = error(&json!({"connections": {"default": "sqlite://a.db"},
         "apps": {"shop": {"default_connection": "${DATABASE_PASSWORD}"}}}));
     assert!(text.contains("there is no connection `${DATABASE_PASSWORD}`"), "{text}");
@@ -193,20 +223,44 @@ fn c2_no_error_shows_what_a_variable_holds() {
 fn c2_unknown_and_misplaced_keys_name_their_path() {
     let connections = json!({"default": "sqlite://a.db"});
     for (value, expected) in [
-        (json!([]), "the configuration is a list, but must be a table with the key `connections`"),
+        (
+            json!([]),
+            "the configuration is a list, but must be a table with the key `connections`",
+        ),
         (json!({}), "`connections` is missing"),
         (json!({"connections": {}}), "`connections` is empty"),
-        (json!({"connections": []}), "`connections` is a list, but must be a table of aliases"),
-        (json!({"conections": {}}), "`conections`: unknown key\n  help: did you mean `connections`?"),
+        (
+            json!({"connections": []}),
+            "`connections` is a list, but must be a table of aliases",
+        ),
+        (
+            json!({"conections": {}}),
+            "`conections`: unknown key\n  help: did you mean `connections`?",
+        ),
         (
             json!({"connections": connections, "credentials": {}}),
             "`credentials` belongs to one connection\n  help: put it under its alias: `connections.default.credentials`",
         ),
-        (json!({"connection": "sqlite://a.db"}), "`connection` belongs to one connection\n  help: this is"),
-        (json!({"connections": connections, "models": []}), "`models` belongs into an app: `apps.<name>.models`"),
-        (json!({"connections": connections, "router": []}), "`router`: unknown key\n  help: did you mean `routers`?"),
-        (json!({"connections": connections, "routers": [1]}), "`routers[0]` is a number, but must be text"),
-        (json!({"connections": connections, "apps": {"a": []}}), "`apps.a` is a list, but must be a table with"),
+        (
+            json!({"connection": "sqlite://a.db"}),
+            "`connection` belongs to one connection\n  help: this is",
+        ),
+        (
+            json!({"connections": connections, "models": []}),
+            "`models` belongs into an app: `apps.<name>.models`",
+        ),
+        (
+            json!({"connections": connections, "router": []}),
+            "`router`: unknown key\n  help: did you mean `routers`?",
+        ),
+        (
+            json!({"connections": connections, "routers": [1]}),
+            "`routers[0]` is a number, but must be text",
+        ),
+        (
+            json!({"connections": connections, "apps": {"a": []}}),
+            "`apps.a` is a list, but must be a table with",
+        ),
         (
             json!({"connections": connections, "apps": {"a": {"model": []}}}),
             "`apps.a.model`: unknown key\n  help: did you mean `models`?",
@@ -224,14 +278,26 @@ fn c2_unknown_and_misplaced_keys_name_their_path() {
         assert!(text.starts_with(expected), "{text}");
     }
     for (value, expected) in [
-        (json!(7), "`connections.default` is a number, but must be a URL or a table"),
-        (json!("sqlight://a.db"), "`connections.default`: unknown scheme `sqlight`"),
-        (json!("sqlite://a.db?pool_sise=3"), "`connections.default`: the option `pool_sise` is unknown"),
+        (
+            json!(7),
+            "`connections.default` is a number, but must be a URL or a table",
+        ),
+        (
+            json!("sqlight://a.db"),
+            "`connections.default`: unknown scheme `sqlight`",
+        ),
+        (
+            json!("sqlite://a.db?pool_sise=3"),
+            "`connections.default`: the option `pool_sise` is unknown",
+        ),
         (
             json!({"engine": "asyncpg", "credentials": {"hots": "x"}}),
             "`connections.default.credentials.hots`: unknown key\n  help: did you mean `host`?",
         ),
-        (json!({"credentials": {}}), "`connections.default.credentials.scheme` is missing"),
+        (
+            json!({"credentials": {}}),
+            "`connections.default.credentials.scheme` is missing",
+        ),
         (
             json!({"engine": "asyncpg", "credentials": {}, "host": "x"}),
             "`connections.default.host` belongs into `connections.default.credentials`",
@@ -240,8 +306,14 @@ fn c2_unknown_and_misplaced_keys_name_their_path() {
             json!({"url": "sqlite://a.db", "credentials": {}}),
             "both `connections.default.url` and `connections.default.credentials` say",
         ),
-        (json!({"url": "sqlite://a.db", "host": "x"}), "`connections.default.host` is given besides `connections.default.url`"),
-        (json!({"url": "sqlite://a.db", "pool_size": "many"}), "`connections.default.pool_size` is `many`, but must be"),
+        (
+            json!({"url": "sqlite://a.db", "host": "x"}),
+            "`connections.default.host` is given besides `connections.default.url`",
+        ),
+        (
+            json!({"url": "sqlite://a.db", "pool_size": "many"}),
+            "`connections.default.pool_size` is `many`, but must be",
+        ),
         (
             json!({"connection": {"credentials": {"scheme": "sqlite"}, "pool_size": 3}}),
             "`connections.default.connection.pool_size` belongs into `connections.default`",
@@ -264,10 +336,21 @@ fn c2_unknown_and_misplaced_keys_name_their_path() {
 fn c2_what_is_built_in_code_is_checked() {
     let config = ConnectionsConfig::new().connection("log", "sqlite://a.db").unwrap();
     assert!(config.check().is_ok());
-    let error = config.clone().app("shop", AppConfig::new("default")).check().unwrap_err();
-    assert!(error.message().starts_with("`apps.shop.default_connection`: there is no connection `default`"));
+    let error = config
+        .clone()
+        .app("shop", AppConfig::new("default"))
+        .check()
+        .unwrap_err();
+    assert!(
+        error
+            .message()
+            .starts_with("`apps.shop.default_connection`: there is no connection `default`")
+    );
     let error = config.connection("shop", "sqlight://").unwrap_err();
-    assert!(error.message().starts_with("connection `shop`: unknown scheme"), "{error}");
+    assert!(
+        error.message().starts_with("connection `shop`: unknown scheme"),
+        "{error}"
+    );
 }
 
 fn file(name: &str, text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
@@ -306,7 +389,11 @@ fn c2_files_of_every_format_mean_the_same() {
         let config = ConnectionsConfig::from_file_with(&path, lookup).unwrap();
         let default = config.get("default").unwrap();
         assert_eq!(default.url().password(), Some(SECRET), "{name}");
-        assert_eq!((default.url().port(), default.settings().pool_size), (Some(5433), 3), "{name}");
+        assert_eq!(
+            (default.url().port(), default.settings().pool_size),
+            (Some(5433), 3),
+            "{name}"
+        );
         assert_eq!(config.apps()["shop"], AppConfig::new("default").model("note"), "{name}");
         assert_eq!(config.routers(), ["r"], "{name}");
     }
@@ -315,7 +402,11 @@ fn c2_files_of_every_format_mean_the_same() {
 #[test]
 fn c2_errors_of_files_tell_file_and_place() {
     let cases = [
-        ("b.json", "{\"connections\": \n {\"default\" \"s3cr3t\"}}", "b.json is no valid JSON: expected `:` at line 2 column 13"),
+        (
+            "b.json",
+            "{\"connections\": \n {\"default\" \"s3cr3t\"}}",
+            "b.json is no valid JSON: expected `:` at line 2 column 13",
+        ),
         (
             "b.json",
             "{\"connections\": {\"default\": {\"scheme\": \"mysql\", \"hots\": \"s3cr3t\"}}}",
@@ -326,7 +417,11 @@ fn c2_errors_of_files_tell_file_and_place() {
             "{\"connections\": {\"default\": \"mysql://ada:${NONE}@h\"}}",
             "b.json: `connections.default`: the environment variable `NONE` is not set",
         ),
-        ("b.ini", "", "b.ini: the format of the file is unknown\n  help: its name must end in .json, .toml or .yaml"),
+        (
+            "b.ini",
+            "",
+            "b.ini: the format of the file is unknown\n  help: its name must end in .json, .toml or .yaml",
+        ),
         #[cfg(feature = "toml")]
         ("b.toml", "[connections]\ndefault = s3cr3t", "b.toml is no valid TOML: "),
         #[cfg(feature = "toml")]

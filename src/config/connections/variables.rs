@@ -79,10 +79,10 @@ impl<'l> Variables<'l> {
         let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(letter) {
             // What stands there may be a password with odd characters; it is not shown.
-            return Err(
-                error(format!("`{path}`: between `${{` and `}}` there is no name of a variable"))
-                    .help("write `${NAME}` or `${NAME:-default}`; a dollar sign is written `$$`"),
-            );
+            return Err(error(format!(
+                "`{path}`: between `${{` and `}}` there is no name of a variable"
+            ))
+            .help("write `${NAME}` or `${NAME:-default}`; a dollar sign is written `$$`"));
         }
         if default.is_some_and(|default| default.contains("${")) {
             return Err(error(format!(
@@ -96,10 +96,8 @@ impl<'l> Variables<'l> {
                 Ok(value)
             }
             (None, Some(default)) => Ok(default.to_owned()),
-            (None, None) => Err(
-                error(format!("`{path}`: the environment variable `{name}` is not set"))
-                    .help(format!("set it, or give a default: `${{{name}:-…}}`")),
-            ),
+            (None, None) => Err(error(format!("`{path}`: the environment variable `{name}` is not set"))
+                .help(format!("set it, or give a default: `${{{name}:-…}}`"))),
         }
     }
 
@@ -144,5 +142,9 @@ fn in_user_or_password(before: &str, after: &str) -> bool {
     let in_authority = before
         .split_once("://")
         .is_some_and(|(_, authority)| !authority.contains(ends) && !authority.contains('@'));
-    in_authority && after.split(ends).next().is_some_and(|authority| authority.contains('@'))
+    in_authority
+        && after
+            .split(ends)
+            .next()
+            .is_some_and(|authority| authority.contains('@'))
 }

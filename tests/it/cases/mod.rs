@@ -11,6 +11,7 @@ mod lifecycle;
 mod messages;
 mod pool;
 mod queries;
+mod registry;
 mod review;
 mod runtimes;
 #[cfg(feature = "sea-query")]
@@ -40,6 +41,7 @@ const LISTED: &[File] = &[
     ("hooks", hooks::cases),
     ("lifecycle", lifecycle::cases),
     ("queries", queries::cases),
+    ("registry", registry::cases),
     ("review", review::cases),
     #[cfg(feature = "sea-query")]
     ("sea", sea::cases),
