@@ -143,12 +143,15 @@ impl Connections {
     ///
     /// [`Config`](ErrorKind::Config) if the token is of another registry; what it set is taken back there.
     pub fn reset(&self, token: ConnectionToken) -> Result<()> {
-        if Arc::ptr_eq(&self.registry, &token.registry) {
+        let own = Arc::ptr_eq(&self.registry, &token.registry);
+        let slot = Arc::clone(&token.slot);
+        drop(token);
+        if own {
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::Config,
-            format!("the token for `{}` is of another registry", token.slot.alias()),
+            format!("the token for `{}` is of another registry", slot.alias()),
         )
         .help("reset it on the `Connections` that `set` was called on"))
     }

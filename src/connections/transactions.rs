@@ -73,26 +73,24 @@ impl Connections {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
-    /// use ebbtide::{Connections, Result, params};
+    /// use ebbtide::{Connections, Database, Result, params};
+    ///
+    /// async fn add(database: Database, texts: [&str; 2]) -> Result<()> {
+    ///     for text in texts {
+    ///         database.execute("INSERT INTO note VALUES (:text)", params! { text }).await?;
+    ///     }
+    ///     Ok(())
+    /// }
     ///
     /// let connections = Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:"}}))?;
     /// let database = connections.get("default").await?;
-    /// database.execute("CREATE TABLE note (id INTEGER, text TEXT)", ()).await?;
+    /// database.execute("CREATE TABLE note (text TEXT UNIQUE)", ()).await?;
     ///
-    /// let add = connections.atomic("default").wrap({
-    ///     let database = database.clone();
-    ///     move |(id, text): (i64, &'static str)| {
-    ///         let database = database.clone();
-    ///         async move {
-    ///             database.execute("INSERT INTO note VALUES (:id, :text)", params! { id, text }).await?;
-    ///             if text.is_empty() { Err("a note without text") } else { Ok(()) }.or_else(refuse)
-    ///         }
-    ///     }
-    /// });
-    /// # fn refuse(_: &str) -> Result<()> { Err(ebbtide::Config::from_url("no://url").unwrap_err()) }
-    /// add((1, "kept")).await?;
-    /// assert!(add((2, "")).await.is_err()); // rolled back
-    /// assert_eq!(database.fetch_value::<i64>("SELECT count(*) FROM note", ()).await?, 1);
+    /// let notes = database.clone();
+    /// let add = connections.atomic("default").wrap(move |texts| add(notes.clone(), texts));
+    /// add(["a", "b"]).await?;
+    /// assert!(add(["c", "a"]).await.is_err()); // there is an `a` already: `c` is undone too
+    /// assert_eq!(database.fetch_value::<i64>("SELECT count(*) FROM note", ()).await?, 2);
     ///
     /// // Or around a block:
     /// connections.atomic(None).run(async || database.execute("DELETE FROM note", ()).await).await?;
@@ -145,6 +143,8 @@ settings! {
     immediate();
     /// See [`Begin::exclusive`].
     exclusive();
+    /// See [`Begin::deferred`].
+    deferred();
     /// See [`Begin::timeout`]. Connecting does not count.
     timeout(limit: Duration);
     /// See [`Begin::force_rollback`].

@@ -277,6 +277,10 @@ fn c2_unknown_and_misplaced_keys_name_their_path() {
         let text = error(&value);
         assert!(text.starts_with(expected), "{text}");
     }
+}
+
+#[test]
+fn c2_mistakes_in_a_connection_name_their_path() {
     for (value, expected) in [
         (
             json!(7),

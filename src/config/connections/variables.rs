@@ -103,17 +103,17 @@ impl<'l> Variables<'l> {
 
     /// The error without what the variables held; their names stand there instead.
     pub(super) fn hide(&self, error: Error) -> Error {
-        let mut held: Vec<(String, &str)> = Vec::new();
-        for (name, value) in &self.found {
-            held.push((value.clone(), name));
-            held.push((percent_encoded(value), name));
-            held.push((value.to_lowercase(), name));
+        let mut secrets: Vec<(String, &str)> = Vec::new();
+        for (name, value) in self.found.iter().filter(|(_, value)| !value.is_empty()) {
+            secrets.push((value.clone(), name));
+            secrets.push((percent_encoded(value), name));
+            secrets.push((value.to_lowercase(), name));
         }
         // The longest first: one value may be a part of another.
-        held.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        secrets.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
         let hide = |text: &str| {
             let mut text = text.to_owned();
-            for (value, name) in &held {
+            for (value, name) in &secrets {
                 if value.len() >= 4 {
                     text = text.replace(value.as_str(), &format!("${{{name}}}"));
                 } else {
