@@ -78,7 +78,8 @@ async fn program(connections: Connections) -> Result<()> {
     let inside = connections
         .set("default", &test)
         .run(async {
-            order(&connections, "a test").await?;
+            order(&connections, "a kettle").await?; // this table is empty
+            order(&connections, "a cup").await?;
             counts(&connections).await
         })
         .await?;
