@@ -8,6 +8,7 @@
 mod backend;
 mod config;
 mod connection;
+mod connections;
 mod database;
 mod error;
 mod force_rollback;
@@ -24,8 +25,11 @@ mod url;
 mod value;
 
 pub use backend::{Done, FromRow};
-pub use config::{Config, IntoConfig, IsolationLevel, IsolationPolicy, Settings, SqliteMode, SslMode};
+pub use config::{
+    AppConfig, Config, ConnectionsConfig, IntoConfig, IsolationLevel, IsolationPolicy, Settings, SqliteMode, SslMode,
+};
 pub use connection::Connection;
+pub use connections::{Atomic, ConnectionToken, Connections, InTransaction};
 pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, NewConnection, OpenSandbox};
 pub use error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
 pub use force_rollback::ForceRollback;

@@ -92,7 +92,9 @@ impl Retry {
         let mut pause = self.backoff;
         let mut attempt = 1;
         loop {
-            let Attempt { result, retryable } = begin().attempt(&work).await;
+            // A reference to it is no asynchronous closure, but one that calls it is.
+            #[allow(clippy::redundant_closure, reason = "it is not: see above")]
+            let Attempt { result, retryable } = begin().attempt(|transaction| work(transaction)).await;
             if result.is_ok() || !retryable || attempt >= self.attempts {
                 return result;
             }

@@ -39,6 +39,12 @@ impl Begin {
         }
     }
 
+    /// The same on another target, which is known only now.
+    pub(crate) fn aimed(mut self, target: Result<Target>) -> Self {
+        self.target = target;
+        self
+    }
+
     /// Asks for an isolation level, for this transaction only. Without it the server's own default holds, or the
     /// setting `isolation_level`.
     ///

@@ -26,6 +26,7 @@ const ORDER: &[&[&str]] = &[
     &["retry"],
     &["force_rollback"],
     &["database"],
+    &["connections"],
     &["testing"],
     &["interop"],
 ];

@@ -11,6 +11,7 @@ mod lifecycle;
 mod messages;
 mod pool;
 mod queries;
+mod registry;
 mod retry;
 mod review;
 mod runtimes;
@@ -42,6 +43,7 @@ const LISTED: &[File] = &[
     ("hooks", hooks::cases),
     ("lifecycle", lifecycle::cases),
     ("queries", queries::cases),
+    ("registry", registry::cases),
     ("retry", retry::cases),
     ("review", review::cases),
     #[cfg(feature = "sea-query")]

@@ -74,7 +74,7 @@ async fn f10_an_original_in_memory_that_is_being_written_to_is_waited_for_within
     begin(&mut original).await;
     script(&mut original, "INSERT INTO note VALUES (1)").await.unwrap();
     assert_eq!(copy.renew().await.unwrap_err().kind(), ErrorKind::LockTimeout);
-    original.commit().await.unwrap();
+    original.commit(None).await.unwrap();
     copy.renew().await.unwrap();
     assert_eq!(ask(&mut copy, COUNT).await, "1");
 }

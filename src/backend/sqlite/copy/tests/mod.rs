@@ -73,7 +73,7 @@ async fn try_ask(connection: &mut Opened, sql: &str) -> Result<String> {
         }
     }
     let mut texts = Texts(Vec::new());
-    let statement = Statement::new(sql, false);
+    let statement = Arc::new(Statement::new(sql, false));
     let request = Request {
         statement: &statement,
         values: &[],
