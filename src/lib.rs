@@ -26,6 +26,9 @@ pub use backend::{Done, FromRow};
 pub use config::{Config, IntoConfig, IsolationLevel, Settings, SqliteMode, SslMode};
 pub use connection::Connection;
 pub use database::{Database, HookError, IntoDatabase, NewConnection};
+#[cfg(feature = "macros")]
+#[doc = include_str!("testing/attribute.md")]
+pub use ebbtide_macros::test;
 pub use error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
 pub use force_rollback::ForceRollback;
 pub use pool::PoolStatus;

@@ -144,7 +144,7 @@ async fn limit_statements(admin: &Admin, server: &Database) -> Result<()> {
 }
 
 /// Connects to a database that is not `other_than`.
-async fn connect(admin: &Admin, other_than: Option<&str>) -> Result<Database> {
+pub(super) async fn connect(admin: &Admin, other_than: Option<&str>) -> Result<Database> {
     // The template comes last: while someone is connected to it, nobody else can copy it.
     let user = admin.config.url().username();
     let doors = [Some("postgres"), admin.beside.as_deref(), user, Some("template1")];
