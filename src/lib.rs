@@ -23,9 +23,9 @@ mod url;
 mod value;
 
 pub use backend::{Done, FromRow};
-pub use config::{Config, IntoConfig, IsolationLevel, Settings, SqliteMode, SslMode};
+pub use config::{Config, IntoConfig, IsolationLevel, IsolationPolicy, Settings, SqliteMode, SslMode};
 pub use connection::Connection;
-pub use database::{Database, HookError, IntoDatabase, NewConnection};
+pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, NewConnection, OpenSandbox};
 #[cfg(feature = "macros")]
 #[doc = include_str!("testing/attribute.md")]
 pub use ebbtide_macros::test;
@@ -33,6 +33,7 @@ pub use error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
 pub use force_rollback::ForceRollback;
 pub use pool::PoolStatus;
 pub use query::{DoneMany, Query};
+pub use session::Recorded;
 pub use sql::{Dialect, IntoSql};
 pub use sqlx::{AssertSqlSafe, SqlSafeStr};
 pub use stream::RowStream;

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use crate::backend::{Done, FromRow, Offer, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Asker;
-use crate::session::{BeginOptions, Chain, Finish, Guard, Target, Work};
+use crate::session::{BeginOptions, Chain, Finish, Ground, Guard, Target, Work};
 use crate::sql::{Batch, Bound, IntoSql, Template};
 use crate::value::{FromValue, IntoParams, Row, deserialize_row};
 
@@ -332,6 +332,27 @@ impl Plan {
     }
 }
 
+impl Plan {
+    async fn run_within(
+        &mut self,
+        limit: Option<Duration>,
+        sandboxed: Option<Arc<Ground>>,
+        sink: &mut dyn Sink,
+    ) -> Result<Done> {
+        let place = self.asker.place;
+        let run = async {
+            match limit {
+                Some(limit) => limited(limit, place, self.run(sink)).await,
+                None => self.run(sink).await,
+            }
+        };
+        match sandboxed {
+            Some(ground) => ground.within(run).await,
+            None => run.await,
+        }
+    }
+}
+
 /// Runs the statements of a batch, in one transaction if there is more than one.
 async fn run_many(
     target: &Target,
@@ -402,9 +423,10 @@ impl<S: 'static> Query<S> {
             let mut plan = self.plan?;
             let place = plan.asker.place;
             let limit = self.timeout.or(plan.target.ground().settings.statement_timeout);
-            let done = match limit {
-                None => plan.run(&mut sink).await?,
-                Some(limit) => Box::pin(limited(limit, place, plan.run(&mut sink))).await?,
+            let done = match (limit, plan.target.sandboxed()) {
+                (None, None) => plan.run(&mut sink).await?,
+                // Boxed, as is everything rare on this path.
+                (limit, sandboxed) => Box::pin(plan.run_within(limit, sandboxed, &mut sink)).await?,
             };
             finish(sink, done, place)
         })

@@ -14,7 +14,7 @@ use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::pool::Asker;
 use crate::query::limited;
-use crate::session::{Anchor, BeginOptions, Chain, Finish, Guard, Mode, Owner, Target};
+use crate::session::{Anchor, BeginOptions, Callback, Chain, Finish, Guard, Mode, Owner, Target};
 
 /// A transaction about to begin: await it for a guard, or give it a closure with [`run`](Self::run).
 ///
@@ -94,8 +94,14 @@ impl Begin {
         let target = self.target?;
         let limit = self.timeout.or(target.ground().settings.statement_timeout);
         let begun = target.begin(self.options, closure, owner, chain, self.asker);
-        match limit {
-            Some(limit) => limited(limit, self.asker.place, begun).await,
+        let begun = async {
+            match limit {
+                Some(limit) => limited(limit, self.asker.place, begun).await,
+                None => begun.await,
+            }
+        };
+        match target.sandboxed() {
+            Some(ground) => ground.within(begun).await,
             None => begun.await,
         }
     }
@@ -242,6 +248,52 @@ impl Transaction {
                 Some(anchor) => anchor.finish(how, place).await,
                 None => Ok(()),
             }
+        }
+    }
+
+    /// Has something done once this transaction's work is really committed: after the outermost commit, in the order
+    /// given. Rolling this level back, or one below it, drops it. See [`Database::on_commit`](crate::Database::on_commit),
+    /// which finds the transaction by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`TransactionEnded`](crate::ErrorKind::TransactionEnded).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let transaction = database.transaction().await?;
+    /// transaction.on_commit(async || println!("committed"))?;
+    /// transaction.on_rollback(async || println!("undone"))?;
+    /// transaction.commit().await?; // prints "committed"
+    /// # Ok(()) }
+    /// ```
+    pub fn on_commit<F, R>(&self, callback: F) -> Result<()>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.after(Finish::Commit, Box::new(move || Box::pin(callback())))
+    }
+
+    /// Has something done once this transaction's work is rolled back, by whatever level. If the transaction is dropped
+    /// unfinished, it is done in a task. It is never done if nobody can know whether a commit succeeded.
+    ///
+    /// # Errors
+    ///
+    /// [`TransactionEnded`](crate::ErrorKind::TransactionEnded).
+    pub fn on_rollback<F, R>(&self, callback: F) -> Result<()>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.after(Finish::Rollback, Box::new(move || Box::pin(callback())))
+    }
+
+    fn after(&self, end: Finish, callback: Callback) -> Result<()> {
+        match self.anchor() {
+            Some(anchor) => anchor.node.after(end, callback),
+            None => Ok(()),
         }
     }
 

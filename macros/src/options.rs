@@ -120,7 +120,15 @@ fn value(name: &Ident, example: &str, input: ParseStream<'_>) -> Result<Expr> {
         return Err(Error::new(name.span(), message));
     }
     input.parse::<Token![=]>()?;
-    input.parse()
+    input.parse().map(ungrouped)
+}
+
+/// What a macro by example hands on is in invisible parentheses.
+fn ungrouped(value: Expr) -> Expr {
+    match value {
+        Expr::Group(group) => ungrouped(*group.expr),
+        value => value,
+    }
 }
 
 fn text(name: &Ident, example: &str, input: ParseStream<'_>) -> Result<LitStr> {
@@ -173,6 +181,7 @@ fn list(name: &Ident, input: ParseStream<'_>) -> Result<Vec<LitStr>> {
     let names = Punctuated::<Expr, Token![,]>::parse_terminated(&content)?;
     names
         .into_iter()
+        .map(ungrouped)
         .map(|name| match name {
             Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => Ok(name),
             other => Err(Error::new(span(&other), format!("a fixture is named by a string, as in {example}"))),

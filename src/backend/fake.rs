@@ -170,7 +170,7 @@ impl RawConnection for FakeConnection {
         Box::pin(async move { self.call("begin", "begin", Some(depth)).await })
     }
 
-    fn commit(&mut self) -> BoxFuture<'_, Result<()>> {
+    fn commit(&mut self, _first: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
         let depth = self.depth - 1;
         Box::pin(async move { self.call("commit", "commit", Some(depth)).await })
     }

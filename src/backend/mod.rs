@@ -15,9 +15,10 @@ pub(crate) mod support;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use futures::stream::BoxStream;
 use sqlx::SqlStr;
+use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
@@ -75,7 +76,7 @@ impl Done {
 /// One statement with its parameters, in the order of the backend's placeholders.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
-    pub(crate) statement: &'a Statement,
+    pub(crate) statement: &'a Arc<Statement>,
     pub(crate) values: &'a [Value],
 }
 
@@ -86,12 +87,23 @@ pub(crate) trait Connector: Debug + Send + Sync {
     /// Whether a connection's socket belongs to the tokio runtime that opened it.
     fn runtime_bound(&self) -> bool;
 
+    /// The runtime that its connections live on, if that is not their users'; what is left to clean is cleaned there.
+    fn runtime(&self) -> Result<Option<Handle>> {
+        Ok(None)
+    }
+
     /// Opens a connection. The caller sets the time limit.
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>>;
 
     /// Whether an open `SELECT` of one connection keeps the others from writing.
     fn readers_block_writers(&self) -> bool {
         false
+    }
+
+    /// Makes connections that each see a copy of the database of their own, where two transactions that write would
+    /// otherwise wait for each other. `None` where the server keeps them apart. Every call makes the same connector.
+    fn private(&self) -> Option<Arc<dyn Connector>> {
+        None
     }
 
     /// Where it connects to, for messages; without the password.
@@ -114,8 +126,9 @@ pub(crate) trait RawConnection: Send {
     /// Begins a transaction with `sql`, or, inside one, sets a savepoint (then `sql` is `None`).
     fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>>;
 
-    /// Commits the innermost level: a savepoint is released, a transaction committed.
-    fn commit(&mut self) -> BoxFuture<'_, Result<()>>;
+    /// Commits the innermost level: a savepoint is released, a transaction committed. Before a savepoint is released,
+    /// `first` is run, in the same round trip.
+    fn commit(&mut self, first: Option<SqlStr>) -> BoxFuture<'_, Result<()>>;
 
     /// Rolls back until `depth` levels are left, in one round trip where the driver can.
     fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>>;
@@ -131,6 +144,13 @@ pub(crate) trait RawConnection: Send {
 
     /// Reads what is left of a call that was dropped half-way. It may itself be dropped and called again.
     fn settle(&mut self) -> BoxFuture<'_, Result<()>>;
+
+    /// Brings a copy of its own (see [`Connector::private`]) up to date with what was committed to the original. Called
+    /// outside of a transaction. After an error that is fatal the connection is of no more use; a call that was dropped
+    /// half-way is made up for by the next.
+    fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(ready(Ok(())))
+    }
 
     /// Asks the server for a sign of life, in one round trip.
     fn ping(&mut self) -> BoxFuture<'_, Result<()>>;

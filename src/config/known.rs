@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::foreign::FOREIGN;
 use super::isolation_level::IsolationLevel;
+use super::isolation_policy::IsolationPolicy;
 use super::settings::Settings;
 use super::sqlite_mode::SqliteMode;
 use super::ssl_mode::SslMode;
@@ -217,6 +218,15 @@ impl Setting for SqliteMode {
     }
 }
 
+impl Setting for IsolationPolicy {
+    fn read(given: &Given<'_>) -> Result<Self, Expected> {
+        Self::read(given.text()?).ok_or(Cow::Borrowed(Self::EXPECTED))
+    }
+    fn show(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
 impl Setting for Option<IsolationLevel> {
     fn read(given: &Given<'_>) -> Result<Self, Expected> {
         let read = |text| IsolationLevel::read(text).ok_or(Cow::Borrowed(IsolationLevel::EXPECTED));
@@ -294,6 +304,8 @@ static OWN: &[Known] = &[
     own!("full_isolation", [], Any, full_isolation),
     own!("lazy", [], Any, lazy),
     own!("lease_timeout", [], Any, lease_timeout),
+    own!("result_timeout", [], Any, result_timeout),
+    own!("isolation_policy", [], Any, isolation_policy),
     own!("stream_buffer_rows", [], Any, stream_buffer_rows, |v| v
         .whole(1, u64::from(u32::MAX))),
     own!("socket", ["unix_socket", "unix_sock"], Servers, socket),

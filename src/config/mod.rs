@@ -5,6 +5,7 @@ mod dictionary;
 mod foreign;
 mod into_config;
 mod isolation_level;
+mod isolation_policy;
 mod known;
 mod options;
 mod serialize;
@@ -20,6 +21,7 @@ use std::str::FromStr;
 
 pub use into_config::IntoConfig;
 pub use isolation_level::IsolationLevel;
+pub use isolation_policy::IsolationPolicy;
 pub use settings::Settings;
 pub use sqlite_mode::SqliteMode;
 pub use ssl_mode::SslMode;

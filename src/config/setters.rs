@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::options::{self, Item};
 use super::text::LONGEST;
-use super::{Config, IsolationLevel, SqliteMode, SslMode};
+use super::{Config, IsolationLevel, IsolationPolicy, SqliteMode, SslMode};
 use crate::error::Result;
 use crate::url::DatabaseUrl;
 
@@ -76,6 +76,8 @@ plain! {
     lazy: bool;
     /// Sets how long a call waits for the one connection of `force_rollback`.
     lease_timeout: Duration;
+    /// Sets what happens when a transaction in a sandbox asks for another isolation level than the sandbox has.
+    isolation_policy: IsolationPolicy;
     /// Sets how many rows of an open stream are put aside when another statement wants its connection: at least 1.
     stream_buffer_rows: usize;
     /// Sets the Unix socket to connect to: PostgreSQL's directory, MySQL's file.
@@ -131,6 +133,13 @@ impl Config {
     #[must_use]
     pub fn statement_timeout(mut self, statement_timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.statement_timeout = unless_zero(statement_timeout);
+        self
+    }
+
+    /// Sets how long one answer of a connection with a thread of its own may take; `None` or zero is no limit.
+    #[must_use]
+    pub fn result_timeout(mut self, result_timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.result_timeout = unless_zero(result_timeout);
         self
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::isolation_level::IsolationLevel;
+use super::isolation_policy::IsolationPolicy;
 use super::known;
 use super::sqlite_mode::SqliteMode;
 use super::ssl_mode::SslMode;
@@ -73,13 +74,19 @@ pub struct Settings {
     pub echo_pool: bool,
     /// Whether all work happens in one transaction that is rolled back at the end. Default false.
     pub force_rollback: bool,
-    /// Whether the connection of `force_rollback` lives on a thread of its own. Default false. Not available yet:
-    /// connecting with it is an error.
+    /// Whether the connection of `force_rollback` lives on a thread of its own, so that any task, thread and runtime can
+    /// use it. Default false. Sandboxes ([`Database::sandbox`](crate::Database::sandbox)) always live there.
     pub full_isolation: bool,
     /// Whether `connect` leaves reaching the server to the first statement. Default false.
     pub lazy: bool,
     /// How long a call waits for the one connection of `force_rollback`. Default 5 seconds.
     pub lease_timeout: Duration,
+    /// How long one answer of a connection on a thread of its own may take, before the connection is given up. Default
+    /// `None`: no limit.
+    pub result_timeout: Option<Duration>,
+    /// What happens when a transaction in a sandbox asks for another isolation level than the sandbox has. Default
+    /// [`IsolationPolicy::Record`].
+    pub isolation_policy: IsolationPolicy,
     /// How many rows of an open stream are put aside when another statement wants its connection. Default 65,536.
     pub stream_buffer_rows: usize,
     /// The Unix socket to connect to: PostgreSQL's directory, MySQL's file. It beats host and port. Also `unix_socket`, and
@@ -140,6 +147,8 @@ impl Default for Settings {
             full_isolation: false,
             lazy: false,
             lease_timeout: Duration::from_secs(5),
+            result_timeout: None,
+            isolation_policy: IsolationPolicy::default(),
             stream_buffer_rows: 65_536,
             socket: None,
             server_settings: Vec::new(),

@@ -130,6 +130,8 @@ impl Database {
             changing: tokio::sync::Mutex::new(()),
             state: parking_lot::RwLock::default(),
             overrides: crate::force_rollback::Overrides::new(),
+            parent: self.core.parent.clone(),
+            berth: self.core.berth.clone(),
         };
         Self { core: Arc::new(core) }
     }

@@ -4,20 +4,16 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::pools::Pools;
 use super::{Core, Database, IntoDatabase};
 use crate::backend;
-use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Asker, Limits, Pool};
+use crate::pool::Asker;
 use crate::session::Ground;
-use crate::sql::TemplateCache;
-
-/// How many texts of statements are kept parsed.
-const TEMPLATES: usize = 1_000;
 
 /// What there is while the database is connected.
 pub(super) struct Live {
-    pub(super) pool: Arc<Pool>,
+    pub(super) pools: Arc<Pools>,
     pub(super) plain: Arc<Ground>,
     /// Inside the outer transaction that never commits; it begins at its first use.
     pub(super) sandboxed: Arc<Ground>,
@@ -94,43 +90,28 @@ impl Core {
                 return Ok(());
             }
         }
-        let settings = Arc::new(self.config.settings().clone());
+        if let (Some(parent), Some(berth)) = (&self.parent, &self.berth) {
+            let live = parent.berth(berth)?;
+            let mut state = self.state.write();
+            state.live = Some(Arc::new(live));
+            state.count = 1;
+            return Ok(());
+        }
+        let settings = self.config.settings().clone();
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
-        if settings.full_isolation {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "`full_isolation` is not available in this version",
-            )
-            .help("`force_rollback` works without it, within one tokio runtime"));
-        }
         let connector = backend::connector(&self.config)?;
         self.hooks.run_on_connect().await?;
-        let dialect = connector.dialect();
-        let pool = Pool::new(connector, limits(&settings), self.hooks.prepare());
-        if !settings.lazy
-            && let Err(error) = pool.acquire(asker).await
-        {
-            pool.close().await;
+        let lazy = settings.lazy;
+        let pools = Pools::new(connector, settings, self.hooks.prepare().as_ref());
+        if !lazy && let Err(error) = pools.main.acquire(asker).await {
+            // What failed says more than what may fail at tidying up.
+            let _ = pools.close().await;
             return Err(error);
         }
-        let templates = Arc::new(TemplateCache::new(dialect, TEMPLATES));
-        let ground = |sandbox| {
-            Ground::new(
-                Arc::clone(&pool),
-                Arc::clone(&settings),
-                Arc::clone(&templates),
-                sandbox,
-            )
-        };
-        let live = Live {
-            plain: ground(false),
-            sandboxed: ground(true),
-            pool: Arc::clone(&pool),
-        };
         let mut state = self.state.write();
-        state.live = Some(Arc::new(live));
+        state.live = Some(Arc::new(pools.live()));
         state.count = 1;
         Ok(())
     }
@@ -153,7 +134,10 @@ impl Core {
             );
         }
         live.sandboxed.end_sandbox().await;
-        live.pool.close().await;
+        // A sandbox leaves the connections to the database it came from.
+        if self.parent.is_none() {
+            live.pools.close().await?;
+        }
         drop(live);
         self.hooks.run_on_disconnect().await?;
         Ok(true)
@@ -167,20 +151,12 @@ impl Drop for Live {
     }
 }
 
-fn limits(settings: &Settings) -> Limits {
-    Limits {
-        size: settings.pool_size as usize,
-        overflow: settings.max_overflow as usize,
-        acquire: settings.pool_timeout,
-        connect: settings.connect_timeout,
-        lifetime: settings.pool_recycle,
-        idle: settings.idle_timeout,
-        check_after: settings.health_check_after,
-        echo: settings.echo_pool,
-    }
-}
-
 /// An error of a hook.
 pub(super) fn hook_failed(hook: &str, error: super::HookError) -> Error {
     Error::new(ErrorKind::Hook, format!("the hook `{hook}` failed: {error}")).with_source(error)
+}
+
+pub(super) fn not_connected() -> Error {
+    Error::new(ErrorKind::NotConnected, "the database is not connected")
+        .help("await `Database::connect(&database)` (or `connect(url)`) before using it, and use it before the last `disconnect`")
 }

@@ -1,7 +1,10 @@
 //! The database: its life cycle, its hooks, its verbs.
 
+mod callbacks;
 mod hooks;
 mod lifecycle;
+mod pools;
+mod sandbox;
 mod source;
 
 use std::fmt;
@@ -13,16 +16,19 @@ use parking_lot::RwLock;
 
 use crate::config::{Config, IntoConfig};
 use crate::connection::Connection;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::force_rollback::{ForceRollback, Overrides};
 use crate::pool::{Asker, PoolStatus};
 use crate::query::verbs;
 use crate::session::{Anchor, Chain, Kind, Pin, Target, ended};
 use crate::transaction::Begin;
 
+pub use callbacks::CapturedCallbacks;
 use hooks::Hooks;
 pub use hooks::{HookError, NewConnection};
-use lifecycle::{Live, State};
+use lifecycle::{Live, State, not_connected};
+use sandbox::Berth;
+pub use sandbox::OpenSandbox;
 pub use source::IntoDatabase;
 
 /// A database: the pool of its connections, and everything that is done through them.
@@ -54,6 +60,9 @@ struct Core {
     changing: tokio::sync::Mutex<()>,
     state: RwLock<State>,
     overrides: Arc<Overrides>,
+    /// Of a sandbox: the database whose connections it uses, and what it was asked to be.
+    parent: Option<Arc<Core>>,
+    berth: Option<Berth>,
 }
 
 impl Database {
@@ -79,6 +88,8 @@ impl Database {
                 changing: tokio::sync::Mutex::new(()),
                 state: RwLock::default(),
                 overrides: Overrides::new(),
+                parent: None,
+                berth: None,
             }),
         })
     }
@@ -99,7 +110,7 @@ impl Database {
     ///
     /// [`NotConnected`](ErrorKind::NotConnected).
     pub fn status(&self) -> Result<PoolStatus> {
-        Ok(self.live()?.pool.status())
+        Ok(self.live()?.pools.main.status())
     }
 
     fn live(&self) -> Result<Arc<Live>> {
@@ -198,11 +209,6 @@ impl Database {
 }
 
 verbs!(Database);
-
-fn not_connected() -> Error {
-    Error::new(ErrorKind::NotConnected, "the database is not connected")
-        .help("await `Database::connect(&database)` (or `connect(url)`) before using it, and use it before the last `disconnect`")
-}
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -27,6 +27,19 @@ pub(crate) enum Flight {
     Boundary,
 }
 
+/// The savepoint of the sandbox that a failing statement is rolled back to, so that it undoes itself alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shield {
+    /// There is none.
+    Absent,
+    /// Nothing was written since it was set.
+    Set,
+    /// What was written since is to be kept: it has to be set anew.
+    Behind,
+    /// A statement was under way, and nobody knows how it ended.
+    Doubtful,
+}
+
 pub(crate) struct Lease {
     idle: Option<Idle>,
     holder: usize,
@@ -35,6 +48,9 @@ pub(crate) struct Lease {
     flight: Flight,
     /// The caller may have left a transaction open behind the driver's back.
     unsure: bool,
+    /// Something was done to the session that no rollback undoes.
+    soiled: bool,
+    shield: Shield,
     /// What to run when no more than so many levels are open.
     undo: Option<(usize, &'static str)>,
     /// It is being cleaned; dropped half-way, it is thrown away.
@@ -50,6 +66,8 @@ impl Lease {
             pool: Arc::clone(pool),
             flight: Flight::None,
             unsure: false,
+            soiled: false,
+            shield: Shield::Absent,
             undo: None,
             cleaning: false,
         }
@@ -96,7 +114,7 @@ impl Lease {
 
     /// Whether [`ready`](Self::ready) has nothing to do.
     pub(crate) fn is_ready(&self) -> bool {
-        self.flight == Flight::None && self.idle.is_some() && self.runtime_lives()
+        self.flight == Flight::None && self.shield != Shield::Doubtful && self.idle.is_some() && self.runtime_lives()
     }
 
     pub(crate) fn is_lost(&self) -> bool {
@@ -111,6 +129,19 @@ impl Lease {
     /// Marks that raw SQL may have opened or ended a transaction.
     pub(crate) fn unsure(&mut self) {
         self.unsure = true;
+    }
+
+    /// Marks that the session was changed in a way no rollback undoes; the connection is closed after this use.
+    pub(crate) fn soil(&mut self) {
+        self.soiled = true;
+    }
+
+    pub(crate) fn shield(&self) -> Shield {
+        self.shield
+    }
+
+    pub(crate) fn set_shield(&mut self, shield: Shield) {
+        self.shield = shield;
     }
 
     /// Has `sql` run once no more than `depth` levels are open, to restore a setting of the session.
@@ -204,6 +235,7 @@ impl Lease {
             self.mark(Flight::None);
         }
         self.unsure = false;
+        self.shield = Shield::Absent;
         self.undo(0).await
     }
 
@@ -212,7 +244,7 @@ impl Lease {
     }
 
     fn at_rest(&self) -> bool {
-        self.flight == Flight::None && !self.unsure && self.undo.is_none() && self.depth() == 0
+        self.flight == Flight::None && !self.unsure && !self.soiled && self.undo.is_none() && self.depth() == 0
     }
 }
 
@@ -227,7 +259,7 @@ impl Drop for Lease {
             }
             return;
         }
-        if self.cleaning || !self.survives() {
+        if self.cleaning || self.soiled || !self.survives() {
             self.discard();
             return;
         }
@@ -249,6 +281,8 @@ impl Drop for Lease {
             pool: Arc::clone(&self.pool),
             flight: self.flight,
             unsure: self.unsure,
+            soiled: false,
+            shield: self.shield,
             undo: self.undo,
             cleaning: true,
         };

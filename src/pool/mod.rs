@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use crate::backend::{Connector, RawConnection};
 use crate::error::{Error, ErrorKind, Result};
 
-pub(crate) use lease::{Flight, Lease};
+pub(crate) use lease::{Flight, Lease, Shield};
 use state::{Grant, Home, Idle, Permit, State, Take};
 pub(crate) use who::{Asker, Who};
 
@@ -113,7 +113,10 @@ impl Pool {
     ///
     /// Dropping the future gives up the place in the queue, or the connection if it was just handed over.
     pub(crate) async fn acquire(self: &Arc<Self>, asker: Asker) -> Result<Lease> {
-        let handle = Handle::try_current().map_err(|_| no_runtime(asker))?;
+        let handle = match self.connector.runtime()? {
+            Some(own) => own,
+            None => Handle::try_current().map_err(|_| no_runtime(asker))?,
+        };
         match self.take(&handle, asker) {
             Ok(lease) => Ok(lease),
             // Boxed, because the future of every statement has room for this one.

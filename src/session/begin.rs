@@ -3,6 +3,7 @@
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use sqlx::{SqlSafeStr, SqlStr};
 use tokio::sync::OwnedMutexGuard;
@@ -13,7 +14,7 @@ use super::{Chain, Ended, Finish, Kind, Node, Owner, Wire};
 use crate::backend::support::sqlx::own_sql;
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Asker, Flight, Lease};
+use crate::pool::{Asker, Flight, Lease, Shield};
 use crate::sql::Dialect;
 
 /// When SQLite takes its locks.
@@ -36,7 +37,7 @@ pub(crate) struct BeginOptions {
 
 impl BeginOptions {
     /// The statement that begins an outermost transaction; `None` is the plain `BEGIN`.
-    fn begin(self, dialect: Dialect) -> Result<Option<SqlStr>> {
+    pub(super) fn begin(self, dialect: Dialect) -> Result<Option<SqlStr>> {
         if dialect != Dialect::Postgres && self.deferrable {
             return Err(unsupported(
                 dialect,
@@ -163,7 +164,7 @@ impl Node {
     ) -> Result<Arc<Self>> {
         let _under_way = self.enter(chain.innermost(), asker, "beginning a transaction");
         let dialect = self.ground.dialect();
-        let mut wire = self.lock(chain, asker).await?;
+        let mut wire = self.lock_for(chain, asker, options.isolation).await?;
         if !closure {
             // Siblings in the same task get their turn while this is under way, so that a second guard beside this one
             // is refused always, and not only when the server is slow. (Not before the lock: the place in the queue is
@@ -191,6 +192,11 @@ impl Node {
             })?;
         } else {
             options.nested(dialect, level.kind == Kind::Sandbox)?;
+            if level.kind == Kind::Sandbox
+                && let Some(isolation) = options.isolation
+            {
+                level.other_isolation(isolation, asker.place)?;
+            }
             lease.mark(Flight::Statement);
             lease.raw()?.begin(None).await.inspect_err(|error| {
                 if error.is_fatal() {
@@ -204,8 +210,11 @@ impl Node {
         if options.read_only {
             read_only(lease, dialect, level.depth).await?;
         }
+        if lease.shield() != Shield::Absent {
+            lease.set_shield(Shield::Behind);
+        }
         echo.end(if level.depth == 0 { "BEGIN" } else { "SAVEPOINT" }, None);
-        Ok(level.open(self, wire, options.rollback_only, closure, owner, asker))
+        Ok(level.open(self, wire, options, closure, owner, asker))
     }
 
     /// The level above this one, on the connection whose lock is `wire`. `from` is the view it was begun through.
@@ -213,7 +222,7 @@ impl Node {
         self: &Arc<Self>,
         from: &Arc<Self>,
         wire: OwnedMutexGuard<Wire>,
-        rollback_only: bool,
+        options: BeginOptions,
         closure: bool,
         owner: Owner,
         asker: Asker,
@@ -227,10 +236,15 @@ impl Node {
             Some(Arc::clone(from)),
             Wire::Parent(wire),
         );
-        node.state.lock().rollback_only = rollback_only;
+        {
+            let mut state = node.state.lock();
+            state.rollback_only = options.rollback_only;
+            state.read_only = options.read_only && self.depth > 0 && self.ground.dialect() == Dialect::MySql;
+        }
         let child = Child {
             node: Arc::downgrade(&node),
             opened: asker,
+            since: Instant::now(),
             owner,
             closure,
         };
@@ -306,7 +320,11 @@ impl Node {
                 } else {
                     Flight::Boundary
                 });
-                match lease.raw()?.commit().await {
+                let committed = match self.check_virtually(lease).await {
+                    Ok(first) => lease.raw()?.commit(first).await,
+                    Err(error) => Err(error),
+                };
+                match committed {
                     Ok(()) => {
                         lease.mark(Flight::None);
                         Ok(())

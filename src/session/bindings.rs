@@ -67,6 +67,11 @@ impl Bindings {
         self.count.store(map.len(), Ordering::Release);
     }
 
+    /// Every handle that is alive.
+    pub(crate) fn all(&self) -> Vec<Arc<Anchor>> {
+        self.map.lock().values().flatten().filter_map(Weak::upgrade).collect()
+    }
+
     /// How many owners are bound.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

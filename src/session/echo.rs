@@ -1,4 +1,5 @@
-//! The setting `echo`: what is sent to the server, on standard error, with the time it took. Never a value.
+//! What is sent to the server, with the time it took: on standard error with the setting `echo`, and in the journal of a
+//! sandbox that keeps one. Never a value.
 
 use std::fmt::Display;
 use std::time::Instant;
@@ -6,18 +7,25 @@ use std::time::Instant;
 use super::Ground;
 use crate::error::Error;
 
-/// A statement that is shown when it has ended, if the setting is on.
+/// A statement that is shown when it has ended, if anyone wants to see it.
 #[derive(Debug)]
-pub(super) struct Echo(Option<Instant>);
+pub(super) struct Echo<'g>(Option<(Instant, &'g Ground)>);
 
-impl Echo {
-    pub(super) fn start(ground: &Ground) -> Self {
-        Self(ground.settings.echo.then(Instant::now))
+impl<'g> Echo<'g> {
+    pub(super) fn start(ground: &'g Ground) -> Self {
+        let kept = ground.sandbox.as_ref().is_some_and(|sandbox| sandbox.journal.is_kept());
+        Self((ground.settings.echo || kept).then(|| (Instant::now(), ground)))
     }
 
     pub(super) fn end(&self, what: impl Display, error: Option<&Error>) {
-        let Some(started) = self.0 else { return };
+        let Some((started, ground)) = self.0 else { return };
         let took = started.elapsed();
+        if let Some(sandbox) = &ground.sandbox {
+            sandbox.journal.add(&what.to_string(), took, error);
+        }
+        if !ground.settings.echo {
+            return;
+        }
         match error {
             None => eprintln!("ebbtide: {what} ({took:.1?})"),
             Some(error) => eprintln!("ebbtide: {what} ({took:.1?}) failed: {}", error.message()),

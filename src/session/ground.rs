@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use sqlx::{SqlSafeStr, SqlStr};
+use tokio::runtime::Handle;
 
+use super::sandbox::{Plan, Root, Sandbox};
 use super::{Anchor, Bindings, Chain, Kind, Node, StreamCore, Wire};
 use crate::config::Settings;
 use crate::error::Result;
@@ -22,18 +23,7 @@ pub(crate) struct Ground {
     /// The open streams, where they keep others from writing.
     streams: Option<Mutex<Vec<Weak<StreamCore>>>>,
     /// Whether everything runs inside an outer transaction that is never committed.
-    pub(crate) sandbox: Option<Mutex<Sandbox>>,
-}
-
-/// The level that everything in the sandbox stands on.
-#[derive(Debug, Default)]
-pub(crate) enum Sandbox {
-    /// Not used yet.
-    #[default]
-    Fresh,
-    Open(Arc<Node>),
-    /// Ended with the connection to the database; it does not begin again.
-    Closed,
+    pub(crate) sandbox: Option<Sandbox>,
 }
 
 impl Ground {
@@ -41,7 +31,7 @@ impl Ground {
         pool: Arc<Pool>,
         settings: Arc<Settings>,
         templates: Arc<TemplateCache>,
-        sandbox: bool,
+        sandbox: Option<Plan>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let streams = pool.connector().readers_block_writers().then(Mutex::default);
@@ -52,8 +42,16 @@ impl Ground {
             settings,
             templates,
             bindings: Bindings::default(),
-            sandbox: sandbox.then(Mutex::default),
+            sandbox: sandbox.map(Sandbox::new),
         })
+    }
+
+    /// The runtime of the connections, for a caller without one: in full isolation there need be none.
+    pub(crate) fn lent_runtime(&self) -> Option<Handle> {
+        if self.sandbox.is_none() || Handle::try_current().is_ok() {
+            return None;
+        }
+        self.pool.connector().runtime().ok().flatten()
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -62,28 +60,22 @@ impl Ground {
 
     /// The level on which the sandbox's work is done, made at first use.
     pub(crate) fn sandbox_root(self: &Arc<Self>, asker: Asker) -> Option<Arc<Node>> {
-        let mut sandbox = self.sandbox.as_ref()?.lock();
+        let mut sandbox = self.sandbox.as_ref()?.root.lock();
         let new = || Node::new(self, Kind::Sandbox, 1, asker, None, Wire::Vacant);
         match &*sandbox {
-            Sandbox::Open(root) => Some(Arc::clone(root)),
-            Sandbox::Fresh => {
+            Root::Open(root) => Some(Arc::clone(root)),
+            Root::Fresh => {
                 let root = new();
-                *sandbox = Sandbox::Open(Arc::clone(&root));
+                *sandbox = Root::Open(Arc::clone(&root));
                 Some(root)
             }
             // Kept by nobody, for the call that came too late.
-            Sandbox::Closed => {
+            Root::Closed => {
                 let root = new();
                 root.disconnected();
                 Some(root)
             }
         }
-    }
-
-    /// How the outer transaction begins. On SQLite it takes the write lock at once, because a transaction that turns
-    /// into a writer later does not wait for its turn.
-    pub(crate) fn sandbox_begin(&self) -> Option<SqlStr> {
-        (self.dialect() == Dialect::Sqlite).then(|| "BEGIN IMMEDIATE".into_sql_str())
     }
 
     /// A new connection, or a new view of the sandbox; nothing is acquired yet.
@@ -130,19 +122,37 @@ impl Ground {
     /// Ends the sandbox: its transaction is rolled back, its connection given back.
     pub(crate) async fn end_sandbox(&self) {
         if let Some(root) = self.take_sandbox() {
+            self.tell_leaks();
             root.close().await;
         }
     }
 
     /// Lets go of the sandbox without waiting; its transaction is rolled back when its last user is gone.
     pub(crate) fn drop_sandbox(&self) {
-        drop(self.take_sandbox());
+        if let Some(root) = self.take_sandbox() {
+            self.tell_leaks();
+            // Whoever still has a handle must not keep the connection from being given back.
+            root.disconnected();
+            root.drop_wire();
+        }
+    }
+
+    /// Tells what is still open at the end of the sandbox.
+    fn tell_leaks(&self) {
+        let open = self.still_open();
+        if let (Some(sandbox), false) = (&self.sandbox, open.is_empty()) {
+            let name = sandbox.plan.name.as_deref().unwrap_or("the sandbox");
+            sandbox.tell(&format!(
+                "at the end of {name} there was still open: {}",
+                open.join("; ")
+            ));
+        }
     }
 
     fn take_sandbox(&self) -> Option<Arc<Node>> {
-        match std::mem::replace(&mut *self.sandbox.as_ref()?.lock(), Sandbox::Closed) {
-            Sandbox::Open(root) => Some(root),
-            Sandbox::Fresh | Sandbox::Closed => None,
+        match std::mem::replace(&mut *self.sandbox.as_ref()?.root.lock(), Root::Closed) {
+            Root::Open(root) => Some(root),
+            Root::Fresh | Root::Closed => None,
         }
     }
 }

@@ -35,9 +35,24 @@ impl Guard {
 impl Anchor {
     /// Ends the transaction; one that has ended is no longer bound.
     pub(crate) async fn finish(&self, how: Finish, place: &'static Location<'static>) -> Result<()> {
-        let result = self.node.finish(how, &Chain::current(), place).await;
-        if self.node.ended().is_some() {
-            self.unbind();
+        let below = self.node.below();
+        let chain = Chain::current();
+        let finish = self.node.finish(how, &chain, place);
+        let result = if self.node.ground.sandbox.is_some() {
+            Box::pin(self.node.ground.within(finish)).await
+        } else {
+            finish.await
+        };
+        let Some(ended) = self.node.ended() else { return result };
+        self.unbind();
+        let callbacks = self.node.take_callbacks(below.as_ref());
+        if !callbacks.is_empty() {
+            let how = if matches!(ended, Ended::Committed(_)) {
+                Finish::Commit
+            } else {
+                Finish::Rollback
+            };
+            Box::pin(self.node.ground.run_callbacks(how, callbacks)).await;
         }
         result
     }
@@ -47,5 +62,6 @@ impl Drop for Guard {
     fn drop(&mut self) {
         self.0.node.abandon();
         self.0.unbind();
+        self.0.drop_callbacks();
     }
 }

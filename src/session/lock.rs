@@ -7,13 +7,24 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
 use super::{Chain, Kind, Node, StreamCore, Wire};
+use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Asker, Flight, Lease};
+use crate::pool::{Asker, Flight, Lease, Shield};
 
 impl Node {
     /// Waits for the turn on this level's connection, in the order of asking. An open stream is made to put the rest
     /// of its rows aside. The connection is at rest and exactly as deep in transactions as this level is.
     pub(super) async fn lock(self: &Arc<Self>, chain: &Chain, asker: Asker) -> Result<OwnedMutexGuard<Wire>> {
+        self.lock_for(chain, asker, None).await
+    }
+
+    /// The same for a transaction: if it is the first use of the sandbox, that begins with the isolation level asked for.
+    pub(super) async fn lock_for(
+        self: &Arc<Self>,
+        chain: &Chain,
+        asker: Asker,
+        isolation: Option<IsolationLevel>,
+    ) -> Result<OwnedMutexGuard<Wire>> {
         self.usable()?;
         let level = self.wired();
         let mut wire = if let Ok(wire) = Arc::clone(&level.wire).try_lock_owned() {
@@ -28,7 +39,7 @@ impl Node {
             .lease()
             .is_some_and(|lease| lease.is_ready() && lease.depth() == level.depth);
         if !ready {
-            Box::pin(level.prepare(&mut wire, asker)).await?;
+            Box::pin(level.prepare(&mut wire, asker, isolation)).await?;
         }
         Ok(wire)
     }
@@ -47,6 +58,7 @@ impl Node {
             .help("use the inner transaction here, or end it first"));
         }
         let limit = self.patience();
+        let _waiting = self.wait(asker);
         let turn = async {
             let mut locking = std::pin::pin!(Arc::clone(&self.wire).lock_owned());
             loop {
@@ -74,7 +86,7 @@ impl Node {
         };
         match timeout(limit, turn).await {
             Ok(wire) => wire,
-            Err(_) => Err(self.busy(asker, limit)),
+            Err(_) => Err(self.busy(asker, limit).await),
         }
     }
 
@@ -98,34 +110,14 @@ impl Node {
         }
     }
 
-    fn busy(&self, asker: Asker, limit: Duration) -> Error {
-        let state = self.state.lock();
-        let holder = match (&state.child, state.operations.first()) {
-            (Some(child), _) => format!("the transaction begun by {}", child.opened),
-            (None, Some(operation)) => format!("{} of {}", operation.what, operation.asker),
-            (None, None) => "a statement".to_owned(),
-        };
-        let (what, setting) = match self.kind {
-            Kind::Sandbox => ("the sandbox's connection", "lease_timeout"),
-            _ => ("the connection", "pool_timeout"),
-        };
-        Error::new(
-            ErrorKind::Timeout,
-            format!("{asker} waited longer than {limit:?} for {what}, which is held by {holder}"),
-        )
-        .help(format!("end that one earlier; `{setting}` sets the limit"))
-    }
-
     /// Acquires the connection at first use and leaves it as deep as this level.
-    async fn prepare(self: &Arc<Self>, wire: &mut Wire, asker: Asker) -> Result<()> {
+    async fn prepare(self: &Arc<Self>, wire: &mut Wire, asker: Asker, isolation: Option<IsolationLevel>) -> Result<()> {
         let lost = self.kind == Kind::Base && wire.lease().is_some_and(|lease| lease.is_lost());
         if lost || matches!(wire, Wire::Vacant) {
             let mut lease = self.ground.pool.acquire(asker).await?;
             if self.kind == Kind::Sandbox {
                 // The outer transaction of force rollback begins with the first use.
-                lease.mark(Flight::Boundary);
-                lease.raw()?.begin(self.ground.sandbox_begin()).await?;
-                lease.mark(Flight::None);
+                self.begin_outer(&mut lease, isolation).await?;
             }
             *wire = Wire::Lease(lease);
         }
@@ -155,6 +147,8 @@ impl Node {
             }
             lease.mark(Flight::None);
             lease.undo(self.depth).await?;
+        } else if lease.shield() == Shield::Doubtful {
+            self.recover(lease).await?;
         } else if depth < self.depth {
             return Err(self.gone("the transaction is no longer open on the server"));
         }

@@ -5,24 +5,35 @@
 //! never interleave and waiters are served in order. A level that is dropped lets go of the lock; whoever gets it next
 //! sees that the connection is deeper in transactions than it should be, and rolls back first.
 
+mod ask;
 mod begin;
 mod bindings;
+mod callback;
 mod echo;
+mod entered;
 mod ground;
 mod guard;
+mod journal;
 mod lock;
 mod node;
 mod owner;
+mod report;
+mod sandbox;
+mod shield;
 mod stream;
+mod strict;
 #[cfg(test)]
 mod tests;
 mod work;
 
 pub(crate) use begin::{BeginOptions, Mode};
 pub(crate) use bindings::{Bindings, ended};
+pub(crate) use callback::Callback;
 pub(crate) use ground::Ground;
 pub(crate) use guard::Guard;
+pub use journal::Recorded;
 pub(crate) use node::{Anchor, Ended, Finish, Kind, Node, Wire};
 pub(crate) use owner::{Chain, Owner, Pin};
+pub(crate) use sandbox::{Deferred, Plan, Sandbox};
 pub(crate) use stream::StreamCore;
 pub(crate) use work::{Target, Work};

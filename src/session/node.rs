@@ -3,13 +3,16 @@
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
-use super::{Chain, Ground, Owner, StreamCore};
+use super::{Callback, Chain, Ground, Owner, StreamCore};
+use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, CLEANUP_LIMIT, Lease};
+use crate::sql::Statement;
 
 /// What kind of level it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +73,7 @@ pub(crate) enum Finish {
 pub(super) struct Child {
     pub(super) node: Weak<Node>,
     pub(super) opened: Asker,
+    pub(super) since: Instant,
     pub(super) owner: Owner,
     pub(super) closure: bool,
 }
@@ -81,9 +85,11 @@ pub(super) struct Operation {
     pub(super) owner: Owner,
     pub(super) asker: Asker,
     pub(super) what: &'static str,
+    /// Known in a sandbox only, where it is told who keeps others waiting.
+    pub(super) since: Option<Instant>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct State {
     pub(super) parent: Option<Arc<Node>>,
     pub(super) ended: Option<Ended>,
@@ -94,6 +100,17 @@ pub(super) struct State {
     next_operation: u64,
     pub(super) stream: Option<Weak<StreamCore>>,
     pub(super) rollback_only: bool,
+    /// Writing is refused here, where the server would not (a read-only transaction in a sandbox on MySQL).
+    pub(super) read_only: bool,
+    /// The statement under way, or the last one; known in a sandbox only.
+    pub(super) last: Option<Arc<Statement>>,
+    /// Those who wait for the connection.
+    pub(super) waiting: Vec<(u64, Asker, Instant)>,
+    pub(super) callbacks: Vec<(Finish, Callback)>,
+    /// The settings that end with the transaction, as they were before.
+    pub(super) settings: Vec<(String, Option<String>)>,
+    /// Of the sandbox: the isolation level its outer transaction was begun with.
+    pub(super) isolation: Option<IsolationLevel>,
 }
 
 pub(crate) struct Node {
@@ -149,6 +166,16 @@ impl Node {
             node = parent;
         }
         node
+    }
+
+    /// The level this one was begun on.
+    pub(super) fn below(&self) -> Option<Arc<Self>> {
+        self.state.lock().parent.clone()
+    }
+
+    /// Whether the application takes this level for an outermost transaction, though it is inside the sandbox.
+    pub(super) fn is_virtual(&self) -> bool {
+        matches!(self.kind, Kind::Transaction { .. }) && self.ground.sandbox.is_some() && self.depth == 2
     }
 
     /// Whether this level is a closure's transaction, or inside one.
@@ -250,8 +277,34 @@ impl Node {
         let mut state = self.state.lock();
         state.next_operation += 1;
         let id = state.next_operation;
-        state.operations.push(Operation { id, owner, asker, what });
+        let since = self.ground.sandbox.as_ref().map(|_| Instant::now());
+        state.operations.push(Operation {
+            id,
+            owner,
+            asker,
+            what,
+            since,
+        });
         UnderWay {
+            node: Arc::clone(self),
+            id,
+        }
+    }
+
+    /// Notes the statement that is about to run, for those who wait.
+    pub(super) fn runs(&self, statement: &Arc<Statement>) {
+        if self.ground.sandbox.is_some() {
+            self.state.lock().last = Some(Arc::clone(statement));
+        }
+    }
+
+    /// Those who wait are counted until the returned value is dropped.
+    pub(super) fn wait(self: &Arc<Self>, asker: Asker) -> Waiting {
+        let mut state = self.state.lock();
+        state.next_operation += 1;
+        let id = state.next_operation;
+        state.waiting.push((id, asker, Instant::now()));
+        Waiting {
             node: Arc::clone(self),
             id,
         }
@@ -398,6 +451,15 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Gives the sandbox's connection away as soon as nobody is in the middle of using it.
+    pub(super) fn drop_wire(self: &Arc<Self>) {
+        if let Ok(mut wire) = Arc::clone(&self.wire).try_lock_owned() {
+            *wire = Wire::Gone;
+        }
+    }
+}
+
 /// An operation under way; see [`Node::enter`].
 #[derive(Debug)]
 pub(super) struct UnderWay {
@@ -416,6 +478,18 @@ impl Drop for UnderWay {
         if ended && matches!(self.node.kind, Kind::Transaction { .. }) {
             self.node.let_go();
         }
+    }
+}
+
+/// A place in the queue; see [`Node::wait`].
+pub(super) struct Waiting {
+    node: Arc<Node>,
+    id: u64,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.node.state.lock().waiting.retain(|(id, ..)| *id != self.id);
     }
 }
 

@@ -14,10 +14,11 @@ use async_stream::try_stream;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 use super::echo::Echo;
 use super::work::Hold;
-use super::{Chain, Node, Target, Work};
+use super::{Chain, Ground, Node, Target, Work};
 use crate::backend::Request;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Flight;
@@ -33,6 +34,8 @@ pub(crate) struct StreamCore {
     waker: Waker,
     place: &'static Location<'static>,
     limit: usize,
+    /// Set in a sandbox, whose user may have no runtime.
+    sandboxed: Option<Arc<Ground>>,
     /// Whether the reader was dropped.
     abandoned: AtomicBool,
 }
@@ -47,6 +50,7 @@ impl StreamCore {
     pub(crate) fn new(target: Target, work: Work) -> Arc<Self> {
         let place = work.asker.place;
         let limit = target.ground().settings.stream_buffer_rows;
+        let sandboxed = target.sandboxed();
         let wakers = Arc::<Wakers>::default();
         Arc::new_cyclic(|this| Self {
             inner: Mutex::new(Inner {
@@ -58,6 +62,7 @@ impl StreamCore {
             abandoned: AtomicBool::new(false),
             place,
             limit,
+            sandboxed,
         })
     }
 
@@ -76,6 +81,8 @@ impl StreamCore {
         let Some(source) = &mut inner.source else {
             return Poll::Ready(None);
         };
+        let lent = self.sandboxed.as_ref().and_then(|ground| ground.lent_runtime());
+        let _entered = lent.as_ref().map(Handle::enter);
         let next = source.poll_next_unpin(&mut Context::from_waker(&self.waker));
         if matches!(next, Poll::Ready(None | Some(Err(_)))) {
             inner.source = None;
@@ -172,7 +179,7 @@ fn source(target: Target, work: Work, this: Weak<StreamCore>) -> Source {
         let chain = Chain::current();
         let mut hold = target.hold(&work, &chain, Node::STREAM).await?;
         hold.opened(target.ground(), this);
-        hold.guard_statement().await?;
+        hold.before(&work).await?;
         let echo = Echo::start(target.ground());
         let mut failure = None;
         {
@@ -195,17 +202,13 @@ fn source(target: Target, work: Work, this: Weak<StreamCore>) -> Source {
             }
         }
         echo.end(work.bound.statement.text().trim_end(), failure.as_ref());
-        let failed = failure.is_some();
         hold.settled(failure.as_ref(), &work);
-        if let Some(error) = &failure {
-            hold.look_after(error).await;
+        let mut ended = failure.map_or(Ok(()), Err);
+        if hold.wants_care(ended.is_err(), &work) {
+            ended = hold.after(ended, &work).await;
         }
-        let unguarded = hold.unguard_statement(failed).await;
         drop::<Hold>(hold);
-        if let Some(error) = failure {
-            Err::<(), Error>(error)?;
-        }
-        unguarded?;
+        ended?;
     }
     .boxed()
 }

@@ -13,7 +13,7 @@ use crate::backend::support::sqlx::Ignore;
 use crate::config::Config;
 use crate::error::{ErrorKind, Result};
 use crate::pool::{Asker, Limits, Pool};
-use crate::session::{BeginOptions, Chain, Finish, Ground, Guard, Target, Work};
+use crate::session::{BeginOptions, Chain, Finish, Ground, Guard, Plan, Target, Work};
 use crate::sql::{Dialect, TemplateCache};
 use crate::value::Params;
 
@@ -34,7 +34,7 @@ fn ground(connector: &FakeConnector, sandbox: bool) -> Arc<Ground> {
         Pool::new(Arc::new(connector.clone()), limits, None),
         Arc::new(settings),
         templates,
-        sandbox,
+        sandbox.then(Plan::default),
     )
 }
 

@@ -38,8 +38,13 @@ impl Target {
         }
     }
 
+    /// What it runs on, if that is a sandbox.
+    pub(crate) fn sandboxed(&self) -> Option<Arc<Ground>> {
+        Some(self.ground()).filter(|ground| ground.sandbox.is_some()).cloned()
+    }
+
     /// The level that is meant, if there is one.
-    fn level(&self, chain: &Chain, asker: Asker) -> Result<Option<Arc<Node>>> {
+    pub(super) fn level(&self, chain: &Chain, asker: Asker) -> Result<Option<Arc<Node>>> {
         match self {
             Self::Database(ground) => match ground.bound(chain)? {
                 Some(anchor) if !anchor.opening => Ok(Some(anchor.node.meant(chain))),
@@ -70,16 +75,23 @@ impl Target {
             }
             return Ok(Hold::Pooled(lease));
         };
-        node.admit(control)?;
+        node.admit(&work.template)?;
         let under_way = node.enter(chain.innermost(), work.asker, what);
         let mut wire = node.lock(chain, work.asker).await?;
+        node.runs(&work.bound.statement);
+        if work.template.effect().soils
+            && node.ground.sandbox.is_some()
+            && let Some(lease) = wire.lease()
+        {
+            lease.soil();
+        }
         if let Kind::Base = node.kind
             && !matches!(control, Control::None | Control::Implicit)
             && let Some(lease) = wire.lease()
         {
             lease.unsure();
         }
-        let guarded = node.needs_guard();
+        let guarded = matches!(node.kind, Kind::Sandbox | Kind::View) && node.needs_shield();
         Ok(Hold::Level {
             wire,
             level: node.wired(),
@@ -93,7 +105,7 @@ impl Target {
     pub(crate) async fn run(&self, work: &Work, sink: &mut dyn Sink) -> Result<Done> {
         let chain = Chain::current();
         let mut hold = self.hold(work, &chain, "a statement").await?;
-        hold.guard_statement().await?;
+        hold.before(work).await?;
         let echo = Echo::start(self.ground());
         let lease = hold.lease()?;
         lease.mark(Flight::Statement);
@@ -101,19 +113,22 @@ impl Target {
             statement: &work.bound.statement,
             values: &work.bound.values,
         };
-        let result = lease.raw()?.run(request, sink).await;
+        let running = lease.raw()?.run(request, sink);
+        let result = match self.ground().watcher() {
+            Some(sandbox) => Box::pin(sandbox.watch(running, work, self.ground())).await,
+            None => running.await,
+        };
         echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
         hold.settled(result.as_ref().err(), work);
-        if let Err(error) = &result {
-            hold.look_after(error).await;
-        }
-        let unguarded = hold.unguard_statement(result.is_err()).await;
-        result.and_then(|done| unguarded.map(|()| done)).map(|done| {
-            if work.template.counts_rows() {
-                done
-            } else {
-                Done::default()
-            }
+        let done = if hold.wants_care(result.is_err(), work) {
+            Box::pin(hold.after(result, work)).await?
+        } else {
+            result?
+        };
+        Ok(if work.template.counts_rows() {
+            done
+        } else {
+            Done::default()
         })
     }
 
@@ -214,36 +229,69 @@ impl Hold {
         }
     }
 
-    /// In the sandbox on PostgreSQL, a failing statement would abort everything; so it gets a savepoint.
-    pub(super) async fn guard_statement(&mut self) -> Result<()> {
-        if let Self::Level { guarded: true, .. } = self {
-            let lease = self.lease()?;
-            lease.mark(Flight::Statement);
-            lease.raw()?.begin(None).await?;
-            lease.mark(Flight::None);
+    /// What has to be done before the statement is sent.
+    pub(super) async fn before(&mut self, work: &Work) -> Result<()> {
+        let Self::Level {
+            guarded, level, node, ..
+        } = self
+        else {
+            return Ok(());
+        };
+        if !*guarded && (work.template.effect().local.is_empty() || node.ground.sandbox.is_none()) {
+            return Ok(());
         }
-        Ok(())
+        let (guarded, level, node) = (*guarded, Arc::clone(level), Arc::clone(node));
+        let lease = self.lease()?;
+        // Boxed, because the future of every statement has room for this one.
+        Box::pin(async move {
+            if guarded {
+                level.shield(lease).await
+            } else {
+                node.keep_settings(lease, work).await
+            }
+        })
+        .await
     }
 
-    pub(super) async fn unguard_statement(&mut self, failed: bool) -> Result<()> {
-        if let Self::Level {
-            guarded: true, level, ..
-        } = self
-        {
-            let depth = level.depth;
-            let lease = self.lease()?;
-            if lease.is_lost() {
-                return Ok(());
+    /// Whether there is something to do after the statement.
+    pub(super) fn wants_care(&self, failed: bool, work: &Work) -> bool {
+        match self {
+            Self::Pooled(_) => false,
+            Self::Level {
+                guarded, level, node, ..
+            } => {
+                let sandboxed = node.ground.sandbox.is_some();
+                *guarded
+                    || (level.depth > 0 && (failed || work.template.effect().opaque))
+                    || (sandboxed && work.template.effect().deferrable)
             }
-            lease.mark(Flight::Statement);
-            if failed {
-                lease.raw()?.rollback_to(depth).await?;
-            } else {
-                lease.raw()?.commit().await?;
-            }
-            lease.mark(Flight::None);
         }
-        Ok(())
+    }
+
+    /// What has to be done after it: it is looked whether the transaction is still there, and in the sandbox a
+    /// statement outside of a transaction is kept, or undone alone.
+    pub(super) async fn after<T>(&mut self, result: Result<T>, work: &Work) -> Result<T> {
+        let ended = self.look_after(result.as_ref().err(), work).await;
+        let Self::Level {
+            guarded, level, node, ..
+        } = self
+        else {
+            return result;
+        };
+        if work.template.effect().deferrable {
+            node.note_deferred();
+        }
+        if let Some(ended) = ended {
+            return result.and(Err(ended));
+        }
+        if !*guarded {
+            return result;
+        }
+        let level = Arc::clone(level);
+        let unshielded = level
+            .unshield(self.lease()?, work.template.effect(), result.is_err())
+            .await;
+        result.and_then(|done| unshielded.map(|()| done))
     }
 
     /// The statement has ended: what does its error mean for the connection and the transaction?
@@ -275,17 +323,20 @@ impl Hold {
 }
 
 impl Hold {
-    /// SQLite may end a transaction with an error (`ON CONFLICT ROLLBACK`, `RAISE(ROLLBACK)`, a full disk) and does not
-    /// say so. The next statement must not run outside of it.
-    pub(super) async fn look_after(&mut self, error: &Error) {
+    /// SQLite may end a transaction with an error (`ON CONFLICT ROLLBACK`, `RAISE(ROLLBACK)`, a full disk), MySQL with a
+    /// procedure that commits, and neither says so. The next statement must not run outside of it.
+    async fn look_after(&mut self, error: Option<&Error>, work: &Work) -> Option<Error> {
         let Self::Level { wire, level, node, .. } = self else {
-            return;
+            return None;
         };
-        let Some(lease) = wire.lease().filter(|lease| level.depth > 0 && !lease.is_lost()) else {
-            return;
+        let lease = wire.lease().filter(|lease| level.depth > 0 && !lease.is_lost())?;
+        let doubtful = match node.ground.dialect() {
+            Dialect::Sqlite => error.is_some_and(|error| error.sqlstate().is_some()),
+            Dialect::MySql => work.template.effect().opaque,
+            Dialect::Postgres => false,
         };
-        if error.sqlstate().is_none() || node.ground.dialect() != Dialect::Sqlite {
-            return;
+        if !doubtful {
+            return None;
         }
         lease.mark(Flight::Boundary);
         let open = match lease.raw() {
@@ -294,26 +345,39 @@ impl Hold {
         };
         if matches!(open, Ok(true)) {
             lease.mark(Flight::None);
-            return;
+            return None;
         }
         lease.discard();
-        node.end_by_server(error.message());
+        let text = work.bound.statement.text().trim();
+        let why = match error {
+            Some(error) => error.message().to_owned(),
+            None => format!("the statement `{text}` ended it"),
+        };
+        node.end_by_server(&why);
+        node.usable().err()
     }
 }
 
 impl Node {
-    /// Whether a statement here runs in the outer transaction of the sandbox as if there were none.
-    fn needs_guard(&self) -> bool {
-        matches!(self.kind, Kind::Sandbox | Kind::View) && self.ground.dialect() == Dialect::Postgres
-    }
-
     /// Refuses SQL text that would end the transaction behind the guard's back.
-    fn admit(&self, control: Control) -> Result<()> {
+    fn admit(&self, template: &Template) -> Result<()> {
         if self.kind == Kind::Base {
             return Ok(());
         }
-        let (what, help) = match control {
+        if self.ground.sandbox.is_some() && !template.effect().reads {
+            self.admit_writing()?;
+        }
+        let sandboxed = matches!(self.kind, Kind::View | Kind::Sandbox);
+        let (what, help) = match template.control() {
             Control::None | Control::Savepoint | Control::Release => return Ok(()),
+            Control::Begin | Control::Commit | Control::Rollback if sandboxed => (
+                "end the outer transaction of the sandbox, or begin another inside it",
+                "use `database.transaction()`, which becomes a savepoint here; or run this test with a database of its own",
+            ),
+            Control::Implicit if sandboxed => (
+                "commit the outer transaction of the sandbox implicitly, as MySQL does for this statement",
+                "do it before the sandbox begins (`force_rollback(false)`), use CREATE TEMPORARY TABLE, or run this test with a database of its own",
+            ),
             Control::Begin => (
                 "begin a transaction inside one",
                 "use `transaction()`, which nests by savepoints",

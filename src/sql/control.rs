@@ -60,7 +60,7 @@ impl Verb {
         !matches!(self, Self::Call | Self::Other)
     }
 
-    fn of(statement: &[Part<'_>]) -> Self {
+    pub(super) fn of(statement: &[Part<'_>]) -> Self {
         let Some(first) = statement.first() else {
             return Self::Other;
         };
@@ -129,21 +129,15 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn of(dialect: Dialect, mut parts: &[Part<'_>]) -> Self {
+    pub(super) fn of(dialect: Dialect, parts: &[Part<'_>]) -> Self {
         let mut facts = Self {
             statements: 0,
             verb: Verb::Other,
             control: Control::None,
             returning: false,
         };
-        while !parts.is_empty() {
-            let (statement, rest) = split_first(parts);
-            parts = rest;
-            let outer = statement.iter().take_while(|part| part.is_symbol(b'(')).count();
-            let statement = &statement[outer..];
-            if !statement.is_empty() {
-                facts.add(dialect, statement);
-            }
+        for statement in statements(parts) {
+            facts.add(dialect, statement);
         }
         facts
     }
@@ -166,6 +160,21 @@ impl Facts {
             });
         }
     }
+}
+
+/// The statements of a text, without the parentheses around them.
+pub(super) fn statements<'p, 't>(mut parts: &'p [Part<'t>]) -> impl Iterator<Item = &'p [Part<'t>]> {
+    std::iter::from_fn(move || {
+        while !parts.is_empty() {
+            let (statement, rest) = split_first(parts);
+            parts = rest;
+            let outer = statement.iter().take_while(|part| part.is_symbol(b'(')).count();
+            if outer < statement.len() {
+                return Some(&statement[outer..]);
+            }
+        }
+        None
+    })
 }
 
 /// Parts the first statement from the rest. The body of a trigger or procedure belongs to it.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::batch::row_of_values;
-use super::control::{Control, Facts, Part, Verb};
+use super::control::{self, Control, Facts, Part, Verb};
+use super::effect::Effect;
 use super::fault::{Fault, names};
 use super::lexer::{Kind, Lexer, Token, is_name};
 use super::list::{self, ListContext};
@@ -100,6 +101,7 @@ pub(crate) struct Template {
     /// The texts for several rows, by their number.
     pub(super) rows: RwLock<Vec<(usize, Arc<Statement>)>>,
     facts: Facts,
+    effect: Effect,
 }
 
 impl Template {
@@ -122,6 +124,7 @@ impl Template {
             parts,
         } = Layout::of(style, &tokens);
         let facts = Facts::of(dialect, &parts);
+        let effect = Effect::of(dialect, control::statements(&parts), |hole| holes[hole].slot);
         let mut index = 0;
         for (place, part) in parts.iter().enumerate() {
             if part.hole {
@@ -152,6 +155,7 @@ impl Template {
             row,
             rows: RwLock::default(),
             facts,
+            effect,
         };
         template.check_size(template.width())?;
         template.write_statements(sql);
@@ -258,6 +262,11 @@ impl Template {
     /// What the text does to the transaction. Of a script, the strongest.
     pub(crate) fn control(&self) -> Control {
         self.facts.control
+    }
+
+    /// What the text does besides the rows it changes.
+    pub(crate) fn effect(&self) -> &Effect {
+        &self.effect
     }
 
     /// How many statements the text holds.

@@ -33,6 +33,7 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         place: config.url().to_string(),
         persistent: config.settings().statement_cache_capacity > 0,
         explain: Box::new(move |error| connect_error(&tried, error)),
+        private: None,
     };
     Ok(match session_variables(config)? {
         Some(variables) => Arc::new(SessionConnector { inner, variables }),

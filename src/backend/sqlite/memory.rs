@@ -4,6 +4,7 @@
 //! a shared cache would lock tables instead and let a reader wait without a limit
 //! (<https://www.sqlite.org/inmemorydb.html>, <https://www.sqlite.org/sharedcache.html>).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
@@ -28,20 +29,19 @@ pub(super) fn private(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .create_if_missing(true)
 }
 
+/// The database is gone with its last connection, so one is kept.
+pub(super) type Anchor = Arc<Mutex<Option<SqliteConnection>>>;
+
 /// Makes connections to one database in memory, which lives as long as this does.
 #[derive(Debug)]
 pub(super) struct MemoryConnector {
     inner: SqlxConnector<Sqlite>,
-    /// The database is gone with its last connection, so one is kept.
-    anchor: Mutex<Option<SqliteConnection>>,
+    anchor: Anchor,
 }
 
 impl MemoryConnector {
-    pub(super) fn new(inner: SqlxConnector<Sqlite>) -> Self {
-        Self {
-            inner,
-            anchor: Mutex::new(None),
-        }
+    pub(super) fn new(inner: SqlxConnector<Sqlite>, anchor: Anchor) -> Self {
+        Self { inner, anchor }
     }
 }
 
@@ -56,6 +56,10 @@ impl Connector for MemoryConnector {
 
     fn readers_block_writers(&self) -> bool {
         true
+    }
+
+    fn private(&self) -> Option<Arc<dyn Connector>> {
+        self.inner.private()
     }
 
     fn place(&self) -> String {

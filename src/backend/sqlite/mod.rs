@@ -1,6 +1,7 @@
 //! SQLite, bundled, through sqlx.
 
 mod arguments;
+mod copy;
 mod errors;
 mod memory;
 mod options;
@@ -12,8 +13,9 @@ use std::sync::Arc;
 use sqlx::sqlite::{SqliteArguments, SqliteQueryResult, SqliteRow};
 use sqlx::{Column, Row, SqlStr, Sqlite, TypeInfo};
 
+use copy::CopyConnector;
 use errors::connect_error;
-use memory::MemoryConnector;
+use memory::{Anchor, MemoryConnector};
 use options::connect_options;
 
 use crate::backend::support::sqlx::{Native, SqlxConnector};
@@ -25,19 +27,25 @@ use crate::value::{RawRow, Value, ValueRef};
 
 pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
     let explained = config.clone();
-    let mut connector = SqlxConnector::<Sqlite> {
-        options: connect_options(config)?,
+    let mut options = connect_options(config)?;
+    let anchor = config.url().is_memory().then(Anchor::default);
+    if anchor.is_some() {
+        options = memory::private(options);
+    }
+    let copies = CopyConnector::new(config, options.clone(), anchor.clone())?;
+    let connector = SqlxConnector::<Sqlite> {
+        options,
         dialect: Dialect::Sqlite,
         runtime_bound: false,
         place: config.url().to_string(),
         persistent: config.settings().statement_cache_capacity > 0,
         explain: Box::new(move |error| connect_error(&explained, error)),
+        private: Some(Arc::new(copies)),
     };
-    if config.url().is_memory() {
-        connector.options = memory::private(connector.options);
-        return Ok(Arc::new(MemoryConnector::new(connector)));
-    }
-    Ok(Arc::new(connector))
+    Ok(match anchor {
+        Some(anchor) => Arc::new(MemoryConnector::new(connector, anchor)),
+        None => Arc::new(connector),
+    })
 }
 
 impl Native for Sqlite {

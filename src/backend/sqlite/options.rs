@@ -48,6 +48,34 @@ pub(super) fn connect_options(config: &Config) -> Result<SqliteConnectOptions> {
     Ok(options)
 }
 
+/// The options for a connection to a copy in memory, without what [`copy_pragmas`] sets.
+pub(super) fn copy_options(config: &Config) -> SqliteConnectOptions {
+    let settings = config.settings();
+    SqliteConnectOptions::new()
+        .filename(":memory:")
+        .foreign_keys(settings.foreign_keys)
+        .busy_timeout(settings.busy_timeout)
+        .statement_cache_capacity(settings.statement_cache_capacity)
+        .row_buffer_size(ROWS_AHEAD)
+        .disable_statement_logging()
+}
+
+/// The text that gives a copy the settings of the configuration. How a file is shared and its journal kept is left out: a
+/// copy has one connection, and without its journal in memory it could not be rolled back.
+pub(super) fn copy_pragmas(config: &Config) -> Result<String> {
+    let mut pragmas = String::new();
+    let synchronous = config.effective_synchronous().map(|when| ("synchronous", when));
+    let settings = &config.settings().server_settings;
+    let named = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in synchronous.into_iter().chain(named) {
+        if !["journal_mode", "locking_mode"].contains(&name.to_ascii_lowercase().as_str()) {
+            let (name, value) = (pragma_name(name)?, literal(value));
+            pragmas.push_str(&format!("PRAGMA {name} = {value}; "));
+        }
+    }
+    Ok(pragmas)
+}
+
 fn unknown(name: &str, value: &str) -> Error {
     Error::new(ErrorKind::Config, format!("{name}: SQLite has no {value:?}"))
 }

@@ -1,3 +1,5 @@
 //! What several backends share.
 
+pub(crate) mod harbour;
 pub(crate) mod sqlx;
+pub(crate) mod worker;

@@ -1,8 +1,11 @@
 //! A connection of sqlx behind the seam, once for every database that sqlx knows.
 
+use std::fmt::Debug;
+use std::sync::Arc;
+
 use async_stream::try_stream;
 use futures::StreamExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use futures::stream::BoxStream;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Database, Either, Executor, IntoArguments, SqlSafeStr, SqlStr};
 use sqlx_core::database::HasStatementCache;
@@ -66,6 +69,8 @@ pub(crate) struct SqlxConnector<DB: Native> {
     pub(crate) persistent: bool,
     /// Makes a readable error of one that came while connecting.
     pub(crate) explain: Box<dyn Fn(sqlx::Error) -> crate::error::Error + Send + Sync>,
+    /// Makes the connections that see a copy of their own.
+    pub(crate) private: Option<Arc<dyn Connector>>,
 }
 
 impl<DB> Connector for SqlxConnector<DB>
@@ -83,6 +88,10 @@ where
         self.runtime_bound
     }
 
+    fn private(&self) -> Option<Arc<dyn Connector>> {
+        self.private.clone()
+    }
+
     fn place(&self) -> String {
         self.place.clone()
     }
@@ -95,7 +104,7 @@ where
     }
 }
 
-impl<DB: Native> std::fmt::Debug for SqlxConnector<DB> {
+impl<DB: Native> Debug for SqlxConnector<DB> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SqlxConnector")
             .field("dialect", &self.dialect)
@@ -111,6 +120,17 @@ pub(crate) struct SqlxConnection<DB: Native> {
     /// How many savepoints of our own are set. sqlx's are used where the driver counts them on its thread; over a socket
     /// its guard of a cancelled `SAVEPOINT` rolls back the level below.
     savepoints: usize,
+    /// What its database is a copy of.
+    original: Option<Box<dyn Original<DB>>>,
+}
+
+/// The database that a connection has a copy of.
+pub(crate) trait Original<DB: Database>: Debug + Send {
+    /// Copies it into the connection's own database, if that is not as the original is now.
+    fn renew<'a>(&'a mut self, copy: &'a mut DB::Connection) -> BoxFuture<'a, Result<()>>;
+
+    /// Lets go of it.
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
 }
 
 /// Savepoints are numbered from 1, for the level above the transaction.
@@ -122,7 +142,14 @@ impl<DB: Native> SqlxConnection<DB> {
             connection,
             persistent,
             savepoints: 0,
+            original: None,
         }
+    }
+
+    /// A connection whose database is a copy.
+    pub(crate) fn with_original(mut self, original: Box<dyn Original<DB>>) -> Self {
+        self.original = Some(original);
+        self
     }
 }
 
@@ -165,9 +192,9 @@ where
     }
 
     /// Releases the innermost savepoint; counted before it is sent as well.
-    async fn release(&mut self) -> Result<()> {
+    async fn release(&mut self, first: &str) -> Result<()> {
         self.at_rest().await?;
-        let sql = own_sql(format!("RELEASE SAVEPOINT {SAVEPOINT}{}", self.savepoints));
+        let sql = own_sql(format!("{first}RELEASE SAVEPOINT {SAVEPOINT}{}", self.savepoints));
         self.savepoints -= 1;
         self.run_own(sql).await.inspect_err(|_| self.savepoints += 1)
     }
@@ -336,10 +363,10 @@ where
         })
     }
 
-    fn commit(&mut self) -> BoxFuture<'_, Result<()>> {
+    fn commit(&mut self, first: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             if self.savepoints > 0 {
-                return self.release().await;
+                return self.release(first.as_ref().map_or("", SqlStr::as_str)).await;
             }
             let committed = DB::TransactionManager::commit(&mut self.connection).await;
             committed.map_err(DB::error)
@@ -380,6 +407,14 @@ where
 
     fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
         Box::pin(async move {
+            if DB::COUNTS_ANSWERS {
+                // Outside of a transaction a savepoint is gone as soon as it is set.
+                let probe = own_sql("SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe");
+                return match self.run_own(probe).await {
+                    Err(error) if error.is_fatal() => Err(error),
+                    probed => Ok(probed.is_ok()),
+                };
+            }
             // A transaction cannot begin inside one.
             match self.run_own(own_sql("BEGIN")).await {
                 Err(error) if error.is_fatal() => Err(error),
@@ -408,8 +443,21 @@ where
         DB::survives_interruption(between_rows)
     }
 
+    fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
+        match &mut self.original {
+            Some(original) => original.renew(&mut self.connection),
+            None => Box::pin(ready(Ok(()))),
+        }
+    }
+
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
-        Box::pin(async move { self.connection.close().await.map_err(DB::error) })
+        Box::pin(async move {
+            let closed = self.connection.close().await.map_err(DB::error);
+            match self.original {
+                Some(original) => original.close().await.and(closed),
+                None => closed,
+            }
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 mod batch;
 mod binding;
 mod control;
+mod effect;
 mod lists;
 mod placeholders;
 mod properties;

@@ -96,7 +96,7 @@ fn make(plan: &Plan, backstage: &Backstage) -> Result<Parent> {
             return Ok::<_, Error>(None);
         }
         // The runtime that would open the first connection is gone at once.
-        let database = Database::connect(config.clone().lazy(!plan.in_memory())).await?;
+        let database = Database::connect(roomy(&config).lazy(!plan.in_memory())).await?;
         if plan.in_memory() {
             plan.content.apply(&database).await?;
         }
@@ -107,6 +107,15 @@ fn make(plan: &Plan, backstage: &Backstage) -> Result<Parent> {
         database: database??,
         turn: Mutex::new(()),
     })
+}
+
+/// Room for a sandbox for each test that runs at once: the harness runs as many as there are processors, or as it is told.
+fn roomy(config: &Config) -> Config {
+    let told = std::env::var("RUST_TEST_THREADS").ok().and_then(|threads| threads.parse().ok());
+    let threads = told.or_else(|| std::thread::available_parallelism().ok().map(|count| count.get() as u32));
+    let settings = config.settings();
+    let missing = threads.unwrap_or(1).saturating_sub(settings.pool_size);
+    config.clone().max_overflow(settings.max_overflow.max(missing))
 }
 
 fn refused(plan: &Plan, why: &str) -> Error {

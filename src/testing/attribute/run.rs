@@ -9,7 +9,7 @@ use super::backstage::Backstage;
 use super::content::Content;
 use super::parents::Plan;
 use super::spec::{Runtime, Spec, Strategy};
-use super::stage::{Stage, recorded};
+use super::stage::Stage;
 use super::{environment, names, report};
 use crate::database::Database;
 use crate::error::Result;
@@ -111,7 +111,12 @@ where
         Ok(output) => Ok(output?.report()),
         Err(panic) => Err(panic),
     };
-    let recorded = recorded(&database);
+    let recorded = database.recorded().iter().map(ToString::to_string).collect();
+    let open = database.open_handles();
+    // A sandbox tells of them itself.
+    if !open.is_empty() && !matches!(stage, Stage::Sandbox(_)) {
+        report::warn(name, &format!("at its end there was still open:\n  {}", open.join("\n  ")));
+    }
     if let Err(error) = runtime.block_on(stage.close(&database))? {
         report::warn(name, &error.to_string());
     }

@@ -94,9 +94,9 @@ impl Stage {
     }
 
     /// The database of the test, opened on its own runtime.
-    pub(super) async fn open(&self, name: &'static str) -> Result<Database> {
+    pub(super) async fn open(&self, name: &str) -> Result<Database> {
         match self {
-            Self::Sandbox(parent) => sandbox(parent, name).await,
+            Self::Sandbox(parent) => parent.sandbox().name(name).record(RECORDED).await,
             Self::Own(config) => Database::connect(config).await,
             Self::Memory(config, content) => {
                 let database = Database::connect(config).await?;
@@ -157,13 +157,3 @@ impl Stage {
     }
 }
 
-/// A database of its own inside a transaction that never commits.
-async fn sandbox(parent: &Database, _name: &'static str) -> Result<Database> {
-    let _ = RECORDED;
-    Database::connect(parent.config().lazy(false).force_rollback(true)).await
-}
-
-/// The last statements of a test, each with its time and its error.
-pub(super) fn recorded(_database: &Database) -> Vec<String> {
-    Vec::new()
-}

@@ -1,0 +1,156 @@
+//! The thread on which isolated connections live.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long [`Harbour::join`] waits for the thread.
+const JOIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// One thread with a tokio runtime of its own, started when it is first needed. It ends when it is joined, or when the
+/// harbour is dropped; the connections on it end with it.
+pub(crate) struct Harbour {
+    name: String,
+    thread: Mutex<Option<Thread>>,
+    build: Build,
+}
+
+/// Makes the runtime; another one in tests.
+pub(super) type Build = fn() -> io::Result<Runtime>;
+
+/// The thread while it runs.
+struct Thread {
+    handle: Handle,
+    /// Dropping it ends the thread. It is closed when the thread has ended by itself.
+    stop: oneshot::Sender<()>,
+    /// Disconnected when everything on the thread is gone.
+    ended: mpsc::Receiver<()>,
+    join: JoinHandle<()>,
+}
+
+impl Harbour {
+    /// A harbour whose thread will bear this name. Nothing is started.
+    pub(crate) fn new(name: impl Into<String>) -> Arc<Self> {
+        Self::building(name, || Builder::new_current_thread().enable_all().build())
+    }
+
+    pub(super) fn building(name: impl Into<String>, build: Build) -> Arc<Self> {
+        Arc::new(Self {
+            // The operating system's names end at a NUL.
+            name: name.into().replace('\0', ""),
+            thread: Mutex::new(None),
+            build,
+        })
+    }
+
+    /// The runtime of the thread, which is started if it does not run.
+    ///
+    /// Fails with [`ErrorKind::Connect`] and the system's error as its source if it cannot be started; the next call
+    /// tries again.
+    pub(crate) fn handle(&self) -> Result<Handle> {
+        let mut thread = self.thread.lock();
+        if let Some(running) = thread.as_ref().filter(|thread| !thread.stop.is_closed()) {
+            return Ok(running.handle.clone());
+        }
+        let started = self.start().map_err(|error| self.not_started(error))?;
+        Ok(thread.insert(started).handle.clone())
+    }
+
+    fn start(&self) -> io::Result<Thread> {
+        let runtime = (self.build)()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (end, ended) = mpsc::channel::<()>();
+        // If there can be no thread, the runtime comes back: it must not be dropped where blocking is forbidden.
+        let cargo = Arc::new(Mutex::new(Some(runtime)));
+        let loaded = Arc::clone(&cargo);
+        let body = move || {
+            let _end = end;
+            let runtime = loaded.lock().take();
+            if let Some(runtime) = runtime {
+                let _ = runtime.block_on(stopped);
+                // Look-ups of names may still be under way on other threads; nobody waits for them.
+                runtime.shutdown_background();
+            }
+        };
+        match thread::Builder::new().name(self.name.clone()).spawn(body) {
+            Ok(join) => Ok(Thread {
+                handle,
+                stop,
+                ended,
+                join,
+            }),
+            Err(error) => {
+                if let Some(runtime) = cargo.lock().take() {
+                    runtime.shutdown_background();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the thread with all connections on it, and waits for its end, at most two seconds. The next
+    /// [`handle`](Self::handle) starts another. It does nothing if none runs.
+    ///
+    /// Fails with [`ErrorKind::Timeout`] if something blocks the thread. Dropped half-way, it ends the thread all the same.
+    pub(crate) async fn join(&self) -> Result<()> {
+        let Some(running) = self.thread.lock().take() else {
+            return Ok(());
+        };
+        let Thread { stop, ended, join, .. } = running;
+        drop(stop);
+        // Waited for on a thread, so that the limit holds without a runtime too.
+        let (report, outcome) = oneshot::channel();
+        let wait = move || {
+            let in_time = ended.recv_timeout(JOIN_LIMIT) != Err(mpsc::RecvTimeoutError::Timeout);
+            if in_time {
+                // A panic was shown when it happened.
+                let _ = join.join();
+            }
+            let _ = report.send(in_time);
+        };
+        thread::Builder::new()
+            .name(format!("{}-join", self.name))
+            .spawn(wait)
+            .map_err(|error| self.not_started(error))?;
+        match outcome.await {
+            Ok(true) => Ok(()),
+            _ => Err(self.blocked()),
+        }
+    }
+
+    fn not_started(&self, error: io::Error) -> Error {
+        let message = format!(
+            "the thread `{}` of full isolation could not be started: {error}",
+            self.name
+        );
+        Error::new(ErrorKind::Connect, message)
+            .help("does the system limit the threads or open files of this program?")
+            .with_source(error)
+    }
+
+    fn blocked(&self) -> Error {
+        let message = format!(
+            "the thread `{}` of full isolation did not end within {JOIN_LIMIT:?}",
+            self.name
+        );
+        Error::new(ErrorKind::Timeout, message)
+            .help("something blocks it; code that runs on an isolated connection must not wait for other threads")
+    }
+}
+
+impl fmt::Debug for Harbour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Harbour")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

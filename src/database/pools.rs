@@ -1,0 +1,121 @@
+//! The pools of a connected database: of the application, and of connections that live on a thread of their own.
+
+use std::sync::Arc;
+
+use super::lifecycle::Live;
+use crate::backend::Connector;
+use crate::backend::support::harbour::Harbour;
+use crate::backend::support::worker::Isolated;
+use crate::config::Settings;
+use crate::error::Result;
+use crate::pool::{Limits, Pool, Prepare};
+use crate::session::{Deferred, Ground, Plan};
+use crate::sql::TemplateCache;
+
+/// How many texts of statements are kept parsed.
+const TEMPLATES: usize = 1_000;
+
+pub(super) struct Pools {
+    pub(super) main: Arc<Pool>,
+    settings: Arc<Settings>,
+    templates: Arc<TemplateCache>,
+    /// The thread of the connections below; it is started by the first of them.
+    harbour: Arc<Harbour>,
+    /// The one connection of force rollback with full isolation.
+    isolated: Arc<Pool>,
+    /// Those of sandboxes.
+    berths: Arc<Pool>,
+    /// Whether each of them works on a copy of its own.
+    private: bool,
+    deferred: Arc<Deferred>,
+}
+
+impl Pools {
+    /// Makes them; does no I/O.
+    pub(super) fn new(connector: Arc<dyn Connector>, settings: Settings, prepare: Option<&Prepare>) -> Arc<Self> {
+        let harbour = Harbour::new(format!("ebbtide {}", connector.dialect()));
+        let limits = limits(&settings);
+        let pool = |connector| Pool::new(connector, limits.clone(), prepare.cloned());
+        let apart = |inner| -> Arc<dyn Connector> {
+            Arc::new(Isolated {
+                inner,
+                harbour: Arc::clone(&harbour),
+                limit: settings.result_timeout,
+            })
+        };
+        let private = connector.private();
+        let isolated = pool(apart(Arc::clone(&connector)));
+        Arc::new(Self {
+            berths: private
+                .clone()
+                .map_or_else(|| Arc::clone(&isolated), |private| pool(apart(private))),
+            isolated,
+            private: private.is_some(),
+            templates: Arc::new(TemplateCache::new(connector.dialect(), TEMPLATES)),
+            main: pool(connector),
+            settings: Arc::new(settings),
+            harbour,
+            deferred: Arc::default(),
+        })
+    }
+
+    fn ground(&self, pool: &Arc<Pool>, sandbox: Option<Plan>) -> Arc<Ground> {
+        let (pool, settings) = (Arc::clone(pool), Arc::clone(&self.settings));
+        Ground::new(pool, settings, Arc::clone(&self.templates), sandbox)
+    }
+
+    /// What every sandbox here has in common.
+    pub(super) fn plan(&self) -> Plan {
+        Plan {
+            deferred: Arc::clone(&self.deferred),
+            side: Some(Arc::clone(&self.main)),
+            ..Plan::default()
+        }
+    }
+
+    /// The grounds of the database itself.
+    pub(super) fn live(self: &Arc<Self>) -> Live {
+        let global = if self.settings.full_isolation {
+            &self.isolated
+        } else {
+            &self.main
+        };
+        Live {
+            plain: self.ground(&self.main, None),
+            sandboxed: self.ground(global, Some(self.plan())),
+            pools: Arc::clone(self),
+        }
+    }
+
+    /// The grounds of a sandbox.
+    pub(super) fn sandbox(self: &Arc<Self>, plan: Plan) -> Live {
+        let plan = Plan {
+            private: self.private,
+            ..plan
+        };
+        Live {
+            plain: self.ground(&self.main, None),
+            sandboxed: self.ground(&self.berths, Some(plan)),
+            pools: Arc::clone(self),
+        }
+    }
+
+    /// Closes the connections and ends the thread.
+    pub(super) async fn close(&self) -> Result<()> {
+        futures::join!(self.main.close(), self.isolated.close(), self.berths.close());
+        self.harbour.join().await
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        size: settings.pool_size as usize,
+        overflow: settings.max_overflow as usize,
+        acquire: settings.pool_timeout,
+        connect: settings.connect_timeout,
+        lifetime: settings.pool_recycle,
+        idle: settings.idle_timeout,
+        check_after: settings.health_check_after,
+        echo: settings.echo_pool,
+    }
+}

@@ -1,0 +1,131 @@
+//! Statements in the sandbox outside of a transaction: each is kept, or fails alone, as if it had committed by itself.
+
+use super::Node;
+use super::ask::{ask, run};
+use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
+use crate::pool::{Lease, Shield};
+use crate::sql::{Dialect, Effect};
+use crate::value::Params;
+
+pub(super) const SET: &str = "SAVEPOINT ebbtide_shield";
+const MOVE: &str = "RELEASE SAVEPOINT ebbtide_shield; SAVEPOINT ebbtide_shield";
+const BACK: &str = "ROLLBACK TO SAVEPOINT ebbtide_shield";
+/// What a commit would check; it changes nothing, not even when the constraints are checked later.
+pub(super) const CHECK: &str =
+    "SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; ";
+
+impl Node {
+    /// Whether constraints may be checked only at the commit.
+    fn defers(&self) -> bool {
+        self.sandbox()
+            .is_some_and(|sandbox| sandbox.plan.deferred.get() == Some(true))
+    }
+
+    /// Whether a statement that fails outside of a transaction would undo more than itself.
+    pub(super) fn needs_shield(&self) -> bool {
+        match self.ground.dialect() {
+            Dialect::Postgres => true,
+            Dialect::Sqlite => self.defers(),
+            Dialect::MySql => false,
+        }
+    }
+
+    /// Sets the savepoint a statement outside of a transaction is rolled back to, if it is not where it belongs.
+    pub(super) async fn shield(&self, lease: &mut Lease) -> Result<()> {
+        match lease.shield() {
+            Shield::Set => {}
+            Shield::Absent => run(lease, SET).await?,
+            Shield::Behind => run(lease, MOVE).await?,
+            Shield::Doubtful => self.recover(lease).await?,
+        }
+        lease.set_shield(Shield::Doubtful);
+        Ok(())
+    }
+
+    /// After a statement that was dropped half-way: what it did is kept, if it succeeded.
+    pub(super) async fn recover(&self, lease: &mut Lease) -> Result<()> {
+        match run(lease, MOVE).await {
+            Err(error) if error.is_fatal() => return Err(error),
+            Err(_) => run(lease, BACK).await?,
+            Ok(()) => {}
+        }
+        lease.set_shield(Shield::Set);
+        Ok(())
+    }
+
+    /// The statement has ended: what it did is kept, or it alone is undone.
+    pub(super) async fn unshield(&self, lease: &mut Lease, effect: &Effect, failed: bool) -> Result<()> {
+        if lease.is_lost() {
+            return Ok(());
+        }
+        // Outside of a transaction SET LOCAL has no effect.
+        if failed || !effect.local.is_empty() {
+            run(lease, BACK).await?;
+            lease.set_shield(Shield::Set);
+            return Ok(());
+        }
+        if effect.deferrable {
+            self.note_deferred();
+        }
+        if effect.reads {
+            lease.set_shield(Shield::Set);
+            return Ok(());
+        }
+        lease.set_shield(Shield::Behind);
+        if !self.defers() {
+            return Ok(());
+        }
+        let checked = self.check(lease).await;
+        match checked {
+            Ok(()) if self.ground.dialect() == Dialect::Postgres => lease.set_shield(Shield::Set),
+            Ok(()) => {}
+            Err(error) => {
+                if !lease.is_lost() {
+                    run(lease, BACK).await?;
+                    lease.set_shield(Shield::Set);
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_deferred(&self) {
+        if let Some(sandbox) = self.sandbox() {
+            sandbox.plan.deferred.set(true);
+        }
+    }
+
+    /// Checks what the commit of a statement outside of a transaction would check.
+    async fn check(&self, lease: &mut Lease) -> Result<()> {
+        match self.ground.dialect() {
+            Dialect::Postgres => run(lease, format!("{CHECK}{MOVE}")).await,
+            Dialect::Sqlite => self.check_keys(lease).await,
+            Dialect::MySql => Ok(()),
+        }
+    }
+
+    /// SQLite does not check deferred foreign keys where a savepoint is released, but tells which are violated.
+    pub(super) async fn check_keys(&self, lease: &mut Lease) -> Result<()> {
+        if !self.defers() || !self.ground.settings.foreign_keys {
+            return Ok(());
+        }
+        let violated = ask(
+            lease,
+            &self.ground.templates,
+            "PRAGMA foreign_key_check",
+            Params::default(),
+        )
+        .await?;
+        let Some(row) = violated.first() else { return Ok(()) };
+        let table: String = row.get(0)?;
+        let parent: String = row.get(2)?;
+        Err(Error::new(
+            ErrorKind::Constraint,
+            format!("FOREIGN KEY constraint failed: a row of `{table}` refers to one of `{parent}` that is missing"),
+        )
+        .with_code("787")
+        .with_constraint(Constraint::new(ConstraintKind::ForeignKey))
+        .help("a commit checks deferred constraints, and so does the commit of a transaction in the sandbox"))
+    }
+}

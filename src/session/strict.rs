@@ -1,0 +1,127 @@
+//! Transactions in the sandbox: as strict as real ones, though the server takes them for savepoints.
+
+use std::fmt::Write;
+use std::panic::Location;
+use std::sync::Arc;
+
+use sqlx::SqlStr;
+
+use super::ask::ask;
+use super::shield::CHECK;
+use super::{Node, Work};
+use crate::backend::support::sqlx::own_sql;
+use crate::config::{IsolationLevel, IsolationPolicy};
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool::Lease;
+use crate::sql::{Dialect, Local};
+use crate::value::{IntoParams, Value};
+
+impl Node {
+    /// A transaction in the sandbox asks for an isolation level that the sandbox does not have.
+    pub(super) fn other_isolation(&self, level: IsolationLevel, place: &Location<'_>) -> Result<()> {
+        let dialect = self.ground.dialect();
+        let has = self.state.lock().isolation.unwrap_or(usual(dialect));
+        let Some(sandbox) = self.sandbox().filter(|_| has != level) else {
+            return Ok(());
+        };
+        let policy = sandbox.plan.policy.unwrap_or(self.ground.settings.isolation_policy);
+        if policy == IsolationPolicy::Deny {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("the transaction begun at {place} asks for {level}, and the sandbox it runs in has {has}"),
+            )
+            .help("the level of a sandbox is that of its first transaction; give this test a sandbox of its own, or set `isolation_policy` to `record`"));
+        }
+        sandbox.journal.note(&format!(
+            "-- the transaction begun at {place} asks for {level}; the sandbox has {has}"
+        ));
+        tracing::debug!(%level, %has, %place, "a transaction in the sandbox asks for another isolation level");
+        Ok(())
+    }
+
+    /// What is sent before a virtual commit, so that it is as strict as a real one, and leaves as little behind.
+    pub(super) async fn check_virtually(&self, lease: &mut Lease) -> Result<Option<SqlStr>> {
+        if !self.is_virtual() {
+            return Ok(None);
+        }
+        match self.ground.dialect() {
+            Dialect::Postgres => {
+                let mut sql = CHECK.to_owned();
+                for (name, before) in std::mem::take(&mut self.state.lock().settings) {
+                    let (name, before) = (quoted(&name), quoted(&before.unwrap_or_default()));
+                    let _ = write!(sql, "SELECT pg_catalog.set_config({name}, {before}, true); ");
+                }
+                Ok(Some(own_sql(sql)))
+            }
+            Dialect::Sqlite => self.check_keys(lease).await.map(|()| None),
+            Dialect::MySql => Ok(None),
+        }
+    }
+
+    /// Notes what the settings are that a statement changes until the transaction ends.
+    pub(super) async fn keep_settings(self: &Arc<Self>, lease: &mut Lease, work: &Work) -> Result<()> {
+        let mut outermost = Arc::clone(self);
+        while !outermost.is_virtual() {
+            let Some(below) = outermost.below() else { return Ok(()) };
+            outermost = below;
+        }
+        for local in &work.template.effect().local {
+            let name = match local {
+                Local::Named(name) => name.to_string(),
+                Local::Slot(slot) => match work.bound.values.get(*slot) {
+                    Some(Value::Text(name)) => name.clone(),
+                    _ => continue,
+                },
+            };
+            if outermost.state.lock().settings.iter().any(|(known, _)| *known == name) {
+                continue;
+            }
+            let params = (name.as_str(),).into_params()?;
+            let rows = ask(
+                lease,
+                &self.ground.templates,
+                "SELECT current_setting($1, true)",
+                params,
+            )
+            .await?;
+            let before = rows.first().map_or(Ok(None), |row| row.get(0))?;
+            outermost.state.lock().settings.push((name, before));
+        }
+        Ok(())
+    }
+
+    /// Refuses to write in a read-only transaction that the server does not know to be one.
+    pub(super) fn admit_writing(&self) -> Result<()> {
+        let mut at = self.state.lock().read_only.then_some(self.opened.place);
+        let mut below = self.below();
+        while let Some(node) = below.filter(|_| at.is_none()) {
+            at = node.state.lock().read_only.then_some(node.opened.place);
+            below = node.below();
+        }
+        match at {
+            None => Ok(()),
+            Some(place) => Err(Error::new(
+                ErrorKind::ReadOnly,
+                format!("the statement may write, and the transaction begun at {place} is read-only; it was not sent"),
+            )
+            .with_code("25006")
+            .help("leave `read_only()` out where the transaction begins")),
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    if text.contains('\\') {
+        return format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
+    }
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The level a server has if nobody chose another.
+fn usual(dialect: Dialect) -> IsolationLevel {
+    match dialect {
+        Dialect::Postgres => IsolationLevel::ReadCommitted,
+        Dialect::MySql => IsolationLevel::RepeatableRead,
+        Dialect::Sqlite => IsolationLevel::Serializable,
+    }
+}

@@ -1,0 +1,212 @@
+//! What a text does besides the rows it changes. Read from its words; where they leave a doubt, the careful answer
+//! is given.
+
+use super::Dialect;
+use super::control::{Part, Verb};
+use super::lexer::Kind;
+
+/// What is known of the traces that a text leaves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
+pub(crate) struct Effect {
+    /// It reads and certainly does nothing else.
+    pub(crate) reads: bool,
+    /// It changes the session in a way that no rollback undoes.
+    pub(crate) soils: bool,
+    /// It speaks of constraints that can be deferred.
+    pub(crate) deferrable: bool,
+    /// It runs what is kept on the server and may end the transaction there.
+    pub(crate) opaque: bool,
+    /// The settings that it changes until the transaction ends (PostgreSQL).
+    pub(crate) local: Vec<Local>,
+}
+
+/// The name of a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Local {
+    Named(Box<str>),
+    /// It is the value of this placeholder.
+    Slot(usize),
+}
+
+impl Effect {
+    /// Reads it from the statements of a text. `slot` tells the value that belongs to the placeholder of a number.
+    pub(super) fn of<'a>(
+        dialect: Dialect,
+        statements: impl Iterator<Item = &'a [Part<'a>]>,
+        slot: impl Fn(usize) -> usize,
+    ) -> Self {
+        let mut effect = Self {
+            reads: true,
+            ..Self::default()
+        };
+        let mut holes = 0;
+        for statement in statements {
+            effect.add(dialect, statement, holes, &slot);
+            holes += statement.iter().filter(|part| part.hole).count();
+        }
+        effect
+    }
+
+    fn add(&mut self, dialect: Dialect, statement: &[Part<'_>], holes: usize, slot: &impl Fn(usize) -> usize) {
+        self.reads &= reads(statement);
+        self.soils |= soils(dialect, statement);
+        self.deferrable |= statement
+            .iter()
+            .any(|part| part.is_one_of(&["DEFERRABLE", "DEFERRED", "DEFER_FOREIGN_KEYS"]));
+        let first = |words: &[&str]| statement.first().is_some_and(|part| part.is_one_of(words));
+        self.opaque |= dialect == Dialect::MySql && first(&["CALL", "EXECUTE", "BEGIN"]);
+        if dialect == Dialect::Postgres {
+            self.local.extend(set_local(statement));
+            self.local.extend(set_config(statement, holes, slot));
+        }
+    }
+}
+
+/// Functions and keywords before a parenthesis that change nothing.
+#[rustfmt::skip]
+const HARMLESS: &[&str] = &[
+    "ABS", "ALL", "AND", "ANY", "ARRAY", "ARRAY_AGG", "ARRAY_LENGTH", "ARRAY_TO_JSON", "AS", "AVG", "BETWEEN",
+    "BOOL_AND", "BOOL_OR", "BY", "CASE", "CAST", "CEIL", "CEILING", "CHAR", "CHAR_LENGTH", "COALESCE", "CONCAT",
+    "CONCAT_WS", "CONVERT", "COUNT", "CUME_DIST", "CURRENT_SETTING", "CURRENT_TIMESTAMP", "DATE", "DATETIME",
+    "DATE_ADD", "DATE_FORMAT", "DATE_PART", "DATE_SUB", "DATE_TRUNC", "DECIMAL", "DENSE_RANK", "DISTINCT", "ELSE",
+    "EXCEPT", "EXISTS", "EXTRACT", "FILTER", "FIRST_VALUE", "FLOOR", "FORMAT", "FROM", "GENERATE_SERIES",
+    "GREATEST", "GROUP", "GROUP_CONCAT", "HAVING", "HEX", "IFNULL", "IN", "INSTR", "INTERSECT", "INTERVAL", "JOIN",
+    "JSONB_AGG", "JSONB_BUILD_ARRAY", "JSONB_BUILD_OBJECT", "JSONB_EACH", "JSONB_OBJECT_AGG", "JSON_AGG",
+    "JSON_ARRAY", "JSON_ARRAYAGG", "JSON_BUILD_ARRAY", "JSON_BUILD_OBJECT", "JSON_EACH", "JSON_EXTRACT",
+    "JSON_OBJECT", "JSON_OBJECTAGG", "JSON_OBJECT_AGG", "LAG", "LAST_VALUE", "LATERAL", "LEAD", "LEAST", "LEFT",
+    "LENGTH", "LIKE", "LIMIT", "LOWER", "LPAD", "LTRIM", "MATCH", "MATERIALIZED", "MAX", "MD5", "MIN", "MOD", "NOT",
+    "NOW", "NTH_VALUE", "NTILE", "NULLIF", "NUMERIC", "OFFSET", "ON", "OR", "OVER", "PERCENTILE_CONT",
+    "PERCENTILE_DISC", "PERCENT_RANK", "POSITION", "POWER", "PRINTF", "QUOTE", "RANDOM", "RANK", "REGEXP_REPLACE",
+    "REPEAT", "REPLACE", "REVERSE", "RIGHT", "ROLLUP", "ROUND", "ROW", "ROW_NUMBER", "ROW_TO_JSON", "RPAD", "RTRIM",
+    "SELECT", "SIGN", "SOME", "SPLIT_PART", "SQRT", "STRFTIME", "STRING_AGG", "STRPOS", "STR_TO_DATE", "SUBSTR",
+    "SUBSTRING", "SUM", "THEN", "TIME", "TIMESTAMP", "TOTAL", "TO_CHAR", "TO_DATE", "TO_JSON", "TO_JSONB",
+    "TO_TIMESTAMP", "TO_TSQUERY", "TO_TSVECTOR", "TRIM", "TRUNC", "TYPEOF", "UNHEX", "UNION", "UNNEST", "UPPER",
+    "USING", "VALUES", "VARCHAR", "VERSION", "WHEN", "WHERE", "WITHIN", "XOR", "YEAR",
+];
+
+/// Whether a statement certainly changes nothing: it names no verb that writes, and calls no function that is not
+/// known to be harmless.
+fn reads(statement: &[Part<'_>]) -> bool {
+    let verb = Verb::of(statement);
+    if !matches!(
+        verb,
+        Verb::Select | Verb::Values | Verb::Table | Verb::Show | Verb::Explain
+    ) {
+        return false;
+    }
+    statement.iter().enumerate().all(|(index, part)| {
+        let before = index.checked_sub(1).map(|index| &statement[index]);
+        let called = statement.get(index + 1).is_some_and(|next| next.is_symbol(b'('));
+        match part.kind {
+            Kind::Quoted => !called,
+            Kind::Word if called => HARMLESS.binary_search(&&*part.text.to_ascii_uppercase()).is_ok(),
+            // `FOR UPDATE` and `FOR NO KEY UPDATE` lock rows, which does not outlive what would undo it.
+            Kind::Word if part.is("UPDATE") => before.is_some_and(|before| before.is_one_of(&["FOR", "KEY"])),
+            Kind::Word => !part.is_one_of(&["INSERT", "DELETE", "MERGE", "INTO", "ANALYZE", "ANALYSE"]),
+            _ => true,
+        }
+    })
+}
+
+/// Whether a statement changes the session for good.
+fn soils(dialect: Dialect, statement: &[Part<'_>]) -> bool {
+    let Some((first, rest)) = statement.split_first() else {
+        return false;
+    };
+    let second = |words: &[&str]| rest.first().is_some_and(|part| part.is_one_of(words));
+    let any = |what: fn(&Part<'_>) -> bool| statement.iter().any(what);
+    match dialect {
+        Dialect::Postgres => {
+            let session_lock = |part: &Part<'_>| {
+                part.kind == Kind::Word && {
+                    let word = part.text.to_ascii_lowercase();
+                    word.contains("advisory_lock") && !word.contains("xact") || word.starts_with("dblink")
+                }
+            };
+            first.is_one_of(&["DEALLOCATE", "LOAD"])
+                || (first.is("PREPARE") && !second(&["TRANSACTION"]))
+                || any(session_lock)
+        }
+        Dialect::MySql => {
+            // User variables: one `@`, where two name a setting.
+            let at = |part: Option<&Part<'_>>| part.is_some_and(|part| part.text.starts_with('@'));
+            let variable = statement.iter().enumerate().any(|(index, part)| {
+                part.is_symbol(b'@')
+                    && !at(statement.get(index + 1))
+                    && !at(index.checked_sub(1).map(|i| &statement[i]))
+            });
+            first.is_one_of(&["SET", "USE", "PREPARE", "DEALLOCATE", "HANDLER"])
+                || (first.is_one_of(&["CREATE", "DROP"]) && rest.iter().take(3).any(|part| part.is("TEMPORARY")))
+                || variable
+                || any(|part| part.is("GET_LOCK"))
+        }
+        Dialect::Sqlite => {
+            let asks = [
+                "TABLE_INFO",
+                "TABLE_XINFO",
+                "TABLE_LIST",
+                "INDEX_LIST",
+                "INDEX_INFO",
+                "INDEX_XINFO",
+                "FOREIGN_KEY_LIST",
+                "FOREIGN_KEY_CHECK",
+                "INTEGRITY_CHECK",
+                "QUICK_CHECK",
+            ];
+            let sets = any(|part| part.is_symbol(b'=')) || (any(|part| part.is_symbol(b'(')) && !any_of(rest, &asks));
+            first.is_one_of(&["ATTACH", "DETACH"]) || (first.is("PRAGMA") && sets)
+        }
+    }
+}
+
+fn any_of(parts: &[Part<'_>], words: &[&str]) -> bool {
+    parts.iter().any(|part| part.is_one_of(words))
+}
+
+/// The setting that `SET LOCAL` changes.
+fn set_local(statement: &[Part<'_>]) -> Option<Local> {
+    let [first, second, rest @ ..] = statement else {
+        return None;
+    };
+    if !(first.is("SET") && second.is("LOCAL")) {
+        return None;
+    }
+    let name = rest.first()?;
+    let known = [
+        ("TIME", "timezone"),
+        ("SCHEMA", "search_path"),
+        ("NAMES", "client_encoding"),
+        ("SESSION", "session_authorization"),
+        ("ROLE", "role"),
+    ];
+    if let Some((_, known)) = known.iter().find(|(word, _)| name.is(word)) {
+        return Some(Local::Named((*known).into()));
+    }
+    let name: String = rest
+        .iter()
+        .take_while(|part| matches!(part.kind, Kind::Word | Kind::Quoted) && !part.is("TO") || part.is_symbol(b'.'))
+        .map(|part| part.text.trim_matches('"'))
+        .collect();
+    (!name.is_empty()).then(|| Local::Named(name.into()))
+}
+
+/// The settings that calls of `set_config` change.
+fn set_config<'p>(
+    statement: &'p [Part<'p>],
+    mut holes: usize,
+    slot: &'p impl Fn(usize) -> usize,
+) -> impl Iterator<Item = Local> + 'p {
+    statement.iter().enumerate().filter_map(move |(index, part)| {
+        holes += usize::from(part.hole);
+        if !part.is("SET_CONFIG") || !statement.get(index + 1)?.is_symbol(b'(') {
+            return None;
+        }
+        let argument = statement.get(index + 2)?;
+        if argument.hole {
+            return Some(Local::Slot(slot(holes)));
+        }
+        let name = argument.text.strip_prefix('\'')?.strip_suffix('\'')?;
+        (argument.kind == Kind::Literal).then(|| Local::Named(name.into()))
+    })
+}

@@ -1,0 +1,111 @@
+use super::super::Local;
+use super::*;
+
+#[test]
+fn what_certainly_only_reads() {
+    for sql in [
+        "SELECT 1",
+        "select a, count(*) from t where b in (1, 2) group by a",
+        "WITH x AS (SELECT 1) SELECT * FROM x",
+        "SELECT * FROM t FOR UPDATE",
+        "SELECT * FROM t FOR NO KEY UPDATE",
+        "(SELECT 1) UNION (SELECT 2)",
+        "EXPLAIN SELECT 1",
+        "VALUES (1)",
+        "SELECT 'delete from t', \"into\" FROM t",
+        "",
+    ] {
+        for dialect in ALL {
+            assert!(parse(dialect, sql).effect().reads, "{dialect}: {sql}");
+        }
+    }
+    for sql in [
+        "INSERT INTO t VALUES (1)",
+        "WITH x AS (DELETE FROM t RETURNING a) SELECT * FROM x",
+        "WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x",
+        "SELECT * INTO t2 FROM t",
+        "SELECT nextval('s')",
+        "SELECT count(*), my_function() FROM t",
+        "EXPLAIN ANALYZE INSERT INTO t VALUES (1)",
+        "SELECT 1; DELETE FROM t",
+        "CREATE TABLE t (a int)",
+        "CALL p()",
+    ] {
+        for dialect in ALL {
+            assert!(!parse(dialect, sql).effect().reads, "{dialect}: {sql}");
+        }
+    }
+}
+
+#[test]
+fn what_changes_the_session_for_good() {
+    let (pg, my, lite) = (Dialect::Postgres, Dialect::MySql, Dialect::Sqlite);
+    for (dialect, sql) in [
+        (pg, "SELECT pg_advisory_lock(1)"),
+        (pg, "SELECT pg_try_advisory_lock(1)"),
+        (pg, "PREPARE x AS SELECT 1"),
+        (my, "SET @a = 1"),
+        (my, "SELECT @a := 1"),
+        (my, "SET SESSION sql_mode = ''"),
+        (my, "CREATE TEMPORARY TABLE t (a int)"),
+        (my, "SELECT GET_LOCK('x', 1)"),
+        (my, "USE other"),
+        (lite, "PRAGMA foreign_keys = off"),
+        (lite, "PRAGMA foreign_keys(0)"),
+        (lite, "ATTACH 'x' AS y"),
+    ] {
+        assert!(parse(dialect, sql).effect().soils, "{dialect}: {sql}");
+    }
+    for (dialect, sql) in [
+        (pg, "SELECT pg_advisory_xact_lock(1)"),
+        (pg, "SET search_path = x"),
+        (pg, "PREPARE TRANSACTION 'x'"),
+        (my, "SELECT @@version"),
+        (my, "SELECT '@a'"),
+        (lite, "PRAGMA table_info(t)"),
+        (lite, "SELECT 1"),
+    ] {
+        assert!(!parse(dialect, sql).effect().soils, "{dialect}: {sql}");
+    }
+}
+
+#[test]
+fn which_settings_end_with_the_transaction() {
+    let named = |name: &str| vec![Local::Named(name.into())];
+    for (sql, expected) in [
+        ("SET LOCAL work_mem = '1MB'", named("work_mem")),
+        ("set local app.user_id to 7", named("app.user_id")),
+        ("SET LOCAL \"app\".\"User\" TO 7", named("app.User")),
+        ("SET LOCAL TIME ZONE 'UTC'", named("timezone")),
+        ("SET LOCAL ROLE reader", named("role")),
+        ("SELECT set_config('app.user_id', :id, true)", named("app.user_id")),
+        ("SELECT :a, set_config(:b, :c, true)", vec![Local::Slot(1)]),
+        ("SELECT set_config($2, $1, true)", vec![Local::Slot(1)]),
+        ("SET work_mem = '1MB'", vec![]),
+        ("SELECT 'set local x = 1'", vec![]),
+    ] {
+        assert_eq!(parse(Dialect::Postgres, sql).effect().local, expected, "{sql}");
+    }
+    assert!(
+        parse(Dialect::MySql, "SET LOCAL sql_mode = ''")
+            .effect()
+            .local
+            .is_empty()
+    );
+}
+
+#[test]
+fn deferred_constraints_and_procedures_are_noticed() {
+    let table = "CREATE TABLE c (p int REFERENCES p DEFERRABLE INITIALLY DEFERRED)";
+    assert!(parse(Dialect::Postgres, table).effect().deferrable);
+    assert!(
+        parse(Dialect::Sqlite, "PRAGMA defer_foreign_keys = on")
+            .effect()
+            .deferrable
+    );
+    assert!(!parse(Dialect::Postgres, "SELECT \"my function\"()").effect().reads);
+    assert!(!parse(Dialect::Postgres, "SELECT 'DEFERRED'").effect().deferrable);
+    assert!(parse(Dialect::MySql, "CALL p(1)").effect().opaque);
+    assert!(parse(Dialect::MySql, "EXECUTE x").effect().opaque);
+    assert!(!parse(Dialect::Postgres, "CALL p(1)").effect().opaque);
+}
