@@ -1,7 +1,7 @@
 //! The files of SQL that a test names: found when it is compiled, and compiled in with `include_str!`, so that a change
 //! of theirs compiles it again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
@@ -101,34 +101,46 @@ pub(crate) fn fixture(name: &LitStr, hidden: &TokenStream) -> Result<TokenStream
     Ok(quote!(#hidden::Script { name: #name, sql: ::core::include_str!(#path) }))
 }
 
-/// A bare name is a file in `fixtures/` beside the test or beside the manifest; one with a slash or an ending is a path.
+/// A bare name is a file in a folder `fixtures`, one with a slash or an ending is a path; both are seen from the folder of
+/// the test's source, and then from each folder above it up to that of the manifest.
 fn find_fixture(name: &LitStr) -> Result<PathBuf> {
     let wanted = name.value();
-    let is_path = wanted.contains(['/', '\\']) || wanted.ends_with(".sql");
-    let manifest = manifest(name)?;
-    let beside = name.span().unwrap().local_file();
-    let beside = beside.as_deref().and_then(Path::parent).and_then(|folder| std::path::absolute(folder).ok());
-    let mut folders: Vec<PathBuf> = beside.into_iter().collect();
-    folders.push(manifest);
-    if !is_path {
-        folders.iter_mut().for_each(|folder| folder.push("fixtures"));
+    let file = if wanted.contains(['/', '\\']) || wanted.ends_with(".sql") {
+        PathBuf::from(&wanted)
+    } else {
+        Path::new("fixtures").join(format!("{wanted}.sql"))
+    };
+    let places: Vec<PathBuf> = folders(name)?.iter().map(|folder| folder.join(&file)).collect();
+    if let Some(found) = places.iter().find(|path| path.is_file()) {
+        return Ok(found.clone());
     }
-    folders.dedup();
-    let file = if is_path { wanted.clone() } else { format!("{wanted}.sql") };
-    if let Some(found) = folders.iter().map(|folder| folder.join(&file)).find(|path| path.is_file()) {
-        return Ok(found);
-    }
-    let there: Vec<String> = folders.iter().filter_map(|folder| sql_files(folder).ok()).flatten().collect();
-    let names = there.iter().map(|file| if is_path { file } else { file.trim_end_matches(".sql") });
-    let places: Vec<String> = folders.iter().map(|folder| folder.join(&file).display().to_string()).collect();
+    let there = places.iter().filter_map(|path| sql_files(path.parent()?).ok()).flatten();
+    let there: BTreeSet<String> = there.map(|file| file.trim_end_matches(".sql").to_owned()).collect();
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let places: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
     Err(Error::new(
         name.span(),
         format!(
             "there is no fixture `{wanted}`{}\nlooked for {}",
-            advice(&wanted, names),
+            advice(&stem, there.iter().map(String::as_str)),
             places.join(" and ")
         ),
     ))
+}
+
+/// Where files are looked for.
+fn folders(asked_by: &LitStr) -> Result<Vec<PathBuf>> {
+    let manifest = manifest(asked_by)?;
+    // Tools that do not compile may not know the file.
+    let source = asked_by.span().unwrap().local_file().and_then(|file| std::path::absolute(file).ok());
+    let above = source.iter().flat_map(|source| source.ancestors().skip(1));
+    let mut folders: Vec<PathBuf> = above
+        .take_while(|folder| **folder != manifest)
+        .filter(|folder| folder.starts_with(&manifest))
+        .map(Path::to_path_buf)
+        .collect();
+    folders.push(manifest);
+    Ok(folders)
 }
 
 fn sql_files(folder: &Path) -> io::Result<Vec<String>> {
