@@ -160,9 +160,17 @@ pub(crate) trait RawConnection: Send {
     /// and nothing more was being read.
     fn interrupted(&self, between_rows: bool) -> bool;
 
+    /// What closes the connection from outside, whoever holds it. `None` where it cannot be reached there.
+    fn severer(&self) -> Option<Sever> {
+        None
+    }
+
     /// Says good-bye to the server.
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
 }
+
+/// Closes a connection that is in other hands; see [`RawConnection::severer`].
+pub(crate) type Sever = Box<dyn FnOnce() + Send>;
 
 /// Takes the rows of [`RawConnection::run`].
 pub(crate) trait Sink: Send {

@@ -1,8 +1,8 @@
 //! A connection in someone's hands. Given back or dropped, it goes to the next user at rest, or not at all.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use sqlx::SqlSafeStr;
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::state::Idle;
 use super::{CLEANUP_LIMIT, Pool, REST_LIMIT, SETTLE_LIMIT};
-use crate::backend::RawConnection;
+use crate::backend::{RawConnection, Sever};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What is under way on a connection. A value other than `None` outside of a call means that the call was dropped
@@ -55,6 +55,27 @@ pub(crate) struct Lease {
     undo: Option<(usize, &'static str)>,
     /// It is being cleaned; dropped half-way, it is thrown away.
     cleaning: bool,
+    /// Set once the connection was closed from outside; then it does not count any more.
+    severed: Option<Arc<AtomicBool>>,
+}
+
+/// Closes a leased connection from outside, however its lease was lost.
+pub(crate) struct Severer {
+    sever: Sever,
+    severed: Arc<AtomicBool>,
+    pool: Weak<Pool>,
+    holder: usize,
+}
+
+impl Severer {
+    pub(crate) fn sever(self) {
+        if !self.severed.swap(true, Ordering::AcqRel) {
+            (self.sever)();
+            if let Some(pool) = self.pool.upgrade() {
+                pool.forget_holder(self.holder);
+            }
+        }
+    }
 }
 
 impl Lease {
@@ -70,7 +91,26 @@ impl Lease {
             shield: Shield::Absent,
             undo: None,
             cleaning: false,
+            severed: None,
         }
+    }
+
+    /// What closes this connection from outside, as long as this lease has it; where the driver can do that.
+    pub(crate) fn severer(&mut self) -> Option<Severer> {
+        let sever = self.idle.as_ref()?.raw.severer()?;
+        let severed = self.severed.get_or_insert_with(Arc::default);
+        Some(Severer {
+            sever,
+            severed: Arc::clone(severed),
+            pool: Arc::downgrade(&self.pool),
+            holder: self.holder,
+        })
+    }
+
+    /// Notes that the lease ends by itself; tells whether it was ended from outside before.
+    fn was_severed(&mut self) -> bool {
+        let severed = self.severed.take();
+        severed.is_some_and(|severed| severed.swap(true, Ordering::AcqRel))
     }
 
     /// The lease for someone on this runtime: what is left to clean is cleaned there.
@@ -211,7 +251,7 @@ impl Lease {
 
     /// Throws the connection away; the server undoes what was open on it.
     pub(crate) fn discard(&mut self) {
-        if self.idle.take().is_some() {
+        if self.idle.take().is_some() && !self.was_severed() {
             self.pool.forget_holder(self.holder);
         }
     }
@@ -250,7 +290,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if self.idle.is_none() {
+        if self.idle.is_none() || self.was_severed() {
             return;
         }
         if self.at_rest() {
@@ -285,6 +325,7 @@ impl Drop for Lease {
             shield: self.shield,
             undo: self.undo,
             cleaning: true,
+            severed: None,
         };
         self.handle.spawn(async move {
             if matches!(timeout(limit, lease.clean()).await, Ok(Ok(()))) {

@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use crate::backend::{Connector, RawConnection};
 use crate::error::{Error, ErrorKind, Result};
 
-pub(crate) use lease::{Flight, Lease, Shield};
+pub(crate) use lease::{Flight, Lease, Severer, Shield};
 use state::{Grant, Home, Idle, Permit, State, Take};
 pub(crate) use who::{Asker, Who};
 

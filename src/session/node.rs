@@ -11,7 +11,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 use super::{Callback, Chain, Ground, Owner, StreamCore};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Asker, CLEANUP_LIMIT, Lease};
+use crate::pool::{Asker, CLEANUP_LIMIT, Lease, Severer};
 use crate::sql::Statement;
 
 /// What kind of level it is.
@@ -109,6 +109,8 @@ pub(super) struct State {
     pub(super) callbacks: Vec<(Finish, Callback)>,
     /// The settings that end with the transaction, as they were before.
     pub(super) settings: Vec<(String, Option<String>)>,
+    /// Of the sandbox: what closes its connection where nobody gives it back.
+    pub(super) severer: Option<Severer>,
     /// Of the sandbox: the isolation level its outer transaction was begun with.
     pub(super) isolation: Option<IsolationLevel>,
 }
@@ -437,6 +439,7 @@ impl Node {
         let limit = self.ground.settings.lease_timeout;
         // Whoever still has a transaction open gets errors from now on; its end frees the connection.
         let Ok(mut wire) = tokio::time::timeout(limit, Arc::clone(&self.wire).lock_owned()).await else {
+            self.sever();
             return;
         };
         if let Wire::Lease(mut lease) = std::mem::replace(&mut *wire, Wire::Gone)
@@ -456,6 +459,16 @@ impl Node {
     pub(super) fn drop_wire(self: &Arc<Self>) {
         if let Ok(mut wire) = Arc::clone(&self.wire).try_lock_owned() {
             *wire = Wire::Gone;
+        } else {
+            self.sever();
+        }
+    }
+
+    /// Someone holds the connection beyond the end of the sandbox, perhaps in a guard that was forgotten: it is closed.
+    fn sever(&self) {
+        let severer = self.state.lock().severer.take();
+        if let Some(severer) = severer {
+            severer.sever();
         }
     }
 }

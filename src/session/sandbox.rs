@@ -159,7 +159,10 @@ impl Node {
         if dialect == Dialect::Postgres {
             lease.set_shield(Shield::Set);
         }
-        self.state.lock().isolation = isolation;
+        let mut state = self.state.lock();
+        state.isolation = isolation;
+        state.severer = lease.severer();
+        drop(state);
         Ok(())
     }
 }

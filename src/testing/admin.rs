@@ -156,6 +156,9 @@ pub(super) fn about(what: &str, error: Error) -> Error {
     if let Some(advice) = error.advice() {
         told = told.help(advice.to_owned());
     }
+    if error.is_retryable() {
+        told = told.retryable();
+    }
     told.with_source(error)
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 
 use super::admin::{Admin, Wishes};
 use super::builder::TestClientBuilder;
+use super::ending::{self, Ending};
 use crate::config::IntoConfig;
 use crate::database::Database;
 use crate::error::{ErrorKind, Result};
@@ -48,7 +49,11 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// [`close`](Self::close) disconnects, whatever the count of connects is, and drops the database, and tells what went
 /// wrong. A client that is dropped without it, as by a test that fails, neither blocks nor panics: a thread of its own
 /// does the same within the time limits, and tells through `tracing` if it could not. That is the best a `Drop` can do and
-/// no promise, because the thread is cut off when the process ends; what is left then is dropped by the next run.
+/// no promise, because the thread is cut off when the process ends; what is left then is dropped by the next run. The next
+/// client for the same database in this process waits for that thread.
+///
+/// Two clients for one database at the same time, in one process or several, take it away from each other: give each a
+/// [`prefix`](TestClientBuilder::prefix) of its own.
 pub struct TestClient {
     database: Database,
     plan: Plan,
@@ -79,7 +84,8 @@ impl TestClient {
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, what was made is dropped as when a client is dropped.
+    /// Dropped half-way, what was made is dropped as when a client is dropped; what the server is still making at that
+    /// moment may stay, and is dropped by the next run.
     #[expect(
         clippy::new_ret_no_self,
         reason = "it is awaited for one, as `Database::transaction` is"
@@ -146,13 +152,18 @@ impl TestClient {
     async fn make(&self) -> Result<()> {
         let Plan {
             admin,
-            wishes,
             use_existing,
             drop_database,
+            ..
         } = &self.plan;
         if admin.in_memory() {
             return Ok(());
         }
+        let last = async {
+            ending::wait(&admin.config).await;
+            Ok(())
+        };
+        admin.within("wait for the end of the last", last).await?;
         let drops_what_was_there = *drop_database == Some(true);
         if *use_existing && admin.exists().await? {
             self.owes.store(drops_what_was_there, Ordering::Release);
@@ -163,16 +174,34 @@ impl TestClient {
         }
         // Before it is made: dropped half-way, nobody knows whether the server has made it.
         self.owes.store(*drop_database != Some(false), Ordering::Release);
-        match admin.create(wishes, *use_existing).await {
-            Ok(true) => Ok(()),
+        match self.create().await {
+            Ok(true) => {}
             // Someone else was quicker.
-            Ok(false) => Ok(self.owes.store(drops_what_was_there, Ordering::Release)),
+            Ok(false) => self.owes.store(drops_what_was_there, Ordering::Release),
             Err(error) => {
                 if !matches!(error.kind(), ErrorKind::Timeout | ErrorKind::ConnectionLost) {
                     self.owes.store(false, Ordering::Release);
                 }
-                Err(error)
+                return Err(error);
             }
+        }
+        Ok(())
+    }
+
+    async fn create(&self) -> Result<bool> {
+        let Plan {
+            admin,
+            wishes,
+            use_existing,
+            ..
+        } = &self.plan;
+        match admin.create(wishes, *use_existing).await {
+            Err(error) if error.kind() == ErrorKind::DuplicateObject => {
+                // The server has just made it for a caller who was cancelled.
+                admin.drop(true).await?;
+                admin.create(wishes, *use_existing).await
+            }
+            other => other,
         }
     }
 
@@ -221,8 +250,13 @@ impl Drop for TestClient {
             return;
         }
         let (database, admin) = (self.database.clone(), self.plan.admin.clone());
-        let name = "ebbtide test client".to_owned();
-        if let Err(error) = thread::Builder::new().name(name).spawn(move || end(&database, &admin)) {
+        let ending = Ending::new(&admin.config);
+        let work = move || {
+            end(&database, &admin);
+            drop(ending);
+        };
+        let thread = thread::Builder::new().name("ebbtide test client".to_owned());
+        if let Err(error) = thread.spawn(work) {
             let url = self.plan.admin.config.url();
             tracing::warn!(%error, %url, "no thread could be started to drop a test database; it is left behind");
         }

@@ -18,6 +18,7 @@ mod builder;
 mod client;
 mod create;
 mod drop;
+mod ending;
 mod exists;
 mod mysql;
 mod name;

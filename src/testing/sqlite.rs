@@ -81,12 +81,15 @@ async fn begin(admin: &Admin, encoding: Option<&'static str>) -> Result<()> {
         .immutable(false)
         .journal_mode("delete");
     config.settings.server_settings.clear();
-    with_connection(config, async |file| {
-        if let Some(encoding) = encoding {
-            file.execute(AssertSqlSafe(format!("PRAGMA encoding = '{encoding}'")), ())
-                .await?;
+    let sql = match encoding {
+        None => "PRAGMA user_version = 0".to_owned(),
+        // Only a table has the encoding written.
+        Some(encoding) => {
+            format!("PRAGMA encoding = '{encoding}'; CREATE TABLE first (x); DROP TABLE first; VACUUM")
         }
-        file.execute("PRAGMA user_version = 0", ()).await.map(std::mem::drop)
+    };
+    with_connection(config, async |file| {
+        file.execute(AssertSqlSafe(sql), ()).await.map(std::mem::drop)
     })
     .await
 }
@@ -104,7 +107,7 @@ async fn copy(admin: &Admin, template: &str, path: &Path) -> Result<()> {
     }
     let path = path.to_string_lossy().into_owned();
     with_connection(config, async |file| {
-        file.execute("VACUUM INTO :path", (path,)).await.map(std::mem::drop)
+        file.execute("VACUUM INTO ?", (path,)).await.map(std::mem::drop)
     })
     .await
 }

@@ -1,5 +1,6 @@
 //! How to open a database: from the configuration to sqlx's options.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use sqlx::ConnectOptions;
@@ -70,7 +71,7 @@ pub(super) fn copy_pragmas(config: &Config) -> Result<String> {
     for (name, value) in synchronous.into_iter().chain(named) {
         if !["journal_mode", "locking_mode"].contains(&name.to_ascii_lowercase().as_str()) {
             let (name, value) = (pragma_name(name)?, literal(value));
-            pragmas.push_str(&format!("PRAGMA {name} = {value}; "));
+            let _ = write!(pragmas, "PRAGMA {name} = {value}; ");
         }
     }
     Ok(pragmas)

@@ -154,3 +154,96 @@ impl fmt::Debug for Harbour {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures::executor::block_on;
+
+    use super::*;
+
+    /// The name of the thread that a task of the harbour finds itself on.
+    fn thread_name(handle: &Handle) -> Option<String> {
+        let (tell, told) = mpsc::channel();
+        handle.spawn(async move { tell.send(thread::current().name().map(str::to_owned)) });
+        told.recv_timeout(Duration::from_secs(5)).unwrap()
+    }
+
+    #[test]
+    fn i2_the_thread_starts_once_and_again_after_it_was_joined() {
+        let harbour = Harbour::new("isolated\0-test");
+        assert!(harbour.thread.lock().is_none());
+        let first = harbour.handle().unwrap();
+        assert_eq!(first.id(), harbour.handle().unwrap().id());
+        assert_eq!(thread_name(&first).as_deref(), Some("isolated-test"));
+        block_on(harbour.join()).unwrap();
+        block_on(harbour.join()).unwrap();
+        assert!(block_on(first.spawn(async {})).unwrap_err().is_cancelled());
+        let second = harbour.handle().unwrap();
+        assert!(thread_name(&second).is_some());
+        assert_ne!(first.id(), second.id());
+    }
+
+    #[test]
+    fn i2_joining_waits_until_everything_on_the_thread_is_gone() {
+        let harbour = Harbour::new("isolated-test");
+        let alive = Arc::new(());
+        let held = Arc::clone(&alive);
+        harbour.handle().unwrap().spawn(async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+        block_on(harbour.join()).unwrap();
+        assert_eq!(Arc::strong_count(&alive), 1);
+    }
+
+    #[test]
+    fn i2_a_failure_to_start_carries_its_cause_and_the_next_call_tries_again() {
+        static FULL: AtomicBool = AtomicBool::new(true);
+        let harbour = Harbour::building("isolated-test", || {
+            if FULL.load(Ordering::Relaxed) {
+                return Err(io::Error::other("no threads left"));
+            }
+            Builder::new_current_thread().enable_all().build()
+        });
+        let error = harbour.handle().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect);
+        assert!(error.to_string().contains("help:"), "{error}");
+        assert_eq!(
+            std::error::Error::source(&error).unwrap().to_string(),
+            "no threads left"
+        );
+        FULL.store(false, Ordering::Relaxed);
+        harbour.handle().unwrap();
+    }
+
+    #[test]
+    fn i2_joining_a_blocked_thread_ends_with_an_error() {
+        let harbour = Harbour::new("isolated-test");
+        let (release, released) = mpsc::channel::<()>();
+        let (block, blocked) = mpsc::channel();
+        harbour.handle().unwrap().spawn(async move {
+            block.send(()).unwrap();
+            let _ = released.recv();
+        });
+        blocked.recv_timeout(Duration::from_secs(5)).unwrap();
+        let error = block_on(harbour.join()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        drop(release);
+        harbour.handle().unwrap();
+    }
+
+    #[test]
+    fn i2_a_dropped_harbour_ends_its_thread_without_waiting() {
+        let harbour = Harbour::new("isolated-test");
+        harbour.handle().unwrap();
+        let ended = harbour.thread.lock().as_mut().map(|thread| {
+            let (_, nothing) = mpsc::channel();
+            std::mem::replace(&mut thread.ended, nothing)
+        });
+        drop(harbour);
+        let end = ended.unwrap().recv_timeout(Duration::from_secs(5));
+        assert_eq!(end, Err(mpsc::RecvTimeoutError::Disconnected));
+    }
+}

@@ -17,6 +17,7 @@ use async_stream::try_stream;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use parking_lot::Mutex;
 use sqlx::SqlStr;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -25,7 +26,7 @@ use actor::{Command, Ears, Job, Shared};
 use rows::{AHEAD, Arrived, Batch, First, Parcel, Part};
 
 use super::harbour::Harbour;
-use crate::backend::{Connector, Done, RawConnection, Request, Sink};
+use crate::backend::{Connector, Done, RawConnection, Request, Sever, Sink};
 use crate::error::{Error, ErrorKind, LOST, Result};
 use crate::sql::Dialect;
 use crate::value::RawRow;
@@ -82,8 +83,19 @@ pub(crate) struct WorkerConnection {
 #[derive(Debug)]
 struct Line {
     commands: mpsc::UnboundedSender<Command>,
-    /// Dropped, it tells the other side to end.
-    _hang_up: oneshot::Sender<()>,
+    hang_up: HangUp,
+    /// Ready when the other side is gone. A command may be sent at that very moment and stay in the channel with the way
+    /// back in it, so the answer alone does not tell.
+    gone: oneshot::Receiver<()>,
+}
+
+/// Tells the other side to end, when it is emptied.
+type HangUp = Arc<Mutex<Option<oneshot::Sender<()>>>>;
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.hang_up.lock().take();
+    }
 }
 
 impl WorkerConnection {
@@ -93,17 +105,20 @@ impl WorkerConnection {
         let shared = Arc::new(Shared::new(isolated.limit));
         let (commands, ears) = mpsc::unbounded_channel();
         let (hang_up, end) = oneshot::channel();
+        let (living, gone) = oneshot::channel();
         let (opened, answer) = oneshot::channel();
         let ears = Ears {
             commands: ears,
             hung_up: end,
             opened,
+            _living: living,
         };
         runtime.spawn(actor::live(Arc::clone(&isolated.inner), ears, Arc::clone(&shared)));
         let mut connection = Self {
             line: Some(Line {
                 commands,
-                _hang_up: hang_up,
+                hang_up: Arc::new(Mutex::new(Some(hang_up))),
+                gone,
             }),
             shared,
             _harbour: Arc::clone(&isolated.harbour),
@@ -137,37 +152,27 @@ impl WorkerConnection {
         if sent { Ok(()) } else { Err(self.shared.ended()) }
     }
 
-    /// Waits for an answer, or for the other side to end (`None`).
+    /// Waits for an answer, or for the other side to end.
     async fn wait<T>(&mut self, answer: impl Future<Output = Option<T>>) -> Result<T> {
-        let mut answer = pin!(answer);
-        // The limit is watched over there. Here, and only where there is a clock, it is watched whether the thread itself
-        // still moves; twice the limit, because a dropped call may come first.
-        let answer = match self.shared.limit {
-            Some(limit) if Handle::try_current().is_ok() => {
-                let patience = limit.saturating_mul(2);
-                let since = Instant::now();
-                match tokio::time::timeout(patience, &mut answer).await {
-                    Ok(answer) => answer,
-                    Err(_) if since.elapsed() >= patience => {
-                        self.line = None;
-                        return Err(blocked(patience));
-                    }
-                    // A paused clock of tokio jumps ahead.
-                    Err(_) => answer.await,
-                }
-            }
-            _ => answer.await,
+        let Some(line) = &mut self.line else {
+            return Err(self.shared.ended());
         };
-        match answer {
-            Some(answer) => Ok(answer),
-            None => Err(self.cut_short().await),
+        match patiently(answer_or_end(answer, &mut line.gone), self.shared.limit).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(self.cut_short().await),
+            Err(error) => {
+                self.line = None;
+                Err(error)
+            }
         }
     }
 
     /// The other side ends without an answer; why is known when it has ended.
     async fn cut_short(&mut self) -> Error {
-        if let Some(line) = self.line.take() {
-            line.commands.closed().await;
+        if let Some(mut line) = self.line.take()
+            && !line.gone.is_terminated()
+        {
+            let _ = (&mut line.gone).await;
         }
         self.shared.cut_short()
     }
@@ -196,6 +201,36 @@ impl WorkerConnection {
         };
         let done = result?;
         refused.map_or(Ok(done), Err)
+    }
+}
+
+/// The answer; `None` if the other side ends without one.
+async fn answer_or_end<T>(answer: impl Future<Output = Option<T>>, gone: &mut oneshot::Receiver<()>) -> Option<T> {
+    let mut answer = pin!(answer);
+    tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        // It may have come in the meantime.
+        _ = gone => answer.now_or_never().flatten(),
+    }
+}
+
+/// Waits for what the other side says, unless its thread stands still.
+///
+/// The limit on the server is watched over there. Here, and only where there is a clock, twice the limit is waited for the
+/// thread itself; twice, because a dropped call may come first.
+async fn patiently<T>(answer: impl Future<Output = T>, limit: Option<Duration>) -> Result<T> {
+    let Some(limit) = limit.filter(|_| Handle::try_current().is_ok()) else {
+        return Ok(answer.await);
+    };
+    let mut answer = pin!(answer);
+    let patience = limit.saturating_mul(2);
+    let since = Instant::now();
+    match tokio::time::timeout(patience, &mut answer).await {
+        Ok(answer) => Ok(answer),
+        Err(_) if since.elapsed() >= patience => Err(blocked(patience)),
+        // A paused clock of tokio jumps ahead.
+        Err(_) => Ok(answer.await),
     }
 }
 
@@ -303,6 +338,11 @@ impl RawConnection for WorkerConnection {
 
     fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.call(|raw| raw.renew()))
+    }
+
+    fn severer(&self) -> Option<Sever> {
+        let hang_up = Arc::clone(&self.line.as_ref()?.hang_up);
+        Some(Box::new(move || drop(hang_up.lock().take())))
     }
 
     fn close(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {

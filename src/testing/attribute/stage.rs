@@ -95,17 +95,20 @@ impl Stage {
 
     /// The database of the test, opened on its own runtime.
     pub(super) async fn open(&self, name: &str) -> Result<Database> {
-        match self {
-            Self::Sandbox(parent) => parent.sandbox().name(name).record(RECORDED).await,
-            Self::Own(config) => Database::connect(config).await,
+        let database = match self {
+            Self::Sandbox(parent) => return parent.sandbox().name(name).record(RECORDED).await,
+            Self::Alone {
+                shared: Some(database), ..
+            } => Database::connect(*database).await?,
+            Self::Own(config) | Self::Alone { config, .. } => Database::connect(config).await?,
             Self::Memory(config, content) => {
                 let database = Database::connect(config).await?;
                 content.apply(&database).await?;
-                Ok(database)
+                database
             }
-            Self::Alone { shared: Some(database), .. } => Database::connect(*database).await,
-            Self::Alone { config, .. } => Database::connect(config).await,
-        }
+        };
+        database.record(RECORDED);
+        Ok(database)
     }
 
     /// Closes what [`open`](Self::open) opened; an error does not fail the test.

@@ -17,6 +17,7 @@ mod runtimes;
 mod sea;
 mod streams;
 mod tasks;
+mod test_client;
 mod transactions;
 mod types;
 
@@ -46,6 +47,7 @@ const LISTED: &[File] = &[
     ("types", types::cases),
     ("streams", streams::cases),
     ("tasks", tasks::cases),
+    ("test_client", test_client::cases),
     ("transactions", transactions::cases),
     ("cancellation", cancellation::cases),
     ("force_rollback", force_rollback::cases),

@@ -111,6 +111,8 @@ pub(super) struct Ears {
     /// Ready when the caller's side is gone, whatever is under way.
     pub(super) hung_up: oneshot::Receiver<()>,
     pub(super) opened: oneshot::Sender<Result<()>>,
+    /// Dropped last, it tells the caller that all is over.
+    pub(super) _living: oneshot::Sender<()>,
 }
 
 /// Notes a panic before the line is closed.
@@ -126,8 +128,10 @@ impl Drop for Epitaph<'_> {
 
 /// Opens the connection and serves it until one side ends.
 pub(super) async fn live(connector: Arc<dyn Connector>, ears: Ears, shared: Arc<Shared>) {
-    // What comes later is dropped earlier: once `commands` is closed, all else has been said and the connection is gone.
+    // What comes later is dropped earlier: when the caller hears of the end, all else has been said and the connection is
+    // closed.
     let Ears {
+        _living,
         mut commands,
         mut hung_up,
         opened,
