@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Error, ItemFn, Result};
+use syn::{Error, Item, ItemFn, Result};
 
 use crate::options::Options;
 use crate::scripts::{Folder, fixture};
@@ -10,8 +10,10 @@ use crate::signature::{self, Taken};
 
 pub(crate) fn expand(options: TokenStream, function: TokenStream) -> Result<TokenStream> {
     let options: Options = syn::parse2(options)?;
-    let function: ItemFn = syn::parse2(function)
-        .map_err(|error| Error::new(error.span(), "`#[ebbtide::test]` belongs on an `async fn`"))?;
+    let function = match syn::parse2(function)? {
+        Item::Fn(function) => function,
+        other => return Err(Error::new_spanned(other, "`#[ebbtide::test]` belongs on an `async fn`")),
+    };
     let taken = signature::check(&function)?;
     if let (Taken::Nothing, Some(option)) = (&taken, options.about_database()) {
         return Err(Error::new(
@@ -19,7 +21,10 @@ pub(crate) fn expand(options: TokenStream, function: TokenStream) -> Result<Toke
             format!("`{option}` is about a database, and the test takes none: add the argument `database: Database`"),
         ));
     }
-    let krate = options.krate.as_ref().map_or_else(|| quote!(::ebbtide), |path| quote!(#path));
+    let krate = options
+        .krate
+        .as_ref()
+        .map_or_else(|| quote!(::ebbtide), |path| quote!(#path));
     let hidden = quote!(#krate::testing::attribute);
     let name = &function.sig.ident;
     let run = match taken {
@@ -72,7 +77,10 @@ fn spec(options: &Options, function: &ItemFn, krate: &TokenStream, hidden: &Toke
         Some("truncate") => format_ident!("Truncate"),
         _ => format_ident!("Rollback"),
     };
-    let should_panic = function.attrs.iter().any(|attribute| attribute.path().is_ident("should_panic"));
+    let should_panic = function
+        .attrs
+        .iter()
+        .any(|attribute| attribute.path().is_ident("should_panic"));
     let runtime = runtime(options, hidden);
     Ok(quote!(#hidden::Spec {
         name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)),

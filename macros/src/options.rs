@@ -155,26 +155,39 @@ fn one_of(name: &Ident, known: &[&'static str], input: ParseStream<'_>) -> Resul
 
 fn threads(name: &Ident, input: ParseStream<'_>) -> Result<LitInt> {
     let value = value(name, "2", input)?;
-    if let Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) = &value
+    if let Expr::Lit(ExprLit {
+        lit: Lit::Int(number), ..
+    }) = &value
         && number.base10_parse::<usize>().is_ok_and(|number| number > 0)
     {
         return Ok(number.clone());
     }
-    Err(Error::new(span(&value), format!("`{name}` wants a number from 1, as in `{name} = 2`")))
+    Err(Error::new(
+        span(&value),
+        format!("`{name}` wants a number from 1, as in `{name} = 2`"),
+    ))
 }
 
 fn path(name: &Ident, input: ParseStream<'_>) -> Result<Path> {
     match value(name, "::ebbtide", input)? {
         Expr::Path(path) => Ok(path.path),
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text.parse(),
-        other => Err(Error::new(span(&other), format!("`{name}` wants a path, as in `{name} = ::ebbtide`"))),
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text), ..
+        }) => text.parse(),
+        other => Err(Error::new(
+            span(&other),
+            format!("`{name}` wants a path, as in `{name} = ::ebbtide`"),
+        )),
     }
 }
 
 fn list(name: &Ident, input: ParseStream<'_>) -> Result<Vec<LitStr>> {
     let example = "`fixtures(\"users\", \"notes\")`";
     if !input.peek(syn::token::Paren) {
-        return Err(Error::new(name.span(), format!("`{name}` wants a list, as in {example}")));
+        return Err(Error::new(
+            name.span(),
+            format!("`{name}` wants a list, as in {example}"),
+        ));
     }
     let content;
     parenthesized!(content in input);
@@ -183,8 +196,13 @@ fn list(name: &Ident, input: ParseStream<'_>) -> Result<Vec<LitStr>> {
         .into_iter()
         .map(ungrouped)
         .map(|name| match name {
-            Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => Ok(name),
-            other => Err(Error::new(span(&other), format!("a fixture is named by a string, as in {example}"))),
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(name), ..
+            }) => Ok(name),
+            other => Err(Error::new(
+                span(&other),
+                format!("a fixture is named by a string, as in {example}"),
+            )),
         })
         .collect()
 }

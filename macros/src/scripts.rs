@@ -32,7 +32,10 @@ impl Folder {
         let path = manifest(folder)?.join(folder.value());
         let problem = |message: String| Error::new(folder.span(), message);
         let mut names = sql_files(&path).map_err(|error| {
-            problem(format!("cannot read the folder of migrations {}: {error}", path.display()))
+            problem(format!(
+                "cannot read the folder of migrations {}: {error}",
+                path.display()
+            ))
         })?;
         names.sort();
         let mut scripts = BTreeMap::new();
@@ -47,7 +50,9 @@ impl Folder {
             };
             if let Some(other) = scripts.insert(version, script) {
                 let other = other.file;
-                return Err(problem(format!("the migrations `{other}` and `{name}` have one number")));
+                return Err(problem(format!(
+                    "the migrations `{other}` and `{name}` have one number"
+                )));
             }
         }
         if scripts.is_empty() {
@@ -114,7 +119,10 @@ fn find_fixture(name: &LitStr) -> Result<PathBuf> {
     if let Some(found) = places.iter().find(|path| path.is_file()) {
         return Ok(found.clone());
     }
-    let there = places.iter().filter_map(|path| sql_files(path.parent()?).ok()).flatten();
+    let there = places
+        .iter()
+        .filter_map(|path| sql_files(path.parent()?).ok())
+        .flatten();
     let there: BTreeSet<String> = there.map(|file| file.trim_end_matches(".sql").to_owned()).collect();
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let places: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
@@ -132,13 +140,20 @@ fn find_fixture(name: &LitStr) -> Result<PathBuf> {
 fn folders(asked_by: &LitStr) -> Result<Vec<PathBuf>> {
     let manifest = manifest(asked_by)?;
     // Tools that do not compile may not know the file.
-    let source = asked_by.span().unwrap().local_file().and_then(|file| std::path::absolute(file).ok());
-    let above = source.iter().flat_map(|source| source.ancestors().skip(1));
-    let mut folders: Vec<PathBuf> = above
-        .take_while(|folder| **folder != manifest)
-        .filter(|folder| folder.starts_with(&manifest))
-        .map(Path::to_path_buf)
-        .collect();
+    let source = asked_by
+        .span()
+        .unwrap()
+        .local_file()
+        .and_then(|file| std::path::absolute(file).ok());
+    let beside = source.as_deref().and_then(Path::parent);
+    let mut folders: Vec<PathBuf> = beside.map(Path::to_path_buf).into_iter().collect();
+    let above = beside.into_iter().flat_map(|folder| folder.ancestors().skip(1));
+    folders.extend(
+        above
+            .filter(|folder| folder.starts_with(&manifest))
+            .map(Path::to_path_buf),
+    );
+    folders.retain(|folder| *folder != manifest);
     folders.push(manifest);
     Ok(folders)
 }
@@ -179,7 +194,10 @@ mod tests {
 
     #[test]
     fn migrations_are_named_as_sqlx_names_them() {
-        assert_eq!(migration("0001_create_users.sql"), Ok(Some((1, "create users".to_owned()))));
+        assert_eq!(
+            migration("0001_create_users.sql"),
+            Ok(Some((1, "create users".to_owned())))
+        );
         assert_eq!(migration("20260102_a.up.sql"), Ok(Some((20_260_102, "a".to_owned()))));
         assert_eq!(migration("0001_a.down.sql"), Ok(None));
         assert_eq!(migration("schema.sql"), Ok(None));

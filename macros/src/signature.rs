@@ -17,7 +17,10 @@ pub(crate) fn check(function: &ItemFn) -> Result<Taken> {
     if signature.asyncness.is_none() {
         return Err(Error::new(
             signature.fn_token.span,
-            format!("`#[ebbtide::test]` wants an async function: write `async fn {}`", signature.ident),
+            format!(
+                "`#[ebbtide::test]` wants an async function: write `async fn {}`",
+                signature.ident
+            ),
         ));
     }
     if !signature.generics.params.is_empty() {
@@ -28,8 +31,15 @@ pub(crate) fn check(function: &ItemFn) -> Result<Taken> {
     if let Some(span) = other.or(signature.constness.map(|token| token.span)) {
         return Err(Error::new(span, "a test is a plain `async fn`"));
     }
-    if let Some(attribute) = function.attrs.iter().find(|attribute| attribute.path().is_ident("test")) {
-        return Err(Error::new_spanned(attribute, "`#[ebbtide::test]` makes it a test; leave `#[test]` out"));
+    if let Some(attribute) = function
+        .attrs
+        .iter()
+        .find(|attribute| attribute.path().is_ident("test"))
+    {
+        return Err(Error::new_spanned(
+            attribute,
+            "`#[ebbtide::test]` makes it a test; leave `#[test]` out",
+        ));
     }
     taken(function)
 }
@@ -55,7 +65,10 @@ fn taken(function: &ItemFn) -> Result<Taken> {
                 reference,
                 "a test takes its database by value: `database: Database`",
             )),
-            Type::ImplTrait(_) => Err(Error::new_spanned(&argument.ty, "a test takes `database: Database`, or nothing")),
+            Type::ImplTrait(_) => Err(Error::new_spanned(
+                &argument.ty,
+                "a test takes `database: Database`, or nothing",
+            )),
             taken => Ok(Taken::Database(syn::spanned::Spanned::span(taken))),
         },
     }

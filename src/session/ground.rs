@@ -59,7 +59,9 @@ impl Ground {
     /// Where statements are kept, if they are.
     pub(super) fn journal(&self) -> Option<&Journal> {
         let of_sandbox = self.sandbox.as_ref().map(|sandbox| &sandbox.journal);
-        of_sandbox.or_else(|| self.record.get()).filter(|journal| journal.is_kept())
+        of_sandbox
+            .or_else(|| self.record.get())
+            .filter(|journal| journal.is_kept())
     }
 
     /// The statements that were kept, the oldest first.

@@ -1,6 +1,7 @@
 //! Tests as users write them: the same body under each strategy.
 
 use std::env;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ebbtide::{Config, Database, params};
 
@@ -16,19 +17,33 @@ async fn notes(database: &Database) -> i64 {
     database.fetch_value("SELECT count(*) FROM note", ()).await.unwrap()
 }
 
+/// A name of this test alone: sandboxes that write one unique key at once wait for each other, which MySQL calls a deadlock.
+fn new_name() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!(
+        "Barbara {}.{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
+}
+
 /// The body: it finds the fixtures and nothing else, and leaves what would be in the way of the others.
 async fn body(database: Database) {
     assert_eq!(notes(&database).await, 2);
-    let names: Vec<String> = database.fetch_all("SELECT name FROM author ORDER BY id", ()).value().await.unwrap();
+    let names: Vec<String> = database
+        .fetch_all("SELECT name FROM author ORDER BY id", ())
+        .value()
+        .await
+        .unwrap();
     assert_eq!(names, ["Ada", "Grace"]);
+    let name = new_name();
     database
         .transaction()
         .run(async |transaction| {
-            transaction
-                .execute("INSERT INTO author (name) VALUES (:name)", params! { name: "Barbara" })
-                .await?;
-            let sql = "INSERT INTO note (author_id, text) SELECT id, 'new' FROM author WHERE name = 'Barbara'";
-            transaction.execute(sql, ()).await
+            let sql = "INSERT INTO author (name) VALUES (:name)";
+            transaction.execute(sql, params! { name: &name }).await?;
+            let sql = "INSERT INTO note (author_id, text) SELECT id, 'new' FROM author WHERE name = :name";
+            transaction.execute(sql, params! { name: &name }).await
         })
         .await
         .unwrap();
@@ -61,11 +76,11 @@ macro_rules! suite {
             #[ebbtide::test(config = config(), migrations = $folder, fixtures("authors", "notes"), flavor = "multi_thread")]
             #[ignore = "started by `outer`"]
             async fn tasks_share_the_sandbox(database: Database) {
-                let others = (0..4).map(|number| {
+                let others = (0..4).map(|_| {
                     let database = database.clone();
                     tokio::spawn(async move {
-                        let name = format!("author {number}");
-                        database.execute("INSERT INTO author (name) VALUES (:name)", params! { name }).await
+                        let sql = "INSERT INTO author (name) VALUES (:name)";
+                        database.execute(sql, params! { name: new_name() }).await
                     })
                 });
                 for other in others.collect::<Vec<_>>() {
@@ -141,12 +156,22 @@ async fn empties_the_database_of_the_environment(_database: Database) {}
 static MIGRATOR: std::sync::LazyLock<sqlx::migrate::Migrator> = std::sync::LazyLock::new(|| {
     use sqlx::migrate::{Migration, MigrationType, Migrator};
     let sql = sqlx::SqlSafeStr::into_sql_str("CREATE TABLE note (id INTEGER PRIMARY KEY)");
-    Migrator::with_migrations(vec![Migration::new(7, "note".into(), MigrationType::Simple, sql, false)])
+    Migrator::with_migrations(vec![Migration::new(
+        7,
+        "note".into(),
+        MigrationType::Simple,
+        sql,
+        false,
+    )])
 });
 
 #[ebbtide::test(url = "sqlite::memory:", migrator = *MIGRATOR)]
 async fn a_migrator_of_sqlx(database: Database) {
     assert_eq!(notes(&database).await, 0);
-    let versions: Vec<i64> = database.fetch_all("SELECT version FROM _sqlx_migrations", ()).value().await.unwrap();
+    let versions: Vec<i64> = database
+        .fetch_all("SELECT version FROM _sqlx_migrations", ())
+        .value()
+        .await
+        .unwrap();
     assert_eq!(versions, [7]);
 }

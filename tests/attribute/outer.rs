@@ -10,7 +10,12 @@ use crate::server::Base;
 fn process(tests: &str, variables: &[(&str, &str)]) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
     command
-        .args([&format!("inner::{tests}"), "--ignored", "--test-threads=4", "--nocapture"])
+        .args([
+            &format!("inner::{tests}"),
+            "--ignored",
+            "--test-threads=4",
+            "--nocapture",
+        ])
         .env_remove("DATABASE_URL")
         .env_remove("EBBTIDE_KEEP")
         .envs(variables.iter().copied())
@@ -22,7 +27,9 @@ fn process(tests: &str, variables: &[(&str, &str)]) -> Child {
 /// What a process said, both ways, and whether its tests passed.
 fn said(process: Child) -> (bool, String) {
     let Output { status, stdout, stderr } = process.wait_with_output().unwrap();
-    let text = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let text = [stdout, stderr]
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .concat();
     (status.success(), text)
 }
 
@@ -66,8 +73,8 @@ on_every_backend! {
         for strategy in ["rolled", "cloned", "emptied", "tasks"] {
             let tests = format!("{backend}::{strategy}");
             let processes: Vec<_> = (0..3).map(|_| process(&tests, &variables)).collect();
-            for process in processes {
-                let (passed, text) = said(process);
+            // All of them have ended before one is judged.
+            for (passed, text) in processes.into_iter().map(said).collect::<Vec<_>>() {
                 assert!(passed && !text.contains(" 0 passed"), "{tests}:\n{text}");
             }
         }
@@ -99,8 +106,7 @@ on_every_backend! {
 
         base.run(name, "DELETE FROM _ebbtide_setup").await;
         let processes: Vec<_> = (0..2).map(|_| process(&tests, &variables)).collect();
-        for process in processes {
-            let (passed, text) = said(process);
+        for (passed, text) in processes.into_iter().map(said).collect::<Vec<_>>() {
             assert!(passed, "{text}");
         }
         let database = base.open(name).await;
@@ -143,8 +149,14 @@ fn the_environment_or_a_file_or_the_test_says_which_database() {
     for way in ["DATABASE_URL", ".env", "#[ebbtide::test(url = "] {
         assert!(text.contains(way), "{way}:\n{text}");
     }
-    let text = fails("of_the_environment", &[("DATABASE_URL", "postgres://me:secret@nowhere.invalid/x?colour=red")]);
-    assert!(text.contains("DATABASE_URL") && text.contains("colour") && !text.contains("secret"), "{text}");
+    let text = fails(
+        "of_the_environment",
+        &[("DATABASE_URL", "postgres://me:secret@nowhere.invalid/x?colour=red")],
+    );
+    assert!(
+        text.contains("DATABASE_URL") && text.contains("colour") && !text.contains("secret"),
+        "{text}"
+    );
 }
 
 #[test]

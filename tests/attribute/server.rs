@@ -31,7 +31,10 @@ impl Base {
             }),
             None => {
                 let listed = env::var("EBBTIDE_TEST_BACKENDS").unwrap_or_default();
-                assert!(!listed.split(',').any(|name| name.trim() == backend), "{variable} is not set");
+                assert!(
+                    !listed.split(',').any(|name| name.trim() == backend),
+                    "{variable} is not set"
+                );
                 let loud = format!("\n!!! #[ebbtide::test] WAS NOT TESTED ON {backend}: {variable} is not set\n\n");
                 // Past the harness, which would keep it to itself.
                 std::io::stderr().write_all(loud.as_bytes()).unwrap();
@@ -49,7 +52,9 @@ impl Base {
         let base = self.config.url().database().unwrap();
         let mut names: Vec<String> = match self.config.url().dialect() {
             Dialect::Postgres => {
-                let server = Database::connect(self.config.clone().database("postgres")).await.unwrap();
+                let server = Database::connect(self.config.clone().database("postgres"))
+                    .await
+                    .unwrap();
                 let sql = "SELECT datname::text FROM pg_database WHERE starts_with(datname, :base)";
                 server.fetch_all(sql, ebbtide::params! { base }).value().await.unwrap()
             }
@@ -93,13 +98,18 @@ impl Drop for Base {
         if self.folder.is_some() {
             return;
         }
+        let failed = std::thread::panicking();
         // The test may be on a runtime.
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let runtime = tokio::runtime::Runtime::new().unwrap();
                 runtime.block_on(async {
                     for name in self.derived().await {
-                        testing::drop_database(self.config.clone().database(name.as_str())).await.unwrap();
+                        let dropped = testing::drop_database(self.config.clone().database(name.as_str()))
+                            .if_exists()
+                            .await;
+                        // A second panic would hide the first.
+                        assert!(failed || dropped.is_ok(), "{dropped:?}");
                     }
                 });
             });

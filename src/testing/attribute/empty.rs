@@ -14,7 +14,13 @@ pub(super) async fn empty(database: &Database) -> Result<()> {
     let tables: Vec<String> = tables
         .iter()
         .filter(|(_, table)| !is_ours(table))
-        .map(|(schema, table)| format!("{}.{}", dialect.quote_identifier(schema), dialect.quote_identifier(table)))
+        .map(|(schema, table)| {
+            format!(
+                "{}.{}",
+                dialect.quote_identifier(schema),
+                dialect.quote_identifier(table)
+            )
+        })
         .collect();
     if tables.is_empty() {
         return Ok(());

@@ -104,11 +104,7 @@ async fn file(config: &Config, purpose: &str) -> Result<Lock> {
     let path = PathBuf::from(path);
     let place = path.display().to_string();
     let waiting = tokio::task::spawn_blocking(move || {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         file.lock()?;
         Ok::<_, std::io::Error>(file)
     });

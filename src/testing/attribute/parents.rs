@@ -77,7 +77,10 @@ fn make(plan: &Plan, backstage: &Backstage) -> Result<Parent> {
         return Err(refused(plan, "would empty it"));
     }
     if plan.strategy == Strategy::Clone && !plan.can_clone() {
-        return Err(refused(plan, "needs what makes its tables: MySQL cannot copy a database"));
+        return Err(refused(
+            plan,
+            "needs what makes its tables: MySQL cannot copy a database",
+        ));
     }
     let own = !plan.content.is_empty() && !plan.in_memory();
     let config = if own {
@@ -111,8 +114,14 @@ fn make(plan: &Plan, backstage: &Backstage) -> Result<Parent> {
 
 /// Room for a sandbox for each test that runs at once: the harness runs as many as there are processors, or as it is told.
 fn roomy(config: &Config) -> Config {
-    let told = std::env::var("RUST_TEST_THREADS").ok().and_then(|threads| threads.parse().ok());
-    let threads = told.or_else(|| std::thread::available_parallelism().ok().map(|count| count.get() as u32));
+    let told = std::env::var("RUST_TEST_THREADS")
+        .ok()
+        .and_then(|threads| threads.parse().ok());
+    let threads = told.or_else(|| {
+        std::thread::available_parallelism()
+            .ok()
+            .map(|count| count.get() as u32)
+    });
     let settings = config.settings();
     let missing = threads.unwrap_or(1).saturating_sub(settings.pool_size);
     config.clone().max_overflow(settings.max_overflow.max(missing))
@@ -120,7 +129,11 @@ fn roomy(config: &Config) -> Config {
 
 fn refused(plan: &Plan, why: &str) -> Error {
     let url = plan.config.url();
-    let strategy = if plan.strategy == Strategy::Clone { "clone" } else { "truncate" };
+    let strategy = if plan.strategy == Strategy::Clone {
+        "clone"
+    } else {
+        "truncate"
+    };
     Error::new(
         ErrorKind::Unsupported,
         format!("the strategy `{strategy}` does not run on {url} itself: it {why}"),

@@ -26,7 +26,10 @@ pub(super) async fn ready(config: &Config, content: &Content, digest: &str) -> R
         }
         drop_database(config).if_exists().await?;
         create_database(config).await?;
-        with_connection(plain(config)?, async |database| complete(database, content, digest).await).await
+        with_connection(plain(config)?, async |database| {
+            complete(database, content, digest).await
+        })
+        .await
     };
     let result = result.await;
     lock.release().await;
@@ -36,7 +39,10 @@ pub(super) async fn ready(config: &Config, content: &Content, digest: &str) -> R
 /// A new database of its own, with the content; nobody else knows its name.
 pub(super) async fn made(config: &Config, content: &Content, digest: &str) -> Result<()> {
     create_database(config).await?;
-    with_connection(plain(config)?, async |database| complete(database, content, digest).await).await
+    with_connection(plain(config)?, async |database| {
+        complete(database, content, digest).await
+    })
+    .await
 }
 
 /// Makes the content, and says so last.
@@ -49,7 +55,10 @@ async fn complete(database: &Database, content: &Content, digest: &str) -> Resul
         )
         .await?;
     database
-        .execute("INSERT INTO _ebbtide_setup (hash) VALUES (:hash)", crate::params! { hash: digest })
+        .execute(
+            "INSERT INTO _ebbtide_setup (hash) VALUES (:hash)",
+            crate::params! { hash: digest },
+        )
         .await
         .map(std::mem::drop)
 }

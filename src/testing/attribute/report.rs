@@ -12,7 +12,17 @@ pub(super) fn failed(name: &str, place: &str, recorded: &[String], left: &str) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{:>4}  {}", number + 1, statement.replace('\n', "\n      "));
     }
-    eprintln!("{text}{left}");
+    eprintln!("{text}{}{left}", advice(recorded));
+}
+
+/// What to do against the one thing that tests in sandboxes do to each other.
+fn advice(recorded: &[String]) -> &'static str {
+    let fault = |statement: &String| statement.contains("failed: ") && statement.to_lowercase().contains("deadlock");
+    if recorded.iter().any(fault) {
+        return "tests that write the same unique keys at once wait for each other, and MySQL ends one of them: \
+                give each its own values, or the strategy `clone`\n";
+    }
+    ""
 }
 
 /// Prints what should not be, although the test did not fail by it.

@@ -82,7 +82,11 @@ fn plan(spec: Spec) -> Result<Plan> {
     let content = Content::new(spec.migrations, spec.fixtures)?;
     let mut plan = Plan {
         // Without content nothing is derived, and a server's database may be the user's usual one.
-        digest: if content.is_empty() { String::new() } else { content.digest(names::of(&config)?) },
+        digest: if content.is_empty() {
+            String::new()
+        } else {
+            content.digest(names::of(&config)?)
+        },
         config,
         content,
         strategy: spec.strategy,
@@ -115,7 +119,10 @@ where
     let open = database.open_handles();
     // A sandbox tells of them itself.
     if !open.is_empty() && !matches!(stage, Stage::Sandbox(_)) {
-        report::warn(name, &format!("at its end there was still open:\n  {}", open.join("\n  ")));
+        report::warn(
+            name,
+            &format!("at its end there was still open:\n  {}", open.join("\n  ")),
+        );
     }
     if let Err(error) = runtime.block_on(stage.close(&database))? {
         report::warn(name, &error.to_string());

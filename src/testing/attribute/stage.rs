@@ -132,11 +132,10 @@ impl Stage {
 
     /// Clears away. Tells what is left when a test has failed.
     pub(super) fn finish(self, backstage: &Backstage, kept: bool) -> Result<String> {
+        const ROLLED_BACK: &str = "everything it did was rolled back; EBBTIDE_KEEP=failed runs it in a database of its own \
+                                   and keeps that";
         let left = match self {
-            Self::Sandbox(_) => {
-                "everything it did was rolled back; EBBTIDE_KEEP=failed runs it in a database of its own and keeps that"
-                    .to_owned()
-            }
+            Self::Sandbox(_) => ROLLED_BACK.to_owned(),
             Self::Own(config) if kept => format!("its database is kept: {}", config.url()),
             Self::Own(config) => {
                 backstage.block_on(async { drop_database(&config).if_exists().await })??;
@@ -159,4 +158,3 @@ impl Stage {
         }
     }
 }
-
