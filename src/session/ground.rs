@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
+use super::journal::{Journal, Recorded};
 use super::sandbox::{Plan, Root, Sandbox};
 use super::{Anchor, Bindings, Chain, Kind, Node, StreamCore, Wire};
 use crate::config::Settings;
@@ -24,6 +25,8 @@ pub(crate) struct Ground {
     streams: Option<Mutex<Vec<Weak<StreamCore>>>>,
     /// Whether everything runs inside an outer transaction that is never committed.
     pub(crate) sandbox: Option<Sandbox>,
+    /// The last statements, where a test outside of any sandbox wants them.
+    record: OnceLock<Journal>,
 }
 
 impl Ground {
@@ -43,7 +46,27 @@ impl Ground {
             templates,
             bindings: Bindings::default(),
             sandbox: sandbox.map(Sandbox::new),
+            record: OnceLock::new(),
         })
+    }
+
+    /// Keeps the last `count` statements from now on, and forgets earlier ones; as a sandbox can from its beginning.
+    #[cfg(feature = "macros")]
+    pub(crate) fn record(&self, count: usize) {
+        self.record.get_or_init(|| Journal::new(count)).clear();
+    }
+
+    /// Where statements are kept, if they are.
+    pub(super) fn journal(&self) -> Option<&Journal> {
+        let of_sandbox = self.sandbox.as_ref().map(|sandbox| &sandbox.journal);
+        of_sandbox
+            .or_else(|| self.record.get())
+            .filter(|journal| journal.is_kept())
+    }
+
+    /// The statements that were kept, the oldest first.
+    pub(crate) fn recorded(&self) -> Vec<Recorded> {
+        self.journal().map_or_else(Vec::new, Journal::entries)
     }
 
     /// The runtime of the connections, for a caller without one: in full isolation there need be none.
