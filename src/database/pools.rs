@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::lifecycle::Live;
 use crate::backend::Connector;
 use crate::backend::support::harbour::Harbour;
+use crate::backend::support::moored::Moored;
 use crate::backend::support::worker::Isolated;
 use crate::config::Settings;
 use crate::error::Result;
@@ -43,12 +44,18 @@ impl Pools {
                 limit: settings.result_timeout,
             })
         };
+        let moored = |inner| -> Arc<dyn Connector> {
+            Arc::new(Moored {
+                inner,
+                harbour: Arc::clone(&harbour),
+            })
+        };
         let private = connector.private();
         let isolated = pool(apart(Arc::clone(&connector)));
         Arc::new(Self {
             berths: private
                 .clone()
-                .map_or_else(|| Arc::clone(&isolated), |private| pool(apart(private))),
+                .map_or_else(|| Arc::clone(&isolated), |private| pool(moored(private))),
             isolated,
             private: private.is_some(),
             templates: Arc::new(TemplateCache::new(connector.dialect(), TEMPLATES)),

@@ -11,21 +11,26 @@ use crate::sql::Dialect;
 /// From here on `DROP DATABASE … WITH (FORCE)` ends the other sessions itself, and lets no new one in between.
 const CAN_FORCE: i64 = 130_000;
 
+/// What helps a user who is let in nowhere.
+const GRANT: &str = "let an administrator run `GRANT CONNECT ON DATABASE postgres TO …`";
+
 pub(super) async fn exists(admin: &Admin, name: &str) -> Result<bool> {
-    let refused = match connect(admin, None).await {
-        Ok(server) => {
+    match door(admin, None).await? {
+        Door::Open(server) => {
             let found = listed(&server, name).await;
             let _ = server.disconnect().await;
-            return found;
+            found
         }
-        Err(error) if is_elsewhere(&error) => error,
-        Err(error) => return Err(error),
-    };
-    // Then the user may at least be let into the database itself.
+        Door::Shut(refused) => lets_in(admin, name).await.ok_or(refused),
+    }
+}
+
+/// Whether the user, whom no other database lets in, is let into this one. `None` if that tells nothing.
+async fn lets_in(admin: &Admin, name: &str) -> Option<bool> {
     match with_connection(admin.seen_from(Some(name)), async |_| Ok(())).await {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::DatabaseNotFound => Ok(false),
-        Err(_) => Err(refused),
+        Ok(()) => Some(true),
+        Err(error) if error.kind() == ErrorKind::DatabaseNotFound => Some(false),
+        Err(_) => None,
     }
 }
 
@@ -45,7 +50,11 @@ pub(super) async fn create(admin: &Admin, name: &str, wishes: &Wishes, if_missin
         options = format!(" TEMPLATE {}", Dialect::Postgres.quote_identifier(template));
     }
     let encoding = wishes.encoding.as_deref().map(name::word).transpose()?;
-    let server = connect(admin, None).await?;
+    let server = match door(admin, None).await? {
+        Door::Open(server) => server,
+        Door::Shut(_) if if_missing && lets_in(admin, name).await == Some(true) => return Ok(false),
+        Door::Shut(refused) => return Err(refused),
+    };
     let work = async {
         // Who may not make databases may well use one that is there.
         if if_missing && listed(&server, name).await? {
@@ -143,19 +152,62 @@ async fn limit_statements(admin: &Admin, server: &Database) -> Result<()> {
     server.execute(AssertSqlSafe(sql), ()).await.map(std::mem::drop)
 }
 
+/// A way into the server, or why every one that was tried is shut to this user.
+enum Door {
+    Open(Database),
+    Shut(Error),
+}
+
 /// Connects to a database that is not `other_than`.
 async fn connect(admin: &Admin, other_than: Option<&str>) -> Result<Database> {
+    match door(admin, other_than).await? {
+        Door::Open(server) => Ok(server),
+        Door::Shut(refused) => Err(refused),
+    }
+}
+
+async fn door(admin: &Admin, other_than: Option<&str>) -> Result<Door> {
     // The template comes last: while someone is connected to it, nobody else can copy it.
     let user = admin.config.url().username();
     let doors = [Some("postgres"), admin.beside.as_deref(), user, Some("template1")];
-    let mut refused = None;
+    let (mut tried, mut refused) = (Vec::new(), None::<Error>);
     for door in doors.into_iter().flatten().filter(|door| Some(*door) != other_than) {
+        if tried.contains(&door) {
+            continue;
+        }
+        tried.push(door);
         match Database::connect(admin.seen_from(Some(door))).await {
-            Err(error) if is_elsewhere(&error) => refused = refused.or(Some(error)),
-            result => return result,
+            // That one is closed to the user says more than that another is missing.
+            Err(error) if is_elsewhere(&error) => {
+                let known = refused.filter(|known| known.kind() != ErrorKind::DatabaseNotFound);
+                refused = known.or(Some(error));
+            }
+            result => return result.map(Door::Open),
         }
     }
-    Err(refused.unwrap_or_else(|| name::unusable("there is no other database to connect to".to_owned())))
+    Ok(Door::Shut(shut(&tried, refused)))
+}
+
+/// The server is there, and no database of it lets the user in. None of those is the one he asks about, so that they are
+/// missing is no answer for him.
+fn shut(tried: &[&str], refused: Option<Error>) -> Error {
+    let message = format!(
+        "no database lets the user in to do so from there; tried {}",
+        tried.join(", ")
+    );
+    let Some(refused) = refused else {
+        return Error::new(ErrorKind::Connect, message).help(GRANT);
+    };
+    let (kind, help) = match refused.kind() {
+        ErrorKind::DatabaseNotFound => (ErrorKind::Connect, GRANT),
+        ErrorKind::Permission => (ErrorKind::Permission, GRANT),
+        kind => (kind, refused.advice().unwrap_or(GRANT)),
+    };
+    let mut error = Error::new(kind, format!("{message}: {}", refused.message())).help(help.to_owned());
+    if let Some(code) = refused.sqlstate() {
+        error = error.with_code(code.to_owned());
+    }
+    error.with_source(refused)
 }
 
 /// Whether the user may have more luck with another database of the same server: this one is missing, closed to him

@@ -144,7 +144,10 @@ fn i1_any_runtime_and_any_thread_may_use_it() {
         block_on(raw.rollback_to(0)).unwrap();
         assert_eq!(raw.depth(), 0);
         assert!(block_on(numbers(&mut *raw, "SELECT i FROM t")).is_empty());
-        assert_eq!(isolated.runtime().unwrap().unwrap().id(), isolated.harbour.handle().unwrap().id());
+        assert_eq!(
+            isolated.runtime().unwrap().unwrap().id(),
+            isolated.harbour.handle().unwrap().id()
+        );
         block_on(raw.ping()).unwrap();
         block_on(raw.close()).unwrap();
     });
@@ -262,7 +265,7 @@ fn i1_a_million_rows_are_not_read_ahead() {
         drop(rows);
         block_on(raw.settle()).unwrap();
         assert!(well.drawn.load(Ordering::Relaxed) < 11_000);
-        // The same for `run`, whose reader is told to come later.
+        // The connection works on.
         let mut sink = Numbers::default();
         block_on(run(&mut *raw, "rows", &mut sink)).unwrap();
     });
