@@ -18,8 +18,9 @@ mod cases;
 mod parent;
 
 use std::cell::Cell;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -46,15 +47,29 @@ fn main() -> ExitCode {
         parent.end();
         return ExitCode::SUCCESS;
     }
-    // sqlx reads the URL from the environment, which a process with threads does not change: each backend gets one of its own.
+    // sqlx reads the URL from the environment, so each backend gets a process of its own.
     for parent in parents.iter().filter(|parent| parent.backend != "sqlite") {
-        let Some(url) = &parent.url else { continue };
-        let alone = Command::new(std::env::current_exe().unwrap())
+        if parent.url.is_none() {
+            continue;
+        }
+        // sqlx leaves a table of its own in it; it is dropped at the end.
+        let url = parent.database().config().url().expose();
+        let mut alone = Command::new(std::env::current_exe().unwrap())
             .args(&arguments)
             .env("EBBTIDE_BENCH_ALONE", parent.backend)
             .env("DATABASE_URL", url)
-            .status();
-        if !alone.unwrap().success() {
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // sqlx announces every database that it makes.
+        let said = BufReader::new(alone.stderr.take().unwrap()).lines();
+        for line in said
+            .map_while(Result::ok)
+            .filter(|line| !line.starts_with("created database"))
+        {
+            eprintln!("{line}");
+        }
+        if !alone.wait().unwrap().success() {
             return ExitCode::FAILURE;
         }
     }
@@ -78,9 +93,15 @@ fn measure(parent: &'static Parent, tests: usize, rounds: usize) {
         sandboxes.push(all(&cases, &sandboxed));
     }
     let (own, sandboxed) = (median(owns), median(sandboxes));
-    println!("\n### {}: {tests} tests of the web example, {THREADS} threads\n", parent.backend);
+    println!(
+        "\n### {}: {tests} tests of the web example, {THREADS} threads\n",
+        parent.backend
+    );
     println!("| | wall time, s | tests a second |\n|---|---|---|");
-    for (name, time) in [("a database for each test, `#[sqlx::test]`", own), ("sandboxes of one database", sandboxed)] {
+    for (name, time) in [
+        ("a database for each test, `#[sqlx::test]`", own),
+        ("sandboxes of one database", sandboxed),
+    ] {
         let seconds = time.as_secs_f64();
         println!("| {name} | {seconds:.2} | {:.0} |", tests as f64 / seconds);
     }
@@ -111,7 +132,10 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 fn in_a_sandbox(parent: &'static Parent, case: Case) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let database = parent.database().sandbox().name(case.name).await.unwrap();
         drive(database, case).await;
@@ -137,8 +161,11 @@ thread_local! {
 
 impl Own {
     fn new(parent: &Parent) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(parent.backend);
-        let migrator = futures::executor::block_on(Migrator::new(folder)).unwrap();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("migrations")
+            .join(parent.backend);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let migrator = runtime.block_on(Migrator::new(folder)).unwrap();
         Self {
             backend: parent.backend,
             migrator: Box::leak(Box::new(migrator)),
@@ -169,6 +196,8 @@ async fn on_mysql(_pool: MySqlPoolOptions, options: MySqlConnectOptions) {
 
 async fn in_the_database(name: &str) {
     let url = std::env::var("DATABASE_URL").unwrap();
-    let database = Database::connect(Config::from_url(url).unwrap().database(name)).await.unwrap();
+    let database = Database::connect(Config::from_url(url).unwrap().database(name))
+        .await
+        .unwrap();
     drive(database, CASE.take().unwrap()).await;
 }

@@ -77,7 +77,8 @@ async fn create(
     let note = database
         .transaction()
         .run(async |transaction| {
-            let note = params! { user_id: new.user_id, title: new.title, text: new.text, done: false, changed: Utc::now() };
+            let note =
+                params! { user_id: new.user_id, title: new.title, text: new.text, done: false, changed: Utc::now() };
             let id = insert(
                 &database,
                 "INSERT INTO notes (user_id, title, text, done, changed) \
@@ -123,7 +124,9 @@ async fn show(State(database): State<Database>, Id(id): Id) -> Result<Json<Note>
 
 async fn remove(State(database): State<Database>, Id(id): Id) -> Result<StatusCode, Failure> {
     // The tags go along, by ON DELETE CASCADE.
-    let done = database.execute("DELETE FROM notes WHERE id = :id", params! { id }).await?;
+    let done = database
+        .execute("DELETE FROM notes WHERE id = :id", params! { id })
+        .await?;
     if done.rows_affected == 0 {
         return Err(Failure::no("note", id));
     }
@@ -162,7 +165,11 @@ impl Search {
             );
         }
         if let Some(tag) = self.tag {
-            also(" AND id IN (SELECT note_id FROM tags WHERE name = :tag)", "tag", tag.into());
+            also(
+                " AND id IN (SELECT note_id FROM tags WHERE name = :tag)",
+                "tag",
+                tag.into(),
+            );
         }
         if let Some(user) = self.user {
             also(" AND user_id = :user", "user", user.into());

@@ -46,7 +46,10 @@ pub(crate) fn check(tags: &[String]) -> Result<(), Failure> {
 }
 
 async fn list(State(database): State<Database>) -> Result<Json<Vec<Tag>>, Failure> {
-    let tags = database.fetch_all("SELECT name, count(*) AS notes FROM tags GROUP BY name ORDER BY name", ());
+    let tags = database.fetch_all(
+        "SELECT name, count(*) AS notes FROM tags GROUP BY name ORDER BY name",
+        (),
+    );
     Ok(Json(tags.decode().await?))
 }
 
@@ -57,11 +60,7 @@ struct Added {
 }
 
 /// Adds tags; those that the note has already are no error, and do not take the others along.
-async fn add(
-    State(database): State<Database>,
-    Id(id): Id,
-    Valid(new): Valid<NewTags>,
-) -> Result<Json<Added>, Failure> {
+async fn add(State(database): State<Database>, Id(id): Id, Valid(new): Valid<NewTags>) -> Result<Json<Added>, Failure> {
     let added = database
         .transaction()
         .run(async |transaction| {

@@ -69,7 +69,9 @@ async fn show(State(database): State<Database>, Id(id): Id) -> Result<Json<User>
 
 async fn remove(State(database): State<Database>, Id(id): Id) -> Result<StatusCode, Failure> {
     // A user who still has notes is a `Conflict`: the foreign key forbids it.
-    let done = database.execute("DELETE FROM users WHERE id = :id", params! { id }).await?;
+    let done = database
+        .execute("DELETE FROM users WHERE id = :id", params! { id })
+        .await?;
     if done.rows_affected == 0 {
         return Err(Failure::no("user", id));
     }
@@ -106,9 +108,14 @@ async fn merge(
     // The guard: whoever leaves with `?` before the commit drops it, which rolls back.
     let transaction = database.transaction().await?;
     let moved = transaction
-        .execute("UPDATE notes SET user_id = :into WHERE user_id = :id", params! { into, id })
+        .execute(
+            "UPDATE notes SET user_id = :into WHERE user_id = :id",
+            params! { into, id },
+        )
         .await?;
-    let removed = transaction.execute("DELETE FROM users WHERE id = :id", params! { id }).await?;
+    let removed = transaction
+        .execute("DELETE FROM users WHERE id = :id", params! { id })
+        .await?;
     if removed.rows_affected == 0 {
         return Err(Failure::no("user", id));
     }

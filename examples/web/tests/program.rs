@@ -21,7 +21,10 @@ async fn w1_starts_answers_and_stops() {
     let folder = tempfile::tempdir().unwrap();
     let mut program = Running(
         Command::new(env!("CARGO_BIN_EXE_ebbtide-example-web"))
-            .env("DATABASE_URL", format!("sqlite://{}", folder.path().join("notes.db").display()))
+            .env(
+                "DATABASE_URL",
+                format!("sqlite://{}", folder.path().join("notes.db").display()),
+            )
             .env("LISTEN", "127.0.0.1:0")
             .stdout(Stdio::piped())
             .spawn()
@@ -48,5 +51,8 @@ fn database_that_is_not_there_is_said_to_be() {
         .output()
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && said.contains("/nowhere/at/all/notes.db"), "{said}");
+    assert!(
+        !output.status.success() && said.contains("/nowhere/at/all/notes.db"),
+        "{said}"
+    );
 }

@@ -65,7 +65,8 @@ impl Parent {
     pub fn end(&self) {
         if let Some(client) = self.client.get() {
             RUNTIME.block_on(async {
-                let sql = "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM notes) + (SELECT count(*) FROM tags)";
+                let sql =
+                    "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM notes) + (SELECT count(*) FROM tags)";
                 let left: i64 = client.fetch_value(sql, ()).await.unwrap();
                 client.close().await.unwrap();
                 assert_eq!(left, 0, "{}: rows were left in the database", self.backend);

@@ -24,7 +24,10 @@ async fn creates_a_note_with_tags(app: &App) {
     let new = json!({ "user_id": user, "title": "Shopping", "text": "milk", "tags": ["home", "cheap"] });
     let created = app.post("/notes", new).await.expect(201);
     assert_eq!(created["tags"], json!(["cheap", "home"]));
-    assert_eq!((&created["title"], &created["done"]), (&json!("Shopping"), &json!(false)));
+    assert_eq!(
+        (&created["title"], &created["done"]),
+        (&json!("Shopping"), &json!(false))
+    );
     let shown = app.get(&format!("/notes/{}", created["id"])).await.expect(200);
     assert_eq!(shown, created);
 }
@@ -56,7 +59,13 @@ async fn unknown_note_is_not_found(app: &App) {
 
 async fn text_comes_back_as_it_was(app: &App) {
     let user = app.user().await;
-    for text in ["", "'; DROP TABLE notes; --", "a :name and a ?", "ünï©ödé ✓ 雪", "two\nlines\ttab \\ \"quotes\""] {
+    for text in [
+        "",
+        "'; DROP TABLE notes; --",
+        "a :name and a ?",
+        "ünï©ödé ✓ 雪",
+        "two\nlines\ttab \\ \"quotes\"",
+    ] {
         let new = json!({ "user_id": user, "title": "text", "text": text });
         assert_eq!(app.post("/notes", new).await.expect(201)["text"], text);
     }

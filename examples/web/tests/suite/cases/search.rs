@@ -62,7 +62,11 @@ async fn finds_what_is_done(app: &App) {
 
 async fn finds_words_in_title_and_text(app: &App) {
     let user = app.user().await;
-    for (title, text) in [("Green Tea", ""), ("Shopping", "some green apples"), ("Nothing", "at all")] {
+    for (title, text) in [
+        ("Green Tea", ""),
+        ("Shopping", "some green apples"),
+        ("Nothing", "at all"),
+    ] {
         let new = json!({ "user_id": user, "title": title, "text": text });
         app.post("/notes", new).await.expect(201);
     }

@@ -16,7 +16,9 @@ cases![
 
 async fn adds_tags(app: &App) {
     let id = app.note("note", &[]).await;
-    let added = app.post(&format!("/notes/{id}/tags"), json!({ "tags": ["b", "a"] })).await;
+    let added = app
+        .post(&format!("/notes/{id}/tags"), json!({ "tags": ["b", "a"] }))
+        .await;
     assert_eq!(added.expect(200), json!({ "added": ["b", "a"], "there_already": [] }));
     let note = app.get(&format!("/notes/{id}")).await.expect(200);
     assert_eq!(note["tags"], json!(["a", "b"]));
@@ -25,7 +27,10 @@ async fn adds_tags(app: &App) {
 async fn tag_that_is_there_does_not_take_the_others_along(app: &App) {
     let id = app.note("note", &["old"]).await;
     let path = format!("/notes/{id}/tags");
-    let added = app.post(&path, json!({ "tags": ["first", "old", "last"] })).await.expect(200);
+    let added = app
+        .post(&path, json!({ "tags": ["first", "old", "last"] }))
+        .await
+        .expect(200);
     assert_eq!(added, json!({ "added": ["first", "last"], "there_already": ["old"] }));
     let note = app.get(&format!("/notes/{id}")).await.expect(200);
     assert_eq!(note["tags"], json!(["first", "last", "old"]));
@@ -33,7 +38,9 @@ async fn tag_that_is_there_does_not_take_the_others_along(app: &App) {
 
 async fn tag_given_twice_is_added_once(app: &App) {
     let id = app.note("note", &[]).await;
-    let added = app.post(&format!("/notes/{id}/tags"), json!({ "tags": ["a", "a"] })).await;
+    let added = app
+        .post(&format!("/notes/{id}/tags"), json!({ "tags": ["a", "a"] }))
+        .await;
     assert_eq!(added.expect(200), json!({ "added": ["a"], "there_already": ["a"] }));
 }
 
@@ -52,7 +59,9 @@ async fn no_tags_are_invalid(app: &App) {
 
 async fn tag_that_is_too_long_is_invalid(app: &App) {
     let id = app.note("note", &[]).await;
-    let added = app.post(&format!("/notes/{id}/tags"), json!({ "tags": ["x".repeat(51)] })).await;
+    let added = app
+        .post(&format!("/notes/{id}/tags"), json!({ "tags": ["x".repeat(51)] }))
+        .await;
     assert_eq!(added.message(422), "must not be longer than 50 characters");
 }
 

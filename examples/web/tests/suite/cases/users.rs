@@ -41,7 +41,9 @@ async fn creates_a_user(app: &App) {
 
 async fn lists_users_by_name(app: &App) {
     for name in ["Charles", "Ada", "Blaise"] {
-        app.post("/users", json!({ "name": name, "email": address() })).await.key();
+        app.post("/users", json!({ "name": name, "email": address() }))
+            .await
+            .key();
     }
     let users = app.get("/users").await.expect(200);
     let names: Vec<_> = users.as_array().unwrap().iter().map(|user| &user["name"]).collect();
@@ -85,7 +87,10 @@ async fn long_name_is_invalid(app: &App) {
 
 async fn wrong_address_is_invalid(app: &App) {
     for email in ["ada", "@example.com", "ada@localhost"] {
-        let body = app.post("/users", json!({ "name": "Ada", "email": email })).await.expect(422);
+        let body = app
+            .post("/users", json!({ "name": "Ada", "email": email }))
+            .await
+            .expect(422);
         assert_eq!(body["field"], "email", "{email}");
     }
 }
@@ -143,7 +148,10 @@ async fn merging_moves_the_notes(app: &App) {
     }
     let merge = app.post(&format!("/users/{from}/merge"), json!({ "into": into })).await;
     let merged = merge.expect(200);
-    assert_eq!((&merged["notes_moved"], &merged["user"]["id"]), (&json!(2), &json!(into)));
+    assert_eq!(
+        (&merged["notes_moved"], &merged["user"]["id"]),
+        (&json!(2), &json!(into))
+    );
     app.get(&format!("/users/{from}")).await.expect(404);
     assert_eq!(app.titles(&format!("?user={into}")).await, ["two", "one"]);
 }
