@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::sandbox::{Plan, Root, Sandbox};
+use super::sandbox::{Deferred, Plan, Root, Sandbox};
 use super::{Anchor, Bindings, Chain, Kind, Node, StreamCore, Wire};
 use crate::config::Settings;
 use crate::error::Result;
@@ -24,6 +24,8 @@ pub(crate) struct Ground {
     streams: Option<Mutex<Vec<Weak<StreamCore>>>>,
     /// Whether everything runs inside an outer transaction that is never committed.
     pub(crate) sandbox: Option<Sandbox>,
+    /// What is known of the constraints, for the sandboxes beside this ground.
+    pub(super) deferred: Arc<Deferred>,
 }
 
 impl Ground {
@@ -31,6 +33,7 @@ impl Ground {
         pool: Arc<Pool>,
         settings: Arc<Settings>,
         templates: Arc<TemplateCache>,
+        deferred: Arc<Deferred>,
         sandbox: Option<Plan>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -43,6 +46,7 @@ impl Ground {
             templates,
             bindings: Bindings::default(),
             sandbox: sandbox.map(Sandbox::new),
+            deferred,
         })
     }
 

@@ -107,6 +107,8 @@ pub(super) struct State {
     /// Those who wait for the connection.
     pub(super) waiting: Vec<(u64, Asker, Instant)>,
     pub(super) callbacks: Vec<(Finish, Callback)>,
+    /// SET CONSTRAINTS was used, which ends with the transaction.
+    pub(super) constraints_set: bool,
     /// The settings that end with the transaction, as they were before.
     pub(super) settings: Vec<(String, Option<String>)>,
     /// Of the sandbox: what closes its connection where nobody gives it back.

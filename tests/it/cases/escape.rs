@@ -64,8 +64,8 @@ async fn broken<T: std::fmt::Debug>(t: &Test, parent: &Database, sandbox: &Datab
 
 /// Two notes that are really there, and what locks them from outside with much to lose.
 async fn rivals(t: &Test, parent: &Database) -> SideConnection {
-    parent.execute(t.sql("insert into {notes} (id, body) values (1, 'one'), (2, 'two')"), ()).await.expect("two notes");
-    let many: Vec<_> = (100..200).map(|id| format!("({id}, 'n{id}')")).collect();
+    parent.execute(t.sql("insert into {notes} (id, body) values (1001, 'one'), (1002, 'two')"), ()).await.expect("two notes");
+    let many: Vec<_> = (1100..1200).map(|id| format!("({id}, 'n{id}')")).collect();
     let many = t.sql(&format!("insert into {{notes}} (id, body) values {}", many.join(", ")));
     parent.execute(many, ()).await.expect("many notes");
     t.observer().await
@@ -297,10 +297,10 @@ cases! {
         let mut rival = rivals(&t, &parent).await;
         for inside in [false, true] {
             let sandbox = parent.sandbox().await?;
-            sandbox.execute(t.sql("update {notes} set body = 'sandboxed' where id = 1"), ()).await?;
-            let heavy = t.words("start transaction; update {notes} set body = concat(body, 'x') where id >= 2");
+            sandbox.execute(t.sql("update {notes} set body = 'sandboxed' where id = 1001"), ()).await?;
+            let heavy = t.words("start transaction; update {notes} set body = concat(body, 'x') where id >= 1002");
             rival.execute(&heavy).await.expect("the rival locks");
-            let (blocked, sql) = (t.words("update {notes} set body = 'rival' where id = 1"), t.sql("update {notes} set body = 'x' where id = 2"));
+            let (blocked, sql) = (t.words("update {notes} set body = 'rival' where id = 1001"), t.sql("update {notes} set body = 'x' where id = 1002"));
             let waiting = tokio::spawn(async move {
                 let done = rival.execute(&blocked).await;
                 (rival, done)
@@ -332,9 +332,9 @@ cases! {
         rival.execute(&format!("set deadlock_timeout = '30s'; set application_name = '{name}'")).await.expect("its settings");
         for inside in [false, true] {
             let sandbox = parent.sandbox().await?;
-            sandbox.execute(t.sql("update {notes} set body = 'sandboxed' where id = 1"), ()).await?;
-            rival.execute(&t.words("begin; update {notes} set body = 'rival' where id = 2")).await.expect("it locks");
-            let (blocked, sql) = (t.words("update {notes} set body = 'rival too' where id = 1"), t.sql("update {notes} set body = 'x' where id = 2"));
+            sandbox.execute(t.sql("update {notes} set body = 'sandboxed' where id = 1001"), ()).await?;
+            rival.execute(&t.words("begin; update {notes} set body = 'rival' where id = 1002")).await.expect("it locks");
+            let (blocked, sql) = (t.words("update {notes} set body = 'rival too' where id = 1001"), t.sql("update {notes} set body = 'x' where id = 1002"));
             let waiting = tokio::spawn(async move {
                 let done = rival.execute(&blocked).await;
                 (rival, done)

@@ -92,11 +92,12 @@ impl Deeds {
                 self.there.extend([name("a"), name("b")]);
             }
             3 => {
-                let transaction = database.transaction().await?;
-                transaction.execute(add(t, name("undone")), ()).await?;
-                let failed = transaction.execute(add(t, "taken"), ()).await;
-                assert_eq!(kind(&failed), Some(ErrorKind::Constraint));
-                if round % 2 == 0 { transaction.rollback().await? } else { drop(transaction) }
+                let work = async |transaction: Transaction| {
+                    transaction.execute(add(t, name("undone")), ()).await?;
+                    transaction.execute(add(t, "taken"), ()).await.map(drop)
+                };
+                let failed = database.transaction().run(work).await;
+                assert_eq!(kind(&failed), Some(ErrorKind::Constraint), "{failed:?}");
             }
             4 => {
                 let cut = timeout(brief, database.execute(add(t, name("cut")), ()).into_future()).await;
