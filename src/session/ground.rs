@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use super::journal::{Journal, Recorded};
-use super::sandbox::{Plan, Root, Sandbox};
+use super::sandbox::{Deferred, Plan, Root, Sandbox};
 use super::{Anchor, Bindings, Chain, Kind, Node, StreamCore, Wire};
 use crate::config::Settings;
 use crate::error::Result;
@@ -27,6 +27,8 @@ pub(crate) struct Ground {
     pub(crate) sandbox: Option<Sandbox>,
     /// The last statements, where a test outside of any sandbox wants them.
     record: OnceLock<Journal>,
+    /// What is known of the constraints, for the sandboxes beside this ground.
+    pub(super) deferred: Arc<Deferred>,
 }
 
 impl Ground {
@@ -34,6 +36,7 @@ impl Ground {
         pool: Arc<Pool>,
         settings: Arc<Settings>,
         templates: Arc<TemplateCache>,
+        deferred: Arc<Deferred>,
         sandbox: Option<Plan>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -47,6 +50,7 @@ impl Ground {
             bindings: Bindings::default(),
             sandbox: sandbox.map(Sandbox::new),
             record: OnceLock::new(),
+            deferred,
         })
     }
 

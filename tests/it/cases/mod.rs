@@ -2,11 +2,14 @@
 //! is forgotten.
 
 mod budget;
+mod callbacks;
 mod cancellation;
 mod closing;
+mod escape;
 mod failure;
 mod force_rollback;
 mod hooks;
+mod isolation;
 mod lifecycle;
 mod messages;
 mod pool;
@@ -15,13 +18,16 @@ mod registry;
 mod retry;
 mod review;
 mod runtimes;
+mod sandbox;
 #[cfg(feature = "sea-query")]
 mod sea;
 mod streams;
+mod strict;
 mod tasks;
 mod test_client;
 mod transactions;
 mod types;
+mod waiting;
 
 use std::fs;
 use std::path::Path;
@@ -55,6 +61,12 @@ const LISTED: &[File] = &[
     ("transactions", transactions::cases),
     ("cancellation", cancellation::cases),
     ("force_rollback", force_rollback::cases),
+    ("sandbox", sandbox::cases),
+    ("callbacks", callbacks::cases),
+    ("escape", escape::cases),
+    ("isolation", isolation::cases),
+    ("strict", strict::cases),
+    ("waiting", waiting::cases),
 ];
 
 /// Every case of every file.
