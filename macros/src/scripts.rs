@@ -110,7 +110,7 @@ pub(crate) fn fixture(name: &LitStr, hidden: &TokenStream) -> Result<TokenStream
 /// the test's source, and then from each folder above it up to that of the manifest.
 fn find_fixture(name: &LitStr) -> Result<PathBuf> {
     let wanted = name.value();
-    let file = if wanted.contains(['/', '\\']) || wanted.ends_with(".sql") {
+    let file = if wanted.contains(['/', '\\']) || is_sql(Path::new(&wanted)) {
         PathBuf::from(&wanted)
     } else {
         Path::new("fixtures").join(format!("{wanted}.sql"))
@@ -163,13 +163,17 @@ fn sql_files(folder: &Path) -> io::Result<Vec<String>> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if let Ok(name) = entry.file_name().into_string()
-            && name.ends_with(".sql")
+            && is_sql(Path::new(&name))
             && entry.path().is_file()
         {
             names.push(name);
         }
     }
     Ok(names)
+}
+
+fn is_sql(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "sql")
 }
 
 fn manifest(asked_by: &LitStr) -> Result<PathBuf> {

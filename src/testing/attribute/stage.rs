@@ -58,13 +58,21 @@ impl Stage {
     fn own(plan: &Plan, parent: &Parent, backstage: &Backstage) -> Result<Self> {
         let config = names::derived(&plan.config, &[plan.word(), &names::unique()])?;
         let template = parent.config.url().database().unwrap_or_default();
-        backstage.block_on(async {
-            // One that was left behind by a process of the same number.
-            drop_database(&config).if_exists().await?;
+        let make = async || {
             if plan.config.dialect() == Dialect::MySql {
                 return made(&config, &plan.content, &plan.digest).await;
             }
-            create_database(&config).template(template).await.map(std::mem::drop)
+            create_database(&config).template(template).await.map(drop)
+        };
+        backstage.block_on(async {
+            match make().await {
+                // It was left behind by a process of the same number.
+                Err(error) if error.kind() == ErrorKind::DuplicateObject => {
+                    drop_database(&config).if_exists().await?;
+                    make().await
+                }
+                result => result,
+            }
         })??;
         Ok(Self::Own(config))
     }
