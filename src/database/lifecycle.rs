@@ -53,6 +53,11 @@ impl Database {
         }
     }
 
+    /// Connects on behalf of someone else.
+    pub(crate) async fn connect_for(&self, asker: Asker) -> Result<()> {
+        self.core.connect(asker).await
+    }
+
     /// Counts down, and closes the pool with the last; returns `true` if it did.
     ///
     /// With force rollback, everything done in the sandbox is undone now. Connections in use are closed when they are

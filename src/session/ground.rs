@@ -101,6 +101,11 @@ impl Ground {
         }
     }
 
+    /// The level of the sandbox, if it was used.
+    pub(super) fn sandbox(&self) -> Option<Arc<Node>> {
+        self.sandbox.as_ref().and_then(Sandbox::opened)
+    }
+
     /// A new connection, or a new view of the sandbox; nothing is acquired yet.
     pub(crate) fn connection(self: &Arc<Self>, asker: Asker) -> Arc<Anchor> {
         Anchor::new(self.fresh(asker))

@@ -308,6 +308,12 @@ impl Hold {
         if error.is_fatal() {
             lease.lose();
         }
+        if error.is_retryable()
+            && let Self::Level { node, .. } = self
+        {
+            node.note_retryable();
+        }
+        let Ok(lease) = self.lease() else { return };
         let lost = lease.is_lost();
         if let Self::Level { node, guarded, .. } = self {
             if lost || error.ends_transaction() {

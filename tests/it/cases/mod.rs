@@ -11,6 +11,8 @@ mod lifecycle;
 mod messages;
 mod pool;
 mod queries;
+mod registry;
+mod retry;
 mod review;
 mod runtimes;
 #[cfg(feature = "sea-query")]
@@ -41,6 +43,8 @@ const LISTED: &[File] = &[
     ("hooks", hooks::cases),
     ("lifecycle", lifecycle::cases),
     ("queries", queries::cases),
+    ("registry", registry::cases),
+    ("retry", retry::cases),
     ("review", review::cases),
     #[cfg(feature = "sea-query")]
     ("sea", sea::cases),
