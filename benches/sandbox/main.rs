@@ -63,14 +63,19 @@ fn main() -> ExitCode {
 async fn every_backend(processor: Option<usize>) -> Outcome {
     // Given back what was changed about them when this is dropped, also after Ctrl-C.
     let mut servers = Servers::new(processor);
+    let measuring = Effort::from_arguments().verdicts();
     if let Ok(url) = std::env::var("EBBTIDE_TEST_POSTGRES_URL") {
-        servers.pin_postgres(&url).await;
+        if measuring {
+            servers.pin_postgres(&url).await;
+        }
         on_a_server("PostgreSQL", &url).await?;
     } else {
         eprintln!("NOTE: PostgreSQL IS LEFT OUT: set EBBTIDE_TEST_POSTGRES_URL to measure it");
     }
     if let Ok(url) = std::env::var("EBBTIDE_TEST_MYSQL_URL") {
-        servers.pin_mysql(&url).await;
+        if measuring {
+            servers.pin_mysql(&url).await;
+        }
         on_a_server("MariaDB or MySQL", &url).await?;
     } else {
         eprintln!("NOTE: MariaDB IS LEFT OUT: set EBBTIDE_TEST_MYSQL_URL to measure it");

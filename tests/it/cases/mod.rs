@@ -8,6 +8,7 @@ mod failure;
 mod force_rollback;
 mod hooks;
 mod lifecycle;
+mod limits;
 mod messages;
 mod pool;
 mod queries;
@@ -40,6 +41,7 @@ const LISTED: &[File] = &[
     ("closing", closing::cases),
     ("hooks", hooks::cases),
     ("lifecycle", lifecycle::cases),
+    ("limits", limits::cases),
     ("queries", queries::cases),
     ("review", review::cases),
     #[cfg(feature = "sea-query")]
