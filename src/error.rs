@@ -63,6 +63,8 @@ pub enum ErrorKind {
     Unsupported,
     /// A hook of the user returned an error.
     Hook,
+    /// The program was asked to stop, by Ctrl-C or by the system.
+    Interrupted,
     /// Any other error the server reported.
     Database,
     /// The driver reported something this crate has no better word for.

@@ -8,12 +8,14 @@
 mod backend;
 mod config;
 mod connection;
+mod connections;
 mod database;
 mod error;
 mod force_rollback;
 mod interop;
 mod pool;
 pub mod query;
+mod retry;
 mod session;
 mod sql;
 pub mod stream;
@@ -23,13 +25,20 @@ mod url;
 mod value;
 
 pub use backend::{Done, FromRow};
-pub use config::{Config, IntoConfig, IsolationLevel, IsolationPolicy, Settings, SqliteMode, SslMode};
+pub use config::{
+    AppConfig, Config, ConnectionsConfig, IntoConfig, IsolationLevel, IsolationPolicy, Settings, SqliteMode, SslMode,
+};
 pub use connection::Connection;
+pub use connections::{Atomic, ConnectionToken, Connections, InTransaction};
 pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, NewConnection, OpenSandbox};
+#[cfg(feature = "macros")]
+#[doc = include_str!("testing/attribute.md")]
+pub use ebbtide_macros::test;
 pub use error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
 pub use force_rollback::ForceRollback;
 pub use pool::PoolStatus;
 pub use query::{DoneMany, Query};
+pub use retry::Retry;
 pub use session::Recorded;
 pub use sql::{Dialect, IntoSql};
 pub use sqlx::{AssertSqlSafe, SqlSafeStr};

@@ -39,6 +39,12 @@ impl Begin {
         }
     }
 
+    /// The same on another target, which is known only now.
+    pub(crate) fn aimed(mut self, target: Result<Target>) -> Self {
+        self.target = target;
+        self
+    }
+
     /// Asks for an isolation level, for this transaction only. Without it the server's own default holds, or the
     /// setting `isolation_level`.
     ///
@@ -146,36 +152,85 @@ impl Begin {
         F: AsyncFnOnce(Transaction) -> Result<T, E>,
         E: From<Error>,
     {
+        self.attempt(work).await.result
+    }
+
+    /// The same, and whether the server gave the transaction up in a way that calls for another attempt.
+    pub(crate) async fn attempt<T, E, F>(self, work: F) -> Attempt<T, E>
+    where
+        F: AsyncFnOnce(Transaction) -> Result<T, E>,
+        E: From<Error>,
+    {
         let chain = Chain::current();
         let scope = chain.enter(Vec::new());
         let place = self.asker.place;
-        let anchor = self.begin(true, scope.owner(), &chain).await?;
+        let anchor = match self.begin(true, scope.owner(), &chain).await {
+            Ok(anchor) => anchor,
+            Err(error) => {
+                return Attempt {
+                    retryable: error.is_retryable(),
+                    result: Err(error.into()),
+                };
+            }
+        };
         let guard = Guard::new(anchor);
         let transaction = Transaction {
             connection: Connection::new(Target::Guard(guard.anchor())),
             guard: None,
         };
-        scope
-            .run(async {
-                match work(transaction).await {
-                    // The closure may have ended the transaction by hand.
-                    Ok(value) if guard.has_ended() => Ok(value),
-                    Ok(value) => {
-                        guard.finish(Finish::Commit, place).await?;
-                        Ok(value)
-                    }
-                    Err(error) => {
-                        if !guard.has_ended()
-                            && let Err(second) = guard.finish(Finish::Rollback, place).await
-                        {
-                            // The closure's error says more; the connection has been thrown away.
-                            tracing::warn!(error = %second, "rolling back after an error failed");
-                        }
-                        Err(error)
-                    }
-                }
-            })
-            .await
+        let result = scope.run(guarded(&guard, work, transaction, place)).await;
+        Attempt {
+            retryable: guard.anchor().node.wants_retry(),
+            result,
+        }
+    }
+
+    /// Makes beginnings like this one.
+    pub(crate) fn repeated(self) -> Result<impl Fn() -> Self> {
+        let target = self.target?;
+        let (options, asker, timeout) = (self.options, self.asker, self.timeout);
+        Ok(move || Self {
+            target: Ok(target.clone()),
+            options,
+            asker,
+            timeout,
+        })
+    }
+}
+
+/// What became of a transaction.
+pub(crate) struct Attempt<T, E> {
+    pub(crate) result: Result<T, E>,
+    pub(crate) retryable: bool,
+}
+
+/// Runs the closure of a transaction and ends that as the closure's result says.
+async fn guarded<T, E, F>(
+    guard: &Guard,
+    work: F,
+    transaction: Transaction,
+    place: &'static Location<'static>,
+) -> Result<T, E>
+where
+    F: AsyncFnOnce(Transaction) -> Result<T, E>,
+    E: From<Error>,
+{
+    match work(transaction).await {
+        // The closure may have ended the transaction by hand.
+        Ok(value) if guard.has_ended() => Ok(value),
+        Ok(value) => {
+            guard.finish(Finish::Commit, place).await?;
+            Ok(value)
+        }
+        Err(error) => {
+            if !guard.has_ended()
+                && let Err(second) = guard.finish(Finish::Rollback, place).await
+            {
+                // The closure's error says more; the connection has been thrown away.
+                tracing::warn!(error = %second, "rolling back after an error failed");
+            }
+            Err(error)
+        }
     }
 }
 

@@ -23,8 +23,10 @@ const ORDER: &[&[&str]] = &[
     &["stream"],
     &["connection"],
     &["transaction"],
+    &["retry"],
     &["force_rollback"],
     &["database"],
+    &["connections"],
     &["testing"],
     &["interop"],
 ];

@@ -146,7 +146,7 @@ pub(crate) trait RawConnection: Send {
     fn settle(&mut self) -> BoxFuture<'_, Result<()>>;
 
     /// Brings a copy of its own (see [`Connector::private`]) up to date with what was committed to the original. Called
-    /// outside of a transaction. After an error that is fatal the connection is of no more use; a call that was dropped
+    /// outside of a transaction. After a fatal error the connection is to be replaced by a new one; a call that was dropped
     /// half-way is made up for by the next.
     fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(ready(Ok(())))

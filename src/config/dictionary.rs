@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::Config;
-use super::credentials::{CREDENTIALS, error, flatten, part, read_credentials, unknown, wrong};
+use super::credentials::{CREDENTIALS, error, flatten, join, part, read_credentials, unknown, wrong};
 use super::options::{self, Item, is_known};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -14,22 +14,23 @@ type Table = Map<String, Value>;
 /// The keys that say where the database is; only one of them may be given.
 const SOURCES: [&str; 3] = ["connection", "url", "credentials"];
 
-/// Reads a whole configuration.
-pub(super) fn read(value: &Value) -> Result<Config> {
+/// Reads a whole configuration, which stands under `path` in a larger one or, with an empty path, alone.
+pub(super) fn read(value: &Value, path: &str) -> Result<Config> {
     let table = match value {
         Value::String(url) => return Config::from_url(url.as_str()),
         Value::Object(table) => table,
-        other => return Err(wrong("", other, "a URL or a table")),
+        other => return Err(wrong(path, other, "a URL or a table")),
     };
     let sources: Vec<&str> = SOURCES
         .into_iter()
         .filter(|source| table.contains_key(*source))
         .collect();
     if let [first, second, ..] = sources[..] {
+        let (first, second) = (join(path, first), join(path, second));
         return Err(error(format!("both `{first}` and `{second}` say where the database is")).help("keep one of them"));
     }
     let Some(source) = sources.first() else {
-        return read_credentials_alone(table);
+        return read_credentials_alone(table, path);
     };
     let engine = if *source == "credentials" {
         table.get("engine")
@@ -42,30 +43,38 @@ pub(super) fn read(value: &Value) -> Result<Config> {
             continue;
         }
         if part(key).is_some() {
-            return Err(misplaced(key, source));
+            return Err(misplaced(path, key, source));
         }
         if !is_known(key, true) {
-            return Err(unknown_at_top(key, table));
+            return Err(unknown_at_top(path, key, table));
         }
         rest.insert(key.clone(), value.clone());
     }
+    let here = join(path, source);
     let config = match table.get(*source) {
-        Some(value) if *source == "connection" => read_connection(value)?,
+        Some(value) if *source == "connection" => read_connection(value, &here)?,
         Some(value) if *source == "credentials" => {
-            read_credentials(value, source, engine.map(|engine| ("engine", engine)))?
+            let engine = engine.map(|engine| (join(path, "engine"), engine));
+            read_credentials(
+                value,
+                &here,
+                engine.as_ref().map(|(path, engine)| (path.as_str(), *engine)),
+            )?
         }
         Some(Value::String(url)) => Config::from_url(url.as_str())?,
-        Some(other) => return Err(wrong(source, other, "text")),
+        Some(other) => return Err(wrong(&here, other, "text")),
         None => return Err(error("there is no URL")),
     };
-    set(config, &rest)
+    set(config, path, &rest)
 }
 
 /// A key of the credentials at the top of a dictionary that says elsewhere where the database is.
-fn misplaced(key: &str, source: &str) -> Error {
+fn misplaced(path: &str, key: &str, source: &str) -> Error {
+    let here = join(path, key);
     match source {
         "url" => error(format!(
-            "`{key}` is given besides `url`: a URL and credentials exclude each other"
+            "`{here}` is given besides `{}`: a URL and credentials exclude each other",
+            join(path, "url")
         ))
         .help("put it into the URL, or give credentials alone"),
         source => {
@@ -74,23 +83,25 @@ fn misplaced(key: &str, source: &str) -> Error {
             } else {
                 source
             };
-            error(format!("`{key}` belongs into `{home}`"))
+            error(format!("`{here}` belongs into `{}`", join(path, home)))
         }
     }
 }
 
-fn unknown_at_top(key: &str, table: &Table) -> Error {
-    if ["connections", "apps", "routers"].contains(&key) {
+fn unknown_at_top(path: &str, key: &str, table: &Table) -> Error {
+    if path.is_empty() && ["connections", "apps", "routers"].contains(&key) {
         return error(format!("`{key}` belongs to a configuration of several connections"))
-            .help("this is the configuration of one; read it with `Connections`");
+            .help("this is the configuration of one; read it with `ConnectionsConfig`");
     }
     if is_known(key, false) && table.contains_key("connection") {
         return error(format!(
-            "`{key}` belongs into `connection.credentials.options` or into the URL"
+            "`{}` belongs into `{}` or into the URL",
+            join(path, key),
+            join(path, "connection.credentials.options")
         ));
     }
     unknown(
-        "",
+        path,
         key,
         options::names(None)
             .chain(SOURCES)
@@ -98,8 +109,7 @@ fn unknown_at_top(key: &str, table: &Table) -> Error {
     )
 }
 
-fn read_connection(value: &Value) -> Result<Config> {
-    let path = "connection";
+fn read_connection(value: &Value, path: &str) -> Result<Config> {
     let table = match value {
         Value::String(url) => return Config::from_url(url.as_str()),
         Value::Object(table) => table,
@@ -114,12 +124,12 @@ fn read_connection(value: &Value) -> Result<Config> {
             continue;
         }
         if part(key).is_some() || is_known(key, false) {
-            let home = if is_known(key, true) {
-                "the top of the configuration"
-            } else {
-                "`connection.credentials`"
+            let home = match path.rsplit_once('.') {
+                _ if !is_known(key, true) => format!("`{}`", join(path, "credentials")),
+                Some((above, _)) => format!("`{above}`"),
+                None => "the top of the configuration".to_owned(),
             };
-            return Err(error(format!("`connection.{key}` belongs into {home}")));
+            return Err(error(format!("`{}` belongs into {home}", join(path, key))));
         }
         return Err(unknown(
             path,
@@ -129,24 +139,25 @@ fn read_connection(value: &Value) -> Result<Config> {
                 .chain(CREDENTIALS.iter().map(|(key, _)| *key)),
         ));
     }
+    let (url, credentials) = (join(path, "url"), join(path, "credentials"));
     match (table.get("url"), table.get("credentials")) {
-        (Some(_), Some(_)) => Err(error(
-            "both `connection.url` and `connection.credentials` say where the database is",
-        )
-        .help("keep one of them")),
-        (Some(Value::String(url)), None) => Config::from_url(url.as_str()),
-        (Some(other), None) => Err(wrong("connection.url", other, "text")),
-        (None, Some(value)) => read_credentials(
-            value,
-            "connection.credentials",
-            engine.map(|engine| ("connection.engine", engine)),
-        ),
-        (None, None) => Err(error("`connection` holds neither `credentials` nor `url`")),
+        (Some(_), Some(_)) => {
+            let message = format!("both `{url}` and `{credentials}` say where the database is");
+            Err(error(message).help("keep one of them"))
+        }
+        (Some(Value::String(text)), None) => Config::from_url(text.as_str()),
+        (Some(other), None) => Err(wrong(&url, other, "text")),
+        (None, Some(value)) => {
+            let engine = engine.map(|engine| (join(path, "engine"), engine));
+            let engine = engine.as_ref().map(|(path, engine)| (path.as_str(), *engine));
+            read_credentials(value, &credentials, engine)
+        }
+        (None, None) => Err(error(format!("`{path}` holds neither `credentials` nor `url`"))),
     }
 }
 
 /// Credentials at the top, among which settings may stand.
-fn read_credentials_alone(table: &Table) -> Result<Config> {
+fn read_credentials_alone(table: &Table, path: &str) -> Result<Config> {
     let is_setting = |key: &str| part(key).is_none() && is_known(key, true);
     let pick = |setting: bool| -> Table {
         let entries = table.iter().filter(|(key, _)| is_setting(key) == setting);
@@ -157,18 +168,18 @@ fn read_credentials_alone(table: &Table) -> Result<Config> {
         .all(|key| part(key).is_none() && !is_known(key, false))
         && let Some(key) = pick(false).keys().next()
     {
-        return Err(unknown_at_top(key, table));
+        return Err(unknown_at_top(path, key, table));
     }
-    let config = read_credentials(&Value::Object(pick(false)), "", None)?;
-    set(config, &pick(true))
+    let config = read_credentials(&Value::Object(pick(false)), path, None)?;
+    set(config, path, &pick(true))
 }
 
 /// The settings beside the credentials; they win over what the options say.
-fn set(mut config: Config, rest: &Table) -> Result<Config> {
+fn set(mut config: Config, path: &str, rest: &Table) -> Result<Config> {
     let mut items = Vec::new();
     let mut flat = Vec::new();
     for (name, value) in rest {
-        flatten(&mut flat, "", name, value)?;
+        flatten(&mut flat, path, name, value)?;
     }
     for (path, name, value) in &flat {
         items.push(Item {

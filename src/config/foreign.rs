@@ -147,6 +147,7 @@ pub(super) static FOREIGN: &[Known] = &[
     server("jit", &[], On::Postgres, "jit"),
     server("timezone", &["server_timezone"], On::MySql, "time_zone"),
     server("sql_mode", &[], On::MySql, "sql_mode"),
+    server("storage_engine", &[], On::MySql, "default_storage_engine"),
     server("innodb_lock_wait_timeout", &[], On::MySql, "innodb_lock_wait_timeout"),
     server("wait_timeout", &[], On::MySql, "wait_timeout"),
     server("cache_size", &[], On::Sqlite, "cache_size"),
@@ -375,6 +376,14 @@ pub(super) static FOREIGN: &[Known] = &[
         On::MySql,
         FLAG_ON,
         "statements outside of a transaction are always committed",
+    ),
+    warn("no_delay", &[], On::MySql, FLAG_ON, "what is sent is never held back"),
+    warn(
+        "install_regexp_functions",
+        &[],
+        On::Sqlite,
+        FLAG_OFF,
+        "REGEXP is not installed",
     ),
     warn("use_unicode", &[], On::MySql, FLAG_ON, "text is always read as UTF-8"),
     warn(

@@ -1,5 +1,6 @@
 //! The configuration of a database: a URL and settings. No I/O.
 
+mod connections;
 mod credentials;
 mod dictionary;
 mod foreign;
@@ -19,6 +20,8 @@ mod text;
 
 use std::str::FromStr;
 
+pub(crate) use connections::unknown_alias;
+pub use connections::{AppConfig, ConnectionsConfig};
 pub use into_config::IntoConfig;
 pub use isolation_level::IsolationLevel;
 pub use isolation_policy::IsolationPolicy;
@@ -103,7 +106,7 @@ impl Config {
     /// assert!(error.to_string().contains("did you mean `host`?"));
     /// ```
     pub fn from_value(value: impl std::borrow::Borrow<serde_json::Value>) -> Result<Self> {
-        dictionary::read(value.borrow())
+        dictionary::read(value.borrow(), "")
     }
 
     /// The options of the URL, except for those that came from a dictionary and are labelled by their path in it.

@@ -435,7 +435,7 @@ fn c1_wrong_keys_are_named_by_their_path() {
             json!({"scheme": "sqlite", "databas": "x"}),
             "`databas`: unknown key\n  help: did you mean `database`?",
         ),
-        (json!({"connections": {"default": "sqlite://"}}), "`Connections`"),
+        (json!({"connections": {"default": "sqlite://"}}), "`ConnectionsConfig`"),
         (json!({}), "`scheme` is missing"),
         (json!([]), "the configuration is a list"),
     ] {

@@ -53,6 +53,11 @@ impl Database {
         }
     }
 
+    /// Connects on behalf of someone else.
+    pub(crate) async fn connect_for(&self, asker: Asker) -> Result<()> {
+        self.core.connect(asker).await
+    }
+
     /// Counts down, and closes the pool with the last; returns `true` if it did.
     ///
     /// With force rollback, everything done in the sandbox is undone now. Connections in use are closed when they are
@@ -133,11 +138,16 @@ impl Core {
                 "the database was disconnected although it had been connected several times"
             );
         }
-        live.sandboxed.end_sandbox().await;
-        // A sandbox leaves the connections to the database it came from.
-        if self.parent.is_none() {
-            live.pools.close().await?;
-        }
+        let end = async {
+            live.sandboxed.end_sandbox().await;
+            // A sandbox leaves the connections to the database it came from.
+            if self.parent.is_none() {
+                live.pools.close().await
+            } else {
+                Ok(())
+            }
+        };
+        live.sandboxed.within(end).await?;
         drop(live);
         self.hooks.run_on_disconnect().await?;
         Ok(true)

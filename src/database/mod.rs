@@ -117,7 +117,7 @@ impl Database {
         self.core.state.read().live.clone().ok_or_else(not_connected)
     }
 
-    fn target(&self) -> Result<Target> {
+    pub(crate) fn target(&self) -> Result<Target> {
         let sandboxed = self
             .core
             .overrides
@@ -193,18 +193,20 @@ impl Database {
     /// See [`Connection::share`].
     pub fn share<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         let chain = Chain::current();
-        let bound = match self.target() {
-            Ok(Target::Database(ground)) => ground.bound(&chain).ok().flatten(),
-            _ => None,
-        };
-        let pins = bound
-            .map(|anchor| Pin::Shared {
-                ground: anchor.node.ground.id,
-                anchor: Arc::downgrade(&anchor),
-            })
-            .into_iter()
-            .collect();
+        let pins = self.shared(&chain).into_iter().collect();
         chain.share(pins).run(future)
+    }
+
+    /// What there is to share of this database.
+    pub(crate) fn shared(&self, chain: &Chain) -> Option<Pin> {
+        let Ok(Target::Database(ground)) = self.target() else {
+            return None;
+        };
+        let anchor = ground.bound(chain).ok().flatten()?;
+        Some(Pin::Shared {
+            ground: anchor.node.ground.id,
+            anchor: Arc::downgrade(&anchor),
+        })
     }
 }
 

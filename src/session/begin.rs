@@ -296,6 +296,9 @@ impl Node {
             (Finish::Rollback, _) => "ROLLBACK TO SAVEPOINT",
         };
         echo.end(what, result.as_ref().err());
+        if result.as_ref().is_err_and(Error::is_retryable) {
+            self.note_retryable();
+        }
         self.state.lock().ended = Some(match &result {
             Ok(()) if how == Finish::Commit => Ended::Committed(place),
             // Whether a commit was done when the connection broke, nobody knows.

@@ -107,6 +107,10 @@ pub(super) struct State {
     /// Those who wait for the connection.
     pub(super) waiting: Vec<(u64, Asker, Instant)>,
     pub(super) callbacks: Vec<(Finish, Callback)>,
+    /// The server gave the transaction up, and running it again may help.
+    pub(super) retryable: bool,
+    /// SET CONSTRAINTS was used, which ends with the transaction.
+    pub(super) constraints_set: bool,
     /// The settings that end with the transaction, as they were before.
     pub(super) settings: Vec<(String, Option<String>)>,
     /// Of the sandbox: what closes its connection where nobody gives it back.
@@ -330,6 +334,23 @@ impl Node {
             )
             .help("futures that run side by side in one task (`join!`, `select!`, `FuturesUnordered`) each need `transaction().run(…)`, which binds to its own future")),
         }
+    }
+
+    /// Notes that the server gave up this level, or something in it, for the sake of others.
+    pub(super) fn note_retryable(&self) {
+        self.state.lock().retryable = true;
+        let mut below = self.below();
+        while let Some(node) = below {
+            node.state.lock().retryable = true;
+            below = node.below();
+        }
+    }
+
+    /// Whether it may help to run this transaction again: not if it was inside another one, which is lost with it.
+    pub(crate) fn wants_retry(&self) -> bool {
+        let outermost = self.depth == 1 || self.is_virtual();
+        let stands = self.ground.sandbox().is_none_or(|root| root.usable().is_ok());
+        outermost && stands && self.state.lock().retryable
     }
 
     /// Notes that the server, or something sent to it, has ended the whole transaction.

@@ -3,6 +3,7 @@
 //! A task is not enough in Rust: the arms of `join!` run in one task. So `run` and `share` open a scope, which is a
 //! task-local value and follows one future only.
 
+use std::any::Any;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +28,11 @@ pub(crate) enum Pin {
     },
     /// The override of `force_rollback` for one database.
     ForceRollback { database: u64, on: bool },
+    /// A database set for an alias of a registry, which knows its type.
+    Set {
+        registry: u64,
+        what: Arc<dyn Any + Send + Sync>,
+    },
 }
 
 /// One future of `run`, `share` or a scoped override.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::OwnedMutexGuard;
 
+use super::ask::run;
 use super::echo::Echo;
 use super::node::UnderWay;
 use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, StreamCore, Wire};
@@ -11,6 +12,10 @@ use crate::backend::{Done, Request, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, Flight, Lease};
 use crate::sql::{Bound, Control, Dialect, Template};
+
+/// What is gone when a statement that runs others has ended the transaction.
+const SET_WITNESS: &str = "SAVEPOINT ebbtide_witness";
+const RELEASE_WITNESS: &str = "RELEASE SAVEPOINT ebbtide_witness";
 
 /// A statement ready to run.
 #[derive(Debug)]
@@ -120,6 +125,10 @@ impl Target {
         };
         echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
         hold.settled(result.as_ref().err(), work);
+        if result.is_ok() && work.template.effect().deferrable {
+            // Also outside of the sandboxes that want to know of it.
+            self.ground().deferred.set(true);
+        }
         let done = if hold.wants_care(result.is_err(), work) {
             Box::pin(hold.after(result, work)).await?
         } else {
@@ -237,18 +246,27 @@ impl Hold {
         else {
             return Ok(());
         };
-        if !*guarded && (work.template.effect().local.is_empty() || node.ground.sandbox.is_none()) {
+        let effect = work.template.effect();
+        let witnessed = effect.opaque && level.depth > 0;
+        let local = !effect.local.is_empty() && node.ground.sandbox.is_some();
+        if !*guarded && !local && !witnessed {
             return Ok(());
         }
         let (guarded, level, node) = (*guarded, Arc::clone(level), Arc::clone(node));
         let lease = self.lease()?;
         // Boxed, because the future of every statement has room for this one.
         Box::pin(async move {
-            if guarded {
-                level.shield(lease).await
-            } else {
-                node.keep_settings(lease, work).await
+            if witnessed {
+                run(lease, SET_WITNESS).await?;
             }
+            if guarded {
+                level.shield(lease).await?;
+            }
+            // Alone, and outside of a transaction, it is simply undone.
+            if local && !(guarded && effect.local_only) {
+                node.keep_settings(lease, work).await?;
+            }
+            Ok(())
         })
         .await
     }
@@ -308,6 +326,12 @@ impl Hold {
         if error.is_fatal() {
             lease.lose();
         }
+        if error.is_retryable()
+            && let Self::Level { node, .. } = self
+        {
+            node.note_retryable();
+        }
+        let Ok(lease) = self.lease() else { return };
         let lost = lease.is_lost();
         if let Self::Level { node, guarded, .. } = self {
             if lost || error.ends_transaction() {
@@ -330,21 +354,21 @@ impl Hold {
             return None;
         };
         let lease = wire.lease().filter(|lease| level.depth > 0 && !lease.is_lost())?;
-        let doubtful = match node.ground.dialect() {
-            Dialect::Sqlite => error.is_some_and(|error| error.sqlstate().is_some()),
-            Dialect::MySql => work.template.effect().opaque,
-            Dialect::Postgres => false,
+        let open = match node.ground.dialect() {
+            Dialect::Sqlite if error.is_some_and(|error| error.sqlstate().is_some()) => {
+                lease.mark(Flight::Boundary);
+                let open = match lease.raw() {
+                    Ok(raw) => raw.transaction_open().await,
+                    Err(error) => Err(error),
+                };
+                lease.mark(Flight::None);
+                matches!(open, Ok(true))
+            }
+            // A transaction that was ended and begun again is another, which knows nothing of the witness.
+            Dialect::MySql if work.template.effect().opaque => run(lease, RELEASE_WITNESS).await.is_ok(),
+            _ => true,
         };
-        if !doubtful {
-            return None;
-        }
-        lease.mark(Flight::Boundary);
-        let open = match lease.raw() {
-            Ok(raw) => raw.transaction_open().await,
-            Err(error) => Err(error),
-        };
-        if matches!(open, Ok(true)) {
-            lease.mark(Flight::None);
+        if open {
             return None;
         }
         lease.discard();
@@ -364,7 +388,7 @@ impl Node {
         if self.kind == Kind::Base {
             return Ok(());
         }
-        if self.ground.sandbox.is_some() && !template.effect().reads {
+        if self.ground.sandbox.is_some() && !template.effect().asks {
             self.admit_writing()?;
         }
         let sandboxed = matches!(self.kind, Kind::View | Kind::Sandbox);

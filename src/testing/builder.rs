@@ -123,7 +123,6 @@ impl TestClientBuilder {
     ///             })
     ///         })
     ///     })
-    /// #   .full_isolation(false)
     ///     .await?;
     /// client.close().await?;
     /// # Ok(()) }

@@ -34,7 +34,6 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// # let path = folder.path().join("shop.db");
 /// # let url = format!("sqlite://{}", path.display());
 /// let client = TestClient::new(&url) // the URL of the application's own database
-/// #   .full_isolation(false)
 ///     .await?;
 /// client.execute("CREATE TABLE note (text TEXT)", ()).await?;
 /// client.execute("INSERT INTO note VALUES ('in test_shop.db')", ()).await?;
@@ -124,7 +123,6 @@ impl TestClient {
     /// # use ebbtide::testing::TestClient;
     /// let client = TestClient::new("sqlite::memory:")
     ///     .lazy(true)
-    /// #   .full_isolation(false)
     ///     .await?;
     /// assert!(!client.is_connected());
     /// client.open().await?;

@@ -16,6 +16,13 @@ pub(super) fn encode(out: &mut String, text: &str, keep: &[u8]) {
     }
 }
 
+/// The text as it stands in the user or the password of a URL.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    encode(&mut out, text, b"");
+    out
+}
+
 /// The text behind the percent signs; `None` if it is not UTF-8. A `%` without two hexadecimal digits stands for itself.
 pub(super) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());

@@ -13,6 +13,7 @@ use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+pub(crate) use encoding::percent_encoded;
 pub(crate) use render::is_secret;
 
 use crate::error::{Error, Result};

@@ -6,7 +6,8 @@
 //! `PRAGMA data_version` differs when another connection has committed, in a file, under WAL and in memory alike
 //! (<https://www.sqlite.org/pragma.html#pragma_data_version>).
 //!
-//! A copy takes as much memory as the database, and SQLite lets it grow to 1 GiB.
+//! A copy takes as much memory as the database, and SQLite lets it grow to 1 GiB. A connection takes one image in UTF-16 only,
+//! so with such a database a change of the original costs the connection: [`RawConnection::renew`] ends it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,5 @@
 //! How to open a database: from the configuration to sqlx's options.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use sqlx::ConnectOptions;
@@ -64,17 +63,16 @@ pub(super) fn copy_options(config: &Config) -> SqliteConnectOptions {
 /// The text that gives a copy the settings of the configuration. How a file is shared and its journal kept is left out: a
 /// copy has one connection, and without its journal in memory it could not be rolled back.
 pub(super) fn copy_pragmas(config: &Config) -> Result<String> {
-    let mut pragmas = String::new();
     let synchronous = config.effective_synchronous().map(|when| ("synchronous", when));
     let settings = &config.settings().server_settings;
     let named = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    for (name, value) in synchronous.into_iter().chain(named) {
-        if !["journal_mode", "locking_mode"].contains(&name.to_ascii_lowercase().as_str()) {
-            let (name, value) = (pragma_name(name)?, literal(value));
-            let _ = write!(pragmas, "PRAGMA {name} = {value}; ");
-        }
-    }
-    Ok(pragmas)
+    let of_a_file = ["journal_mode", "locking_mode"];
+    synchronous
+        .into_iter()
+        .chain(named)
+        .filter(|(name, _)| !of_a_file.iter().any(|left_out| name.eq_ignore_ascii_case(left_out)))
+        .map(|(name, value)| Ok(format!("PRAGMA {} = {}; ", pragma_name(name)?, literal(value))))
+        .collect()
 }
 
 fn unknown(name: &str, value: &str) -> Error {
@@ -148,6 +146,16 @@ mod tests {
         assert_eq!(literal("it's"), "'it''s'");
         assert_eq!(pragma_name("a; b").unwrap_err().kind(), ErrorKind::Config);
         assert_eq!(unknown("journal_mode", "paper").kind(), ErrorKind::Config);
+    }
+
+    #[test]
+    fn f10_a_copy_has_the_settings_but_for_those_of_a_file() {
+        let settings = "sqlite:app.db?journal_mode=off&synchronous=off&cache_size=-7&locking_mode=exclusive";
+        let pragmas = copy_pragmas(&config(settings)).unwrap();
+        assert_eq!(
+            pragmas.to_lowercase(),
+            "pragma synchronous = 'off'; pragma cache_size = -7; "
+        );
     }
 
     #[test]

@@ -2,25 +2,33 @@
 //! is forgotten.
 
 mod budget;
+mod callbacks;
 mod cancellation;
 mod closing;
+mod escape;
 mod failure;
 mod force_rollback;
 mod hooks;
+mod isolation;
 mod lifecycle;
 mod limits;
 mod messages;
 mod pool;
 mod queries;
+mod registry;
+mod retry;
 mod review;
 mod runtimes;
+mod sandbox;
 #[cfg(feature = "sea-query")]
 mod sea;
 mod streams;
+mod strict;
 mod tasks;
 mod test_client;
 mod transactions;
 mod types;
+mod waiting;
 
 use std::fs;
 use std::path::Path;
@@ -43,6 +51,8 @@ const LISTED: &[File] = &[
     ("lifecycle", lifecycle::cases),
     ("limits", limits::cases),
     ("queries", queries::cases),
+    ("registry", registry::cases),
+    ("retry", retry::cases),
     ("review", review::cases),
     #[cfg(feature = "sea-query")]
     ("sea", sea::cases),
@@ -53,6 +63,12 @@ const LISTED: &[File] = &[
     ("transactions", transactions::cases),
     ("cancellation", cancellation::cases),
     ("force_rollback", force_rollback::cases),
+    ("sandbox", sandbox::cases),
+    ("callbacks", callbacks::cases),
+    ("escape", escape::cases),
+    ("isolation", isolation::cases),
+    ("strict", strict::cases),
+    ("waiting", waiting::cases),
 ];
 
 /// Every case of every file.

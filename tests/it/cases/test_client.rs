@@ -58,9 +58,9 @@ impl Drop for Own<'_> {
     }
 }
 
-/// A client whose sandbox needs no thread.
+/// A client of the default settings.
 fn client(url: &str) -> TestClientBuilder {
-    TestClient::new(url).full_isolation(false)
+    TestClient::new(url)
 }
 
 fn file(url: &str) -> PathBuf {
@@ -421,7 +421,7 @@ cases! {
             database_exists(&url).await.unwrap_err(),
             create_database(&url).if_missing().await.unwrap_err(),
             drop_database(&url).if_exists().await.unwrap_err(),
-            TestClient::new(&url).full_isolation(false).await.unwrap_err(),
+            TestClient::new(&url).await.unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
             assert!(!format!("{error:?}").contains("wrong!"), "{error:?}");
@@ -544,11 +544,11 @@ cases! {
             TestClient::new(serde_json::json!({ "url": url })),
         ];
         for builder in builders {
-            let client = builder.full_isolation(false).await.unwrap();
+            let client = builder.await.unwrap();
             assert_eq!(client.config().url().expose(), test);
             client.close().await.unwrap();
         }
-        let client = TestClient::new(&database).full_isolation(false).await.unwrap();
+        let client = TestClient::new(&database).await.unwrap();
         assert_eq!(client.config().settings().pool_size, 3, "its settings are taken over");
         client.close().await.unwrap();
     }

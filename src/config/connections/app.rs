@@ -1,0 +1,39 @@
+//! An app: a group of models on one connection.
+
+/// A group of models, and the connection they are on.
+///
+/// ```
+/// let app = ebbtide::AppConfig::new("default").model("note").model("tag");
+/// assert_eq!(app.models(), ["note", "tag"]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppConfig {
+    pub(super) models: Vec<String>,
+    pub(super) default_connection: String,
+}
+
+impl AppConfig {
+    /// An app without models on the connection of that alias.
+    pub fn new(default_connection: impl Into<String>) -> Self {
+        Self {
+            models: Vec::new(),
+            default_connection: default_connection.into(),
+        }
+    }
+
+    /// Adds the name of a model, or of a group of them.
+    pub fn model(mut self, name: impl Into<String>) -> Self {
+        self.models.push(name.into());
+        self
+    }
+
+    /// The names of its models, as the configuration has them. What they stand for is said in code.
+    pub fn models(&self) -> &[String] {
+        &self.models
+    }
+
+    /// The alias of its connection. Where the configuration names none, it is `default`, else the only one there is.
+    pub fn default_connection(&self) -> &str {
+        &self.default_connection
+    }
+}

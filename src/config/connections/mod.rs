@@ -1,0 +1,303 @@
+//! The configuration of several databases.
+
+mod app;
+mod file;
+mod read;
+#[cfg(test)]
+mod tests;
+mod variables;
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+pub use app::AppConfig;
+
+use super::{Config, IntoConfig};
+use crate::error::{Error, ErrorKind, Result, nearest};
+use variables::Variables;
+
+/// The alias of the connection that is meant where none is named.
+pub(super) const DEFAULT: &str = "default";
+
+/// Several databases, each under an alias, with the apps that use them: what
+/// [`Connections::init`](crate::Connections::init) takes.
+///
+/// It is read from a dictionary in the shape of Tortoise's `init`, from a file, or built in code.
+///
+/// ```json
+/// {
+///   "connections": {
+///     "default": "postgresql://ada:${DATABASE_PASSWORD}@db.example/shop?pool_size=5",
+///     "log": {"engine": "tortoise.backends.mysql",
+///             "credentials": {"host": "db.example", "port": "${LOG_PORT:-3306}", "user": "ada",
+///                             "password": "${LOG_PASSWORD}", "database": "log", "maxsize": 5}},
+///     "cache": {"scheme": "sqlite", "file_path": "cache.db", "echo": true}
+///   },
+///   "apps": {"shop": {"models": ["shop.models"], "default_connection": "default"}},
+///   "routers": ["replicas"]
+/// }
+/// ```
+///
+/// Each connection is a URL or any of the [dictionaries of one database](Config#dictionaries). `apps` and `routers` may
+/// be missing. A key that is unknown or stands in the wrong place is an error that names its path.
+///
+/// # Environment variables
+///
+/// In every text, `${NAME}` is replaced by the environment variable of that name, and `${NAME:-default}` by the default
+/// where it is unset or empty. `$$` is a dollar sign; a dollar sign before anything else stands for itself. A variable
+/// that is not set is an error that names it and the key. In the user and the password of a URL the value is
+/// percent-encoded, so a variable holds the password as it is. What comes from a variable is never shown in an
+/// error; its name is.
+///
+/// Texts that must be taken as they are, such as those a program has put together itself, go through
+/// [`connection`](Self::connection) or serde's `Deserialize`, which replace nothing.
+///
+/// # Examples
+///
+/// ```
+/// use ebbtide::ConnectionsConfig;
+///
+/// let config = ConnectionsConfig::from_value(serde_json::json!({
+///     "connections": {"default": "sqlite://shop.db", "log": {"engine": "sqlite", "credentials": {"file_path": "log.db"}}},
+///     "apps": {"shop": {"models": ["note"], "default_connection": "default"}},
+/// }))?;
+/// assert!(config.aliases().eq(["default", "log"]));
+/// assert_eq!(config.get("log")?.url().database(), Some("log.db"));
+///
+/// let error = ConnectionsConfig::from_value(serde_json::json!({"connections": {"default": {"scheme": "mysql", "hots": ""}}}));
+/// assert!(error.unwrap_err().message().contains("`connections.default.hots`"));
+/// # Ok::<(), ebbtide::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionsConfig {
+    connections: BTreeMap<String, Config>,
+    apps: BTreeMap<String, AppConfig>,
+    routers: Vec<String>,
+    /// What was given and has no effect.
+    warnings: Vec<String>,
+}
+
+impl ConnectionsConfig {
+    /// A configuration without any connection, to be filled in code.
+    ///
+    /// ```
+    /// use ebbtide::{AppConfig, ConnectionsConfig};
+    ///
+    /// let config = ConnectionsConfig::new()
+    ///     .connection("default", "sqlite://shop.db")?
+    ///     .connection("log", "sqlite://log.db?pool_size=2")?
+    ///     .app("audit", AppConfig::new("log"));
+    /// assert_eq!(config.apps()["audit"].default_connection(), "log");
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a connection, or replaces the one of that alias. Nothing in it is replaced by environment variables.
+    ///
+    /// # Errors
+    ///
+    /// As of [`IntoConfig::into_config`], with the alias.
+    pub fn connection(mut self, alias: impl Into<String>, config: impl IntoConfig) -> Result<Self> {
+        let alias = alias.into();
+        let config = config
+            .into_config()
+            .map_err(|error| in_front(&format!("connection `{alias}`"), &error))?;
+        self.connections.insert(alias, config);
+        Ok(self)
+    }
+
+    /// Adds an app, or replaces the one of that name. Whether its connection is there is looked at by
+    /// [`Connections::init`](crate::Connections::init).
+    pub fn app(mut self, name: impl Into<String>, app: AppConfig) -> Self {
+        self.apps.insert(name.into(), app);
+        self
+    }
+
+    /// Adds the name of a router, behind those there are.
+    pub fn router(mut self, name: impl Into<String>) -> Self {
+        self.routers.push(name.into());
+        self
+    }
+
+    /// The configuration a dictionary makes, with the environment variables in it replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] naming the path of the key that is unknown, misplaced or has a value it cannot have, or of the
+    /// text with a variable that is not set; [`ErrorKind::Url`] if a URL in it cannot be read.
+    pub fn from_value(value: impl Borrow<serde_json::Value>) -> Result<Self> {
+        Self::from_value_with(value, |name| std::env::var(name).ok())
+    }
+
+    /// The same, with variables from elsewhere than the environment.
+    ///
+    /// ```
+    /// use ebbtide::ConnectionsConfig;
+    ///
+    /// let value = serde_json::json!({"connections": {"default": "postgres://ada:${PASSWORD}@localhost/shop"}});
+    /// let config = ConnectionsConfig::from_value_with(&value, |name| (name == "PASSWORD").then(|| "p@ss/word".to_owned()))?;
+    /// assert_eq!(config.get("default")?.url().password(), Some("p@ss/word"));
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
+    pub fn from_value_with(
+        value: impl Borrow<serde_json::Value>,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        let mut variables = Variables::new(&lookup);
+        let value = variables.replace(value.borrow())?;
+        read::read(&value).map_err(|error| variables.hide(error))
+    }
+
+    /// The configuration in a file: `.json`, `.toml` (with the Cargo feature `toml`) or `.yaml` and `.yml` (with `yaml`),
+    /// with the environment variables in it replaced. It is read at once, blocking the thread for as long as that takes.
+    ///
+    /// A relative path of a SQLite file is relative to the working directory, not to the file.
+    ///
+    /// # Errors
+    ///
+    /// As of [`from_value`](Self::from_value), with the path of the file; also where it cannot be read or parsed, with
+    /// line and column.
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir().join(format!("ebbtide-doc-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// # let path = folder.join("databases.json");
+    /// # std::fs::write(&path, r#"{"connections": {"default": "sqlite://${SHOP_FILE:-shop.db}"}}"#)?;
+    /// use ebbtide::ConnectionsConfig;
+    ///
+    /// // {"connections": {"default": "sqlite://${SHOP_FILE:-shop.db}"}}
+    /// let config = ConnectionsConfig::from_file(&path)?;
+    /// assert_eq!(config.get("default")?.url().to_string(), "sqlite://shop.db");
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        Self::from_file_with(path, |name| std::env::var(name).ok())
+    }
+
+    /// The same, with variables from elsewhere than the environment.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_file`](Self::from_file).
+    pub fn from_file_with(path: impl AsRef<Path>, lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let path = path.as_ref();
+        let value = file::read(path)?;
+        Self::from_value_with(value, lookup).map_err(|error| in_front(&path.display().to_string(), &error))
+    }
+
+    /// The aliases, in alphabetical order.
+    pub fn aliases(&self) -> impl Iterator<Item = &str> {
+        self.connections.keys().map(String::as_str)
+    }
+
+    /// The configuration of one connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] listing the known aliases if there is none of that alias.
+    pub fn get(&self, alias: &str) -> Result<&Config> {
+        self.connections
+            .get(alias)
+            .ok_or_else(|| unknown_alias(alias, self.aliases()))
+    }
+
+    /// The apps, by name.
+    pub fn apps(&self) -> &BTreeMap<String, AppConfig> {
+        &self.apps
+    }
+
+    /// The names of the routers, in the order in which they are asked.
+    pub fn routers(&self) -> &[String] {
+        &self.routers
+    }
+
+    /// What was given and has no effect.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Checks what was put together in code.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.connections.values().try_for_each(Config::check)?;
+        for (name, app) in &self.apps {
+            if !self.connections.contains_key(app.default_connection()) {
+                let error = unknown_alias(app.default_connection(), self.aliases());
+                return Err(in_front(&format!("`apps.{name}.default_connection`"), &error));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The error for an alias that nobody knows.
+pub(crate) fn unknown_alias<'a>(alias: &str, known: impl Iterator<Item = &'a str>) -> Error {
+    let known: Vec<&str> = known.collect();
+    if known.is_empty() {
+        return Error::new(
+            ErrorKind::Config,
+            format!("there is no connection `{alias}`, and no other"),
+        )
+        .help("the configuration holds no connections; add one under `connections`");
+    }
+    let list: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
+    let error = Error::new(
+        ErrorKind::Config,
+        format!(
+            "there is no connection `{alias}`; the known ones are {}",
+            list.join(", ")
+        ),
+    );
+    match nearest(alias, known) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help(format!("name one of those, or add `{alias}` under `connections`")),
+    }
+}
+
+/// The same error, saying first where it happened.
+pub(super) fn in_front(place: &str, error: &Error) -> Error {
+    let moved = Error::new(error.kind(), format!("{place}: {}", error.message()));
+    match error.advice() {
+        Some(help) => moved.help(help.to_owned()),
+        None => moved,
+    }
+}
+
+/// Reads the dictionary as it is: nothing in it is replaced by environment variables.
+impl<'de> Deserialize<'de> for ConnectionsConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        read::read(&value).map_err(D::Error::custom)
+    }
+}
+
+/// One database, under the alias `default`.
+impl From<Config> for ConnectionsConfig {
+    fn from(config: Config) -> Self {
+        Self {
+            connections: BTreeMap::from([(DEFAULT.to_owned(), config)]),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&Self> for ConnectionsConfig {
+    fn from(config: &Self) -> Self {
+        config.clone()
+    }
+}
+
+impl TryFrom<serde_json::Value> for ConnectionsConfig {
+    type Error = Error;
+
+    /// As [`from_value`](Self::from_value).
+    fn try_from(value: serde_json::Value) -> Result<Self> {
+        Self::from_value(value)
+    }
+}

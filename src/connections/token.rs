@@ -1,0 +1,187 @@
+//! A database set for an alias for a while: a guard, or a closure.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use super::slot::Slot;
+use super::{Connections, Registry};
+use crate::database::Database;
+use crate::error::{Error, ErrorKind, Result};
+use crate::session::{Chain, Owner, Pin};
+
+/// What is set, by owner, the latest last.
+#[derive(Debug, Default)]
+pub(super) struct Overrides {
+    map: Mutex<HashMap<Owner, Vec<Arc<Slot>>>>,
+    /// How many there are, those of closures included, so that a registry without any pays nothing for looking.
+    count: AtomicUsize,
+}
+
+impl Overrides {
+    /// What is set for the alias here: the innermost owner's latest.
+    pub(super) fn find(&self, registry: u64, alias: &str) -> Option<Arc<Slot>> {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let set = self.visible(registry, &Chain::current());
+        set.into_iter().find(|slot| slot.alias() == alias)
+    }
+
+    /// Everything that is set here, each alias once.
+    pub(super) fn visible(&self, registry: u64, chain: &Chain) -> Vec<Arc<Slot>> {
+        let mut seen: Vec<Arc<Slot>> = Vec::new();
+        let map = self.map.lock();
+        for (owner, pins) in chain.inherited() {
+            let guards = map.get(&owner).into_iter().flatten().rev().cloned();
+            for slot in guards.chain(pins.iter().filter_map(|pin| pinned(registry, pin))) {
+                if !seen.iter().any(|known| known.alias() == slot.alias()) {
+                    seen.push(slot);
+                }
+            }
+        }
+        seen
+    }
+
+    fn leave(&self, owner: Owner, slot: &Arc<Slot>) {
+        let mut map = self.map.lock();
+        if let Some(set) = map.get_mut(&owner) {
+            set.retain(|known| !Arc::ptr_eq(known, slot));
+            if set.is_empty() {
+                map.remove(&owner);
+            }
+        }
+        drop(map);
+        self.count.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// A slot in the scope of a closure.
+pub(super) fn pin(registry: u64, slot: Arc<Slot>) -> Pin {
+    Pin::Set { registry, what: slot }
+}
+
+fn pinned(registry: u64, pin: &Pin) -> Option<Arc<Slot>> {
+    match pin {
+        Pin::Set { registry: of, what } if *of == registry => Arc::clone(what).downcast().ok(),
+        _ => None,
+    }
+}
+
+/// Counts among the overrides until it is dropped.
+pub(super) struct Counted(Arc<Registry>);
+
+impl Registry {
+    pub(super) fn count(self: &Arc<Self>) -> Counted {
+        self.overrides.count.fetch_add(1, Ordering::Release);
+        Counted(Arc::clone(self))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.overrides.count.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Sets a database for an alias until it is [reset](Connections::reset) or dropped, for the current task and what it
+/// [shares](Connections::share) with. [`Connections::set`] makes it.
+///
+/// Where several futures run side by side in one task, use [`run`](Self::run), which binds to its own future.
+#[must_use = "what is set is reset when this is dropped"]
+pub struct ConnectionToken {
+    registry: Arc<Registry>,
+    owner: Owner,
+    slot: Arc<Slot>,
+}
+
+impl Connections {
+    /// Has the alias mean `database` here, until the token is [reset](Self::reset) or dropped: in the current task (the
+    /// enclosing `run` or `share`, else the task, else the thread), and in what it shares with by
+    /// [`share`](Self::share). Others do not see it. The alias need not be in the configuration.
+    ///
+    /// If the database is not connected, [`get`](Self::get) connects it, and [`close_all`](Self::close_all) takes back that
+    /// one connect. One that was connected by its owner is left open.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::{Connections, Database};
+    ///
+    /// let connections = Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:"}}))?;
+    /// let test = Database::connect("sqlite::memory:").await?;
+    /// let answer = connections
+    ///     .set("default", &test)
+    ///     .run(async { connections.get("default").await?.fetch_value::<i64>("SELECT 42", ()).await })
+    ///     .await?;
+    /// assert_eq!(answer, 42);
+    ///
+    /// let token = connections.set("default", &test); // the same, for the rest of this task
+    /// connections.reset(token)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn set(&self, alias: impl Into<String>, database: &Database) -> ConnectionToken {
+        let overrides = &self.registry.overrides;
+        let owner = Chain::current().innermost();
+        let slot = Arc::new(Slot::set(alias.into(), database.clone()));
+        overrides.map.lock().entry(owner).or_default().push(Arc::clone(&slot));
+        overrides.count.fetch_add(1, Ordering::Release);
+        ConnectionToken {
+            registry: Arc::clone(&self.registry),
+            owner,
+            slot,
+        }
+    }
+
+    /// Takes back what was [set](Self::set): the alias means what it meant before. What was made or set for other aliases
+    /// meanwhile stays. Tokens can be reset in any order, and from any task.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) if the token is of another registry; what it set is taken back there.
+    pub fn reset(&self, token: ConnectionToken) -> Result<()> {
+        let own = Arc::ptr_eq(&self.registry, &token.registry);
+        let slot = Arc::clone(&token.slot);
+        drop(token);
+        if own {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Config,
+            format!("the token for `{}` is of another registry", slot.alias()),
+        )
+        .help("reset it on the `Connections` that `set` was called on"))
+    }
+}
+
+impl ConnectionToken {
+    /// Runs a future in which the alias means the database; nobody else sees it.
+    pub fn run<F: Future>(self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        let (registry, slot) = (Arc::clone(&self.registry), Arc::clone(&self.slot));
+        let counted = registry.count();
+        // What was set for the whole task is taken back at once, before futures beside this one can see it.
+        drop(self);
+        async move {
+            let _counted = counted;
+            let scope = Chain::current().enter(vec![pin(registry.id, slot)]);
+            scope.run(future).await
+        }
+    }
+}
+
+impl Drop for ConnectionToken {
+    fn drop(&mut self) {
+        self.registry.overrides.leave(self.owner, &self.slot);
+    }
+}
+
+impl fmt::Debug for ConnectionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionToken")
+            .field("alias", &self.slot.alias())
+            .finish_non_exhaustive()
+    }
+}

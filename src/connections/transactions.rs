@@ -1,0 +1,241 @@
+//! Transactions by alias, in the manner of Tortoise.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::panic::Location;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use super::Connections;
+use crate::config::IsolationLevel;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool::Asker;
+use crate::transaction::{Begin, Transaction};
+
+impl Connections {
+    /// A transaction on the database of that alias, which is connected if need be: await it for a guard, or give it a
+    /// closure with [`run`](InTransaction::run). With one database in the configuration no alias is needed: `None`.
+    ///
+    /// It is ambient: plain `database.…` calls on that database run in it, and a second one on the same alias inside it is
+    /// a savepoint. Transactions on two databases are independent of each other.
+    ///
+    /// # Errors
+    ///
+    /// At the await: [`Config`](ErrorKind::Config) listing the known aliases if there is none of that alias, or if none is
+    /// named and there are several; those of [`get`](Self::get) and of
+    /// [`Database::transaction`](crate::Database::transaction).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::Connections;
+    ///
+    /// let connections = Connections::init(serde_json::json!({
+    ///     "connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"},
+    /// }))?;
+    /// let database = connections.get("default").await?;
+    /// database.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    ///
+    /// connections
+    ///     .in_transaction("default")
+    ///     .run(async |_| database.execute("INSERT INTO note VALUES ('committed')", ()).await)
+    ///     .await?;
+    ///
+    /// let transaction = connections.in_transaction("default").await?;
+    /// database.execute("INSERT INTO note VALUES ('undone')", ()).await?;
+    /// transaction.rollback().await?;
+    ///
+    /// let error = connections.in_transaction(None).await.unwrap_err();
+    /// assert!(error.to_string().contains("there are several: `default`, `log`"));
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn in_transaction<'a>(&self, alias: impl Into<Option<&'a str>>) -> InTransaction {
+        self.begin(alias.into().map(str::to_owned), Location::caller())
+    }
+
+    fn begin(&self, alias: Option<String>, place: &'static Location<'static>) -> InTransaction {
+        // It has no target before its database is connected.
+        let unaimed = Err(Error::new(
+            ErrorKind::NotConnected,
+            "the transaction has no database yet",
+        ));
+        InTransaction {
+            connections: self.clone(),
+            alias,
+            begin: Begin::new(unaimed, place),
+            place,
+        }
+    }
+
+    /// What makes functions atomic on the database of that alias, or on the only one: each call of them runs in a
+    /// transaction. Nothing is connected before the first call.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::{Connections, Database, Result, params};
+    ///
+    /// async fn add(database: Database, texts: [&str; 2]) -> Result<()> {
+    ///     for text in texts {
+    ///         database.execute("INSERT INTO note VALUES (:text)", params! { text }).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let connections = Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:"}}))?;
+    /// let database = connections.get("default").await?;
+    /// database.execute("CREATE TABLE note (text TEXT UNIQUE)", ()).await?;
+    ///
+    /// let notes = database.clone();
+    /// let add = connections.atomic("default").wrap(move |texts| add(notes.clone(), texts));
+    /// add(["a", "b"]).await?;
+    /// assert!(add(["c", "a"]).await.is_err()); // there is an `a` already: `c` is undone too
+    /// assert_eq!(database.fetch_value::<i64>("SELECT count(*) FROM note", ()).await?, 2);
+    ///
+    /// // Or around a block:
+    /// connections.atomic(None).run(async || database.execute("DELETE FROM note", ()).await).await?;
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn atomic<'a>(&self, alias: impl Into<Option<&'a str>>) -> Atomic {
+        Atomic {
+            connections: self.clone(),
+            alias: alias.into().map(str::to_owned),
+            place: Location::caller(),
+        }
+    }
+}
+
+/// A transaction about to begin on a database of the registry. [`Connections::in_transaction`] makes it.
+///
+/// # Cancel safety
+///
+/// As [`Begin`]: dropping the future begins nothing.
+#[must_use = "a transaction begins when this is awaited or run"]
+pub struct InTransaction {
+    connections: Connections,
+    alias: Option<String>,
+    begin: Begin,
+    place: &'static Location<'static>,
+}
+
+/// Hands a setting on to [`Begin`].
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty)?);)*) => {
+        impl InTransaction {$(
+            $(#[$doc])*
+            pub fn $name(mut self $(, $argument: $type)?) -> Self {
+                self.begin = self.begin.$name($($argument)?);
+                self
+            }
+        )*}
+    };
+}
+
+settings! {
+    /// See [`Begin::isolation`].
+    isolation(level: IsolationLevel);
+    /// See [`Begin::read_only`].
+    read_only();
+    /// See [`Begin::deferrable`].
+    deferrable();
+    /// See [`Begin::immediate`].
+    immediate();
+    /// See [`Begin::exclusive`].
+    exclusive();
+    /// See [`Begin::deferred`].
+    deferred();
+    /// See [`Begin::timeout`]. Connecting does not count.
+    timeout(limit: Duration);
+    /// See [`Begin::force_rollback`].
+    force_rollback(on: bool);
+}
+
+impl InTransaction {
+    /// The transaction on its database, which is connected now.
+    async fn aimed(self) -> Result<Begin> {
+        let registry = &self.connections.registry;
+        let alias = match &self.alias {
+            Some(alias) => alias,
+            None => registry.only()?,
+        };
+        let slot = registry.slot(alias)?;
+        let database = registry.open(slot, Asker::at(self.place)).await?;
+        Ok(self.begin.aimed(database.target()))
+    }
+
+    /// Runs a closure in the transaction: commits when it returns `Ok`, rolls back when it returns `Err`, panics or is
+    /// cancelled. This is the form to prefer; see [`Begin::run`].
+    pub async fn run<T, E, F>(self, work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(Transaction) -> Result<T, E>,
+        E: From<Error>,
+    {
+        self.aimed().await?.run(work).await
+    }
+}
+
+impl IntoFuture for InTransaction {
+    type Output = Result<Transaction>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.aimed().await?.await })
+    }
+}
+
+impl fmt::Debug for InTransaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InTransaction")
+            .field("alias", &self.alias)
+            .field("begin", &self.begin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes functions atomic. [`Connections::atomic`] makes it.
+#[derive(Clone, Debug)]
+pub struct Atomic {
+    connections: Connections,
+    alias: Option<String>,
+    place: &'static Location<'static>,
+}
+
+impl Atomic {
+    /// Runs a closure in a transaction, or, inside one, in a savepoint: commits when it returns `Ok`, rolls back when it
+    /// returns `Err`, panics or is cancelled. It may be called any number of times.
+    ///
+    /// # Errors
+    ///
+    /// Those of the closure, and as of [`Connections::in_transaction`].
+    pub fn run<T, E, F>(&self, work: F) -> impl Future<Output = Result<T, E>> + use<T, E, F>
+    where
+        F: AsyncFnOnce() -> Result<T, E>,
+        E: From<Error>,
+    {
+        let begin = self.connections.begin(self.alias.clone(), self.place);
+        begin.run(async move |_| work().await)
+    }
+
+    /// The function, each call of which runs in a transaction. It takes one argument; several are a tuple, none is `()`.
+    pub fn wrap<A, T, E, F, R>(
+        &self,
+        function: F,
+    ) -> impl Fn(A) -> BoxFuture<'static, Result<T, E>> + Clone + Send + Sync + use<A, T, E, F, R>
+    where
+        A: Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: Fn(A) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let atomic = self.clone();
+        move |argument| {
+            let (atomic, function) = (atomic.clone(), function.clone());
+            Box::pin(async move {
+                let begin = atomic.connections.begin(atomic.alias, atomic.place);
+                begin.run(async move |_| function(argument).await).await
+            })
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Transactions that are run again when the server asks for it.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasher, Hasher};
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::transaction::{Attempt, Begin, Transaction};
+
+/// The longest pause between two attempts.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// A transaction that is run again after a serialization failure or a deadlock. Made by [`Begin::retry`].
+#[must_use = "a transaction begins when this is run"]
+pub struct Retry {
+    begin: Begin,
+    attempts: u32,
+    backoff: Duration,
+}
+
+impl Begin {
+    /// Has the transaction run again from its beginning when the server gave it up for the sake of others: after a
+    /// serialization failure, a deadlock or a lock time-out ([`Error::is_retryable`]; SQLSTATE 40001 and 40P01, MySQL's 1213
+    /// and 1205, SQLite's `SQLITE_BUSY`), at most five times in all.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::{Database, IsolationLevel};
+    /// # let database = Database::connect("sqlite::memory:").await?;
+    /// # database.execute("CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER)", ()).await?;
+    /// database
+    ///     .transaction()
+    ///     .isolation(IsolationLevel::Serializable)
+    ///     .retry()
+    ///     .run(async |transaction| {
+    ///         let sql = "UPDATE account SET balance = balance - :amount WHERE id = :id";
+    ///         transaction.execute(sql, ebbtide::params! { amount: 5, id: 1 }).await?;
+    ///         Ok::<_, ebbtide::Error>(())
+    ///     })
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn retry(self) -> Retry {
+        Retry {
+            begin: self,
+            attempts: 5,
+            backoff: Duration::from_millis(10),
+        }
+    }
+}
+
+impl Retry {
+    /// Sets how often the transaction is run in all; at least once. Default 5.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
+    }
+
+    /// Sets the pause before the second attempt. It doubles with each further one, up to two seconds, and is shortened
+    /// at random by up to a half, so that those who got into each other's way do not meet again. Default 10 ms.
+    pub fn backoff(mut self, backoff: Duration) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Runs a closure in the transaction, as [`Begin::run`] does, and again where that may help.
+    ///
+    /// The closure is written `async |transaction| …` and borrows what it needs; what it would own (`async move`) it cannot
+    /// give away twice, so clone that inside.
+    ///
+    /// Whether it may help is known from what the server said to the statements of the transaction, whatever the closure
+    /// made of it. What the closure did besides is done again: leave mails to
+    /// [`on_commit`](crate::Transaction::on_commit). Inside another transaction it is run once, because the server gives up
+    /// the whole of it; run the outer one with `retry`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Begin::run`]; of the last attempt.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Begin::run`].
+    pub async fn run<T, E, F, R>(self, work: F) -> Result<T, E>
+    where
+        F: Fn(Transaction) -> R,
+        R: Future<Output = Result<T, E>>,
+        E: From<Error>,
+    {
+        let begin = self.begin.repeated()?;
+        let mut pause = self.backoff;
+        let mut attempt = 1;
+        loop {
+            // A reference to it is no asynchronous closure, but one that calls it is.
+            #[allow(clippy::redundant_closure, reason = "it is not: see above")]
+            let Attempt { result, retryable } = begin().attempt(|transaction| work(transaction)).await;
+            if result.is_ok() || !retryable || attempt >= self.attempts {
+                return result;
+            }
+            tracing::debug!(attempt, "the transaction is run again");
+            tokio::time::sleep(jittered(pause)).await;
+            pause = pause.saturating_mul(2).min(LONGEST);
+            attempt += 1;
+        }
+    }
+}
+
+/// A pause between half of it and the whole.
+fn jittered(pause: Duration) -> Duration {
+    // The standard library seeds each of these anew.
+    let random = RandomState::new().build_hasher().finish() >> 11;
+    let share = random as f64 / (1_u64 << 53) as f64;
+    pause.mul_f64(1.0 - share / 2.0)
+}
+
+impl fmt::Debug for Retry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retry")
+            .field("attempts", &self.attempts)
+            .field("backoff", &self.backoff)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn x10_pauses_are_jittered_downwards() {
+        let pause = Duration::from_millis(100);
+        let pauses: Vec<_> = (0..100).map(|_| jittered(pause)).collect();
+        assert!(pauses.iter().all(|one| *one <= pause && *one >= pause / 2));
+        assert!(pauses.iter().any(|one| *one != pauses[0]));
+    }
+}
