@@ -11,6 +11,7 @@ mod force_rollback;
 mod hooks;
 mod isolation;
 mod lifecycle;
+mod limits;
 mod messages;
 mod pool;
 mod queries;
@@ -48,6 +49,7 @@ const LISTED: &[File] = &[
     ("closing", closing::cases),
     ("hooks", hooks::cases),
     ("lifecycle", lifecycle::cases),
+    ("limits", limits::cases),
     ("queries", queries::cases),
     ("registry", registry::cases),
     ("retry", retry::cases),
