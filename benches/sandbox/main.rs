@@ -114,10 +114,13 @@ async fn on(backend: &'static str, url: &str) -> Outcome {
         child.wait()
     });
     tokio::select! {
-        ended = listener => match ended??.success() {
-            true => Ok(()),
-            false => Err(format!("{backend} failed").into()),
-        },
+        ended = listener => {
+            if ended??.success() {
+                Ok(())
+            } else {
+                Err(format!("{backend} failed").into())
+            }
+        }
         // The child gets the signal too.
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
     }

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Database, Either, Executor
 use sqlx_core::database::HasStatementCache;
 use sqlx_core::transaction::TransactionManager;
 
-use crate::backend::{Connector, Done, Offer, RawConnection, Request, Sink};
+use crate::backend::{Connector, Done, Offer, RawConnection, Request, Sever, Sink};
 use crate::error::Result;
 use crate::sql::{Dialect, Statement};
 use crate::value::{RawRow, Value};
@@ -441,6 +441,11 @@ where
 
     fn interrupted(&self, between_rows: bool) -> bool {
         DB::survives_interruption(between_rows)
+    }
+
+    fn severer(&self) -> Option<Sever> {
+        // A copy that is forgotten harms nobody: others have copies of their own.
+        self.original.as_ref().map(|_| Box::new(|| {}) as Sever)
     }
 
     fn renew(&mut self) -> BoxFuture<'_, Result<()>> {

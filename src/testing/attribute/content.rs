@@ -97,8 +97,11 @@ impl Migrations {
         let Ok(entries) = std::fs::read_dir(path) else {
             return Ok(());
         };
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let mut names: Vec<String> = names.filter(|name| name.ends_with(".sql")).collect();
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let paths = paths.filter(|path| path.extension().is_some_and(|extension| extension == "sql") && path.is_file());
+        let mut names: Vec<String> = paths
+            .filter_map(|path| path.file_name()?.to_str().map(str::to_owned))
+            .collect();
         names.sort();
         if names == compiled {
             return Ok(());
