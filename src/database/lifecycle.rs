@@ -136,7 +136,11 @@ impl Core {
         let end = async {
             live.sandboxed.end_sandbox().await;
             // A sandbox leaves the connections to the database it came from.
-            if self.parent.is_none() { live.pools.close().await } else { Ok(()) }
+            if self.parent.is_none() {
+                live.pools.close().await
+            } else {
+                Ok(())
+            }
         };
         live.sandboxed.within(end).await?;
         drop(live);

@@ -55,7 +55,11 @@ impl Node {
     /// Sets back what a statement outside of a transaction changed until its end.
     async fn restore_settings(&self, lease: &mut Lease) -> Result<()> {
         let restore = self.restored_settings();
-        if restore.is_empty() { Ok(()) } else { run(lease, restore).await }
+        if restore.is_empty() {
+            Ok(())
+        } else {
+            run(lease, restore).await
+        }
     }
 
     /// The statement has ended: what it did is kept, or it alone is undone.

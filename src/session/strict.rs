@@ -66,7 +66,10 @@ impl Node {
         let mut sql = String::new();
         let (settings, constraints_set) = {
             let mut state = self.state.lock();
-            (std::mem::take(&mut state.settings), std::mem::take(&mut state.constraints_set))
+            (
+                std::mem::take(&mut state.settings),
+                std::mem::take(&mut state.constraints_set),
+            )
         };
         if constraints_set {
             sql.push_str(USUAL_CONSTRAINTS);

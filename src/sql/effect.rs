@@ -122,7 +122,9 @@ fn reads(statement: &[Part<'_>], trusting: bool) -> bool {
 /// Whether a statement of MySQL or MariaDB runs others, which are not read here: a procedure, a prepared text, a block
 /// (MariaDB has them outside of procedures), or what stands behind `SET STATEMENT … FOR`.
 fn holds_others(statement: &[Part<'_>]) -> bool {
-    const BLOCKS: [&str; 9] = ["CALL", "EXECUTE", "BEGIN", "IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR"];
+    const BLOCKS: [&str; 9] = [
+        "CALL", "EXECUTE", "BEGIN", "IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR",
+    ];
     let second = |what: fn(&Part<'_>) -> bool| statement.get(1).is_some_and(what);
     statement.first().is_some_and(|first| {
         first.is_one_of(&BLOCKS)

@@ -23,18 +23,42 @@ async fn refused(t: &Test, parent: &Database, sandbox: &Database, statements: &[
     for (number, sql) in statements.iter().enumerate() {
         let sql = || t.sql(sql);
         let plain = sandbox.execute(sql(), ()).await.err().map(|error| error.to_string());
-        assert!(plain.as_ref().is_some_and(|error| error.contains("not sent")), "{:?}: {plain:?}", sql().0);
+        assert!(
+            plain.as_ref().is_some_and(|error| error.contains("not sent")),
+            "{:?}: {plain:?}",
+            sql().0
+        );
         let fetched = sandbox.fetch_all(sql(), ()).await.err().map(|error| error.to_string());
-        assert!(fetched.as_ref().is_some_and(|error| error.contains("not sent")), "{:?}: {fetched:?}", sql().0);
+        assert!(
+            fetched.as_ref().is_some_and(|error| error.contains("not sent")),
+            "{:?}: {fetched:?}",
+            sql().0
+        );
         let connection = sandbox.connection();
-        connection.execute(sql(), ()).await.expect_err("it is refused on a connection");
+        connection
+            .execute(sql(), ())
+            .await
+            .expect_err("it is refused on a connection");
         drop(connection);
         let transaction = sandbox.transaction().await.expect("it begins");
         transaction.execute(add(t, number), ()).await.expect("a note");
-        let inside = transaction.execute(sql(), ()).await.err().map(|error| error.to_string());
-        assert!(inside.as_ref().is_some_and(|error| error.contains("not sent")), "{:?}: {inside:?}", sql().0);
+        let inside = transaction
+            .execute(sql(), ())
+            .await
+            .err()
+            .map(|error| error.to_string());
+        assert!(
+            inside.as_ref().is_some_and(|error| error.contains("not sent")),
+            "{:?}: {inside:?}",
+            sql().0
+        );
         transaction.commit().await.expect("it commits");
-        assert_eq!(sandbox.fetch_value::<i64>(count(t), ()).await.expect("a count"), 2 + number as i64, "{:?}", sql().0);
+        assert_eq!(
+            sandbox.fetch_value::<i64>(count(t), ()).await.expect("a count"),
+            2 + number as i64,
+            "{:?}",
+            sql().0
+        );
         assert_eq!(kept(t, parent).await, "", "{:?}", sql().0);
     }
     sandbox.disconnect().await.expect("it ends");
@@ -46,25 +70,39 @@ async fn broken<T: std::fmt::Debug>(t: &Test, parent: &Database, sandbox: &Datab
     let error = result.expect_err("the guilty statement fails");
     assert!(error.to_string().contains(why), "{why}: {error}");
     for _ in 0..2 {
-        let later = soon("a later statement", sandbox.execute(add(t, "later"), ())).await.expect_err("it is broken");
+        let later = soon("a later statement", sandbox.execute(add(t, "later"), ()))
+            .await
+            .expect_err("it is broken");
         assert_eq!(later.kind(), ErrorKind::SandboxBroken, "{later:?}");
         assert!(later.to_string().contains(why), "{why}: {later}");
     }
-    let later = soon("a transaction", sandbox.transaction()).await.expect_err("it is broken");
+    let later = soon("a transaction", sandbox.transaction())
+        .await
+        .expect_err("it is broken");
     assert_eq!(later.kind(), ErrorKind::SandboxBroken, "{later:?}");
-    let later = soon("a read", sandbox.fetch_value::<i64>(count(t), ())).await.expect_err("it is broken");
+    let later = soon("a read", sandbox.fetch_value::<i64>(count(t), ()))
+        .await
+        .expect_err("it is broken");
     assert_eq!(later.kind(), ErrorKind::SandboxBroken, "{later:?}");
     // It can be begun anew, and others are not touched.
     soon("its end", sandbox.disconnect()).await.expect("it ends");
     Database::connect(sandbox).await.expect("it begins anew");
     assert!(!seen(t, sandbox).await.contains("later"));
     let next = parent.sandbox().await.expect("another");
-    soon("another", next.execute(add(t, "next"), ())).await.expect("it is usable");
+    soon("another", next.execute(add(t, "next"), ()))
+        .await
+        .expect("it is usable");
 }
 
 /// Two notes that are really there, and what locks them from outside with much to lose.
 async fn rivals(t: &Test, parent: &Database) -> SideConnection {
-    parent.execute(t.sql("insert into {notes} (id, body) values (1001, 'one'), (1002, 'two')"), ()).await.expect("two notes");
+    parent
+        .execute(
+            t.sql("insert into {notes} (id, body) values (1001, 'one'), (1002, 'two')"),
+            (),
+        )
+        .await
+        .expect("two notes");
     let many: Vec<_> = (1100..1200).map(|id| format!("({id}, 'n{id}')")).collect();
     let many = t.sql(&format!("insert into {{notes}} (id, body) values {}", many.join(", ")));
     parent.execute(many, ()).await.expect("many notes");

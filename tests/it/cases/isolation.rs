@@ -21,7 +21,11 @@ fn isolated(t: &Test) -> Config {
 async fn isolated_notes(t: &Test, config: Config) -> Database {
     let database = Database::connect(config).await.expect("the database");
     let create = t.sql("create table {notes} (id {id}, body {key} not null unique)");
-    database.force_rollback(false).run(database.execute(create, ()).into_future()).await.expect("the table");
+    database
+        .force_rollback(false)
+        .run(database.execute(create, ()).into_future())
+        .await
+        .expect("the table");
     database
 }
 
@@ -221,6 +225,35 @@ cases! {
         });
         soon("the thread", tokio::task::spawn_blocking(move || thread.join())).await.expect("no panic").expect("no panic");
         assert_eq!(soon("the sandbox", database.fetch_value::<String>(list(&t), ())).await?, "a");
+        Ok(())
+    }
+
+    /// A transaction begun on one runtime goes on on another, and ends where there is none.
+    async fn i1_a_transaction_outlives_the_runtime_it_began_on(t: Test) -> Result<()> {
+        let database = isolated_notes(&t, isolated(&t)).await;
+        for how in ["commit", "rollback", "drop"] {
+            let (used, sql) = (database.clone(), [add(&t, format!("{how}1")), add(&t, format!("{how}2"))]);
+            let thread = thread::spawn(move || -> Result<()> {
+                let [one, two] = sql;
+                let runtime = || Builder::new_current_thread().enable_all().build().expect("a runtime");
+                let transaction = runtime().block_on(async {
+                    let transaction = used.transaction().await?;
+                    transaction.execute(one, ()).await?;
+                    Ok::<_, Error>(transaction)
+                })?;
+                runtime().block_on(transaction.execute(two, ()).into_future())?;
+                match how {
+                    "commit" => block_on(transaction.commit()),
+                    "rollback" => block_on(transaction.rollback()),
+                    _ => Ok(drop(transaction)),
+                }
+            });
+            soon("the thread", tokio::task::spawn_blocking(move || thread.join()))
+                .await
+                .expect("no panic")
+                .expect("no panic")?;
+            assert_eq!(soon("the sandbox", database.fetch_value::<String>(list(&t), ())).await?, "commit1,commit2");
+        }
         Ok(())
     }
 

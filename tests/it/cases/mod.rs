@@ -23,6 +23,7 @@ mod streams;
 mod strict;
 mod tasks;
 mod test_client;
+mod together;
 mod transactions;
 mod types;
 mod waiting;
@@ -62,6 +63,7 @@ const LISTED: &[File] = &[
     ("escape", escape::cases),
     ("isolation", isolation::cases),
     ("strict", strict::cases),
+    ("together", together::cases),
     ("waiting", waiting::cases),
 ];
 

@@ -33,27 +33,38 @@ async fn links(t: &Test, database: &Database) -> i64 {
 
 async fn setting(database: &Database, name: &str) -> String {
     let sql = format!("select coalesce(current_setting('{name}', true), '')");
-    database.fetch_value(ebbtide::AssertSqlSafe(sql), ()).await.expect("a setting")
+    database
+        .fetch_value(ebbtide::AssertSqlSafe(sql), ())
+        .await
+        .expect("a setting")
 }
 
 /// The isolation level that the server gives the session, asked of the server.
 async fn level(t: &Test, database: &Database, expected: &str) -> String {
     if t.backend().is_postgres() {
-        return database.fetch_value("select current_setting('transaction_isolation')", ()).await.expect("a level");
+        return database
+            .fetch_value("select current_setting('transaction_isolation')", ())
+            .await
+            .expect("a level");
     }
-    let id: i64 = database.fetch_value("select cast(connection_id() as signed)", ()).await.expect("an id");
+    let id: i64 = database
+        .fetch_value("select cast(connection_id() as signed)", ())
+        .await
+        .expect("an id");
     // InnoDB knows of the transaction once it has read a table, and tells of it a moment later.
     database.fetch_value::<i64>(count(t), ()).await.expect("a count");
     let mut observer = t.observer().await;
-    let sql = format!("select lower(trx_isolation_level) from information_schema.innodb_trx where trx_mysql_thread_id = {id}");
+    let sql = format!(
+        "select lower(trx_isolation_level) from information_schema.innodb_trx where trx_mysql_thread_id = {id}"
+    );
     let mut told = String::new();
-    for _ in 0..100 {
+    for _ in 0..30 {
         told = observer.text(&sql).await.unwrap_or_default();
         if told == expected {
             break;
         }
-        // The server tells what it knew a moment ago.
-        sleep(Duration::from_millis(20)).await;
+        // The server looks anew only when nobody has asked for 100 ms.
+        sleep(Duration::from_millis(150)).await;
     }
     told
 }
@@ -357,6 +368,7 @@ cases! {
         let sandbox = database.sandbox().await?;
         sandbox.execute(add(&t, "a"), ()).await?;
         assert_eq!(level(&t, &sandbox, usual).await, usual);
+        sandbox.disconnect().await?;
         // That of the settings is the one it begins with.
         let set = Database::connect(config(&t).isolation_level(IsolationLevel::Serializable)).await?;
         let sandbox = set.sandbox().await?;

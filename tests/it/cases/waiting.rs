@@ -22,9 +22,17 @@ const LIMIT: Duration = Duration::from_millis(500);
 /// The age that a report tells right behind a text, in seconds.
 fn age_behind(report: &str, text: &str) -> f64 {
     let rest = &report[report.find(text).unwrap_or_else(|| panic!("no {text:?} in {report}")) + text.len()..];
-    let number: String = rest.trim_start().chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-    let unit = rest.trim_start().trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-    let number: f64 = number.parse().unwrap_or_else(|_| panic!("no age behind {text:?} in {report}"));
+    let number: String = rest
+        .trim_start()
+        .chars()
+        .take_while(|c| c.is_ascii_digit() || *c == '.')
+        .collect();
+    let unit = rest
+        .trim_start()
+        .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let number: f64 = number
+        .parse()
+        .unwrap_or_else(|_| panic!("no age behind {text:?} in {report}"));
     if unit.starts_with("ms") {
         number / 1e3
     } else if unit.starts_with('s') {
@@ -51,6 +59,11 @@ cases! {
         });
         let (place, task) = told.await.expect("it came so far");
         sleep(Duration::from_millis(150)).await;
+        let here = line_below();
+        let mut late = sandbox.execute(add(&t, "late"), ()).into_future();
+        assert!((&mut late).now_or_never().is_none(), "it is held");
+        // The other begins to wait later, so it is still there when the first gives up.
+        sleep(Duration::from_millis(200)).await;
         let (other, sql) = (sandbox.clone(), add(&t, "other"));
         let (asked, asks) = oneshot::channel();
         let waiter = tokio::spawn(async move {
@@ -61,8 +74,7 @@ cases! {
             statement.await
         });
         let other_place = asks.await.expect("it asked");
-        let here = line_below();
-        let error = soon("the statement", sandbox.execute(add(&t, "late"), ())).await.expect_err("it is held");
+        let error = soon("the statement", late).await.expect_err("it is held");
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
         let report = error.to_string();
         for part in [&here, &place, &format!("task {task}"), "insert into", "500ms", &other_place, "lease_timeout"] {
