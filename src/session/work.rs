@@ -6,16 +6,13 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::ask::run;
 use super::echo::Echo;
+use super::lock::SET_WITNESS;
 use super::node::UnderWay;
 use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, StreamCore, Wire};
 use crate::backend::{Done, Request, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, Flight, Lease};
 use crate::sql::{Bound, Control, Dialect, Template};
-
-/// What is gone when a statement that runs others has ended the transaction.
-const SET_WITNESS: &str = "SAVEPOINT ebbtide_witness";
-const RELEASE_WITNESS: &str = "RELEASE SAVEPOINT ebbtide_witness";
 
 /// A statement ready to run.
 #[derive(Debug)]
@@ -258,6 +255,7 @@ impl Hold {
         Box::pin(async move {
             if witnessed {
                 run(lease, SET_WITNESS).await?;
+                lease.doubt(true);
             }
             if guarded {
                 level.shield(lease).await?;
@@ -354,21 +352,12 @@ impl Hold {
             return None;
         };
         let lease = wire.lease().filter(|lease| level.depth > 0 && !lease.is_lost())?;
-        let open = match node.ground.dialect() {
-            Dialect::Sqlite if error.is_some_and(|error| error.sqlstate().is_some()) => {
-                lease.mark(Flight::Boundary);
-                let open = match lease.raw() {
-                    Ok(raw) => raw.transaction_open().await,
-                    Err(error) => Err(error),
-                };
-                lease.mark(Flight::None);
-                matches!(open, Ok(true))
-            }
-            // A transaction that was ended and begun again is another, which knows nothing of the witness.
-            Dialect::MySql if work.template.effect().opaque => run(lease, RELEASE_WITNESS).await.is_ok(),
-            _ => true,
+        let doubtful = match node.ground.dialect() {
+            Dialect::Sqlite => error.is_some_and(|error| error.sqlstate().is_some()),
+            Dialect::MySql => work.template.effect().opaque,
+            Dialect::Postgres => false,
         };
-        if open {
+        if !doubtful || node.has_transaction(lease).await {
             return None;
         }
         lease.discard();

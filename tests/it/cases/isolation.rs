@@ -228,6 +228,35 @@ cases! {
         Ok(())
     }
 
+    /// A transaction begun on one runtime goes on on another, and ends where there is none.
+    async fn i1_a_transaction_outlives_the_runtime_it_began_on(t: Test) -> Result<()> {
+        let database = isolated_notes(&t, isolated(&t)).await;
+        for how in ["commit", "rollback", "drop"] {
+            let (used, sql) = (database.clone(), [add(&t, format!("{how}1")), add(&t, format!("{how}2"))]);
+            let thread = thread::spawn(move || -> Result<()> {
+                let [one, two] = sql;
+                let runtime = || Builder::new_current_thread().enable_all().build().expect("a runtime");
+                let transaction = runtime().block_on(async {
+                    let transaction = used.transaction().await?;
+                    transaction.execute(one, ()).await?;
+                    Ok::<_, Error>(transaction)
+                })?;
+                runtime().block_on(transaction.execute(two, ()).into_future())?;
+                match how {
+                    "commit" => block_on(transaction.commit()),
+                    "rollback" => block_on(transaction.rollback()),
+                    _ => Ok(drop(transaction)),
+                }
+            });
+            soon("the thread", tokio::task::spawn_blocking(move || thread.join()))
+                .await
+                .expect("no panic")
+                .expect("no panic")?;
+            assert_eq!(soon("the sandbox", database.fetch_value::<String>(list(&t), ())).await?, "commit1,commit2");
+        }
+        Ok(())
+    }
+
     async fn i2_it_can_be_started_again(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t)).await;
         for round in 0..3 {
