@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         parent.end();
         return ExitCode::SUCCESS;
     }
+    let mut passed = true;
     // sqlx reads the URL from the environment, so each backend gets a process of its own.
     for parent in parents.iter().filter(|parent| parent.backend != "sqlite") {
         if parent.url.is_none() {
@@ -70,14 +71,12 @@ fn main() -> ExitCode {
         {
             eprintln!("{line}");
         }
-        if !alone.wait().unwrap().success() {
-            return ExitCode::FAILURE;
-        }
+        passed &= alone.wait().unwrap().success();
     }
     for parent in parents {
         parent.end();
     }
-    ExitCode::SUCCESS
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn measure(parent: &'static Parent, tests: usize, rounds: usize) {
