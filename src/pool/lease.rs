@@ -40,6 +40,7 @@ pub(crate) enum Shield {
     Doubtful,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(crate) struct Lease {
     idle: Option<Idle>,
     holder: usize,
