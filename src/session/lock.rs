@@ -15,7 +15,8 @@ use crate::sql::Dialect;
 
 /// What is gone when a statement that runs others has ended the transaction.
 pub(super) const SET_WITNESS: &str = "SAVEPOINT ebbtide_witness";
-const RELEASE_WITNESS: &str = "RELEASE SAVEPOINT ebbtide_witness";
+/// It is set again, so that it can be asked for once more if the answer is not waited for.
+const ASK_WITNESS: &str = "RELEASE SAVEPOINT ebbtide_witness; SAVEPOINT ebbtide_witness";
 
 impl Node {
     /// Waits for the turn on this level's connection, in the order of asking. An open stream is made to put the rest
@@ -172,7 +173,7 @@ impl Node {
         lease.doubt(true);
         let open = if self.ground.dialect() == Dialect::MySql {
             // A transaction that was ended and begun again is another, which knows nothing of the witness.
-            run(lease, RELEASE_WITNESS).await.is_ok()
+            run(lease, ASK_WITNESS).await.is_ok()
         } else {
             // On a thread of its own what was dropped runs to its end, and the next one can look again.
             let isolated = matches!(self.ground.pool.connector().runtime(), Ok(Some(_)));

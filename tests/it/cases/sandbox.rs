@@ -452,14 +452,10 @@ cases! {
                 let [one, two] = sql;
                 let sandbox = parent.sandbox().await.expect("a sandbox");
                 sandbox.execute(one, ()).await.expect("it writes");
-                if shape == 0 {
-                    panic!("in the sandbox");
-                }
+                assert!(shape != 0, "in the sandbox");
                 let transaction = sandbox.transaction().await.expect("it begins");
                 transaction.execute(two, ()).await.expect("it writes");
-                if shape == 1 {
-                    panic!("in a transaction");
-                }
+                assert!(shape != 1, "in a transaction");
                 let _ = transaction.transaction().run(async |_| -> Result<()> { panic!("in a closure") }).await;
             });
             assert!(task.await.expect_err("it panics").is_panic());

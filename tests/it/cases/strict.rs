@@ -405,8 +405,7 @@ cases! {
                 .transaction()
                 .isolation(IsolationLevel::ReadCommitted)
                 .await
-                .err()
-                .expect("it has another");
+                .expect_err("it has another");
             assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
             assert!(error.to_string().contains("isolation_policy"), "{error}");
             let fine = sandbox.transaction().isolation(IsolationLevel::Serializable).await?;
