@@ -62,8 +62,8 @@ impl Target {
     /// Takes the connection for one statement.
     pub(super) async fn hold(&self, work: &Work, chain: &Chain, what: &'static str) -> Result<Hold> {
         let control = work.template.control();
-        if !work.template.only_reads() {
-            self.ground().before_writing().await?;
+        if !work.template.only_reads() && self.ground().streams_block() {
+            Box::pin(self.ground().before_writing()).await?;
         }
         let Some(node) = self.level(chain, work.asker)? else {
             if work.template.statements() == 1 {
@@ -105,7 +105,10 @@ impl Target {
     pub(crate) async fn run(&self, work: &Work, sink: &mut dyn Sink) -> Result<Done> {
         let chain = Chain::current();
         let mut hold = self.hold(work, &chain, "a statement").await?;
-        hold.before(work).await?;
+        if hold.wants_preparing(work) {
+            // Boxed, because the future of every statement has room for this one.
+            Box::pin(hold.before(work)).await?;
+        }
         let echo = Echo::start(self.ground());
         let lease = hold.lease()?;
         lease.mark(Flight::Statement);
@@ -118,7 +121,9 @@ impl Target {
             Some(sandbox) => Box::pin(sandbox.watch(running, work, self.ground())).await,
             None => running.await,
         };
-        echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
+        if echo.is_wanted() {
+            echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
+        }
         hold.settled(result.as_ref().err(), work);
         let done = if hold.wants_care(result.is_err(), work) {
             Box::pin(hold.after(result, work)).await?
@@ -229,28 +234,34 @@ impl Hold {
         }
     }
 
+    /// Whether there is something to do before the statement.
+    pub(super) fn wants_preparing(&self, work: &Work) -> bool {
+        match self {
+            Self::Pooled(_) => false,
+            Self::Level { guarded, node, .. } => {
+                *guarded || !(work.template.effect().local.is_empty() || node.ground.sandbox.is_none())
+            }
+        }
+    }
+
     /// What has to be done before the statement is sent.
     pub(super) async fn before(&mut self, work: &Work) -> Result<()> {
+        if !self.wants_preparing(work) {
+            return Ok(());
+        }
         let Self::Level {
             guarded, level, node, ..
         } = self
         else {
             return Ok(());
         };
-        if !*guarded && (work.template.effect().local.is_empty() || node.ground.sandbox.is_none()) {
-            return Ok(());
-        }
         let (guarded, level, node) = (*guarded, Arc::clone(level), Arc::clone(node));
         let lease = self.lease()?;
-        // Boxed, because the future of every statement has room for this one.
-        Box::pin(async move {
-            if guarded {
-                level.shield(lease).await
-            } else {
-                node.keep_settings(lease, work).await
-            }
-        })
-        .await
+        if guarded {
+            level.shield(lease).await
+        } else {
+            node.keep_settings(lease, work).await
+        }
     }
 
     /// Whether there is something to do after the statement.
