@@ -117,6 +117,11 @@ impl Lease {
         severed.is_some_and(|severed| severed.swap(true, Ordering::AcqRel))
     }
 
+    /// The runtime of whoever has it.
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// The lease for someone on this runtime: what is left to clean is cleaned there.
     pub(super) fn on(mut self, handle: &Handle) -> Self {
         self.handle.clone_from(handle);

@@ -64,8 +64,8 @@ impl Target {
     /// Takes the connection for one statement.
     pub(super) async fn hold(&self, work: &Work, chain: &Chain, what: &'static str) -> Result<Hold> {
         let control = work.template.control();
-        if !work.template.only_reads() {
-            self.ground().before_writing().await?;
+        if !work.template.only_reads() && self.ground().streams_block() {
+            Box::pin(self.ground().before_writing()).await?;
         }
         let Some(node) = self.level(chain, work.asker)? else {
             if work.template.statements() == 1 {
@@ -107,7 +107,10 @@ impl Target {
     pub(crate) async fn run(&self, work: &Work, sink: &mut dyn Sink) -> Result<Done> {
         let chain = Chain::current();
         let mut hold = self.hold(work, &chain, "a statement").await?;
-        hold.before(work).await?;
+        if hold.wants_preparing(work) {
+            // Boxed, because the future of every statement has room for this one.
+            Box::pin(hold.before(work)).await?;
+        }
         let echo = Echo::start(self.ground());
         let lease = hold.lease()?;
         lease.mark(Flight::Statement);
@@ -120,7 +123,9 @@ impl Target {
             Some(sandbox) => Box::pin(sandbox.watch(running, work, self.ground())).await,
             None => running.await,
         };
-        echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
+        if echo.is_wanted() {
+            echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
+        }
         hold.settled(result.as_ref().err(), work);
         if result.is_ok() && work.template.effect().deferrable {
             // Also outside of the sandboxes that want to know of it.
@@ -235,8 +240,26 @@ impl Hold {
         }
     }
 
+    /// Whether there is something to do before the statement.
+    pub(super) fn wants_preparing(&self, work: &Work) -> bool {
+        match self {
+            Self::Pooled(_) => false,
+            Self::Level {
+                guarded, level, node, ..
+            } => {
+                let effect = work.template.effect();
+                let witnessed = effect.opaque && level.depth > 0;
+                let local = !effect.local.is_empty() && node.ground.sandbox.is_some();
+                *guarded || witnessed || local
+            }
+        }
+    }
+
     /// What has to be done before the statement is sent.
     pub(super) async fn before(&mut self, work: &Work) -> Result<()> {
+        if !self.wants_preparing(work) {
+            return Ok(());
+        }
         let Self::Level {
             guarded, level, node, ..
         } = self
@@ -246,27 +269,20 @@ impl Hold {
         let effect = work.template.effect();
         let witnessed = effect.opaque && level.depth > 0;
         let local = !effect.local.is_empty() && node.ground.sandbox.is_some();
-        if !*guarded && !local && !witnessed {
-            return Ok(());
-        }
         let (guarded, level, node) = (*guarded, Arc::clone(level), Arc::clone(node));
         let lease = self.lease()?;
-        // Boxed, because the future of every statement has room for this one.
-        Box::pin(async move {
-            if witnessed {
-                run(lease, SET_WITNESS).await?;
-                lease.doubt(true);
-            }
-            if guarded {
-                level.shield(lease).await?;
-            }
-            // Alone, and outside of a transaction, it is simply undone.
-            if local && !(guarded && effect.local_only) {
-                node.keep_settings(lease, work).await?;
-            }
-            Ok(())
-        })
-        .await
+        if witnessed {
+            run(lease, SET_WITNESS).await?;
+            lease.doubt(true);
+        }
+        if guarded {
+            level.shield(lease).await?;
+        }
+        // Alone, and outside of a transaction, it is simply undone.
+        if local && !(guarded && effect.local_only) {
+            node.keep_settings(lease, work).await?;
+        }
+        Ok(())
     }
 
     /// Whether there is something to do after the statement.
