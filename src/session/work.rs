@@ -9,6 +9,7 @@ use super::echo::Echo;
 use super::lock::SET_WITNESS;
 use super::node::UnderWay;
 use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, StreamCore, Wire};
+use crate::backend::support::sqlx::is_stale_plan;
 use crate::backend::{Done, Request, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, Flight, Lease};
@@ -81,6 +82,9 @@ impl Target {
         let under_way = node.enter(chain.innermost(), work.asker, what);
         let mut wire = node.lock(chain, work.asker).await?;
         node.runs(&work.bound.statement);
+        if node.kind == Kind::View {
+            node.wired().runs(&work.bound.statement);
+        }
         if work.template.effect().soils
             && node.ground.sandbox.is_some()
             && let Some(lease) = wire.lease()
@@ -131,11 +135,17 @@ impl Target {
             // Also outside of the sandboxes that want to know of it.
             self.ground().deferred.set(true);
         }
-        let done = if hold.wants_care(result.is_err(), work) {
-            Box::pin(hold.after(result, work)).await?
+        let result = if hold.wants_care(result.is_err(), work) {
+            Box::pin(hold.after(result, work)).await
         } else {
-            result?
+            result
         };
+        if result.as_ref().is_err_and(is_stale_plan) && matches!(hold, Hold::Level { guarded: true, .. }) {
+            // Outside of a transaction it would have been prepared anew by itself; here that was undone first.
+            drop(hold);
+            return Box::pin(self.run(work, sink)).await;
+        }
+        let done = result?;
         Ok(if work.template.counts_rows() {
             done
         } else {
@@ -321,7 +331,7 @@ impl Hold {
         }
         let level = Arc::clone(level);
         let unshielded = level
-            .unshield(self.lease()?, work.template.effect(), result.is_err())
+            .unshield(self.lease()?, work.template.effect(), result.as_ref().err())
             .await;
         result.and_then(|done| unshielded.map(|()| done))
     }
@@ -347,6 +357,10 @@ impl Hold {
         }
         let Ok(lease) = self.lease() else { return };
         let lost = lease.is_lost();
+        if error.ends_transaction() {
+            // Whoever gets it next must not write outside of the transaction it believes in.
+            lease.discard();
+        }
         if let Self::Level { node, guarded, .. } = self {
             if lost || error.ends_transaction() {
                 node.end_by_server(error.message());
@@ -370,8 +384,21 @@ impl Hold {
         let lease = wire.lease().filter(|lease| level.depth > 0 && !lease.is_lost())?;
         let doubtful = match node.ground.dialect() {
             Dialect::Sqlite => error.is_some_and(|error| error.sqlstate().is_some()),
-            Dialect::MySql => work.template.effect().opaque,
-            Dialect::Postgres => false,
+            Dialect::MySql if work.template.effect().opaque => true,
+            // With innodb_rollback_on_timeout it ends the transaction, else the statement only.
+            Dialect::MySql if error.is_some_and(|error| error.kind() == ErrorKind::LockTimeout) => {
+                let open = match lease.raw() {
+                    Ok(raw) => raw.transaction_open().await,
+                    Err(error) => Err(error),
+                };
+                if matches!(open, Ok(true)) {
+                    return None;
+                }
+                lease.discard();
+                node.end_by_server(error.map_or("a lock timed out", Error::message));
+                return node.usable().err();
+            }
+            Dialect::MySql | Dialect::Postgres => false,
         };
         if !doubtful || node.has_transaction(lease).await {
             return None;
