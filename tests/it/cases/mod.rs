@@ -15,6 +15,7 @@ mod registry;
 mod retry;
 mod review;
 mod runtimes;
+mod schema;
 #[cfg(feature = "sea-query")]
 mod sea;
 mod streams;
@@ -46,6 +47,7 @@ const LISTED: &[File] = &[
     ("registry", registry::cases),
     ("retry", retry::cases),
     ("review", review::cases),
+    ("schema", schema::cases),
     #[cfg(feature = "sea-query")]
     ("sea", sea::cases),
     ("types", types::cases),
