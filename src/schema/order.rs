@@ -113,9 +113,10 @@ mod tests {
                 let place = |one: usize| sorted.order.iter().position(|other| *other == one).unwrap();
                 for (one, needs) in needs.iter().enumerate() {
                     prop_assert!(needs.before.iter().all(|other| *other == one || place(*other) < place(one)));
-                    prop_assert!(needs.later.iter().all(|other| {
+                    let kept = |other: &usize| {
                         *other == one || place(*other) < place(one) || sorted.late.contains(&(one, *other))
-                    }));
+                    };
+                    prop_assert!(needs.later.iter().all(kept));
                 }
             }
         }
