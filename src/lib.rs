@@ -33,6 +33,9 @@ pub use config::{
 pub use connection::Connection;
 pub use connections::{Atomic, ConnectionToken, Connections, InTransaction, Route};
 pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, NewConnection, OpenSandbox};
+#[cfg(feature = "macros")]
+#[doc = include_str!("testing/attribute.md")]
+pub use ebbtide_macros::test;
 pub use error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
 pub use force_rollback::ForceRollback;
 pub use pool::PoolStatus;

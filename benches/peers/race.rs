@@ -58,6 +58,13 @@ impl Times {
         let ratios: Vec<f64> = self.rounds.iter().zip(&other.rounds).map(|(a, b)| a / b).collect();
         quantile(&ratios, 0.5)
     }
+
+    /// How many microseconds longer this took than the other: again the median over the rounds.
+    #[allow(dead_code, reason = "for the benchmark of sandboxes")]
+    pub(crate) fn beyond(&self, other: &Self) -> f64 {
+        let differences: Vec<f64> = self.rounds.iter().zip(&other.rounds).map(|(a, b)| a - b).collect();
+        quantile(&differences, 0.5)
+    }
 }
 
 fn quantile(values: &[f64], at: f64) -> f64 {

@@ -78,6 +78,16 @@ impl Report {
         );
     }
 
+    /// A target of the kind "takes at most so many milliseconds".
+    #[allow(dead_code, reason = "for the benchmark of sandboxes")]
+    pub(crate) fn milliseconds(&mut self, what: &str, limit: f64, figure: f64) {
+        self.target(
+            &format!("{what}: at most {limit:.2} ms"),
+            format!("{figure:.3} ms"),
+            figure <= limit,
+        );
+    }
+
     fn target(&mut self, what: &str, figure: String, passed: bool) {
         let what = format!("{}, {what}", self.backend);
         self.targets.push(Target { what, figure, passed });

@@ -88,11 +88,16 @@ impl Database {
     /// Empty unless the sandbox was opened with [`record`](crate::OpenSandbox::record).
     pub fn recorded(&self) -> Vec<Recorded> {
         match self.target() {
-            Ok(Target::Database(ground)) => ground
-                .sandbox
-                .as_ref()
-                .map_or_else(Vec::new, |sandbox| sandbox.journal.entries()),
+            Ok(Target::Database(ground)) => ground.recorded(),
             _ => Vec::new(),
+        }
+    }
+
+    /// Keeps the last `count` statements of a connected database that is no sandbox, for [`recorded`](Self::recorded).
+    #[cfg(feature = "macros")]
+    pub(crate) fn record(&self, count: usize) {
+        if let Ok(Target::Database(ground)) = self.target() {
+            ground.record(count);
         }
     }
 

@@ -138,11 +138,16 @@ impl Core {
                 "the database was disconnected although it had been connected several times"
             );
         }
-        live.sandboxed.end_sandbox().await;
-        // A sandbox leaves the connections to the database it came from.
-        if self.parent.is_none() {
-            live.pools.close().await?;
-        }
+        let end = async {
+            live.sandboxed.end_sandbox().await;
+            // A sandbox leaves the connections to the database it came from.
+            if self.parent.is_none() {
+                live.pools.close().await
+            } else {
+                Ok(())
+            }
+        };
+        live.sandboxed.within(end).await?;
         drop(live);
         self.hooks.run_on_disconnect().await?;
         Ok(true)

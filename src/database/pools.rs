@@ -68,13 +68,13 @@ impl Pools {
 
     fn ground(&self, pool: &Arc<Pool>, sandbox: Option<Plan>) -> Arc<Ground> {
         let (pool, settings) = (Arc::clone(pool), Arc::clone(&self.settings));
-        Ground::new(pool, settings, Arc::clone(&self.templates), sandbox)
+        let (templates, deferred) = (Arc::clone(&self.templates), Arc::clone(&self.deferred));
+        Ground::new(pool, settings, templates, deferred, sandbox)
     }
 
     /// What every sandbox here has in common.
     pub(super) fn plan(&self) -> Plan {
         Plan {
-            deferred: Arc::clone(&self.deferred),
             side: Some(Arc::clone(&self.main)),
             ..Plan::default()
         }

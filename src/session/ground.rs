@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::sandbox::{Plan, Root, Sandbox};
+use super::journal::{Journal, Recorded};
+use super::sandbox::{Deferred, Plan, Root, Sandbox};
 use super::{Anchor, Bindings, Chain, Kind, Node, StreamCore, Wire};
 use crate::config::Settings;
 use crate::error::Result;
@@ -24,6 +25,10 @@ pub(crate) struct Ground {
     streams: Option<Mutex<Vec<Weak<StreamCore>>>>,
     /// Whether everything runs inside an outer transaction that is never committed.
     pub(crate) sandbox: Option<Sandbox>,
+    /// The last statements, where a test outside of any sandbox wants them.
+    record: OnceLock<Journal>,
+    /// What is known of the constraints, for the sandboxes beside this ground.
+    pub(super) deferred: Arc<Deferred>,
 }
 
 impl Ground {
@@ -31,6 +36,7 @@ impl Ground {
         pool: Arc<Pool>,
         settings: Arc<Settings>,
         templates: Arc<TemplateCache>,
+        deferred: Arc<Deferred>,
         sandbox: Option<Plan>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -43,7 +49,28 @@ impl Ground {
             templates,
             bindings: Bindings::default(),
             sandbox: sandbox.map(Sandbox::new),
+            record: OnceLock::new(),
+            deferred,
         })
+    }
+
+    /// Keeps the last `count` statements from now on, and forgets earlier ones; as a sandbox can from its beginning.
+    #[cfg(feature = "macros")]
+    pub(crate) fn record(&self, count: usize) {
+        self.record.get_or_init(|| Journal::new(count)).clear();
+    }
+
+    /// Where statements are kept, if they are.
+    pub(super) fn journal(&self) -> Option<&Journal> {
+        let of_sandbox = self.sandbox.as_ref().map(|sandbox| &sandbox.journal);
+        of_sandbox
+            .or_else(|| self.record.get())
+            .filter(|journal| journal.is_kept())
+    }
+
+    /// The statements that were kept, the oldest first.
+    pub(crate) fn recorded(&self) -> Vec<Recorded> {
+        self.journal().map_or_else(Vec::new, Journal::entries)
     }
 
     /// The runtime of the connections, for a caller without one: in full isolation there need be none.
@@ -112,6 +139,11 @@ impl Ground {
             streams.retain(|stream| stream.strong_count() > 0);
             streams.push(Weak::clone(stream));
         }
+    }
+
+    /// Whether open streams keep others from writing.
+    pub(super) fn streams_block(&self) -> bool {
+        self.streams.is_some()
     }
 
     /// Has the open streams put their rows aside before something is written.

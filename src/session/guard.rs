@@ -46,6 +46,8 @@ impl Anchor {
         let Some(ended) = self.node.ended() else { return result };
         self.unbind();
         let callbacks = self.node.take_callbacks(below.as_ref());
+        // A callback may want the connection that this level has given back.
+        drop(below);
         if !callbacks.is_empty() {
             let how = if matches!(ended, Ended::Committed(_)) {
                 Finish::Commit

@@ -66,6 +66,11 @@ impl Journal {
         }
     }
 
+    #[cfg(feature = "macros")]
+    pub(super) fn clear(&self) {
+        self.entries.lock().clear();
+    }
+
     pub(super) fn note(&self, remark: &str) {
         self.add(remark, Duration::ZERO, None);
     }

@@ -90,6 +90,7 @@ pub(super) struct Operation {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(super) struct State {
     pub(super) parent: Option<Arc<Node>>,
     pub(super) ended: Option<Ended>,
@@ -109,6 +110,8 @@ pub(super) struct State {
     pub(super) callbacks: Vec<(Finish, Callback)>,
     /// The server gave the transaction up, and running it again may help.
     pub(super) retryable: bool,
+    /// SET CONSTRAINTS was used, which ends with the transaction.
+    pub(super) constraints_set: bool,
     /// The settings that end with the transaction, as they were before.
     pub(super) settings: Vec<(String, Option<String>)>,
     /// Of the sandbox: what closes its connection where nobody gives it back.

@@ -48,7 +48,6 @@ pub(crate) struct Plan {
     pub(crate) private: bool,
     /// Where the server can be looked at from the side.
     pub(crate) side: Option<Arc<Pool>>,
-    pub(crate) deferred: Arc<Deferred>,
     /// How many of the last statements are kept.
     pub(crate) record: usize,
     pub(crate) policy: Option<IsolationPolicy>,
@@ -146,9 +145,13 @@ impl Node {
             lease.raw()?.renew().await?;
             lease.mark(Flight::None);
         }
-        if sandbox.plan.deferred.get().is_none() {
+        // SQLite is asked each time: it costs no round trip, and someone else may have made one meanwhile.
+        if dialect == Dialect::Sqlite || self.ground.deferred.get().is_none() {
             let found = find_deferred(lease, &self.ground.templates, dialect).await?;
-            sandbox.plan.deferred.set(found);
+            // What one sandbox made itself, another does not see.
+            if found || self.ground.deferred.get().is_none() {
+                self.ground.deferred.set(found);
+            }
         }
         lease.mark(Flight::Boundary);
         lease

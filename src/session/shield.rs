@@ -17,8 +17,7 @@ pub(super) const CHECK: &str =
 impl Node {
     /// Whether constraints may be checked only at the commit.
     fn defers(&self) -> bool {
-        self.sandbox()
-            .is_some_and(|sandbox| sandbox.plan.deferred.get() == Some(true))
+        self.ground.sandbox.is_some() && self.ground.deferred.get() == Some(true)
     }
 
     /// Whether a statement that fails outside of a transaction would undo more than itself.
@@ -50,7 +49,17 @@ impl Node {
             Ok(()) => {}
         }
         lease.set_shield(Shield::Set);
-        Ok(())
+        self.restore_settings(lease).await
+    }
+
+    /// Sets back what a statement outside of a transaction changed until its end.
+    async fn restore_settings(&self, lease: &mut Lease) -> Result<()> {
+        let restore = self.restored_settings();
+        if restore.is_empty() {
+            Ok(())
+        } else {
+            run(lease, restore).await
+        }
     }
 
     /// The statement has ended: what it did is kept, or it alone is undone.
@@ -59,11 +68,13 @@ impl Node {
             return Ok(());
         }
         // Outside of a transaction SET LOCAL has no effect.
-        if failed || !effect.local.is_empty() {
+        if failed || (effect.local_only && !effect.local.is_empty()) {
+            let _ = self.restored_settings();
             run(lease, BACK).await?;
             lease.set_shield(Shield::Set);
             return Ok(());
         }
+        self.restore_settings(lease).await?;
         if effect.deferrable {
             self.note_deferred();
         }
@@ -91,9 +102,7 @@ impl Node {
     }
 
     pub(super) fn note_deferred(&self) {
-        if let Some(sandbox) = self.sandbox() {
-            sandbox.plan.deferred.set(true);
-        }
+        self.ground.deferred.set(true);
     }
 
     /// Checks what the commit of a statement outside of a transaction would check.

@@ -8,13 +8,20 @@ use sqlx::SqlStr;
 
 use super::ask::ask;
 use super::shield::CHECK;
-use super::{Node, Work};
+use super::{Kind, Node, Work};
 use crate::backend::support::sqlx::own_sql;
 use crate::config::{IsolationLevel, IsolationPolicy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Lease;
 use crate::sql::{Dialect, Local};
 use crate::value::{IntoParams, Value};
+
+/// Undoes SET CONSTRAINTS: each is checked when its definition says so.
+const USUAL_CONSTRAINTS: &str = "DO $ebbtide$ DECLARE names text; BEGIN \
+    SET CONSTRAINTS ALL IMMEDIATE; \
+    SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO names \
+    FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred; \
+    IF names IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || names || ' DEFERRED'; END IF; END $ebbtide$; ";
 
 impl Node {
     /// A transaction in the sandbox asks for an isolation level that the sandbox does not have.
@@ -46,22 +53,39 @@ impl Node {
         }
         match self.ground.dialect() {
             Dialect::Postgres => {
-                let mut sql = CHECK.to_owned();
-                for (name, before) in std::mem::take(&mut self.state.lock().settings) {
-                    let (name, before) = (quoted(&name), quoted(&before.unwrap_or_default()));
-                    let _ = write!(sql, "SELECT pg_catalog.set_config({name}, {before}, true); ");
-                }
-                Ok(Some(own_sql(sql)))
+                let restore = self.restored_settings();
+                Ok(Some(own_sql(format!("{CHECK}{restore}"))))
             }
             Dialect::Sqlite => self.check_keys(lease).await.map(|()| None),
             Dialect::MySql => Ok(None),
         }
     }
 
-    /// Notes what the settings are that a statement changes until the transaction ends.
+    /// What sets the settings back that were changed until the transaction ends.
+    pub(super) fn restored_settings(&self) -> String {
+        let mut sql = String::new();
+        let (settings, constraints_set) = {
+            let mut state = self.state.lock();
+            (
+                std::mem::take(&mut state.settings),
+                std::mem::take(&mut state.constraints_set),
+            )
+        };
+        if constraints_set {
+            sql.push_str(USUAL_CONSTRAINTS);
+        }
+        for (name, before) in settings {
+            let (name, before) = (quoted(&name), quoted(&before.unwrap_or_default()));
+            let _ = write!(sql, "SELECT pg_catalog.set_config({name}, {before}, true); ");
+        }
+        sql
+    }
+
+    /// Notes what the settings are that a statement changes until the transaction ends; outside of a transaction, until
+    /// the statement ends.
     pub(super) async fn keep_settings(self: &Arc<Self>, lease: &mut Lease, work: &Work) -> Result<()> {
         let mut outermost = Arc::clone(self);
-        while !outermost.is_virtual() {
+        while !outermost.is_virtual() && outermost.kind != Kind::Sandbox {
             let Some(below) = outermost.below() else { return Ok(()) };
             outermost = below;
         }
@@ -72,6 +96,10 @@ impl Node {
                     Some(Value::Text(name)) => name.clone(),
                     _ => continue,
                 },
+                Local::Constraints => {
+                    outermost.state.lock().constraints_set = true;
+                    continue;
+                }
             };
             if outermost.state.lock().settings.iter().any(|(known, _)| *known == name) {
                 continue;

@@ -34,6 +34,7 @@ fn ground(connector: &FakeConnector, sandbox: bool) -> Arc<Ground> {
         Pool::new(Arc::new(connector.clone()), limits, None),
         Arc::new(settings),
         templates,
+        Arc::default(),
         sandbox.then(Plan::default),
     )
 }

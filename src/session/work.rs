@@ -4,7 +4,9 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::OwnedMutexGuard;
 
+use super::ask::run;
 use super::echo::Echo;
+use super::lock::SET_WITNESS;
 use super::node::UnderWay;
 use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, StreamCore, Wire};
 use crate::backend::{Done, Request, Sink};
@@ -69,8 +71,8 @@ impl Target {
     /// Takes the connection for one statement.
     pub(super) async fn hold(&self, work: &Work, chain: &Chain, what: &'static str) -> Result<Hold> {
         let control = work.template.control();
-        if !work.template.only_reads() {
-            self.ground().before_writing().await?;
+        if !work.template.only_reads() && self.ground().streams_block() {
+            Box::pin(self.ground().before_writing()).await?;
         }
         let Some(node) = self.level(chain, work.asker)? else {
             if work.template.statements() == 1 {
@@ -112,7 +114,10 @@ impl Target {
     pub(crate) async fn run(&self, work: &Work, sink: &mut dyn Sink) -> Result<Done> {
         let chain = Chain::current();
         let mut hold = self.hold(work, &chain, "a statement").await?;
-        hold.before(work).await?;
+        if hold.wants_preparing(work) {
+            // Boxed, because the future of every statement has room for this one.
+            Box::pin(hold.before(work)).await?;
+        }
         let echo = Echo::start(self.ground());
         let lease = hold.lease()?;
         lease.mark(Flight::Statement);
@@ -125,8 +130,14 @@ impl Target {
             Some(sandbox) => Box::pin(sandbox.watch(running, work, self.ground())).await,
             None => running.await,
         };
-        echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
+        if echo.is_wanted() {
+            echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
+        }
         hold.settled(result.as_ref().err(), work);
+        if result.is_ok() && work.template.effect().deferrable {
+            // Also outside of the sandboxes that want to know of it.
+            self.ground().deferred.set(true);
+        }
         let done = if hold.wants_care(result.is_err(), work) {
             Box::pin(hold.after(result, work)).await?
         } else {
@@ -236,28 +247,49 @@ impl Hold {
         }
     }
 
+    /// Whether there is something to do before the statement.
+    pub(super) fn wants_preparing(&self, work: &Work) -> bool {
+        match self {
+            Self::Pooled(_) => false,
+            Self::Level {
+                guarded, level, node, ..
+            } => {
+                let effect = work.template.effect();
+                let witnessed = effect.opaque && level.depth > 0;
+                let local = !effect.local.is_empty() && node.ground.sandbox.is_some();
+                *guarded || witnessed || local
+            }
+        }
+    }
+
     /// What has to be done before the statement is sent.
     pub(super) async fn before(&mut self, work: &Work) -> Result<()> {
+        if !self.wants_preparing(work) {
+            return Ok(());
+        }
         let Self::Level {
             guarded, level, node, ..
         } = self
         else {
             return Ok(());
         };
-        if !*guarded && (work.template.effect().local.is_empty() || node.ground.sandbox.is_none()) {
-            return Ok(());
-        }
+        let effect = work.template.effect();
+        let witnessed = effect.opaque && level.depth > 0;
+        let local = !effect.local.is_empty() && node.ground.sandbox.is_some();
         let (guarded, level, node) = (*guarded, Arc::clone(level), Arc::clone(node));
         let lease = self.lease()?;
-        // Boxed, because the future of every statement has room for this one.
-        Box::pin(async move {
-            if guarded {
-                level.shield(lease).await
-            } else {
-                node.keep_settings(lease, work).await
-            }
-        })
-        .await
+        if witnessed {
+            run(lease, SET_WITNESS).await?;
+            lease.doubt(true);
+        }
+        if guarded {
+            level.shield(lease).await?;
+        }
+        // Alone, and outside of a transaction, it is simply undone.
+        if local && !(guarded && effect.local_only) {
+            node.keep_settings(lease, work).await?;
+        }
+        Ok(())
     }
 
     /// Whether there is something to do after the statement.
@@ -348,16 +380,7 @@ impl Hold {
             Dialect::MySql => work.template.effect().opaque,
             Dialect::Postgres => false,
         };
-        if !doubtful {
-            return None;
-        }
-        lease.mark(Flight::Boundary);
-        let open = match lease.raw() {
-            Ok(raw) => raw.transaction_open().await,
-            Err(error) => Err(error),
-        };
-        if matches!(open, Ok(true)) {
-            lease.mark(Flight::None);
+        if !doubtful || node.has_transaction(lease).await {
             return None;
         }
         lease.discard();
@@ -377,7 +400,7 @@ impl Node {
         if self.kind == Kind::Base {
             return Ok(());
         }
-        if self.ground.sandbox.is_some() && !template.effect().reads {
+        if self.ground.sandbox.is_some() && !template.effect().asks {
             self.admit_writing()?;
         }
         let sandboxed = matches!(self.kind, Kind::View | Kind::Sandbox);

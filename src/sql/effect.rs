@@ -11,12 +11,16 @@ use super::lexer::Kind;
 pub(crate) struct Effect {
     /// It reads and certainly does nothing else.
     pub(crate) reads: bool,
+    /// It writes nothing itself; what the functions it calls may do is left aside.
+    pub(crate) asks: bool,
     /// It changes the session in a way that no rollback undoes.
     pub(crate) soils: bool,
     /// It speaks of constraints that can be deferred.
     pub(crate) deferrable: bool,
     /// It runs what is kept on the server and may end the transaction there.
     pub(crate) opaque: bool,
+    /// It sets settings until the transaction ends, and does nothing else (PostgreSQL).
+    pub(crate) local_only: bool,
     /// The settings that it changes until the transaction ends (PostgreSQL).
     pub(crate) local: Vec<Local>,
 }
@@ -27,6 +31,8 @@ pub(crate) enum Local {
     Named(Box<str>),
     /// It is the value of this placeholder.
     Slot(usize),
+    /// Not a setting, but which constraints are checked at once.
+    Constraints,
 }
 
 impl Effect {
@@ -38,6 +44,8 @@ impl Effect {
     ) -> Self {
         let mut effect = Self {
             reads: true,
+            asks: true,
+            local_only: true,
             ..Self::default()
         };
         let mut holes = 0;
@@ -49,15 +57,17 @@ impl Effect {
     }
 
     fn add(&mut self, dialect: Dialect, statement: &[Part<'_>], holes: usize, slot: &impl Fn(usize) -> usize) {
-        self.reads &= reads(statement);
+        self.reads &= reads(statement, false);
+        self.asks &= reads(statement, true);
         self.soils |= soils(dialect, statement);
         self.deferrable |= statement
             .iter()
             .any(|part| part.is_one_of(&["DEFERRABLE", "DEFERRED", "DEFER_FOREIGN_KEYS"]));
-        let first = |words: &[&str]| statement.first().is_some_and(|part| part.is_one_of(words));
-        self.opaque |= dialect == Dialect::MySql && first(&["CALL", "EXECUTE", "BEGIN"]);
+        self.opaque |= dialect == Dialect::MySql && holds_others(statement);
         if dialect == Dialect::Postgres {
-            self.local.extend(set_local(statement));
+            let local = set_local(statement);
+            self.local_only &= local.is_some();
+            self.local.extend(local);
             self.local.extend(set_config(statement, holes, slot));
         }
     }
@@ -86,8 +96,8 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// Whether a statement certainly changes nothing: it names no verb that writes, and calls no function that is not
-/// known to be harmless.
-fn reads(statement: &[Part<'_>]) -> bool {
+/// known to be harmless, unless functions are trusted.
+fn reads(statement: &[Part<'_>], trusting: bool) -> bool {
     let verb = Verb::of(statement);
     if !matches!(
         verb,
@@ -99,13 +109,28 @@ fn reads(statement: &[Part<'_>]) -> bool {
         let before = index.checked_sub(1).map(|index| &statement[index]);
         let called = statement.get(index + 1).is_some_and(|next| next.is_symbol(b'('));
         match part.kind {
-            Kind::Quoted => !called,
-            Kind::Word if called => HARMLESS.binary_search(&&*part.text.to_ascii_uppercase()).is_ok(),
+            Kind::Quoted => trusting || !called,
+            Kind::Word if called && !trusting => HARMLESS.binary_search(&&*part.text.to_ascii_uppercase()).is_ok(),
             // `FOR UPDATE` and `FOR NO KEY UPDATE` lock rows, which does not outlive what would undo it.
             Kind::Word if part.is("UPDATE") => before.is_some_and(|before| before.is_one_of(&["FOR", "KEY"])),
             Kind::Word => !part.is_one_of(&["INSERT", "DELETE", "MERGE", "INTO", "ANALYZE", "ANALYSE"]),
             _ => true,
         }
+    })
+}
+
+/// Whether a statement of MySQL or MariaDB runs others, which are not read here: a procedure, a prepared text, a block
+/// (MariaDB has them outside of procedures), or what stands behind `SET STATEMENT … FOR`.
+fn holds_others(statement: &[Part<'_>]) -> bool {
+    const BLOCKS: [&str; 9] = [
+        "CALL", "EXECUTE", "BEGIN", "IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR",
+    ];
+    let second = |what: fn(&Part<'_>) -> bool| statement.get(1).is_some_and(what);
+    statement.first().is_some_and(|first| {
+        first.is_one_of(&BLOCKS)
+            || (first.is("SET") && second(|part| part.is("STATEMENT")))
+            // The label of a loop.
+            || (first.kind == Kind::Word && second(|part| part.is_symbol(b':')))
     })
 }
 
@@ -124,7 +149,8 @@ fn soils(dialect: Dialect, statement: &[Part<'_>]) -> bool {
                     word.contains("advisory_lock") && !word.contains("xact") || word.starts_with("dblink")
                 }
             };
-            first.is_one_of(&["DEALLOCATE", "LOAD"])
+            // What a block does is not read here.
+            first.is_one_of(&["DEALLOCATE", "LOAD", "DO", "CALL"])
                 || (first.is("PREPARE") && !second(&["TRANSACTION"]))
                 || any(session_lock)
         }
@@ -169,6 +195,9 @@ fn set_local(statement: &[Part<'_>]) -> Option<Local> {
     let [first, second, rest @ ..] = statement else {
         return None;
     };
+    if first.is("SET") && second.is("CONSTRAINTS") {
+        return Some(Local::Constraints);
+    }
     if !(first.is("SET") && second.is("LOCAL")) {
         return None;
     }
@@ -203,10 +232,31 @@ fn set_config<'p>(
             return None;
         }
         let argument = statement.get(index + 2)?;
+        if for_the_session(&statement[index + 2..]) {
+            return None;
+        }
         if argument.hole {
             return Some(Local::Slot(slot(holes)));
         }
         let name = argument.text.strip_prefix('\'')?.strip_suffix('\'')?;
         (argument.kind == Kind::Literal).then(|| Local::Named(name.into()))
     })
+}
+
+/// Whether the arguments of `set_config` say that it holds beyond the transaction.
+fn for_the_session(arguments: &[Part<'_>]) -> bool {
+    let (mut depth, mut commas) = (0, 0);
+    for (index, part) in arguments.iter().enumerate() {
+        depth += part.nesting();
+        if depth < 0 {
+            return false;
+        }
+        if part.is_symbol(b',') && depth == 0 {
+            commas += 1;
+            if commas == 2 {
+                return arguments.get(index + 1).is_some_and(|part| part.is("FALSE"));
+            }
+        }
+    }
+    false
 }

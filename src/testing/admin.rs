@@ -148,7 +148,7 @@ pub(super) async fn with_connection<T>(config: Config, work: impl AsyncFnOnce(&D
 }
 
 /// The same error, after what could not be done.
-fn about(what: &str, error: Error) -> Error {
+pub(super) fn about(what: &str, error: Error) -> Error {
     let mut told = Error::new(error.kind(), format!("{what}: {}", error.message()));
     if let Some(code) = error.sqlstate() {
         told = told.with_code(code.to_owned());

@@ -11,6 +11,9 @@
 //! a wrong password is [`Authentication`](crate::ErrorKind::Authentication); never `false`.
 
 mod admin;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod attribute;
 mod builder;
 mod client;
 mod create;

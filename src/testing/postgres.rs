@@ -159,7 +159,7 @@ enum Door {
 }
 
 /// Connects to a database that is not `other_than`.
-async fn connect(admin: &Admin, other_than: Option<&str>) -> Result<Database> {
+pub(super) async fn connect(admin: &Admin, other_than: Option<&str>) -> Result<Database> {
     match door(admin, other_than).await? {
         Door::Open(server) => Ok(server),
         Door::Shut(refused) => Err(refused),

@@ -2,12 +2,16 @@
 //! is forgotten.
 
 mod budget;
+mod callbacks;
 mod cancellation;
 mod closing;
+mod escape;
 mod failure;
 mod force_rollback;
 mod hooks;
+mod isolation;
 mod lifecycle;
+mod limits;
 mod messages;
 mod pool;
 mod queries;
@@ -15,14 +19,18 @@ mod registry;
 mod retry;
 mod review;
 mod runtimes;
+mod sandbox;
 mod schema;
 #[cfg(feature = "sea-query")]
 mod sea;
 mod streams;
+mod strict;
 mod tasks;
 mod test_client;
+mod together;
 mod transactions;
 mod types;
+mod waiting;
 
 use std::fs;
 use std::path::Path;
@@ -43,6 +51,7 @@ const LISTED: &[File] = &[
     ("closing", closing::cases),
     ("hooks", hooks::cases),
     ("lifecycle", lifecycle::cases),
+    ("limits", limits::cases),
     ("queries", queries::cases),
     ("registry", registry::cases),
     ("retry", retry::cases),
@@ -57,6 +66,13 @@ const LISTED: &[File] = &[
     ("transactions", transactions::cases),
     ("cancellation", cancellation::cases),
     ("force_rollback", force_rollback::cases),
+    ("sandbox", sandbox::cases),
+    ("callbacks", callbacks::cases),
+    ("escape", escape::cases),
+    ("isolation", isolation::cases),
+    ("strict", strict::cases),
+    ("together", together::cases),
+    ("waiting", waiting::cases),
 ];
 
 /// Every case of every file.

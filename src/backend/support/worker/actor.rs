@@ -153,7 +153,14 @@ pub(super) async fn live(connector: Arc<dyn Connector>, ears: Ears, shared: Arc<
     if opened.send(Ok(())).is_err() {
         return;
     }
-    while let Some(command) = commands.recv().await {
+    loop {
+        // Someone who forgot the connection still has the line; the hang-up alone tells then.
+        let command = tokio::select! {
+            biased;
+            _ = &mut hung_up => return,
+            command = commands.recv() => command,
+        };
+        let Some(command) = command else { return };
         let job = match command {
             Command::Work(job) => job,
             Command::Close(reply) => {

@@ -1,0 +1,157 @@
+//! What differs between the databases: how ten tables are made and emptied, and what is wanted.
+
+use std::fmt::Write;
+use std::future::Future;
+
+use ebbtide::{Config, SslMode};
+use sqlx::migrate::Migrator;
+use sqlx::mysql::MySqlSslMode;
+use sqlx::postgres::PgSslMode;
+use sqlx::{Connection, Database};
+
+use crate::{Outcome, own};
+
+pub(crate) const TABLES: usize = 10;
+
+/// The three statements of a test. Without parameters, so that they read the same everywhere.
+pub(crate) const STATEMENTS: [&str; 3] = [
+    "INSERT INTO bench_0 (label, amount) VALUES ('an entry', 7)",
+    "INSERT INTO bench_1 (label, amount) VALUES ('another', 8)",
+    "SELECT label FROM bench_2 WHERE id = 1",
+];
+
+/// The same on the tables that are emptied after each test: emptied tables are slow to be opened again, which is not to
+/// fall on the other contenders.
+pub(crate) const STATEMENTS_BEFORE_EMPTYING: [&str; 3] = [
+    "INSERT INTO emptied_0 (label, amount) VALUES ('an entry', 7)",
+    "INSERT INTO emptied_1 (label, amount) VALUES ('another', 8)",
+    "SELECT label FROM emptied_2 WHERE id = 1",
+];
+
+pub(crate) type Options<P> = <<P as Database>::Connection as Connection>::Options;
+
+/// A database of sqlx, with its machinery for tests.
+pub(crate) trait Peer: Database {
+    const SHOWN: &'static str;
+    /// The columns of each table.
+    const COLUMNS: &'static str;
+    /// How many milliseconds a sandbox may take beyond its statements.
+    const OVERHEAD: f64;
+    /// How much faster than a database for each test it has to be.
+    const BESIDE_OWN: Option<f64>;
+    /// How much faster than emptying ten tables.
+    const BESIDE_EMPTYING: Option<f64>;
+
+    /// How the library connects; nobody encrypts.
+    fn config(url: &str) -> Outcome<Config>;
+    /// The same for sqlx.
+    fn options(url: &str) -> Outcome<Options<Self>>;
+    /// Empties all tables.
+    fn empty() -> String;
+    /// The statements of a test.
+    fn three(connection: &mut Self::Connection) -> impl Future<Output = sqlx::Result<()>>;
+    /// One test, in a database that sqlx makes for it.
+    fn own(migrator: &'static Migrator) -> Outcome;
+}
+
+/// What sqlx does alike for all of them, but cannot say in general without a page of bounds.
+macro_rules! operations {
+    () => {
+        async fn three(connection: &mut Self::Connection) -> sqlx::Result<()> {
+            own::three::<Self>(connection).await
+        }
+
+        fn own(migrator: &'static Migrator) -> Outcome {
+            own::test::<Self>(migrator)
+        }
+    };
+}
+
+/// The text that makes ten tables.
+pub(crate) fn create<P: Peer>(name: &str) -> String {
+    each(|sql, table| writeln!(sql, "CREATE TABLE {name}_{table} {};", P::COLUMNS))
+}
+
+fn each(mut statement: impl FnMut(&mut String, usize) -> std::fmt::Result) -> String {
+    let mut sql = String::new();
+    for table in 0..TABLES {
+        // Writing to a string does not fail.
+        let _ = statement(&mut sql, table);
+    }
+    sql
+}
+
+impl Peer for sqlx::Postgres {
+    const SHOWN: &'static str = "PostgreSQL";
+    const COLUMNS: &'static str =
+        "(id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, label TEXT NOT NULL, amount BIGINT NOT NULL)";
+    const OVERHEAD: f64 = 0.3;
+    const BESIDE_OWN: Option<f64> = Some(200.0);
+    const BESIDE_EMPTYING: Option<f64> = Some(20.0);
+
+    fn config(url: &str) -> Outcome<Config> {
+        Ok(Config::from_url(url)?.ssl_mode(SslMode::Disable))
+    }
+
+    fn options(url: &str) -> Outcome<Options<Self>> {
+        let options: Options<Self> = url.parse()?;
+        Ok(options.ssl_mode(PgSslMode::Disable))
+    }
+
+    fn empty() -> String {
+        let tables: Vec<String> = (0..TABLES).map(|table| format!("emptied_{table}")).collect();
+        format!("TRUNCATE {} RESTART IDENTITY", tables.join(", "))
+    }
+
+    operations!();
+}
+
+impl Peer for sqlx::MySql {
+    const SHOWN: &'static str = "MariaDB or MySQL";
+    const COLUMNS: &'static str =
+        "(id BIGINT AUTO_INCREMENT PRIMARY KEY, label VARCHAR(100) NOT NULL, amount BIGINT NOT NULL)";
+    const OVERHEAD: f64 = 0.3;
+    const BESIDE_OWN: Option<f64> = None;
+    const BESIDE_EMPTYING: Option<f64> = Some(20.0);
+
+    fn config(url: &str) -> Outcome<Config> {
+        Ok(Config::from_url(url)?.ssl_mode(SslMode::Disable))
+    }
+
+    fn options(url: &str) -> Outcome<Options<Self>> {
+        let options: Options<Self> = url.parse()?;
+        Ok(options.ssl_mode(MySqlSslMode::Disabled))
+    }
+
+    fn empty() -> String {
+        each(|sql, table| writeln!(sql, "TRUNCATE TABLE emptied_{table};"))
+    }
+
+    operations!();
+}
+
+impl Peer for sqlx::Sqlite {
+    const SHOWN: &'static str = "SQLite file";
+    const COLUMNS: &'static str = "(id INTEGER PRIMARY KEY, label TEXT NOT NULL, amount INTEGER NOT NULL)";
+    const OVERHEAD: f64 = 0.15;
+    const BESIDE_OWN: Option<f64> = None;
+    // It has no TRUNCATE, and DELETE is quick.
+    const BESIDE_EMPTYING: Option<f64> = None;
+
+    fn config(url: &str) -> Outcome<Config> {
+        Ok(Config::from_url(url)?)
+    }
+
+    fn options(url: &str) -> Outcome<Options<Self>> {
+        let options: Options<Self> = url.parse()?;
+        Ok(options
+            .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
+            .synchronous(sqlx::sqlite::SqliteSynchronous::Normal))
+    }
+
+    fn empty() -> String {
+        each(|sql, table| writeln!(sql, "DELETE FROM emptied_{table};"))
+    }
+
+    operations!();
+}

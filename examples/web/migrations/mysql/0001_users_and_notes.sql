@@ -1,0 +1,16 @@
+CREATE TABLE IF NOT EXISTS users (
+    id BIGINT AUTO_INCREMENT PRIMARY KEY,
+    name VARCHAR(100) NOT NULL,
+    email VARCHAR(200) NOT NULL,
+    CONSTRAINT users_email_unique UNIQUE (email)
+);
+
+CREATE TABLE IF NOT EXISTS notes (
+    id BIGINT AUTO_INCREMENT PRIMARY KEY,
+    user_id BIGINT NOT NULL,
+    title VARCHAR(200) NOT NULL,
+    text TEXT NOT NULL,
+    done BOOLEAN NOT NULL,
+    changed TIMESTAMP(6) NOT NULL,
+    CONSTRAINT notes_user_exists FOREIGN KEY (user_id) REFERENCES users (id)
+);

@@ -1,0 +1,6 @@
+CREATE TABLE IF NOT EXISTS tags (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    note_id BIGINT NOT NULL REFERENCES notes (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    CONSTRAINT tags_once_for_each_note UNIQUE (note_id, name)
+);

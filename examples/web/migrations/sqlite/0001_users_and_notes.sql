@@ -1,0 +1,16 @@
+CREATE TABLE IF NOT EXISTS users (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    email TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE IF NOT EXISTS notes (
+    id INTEGER PRIMARY KEY,
+    user_id INTEGER NOT NULL REFERENCES users (id),
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    done BOOLEAN NOT NULL,
+    changed TIMESTAMP NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS notes_of_user ON notes (user_id);

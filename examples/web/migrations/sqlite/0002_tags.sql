@@ -1,0 +1,6 @@
+CREATE TABLE IF NOT EXISTS tags (
+    id INTEGER PRIMARY KEY,
+    note_id INTEGER NOT NULL REFERENCES notes (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    UNIQUE (note_id, name)
+);

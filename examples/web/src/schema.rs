@@ -1,0 +1,25 @@
+//! The tables: plain SQL, a folder for each database.
+
+use ebbtide::{Database, Dialect, Result};
+
+macro_rules! migrations {
+    ($folder:literal) => {
+        [
+            include_str!(concat!("../migrations/", $folder, "/0001_users_and_notes.sql")),
+            include_str!(concat!("../migrations/", $folder, "/0002_tags.sql")),
+        ]
+    };
+}
+
+/// Makes the tables that are missing; may run at every start.
+pub async fn migrate(database: &Database) -> Result<()> {
+    let migrations = match database.config().url().dialect() {
+        Dialect::Postgres => migrations!("postgres"),
+        Dialect::MySql => migrations!("mysql"),
+        _ => migrations!("sqlite"),
+    };
+    for sql in migrations {
+        database.execute(sql, ()).await?;
+    }
+    Ok(())
+}

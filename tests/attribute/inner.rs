@@ -1,0 +1,177 @@
+//! Tests as users write them: the same body under each strategy.
+
+use std::env;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ebbtide::{Config, Database, params};
+
+/// Where `outer` says which database.
+pub(crate) const URL: &str = "ATTRIBUTE_TEST_URL";
+
+fn config() -> Config {
+    let url = env::var(URL).expect("these tests are started by those of `outer`");
+    Config::from_url(url).unwrap()
+}
+
+async fn notes(database: &Database) -> i64 {
+    database.fetch_value("SELECT count(*) FROM note", ()).await.unwrap()
+}
+
+/// A name of this test alone: sandboxes that write one unique key at once wait for each other, which MySQL calls a deadlock.
+fn new_name() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!(
+        "Barbara {}.{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
+}
+
+/// The body: it finds the fixtures and nothing else, and leaves what would be in the way of the others.
+async fn body(database: Database) {
+    assert_eq!(notes(&database).await, 2);
+    let names: Vec<String> = database
+        .fetch_all("SELECT name FROM author ORDER BY id", ())
+        .value()
+        .await
+        .unwrap();
+    assert_eq!(names, ["Ada", "Grace"]);
+    let name = new_name();
+    database
+        .transaction()
+        .run(async |transaction| {
+            let sql = "INSERT INTO author (name) VALUES (:name)";
+            transaction.execute(sql, params! { name: &name }).await?;
+            let sql = "INSERT INTO note (author_id, text) SELECT id, 'new' FROM author WHERE name = :name";
+            transaction.execute(sql, params! { name: &name }).await
+        })
+        .await
+        .unwrap();
+    assert_eq!(notes(&database).await, 3);
+}
+
+/// The same; and keys count from the beginning, which a rollback cannot see to.
+async fn body_with_keys(database: Database) {
+    body(database.clone()).await;
+    let newest: i64 = database.fetch_value("SELECT max(id) FROM note", ()).await.unwrap();
+    assert_eq!(newest, 3);
+}
+
+macro_rules! suite {
+    ($backend:ident, $folder:literal) => {
+        pub(crate) mod $backend {
+            use super::*;
+
+            suite!(@ $folder "rollback" body rolled_back_1 rolled_back_2 rolled_back_3 rolled_back_4);
+            suite!(@ $folder "clone" body_with_keys cloned_1 cloned_2);
+            suite!(@ $folder "truncate" body_with_keys emptied_1 emptied_2 emptied_3);
+
+            #[ebbtide::test(config = config(), migrations = $folder)]
+            #[ignore = "started by `outer`"]
+            async fn without_fixtures(database: Database) -> ebbtide::Result<()> {
+                assert_eq!(notes(&database).await, 0);
+                Ok(())
+            }
+
+            #[ebbtide::test(config = config(), migrations = $folder, fixtures("authors", "notes"), flavor = "multi_thread")]
+            #[ignore = "started by `outer`"]
+            async fn tasks_share_the_sandbox(database: Database) {
+                let others = (0..4).map(|_| {
+                    let database = database.clone();
+                    tokio::spawn(async move {
+                        let sql = "INSERT INTO author (name) VALUES (:name)";
+                        database.execute(sql, params! { name: new_name() }).await
+                    })
+                });
+                for other in others.collect::<Vec<_>>() {
+                    other.await.unwrap().unwrap();
+                }
+                let count: i64 = database.fetch_value("SELECT count(*) FROM author", ()).await.unwrap();
+                assert_eq!(count, 6);
+            }
+
+            /// Fails if `outer` says so.
+            #[ebbtide::test(config = config(), migrations = $folder, fixtures("authors", "notes"))]
+            #[ignore = "started by `outer`"]
+            async fn fails_by_a_panic(database: Database) {
+                let sql = "INSERT INTO author (name) VALUES ('kept')";
+                database.execute(sql, ()).await.unwrap();
+                database.execute("INSERT INTO author (name) VALUES ('Ada')", ()).await.unwrap_err();
+                panic!("on purpose");
+            }
+
+            #[ebbtide::test(config = config(), migrations = $folder, strategy = "clone")]
+            #[ignore = "started by `outer`"]
+            async fn fails_by_an_error(database: Database) -> Result<(), Box<dyn std::error::Error>> {
+                database.execute("INSERT INTO author (name) VALUES (NULL)", ()).await?;
+                Ok(())
+            }
+        }
+    };
+    (@ $folder:literal $strategy:literal $body:ident $($name:ident)*) => {$(
+        #[ebbtide::test(config = config(), migrations = $folder, fixtures("authors", "notes"), strategy = $strategy)]
+        #[ignore = "started by `outer`"]
+        async fn $name(database: Database) {
+            $body(database).await;
+        }
+    )*};
+}
+
+macro_rules! in_memory {
+    ($($strategy:literal $body:ident: $($name:ident)*;)*) => {$($(
+        #[ebbtide::test(
+            url = "sqlite::memory:",
+            migrations = "tests/migrations/sqlite",
+            fixtures("authors", "fixtures/notes.sql"),
+            strategy = $strategy
+        )]
+        async fn $name(database: Database) {
+            $body(database).await;
+        }
+    )*)*};
+}
+
+in_memory! {
+    "rollback" body: in_memory_1 in_memory_2 in_memory_3;
+    "clone" body_with_keys: in_memory_cloned_1 in_memory_cloned_2;
+    "truncate" body_with_keys: in_memory_emptied_1 in_memory_emptied_2;
+}
+
+suite!(sqlite, "tests/migrations/sqlite");
+suite!(postgres, "tests/migrations/postgres");
+suite!(mysql, "tests/migrations/mysql");
+
+/// Which database is up to the environment.
+#[ebbtide::test]
+#[ignore = "started by `outer`"]
+async fn of_the_environment(database: Database) {
+    assert_eq!(database.fetch_value::<i64>("SELECT 1", ()).await.unwrap(), 1);
+}
+
+#[ebbtide::test(strategy = "truncate")]
+#[ignore = "started by `outer`"]
+async fn empties_the_database_of_the_environment(_database: Database) {}
+
+/// A migrator of sqlx instead of a folder.
+static MIGRATOR: std::sync::LazyLock<sqlx::migrate::Migrator> = std::sync::LazyLock::new(|| {
+    use sqlx::migrate::{Migration, MigrationType, Migrator};
+    let sql = sqlx::SqlSafeStr::into_sql_str("CREATE TABLE note (id INTEGER PRIMARY KEY)");
+    Migrator::with_migrations(vec![Migration::new(
+        7,
+        "note".into(),
+        MigrationType::Simple,
+        sql,
+        false,
+    )])
+});
+
+#[ebbtide::test(url = "sqlite::memory:", migrator = *MIGRATOR)]
+async fn a_migrator_of_sqlx(database: Database) {
+    assert_eq!(notes(&database).await, 0);
+    let versions: Vec<i64> = database
+        .fetch_all("SELECT version FROM _sqlx_migrations", ())
+        .value()
+        .await
+        .unwrap();
+    assert_eq!(versions, [7]);
+}

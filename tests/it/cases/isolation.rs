@@ -1,0 +1,424 @@
+//! Full isolation: the connection of force rollback lives on a thread of its own, and anyone may use it.
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ebbtide::{Config, Database, Error, ErrorKind, Result, Transaction, params};
+use futures::executor::block_on;
+use futures::{StreamExt as _, TryStreamExt as _};
+use tokio::runtime::Builder;
+
+use super::sandbox::{seen, slow};
+use super::tasks::{add, config, count, kept, kind, list, soon};
+use crate::support::{SilentServer, Test, cases};
+
+fn isolated(t: &Test) -> Config {
+    config(t).force_rollback(true).full_isolation(true)
+}
+
+/// An isolated database in which the table `notes` is; the table itself is really there.
+async fn isolated_notes(t: &Test, config: Config) -> Database {
+    let database = Database::connect(config).await.expect("the database");
+    let create = t.sql("create table {notes} (id {id}, body {key} not null unique)");
+    database
+        .force_rollback(false)
+        .run(database.execute(create, ()).into_future())
+        .await
+        .expect("the table");
+    database
+}
+
+/// Runs something on a plain thread, where there is no runtime.
+fn off_runtime<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    // Scoped, so that the work may borrow; the runtime of the test has other threads, if it needs them.
+    thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                assert!(tokio::runtime::Handle::try_current().is_err());
+                work()
+            })
+            .join()
+            .expect("no panic")
+    })
+}
+
+/// A statement that does not end for a long time.
+fn endless(t: &Test) -> &'static str {
+    match t.backend().family() {
+        "postgres" => "select count(*) from (select pg_sleep(3)) as s",
+        "mysql" => "select sleep(3)",
+        _ => "with recursive n(i) as (select 1 union all select i + 1 from n where i < 4000000) select count(*) from n",
+    }
+}
+
+cases! {
+    async fn i1_a_plain_thread_without_a_runtime_may_use_it(t: Test) -> Result<()> {
+        let database = isolated_notes(&t, isolated(&t)).await;
+        let (used, t) = (&database, &t);
+        let work = || -> Result<()> {
+            block_on(async {
+                used.execute(add(t, "a"), ()).await?;
+                used.execute(t.sql("insert into {notes} (body) values (:body)"), params! { body: "b" })
+                    .timeout(Duration::from_secs(10))
+                    .await?;
+                let transaction = used.transaction().await?;
+                transaction.execute(add(t, "c"), ()).await?;
+                let inner = used.transaction().timeout(Duration::from_secs(10)).await?;
+                inner.execute(add(t, "undone"), ()).await?;
+                inner.rollback().await?;
+                transaction.commit().await?;
+                drop(used.transaction().await?);
+                let work = async |transaction: Transaction| transaction.execute(add(t, "d"), ()).await;
+                used.transaction().run(work).await?;
+                let rows = ["e", "f"].map(|body| params! { body });
+                used.execute_many(t.sql("insert into {notes} (body) values (:body)"), rows).await?;
+                let all = || t.sql("select body from {notes} order by body");
+                assert_eq!(used.iterate(all(), ()).try_collect::<Vec<_>>().await?.len(), 6);
+                let mut rows = used.iterate(all(), ());
+                rows.try_next().await?.expect("a row");
+                assert_eq!(used.fetch_value::<i64>(count(t), ()).await?, 6);
+                assert_eq!(rows.count().await, 5);
+                let mut rows = used.iterate(all(), ());
+                rows.try_next().await?.expect("a row");
+                drop(rows);
+                let error = used.execute(slow(t), ()).timeout(Duration::from_millis(10)).await.expect_err("it takes longer");
+                assert_eq!(error.kind(), ErrorKind::Timeout);
+                used.execute(add(t, "a"), ()).await.expect_err("it is there already");
+                assert_eq!(used.fetch_value::<String>(list(t), ()).await?, "a,b,c,d,e,f");
+                Ok(())
+            })
+        };
+        off_runtime(work)?;
+        assert_eq!(seen(t, &database).await, "a,b,c,d,e,f", "it is one connection for all");
+        soon("disconnect", database.disconnect()).await?;
+        Ok(())
+    }
+
+    /// From the first line to the last, with no runtime at all.
+    async fn i1_a_whole_life_without_a_runtime(t: Test) -> Result<()> {
+        let there = isolated_notes(&t, isolated(&t)).await;
+        if t.can_observe() {
+            there.disconnect().await?;
+        }
+        let t = &t;
+        let work = || -> Result<()> {
+            for how in ["disconnect", "drop", "drop with a guard", "disconnect with a guard"] {
+                let config = isolated(t).lazy(true);
+                let database = block_on(Database::connect(config))?;
+                if t.can_observe() {
+                    block_on(database.execute(add(t, "a"), ()).into_future())?;
+                } else {
+                    // Each is a database of its own there.
+                    block_on(database.execute("create table scratch (n int)", ()).into_future())?;
+                }
+                let guard = how.contains("guard").then(|| block_on(database.transaction().into_future())).transpose()?;
+                if how.starts_with("disconnect") {
+                    assert!(block_on(database.disconnect())?);
+                    if let Some(guard) = &guard {
+                        block_on(guard.execute("select 1", ()).into_future()).expect_err("it is disconnected");
+                    }
+                } else {
+                    drop(database);
+                }
+                drop(guard);
+            }
+            Ok(())
+        };
+        off_runtime(work)?;
+        if t.can_observe() {
+            let looking = Database::connect(config(t)).await?;
+            assert_eq!(kept(t, &looking).await, "");
+        }
+        Ok(())
+    }
+
+    async fn i1_sandboxes_may_be_used_without_a_runtime(t: Test) -> Result<()> {
+        let database = super::tasks::notes(&t).await;
+        let (parent, t) = (&database, &t);
+        let work = || -> Result<()> {
+            for round in 0..3 {
+                let sandbox = block_on(parent.sandbox().into_future())?;
+                block_on(sandbox.execute(add(t, round), ()).into_future())?;
+                let transaction = block_on(sandbox.transaction().into_future())?;
+                block_on(transaction.execute(add(t, "t"), ()).into_future())?;
+                match round {
+                    0 => block_on(transaction.commit())?,
+                    1 => drop(transaction),
+                    _ => {
+                        drop(sandbox);
+                        drop(transaction);
+                        continue;
+                    }
+                }
+                let there: String = block_on(sandbox.fetch_value(list(t), ()).into_future())?;
+                assert_eq!(there, if round == 0 { "0,t" } else { "1" });
+                if round == 0 { assert!(block_on(sandbox.disconnect())?) } else { drop(sandbox) }
+            }
+            Ok(())
+        };
+        off_runtime(work)?;
+        assert_eq!(kept(t, &database).await, "");
+        Ok(())
+    }
+
+    /// Whoever waits too long is told so, with or without a runtime.
+    async fn i1_waiting_has_its_limit_without_a_runtime(t: Test) -> Result<()> {
+        let database = isolated_notes(&t, isolated(&t).lease_timeout(Duration::from_millis(200))).await;
+        let held = database.transaction().await?;
+        held.execute(add(&t, "held"), ()).await?;
+        let (used, t) = (&database, &t);
+        let waited = off_runtime(|| block_on(used.execute(add(t, "waiting"), ()).into_future()));
+        let error = waited.expect_err("it is held");
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert!(error.message().contains("isolation.rs:"), "{error}");
+        held.commit().await?;
+        assert_eq!(seen(t, &database).await, "held");
+        Ok(())
+    }
+
+    async fn i1_several_runtimes_and_threads_use_one_connection_at_once(t: Test) -> Result<()> {
+        let database = isolated_notes(&t, isolated(&t).lease_timeout(Duration::from_secs(30))).await;
+        let (used, t) = (&database, &t);
+        let one = move |name: String| async move {
+            let work = async |transaction: Transaction| {
+                transaction.execute(add(t, format!("{name}a")), ()).await?;
+                used.execute(add(t, format!("{name}b")), ()).await?;
+                Ok::<_, Error>(())
+            };
+            used.transaction().run(work).await?;
+            used.execute(add(t, format!("{name}c")), ()).await.map(drop)
+        };
+        thread::scope(|scope| {
+            let mut threads = Vec::new();
+            for thread in 0..6 {
+                threads.push(scope.spawn(move || -> Result<()> {
+                    for number in 0..5 {
+                        let name = format!("{thread}{number}");
+                        if thread % 2 == 0 {
+                            block_on(one(name))?;
+                        } else {
+                            let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+                            runtime.block_on(one(name))?;
+                        }
+                    }
+                    Ok(())
+                }));
+            }
+            threads.into_iter().try_for_each(|thread| thread.join().expect("no panic"))
+        })?;
+        assert_eq!(database.fetch_value::<i64>(count(t), ()).await?, 6 * 5 * 3);
+        soon("disconnect", database.disconnect()).await?;
+        Ok(())
+    }
+
+    async fn i1_the_connection_survives_the_runtime_that_used_it_first(t: Test) -> Result<()> {
+        let database = isolated_notes(&t, isolated(&t)).await;
+        let (used, sql, slow) = (database.clone(), add(&t, "a"), slow(&t));
+        let thread = thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                used.execute(sql, ()).await.expect("it writes");
+                // It ends in the middle of a statement.
+                let _ = tokio::time::timeout(Duration::from_millis(20), used.execute(slow, ()).into_future()).await;
+            });
+        });
+        soon("the thread", tokio::task::spawn_blocking(move || thread.join())).await.expect("no panic").expect("no panic");
+        assert_eq!(soon("the sandbox", database.fetch_value::<String>(list(&t), ())).await?, "a");
+        Ok(())
+    }
+
+    /// A transaction begun on one runtime goes on on another, and ends where there is none.
+    async fn i1_a_transaction_outlives_the_runtime_it_began_on(t: Test) -> Result<()> {
+        let database = isolated_notes(&t, isolated(&t)).await;
+        for how in ["commit", "rollback", "drop"] {
+            let (used, sql) = (database.clone(), [add(&t, format!("{how}1")), add(&t, format!("{how}2"))]);
+            let thread = thread::spawn(move || -> Result<()> {
+                let [one, two] = sql;
+                let runtime = || Builder::new_current_thread().enable_all().build().expect("a runtime");
+                let transaction = runtime().block_on(async {
+                    let transaction = used.transaction().await?;
+                    transaction.execute(one, ()).await?;
+                    Ok::<_, Error>(transaction)
+                })?;
+                runtime().block_on(transaction.execute(two, ()).into_future())?;
+                match how {
+                    "commit" => block_on(transaction.commit()),
+                    "rollback" => block_on(transaction.rollback()),
+                    _ => Ok(drop(transaction)),
+                }
+            });
+            soon("the thread", tokio::task::spawn_blocking(move || thread.join()))
+                .await
+                .expect("no panic")
+                .expect("no panic")?;
+            assert_eq!(soon("the sandbox", database.fetch_value::<String>(list(&t), ())).await?, "commit1,commit2");
+        }
+        Ok(())
+    }
+
+    async fn i2_it_can_be_started_again(t: Test) -> Result<()> {
+        let database = isolated_notes(&t, isolated(&t)).await;
+        for round in 0..3 {
+            if t.can_observe() {
+                database.execute(add(&t, "a"), ()).await?;
+                assert_eq!(seen(&t, &database).await, "a", "round {round}");
+            } else {
+                database.execute("create table scratch (n int)", ()).await?;
+            }
+            assert!(soon("disconnect", database.disconnect()).await?);
+            assert_eq!(kind(&database.execute("select 1", ()).await), Some(ErrorKind::NotConnected));
+            Database::connect(&database).await?;
+        }
+        if t.can_observe() {
+            assert_eq!(kept(&t, &database).await, "");
+        }
+        Ok(())
+    }
+
+    /// The error of connecting comes through, with its cause.
+    #[only(postgres, mysql)]
+    async fn i2_a_start_failure_carries_its_cause(t: Test) -> Result<()> {
+        let nowhere = isolated(&t).port(1).lazy(true);
+        let database = Database::connect(nowhere).await?;
+        for _ in 0..2 {
+            let error = soon("the first use", database.execute("select 1", ())).await.expect_err("nobody is there");
+            assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
+            assert!(std::error::Error::source(&error).is_some(), "{error:?}");
+        }
+        let t = &t;
+        let used = &database;
+        let error = off_runtime(|| block_on(used.execute("select 1", ()).into_future())).expect_err("nobody is there");
+        assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
+        soon("disconnect", database.disconnect()).await?;
+        // A server that accepts and says nothing.
+        let silent = SilentServer::start().expect("a silent server");
+        let config = Config::from_url(silent.url(t.backend().family()).as_str())?
+            .force_rollback(true)
+            .full_isolation(true)
+            .lazy(true)
+            .connect_timeout(Duration::from_millis(200));
+        let database = Database::connect(config).await?;
+        let used = &database;
+        let error = off_runtime(|| block_on(used.execute("select 1", ()).into_future())).expect_err("it is silent");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        Ok(())
+    }
+
+    #[only(postgres, mysql)]
+    async fn i2_a_connection_that_dies_is_an_error_and_no_hang(t: Test) -> Result<()> {
+        let proxy = crate::support::Proxy::start(&t.url());
+        let config = Config::from_url(proxy.url().as_str())?.force_rollback(true).full_isolation(true);
+        let database = isolated_notes(&t, config).await;
+        database.execute(add(&t, "a"), ()).await?;
+        proxy.cut();
+        let first = soon("the first", database.fetch_value::<i64>(count(&t), ())).await.expect_err("it is cut");
+        let later = soon("a later one", database.fetch_value::<i64>(count(&t), ())).await.expect_err("it is broken");
+        assert_eq!(later.kind(), ErrorKind::SandboxBroken, "{first:?}, {later:?}");
+        soon("disconnect", database.disconnect()).await?;
+        Database::connect(&database).await?;
+        assert_eq!(seen(&t, &database).await, "");
+        Ok(())
+    }
+
+    /// A lock of the standard library, and a runtime with one thread that is blocked.
+    #[current_thread]
+    async fn i3_blocking_locks_of_the_caller_do_not_stop_it(t: Test) -> Result<()> {
+        let database = isolated_notes(&t, isolated(&t)).await;
+        let lock = Arc::new(Mutex::new(0_i64));
+        let (other, shared, sql) = (database.clone(), Arc::clone(&lock), add(&t, "b"));
+        let held = lock.lock().expect("no panic");
+        // Another task wants the same lock, when it gets its turn; so does another thread.
+        let task = tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move {
+                let mut count = shared.lock().expect("no panic");
+                *count += 1;
+            }
+        });
+        let thread = thread::spawn(move || {
+            block_on(async {
+                let done = other.execute(sql, ()).await;
+                *shared.lock().expect("no panic") += 1;
+                done
+            })
+        });
+        // This blocks the only thread of the runtime, with the lock in hand.
+        block_on(async {
+            database.execute(add(&t, "a"), ()).await?;
+            let transaction = database.transaction().await?;
+            transaction.execute(add(&t, "c"), ()).await?;
+            transaction.commit().await
+        })?;
+        let rows: Vec<_> = block_on(database.iterate(t.sql("select body from {notes}"), ()).try_collect())?;
+        assert!(rows.len() >= 2);
+        drop(held);
+        thread.join().expect("no panic")?;
+        task.await.expect("no panic");
+        assert_eq!(*lock.lock().expect("no panic"), 2);
+        assert_eq!(seen(&t, &database).await, "a,b,c");
+        Ok(())
+    }
+
+    async fn i4_the_limit_of_one_wait_turns_lock_ups_into_errors(t: Test) -> Result<()> {
+        let database = isolated_notes(&t, isolated(&t).result_timeout(Duration::from_millis(300))).await;
+        database.execute(add(&t, "a"), ()).await?;
+        let since = Instant::now();
+        let error = soon("the statement", database.fetch_all(endless(&t), ())).await.expect_err("it takes too long");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        assert!(error.message().contains("result_timeout"), "{error}");
+        assert!(since.elapsed() < Duration::from_secs(5), "after {:?}", since.elapsed());
+        let error = soon("a later one", database.fetch_value::<i64>(count(&t), ())).await.expect_err("it is broken");
+        assert_eq!(error.kind(), ErrorKind::SandboxBroken, "{error:?}");
+        assert!(error.message().contains("result_timeout"), "it says why: {error}");
+        soon("disconnect", database.disconnect()).await?;
+        Database::connect(&database).await?;
+        // What was given up goes on where it is for a while, and keeps its locks; the limit holds for waiting, too.
+        for _ in 0..60 {
+            let sql = if t.can_observe() { count(&t) } else { ebbtide::AssertSqlSafe("select 0".to_owned()) };
+            match soon("a new one", database.fetch_value::<i64>(sql, ())).await {
+                Ok(count) => {
+                    assert_eq!(count, 0);
+                    return Ok(());
+                }
+                Err(error) => assert!(t.backend().is_sqlite(), "{error:?}"),
+            }
+            soon("disconnect", database.disconnect()).await?;
+            Database::connect(&database).await?;
+        }
+        panic!("it never comes back")
+    }
+
+    /// The same where the caller has no runtime, and so no clock.
+    async fn i4_the_limit_holds_without_a_runtime(t: Test) -> Result<()> {
+        let database = isolated_notes(&t, isolated(&t).result_timeout(Duration::from_millis(300))).await;
+        let (used, t) = (&database, &t);
+        let since = Instant::now();
+        let error = off_runtime(|| block_on(used.fetch_all(endless(t), ()).into_future())).expect_err("it takes too long");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        assert!(since.elapsed() < Duration::from_secs(5), "after {:?}", since.elapsed());
+        Ok(())
+    }
+
+    #[only(postgres, mysql)]
+    async fn i4_a_server_that_falls_silent_is_an_error(t: Test) -> Result<()> {
+        let proxy = crate::support::Proxy::start(&t.url());
+        let config = Config::from_url(proxy.url().as_str())?
+            .force_rollback(true)
+            .full_isolation(true)
+            .result_timeout(Duration::from_millis(300));
+        let database = isolated_notes(&t, config).await;
+        database.execute(add(&t, "a"), ()).await?;
+        let transaction = database.transaction().await?;
+        proxy.hold_answers();
+        let error = soon("the statement", transaction.fetch_value::<i64>(count(&t), ())).await.expect_err("silence");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        soon("the commit", transaction.commit()).await.expect_err("it is gone");
+        soon("the sandbox", database.execute("select 1", ())).await.expect_err("it is gone");
+        proxy.resume();
+        soon("disconnect", database.disconnect()).await?;
+        Database::connect(&database).await?;
+        assert_eq!(seen(&t, &database).await, "");
+        Ok(())
+    }
+}

@@ -1,0 +1,6 @@
+CREATE TABLE note (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    author_id BIGINT NOT NULL,
+    text VARCHAR(1000) NOT NULL,
+    FOREIGN KEY (author_id) REFERENCES author (id)
+);
