@@ -139,7 +139,7 @@ impl Job {
             Err(error) if step.may_be_present && error.kind() == ErrorKind::DuplicateObject => Ok(()),
             sent => sent.map_err(|error| {
                 let app = format!("the app `{}`{}", step.app, self.place());
-                told(format!("cannot {verb} {} of {app}", step.object), error)
+                told(&format!("cannot {verb} {} of {app}", step.object), error)
             }),
         }
     }
@@ -217,7 +217,7 @@ async fn drop_keys(connection: &Connection, table: &ObjectName, target: &ObjectN
 }
 
 /// The same error, saying first what could not be done.
-fn told(what: String, error: Error) -> Error {
+fn told(what: &str, error: Error) -> Error {
     let told = Error::new(error.kind(), format!("{what}: {}", error.message()));
     let told = match error.advice() {
         Some(help) => told.help(help.to_owned()),

@@ -60,6 +60,7 @@ impl Ddl {
     }
 
     /// A definition that is written when the dialect is known.
+    #[cfg_attr(not(feature = "sea-query"), allow(dead_code, reason = "only sea-query needs it"))]
     pub(crate) fn written(writer: impl Fn(Dialect) -> Result<String> + Send + Sync + 'static) -> Self {
         Self::with(Some(Text::Written(Arc::new(writer))))
     }

@@ -170,13 +170,11 @@ impl Unit {
 
 /// What a definition is called in messages.
 fn label(definition: &Definition) -> String {
-    match &definition.object {
-        Some(object) => format!("`{}`", object.name.written),
-        None => {
-            let words: Vec<&str> = definition.text().split_whitespace().take(4).collect();
-            format!("what `{} …` makes", words.join(" "))
-        }
+    if let Some(object) = &definition.object {
+        return format!("`{}`", object.name.written);
     }
+    let words: Vec<&str> = definition.text().split_whitespace().take(4).collect();
+    format!("what `{} …` makes", words.join(" "))
 }
 
 /// Who makes what has that name.
