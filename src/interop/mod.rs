@@ -2,3 +2,5 @@
 
 #[cfg(feature = "sea-query")]
 mod sea_query;
+#[cfg(feature = "sea-query")]
+mod sea_schema;

@@ -46,6 +46,13 @@ impl Target {
         Some(self.ground()).filter(|ground| ground.sandbox.is_some()).cloned()
     }
 
+    /// Whether the caller is in a transaction here.
+    pub(crate) fn in_transaction(&self, chain: &Chain) -> Result<bool> {
+        let bound = self.ground().bound(chain)?;
+        let bound = bound.filter(|anchor| !anchor.opening);
+        Ok(bound.is_some_and(|anchor| matches!(anchor.node.meant(chain).kind, Kind::Transaction { .. })))
+    }
+
     /// The level that is meant, if there is one.
     pub(super) fn level(&self, chain: &Chain, asker: Asker) -> Result<Option<Arc<Node>>> {
         match self {
