@@ -8,7 +8,6 @@ use super::plan::{Plan, Step};
 use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
-use crate::params;
 use crate::sql::{Dialect, ObjectName};
 
 /// The number of the lock under which PostgreSQL makes and drops tables, so that programs that start at the same time do not
@@ -53,9 +52,7 @@ impl Job {
     async fn run(&self, connection: &Connection, kept: bool) -> Result<()> {
         // In a sandbox the lock would be kept to its end, and others wait for it.
         if self.plan.dialect == Dialect::Postgres && !kept {
-            connection
-                .execute("SELECT pg_advisory_xact_lock(:lock)", params! { lock: LOCK })
-                .await?;
+            connection.execute("SELECT pg_advisory_xact_lock(?)", (LOCK,)).await?;
         }
         match self.work {
             Work::Create { safe } => self.create(connection, safe).await,
@@ -183,21 +180,19 @@ async fn is_present(connection: &Connection, dialect: Dialect, name: &ObjectName
     let schema = name.path.len().checked_sub(2).and_then(|at| name.path.get(at)).cloned();
     match dialect {
         Dialect::Postgres => {
-            let sql = "SELECT to_regclass(:name) IS NOT NULL";
-            connection
-                .fetch_value(sql, params! { name: name.written.as_str() })
-                .await
+            let sql = "SELECT to_regclass(?) IS NOT NULL";
+            connection.fetch_value(sql, (name.written.as_str(),)).await
         }
         Dialect::MySql => {
             let sql = "SELECT COUNT(*) FROM information_schema.tables \
-                       WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table";
-            let count: i64 = connection.fetch_value(sql, params! { schema, table }).await?;
+                       WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
+            let count: i64 = connection.fetch_value(sql, (schema, table)).await?;
             Ok(count > 0)
         }
         Dialect::Sqlite => {
             let sql = "SELECT COUNT(*) FROM pragma_table_list \
-                       WHERE schema = COALESCE(:schema, 'main') COLLATE NOCASE AND name = :table COLLATE NOCASE";
-            let count: i64 = connection.fetch_value(sql, params! { schema, table }).await?;
+                       WHERE schema = COALESCE(?, 'main') COLLATE NOCASE AND name = ? COLLATE NOCASE";
+            let count: i64 = connection.fetch_value(sql, (schema, table)).await?;
             Ok(count > 0)
         }
     }
@@ -206,8 +201,8 @@ async fn is_present(connection: &Connection, dialect: Dialect, name: &ObjectName
 /// Drops the foreign keys of a table to another (PostgreSQL).
 async fn drop_keys(connection: &Connection, table: &ObjectName, target: &ObjectName) -> Result<()> {
     let sql = "SELECT quote_ident(conname::text) FROM pg_constraint \
-               WHERE contype = 'f' AND conrelid = to_regclass(:table) AND confrelid = to_regclass(:target)";
-    let names = params! { table: table.written.as_str(), target: target.written.as_str() };
+               WHERE contype = 'f' AND conrelid = to_regclass(?) AND confrelid = to_regclass(?)";
+    let names = (table.written.as_str(), target.written.as_str());
     for row in connection.fetch_all(sql, names).await? {
         let key: String = row.get(0)?;
         let sql = format!("ALTER TABLE {} DROP CONSTRAINT {key}", table.written);
