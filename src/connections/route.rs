@@ -54,7 +54,7 @@ impl Connections {
     ///
     /// # Errors
     ///
-    /// At the await: [`Config`](ErrorKind::Config) naming the router and the known aliases if it gave another, or if the
+    /// At the await: [`Config`](crate::ErrorKind::Config) naming the router and the known aliases if it gave another, or if the
     /// configuration lists a router that is not registered; those of [`get`](Self::get).
     ///
     /// ```
