@@ -49,6 +49,12 @@ impl App {
         &self.name
     }
 
+    /// Takes over what another app of the same name has.
+    pub(super) fn join(&mut self, other: Self) {
+        self.definitions.extend(other.definitions);
+        self.connection = other.connection.or(self.connection.take());
+    }
+
     pub(super) fn connection(&self) -> Option<&str> {
         self.connection.as_deref()
     }

@@ -47,7 +47,11 @@ impl Schema {
 
     /// Adds an app, or its definitions to the one of the same name that is there.
     pub fn app(mut self, app: App) -> Self {
-        Arc::make_mut(&mut self.apps).push(app);
+        let apps = Arc::make_mut(&mut self.apps);
+        match apps.iter_mut().find(|known| known.name() == app.name()) {
+            Some(known) => known.join(app),
+            None => apps.push(app),
+        }
         self
     }
 

@@ -3,6 +3,7 @@
 mod batch;
 mod binding;
 mod control;
+mod definition;
 mod effect;
 mod lists;
 mod placeholders;
