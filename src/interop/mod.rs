@@ -2,3 +2,8 @@
 
 #[cfg(feature = "sea-query")]
 mod sea_query;
+#[cfg(feature = "sqlx-interop")]
+mod sqlx;
+
+#[cfg(feature = "sqlx-interop")]
+pub use self::sqlx::{Sqlx, SqlxTransaction};

@@ -7,15 +7,16 @@ use tokio::sync::OwnedMutexGuard;
 use super::ask::run;
 use super::echo::Echo;
 use super::node::UnderWay;
-use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, StreamCore, Wire};
-use crate::backend::{Done, Request, Sink};
+use super::stream::Drain;
+use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, Wire};
+use crate::backend::{Done, NativeJob, Request, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, Flight, Lease};
 use crate::sql::{Bound, Control, Dialect, Template};
 
 /// What is gone when a statement that runs others has ended the transaction.
-const SET_WITNESS: &str = "SAVEPOINT ebbtide_witness";
-const RELEASE_WITNESS: &str = "RELEASE SAVEPOINT ebbtide_witness";
+pub(super) const SET_WITNESS: &str = "SAVEPOINT ebbtide_witness";
+pub(super) const RELEASE_WITNESS: &str = "RELEASE SAVEPOINT ebbtide_witness";
 
 /// A statement ready to run.
 #[derive(Debug)]
@@ -108,6 +109,15 @@ impl Target {
 
     /// Runs a statement; its rows go to `sink`.
     pub(crate) async fn run(&self, work: &Work, sink: &mut dyn Sink) -> Result<Done> {
+        self.perform(work, Means::Sink(sink)).await
+    }
+
+    /// Runs a statement whose values and rows are the driver's own; `job` sends it.
+    pub(crate) async fn run_native(&self, work: &Work, job: NativeJob) -> Result<Done> {
+        self.perform(work, Means::Native(job)).await
+    }
+
+    async fn perform(&self, work: &Work, means: Means<'_>) -> Result<Done> {
         let chain = Chain::current();
         let mut hold = self.hold(work, &chain, "a statement").await?;
         hold.before(work).await?;
@@ -118,7 +128,10 @@ impl Target {
             statement: &work.bound.statement,
             values: &work.bound.values,
         };
-        let running = lease.raw()?.run(request, sink);
+        let running = match means {
+            Means::Sink(sink) => lease.raw()?.run(request, sink),
+            Means::Native(job) => lease.raw()?.with_native(job),
+        };
         let result = match self.ground().watcher() {
             Some(sandbox) => Box::pin(sandbox.watch(running, work, self.ground())).await,
             None => running.await,
@@ -189,6 +202,12 @@ impl Target {
     }
 }
 
+/// How a statement is sent.
+enum Means<'m> {
+    Sink(&'m mut dyn Sink),
+    Native(NativeJob),
+}
+
 /// Refuses SQL text that begins or ends a transaction on a connection that goes back to the pool right after it.
 fn homeless(control: Control) -> Result<()> {
     let what = match control {
@@ -230,7 +249,7 @@ impl Hold {
     }
 
     /// A stream was opened; whoever waits for this connection may ask it to put its rows aside.
-    pub(super) fn opened(&self, ground: &Ground, stream: Weak<StreamCore>) {
+    pub(super) fn opened(&self, ground: &Ground, stream: Weak<dyn Drain>) {
         ground.stream_opened(&stream);
         if let Self::Level { level, .. } = self {
             level.state.lock().stream = Some(stream);

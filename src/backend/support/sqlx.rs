@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Database, Either, Executor
 use sqlx_core::database::HasStatementCache;
 use sqlx_core::transaction::TransactionManager;
 
-use crate::backend::{Connector, Done, Offer, RawConnection, Request, Sink};
+use crate::backend::{Connector, Done, NativeJob, Offer, RawConnection, Request, Sink};
 use crate::error::Result;
 use crate::sql::{Dialect, Statement};
 use crate::value::{RawRow, Value};
@@ -244,6 +244,20 @@ where
         self.run_once(request, sink).await
     }
 
+    /// Leaves no more transactions open than there were, after someone else has used the connection.
+    async fn level_out(&mut self, depth: usize) -> Result<()> {
+        // A guard of sqlx that was dropped has its rollback still to be sent, and SQLite's thread has it still to do.
+        self.at_rest().await?;
+        if !DB::COUNTS_ANSWERS {
+            self.connection.ping().await.map_err(DB::error)?;
+        }
+        while DB::TransactionManager::get_transaction_depth(&self.connection) > depth {
+            let undone = DB::TransactionManager::rollback(&mut self.connection).await;
+            undone.map_err(DB::error)?;
+        }
+        Ok(())
+    }
+
     async fn run_once(&mut self, request: Request<'_>, sink: &mut dyn Sink) -> Result<Done> {
         let (sql, arguments) = self.arguments(request).await?;
         let Self {
@@ -351,6 +365,21 @@ where
 
     fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Done>> {
         Box::pin(async move { drain::<DB>(self.connection.fetch_many(sql), &mut Ignore).await })
+    }
+
+    fn with_native(&mut self, job: NativeJob) -> BoxFuture<'_, Result<Done>> {
+        Box::pin(async move {
+            let open_ended = job.is_open_ended();
+            let depth = DB::TransactionManager::get_transaction_depth(&self.connection);
+            let result = job.run(&mut self.connection).await;
+            if result.as_ref().is_err_and(is_stale_plan) {
+                self.connection.clear_cached_statements().await.map_err(DB::error)?;
+            }
+            if open_ended && !result.as_ref().is_err_and(crate::error::Error::is_fatal) {
+                self.level_out(depth).await?;
+            }
+            result
+        })
     }
 
     fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
