@@ -31,7 +31,9 @@ use crate::value::{RawRow, Value};
 pub(crate) use job::{NativeJob, Pulse};
 pub use native::FromRow;
 #[cfg(feature = "sqlx-interop")]
-pub use sqlx_database::{Parts, SqlxDatabase};
+pub(crate) use sqlx_database::Parts;
+#[cfg(feature = "sqlx-interop")]
+pub use sqlx_database::SqlxDatabase;
 
 /// The connector for what the URL names: the list of drivers.
 pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {

@@ -56,6 +56,8 @@ use crate::sql::{Bound, Dialect};
 /// assert_eq!(count, 0);
 /// # Ok(()) }
 /// ```
+///
+#[doc = include_str!("../../../docs/SQLX.md")]
 pub struct Sqlx<DB> {
     source: Source,
     place: &'static Location<'static>,
