@@ -43,7 +43,9 @@ impl Notes {
     }
 
     async fn total(&self) -> Result<i64, sqlx::Error> {
-        sqlx::query_scalar("SELECT notes FROM total").fetch_one(&self.pool).await
+        sqlx::query_scalar("SELECT notes FROM total")
+            .fetch_one(&self.pool)
+            .await
     }
 }
 
@@ -53,7 +55,11 @@ fn migrations() -> Migrator {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
     Migrator::with_migrations(vec![
-        step(1, "notes", "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL)"),
+        step(
+            1,
+            "notes",
+            "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL)",
+        ),
         step(
             2,
             "total",

@@ -1,7 +1,12 @@
 #![doc = include_str!("../README.md")]
 // What only one backend needs lies in the common modules; without that backend nobody calls it.
 #![cfg_attr(
-    not(all(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "sqlx-interop")),
+    not(all(
+        feature = "postgres",
+        feature = "mysql",
+        feature = "sqlite",
+        feature = "sqlx-interop"
+    )),
     allow(dead_code, unused_imports)
 )]
 

@@ -10,8 +10,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::Outcome;
 use crate::effort::Effort;
 use crate::own;
-use crate::race::{Times, lane, nothing, race};
-use crate::tables::{Peer, STATEMENTS, create};
+use crate::race::{Runner, Times, lane, nothing, race};
+use crate::tables::{Peer, STATEMENTS, STATEMENTS_BEFORE_EMPTYING, create};
 
 pub(crate) const NOTE: &str = "Every row has the runtime of a test in it, made and dropped, as `#[tokio::test]` does. \
     Without isolation the statements run on a connection that is held, inside one transaction for many tests, so that \
@@ -32,8 +32,8 @@ fn fresh() -> Outcome<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
-async fn run(database: &Database) -> ebbtide::Result<()> {
-    for sql in STATEMENTS {
+async fn run(database: &Database, statements: [&'static str; 3]) -> ebbtide::Result<()> {
+    for sql in statements {
         database.execute(sql, ()).await?;
     }
     Ok(())
@@ -45,7 +45,9 @@ impl<P: Peer> Contenders<P> {
         let runtime = fresh()?;
         let database = runtime.block_on(async {
             let database = Database::connect(P::config(url)?.pool_size(1).max_overflow(0)).await?;
-            database.execute(AssertSqlSafe(create::<P>()), ()).await?;
+            for name in ["bench", "emptied"] {
+                database.execute(AssertSqlSafe(create::<P>(name)), ()).await?;
+            }
             Ok::<_, crate::Failure>(database)
         })?;
         Ok(Self {
@@ -57,58 +59,79 @@ impl<P: Peer> Contenders<P> {
         })
     }
 
-    /// Each in its turn. Outside of any runtime: tests have their own.
-    pub(crate) fn race(&self, effort: &Effort) -> Outcome<Vec<Times>> {
-        let held = self.runtime.block_on(Database::connect(P::config(&self.url)?))?;
-        let truncating = self.runtime.block_on(Database::connect(P::config(&self.url)?))?;
-        let mut lanes = [
-            lane("no isolation", async |tests| {
-                let open = self.runtime.block_on(async { held.transaction().await })?;
-                for _ in 0..tests {
-                    fresh()?.block_on(async {});
-                    self.runtime.block_on(async {
-                        for sql in STATEMENTS {
-                            open.execute(sql, ()).await?;
-                        }
-                        Ok::<_, ebbtide::Error>(())
-                    })?;
-                }
-                Ok(self.runtime.block_on(open.rollback())?)
-            }),
-            lane("ebbtide `sandbox()`", async |tests| {
-                for _ in 0..tests {
-                    fresh()?.block_on(async {
-                        let sandbox = self.database.sandbox().await?;
-                        run(&sandbox).await?;
-                        sandbox.disconnect().await
-                    })?;
-                }
-                Ok(())
-            }),
-            lane("a new connection, BEGIN … ROLLBACK", async |tests| {
-                for _ in 0..tests {
-                    fresh()?.block_on(self.connected())?;
-                }
-                Ok(())
-            }),
-            lane("emptying ten tables", async |tests| {
-                for _ in 0..tests {
-                    fresh()?.block_on(async {});
-                    self.runtime.block_on(async {
-                        run(&truncating).await?;
-                        truncating.execute(AssertSqlSafe(P::empty()), ()).await
-                    })?;
-                }
-                Ok(())
-            }),
-            lane("a database for each test, `#[sqlx::test]`", async |tests| {
-                for _ in 0..tests {
-                    P::own(self.migrator)?;
-                }
-                Ok(())
-            }),
-        ];
-        futures::executor::block_on(race(&mut lanes, effort, 1, 1, nothing))
+    /// The quick ones among themselves: no isolation, a sandbox, a new connection. Outside of any runtime: tests have
+    /// their own.
+    pub(crate) fn race_quick(&self, effort: &Effort) -> Outcome<Vec<Times>> {
+        let held = self.another()?;
+        let mut lanes = [self.unisolated(&held), self.sandboxed(), self.on_new_connections()];
+        futures::executor::block_on(race(&mut lanes, effort, 1, 20, nothing))
+    }
+
+    /// A sandbox, and those who take much longer.
+    pub(crate) fn race_slow(&self, effort: &Effort) -> Outcome<Vec<Times>> {
+        let emptied = self.another()?;
+        let mut lanes = [self.sandboxed(), self.emptying(&emptied), self.on_databases()];
+        futures::executor::block_on(race(&mut lanes, effort, 1, 2, nothing))
+    }
+
+    /// Another handle of the library, with connections of its own.
+    fn another(&self) -> Outcome<Database> {
+        Ok(self.runtime.block_on(Database::connect(P::config(&self.url)?))?)
+    }
+
+    fn unisolated<'a>(&'a self, held: &'a Database) -> Box<dyn Runner + 'a> {
+        lane("no isolation", async |tests| {
+            let open = self.runtime.block_on(async { held.transaction().await })?;
+            for _ in 0..tests {
+                fresh()?.block_on(async {});
+                self.runtime.block_on(run(held, STATEMENTS))?; // in the transaction, which the thread holds
+            }
+            Ok(self.runtime.block_on(open.rollback())?)
+        })
+    }
+
+    fn sandboxed(&self) -> Box<dyn Runner + '_> {
+        lane("ebbtide `sandbox()`", async |tests| {
+            for _ in 0..tests {
+                fresh()?.block_on(async {
+                    let sandbox = self.database.sandbox().await?;
+                    run(&sandbox, STATEMENTS).await?;
+                    sandbox.disconnect().await
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    fn on_new_connections(&self) -> Box<dyn Runner + '_> {
+        lane("a new connection, BEGIN … ROLLBACK", async |tests| {
+            for _ in 0..tests {
+                fresh()?.block_on(self.connected())?;
+            }
+            Ok(())
+        })
+    }
+
+    fn emptying<'a>(&'a self, emptied: &'a Database) -> Box<dyn Runner + 'a> {
+        lane("emptying ten tables", async |tests| {
+            for _ in 0..tests {
+                fresh()?.block_on(async {});
+                self.runtime.block_on(async {
+                    run(emptied, STATEMENTS_BEFORE_EMPTYING).await?;
+                    emptied.execute(AssertSqlSafe(P::empty()), ()).await
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    fn on_databases(&self) -> Box<dyn Runner + '_> {
+        lane("a database for each test, `#[sqlx::test]`", async |tests| {
+            for _ in 0..tests {
+                P::own(self.migrator)?;
+            }
+            Ok(())
+        })
     }
 
     async fn connected(&self) -> Outcome {

@@ -13,7 +13,7 @@ use crate::tables::{Options, Peer, STATEMENTS, create};
 
 /// The migrations, which sqlx wants to live as long as the program.
 pub(crate) fn migrator<P: Peer>() -> &'static Migrator {
-    let sql = AssertSqlSafe(create::<P>()).into_sql_str();
+    let sql = AssertSqlSafe(create::<P>("bench")).into_sql_str();
     let tables = Migration::new(1, Cow::Borrowed("tables"), MigrationType::Simple, sql, false);
     Box::leak(Box::new(Migrator {
         migrations: Cow::Owned(vec![tables]),

@@ -61,11 +61,10 @@ pub(crate) fn expand(options: TokenStream, function: TokenStream) -> Result<Toke
 
 fn spec(options: &Options, function: &ItemFn, krate: &TokenStream, hidden: &TokenStream) -> Result<TokenStream> {
     let name = &function.sig.ident;
-    let source = if let Some(source) = &options.source {
-        quote!(::core::option::Option::Some(#krate::IntoConfig::into_config(#source)))
-    } else {
-        quote!(::core::option::Option::None)
-    };
+    let source = options.source.as_ref().map_or_else(
+        || quote!(::core::option::Option::None),
+        |source| quote!(::core::option::Option::Some(#krate::IntoConfig::into_config(#source))),
+    );
     let migrations = match (&options.migrations, &options.migrator) {
         (Some(folder), _) => Folder::read(folder)?.expand(hidden),
         (None, Some(migrator)) => quote!(#hidden::Migrations::of(&#migrator)),

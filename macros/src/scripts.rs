@@ -158,10 +158,6 @@ fn folders(asked_by: &LitStr) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-fn is_sql(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "sql")
-}
-
 fn sql_files(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -174,6 +170,10 @@ fn sql_files(folder: &Path) -> io::Result<Vec<String>> {
         }
     }
     Ok(names)
+}
+
+fn is_sql(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "sql")
 }
 
 fn manifest(asked_by: &LitStr) -> Result<PathBuf> {

@@ -133,7 +133,10 @@ pub(crate) trait RawConnection: Send {
 
     /// Has `job` run on the driver's own connection.
     fn with_native(&mut self, _job: NativeJob) -> BoxFuture<'_, Result<Done>> {
-        let error = Error::new(ErrorKind::Unsupported, "the driver of this connection is not one of sqlx");
+        let error = Error::new(
+            ErrorKind::Unsupported,
+            "the driver of this connection is not one of sqlx",
+        );
         Box::pin(ready(Err(error)))
     }
 

@@ -153,12 +153,20 @@ macro_rules! database {
                 connection: &mut Self::Connection,
                 parts: Parts<Self>,
             ) -> BoxFuture<'_, Result<Option<Self::Row>, sqlx::Error>> {
-                match parts.arguments {
-                    Some(arguments) => {
-                        connection.fetch_optional(sqlx::query_with(parts.sql, arguments).persistent(parts.persistent))
+                Box::pin(async move {
+                    let row = match parts.arguments {
+                        Some(arguments) => {
+                            let query = sqlx::query_with(parts.sql, arguments).persistent(parts.persistent);
+                            connection.fetch_optional(query).await?
+                        }
+                        None => connection.fetch_optional(parts.sql).await?,
+                    };
+                    if <Self as super::support::sqlx::Native>::COUNTS_ANSWERS {
+                        // What stands behind the row may be an error, which must not come to the next statement.
+                        connection.flush().await?;
                     }
-                    None => connection.fetch_optional(parts.sql),
-                }
+                    Ok(row)
+                })
             }
 
             fn prepare_with<'c>(

@@ -9,13 +9,16 @@ use futures::{FutureExt, StreamExt};
 use super::ask::run;
 use super::echo::Echo;
 use super::handoff::Reading;
+use super::lock::SET_WITNESS;
 use super::stream::{Drain, Source};
-use super::work::{Hold, RELEASE_WITNESS, SET_WITNESS};
+use super::work::Hold;
 use super::{Chain, Handoff, Kind, Node, StreamCore, Target, Work};
 use crate::backend::{Done, NativeJob};
 use crate::error::{Error, Result};
 use crate::pool::{Flight, Lease};
 use crate::sql::Dialect;
+
+const RELEASE_WITNESS: &str = "RELEASE SAVEPOINT ebbtide_witness";
 
 impl<T: Send + 'static> StreamCore<T> {
     /// A stream of what `job` puts into the handoff; nothing happens before it is polled.
@@ -146,7 +149,10 @@ impl Hold {
         if guarded {
             level.shield(lease).await
         } else {
-            run(lease, SET_WITNESS).await
+            run(lease, SET_WITNESS).await?;
+            // Should the closure be dropped, the next user looks.
+            lease.doubt(true);
+            Ok(())
         }
     }
 
@@ -176,6 +182,7 @@ impl Hold {
         } else {
             run(lease, RELEASE_WITNESS).await.map_err(Some)
         };
+        lease.doubt(false);
         let Err(error) = kept else { return Ok(()) };
         if let Some(error) = error.filter(is_abort)
             && matches!(node.kind, Kind::Transaction { .. })

@@ -91,6 +91,7 @@ pub(super) struct Operation {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(super) struct State {
     pub(super) parent: Option<Arc<Node>>,
     pub(super) ended: Option<Ended>,

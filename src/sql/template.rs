@@ -121,11 +121,7 @@ impl Template {
         Ok(Self { effect, ..template })
     }
 
-    fn read(
-        dialect: Dialect,
-        sql: &str,
-        style: fn(Dialect, &[Token<'_>]) -> Result<Style, Fault>,
-    ) -> Result<Self> {
+    fn read(dialect: Dialect, sql: &str, style: fn(Dialect, &[Token<'_>]) -> Result<Style, Fault>) -> Result<Self> {
         if sql.contains('\0') {
             // In the protocols it ends the text, and what follows would be taken for something else.
             return Err(Error::new(

@@ -24,23 +24,19 @@ impl Base {
             });
         }
         let variable = format!("EBBTIDE_TEST_{}_URL", backend.to_uppercase());
-        match env::var(&variable).ok().filter(|url| !url.is_empty()) {
-            Some(url) => Some(Self {
+        if let Some(url) = env::var(&variable).ok().filter(|url| !url.is_empty()) {
+            return Some(Self {
                 config: Config::from_url(url).unwrap().database(name.as_str()),
                 folder: None,
-            }),
-            None => {
-                let listed = env::var("EBBTIDE_TEST_BACKENDS").unwrap_or_default();
-                assert!(
-                    !listed.split(',').any(|name| name.trim() == backend),
-                    "{variable} is not set"
-                );
-                let loud = format!("\n!!! #[ebbtide::test] WAS NOT TESTED ON {backend}: {variable} is not set\n\n");
-                // Past the harness, which would keep it to itself.
-                std::io::stderr().write_all(loud.as_bytes()).unwrap();
-                None
-            }
+            });
         }
+        let listed = env::var("EBBTIDE_TEST_BACKENDS").unwrap_or_default();
+        let must_run = listed.split(',').any(|name| name.trim() == backend);
+        assert!(!must_run, "{variable} is not set");
+        let loud = format!("\n!!! #[ebbtide::test] WAS NOT TESTED ON {backend}: {variable} is not set\n\n");
+        // Past the harness, which would keep it to itself.
+        std::io::stderr().write_all(loud.as_bytes()).unwrap();
+        None
     }
 
     pub(crate) fn url(&self) -> String {
@@ -66,8 +62,9 @@ impl Base {
             }
             _ => {
                 let files = std::fs::read_dir(self.folder.as_ref().unwrap().path()).unwrap();
-                let paths = files.map(|file| file.unwrap().path().to_str().unwrap().to_owned());
-                paths.filter(|path| path.ends_with(".db")).collect()
+                let paths = files.map(|file| file.unwrap().path());
+                let paths = paths.filter(|path| path.extension().is_some_and(|extension| extension == "db"));
+                paths.map(|path| path.to_str().unwrap().to_owned()).collect()
             }
         };
         names.sort();

@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::cast_precision_loss,
     reason = "a benchmark that cannot go on says so by panicking"
 )]
 
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         parent.end();
         return ExitCode::SUCCESS;
     }
+    let mut passed = true;
     // sqlx reads the URL from the environment, so each backend gets a process of its own.
     for parent in parents.iter().filter(|parent| parent.backend != "sqlite") {
         if parent.url.is_none() {
@@ -69,14 +71,12 @@ fn main() -> ExitCode {
         {
             eprintln!("{line}");
         }
-        if !alone.wait().unwrap().success() {
-            return ExitCode::FAILURE;
-        }
+        passed &= alone.wait().unwrap().success();
     }
     for parent in parents {
         parent.end();
     }
-    ExitCode::SUCCESS
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn measure(parent: &'static Parent, tests: usize, rounds: usize) {
@@ -87,12 +87,12 @@ fn measure(parent: &'static Parent, tests: usize, rounds: usize) {
     // Equal warm-up: servers, pools and the shared database are ready.
     all(&cases[..THREADS], &own);
     all(&cases[..THREADS], &sandboxed);
-    let (mut owns, mut sandboxes) = (Vec::new(), Vec::new());
+    let mut times = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        owns.push(all(&cases, &own));
-        sandboxes.push(all(&cases, &sandboxed));
+        times.0.push(all(&cases, &own));
+        times.1.push(all(&cases, &sandboxed));
     }
-    let (own, sandboxed) = (median(owns), median(sandboxes));
+    let (own, sandboxed) = (median(times.0), median(times.1));
     println!(
         "\n### {}: {tests} tests of the web example, {THREADS} threads\n",
         parent.backend

@@ -50,3 +50,8 @@ async fn health(State(database): State<Database>) -> Result<Json<Value>, Failure
     let answer: i64 = database.fetch_value("SELECT 1", ()).await?;
     Ok(Json(json!({ "database": answer == 1 })))
 }
+
+/// The examples of the guide are tested here, where they find an application.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/TESTING.md")]
+struct Guide;

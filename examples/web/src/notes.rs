@@ -137,7 +137,8 @@ async fn remove(State(database): State<Database>, Id(id): Id) -> Result<StatusCo
 #[serde(deny_unknown_fields)]
 struct Search {
     /// Words to be found in the title or the text, without regard to case.
-    search: Option<String>,
+    #[serde(rename = "search")]
+    words: Option<String>,
     tag: Option<String>,
     user: Option<i64>,
     done: Option<bool>,
@@ -156,7 +157,7 @@ impl Search {
             sql.push_str(condition);
             values.push((name, value));
         };
-        if let Some(words) = self.search {
+        if let Some(words) = self.words {
             let pattern = format!("%{}%", escape(&words.to_lowercase()));
             also(
                 " AND (lower(title) LIKE :pattern ESCAPE '!' OR lower(text) LIKE :pattern ESCAPE '!')",

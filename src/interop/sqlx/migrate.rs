@@ -39,7 +39,12 @@ async fn migrate(target: Result<Target>, migrator: Migrator, place: &'static Loc
         #[cfg(feature = "sqlite")]
         Dialect::Sqlite => job::<sqlx::Sqlite>(migrator),
         #[allow(unreachable_patterns, reason = "reachable when a backend is left out")]
-        dialect => return Err(Error::new(ErrorKind::Unsupported, format!("no migrator of sqlx runs on {dialect}"))),
+        dialect => {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("no migrator of sqlx runs on {dialect}"),
+            ));
+        }
     };
     within(&target, asker, target.lend(&work, job)).await
 }

@@ -171,7 +171,10 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
     }
 
     /// Streams what a statement yields, in constant memory.
-    pub(super) fn steps(&self, parts: Result<Parts<DB>, sqlx::Error>) -> BoxStream<'static, Result<Step<DB>, sqlx::Error>> {
+    pub(super) fn steps(
+        &self,
+        parts: Result<Parts<DB>, sqlx::Error>,
+    ) -> BoxStream<'static, Result<Step<DB>, sqlx::Error>> {
         let opened = parts.and_then(|parts| {
             let (target, work) = self.work(&parts.sql)?;
             let handoff = Arc::new(Handoff::new());
@@ -209,7 +212,10 @@ pub(super) async fn within<T>(
 }
 
 pub(super) fn unanswered() -> Error {
-    Error::new(ErrorKind::Driver, "the connection did its work and did not tell the result")
+    Error::new(
+        ErrorKind::Driver,
+        "the connection did its work and did not tell the result",
+    )
 }
 
 /// Puts what a statement yields into the handoff, until nobody wants any more.

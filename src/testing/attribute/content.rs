@@ -97,8 +97,11 @@ impl Migrations {
         let Ok(entries) = std::fs::read_dir(path) else {
             return Ok(());
         };
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let mut names: Vec<String> = names.filter(|name| name.ends_with(".sql")).collect();
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let paths = paths.filter(|path| path.extension().is_some_and(|extension| extension == "sql") && path.is_file());
+        let mut names: Vec<String> = paths
+            .filter_map(|path| path.file_name()?.to_str().map(str::to_owned))
+            .collect();
         names.sort();
         if names == compiled {
             return Ok(());
@@ -200,14 +203,9 @@ fn journal(dialect: Dialect) -> AssertSqlSafe<String> {
 
 async fn enter(database: &Database, step: &Step, began: Instant) -> Result<()> {
     let took = i64::try_from(began.elapsed().as_nanos()).unwrap_or(i64::MAX);
-    let values = crate::params! {
-        version: step.version,
-        description: step.description.as_str(),
-        checksum: step.checksum.as_slice(),
-        took,
-    };
+    let values = (step.version, step.description.as_str(), step.checksum.as_slice(), took);
     let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-               VALUES (:version, :description, TRUE, :checksum, :took)";
+               VALUES (?, ?, TRUE, ?, ?)";
     database.execute(sql, values).await.map(std::mem::drop)
 }
 

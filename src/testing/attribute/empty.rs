@@ -27,10 +27,10 @@ pub(super) async fn empty(database: &Database) -> Result<()> {
     }
     let sql = match dialect {
         Dialect::Postgres => format!("TRUNCATE {} RESTART IDENTITY CASCADE", tables.join(", ")),
-        Dialect::MySql => {
-            let tables: String = tables.iter().map(|table| format!("TRUNCATE TABLE {table}; ")).collect();
-            format!("SET foreign_key_checks = 0; {tables}SET foreign_key_checks = 1")
-        }
+        Dialect::MySql => format!(
+            "SET foreign_key_checks = 0; TRUNCATE TABLE {}; SET foreign_key_checks = 1",
+            tables.join("; TRUNCATE TABLE ")
+        ),
         Dialect::Sqlite => return empty_sqlite(database, &tables).await,
     };
     database.execute(AssertSqlSafe(sql), ()).await.map(std::mem::drop)
@@ -42,7 +42,9 @@ async fn empty_sqlite(database: &Database, tables: &[String]) -> Result<()> {
         .await?;
     // The pragma has no effect inside a transaction.
     let mut sql = "PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE; ".to_owned();
-    sql.extend(tables.iter().map(|table| format!("DELETE FROM {table}; ")));
+    for table in tables {
+        sql.extend(["DELETE FROM ", table, "; "]);
+    }
     if counted > 0 {
         sql += "DELETE FROM sqlite_sequence; ";
     }

@@ -15,7 +15,7 @@ use crate::testing::admin::{Admin, about};
 use crate::testing::postgres;
 
 /// How long a process waits for the others.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A lock on a name. It ends with the process at the latest.
 pub(super) enum Lock {
@@ -50,21 +50,20 @@ impl Lock {
     }
 }
 
-fn digest(config: &Config, purpose: &str) -> impl Iterator<Item = u8> {
+/// A number for the lock.
+fn digest(config: &Config, purpose: &str) -> u128 {
     let name = config.url().database().unwrap_or_default();
-    Sha384::digest(format!("ebbtide {purpose} {name}")).into_iter()
+    let hash = Sha384::digest(format!("ebbtide {purpose} {name}"));
+    hash.iter().take(16).fold(0, |key, byte| key << 8 | u128::from(*byte))
 }
 
 async fn advisory(config: &Config, purpose: &str) -> Result<Lock> {
-    let key = digest(config, purpose)
-        .take(8)
-        .fold(0_u64, |key, byte| key << 8 | u64::from(byte));
     // Advisory locks are per database, so all processes have to come through the same one.
     let session = postgres::connect(&held(config)?, None).await?;
     let sql = format!(
         "SET lock_timeout = {}; SELECT pg_catalog.pg_advisory_lock({})",
         PATIENCE.as_millis(),
-        key as i64
+        digest(config, purpose) as i64
     );
     session.execute(AssertSqlSafe(sql), ()).await.map_err(|error| {
         if error.kind() == ErrorKind::LockTimeout {
@@ -76,16 +75,11 @@ async fn advisory(config: &Config, purpose: &str) -> Result<Lock> {
 }
 
 async fn named(config: &Config, purpose: &str) -> Result<Lock> {
-    let name: String = digest(config, purpose)
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
     let session = Database::connect(held(config)?.seen_from(None)).await?;
+    // At most 64 characters.
+    let name = format!("ebbtide:{:032x}", digest(config, purpose));
     let taken: Option<i64> = session
-        .fetch_value(
-            "SELECT GET_LOCK(:name, :patience)",
-            crate::params! { name: format!("ebbtide:{name}"), patience: PATIENCE.as_secs() as i64 },
-        )
+        .fetch_value("SELECT GET_LOCK(?, ?)", (name, PATIENCE.as_secs() as i64))
         .await?;
     match taken {
         Some(1) => Ok(Lock::Session(session)),

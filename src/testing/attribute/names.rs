@@ -9,7 +9,7 @@ use crate::sql::Dialect;
 use crate::testing::name;
 
 /// What stands between the name of the database and the digest of what is in it.
-const MARK: &str = "_ebbtide";
+const MARK: &str = "ebbtide";
 
 /// The longest name that both PostgreSQL and MySQL take, in bytes.
 const LONGEST: usize = 63;
@@ -26,12 +26,8 @@ pub(super) fn of(config: &Config) -> Result<&str> {
 /// The configuration of a database derived from this one: `shop` becomes `shop_ebbtide_<words>`, and the file `app.db`
 /// becomes `app_ebbtide_<words>.db` beside it.
 pub(super) fn derived(config: &Config, words: &[&str]) -> Result<Config> {
-    let words: String = words
-        .iter()
-        .filter(|word| !word.is_empty())
-        .map(|word| format!("_{word}"))
-        .collect();
-    let end = format!("{MARK}{words}");
+    let words = words.iter().copied().filter(|word| !word.is_empty());
+    let end = ["", MARK].into_iter().chain(words).collect::<Vec<_>>().join("_");
     let name = of(config)?;
     let derived = if config.dialect() == Dialect::Sqlite {
         beside(name, &end)

@@ -26,8 +26,9 @@ where
     T: Termination,
 {
     let (name, runtime, should_panic) = (spec.name, spec.runtime, spec.should_panic);
-    let (plan, backstage) = match plan(spec).and_then(|plan| Ok((plan, Backstage::new()?))) {
-        Ok(prepared) => prepared,
+    let backstage = Backstage::default();
+    let plan = match plan(spec) {
+        Ok(plan) => plan,
         Err(error) => report::fail(name, &error),
     };
     let stage = match Stage::prepare(&plan, &backstage) {
@@ -131,14 +132,9 @@ where
 }
 
 fn build(runtime: Runtime) -> Result<Backstage> {
-    Backstage::of(match runtime {
-        Runtime::CurrentThread => Builder::new_current_thread(),
-        Runtime::MultiThread(threads) => {
-            let mut builder = Builder::new_multi_thread();
-            if let Some(threads) = threads {
-                builder.worker_threads(threads);
-            }
-            builder
-        }
-    })
+    match runtime {
+        Runtime::CurrentThread => Backstage::of(&mut Builder::new_current_thread()),
+        Runtime::MultiThread(None) => Backstage::of(&mut Builder::new_multi_thread()),
+        Runtime::MultiThread(Some(threads)) => Backstage::of(Builder::new_multi_thread().worker_threads(threads)),
+    }
 }

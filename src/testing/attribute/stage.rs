@@ -58,13 +58,21 @@ impl Stage {
     fn own(plan: &Plan, parent: &Parent, backstage: &Backstage) -> Result<Self> {
         let config = names::derived(&plan.config, &[plan.word(), &names::unique()])?;
         let template = parent.config.url().database().unwrap_or_default();
-        backstage.block_on(async {
-            // One that was left behind by a process of the same number.
-            drop_database(&config).if_exists().await?;
+        let make = async || {
             if plan.config.dialect() == Dialect::MySql {
                 return made(&config, &plan.content, &plan.digest).await;
             }
-            create_database(&config).template(template).await.map(std::mem::drop)
+            create_database(&config).template(template).await.map(drop)
+        };
+        backstage.block_on(async {
+            match make().await {
+                // It was left behind by a process of the same number.
+                Err(error) if error.kind() == ErrorKind::DuplicateObject => {
+                    drop_database(&config).if_exists().await?;
+                    make().await
+                }
+                result => result,
+            }
         })??;
         Ok(Self::Own(config))
     }
@@ -135,13 +143,18 @@ impl Stage {
         const ROLLED_BACK: &str = "everything it did was rolled back; EBBTIDE_KEEP=failed runs it in a database of its own \
                                    and keeps that";
         let left = match self {
+            Self::Sandbox(_) if kept => {
+                "everything it did was rolled back, although EBBTIDE_KEEP is set: MySQL cannot copy a \
+                                         database; give the test `migrations`, and it gets one of its own"
+                    .to_owned()
+            }
             Self::Sandbox(_) => ROLLED_BACK.to_owned(),
             Self::Own(config) if kept => format!("its database is kept: {}", config.url()),
             Self::Own(config) => {
                 backstage.block_on(async { drop_database(&config).if_exists().await })??;
                 "its database was dropped; EBBTIDE_KEEP=failed keeps it".to_owned()
             }
-            Self::Memory(..) => "its database was in memory and is gone".to_owned(),
+            Self::Memory(..) => "its database was in memory and is gone; one in a file can be kept".to_owned(),
             Self::Alone { config, lock, .. } => {
                 backstage.block_on(lock.release())?;
                 format!("what it did is in {} until the next test empties that", config.url())

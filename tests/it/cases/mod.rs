@@ -13,6 +13,7 @@ mod force_rollback;
 mod hooks;
 mod isolation;
 mod lifecycle;
+mod limits;
 mod messages;
 mod pool;
 mod queries;
@@ -27,6 +28,7 @@ mod streams;
 mod strict;
 mod tasks;
 mod test_client;
+mod together;
 mod transactions;
 mod types;
 mod waiting;
@@ -52,6 +54,7 @@ const LISTED: &[File] = &[
     ("closing", closing::cases),
     ("hooks", hooks::cases),
     ("lifecycle", lifecycle::cases),
+    ("limits", limits::cases),
     ("queries", queries::cases),
     ("registry", registry::cases),
     ("retry", retry::cases),
@@ -70,6 +73,7 @@ const LISTED: &[File] = &[
     ("escape", escape::cases),
     ("isolation", isolation::cases),
     ("strict", strict::cases),
+    ("together", together::cases),
     ("waiting", waiting::cases),
 ];
 

@@ -21,11 +21,7 @@ pub(super) fn run(native: NativeJob, reply: oneshot::Sender<Result<Done>>) -> Jo
 }
 
 /// Waits for the server no longer than the limit, where the job tells when it waits for the server.
-async fn watched(
-    native: NativeJob,
-    raw: &mut dyn RawConnection,
-    shared: &Shared,
-) -> ControlFlow<Ending, Result<Done>> {
+async fn watched(native: NativeJob, raw: &mut dyn RawConnection, shared: &Shared) -> ControlFlow<Ending, Result<Done>> {
     let Some((pulse, limit)) = native.pulse().zip(shared.limit) else {
         return ControlFlow::Continue(raw.with_native(native).await);
     };
