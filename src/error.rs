@@ -196,7 +196,7 @@ impl Error {
 
     /// The driver's own error, if this one was made from it.
     pub(crate) fn into_native(mut self) -> Result<sqlx::Error, Self> {
-        match self.0.source.take().map(|source| source.downcast()) {
+        match self.0.source.take().map(<dyn StdError + Send + Sync>::downcast) {
             Some(Ok(native)) => Ok(*native),
             Some(Err(source)) => {
                 self.0.source = Some(source);

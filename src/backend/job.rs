@@ -59,7 +59,7 @@ impl NativeJob {
         self.pulse.clone()
     }
 
-    pub(crate) fn run<'c>(self, connection: &'c mut (dyn Any + Send)) -> BoxFuture<'c, Result<Done>> {
+    pub(crate) fn run(self, connection: &mut (dyn Any + Send)) -> BoxFuture<'_, Result<Done>> {
         (self.work)(connection)
     }
 }

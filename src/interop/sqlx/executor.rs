@@ -63,17 +63,17 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         })
     }
 
-    fn prepare_parts(&self, sql: SqlStr, types: &[DB::TypeInfo]) -> Answer<'static, DB::Statement> {
+    fn prepare_parts(&self, sql: &SqlStr, types: &[DB::TypeInfo]) -> Answer<'static, DB::Statement> {
         let types = types.to_vec();
         let text = sql.clone();
-        self.run(&sql, move |connection| {
+        self.run(sql, move |connection| {
             Box::pin(async move { Ok((DB::prepare_with(connection, text, &types).await?, Done::default())) })
         })
     }
 
-    fn describe_parts(&self, sql: SqlStr) -> Answer<'static, Describe<DB>> {
+    fn describe_parts(&self, sql: &SqlStr) -> Answer<'static, Describe<DB>> {
         let text = sql.clone();
-        self.run(&sql, move |connection| {
+        self.run(sql, move |connection| {
             Box::pin(async move { Ok((DB::describe(connection, text).await?, Done::default())) })
         })
     }
@@ -127,14 +127,14 @@ macro_rules! executor {
             where
                 'c: 'e,
             {
-                self.prepare_parts(sql, parameters)
+                self.prepare_parts(&sql, parameters)
             }
 
             fn describe<'e>(self, sql: SqlStr) -> Answer<'e, Describe<DB>>
             where
                 'c: 'e,
             {
-                self.describe_parts(sql)
+                self.describe_parts(&sql)
             }
         }
     )*};

@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use ebbtide::{AssertSqlSafe, Config, Database, ErrorKind, SqlSafeStr, Transaction};
 use futures::{FutureExt, StreamExt, TryStreamExt};
+use sqlx::error::DatabaseError;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Connection as _, Executor, QueryBuilder, Row};
 
@@ -129,7 +130,7 @@ cases! {
 
             let script = "delete from {notes} where id = 1; delete from {notes} where id in (2, 3)";
             let results: Vec<_> = sqlx::raw_sql(t.sql(script)).execute_many(&sqlx).try_collect().await.unwrap();
-            assert_eq!(results.iter().map(|result| result.rows_affected()).collect::<Vec<_>>(), [1, 2]);
+            assert_eq!((results[0].rows_affected(), results[1].rows_affected(), results.len()), (1, 2, 2));
             let statement = (&sqlx).prepare(select().into_sql_str()).await.unwrap();
             assert_eq!(sqlx::Statement::columns(&statement).len(), 2);
             // What the macros do at compile time.
@@ -149,7 +150,7 @@ cases! {
                 let sqlx = database.sqlx::<DB>().unwrap();
                 sqlx::query(insert(&t)).bind(1_i64).execute(&sqlx).await.unwrap();
                 let twice = sqlx::query(insert(&t)).bind(1_i64).execute(&sqlx).await.unwrap_err();
-                assert!(twice.as_database_error().is_some_and(|answer| answer.is_unique_violation()), "{twice:?}");
+                assert!(twice.as_database_error().is_some_and(DatabaseError::is_unique_violation), "{twice:?}");
                 sqlx::query(t.sql("select * from missing")).fetch(&sqlx).next().await.unwrap().unwrap_err();
                 let ids: Vec<i64> = sqlx::query_scalar::<_, i64>(t.sql("select id from {notes}")).fetch(&sqlx).try_collect().await.unwrap();
                 assert_eq!(ids, [1], "isolated: {isolated}");
@@ -268,8 +269,10 @@ cases! {
             let sqlx = database.sqlx::<DB>().unwrap();
             for _ in 0..5 {
                 let transaction = database.transaction().await.unwrap();
-                let rows = sqlx::query(t.sql("select id, body from {notes} order by id")).fetch_all(&sqlx).now_or_never();
-                assert!(rows.is_none(), "it was cancelled while it waited: {:?}", rows.map(|rows| rows.map(|rows| rows.len())));
+                // It takes a while, so that nothing comes at the first poll.
+                let slow = "select count(*) from {notes} a, {notes} b where a.id <= b.id";
+                let rows = sqlx::query(t.sql(slow)).fetch_all(&sqlx).now_or_never();
+                assert!(rows.is_none(), "it was cancelled while it waited");
                 match sqlx::query_scalar::<_, i64>(t.sql(COUNT)).fetch_one(&sqlx).await {
                     Ok(count) => assert_eq!(count, 1000),
                     Err(error) => {
@@ -466,7 +469,7 @@ cases! {
         let error = database.migrate(&migrator).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UndefinedObject, "{error}");
         assert!(error.message().starts_with("migration 7: "), "{error}");
-        assert!(error.source().is_some_and(|source| source.is::<sqlx::Error>()));
+        assert!(error.source().is_some_and(<dyn std::error::Error>::is::<sqlx::Error>));
         // The lock was given back.
         let error = database.migrate(&migrator).await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::UndefinedObject | ErrorKind::Config), "{error}");
@@ -494,7 +497,7 @@ cases! {
             let sqlx = database.sqlx::<DB>().unwrap();
             sqlx::query(insert(&t)).bind(1_i64).execute(&sqlx).await.unwrap();
             let native = sqlx::query(insert(&t)).bind(1_i64).execute(&sqlx).await.unwrap_err();
-            assert!(native.as_database_error().is_some_and(|answer| answer.is_unique_violation()));
+            assert!(native.as_database_error().is_some_and(DatabaseError::is_unique_violation));
             let own = ebbtide::Error::from(native);
             assert_eq!(own.kind(), ErrorKind::Constraint);
             assert!(matches!(own.source().and_then(|source| source.downcast_ref()), Some(sqlx::Error::Database(_))));
