@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
@@ -419,10 +419,15 @@ impl<S: 'static> Query<S> {
         K: Sink + 'static,
         T: Send + 'static,
     {
+        let timeout = self.timeout;
+        // Taken apart out here, so that the future has room for one plan and not for two.
+        let mut plan = match self.plan {
+            Ok(plan) => plan,
+            Err(error) => return Box::pin(ready(Err(error))),
+        };
         Box::pin(async move {
-            let mut plan = self.plan?;
             let place = plan.asker.place;
-            let limit = self.timeout.or(plan.target.ground().settings.statement_timeout);
+            let limit = timeout.or(plan.target.ground().settings.statement_timeout);
             let done = match (limit, plan.target.sandboxed()) {
                 (None, None) => plan.run(&mut sink).await?,
                 // Boxed, as is everything rare on this path.

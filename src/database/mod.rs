@@ -70,7 +70,7 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// [`Url`](ErrorKind::Url) or [`Config`](ErrorKind::Config) if the source cannot be read.
+    /// [`Url`](crate::ErrorKind::Url) or [`Config`](crate::ErrorKind::Config) if the source cannot be read.
     ///
     /// ```
     /// # fn main() -> ebbtide::Result<()> {
@@ -108,7 +108,7 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// [`NotConnected`](ErrorKind::NotConnected).
+    /// [`NotConnected`](crate::ErrorKind::NotConnected).
     pub fn status(&self) -> Result<PoolStatus> {
         Ok(self.live()?.pools.main.status())
     }
@@ -135,7 +135,7 @@ impl Database {
     /// The connection of the current task, acquired at first use. While a handle to it lives, the task gets the same
     /// one, and its plain `database.…` calls run on it.
     ///
-    /// Its use fails with [`NotConnected`](ErrorKind::NotConnected) if the database is not connected.
+    /// Its use fails with [`NotConnected`](crate::ErrorKind::NotConnected) if the database is not connected.
     #[track_caller]
     pub fn connection(&self) -> Connection {
         let Ok(Target::Database(ground)) = self.target() else {

@@ -40,6 +40,7 @@ pub(crate) enum Shield {
     Doubtful,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(crate) struct Lease {
     idle: Option<Idle>,
     holder: usize,
@@ -51,6 +52,8 @@ pub(crate) struct Lease {
     /// Something was done to the session that no rollback undoes.
     soiled: bool,
     shield: Shield,
+    /// Whether the transaction is still open has to be looked at: what ran last may have ended it.
+    doubt: bool,
     /// What to run when no more than so many levels are open.
     undo: Option<(usize, &'static str)>,
     /// It is being cleaned; dropped half-way, it is thrown away.
@@ -89,6 +92,7 @@ impl Lease {
             unsure: false,
             soiled: false,
             shield: Shield::Absent,
+            doubt: false,
             undo: None,
             cleaning: false,
             severed: None,
@@ -111,6 +115,11 @@ impl Lease {
     fn was_severed(&mut self) -> bool {
         let severed = self.severed.take();
         severed.is_some_and(|severed| severed.swap(true, Ordering::AcqRel))
+    }
+
+    /// The runtime of whoever has it.
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// The lease for someone on this runtime: what is left to clean is cleaned there.
@@ -154,7 +163,8 @@ impl Lease {
 
     /// Whether [`ready`](Self::ready) has nothing to do.
     pub(crate) fn is_ready(&self) -> bool {
-        self.flight == Flight::None && self.shield != Shield::Doubtful && self.idle.is_some() && self.runtime_lives()
+        let settled = self.flight == Flight::None && self.shield != Shield::Doubtful && !self.doubt;
+        settled && self.idle.is_some() && self.runtime_lives()
     }
 
     pub(crate) fn is_lost(&self) -> bool {
@@ -174,6 +184,19 @@ impl Lease {
     /// Marks that the session was changed in a way no rollback undoes; the connection is closed after this use.
     pub(crate) fn soil(&mut self) {
         self.soiled = true;
+    }
+
+    /// Whether a call on it was dropped half-way.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.flight != Flight::None
+    }
+
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.doubt
+    }
+
+    pub(crate) fn doubt(&mut self, doubt: bool) {
+        self.doubt = doubt;
     }
 
     pub(crate) fn shield(&self) -> Shield {
@@ -276,6 +299,7 @@ impl Lease {
         }
         self.unsure = false;
         self.shield = Shield::Absent;
+        self.doubt = false;
         self.undo(0).await
     }
 
@@ -323,6 +347,7 @@ impl Drop for Lease {
             unsure: self.unsure,
             soiled: false,
             shield: self.shield,
+            doubt: self.doubt,
             undo: self.undo,
             cleaning: true,
             severed: None,

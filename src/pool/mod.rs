@@ -117,17 +117,17 @@ impl Pool {
             Some(own) => own,
             None => Handle::try_current().map_err(|_| no_runtime(asker))?,
         };
-        match self.take(&handle, asker) {
+        match self.take(handle, asker) {
             Ok(lease) => Ok(lease),
             // Boxed, because the future of every statement has room for this one.
-            Err(step) => Box::pin(self.acquire_by(step, handle, asker)).await,
+            Err((step, handle)) => Box::pin(self.acquire_by(step, handle, asker)).await,
         }
     }
 
     /// An idle connection that was used a moment ago, or what has to be done to get one.
     #[allow(clippy::result_large_err, reason = "both are large, and the lease is the common one")]
-    fn take(self: &Arc<Self>, handle: &Handle, asker: Asker) -> Result<Lease, Step> {
-        let home = self.home(handle);
+    fn take(self: &Arc<Self>, mut handle: Handle, asker: Asker) -> Result<Lease, (Step, Handle)> {
+        let home = self.home(&handle);
         loop {
             let now = Instant::now();
             let take = self.state.lock().take(home, handle.id(), asker, now);
@@ -135,25 +135,27 @@ impl Pool {
                 Take::Idle { idle, holder, doubtful } => (idle, holder, doubtful),
                 Take::Permit { evicted } => {
                     drop(evicted);
-                    return Err(Step::Open(Permit::new(self)));
+                    return Err((Step::Open(Permit::new(self)), handle));
                 }
-                Take::Wait(turn) => return Err(Step::Wait(turn)),
-                Take::Closed => return Err(Step::Closed),
+                Take::Wait(turn) => return Err((Step::Wait(turn), handle)),
+                Take::Closed => return Err((Step::Closed, handle)),
             };
             let expired = idle.expired(now);
             let rested = now.duration_since(idle.since) > self.limits.check_after;
-            let mut lease = Lease::new(idle, holder, handle.clone(), self);
+            let mut lease = Lease::new(idle, holder, handle, self);
+            if !(expired || rested || doubtful) {
+                return Ok(lease);
+            }
+            handle = lease.handle().clone();
             if expired {
                 lease.discard();
-            } else if rested || doubtful {
-                return Err(Step::Check(lease));
             } else {
-                return Ok(lease);
+                return Err((Step::Check(lease), handle));
             }
         }
     }
 
-    async fn acquire_by(self: &Arc<Self>, mut step: Step, handle: Handle, asker: Asker) -> Result<Lease> {
+    async fn acquire_by(self: &Arc<Self>, mut step: Step, mut handle: Handle, asker: Asker) -> Result<Lease> {
         let home = self.home(&handle);
         loop {
             match step {
@@ -174,9 +176,9 @@ impl Pool {
                     }
                 }
             }
-            step = match self.take(&handle, asker) {
+            (step, handle) = match self.take(handle, asker) {
                 Ok(lease) => return Ok(lease),
-                Err(step) => step,
+                Err(missed) => missed,
             };
         }
     }

@@ -17,6 +17,11 @@ impl<'g> Echo<'g> {
         Self((ground.settings.echo || kept).then(|| (Instant::now(), ground)))
     }
 
+    /// Whether anyone wants to see it.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(super) fn end(&self, what: impl Display, error: Option<&Error>) {
         let Some((started, ground)) = self.0 else { return };
         let took = started.elapsed();

@@ -141,6 +141,11 @@ impl Ground {
         }
     }
 
+    /// Whether open streams keep others from writing.
+    pub(super) fn streams_block(&self) -> bool {
+        self.streams.is_some()
+    }
+
     /// Has the open streams put their rows aside before something is written.
     pub(super) async fn before_writing(&self) -> Result<()> {
         let Some(streams) = &self.streams else { return Ok(()) };

@@ -6,10 +6,17 @@ use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
+use super::ask::run;
 use super::{Chain, Kind, Node, StreamCore, Wire};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, Flight, Lease, Shield};
+use crate::sql::Dialect;
+
+/// What is gone when a statement that runs others has ended the transaction.
+pub(super) const SET_WITNESS: &str = "SAVEPOINT ebbtide_witness";
+/// It is set again, so that it can be asked for once more if the answer is not waited for.
+const ASK_WITNESS: &str = "RELEASE SAVEPOINT ebbtide_witness; SAVEPOINT ebbtide_witness";
 
 impl Node {
     /// Waits for the turn on this level's connection, in the order of asking. An open stream is made to put the rest
@@ -138,7 +145,13 @@ impl Node {
     }
 
     async fn level_out(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+        // What was cut off may have ended the transaction, too: SQLite does so where a statement says OR ROLLBACK.
+        let cut = lease.was_cut() && self.ground.dialect() == Dialect::Sqlite;
         let depth = lease.ready().await?.depth();
+        if self.depth > 0 && (cut || lease.is_in_doubt()) && !self.has_transaction(lease).await {
+            lease.discard();
+            return Err(self.gone("a statement that was cancelled ended it"));
+        }
         if depth > self.depth {
             lease.mark(Flight::Statement);
             if let Err(error) = lease.raw()?.rollback_to(self.depth).await {
@@ -153,6 +166,27 @@ impl Node {
             return Err(self.gone("the transaction is no longer open on the server"));
         }
         Ok(())
+    }
+
+    /// Whether the transaction is still there on the server, after something that may have ended it.
+    pub(super) async fn has_transaction(&self, lease: &mut Lease) -> bool {
+        lease.doubt(true);
+        let open = if self.ground.dialect() == Dialect::MySql {
+            // A transaction that was ended and begun again is another, which knows nothing of the witness.
+            run(lease, ASK_WITNESS).await.is_ok()
+        } else {
+            // On a thread of its own what was dropped runs to its end, and the next one can look again.
+            let isolated = matches!(self.ground.pool.connector().runtime(), Ok(Some(_)));
+            lease.mark(if isolated { Flight::Statement } else { Flight::Boundary });
+            let open = match lease.raw() {
+                Ok(raw) => raw.transaction_open().await,
+                Err(error) => Err(error),
+            };
+            lease.mark(Flight::None);
+            matches!(open, Ok(true))
+        };
+        lease.doubt(false);
+        open
     }
 
     fn gone(self: &Arc<Self>, why: &str) -> Error {

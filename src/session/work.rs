@@ -6,16 +6,13 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::ask::run;
 use super::echo::Echo;
+use super::lock::SET_WITNESS;
 use super::node::UnderWay;
 use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, StreamCore, Wire};
 use crate::backend::{Done, Request, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, Flight, Lease};
 use crate::sql::{Bound, Control, Dialect, Template};
-
-/// What is gone when a statement that runs others has ended the transaction.
-const SET_WITNESS: &str = "SAVEPOINT ebbtide_witness";
-const RELEASE_WITNESS: &str = "RELEASE SAVEPOINT ebbtide_witness";
 
 /// A statement ready to run.
 #[derive(Debug)]
@@ -67,8 +64,8 @@ impl Target {
     /// Takes the connection for one statement.
     pub(super) async fn hold(&self, work: &Work, chain: &Chain, what: &'static str) -> Result<Hold> {
         let control = work.template.control();
-        if !work.template.only_reads() {
-            self.ground().before_writing().await?;
+        if !work.template.only_reads() && self.ground().streams_block() {
+            Box::pin(self.ground().before_writing()).await?;
         }
         let Some(node) = self.level(chain, work.asker)? else {
             if work.template.statements() == 1 {
@@ -110,7 +107,10 @@ impl Target {
     pub(crate) async fn run(&self, work: &Work, sink: &mut dyn Sink) -> Result<Done> {
         let chain = Chain::current();
         let mut hold = self.hold(work, &chain, "a statement").await?;
-        hold.before(work).await?;
+        if hold.wants_preparing(work) {
+            // Boxed, because the future of every statement has room for this one.
+            Box::pin(hold.before(work)).await?;
+        }
         let echo = Echo::start(self.ground());
         let lease = hold.lease()?;
         lease.mark(Flight::Statement);
@@ -123,7 +123,9 @@ impl Target {
             Some(sandbox) => Box::pin(sandbox.watch(running, work, self.ground())).await,
             None => running.await,
         };
-        echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
+        if echo.is_wanted() {
+            echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
+        }
         hold.settled(result.as_ref().err(), work);
         if result.is_ok() && work.template.effect().deferrable {
             // Also outside of the sandboxes that want to know of it.
@@ -238,8 +240,26 @@ impl Hold {
         }
     }
 
+    /// Whether there is something to do before the statement.
+    pub(super) fn wants_preparing(&self, work: &Work) -> bool {
+        match self {
+            Self::Pooled(_) => false,
+            Self::Level {
+                guarded, level, node, ..
+            } => {
+                let effect = work.template.effect();
+                let witnessed = effect.opaque && level.depth > 0;
+                let local = !effect.local.is_empty() && node.ground.sandbox.is_some();
+                *guarded || witnessed || local
+            }
+        }
+    }
+
     /// What has to be done before the statement is sent.
     pub(super) async fn before(&mut self, work: &Work) -> Result<()> {
+        if !self.wants_preparing(work) {
+            return Ok(());
+        }
         let Self::Level {
             guarded, level, node, ..
         } = self
@@ -249,26 +269,20 @@ impl Hold {
         let effect = work.template.effect();
         let witnessed = effect.opaque && level.depth > 0;
         let local = !effect.local.is_empty() && node.ground.sandbox.is_some();
-        if !*guarded && !local && !witnessed {
-            return Ok(());
-        }
         let (guarded, level, node) = (*guarded, Arc::clone(level), Arc::clone(node));
         let lease = self.lease()?;
-        // Boxed, because the future of every statement has room for this one.
-        Box::pin(async move {
-            if witnessed {
-                run(lease, SET_WITNESS).await?;
-            }
-            if guarded {
-                level.shield(lease).await?;
-            }
-            // Alone, and outside of a transaction, it is simply undone.
-            if local && !(guarded && effect.local_only) {
-                node.keep_settings(lease, work).await?;
-            }
-            Ok(())
-        })
-        .await
+        if witnessed {
+            run(lease, SET_WITNESS).await?;
+            lease.doubt(true);
+        }
+        if guarded {
+            level.shield(lease).await?;
+        }
+        // Alone, and outside of a transaction, it is simply undone.
+        if local && !(guarded && effect.local_only) {
+            node.keep_settings(lease, work).await?;
+        }
+        Ok(())
     }
 
     /// Whether there is something to do after the statement.
@@ -354,21 +368,12 @@ impl Hold {
             return None;
         };
         let lease = wire.lease().filter(|lease| level.depth > 0 && !lease.is_lost())?;
-        let open = match node.ground.dialect() {
-            Dialect::Sqlite if error.is_some_and(|error| error.sqlstate().is_some()) => {
-                lease.mark(Flight::Boundary);
-                let open = match lease.raw() {
-                    Ok(raw) => raw.transaction_open().await,
-                    Err(error) => Err(error),
-                };
-                lease.mark(Flight::None);
-                matches!(open, Ok(true))
-            }
-            // A transaction that was ended and begun again is another, which knows nothing of the witness.
-            Dialect::MySql if work.template.effect().opaque => run(lease, RELEASE_WITNESS).await.is_ok(),
-            _ => true,
+        let doubtful = match node.ground.dialect() {
+            Dialect::Sqlite => error.is_some_and(|error| error.sqlstate().is_some()),
+            Dialect::MySql => work.template.effect().opaque,
+            Dialect::Postgres => false,
         };
-        if open {
+        if !doubtful || node.has_transaction(lease).await {
             return None;
         }
         lease.discard();

@@ -16,7 +16,7 @@ use errors::connect_error;
 use options::{connect_options, session_variables};
 use session::SessionConnector;
 
-use crate::backend::support::sqlx::{Native, SqlxConnector};
+use crate::backend::support::sqlx::{Native, One, SqlxConnector};
 use crate::backend::{Connector, Done};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -43,6 +43,7 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
 
 impl Native for MySql {
     const COUNTS_ANSWERS: bool = true;
+    const ONE: One = One::ThenFlush;
 
     fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, MySqlArguments)> {
         Ok((statement.sql(), arguments::arguments(values)?))

@@ -19,7 +19,7 @@ use sqlx::{Column, Postgres, Row, SqlStr, TypeInfo};
 use errors::connect_error;
 use options::connect_options;
 
-use crate::backend::support::sqlx::{Native, SqlxConnector};
+use crate::backend::support::sqlx::{Native, One, SqlxConnector};
 use crate::backend::{Connector, Done};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -42,6 +42,7 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
 
 impl Native for Postgres {
     const COUNTS_ANSWERS: bool = true;
+    const ONE: One = One::AndReadsAll;
 
     fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, PgArguments)> {
         arguments::arguments(statement, values)
@@ -62,8 +63,6 @@ impl Native for Postgres {
     fn declare(statement: &Statement, values: &[Value], types: &[PgTypeInfo]) {
         arguments::declare(statement, values, types);
     }
-
-    const ONE_READS_ALL: bool = true;
 
     fn done(result: &PgQueryResult) -> Done {
         Done {

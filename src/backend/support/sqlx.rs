@@ -44,8 +44,8 @@ pub(crate) trait Native:
     /// (SQLite's has a thread instead, which also keeps count of savepoints.)
     const COUNTS_ANSWERS: bool;
 
-    /// Whether sqlx reads an answer to its end when asked for one row; that is quicker than taking every row from it.
-    const ONE_READS_ALL: bool = false;
+    /// How the first row of an answer is got at the least cost.
+    const ONE: One = One::OfMany;
 
     fn done(result: &Self::QueryResult) -> Done;
 
@@ -55,6 +55,18 @@ pub(crate) trait Native:
     /// Whether a call dropped half-way leaves the connection usable; `between_rows` tells that it was dropped while a
     /// row had been handed out and nothing more was being read.
     fn survives_interruption(between_rows: bool) -> bool;
+}
+
+/// How sqlx gives one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum One {
+    /// Every row has to be taken from it.
+    OfMany,
+    /// Asked for one row it leaves the others on the wire, and flushing reads them. That is quicker than taking them, and
+    /// errors behind the first row are found as well.
+    ThenFlush,
+    /// Asked for one row it reads the answer to its end by itself.
+    AndReadsAll,
 }
 
 /// Makes connections of a database that sqlx knows.
@@ -199,21 +211,20 @@ where
         self.run_own(sql).await.inspect_err(|_| self.savepoints += 1)
     }
 
-    /// Encodes the values, after asking the server for the types it expects where only it can know them.
-    async fn arguments(&mut self, request: Request<'_>) -> Result<(SqlStr, DB::Arguments)> {
-        let Request { statement, values } = request;
-        if let Some(declared) = DB::undeclared(statement, values) {
-            Box::pin(self.ask(request, &declared)).await?;
+    /// Asks the server for the types it expects, where only it can know them.
+    async fn declare(&mut self, request: Request<'_>) -> Result<()> {
+        match DB::undeclared(request.statement, request.values) {
+            Some(declared) => Box::pin(self.ask(request, declared)).await,
+            None => Ok(()),
         }
-        DB::arguments(statement, values)
     }
 
     /// Asks the server which types it expects beside those declared.
-    async fn ask(&mut self, request: Request<'_>, declared: &[DB::TypeInfo]) -> Result<()> {
+    async fn ask(&mut self, request: Request<'_>, declared: Vec<DB::TypeInfo>) -> Result<()> {
         let Request { statement, values } = request;
-        let question = DB::question(statement, declared);
+        let question = DB::question(statement, &declared);
         let prepared = (&mut self.connection)
-            .prepare_with(question, declared)
+            .prepare_with(question, &declared)
             .await
             .map_err(DB::error)?;
         if let Some(Either::Left(types)) = sqlx::Statement::parameters(&prepared) {
@@ -245,21 +256,40 @@ where
     }
 
     async fn run_once(&mut self, request: Request<'_>, sink: &mut dyn Sink) -> Result<Done> {
-        let (sql, arguments) = self.arguments(request).await?;
-        let Self {
-            connection, persistent, ..
-        } = self;
-        let query = sqlx::query_with(sql, arguments).persistent(*persistent);
-        let result = if DB::ONE_READS_ALL && sink.wants_one() {
-            match connection.fetch_optional(query).await {
-                Ok(None) => Ok(Done::default()),
-                Ok(row) => sink.row(&mut Slot(row)).map(|()| Done::default()),
-                Err(error) => Err(DB::error(error)),
-            }
+        self.declare(request).await?;
+        let result = if DB::ONE != One::OfMany && sink.wants_one() {
+            self.run_for_one(request, sink).await
         } else {
-            drain::<DB>(connection.fetch_many(query), sink).await
+            drain::<DB>(self.steps(request)?, sink).await
         };
         result.inspect_err(|error| note_refusal::<DB>(error, request))
+    }
+
+    async fn run_for_one(&mut self, request: Request<'_>, sink: &mut dyn Sink) -> Result<Done> {
+        let row = self.one(request)?.await.map_err(DB::error)?;
+        let taken = if row.is_some() {
+            sink.row(&mut Slot(row))
+        } else {
+            Ok(())
+        };
+        if DB::ONE == One::ThenFlush {
+            self.at_rest().await?;
+        }
+        taken.map(|()| Done::default())
+    }
+
+    // What is sent is made in functions of their own: a future keeps room for everything it ever had in hand.
+
+    fn steps(&mut self, request: Request<'_>) -> Result<Steps<'_, DB>> {
+        let (sql, arguments) = DB::arguments(request.statement, request.values)?;
+        let query = sqlx::query_with(sql, arguments).persistent(self.persistent);
+        Ok(self.connection.fetch_many(query))
+    }
+
+    fn one(&mut self, request: Request<'_>) -> Result<BoxFuture<'_, sqlx::Result<Option<DB::Row>>>> {
+        let (sql, arguments) = DB::arguments(request.statement, request.values)?;
+        let query = sqlx::query_with(sql, arguments).persistent(self.persistent);
+        Ok(self.connection.fetch_optional(query))
     }
 }
 
@@ -323,8 +353,8 @@ where
                     let mut steps = if request.statement.is_script() {
                         self.connection.fetch_many(request.statement.sql())
                     } else {
-                        let (sql, arguments) = self.arguments(request).await?;
-                        self.connection.fetch_many(sqlx::query_with(sql, arguments).persistent(self.persistent))
+                        self.declare(request).await?;
+                        self.steps(request)?
                     };
                     while let Some(step) = steps.next().await {
                         match step.map_err(DB::error) {

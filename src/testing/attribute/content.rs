@@ -203,14 +203,9 @@ fn journal(dialect: Dialect) -> AssertSqlSafe<String> {
 
 async fn enter(database: &Database, step: &Step, began: Instant) -> Result<()> {
     let took = i64::try_from(began.elapsed().as_nanos()).unwrap_or(i64::MAX);
-    let values = crate::params! {
-        version: step.version,
-        description: step.description.as_str(),
-        checksum: step.checksum.as_slice(),
-        took,
-    };
+    let values = (step.version, step.description.as_str(), step.checksum.as_slice(), took);
     let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-               VALUES (:version, :description, TRUE, :checksum, :took)";
+               VALUES (?, ?, TRUE, ?, ?)";
     database.execute(sql, values).await.map(std::mem::drop)
 }
 

@@ -79,10 +79,7 @@ async fn named(config: &Config, purpose: &str) -> Result<Lock> {
     // At most 64 characters.
     let name = format!("ebbtide:{:032x}", digest(config, purpose));
     let taken: Option<i64> = session
-        .fetch_value(
-            "SELECT GET_LOCK(:name, :patience)",
-            crate::params! { name, patience: PATIENCE.as_secs() as i64 },
-        )
+        .fetch_value("SELECT GET_LOCK(?, ?)", (name, PATIENCE.as_secs() as i64))
         .await?;
     match taken {
         Some(1) => Ok(Lock::Session(session)),

@@ -1,4 +1,4 @@
-//! What `#[ebbtide::test]` runs on. The attribute makes a [`Spec`] of its options and hands it to [`run`] with the
+//! What `#[ebbtide::test]` runs on. The attribute makes a `Spec` of its options and hands it to `run` with the
 //! body of the test; nothing here is meant to be called by hand.
 
 mod backstage;

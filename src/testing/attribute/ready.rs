@@ -55,10 +55,7 @@ async fn complete(database: &Database, content: &Content, digest: &str) -> Resul
         )
         .await?;
     database
-        .execute(
-            "INSERT INTO _ebbtide_setup (hash) VALUES (:hash)",
-            crate::params! { hash: digest },
-        )
+        .execute("INSERT INTO _ebbtide_setup (hash) VALUES (?)", (digest,))
         .await
         .map(std::mem::drop)
 }

@@ -30,7 +30,7 @@ async fn isolated_notes(t: &Test, config: Config) -> Database {
 }
 
 /// Runs something on a plain thread, where there is no runtime.
-async fn off_runtime<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+fn off_runtime<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     // Scoped, so that the work may borrow; the runtime of the test has other threads, if it needs them.
     thread::scope(|scope| {
         scope
@@ -89,7 +89,7 @@ cases! {
                 Ok(())
             })
         };
-        off_runtime(work).await?;
+        off_runtime(work)?;
         assert_eq!(seen(t, &database).await, "a,b,c,d,e,f", "it is one connection for all");
         soon("disconnect", database.disconnect()).await?;
         Ok(())
@@ -106,11 +106,11 @@ cases! {
             for how in ["disconnect", "drop", "drop with a guard", "disconnect with a guard"] {
                 let config = isolated(t).lazy(true);
                 let database = block_on(Database::connect(config))?;
-                if !t.can_observe() {
+                if t.can_observe() {
+                    block_on(database.execute(add(t, "a"), ()).into_future())?;
+                } else {
                     // Each is a database of its own there.
                     block_on(database.execute("create table scratch (n int)", ()).into_future())?;
-                } else {
-                    block_on(database.execute(add(t, "a"), ()).into_future())?;
                 }
                 let guard = how.contains("guard").then(|| block_on(database.transaction().into_future())).transpose()?;
                 if how.starts_with("disconnect") {
@@ -125,7 +125,7 @@ cases! {
             }
             Ok(())
         };
-        off_runtime(work).await?;
+        off_runtime(work)?;
         if t.can_observe() {
             let looking = Database::connect(config(t)).await?;
             assert_eq!(kept(t, &looking).await, "");
@@ -157,7 +157,7 @@ cases! {
             }
             Ok(())
         };
-        off_runtime(work).await?;
+        off_runtime(work)?;
         assert_eq!(kept(t, &database).await, "");
         Ok(())
     }
@@ -168,7 +168,7 @@ cases! {
         let held = database.transaction().await?;
         held.execute(add(&t, "held"), ()).await?;
         let (used, t) = (&database, &t);
-        let waited = off_runtime(|| block_on(used.execute(add(t, "waiting"), ()).into_future())).await;
+        let waited = off_runtime(|| block_on(used.execute(add(t, "waiting"), ()).into_future()));
         let error = waited.expect_err("it is held");
         assert_eq!(error.kind(), ErrorKind::Timeout);
         assert!(error.message().contains("isolation.rs:"), "{error}");
@@ -228,6 +228,35 @@ cases! {
         Ok(())
     }
 
+    /// A transaction begun on one runtime goes on on another, and ends where there is none.
+    async fn i1_a_transaction_outlives_the_runtime_it_began_on(t: Test) -> Result<()> {
+        let database = isolated_notes(&t, isolated(&t)).await;
+        for how in ["commit", "rollback", "drop"] {
+            let (used, sql) = (database.clone(), [add(&t, format!("{how}1")), add(&t, format!("{how}2"))]);
+            let thread = thread::spawn(move || -> Result<()> {
+                let [one, two] = sql;
+                let runtime = || Builder::new_current_thread().enable_all().build().expect("a runtime");
+                let transaction = runtime().block_on(async {
+                    let transaction = used.transaction().await?;
+                    transaction.execute(one, ()).await?;
+                    Ok::<_, Error>(transaction)
+                })?;
+                runtime().block_on(transaction.execute(two, ()).into_future())?;
+                match how {
+                    "commit" => block_on(transaction.commit()),
+                    "rollback" => block_on(transaction.rollback()),
+                    _ => Ok(drop(transaction)),
+                }
+            });
+            soon("the thread", tokio::task::spawn_blocking(move || thread.join()))
+                .await
+                .expect("no panic")
+                .expect("no panic")?;
+            assert_eq!(soon("the sandbox", database.fetch_value::<String>(list(&t), ())).await?, "commit1,commit2");
+        }
+        Ok(())
+    }
+
     async fn i2_it_can_be_started_again(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t)).await;
         for round in 0..3 {
@@ -259,7 +288,7 @@ cases! {
         }
         let t = &t;
         let used = &database;
-        let error = off_runtime(|| block_on(used.execute("select 1", ()).into_future())).await.expect_err("nobody is there");
+        let error = off_runtime(|| block_on(used.execute("select 1", ()).into_future())).expect_err("nobody is there");
         assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
         soon("disconnect", database.disconnect()).await?;
         // A server that accepts and says nothing.
@@ -271,7 +300,7 @@ cases! {
             .connect_timeout(Duration::from_millis(200));
         let database = Database::connect(config).await?;
         let used = &database;
-        let error = off_runtime(|| block_on(used.execute("select 1", ()).into_future())).await.expect_err("it is silent");
+        let error = off_runtime(|| block_on(used.execute("select 1", ()).into_future())).expect_err("it is silent");
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
         Ok(())
     }
@@ -365,7 +394,7 @@ cases! {
         let database = isolated_notes(&t, isolated(&t).result_timeout(Duration::from_millis(300))).await;
         let (used, t) = (&database, &t);
         let since = Instant::now();
-        let error = off_runtime(|| block_on(used.fetch_all(endless(t), ()).into_future())).await.expect_err("it takes too long");
+        let error = off_runtime(|| block_on(used.fetch_all(endless(t), ()).into_future())).expect_err("it takes too long");
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
         assert!(since.elapsed() < Duration::from_secs(5), "after {:?}", since.elapsed());
         Ok(())

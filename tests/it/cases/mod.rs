@@ -26,6 +26,7 @@ mod streams;
 mod strict;
 mod tasks;
 mod test_client;
+mod together;
 mod transactions;
 mod types;
 mod waiting;
@@ -68,6 +69,7 @@ const LISTED: &[File] = &[
     ("escape", escape::cases),
     ("isolation", isolation::cases),
     ("strict", strict::cases),
+    ("together", together::cases),
     ("waiting", waiting::cases),
 ];
 

@@ -1,17 +1,14 @@
 //! `database.sandbox()`: many at once, whoever uses them, and however they end.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use ebbtide::{AssertSqlSafe, Database, Error, ErrorKind, Result, Transaction, params};
 use futures::TryStreamExt as _;
-use futures::future::join_all;
+
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use super::tasks::{add, config, count, in_task, kept, kind, list, notes, notes_with, soon, until};
 use crate::support::{Proxy, Test, cases};
@@ -61,90 +58,6 @@ fn spent(proxy: &Proxy) -> usize {
     assert_eq!(spent, proxy.requests(), "every request was answered");
     proxy.reset();
     spent
-}
-
-/// How often a test does what may be cut off anywhere.
-const ROUNDS: usize = 12;
-
-/// What one task did in a sandbox with others: what must be there in the end, and what may be.
-#[derive(Default)]
-struct Deeds {
-    there: Vec<String>,
-    maybe: Vec<Vec<String>>,
-}
-
-impl Deeds {
-    /// One round; which kind it is depends on the numbers.
-    async fn round(&mut self, t: &Test, database: &Database, task: usize, round: usize) -> Result<()> {
-        let name = |part: &str| format!("{task:02}-{round:02}{part}");
-        let brief = Duration::from_micros((task * 131 + round * 377) as u64 % 4000);
-        match (task + round) % 7 {
-            0 => {
-                database.execute(add(t, name("")), ()).await?;
-                self.there.push(name(""));
-            }
-            1 => {
-                let error = database
-                    .execute(add(t, "taken"), ())
-                    .await
-                    .expect_err("it is there already");
-                assert_eq!(error.kind(), ErrorKind::Constraint, "{error:?}");
-            }
-            2 => {
-                let work = async |transaction: Transaction| {
-                    transaction.execute(add(t, name("a")), ()).await?;
-                    database.execute(add(t, name("b")), ()).await?;
-                    Ok::<_, Error>(())
-                };
-                database.transaction().run(work).await?;
-                self.there.extend([name("a"), name("b")]);
-            }
-            3 => {
-                let work = async |transaction: Transaction| {
-                    transaction.execute(add(t, name("undone")), ()).await?;
-                    transaction.execute(add(t, "taken"), ()).await.map(drop)
-                };
-                let failed = database.transaction().run(work).await;
-                assert_eq!(kind(&failed), Some(ErrorKind::Constraint), "{failed:?}");
-            }
-            4 => {
-                let cut = timeout(brief, database.execute(add(t, name("cut")), ()).into_future()).await;
-                self.perhaps(cut.ok(), vec![name("cut")])?;
-            }
-            5 => {
-                let _ = timeout(brief, database.fetch_all(slow(t), ()).into_future()).await;
-                let (other, sql) = (database.clone(), add(t, name("aborted")));
-                let aborted = tokio::spawn(async move { other.execute(sql, ()).await });
-                for _ in 0..task % 4 {
-                    tokio::task::yield_now().await;
-                }
-                aborted.abort();
-                self.perhaps(aborted.await.ok(), vec![name("aborted")])?;
-            }
-            _ => {
-                let work = async |transaction: Transaction| {
-                    transaction.execute(add(t, name("x")), ()).await?;
-                    transaction.execute(add(t, name("y")), ()).await?;
-                    Ok::<_, Error>(())
-                };
-                let cut = timeout(brief, database.transaction().run(work)).await;
-                self.perhaps(cut.ok(), vec![name("x"), name("y")])?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Something that may have been cut off.
-    fn perhaps<T>(&mut self, done: Option<Result<T>>, names: Vec<String>) -> Result<()> {
-        match done {
-            Some(done) => {
-                done?;
-                self.there.extend(names);
-            }
-            None => self.maybe.push(names),
-        }
-        Ok(())
-    }
 }
 
 cases! {
@@ -437,84 +350,6 @@ cases! {
         Ok(())
     }
 
-    /// A statement that was cut off outside of a transaction never undoes what others did, nor keeps them from going on.
-    #[limit(120)]
-    async fn f5_tasks_that_fail_and_are_cancelled_lose_nothing_of_each_other(t: Test) -> Result<()> {
-        let database = notes(&t).await;
-        let sandbox = database.sandbox().await?;
-        sandbox.execute(add(&t, "taken"), ()).await?;
-        let tasks = (0..10).map(|task| {
-            let sandbox = sandbox.clone();
-            let t = &t;
-            async move {
-                let mut deeds = Deeds::default();
-                for round in 0..ROUNDS {
-                    deeds.round(t, &sandbox, task, round).await.unwrap_or_else(|error| panic!("{task}/{round}: {error:?}"));
-                }
-                deeds
-            }
-        });
-        let deeds = join_all(tasks).await;
-        let there: BTreeSet<String> = seen(&t, &sandbox).await.split(',').map(str::to_owned).collect();
-        let mut known: BTreeSet<String> = deeds.iter().flat_map(|deeds| deeds.there.clone()).collect();
-        known.insert("taken".to_owned());
-        let lost: Vec<_> = known.difference(&there).collect();
-        assert!(lost.is_empty(), "lost: {lost:?}");
-        for names in deeds.iter().flat_map(|deeds| &deeds.maybe) {
-            let kept = names.iter().filter(|name| there.contains(*name)).count();
-            assert!(kept == 0 || kept == names.len(), "half of {names:?} is there");
-            known.extend(names.iter().cloned());
-        }
-        let extra: Vec<_> = there.difference(&known).collect();
-        assert!(extra.is_empty(), "undone, and there all the same: {extra:?}");
-        assert_eq!(kept(&t, &database).await, "");
-        Ok(())
-    }
-
-    /// The same from real tasks on several threads.
-    #[limit(120)]
-    async fn f5_spawned_tasks_that_are_aborted_lose_nothing_of_each_other(t: Test) -> Result<()> {
-        let database = notes(&t).await;
-        let sandbox = database.sandbox().await?;
-        let mut there = BTreeSet::new();
-        for round in 0..15_u64 {
-            let tasks: Vec<_> = (0..6)
-                .map(|task| {
-                    let (other, name) = (sandbox.clone(), format!("{round:02}-{task}"));
-                    let (sql, slow) = (add(&t, &name), slow(&t));
-                    let job = tokio::spawn(async move {
-                        match task % 3 {
-                            0 => other.execute(sql, ()).await.map(drop),
-                            1 => other.transaction().run(async |_| other.execute(sql, ()).await.map(drop)).await,
-                            _ => {
-                                let _ = timeout(Duration::from_millis(round % 5), other.execute(slow, ()).into_future()).await;
-                                other.execute(sql, ()).await.map(drop)
-                            }
-                        }
-                    });
-                    (name, task, job)
-                })
-                .collect();
-            tokio::time::sleep(Duration::from_micros(round * 300)).await;
-            for (name, task, job) in tasks {
-                if task >= 3 {
-                    job.abort();
-                }
-                match job.await {
-                    Ok(done) => {
-                        done?;
-                        there.insert(name);
-                    }
-                    Err(error) => assert!(error.is_cancelled(), "{error:?}"),
-                }
-            }
-        }
-        let seen: BTreeSet<String> = seen(&t, &sandbox).await.split(',').map(str::to_owned).collect();
-        let lost: Vec<_> = there.difference(&seen).collect();
-        assert!(lost.is_empty(), "lost: {lost:?}");
-        Ok(())
-    }
-
     #[limit(150)]
     async fn t7_two_hundred_sandboxes_on_eight_threads_share_four_connections(t: Test) -> Result<()> {
         let proxy = t.backend().is_server().then(|| Proxy::start(&t.url()));
@@ -617,14 +452,10 @@ cases! {
                 let [one, two] = sql;
                 let sandbox = parent.sandbox().await.expect("a sandbox");
                 sandbox.execute(one, ()).await.expect("it writes");
-                if shape == 0 {
-                    panic!("in the sandbox");
-                }
+                assert!(shape != 0, "in the sandbox");
                 let transaction = sandbox.transaction().await.expect("it begins");
                 transaction.execute(two, ()).await.expect("it writes");
-                if shape == 1 {
-                    panic!("in a transaction");
-                }
+                assert!(shape != 1, "in a transaction");
                 let _ = transaction.transaction().run(async |_| -> Result<()> { panic!("in a closure") }).await;
             });
             assert!(task.await.expect_err("it panics").is_panic());

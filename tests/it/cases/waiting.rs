@@ -59,6 +59,11 @@ cases! {
         });
         let (place, task) = told.await.expect("it came so far");
         sleep(Duration::from_millis(150)).await;
+        let here = line_below();
+        let mut late = sandbox.execute(add(&t, "late"), ()).into_future();
+        assert!((&mut late).now_or_never().is_none(), "it is held");
+        // The other begins to wait later, so it is still there when the first gives up.
+        sleep(Duration::from_millis(200)).await;
         let (other, sql) = (sandbox.clone(), add(&t, "other"));
         let (asked, asks) = oneshot::channel();
         let waiter = tokio::spawn(async move {
@@ -69,8 +74,7 @@ cases! {
             statement.await
         });
         let other_place = asks.await.expect("it asked");
-        let here = line_below();
-        let error = soon("the statement", sandbox.execute(add(&t, "late"), ())).await.expect_err("it is held");
+        let error = soon("the statement", late).await.expect_err("it is held");
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
         let report = error.to_string();
         for part in [&here, &place, &format!("task {task}"), "insert into", "500ms", &other_place, "lease_timeout"] {
