@@ -170,6 +170,12 @@ impl Error {
         self
     }
 
+    /// Says of what it was said.
+    pub(crate) fn said_of(mut self, whom: &str) -> Self {
+        self.0.message = format!("{whom}: {}", self.0.message).into();
+        self
+    }
+
     /// Marks that the connection which reported this must be thrown away.
     pub(crate) fn fatal(mut self) -> Self {
         self.0.fatal = true;
@@ -186,6 +192,18 @@ impl Error {
     pub(crate) fn retryable(mut self) -> Self {
         self.0.retryable = true;
         self
+    }
+
+    /// The driver's own error, if this one was made from it.
+    pub(crate) fn into_native(mut self) -> Result<sqlx::Error, Self> {
+        match self.0.source.take().map(<dyn StdError + Send + Sync>::downcast) {
+            Some(Ok(native)) => Ok(*native),
+            Some(Err(source)) => {
+                self.0.source = Some(source);
+                Err(self)
+            }
+            None => Err(self),
+        }
     }
 
     pub(crate) fn is_fatal(&self) -> bool {
@@ -341,6 +359,37 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// For code written for sqlx. What the database said is sqlx's own error again; what this crate itself has to say is in
+/// [`sqlx::Error::Configuration`], whose `source()` is this error.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+/// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+/// use std::error::Error;
+/// let error = database.fetch_all("SELECT * FROM missing", ()).await.unwrap_err();
+/// assert!(matches!(sqlx::Error::from(error), sqlx::Error::Database(_)));
+///
+/// database.disconnect().await?;
+/// let error = sqlx::Error::from(database.fetch_all("SELECT 1", ()).await.unwrap_err());
+/// let own: &ebbtide::Error = error.source().and_then(|source| source.downcast_ref()).expect("it is inside");
+/// assert_eq!(own.kind(), ebbtide::ErrorKind::NotConnected);
+/// # Ok(()) }
+/// ```
+impl From<Error> for sqlx::Error {
+    fn from(error: Error) -> Self {
+        let while_connecting = matches!(
+            error.kind(),
+            ErrorKind::Connect | ErrorKind::Authentication | ErrorKind::NotConnected
+        );
+        if while_connecting {
+            return Self::Configuration(error.into());
+        }
+        error
+            .into_native()
+            .unwrap_or_else(|error| Self::Configuration(error.into()))
     }
 }
 

@@ -1,7 +1,12 @@
 #![doc = include_str!("../README.md")]
 // What only one backend needs lies in the common modules; without that backend nobody calls it.
 #![cfg_attr(
-    not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    not(all(
+        feature = "postgres",
+        feature = "mysql",
+        feature = "sqlite",
+        feature = "sqlx-interop"
+    )),
     allow(dead_code, unused_imports)
 )]
 
@@ -26,6 +31,8 @@ mod transaction;
 mod url;
 mod value;
 
+#[cfg(feature = "sqlx-interop")]
+pub use backend::SqlxDatabase;
 pub use backend::{Done, FromRow};
 pub use config::{
     AppConfig, Config, ConnectionsConfig, IntoConfig, IsolationLevel, IsolationPolicy, Settings, SqliteMode, SslMode,
@@ -38,6 +45,8 @@ pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, NewConn
 pub use ebbtide_macros::test;
 pub use error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
 pub use force_rollback::ForceRollback;
+#[cfg(feature = "sqlx-interop")]
+pub use interop::{Sqlx, SqlxTransaction};
 pub use pool::PoolStatus;
 pub use query::{DoneMany, Query};
 pub use retry::Retry;

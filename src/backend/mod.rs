@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 pub(crate) mod fake;
+mod job;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod native;
@@ -10,6 +11,8 @@ mod native;
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlx-interop")]
+mod sqlx_database;
 pub(crate) mod support;
 
 use std::fmt::Debug;
@@ -25,7 +28,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, Statement};
 use crate::value::{RawRow, Value};
 
+pub(crate) use job::{NativeJob, Pulse};
 pub use native::FromRow;
+#[cfg(feature = "sqlx-interop")]
+pub(crate) use sqlx_database::Parts;
+#[cfg(feature = "sqlx-interop")]
+pub use sqlx_database::SqlxDatabase;
 
 /// The connector for what the URL names: the list of drivers.
 pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
@@ -122,6 +130,20 @@ pub(crate) trait RawConnection: Send {
 
     /// Runs text that holds no parameters, and may hold several statements, without preparing it.
     fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Done>>;
+
+    /// Has `job` run on the driver's own connection.
+    fn with_native(&mut self, _job: NativeJob) -> BoxFuture<'_, Result<Done>> {
+        let error = Error::new(
+            ErrorKind::Unsupported,
+            "the driver of this connection is not one of sqlx",
+        );
+        Box::pin(ready(Err(error)))
+    }
+
+    /// Whether it lives apart from its users, so that a call that was dropped runs to its end over there.
+    fn is_apart(&self) -> bool {
+        false
+    }
 
     /// Begins a transaction with `sql`, or, inside one, sets a savepoint (then `sql` is `None`).
     fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>>;

@@ -4,3 +4,8 @@
 mod sea_query;
 #[cfg(feature = "sea-query")]
 mod sea_schema;
+#[cfg(feature = "sqlx-interop")]
+mod sqlx;
+
+#[cfg(feature = "sqlx-interop")]
+pub use self::sqlx::{Sqlx, SqlxTransaction};

@@ -9,7 +9,8 @@ use tokio::runtime::Handle;
 
 use super::journal::{Journal, Recorded};
 use super::sandbox::{Deferred, Plan, Root, Sandbox};
-use super::{Anchor, Bindings, Chain, Kind, Node, StreamCore, Wire};
+use super::stream::{Drain, drain};
+use super::{Anchor, Bindings, Chain, Kind, Node, Wire};
 use crate::config::Settings;
 use crate::error::Result;
 use crate::pool::{Asker, Pool};
@@ -22,7 +23,7 @@ pub(crate) struct Ground {
     pub(crate) templates: Arc<TemplateCache>,
     pub(crate) bindings: Bindings,
     /// The open streams, where they keep others from writing.
-    streams: Option<Mutex<Vec<Weak<StreamCore>>>>,
+    streams: Option<Mutex<Vec<Weak<dyn Drain>>>>,
     /// Whether everything runs inside an outer transaction that is never committed.
     pub(crate) sandbox: Option<Sandbox>,
     /// The last statements, where a test outside of any sandbox wants them.
@@ -133,7 +134,7 @@ impl Ground {
     }
 
     /// A stream was opened, which may keep others from writing.
-    pub(super) fn stream_opened(&self, stream: &Weak<StreamCore>) {
+    pub(super) fn stream_opened(&self, stream: &Weak<dyn Drain>) {
         if let Some(streams) = &self.streams {
             let mut streams = streams.lock();
             streams.retain(|stream| stream.strong_count() > 0);
@@ -151,7 +152,7 @@ impl Ground {
         let Some(streams) = &self.streams else { return Ok(()) };
         let open: Vec<_> = streams.lock().iter().filter_map(Weak::upgrade).collect();
         for stream in open {
-            StreamCore::drain(&stream).await?;
+            drain(&*stream).await?;
         }
         Ok(())
     }

@@ -7,7 +7,8 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
 use super::ask::run;
-use super::{Chain, Kind, Node, StreamCore, Wire};
+use super::stream::{Drain, drain};
+use super::{Chain, Kind, Node, Wire};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, Flight, Lease, Shield};
@@ -76,7 +77,7 @@ impl Node {
                 let stream = self.state.lock().stream.as_ref().and_then(std::sync::Weak::upgrade);
                 let drained = async {
                     match &stream {
-                        Some(stream) => StreamCore::drain(stream).await,
+                        Some(stream) => drain(&**stream).await,
                         None => std::future::pending().await,
                     }
                 };
@@ -99,12 +100,12 @@ impl Node {
         }
     }
 
-    fn forget_stream(&self, stream: &Arc<StreamCore>) {
+    fn forget_stream(&self, stream: &Arc<dyn Drain>) {
         let mut state = self.state.lock();
         if state
             .stream
             .as_ref()
-            .is_some_and(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(stream)))
+            .is_some_and(|known| std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(stream)))
         {
             state.stream = None;
         }

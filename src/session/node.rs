@@ -8,7 +8,8 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
-use super::{Callback, Chain, Ground, Owner, StreamCore};
+use super::stream::Drain;
+use super::{Callback, Chain, Ground, Owner};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, CLEANUP_LIMIT, Lease, Severer};
@@ -99,7 +100,7 @@ pub(super) struct State {
     pub(super) failed: Option<String>,
     pub(super) operations: Vec<Operation>,
     next_operation: u64,
-    pub(super) stream: Option<Weak<StreamCore>>,
+    pub(super) stream: Option<Weak<dyn Drain>>,
     pub(super) rollback_only: bool,
     /// Writing is refused here, where the server would not (a read-only transaction in a sandbox on MySQL).
     pub(super) read_only: bool,

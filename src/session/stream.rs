@@ -25,10 +25,21 @@ use crate::pool::Flight;
 use crate::value::Row;
 
 /// The rows as they come from the driver, together with the connection they come over.
-pub(crate) type Source = BoxStream<'static, Result<Row>>;
+pub(crate) type Source<T> = BoxStream<'static, Result<T>>;
 
-pub(crate) struct StreamCore {
-    inner: Mutex<Inner>,
+/// An open stream, as those see it who want its connection.
+pub(super) trait Drain: Send + Sync {
+    /// Reads the rest of the rows into memory, so that the connection becomes free.
+    fn poll_drain(&self, context: &Context<'_>) -> Poll<Result<()>>;
+}
+
+/// Has a stream put its rows aside.
+pub(super) async fn drain(stream: &dyn Drain) -> Result<()> {
+    std::future::poll_fn(|context| stream.poll_drain(context)).await
+}
+
+pub(crate) struct StreamCore<T = Row> {
+    inner: Mutex<Inner<T>>,
     wakers: Arc<Wakers>,
     /// Wakes all of them; made once, since it is needed for every row.
     waker: Waker,
@@ -40,21 +51,31 @@ pub(crate) struct StreamCore {
     abandoned: AtomicBool,
 }
 
-struct Inner {
-    source: Option<Source>,
-    aside: VecDeque<Result<Row>>,
+struct Inner<T> {
+    source: Option<Source<T>>,
+    aside: VecDeque<Result<T>>,
 }
 
 impl StreamCore {
     /// A stream of the rows of `work`; nothing happens before it is polled.
     pub(crate) fn new(target: Target, work: Work) -> Arc<Self> {
+        Self::with(target, work, source)
+    }
+}
+
+impl<T: Send + 'static> StreamCore<T> {
+    pub(super) fn with(
+        target: Target,
+        work: Work,
+        source: impl FnOnce(Target, Work, Weak<dyn Drain>) -> Source<T>,
+    ) -> Arc<Self> {
         let place = work.asker.place;
         let limit = target.ground().settings.stream_buffer_rows;
         let sandboxed = target.sandboxed();
         let wakers = Arc::<Wakers>::default();
-        Arc::new_cyclic(|this| Self {
+        Arc::new_cyclic(|this: &Weak<Self>| Self {
             inner: Mutex::new(Inner {
-                source: Some(source(target, work, Weak::clone(this))),
+                source: Some(source(target, work, Weak::<Self>::clone(this))),
                 aside: VecDeque::new(),
             }),
             waker: Waker::from(Arc::clone(&wakers)),
@@ -67,7 +88,7 @@ impl StreamCore {
     }
 
     /// The next row, from those put aside or from the connection.
-    pub(crate) fn poll_next(&self, context: &Context<'_>) -> Poll<Option<Result<Row>>> {
+    pub(crate) fn poll_next(&self, context: &Context<'_>) -> Poll<Option<Result<T>>> {
         let mut inner = self.inner.lock();
         if let Some(row) = inner.aside.pop_front() {
             return Poll::Ready(Some(row));
@@ -77,7 +98,7 @@ impl StreamCore {
     }
 
     /// Whoever calls this has left a waker before.
-    fn poll_source(&self, inner: &mut Inner) -> Poll<Option<Result<Row>>> {
+    fn poll_source(&self, inner: &mut Inner<T>) -> Poll<Option<Result<T>>> {
         let Some(source) = &mut inner.source else {
             return Poll::Ready(None);
         };
@@ -88,31 +109,6 @@ impl StreamCore {
             inner.source = None;
         }
         next
-    }
-
-    /// Reads the rest of the rows into memory, so that the connection becomes free.
-    pub(super) async fn drain(this: &Arc<Self>) -> Result<()> {
-        std::future::poll_fn(|context| {
-            let mut inner = this.inner.lock();
-            this.wakers.waiter(context.waker());
-            loop {
-                if this.abandoned.load(Ordering::Acquire) {
-                    inner.source = None;
-                }
-                if inner.source.is_some() && inner.aside.len() > this.limit {
-                    return Poll::Ready(Err(this.too_long()));
-                }
-                match this.poll_source(&mut inner) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(None) => {
-                        this.wakers.wake_all();
-                        return Poll::Ready(Ok(()));
-                    }
-                    Poll::Ready(Some(row)) => inner.aside.push_back(row),
-                }
-            }
-        })
-        .await
     }
 
     /// Its reader is gone: nobody wants the rest of the rows, and those who wait for the connection can have it.
@@ -131,7 +127,30 @@ impl StreamCore {
     }
 }
 
-impl fmt::Debug for StreamCore {
+impl<T: Send + 'static> Drain for StreamCore<T> {
+    fn poll_drain(&self, context: &Context<'_>) -> Poll<Result<()>> {
+        let mut inner = self.inner.lock();
+        self.wakers.waiter(context.waker());
+        loop {
+            if self.abandoned.load(Ordering::Acquire) {
+                inner.source = None;
+            }
+            if inner.source.is_some() && inner.aside.len() > self.limit {
+                return Poll::Ready(Err(self.too_long()));
+            }
+            match self.poll_source(&mut inner) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => {
+                    self.wakers.wake_all();
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Some(row)) => inner.aside.push_back(row),
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for StreamCore<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamCore")
             .field("place", &self.place)
@@ -174,7 +193,7 @@ impl Wake for Wakers {
 }
 
 /// The stream itself: it takes the connection when it is first polled and keeps it to its end.
-fn source(target: Target, work: Work, this: Weak<StreamCore>) -> Source {
+fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
     try_stream! {
         let chain = Chain::current();
         let mut hold = target.hold(&work, &chain, Node::STREAM).await?;

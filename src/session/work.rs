@@ -8,9 +8,10 @@ use super::ask::run;
 use super::echo::Echo;
 use super::lock::SET_WITNESS;
 use super::node::UnderWay;
-use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, StreamCore, Wire};
+use super::stream::Drain;
+use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, Wire};
 use crate::backend::support::sqlx::is_stale_plan;
-use crate::backend::{Done, Request, Sink};
+use crate::backend::{Done, NativeJob, Request, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, Flight, Lease};
 use crate::sql::{Bound, Control, Dialect, Template};
@@ -116,6 +117,26 @@ impl Target {
 
     /// Runs a statement; its rows go to `sink`.
     pub(crate) async fn run(&self, work: &Work, sink: &mut dyn Sink) -> Result<Done> {
+        let result = self.perform(work, Means::Sink(sink)).await;
+        match result {
+            Err(error) if is_stale_plan(&error) && self.ground().sandbox.is_some() => {
+                // Outside of a transaction it would have been prepared anew by itself; here it had to be undone first.
+                let level = self.level(&Chain::current(), work.asker)?;
+                if level.is_some_and(|level| matches!(level.kind, Kind::Transaction { .. })) {
+                    return Err(error);
+                }
+                Box::pin(self.perform(work, Means::Sink(sink))).await
+            }
+            result => result,
+        }
+    }
+
+    /// Runs a statement whose values and rows are the driver's own; `job` sends it.
+    pub(crate) async fn run_native(&self, work: &Work, job: NativeJob) -> Result<Done> {
+        self.perform(work, Means::Native(job)).await
+    }
+
+    async fn perform(&self, work: &Work, means: Means<'_>) -> Result<Done> {
         let chain = Chain::current();
         let mut hold = self.hold(work, &chain, "a statement").await?;
         if hold.wants_preparing(work) {
@@ -129,7 +150,10 @@ impl Target {
             statement: &work.bound.statement,
             values: &work.bound.values,
         };
-        let running = lease.raw()?.run(request, sink);
+        let running = match means {
+            Means::Sink(sink) => lease.raw()?.run(request, sink),
+            Means::Native(job) => lease.raw()?.with_native(job),
+        };
         let result = match self.ground().watcher() {
             Some(sandbox) => Box::pin(sandbox.watch(running, work, self.ground())).await,
             None => running.await,
@@ -147,11 +171,6 @@ impl Target {
         } else {
             result
         };
-        if result.as_ref().is_err_and(is_stale_plan) && matches!(hold, Hold::Level { guarded: true, .. }) {
-            // Outside of a transaction it would have been prepared anew by itself; here that was undone first.
-            drop(hold);
-            return Box::pin(self.run(work, sink)).await;
-        }
         let done = result?;
         Ok(if work.template.counts_rows() {
             done
@@ -208,6 +227,12 @@ impl Target {
     }
 }
 
+/// How a statement is sent.
+enum Means<'m> {
+    Sink(&'m mut dyn Sink),
+    Native(NativeJob),
+}
+
 /// Refuses SQL text that begins or ends a transaction on a connection that goes back to the pool right after it.
 fn homeless(control: Control) -> Result<()> {
     let what = match control {
@@ -249,7 +274,7 @@ impl Hold {
     }
 
     /// A stream was opened; whoever waits for this connection may ask it to put its rows aside.
-    pub(super) fn opened(&self, ground: &Ground, stream: Weak<StreamCore>) {
+    pub(super) fn opened(&self, ground: &Ground, stream: Weak<dyn Drain>) {
         ground.stream_opened(&stream);
         if let Self::Level { level, .. } = self {
             level.state.lock().stream = Some(stream);

@@ -90,6 +90,12 @@ impl TemplateCache {
         }
     }
 
+    /// The template of a text that a driver is to read, whose placeholders need not be this crate's.
+    pub(crate) fn foreign(&self, sql: &str) -> Result<Arc<Template>> {
+        self.get(sql)
+            .or_else(|_| Template::without_placeholders(self.dialect, sql).map(Arc::new))
+    }
+
     /// The template of a text, read now or before.
     pub(crate) fn get(&self, sql: &str) -> Result<Arc<Template>> {
         if let Some(entry) = self.entries.read().by_text.get(sql) {

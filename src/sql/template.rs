@@ -107,6 +107,21 @@ pub(crate) struct Template {
 impl Template {
     /// Reads a text. Fails only on a NUL, and on placeholders that contradict each other or are too many.
     pub(crate) fn parse(dialect: Dialect, sql: &str) -> Result<Self> {
+        Self::read(dialect, sql, Style::of_text)
+    }
+
+    /// Reads a text whose placeholders are someone else's business; of interest is what it does.
+    pub(super) fn without_placeholders(dialect: Dialect, sql: &str) -> Result<Self> {
+        Self::read(dialect, sql, |_, _| Ok(Style::None))
+    }
+
+    /// Stands for work of which only so much is known.
+    pub(crate) fn standing_for(dialect: Dialect, what: &'static str, effect: Effect) -> Result<Self> {
+        let template = Self::without_placeholders(dialect, what)?;
+        Ok(Self { effect, ..template })
+    }
+
+    fn read(dialect: Dialect, sql: &str, style: fn(Dialect, &[Token<'_>]) -> Result<Style, Fault>) -> Result<Self> {
         if sql.contains('\0') {
             // In the protocols it ends the text, and what follows would be taken for something else.
             return Err(Error::new(
@@ -116,7 +131,7 @@ impl Template {
             .help("bind the text that holds it as a parameter"));
         }
         let tokens: Vec<_> = Lexer::new(dialect, sql).collect();
-        let style = Style::of_text(dialect, &tokens)?;
+        let style = style(dialect, &tokens)?;
         let Layout {
             text,
             mut holes,
@@ -257,6 +272,11 @@ impl Template {
             self.dialect
         );
         Err(Fault::new(message, help))
+    }
+
+    /// The text for those who only want to show it.
+    pub(crate) fn statement(&self) -> &Arc<Statement> {
+        self.plain.as_ref().unwrap_or(&self.single)
     }
 
     /// What the text does to the transaction. Of a script, the strongest.

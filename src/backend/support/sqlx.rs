@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Database, Either, Executor
 use sqlx_core::database::HasStatementCache;
 use sqlx_core::transaction::TransactionManager;
 
-use crate::backend::{Connector, Done, Offer, RawConnection, Request, Sever, Sink};
+use crate::backend::{Connector, Done, NativeJob, Offer, RawConnection, Request, Sever, Sink};
 use crate::error::Result;
 use crate::sql::{Dialect, Statement};
 use crate::value::{RawRow, Value};
@@ -255,6 +255,20 @@ where
         self.run_once(request, sink).await
     }
 
+    /// Leaves no more transactions open than there were, after someone else has used the connection.
+    async fn level_out(&mut self, depth: usize) -> Result<()> {
+        // A guard of sqlx that was dropped has its rollback still to be sent, and SQLite's thread has it still to do.
+        self.at_rest().await?;
+        if !DB::COUNTS_ANSWERS {
+            self.connection.ping().await.map_err(DB::error)?;
+        }
+        while DB::TransactionManager::get_transaction_depth(&self.connection) > depth {
+            let undone = DB::TransactionManager::rollback(&mut self.connection).await;
+            undone.map_err(DB::error)?;
+        }
+        Ok(())
+    }
+
     async fn run_once(&mut self, request: Request<'_>, sink: &mut dyn Sink) -> Result<Done> {
         self.declare(request).await?;
         let result = if DB::ONE != One::OfMany && sink.wants_one() {
@@ -383,6 +397,21 @@ where
         Box::pin(async move { drain::<DB>(self.connection.fetch_many(sql), &mut Ignore).await })
     }
 
+    fn with_native(&mut self, job: NativeJob) -> BoxFuture<'_, Result<Done>> {
+        Box::pin(async move {
+            let open_ended = job.is_open_ended();
+            let depth = DB::TransactionManager::get_transaction_depth(&self.connection);
+            let result = job.run(&mut self.connection).await;
+            if result.as_ref().is_err_and(is_stale_plan) {
+                self.connection.clear_cached_statements().await.map_err(DB::error)?;
+            }
+            if open_ended && !result.as_ref().is_err_and(crate::error::Error::is_fatal) {
+                self.level_out(depth).await?;
+            }
+            result
+        })
+    }
+
     fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             if DB::COUNTS_ANSWERS && self.depth() > 0 {
@@ -442,7 +471,9 @@ where
                 let probe = own_sql("SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe");
                 return match self.run_own(probe).await {
                     Err(error) if error.is_fatal() => Err(error),
-                    probed => Ok(probed.is_ok()),
+                    // PostgreSQL has aborted it, which leaves it open.
+                    Err(error) => Ok(error.sqlstate() == Some("25P02")),
+                    Ok(()) => Ok(true),
                 };
             }
             // A transaction cannot begin inside one.

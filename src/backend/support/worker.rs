@@ -2,6 +2,7 @@
 //! it, with or without a runtime, and a call that is dropped half-way does it no harm: it runs to its end over there.
 
 mod actor;
+mod native;
 mod rows;
 
 #[cfg(test)]
@@ -26,7 +27,7 @@ use actor::{Command, Ears, Job, Shared};
 use rows::{AHEAD, Arrived, Batch, First, Parcel, Part};
 
 use super::harbour::Harbour;
-use crate::backend::{Connector, Done, RawConnection, Request, Sever, Sink};
+use crate::backend::{Connector, Done, NativeJob, RawConnection, Request, Sever, Sink};
 use crate::error::{Error, ErrorKind, LOST, Result};
 use crate::sql::Dialect;
 use crate::value::RawRow;
@@ -297,6 +298,26 @@ impl RawConnection for WorkerConnection {
 
     fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Done>> {
         Box::pin(self.call(|raw| raw.run_script(sql)))
+    }
+
+    fn with_native(&mut self, job: NativeJob) -> BoxFuture<'_, Result<Done>> {
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            self.send(native::run(job, reply))?;
+            // How long the reader takes, or what someone else does with the connection, is not the server's fault; what
+            // is, is watched over there.
+            let Some(line) = &mut self.line else {
+                return Err(self.shared.ended());
+            };
+            match answer_or_end(answer.map(Result::ok), &mut line.gone).await {
+                Some(result) => result,
+                None => Err(self.cut_short().await),
+            }
+        })
+    }
+
+    fn is_apart(&self) -> bool {
+        true
     }
 
     fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {

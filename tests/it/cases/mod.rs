@@ -1,6 +1,8 @@
 //! The cases. Each file here holds one `cases! { … }` block; it is named twice below, and a test asserts that none
 //! is forgotten.
 
+#[cfg(feature = "sqlx-interop")]
+mod bridge;
 mod budget;
 mod callbacks;
 mod cancellation;
@@ -43,6 +45,8 @@ use crate::support::Case;
 type File = (&'static str, fn() -> Vec<Case>);
 
 const LISTED: &[File] = &[
+    #[cfg(feature = "sqlx-interop")]
+    ("bridge", bridge::cases),
     ("budget", budget::cases),
     ("failure", failure::cases),
     ("messages", messages::cases),
@@ -88,6 +92,7 @@ pub(crate) fn every_file_is_listed() -> Result<(), Failed> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if name != "mod"
             && (name != "sea" || cfg!(feature = "sea-query"))
+            && (name != "bridge" || cfg!(feature = "sqlx-interop"))
             && !LISTED.iter().any(|(listed, _)| *listed == name)
         {
             return Err(format!("tests/it/cases/{name} is not in the list of tests/it/cases/mod.rs").into());

@@ -1,0 +1,203 @@
+//! The databases of sqlx that have a door here.
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use sqlx::{Connection, Database, Either, Execute, Executor, SqlStr};
+
+use crate::error::Error;
+use crate::sql::Dialect;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// What sqlx yields while a statement runs: rows, and what each statement did.
+type Steps<'c, DB> = BoxStream<'c, Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, sqlx::Error>>;
+
+/// A statement of sqlx in its parts.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Parts<DB: Database> {
+    pub(crate) sql: SqlStr,
+    /// `None`: it is sent without being prepared.
+    pub(crate) arguments: Option<DB::Arguments>,
+    pub(crate) persistent: bool,
+}
+
+/// The databases of sqlx that ebbtide is built with: `sqlx::Postgres`, `sqlx::MySql` and `sqlx::Sqlite`, each with the
+/// Cargo feature of its backend.
+pub trait SqlxDatabase: Database + sealed::Sealed {
+    /// The dialect of this library that it speaks.
+    const DIALECT: Dialect;
+
+    #[doc(hidden)]
+    fn explain(error: sqlx::Error) -> Error;
+
+    #[doc(hidden)]
+    fn survives_anywhere() -> bool;
+
+    #[doc(hidden)]
+    fn affected(result: &Self::QueryResult) -> super::Done;
+
+    #[doc(hidden)]
+    fn fetch_many(connection: &mut Self::Connection, parts: Parts<Self>) -> Steps<'_, Self>;
+
+    #[doc(hidden)]
+    fn fetch_optional(
+        connection: &mut Self::Connection,
+        parts: Parts<Self>,
+    ) -> BoxFuture<'_, Result<Option<Self::Row>, sqlx::Error>>;
+
+    #[doc(hidden)]
+    fn prepare_with<'c>(
+        connection: &'c mut Self::Connection,
+        sql: SqlStr,
+        types: &'c [Self::TypeInfo],
+    ) -> BoxFuture<'c, Result<Self::Statement, sqlx::Error>>;
+
+    #[doc(hidden)]
+    fn come_to_rest(connection: &mut Self::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>>;
+
+    #[doc(hidden)]
+    fn describe(
+        connection: &mut Self::Connection,
+        sql: SqlStr,
+    ) -> BoxFuture<'_, Result<sqlx_core::describe::Describe<Self>, sqlx::Error>>;
+}
+
+impl<DB: Database> Parts<DB> {
+    /// Takes a statement apart; fails where a value cannot be encoded.
+    pub(crate) fn of<'q>(mut query: impl Execute<'q, DB>) -> Result<Self, sqlx::Error> {
+        let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
+        let persistent = query.persistent();
+        Ok(Self {
+            sql: query.sql(),
+            arguments,
+            persistent,
+        })
+    }
+}
+
+/// For code that speaks to sqlx and to this crate in turn. An error of this crate that has gone through sqlx's is itself
+/// again.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+/// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+/// use ebbtide::ErrorKind;
+/// let missing = sqlx::query("SELECT * FROM missing").fetch_all(database.sqlx::<sqlx::Sqlite>()?).await;
+/// assert_eq!(ebbtide::Error::from(missing.unwrap_err()).kind(), ErrorKind::UndefinedObject);
+/// # Ok(()) }
+/// ```
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let error = match error {
+            sqlx::Error::Configuration(inner) => match inner.downcast::<Self>() {
+                Ok(own) => return *own,
+                Err(inner) => sqlx::Error::Configuration(inner),
+            },
+            other => other,
+        };
+        #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+        if let sqlx::Error::Database(answer) = &error {
+            use super::support::sqlx::Native;
+            #[cfg(feature = "postgres")]
+            if answer.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+                return <sqlx::Postgres as Native>::error(error);
+            }
+            #[cfg(feature = "mysql")]
+            if answer.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().is_some() {
+                return <sqlx::MySql as Native>::error(error);
+            }
+            #[cfg(feature = "sqlite")]
+            if answer.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+                return <sqlx::Sqlite as Native>::error(error);
+            }
+        }
+        Self::from_sqlx(error)
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+macro_rules! database {
+    ($feature:literal, $database:ty, $dialect:expr) => {
+        #[cfg(feature = $feature)]
+        impl sealed::Sealed for $database {}
+
+        #[cfg(feature = $feature)]
+        impl SqlxDatabase for $database {
+            const DIALECT: Dialect = $dialect;
+
+            fn explain(error: sqlx::Error) -> Error {
+                <Self as super::support::sqlx::Native>::error(error)
+            }
+
+            fn survives_anywhere() -> bool {
+                <Self as super::support::sqlx::Native>::survives_interruption(false)
+            }
+
+            fn affected(result: &Self::QueryResult) -> super::Done {
+                <Self as super::support::sqlx::Native>::done(result)
+            }
+
+            fn fetch_many(connection: &mut Self::Connection, parts: Parts<Self>) -> Steps<'_, Self> {
+                match parts.arguments {
+                    Some(arguments) => {
+                        connection.fetch_many(sqlx::query_with(parts.sql, arguments).persistent(parts.persistent))
+                    }
+                    None => connection.fetch_many(parts.sql),
+                }
+            }
+
+            fn fetch_optional(
+                connection: &mut Self::Connection,
+                parts: Parts<Self>,
+            ) -> BoxFuture<'_, Result<Option<Self::Row>, sqlx::Error>> {
+                Box::pin(async move {
+                    let row = match parts.arguments {
+                        Some(arguments) => {
+                            let query = sqlx::query_with(parts.sql, arguments).persistent(parts.persistent);
+                            connection.fetch_optional(query).await?
+                        }
+                        None => connection.fetch_optional(parts.sql).await?,
+                    };
+                    if <Self as super::support::sqlx::Native>::COUNTS_ANSWERS {
+                        // What stands behind the row may be an error, which must not come to the next statement.
+                        connection.flush().await?;
+                    }
+                    Ok(row)
+                })
+            }
+
+            fn prepare_with<'c>(
+                connection: &'c mut Self::Connection,
+                sql: SqlStr,
+                types: &'c [Self::TypeInfo],
+            ) -> BoxFuture<'c, Result<Self::Statement, sqlx::Error>> {
+                connection.prepare_with(sql, types)
+            }
+
+            fn come_to_rest(connection: &mut Self::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+                Box::pin(async move {
+                    connection.flush().await?;
+                    if <Self as super::support::sqlx::Native>::COUNTS_ANSWERS {
+                        Ok(())
+                    } else {
+                        connection.ping().await
+                    }
+                })
+            }
+
+            fn describe(
+                connection: &mut Self::Connection,
+                sql: SqlStr,
+            ) -> BoxFuture<'_, Result<sqlx_core::describe::Describe<Self>, sqlx::Error>> {
+                connection.describe(sql)
+            }
+        }
+    };
+}
+
+database!("postgres", sqlx::Postgres, Dialect::Postgres);
+database!("mysql", sqlx::MySql, Dialect::MySql);
+database!("sqlite", sqlx::Sqlite, Dialect::Sqlite);

@@ -1,0 +1,205 @@
+//! The driver's own connection, lent to others: for one statement, for a stream of rows, for anything.
+
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+
+use async_stream::try_stream;
+use futures::{FutureExt, StreamExt};
+
+use super::ask::run;
+use super::echo::Echo;
+use super::handoff::Reading;
+use super::lock::SET_WITNESS;
+use super::stream::{Drain, Source};
+use super::work::Hold;
+use super::{Chain, Handoff, Kind, Node, StreamCore, Target, Work};
+use crate::backend::{Done, NativeJob};
+use crate::error::{Error, Result};
+use crate::pool::{Flight, Lease};
+use crate::sql::Dialect;
+
+const RELEASE_WITNESS: &str = "RELEASE SAVEPOINT ebbtide_witness";
+
+impl<T: Send + 'static> StreamCore<T> {
+    /// A stream of what `job` puts into the handoff; nothing happens before it is polled.
+    pub(crate) fn of_native(target: Target, work: Work, job: NativeJob, handoff: Arc<Handoff<T>>) -> Arc<Self> {
+        Self::with(target, work, |target, work, this| {
+            source(target, work, this, job, handoff)
+        })
+    }
+}
+
+/// A step of a stream: an item, or the end of the job.
+enum Step<T> {
+    Item(T),
+    End(Result<Done>),
+}
+
+fn source<T: Send + 'static>(
+    target: Target,
+    work: Work,
+    this: Weak<dyn Drain>,
+    job: NativeJob,
+    handoff: Arc<Handoff<T>>,
+) -> Source<T> {
+    try_stream! {
+        let reading = Reading(&*handoff);
+        let chain = Chain::current();
+        let mut hold = target.hold(&work, &chain, Node::STREAM).await?;
+        hold.opened(target.ground(), this);
+        hold.before(&work).await?;
+        let echo = Echo::start(target.ground());
+        let result = {
+            let lease = hold.lease()?;
+            lease.mark(Flight::Statement);
+            let (raw, flight) = lease.split()?;
+            if raw.is_apart() {
+                handoff.widen();
+            }
+            let mut running = raw.with_native(job);
+            loop {
+                let step = std::future::poll_fn(|context| {
+                    if let Some(item) = handoff.take() {
+                        return Poll::Ready(Step::Item(item));
+                    }
+                    match running.poll_unpin(context) {
+                        Poll::Ready(result) => Poll::Ready(Step::End(result)),
+                        Poll::Pending => handoff
+                            .take_or_wait(context)
+                            .map_or(Poll::Pending, |item| Poll::Ready(Step::Item(item))),
+                    }
+                })
+                .await;
+                match step {
+                    Step::Item(item) => {
+                        *flight = Flight::Rows;
+                        yield item;
+                        *flight = Flight::Statement;
+                    }
+                    Step::End(result) => break result,
+                }
+            }
+        };
+        // Of what was put aside while the last was read.
+        while let Some(item) = handoff.take() {
+            yield item;
+        }
+        drop(reading);
+        echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
+        hold.settled(result.as_ref().err(), &work);
+        let mut ended = result.map(drop);
+        if hold.wants_care(ended.is_err(), &work) {
+            ended = hold.after(ended, &work).await;
+        }
+        drop::<Hold>(hold);
+        ended?;
+    }
+    .boxed()
+}
+
+impl Target {
+    /// Lends the connection to a job of which nothing is known. It may do what it likes but end the transaction it is in.
+    pub(crate) async fn lend(&self, work: &Work, job: NativeJob) -> Result<()> {
+        let chain = Chain::current();
+        let mut hold = self.hold(work, &chain, "the driver's own connection").await?;
+        hold.before_lending().await?;
+        let echo = Echo::start(self.ground());
+        let dialect = self.ground().dialect();
+        let lease = hold.lease()?;
+        // SQLite's thread undoes a BEGIN whose asker is gone; over a socket nobody can know where a dropped job stood.
+        let survives = lease.raw()?.is_apart() || dialect == Dialect::Sqlite;
+        lease.mark(if survives { Flight::Statement } else { Flight::Boundary });
+        let result = lease.raw()?.with_native(job).await;
+        echo.end(work.bound.statement.text(), result.as_ref().err());
+        let lease = hold.lease()?;
+        lease.mark(Flight::None);
+        if let Err(error) = &result {
+            if error.is_fatal() {
+                lease.lose();
+            }
+            if error.ends_transaction() {
+                hold.settled(Some(error), work);
+            }
+        }
+        if work.template.effect().deferrable {
+            self.ground().deferred.set(true);
+        }
+        let kept = hold.after_lending().await;
+        result.and(kept)
+    }
+}
+
+impl Hold {
+    /// Leaves a mark by which it is seen afterwards whether the transaction is still there.
+    async fn before_lending(&mut self) -> Result<()> {
+        let (depth, guarded, level) = match self {
+            Self::Pooled(lease) => {
+                lease.unsure();
+                return Ok(());
+            }
+            Self::Level {
+                level, guarded, node, ..
+            } => (node.depth, *guarded, Arc::clone(level)),
+        };
+        let lease = self.lease()?;
+        if depth == 0 {
+            lease.unsure();
+            return Ok(());
+        }
+        if guarded {
+            level.shield(lease).await
+        } else {
+            run(lease, SET_WITNESS).await?;
+            // Should the closure be dropped, the next user looks.
+            lease.doubt(true);
+            Ok(())
+        }
+    }
+
+    /// Looks whether the transaction is still there, and keeps what was done in it.
+    async fn after_lending(&mut self) -> Result<()> {
+        let Self::Level {
+            wire,
+            level,
+            node,
+            guarded,
+            ..
+        } = self
+        else {
+            return Ok(());
+        };
+        let Some(lease) = wire.lease().filter(|lease| !lease.is_lost()) else {
+            node.end_by_server("its connection was lost");
+            return Ok(());
+        };
+        if node.depth == 0 {
+            return Ok(());
+        }
+        let kept = if lease.depth() < level.depth {
+            Err(None)
+        } else if *guarded {
+            level.recover(lease).await.map_err(Some)
+        } else {
+            run(lease, RELEASE_WITNESS).await.map_err(Some)
+        };
+        lease.doubt(false);
+        let Err(error) = kept else { return Ok(()) };
+        if let Some(error) = error.filter(is_abort)
+            && matches!(node.kind, Kind::Transaction { .. })
+        {
+            // Still open, but PostgreSQL takes nothing but a rollback now.
+            node.state
+                .lock()
+                .failed
+                .get_or_insert_with(|| error.message().to_owned());
+            return Ok(());
+        }
+        Lease::discard(lease);
+        node.end_by_server("something done with the driver's own connection ended it");
+        node.usable()
+    }
+}
+
+fn is_abort(error: &Error) -> bool {
+    error.sqlstate() == Some("25P02")
+}
