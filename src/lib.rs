@@ -21,6 +21,8 @@ mod interop;
 mod pool;
 pub mod query;
 mod retry;
+mod router;
+mod schema;
 mod session;
 mod sql;
 pub mod stream;
@@ -36,7 +38,7 @@ pub use config::{
     AppConfig, Config, ConnectionsConfig, IntoConfig, IsolationLevel, IsolationPolicy, Settings, SqliteMode, SslMode,
 };
 pub use connection::Connection;
-pub use connections::{Atomic, ConnectionToken, Connections, InTransaction};
+pub use connections::{Atomic, ConnectionToken, Connections, InTransaction, Route};
 pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, NewConnection, OpenSandbox};
 #[cfg(feature = "macros")]
 #[doc = include_str!("testing/attribute.md")]
@@ -48,6 +50,8 @@ pub use interop::{Sqlx, SqlxTransaction};
 pub use pool::PoolStatus;
 pub use query::{DoneMany, Query};
 pub use retry::Retry;
+pub use router::{Alias, Router};
+pub use schema::{App, DbConnection, Ddl, Schema, SchemaTarget};
 pub use session::Recorded;
 pub use sql::{Dialect, IntoSql};
 pub use sqlx::{AssertSqlSafe, SqlSafeStr};

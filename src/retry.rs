@@ -88,7 +88,7 @@ impl Retry {
         R: Future<Output = Result<T, E>>,
         E: From<Error>,
     {
-        let begin = self.begin.repeated()?;
+        let (begin, sandboxed) = self.begin.repeated()?;
         let mut pause = self.backoff;
         let mut attempt = 1;
         loop {
@@ -99,7 +99,11 @@ impl Retry {
                 return result;
             }
             tracing::debug!(attempt, "the transaction is run again");
-            tokio::time::sleep(jittered(pause)).await;
+            let pausing = async { tokio::time::sleep(jittered(pause)).await };
+            match &sandboxed {
+                Some(ground) => ground.within(pausing).await,
+                None => pausing.await,
+            }
             pause = pause.saturating_mul(2).min(LONGEST);
             attempt += 1;
         }

@@ -14,7 +14,7 @@ use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::pool::Asker;
 use crate::query::limited;
-use crate::session::{Anchor, BeginOptions, Callback, Chain, Finish, Guard, Mode, Owner, Target};
+use crate::session::{Anchor, BeginOptions, Callback, Chain, Finish, Ground, Guard, Mode, Owner, Target};
 
 /// A transaction about to begin: await it for a guard, or give it a closure with [`run`](Self::run).
 ///
@@ -185,16 +185,18 @@ impl Begin {
         }
     }
 
-    /// Makes beginnings like this one.
-    pub(crate) fn repeated(self) -> Result<impl Fn() -> Self> {
+    /// Makes beginnings like this one; tells the sandbox they are for, if it is one.
+    pub(crate) fn repeated(self) -> Result<(impl Fn() -> Self, Option<Arc<Ground>>)> {
         let target = self.target?;
+        let sandboxed = target.sandboxed();
         let (options, asker, timeout) = (self.options, self.asker, self.timeout);
-        Ok(move || Self {
+        let again = move || Self {
             target: Ok(target.clone()),
             options,
             asker,
             timeout,
-        })
+        };
+        Ok((again, sandboxed))
     }
 }
 
@@ -364,7 +366,8 @@ impl Transaction {
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, it is unknown whether the transaction was committed; its connection is closed.
+    /// Dropped half-way, it is unknown whether the transaction was committed; its connection is closed. Dropped while a
+    /// savepoint is released, as also in a sandbox, the connection lives on and what was done stays with the outer level.
     #[track_caller]
     pub fn commit(&self) -> impl Future<Output = Result<()>> + Send + use<> {
         self.end(Finish::Commit)

@@ -26,7 +26,9 @@ const ORDER: &[&[&str]] = &[
     &["retry"],
     &["force_rollback"],
     &["database"],
+    &["router"],
     &["connections"],
+    &["schema"],
     &["testing"],
     &["interop"],
 ];

@@ -1,6 +1,7 @@
 //! Several databases under their aliases.
 
 mod close;
+mod route;
 mod run;
 mod slot;
 mod token;
@@ -14,14 +15,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::try_join_all;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::config::{Config, ConnectionsConfig, unknown_alias};
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Asker;
+use crate::router::Routers;
 use crate::session::Chain;
 
+pub use route::Route;
 use slot::Slot;
 pub use token::ConnectionToken;
 use token::Overrides;
@@ -42,6 +45,7 @@ struct Registry {
     /// Those that were connected here, and so are closed here.
     opened: Mutex<Vec<Arc<Slot>>>,
     overrides: Overrides,
+    routers: RwLock<Routers>,
 }
 
 impl Connections {
@@ -76,6 +80,7 @@ impl Connections {
                 made: Mutex::default(),
                 opened: Mutex::default(),
                 overrides: Overrides::default(),
+                routers: RwLock::default(),
             }),
         })
     }

@@ -147,10 +147,10 @@ impl Core {
                 Ok(())
             }
         };
-        live.sandboxed.within(end).await?;
+        let closed = live.sandboxed.within(end).await;
         drop(live);
         self.hooks.run_on_disconnect().await?;
-        Ok(true)
+        closed.map(|()| true)
     }
 }
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "sea-query")]
 mod sea_query;
+#[cfg(feature = "sea-query")]
+mod sea_schema;
 #[cfg(feature = "sqlx-interop")]
 mod sqlx;
 

@@ -32,6 +32,9 @@ pub(super) async fn ask(lease: &mut Lease, templates: &TemplateCache, sql: &str,
     };
     let asked = lease.raw()?.run(request, &mut kept).await;
     lease.mark(Flight::None);
+    if asked.as_ref().is_err_and(Error::is_fatal) {
+        lease.lose();
+    }
     asked.map(|_| kept.0)
 }
 

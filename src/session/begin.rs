@@ -273,7 +273,11 @@ impl Node {
         self.innermost(asker)?;
         let failed = {
             let mut state = self.state.lock();
-            state.ended = Some(Ended::Interrupted(place));
+            // Of a rollback it is certain that nothing is kept, also if it is cut off.
+            state.ended = Some(match how {
+                Finish::Commit => Ended::Interrupted(place),
+                Finish::Rollback => Ended::RolledBack(place),
+            });
             state.failed.take()
         };
         let how = if self.state.lock().rollback_only {
@@ -317,14 +321,16 @@ impl Node {
                 Err(aborted(&failed))
             }
             (Finish::Commit, None) => {
-                // A savepoint is counted by the driver's side even if the call is dropped.
-                lease.mark(if self.depth > 1 {
-                    Flight::Statement
-                } else {
-                    Flight::Boundary
-                });
                 let committed = match self.check_virtually(lease).await {
-                    Ok(first) => lease.raw()?.commit(first).await,
+                    Ok(first) => {
+                        // A savepoint is counted by the driver's side even if the call is dropped.
+                        lease.mark(if self.depth > 1 {
+                            Flight::Statement
+                        } else {
+                            Flight::Boundary
+                        });
+                        lease.raw()?.commit(first).await
+                    }
                     Err(error) => Err(error),
                 };
                 match committed {

@@ -70,7 +70,18 @@ impl Ground {
                     .help("use `database.sandbox()` or `force_rollback(true)`"),
             );
         };
-        *sandbox.captured.lock() = on.then(Vec::new);
+        let mut captured = sandbox.captured.lock();
+        if on && captured.is_some() {
+            return Err(Error::new(
+                ErrorKind::ConcurrentUse,
+                "the callbacks of this sandbox are captured already",
+            )
+            .help("one `capture_on_commit` at a time"));
+        }
+        let before = std::mem::replace(&mut *captured, on.then(Vec::new));
+        // What users dropped with it may come back here.
+        drop(captured);
+        drop(before);
         Ok(())
     }
 
@@ -108,7 +119,12 @@ impl Drop for Remaining {
             return;
         }
         if let Ok(handle) = Handle::try_current() {
-            handle.spawn(Self(rest).run());
+            // Not this type again: a runtime that shuts down drops the task at once, and would be asked for another.
+            handle.spawn(async move {
+                for callback in rest {
+                    callback().await;
+                }
+            });
         } else {
             tracing::warn!(
                 callbacks = rest.len(),

@@ -1,7 +1,7 @@
 //! Whose turn it is on a connection.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -33,16 +33,18 @@ impl Node {
         asker: Asker,
         isolation: Option<IsolationLevel>,
     ) -> Result<OwnedMutexGuard<Wire>> {
-        self.usable()?;
         let level = self.wired();
         let mut wire = if let Ok(wire) = Arc::clone(&level.wire).try_lock_owned() {
             wire
         } else {
-            // Boxed, because the future of every statement has room for this one.
-            let wire = Box::pin(level.queue(chain, asker)).await?;
             self.usable()?;
-            wire
+            // Boxed, because the future of every statement has room for this one.
+            Box::pin(level.queue(chain, asker)).await?
         };
+        self.usable()?;
+        if self.ground.sandbox.is_some() {
+            level.state.lock().holder = Some((asker, Instant::now()));
+        }
         let ready = wire
             .lease()
             .is_some_and(|lease| lease.is_ready() && lease.depth() == level.depth);
@@ -125,7 +127,14 @@ impl Node {
             let mut lease = self.ground.pool.acquire(asker).await?;
             if self.kind == Kind::Sandbox {
                 // The outer transaction of force rollback begins with the first use.
-                self.begin_outer(&mut lease, isolation).await?;
+                if let Err(error) = self.begin_outer(&mut lease, isolation).await {
+                    if !lease.is_lost() || !self.is_private() {
+                        return Err(error);
+                    }
+                    // The copy could not be made anew; another connection makes another.
+                    lease = self.ground.pool.acquire(asker).await?;
+                    self.begin_outer(&mut lease, isolation).await?;
+                }
             }
             *wire = Wire::Lease(lease);
         }
@@ -160,6 +169,9 @@ impl Node {
                 return Err(error);
             }
             lease.mark(Flight::None);
+            if self.depth == 0 {
+                lease.doubt(false);
+            }
             lease.undo(self.depth).await?;
         } else if lease.shield() == Shield::Doubtful {
             self.recover(lease).await?;

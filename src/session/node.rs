@@ -106,6 +106,8 @@ pub(super) struct State {
     pub(super) read_only: bool,
     /// The statement under way, or the last one; known in a sandbox only.
     pub(super) last: Option<Arc<Statement>>,
+    /// Who got the connection last, and when; known in a sandbox only.
+    pub(super) holder: Option<(Asker, Instant)>,
     /// Those who wait for the connection.
     pub(super) waiting: Vec<(u64, Asker, Instant)>,
     pub(super) callbacks: Vec<(Finish, Callback)>,
@@ -352,7 +354,13 @@ impl Node {
     pub(crate) fn wants_retry(&self) -> bool {
         let outermost = self.depth == 1 || self.is_virtual();
         let stands = self.ground.sandbox().is_none_or(|root| root.usable().is_ok());
-        outermost && stands && self.state.lock().retryable
+        let state = self.state.lock();
+        // One that was committed, or may have been, must not be done twice.
+        let undone = matches!(
+            state.ended,
+            Some(Ended::RolledBack(_) | Ended::Dropped | Ended::ByServer(_))
+        );
+        outermost && stands && undone && state.retryable
     }
 
     /// Notes that the server, or something sent to it, has ended the whole transaction.

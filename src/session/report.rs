@@ -40,16 +40,15 @@ impl Node {
     fn holder(self: &Arc<Self>) -> String {
         let (mut text, top) = {
             let state = self.state.lock();
-            match (&state.child, state.operations.first()) {
+            match (&state.child, state.holder) {
                 (Some(child), _) => (
                     format!("the transaction begun by {} {} ago", child.opened, age(child.since)),
                     child.node.upgrade(),
                 ),
-                (None, Some(operation)) => {
-                    let since = operation.since.map(|since| format!(", since {}", age(since)));
-                    let text = format!("{} of {}{}", operation.what, operation.asker, since.unwrap_or_default());
-                    (text, Some(Arc::clone(self)))
-                }
+                (None, Some((asker, since))) => (
+                    format!("a statement of {asker}, since {}", age(since)),
+                    Some(Arc::clone(self)),
+                ),
                 (None, None) => ("a statement".to_owned(), None),
             }
         };

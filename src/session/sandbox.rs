@@ -1,5 +1,6 @@
 //! The outer transaction that never commits: what is known of it, and how it begins.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use sqlx::{SqlSafeStr, SqlStr};
 
 use super::ask::ask;
 use super::journal::Journal;
-use super::shield::SET;
+use super::shield::{SET, Violation, violations};
 use super::{BeginOptions, Callback, Node};
 use crate::backend::support::sqlx::own_sql;
 use crate::config::{IsolationLevel, IsolationPolicy};
@@ -73,6 +74,8 @@ pub(crate) struct Sandbox {
     /// The name of its session on the server, which no other sandbox has.
     pub(super) label: Option<String>,
     pub(crate) journal: Journal,
+    /// The rows of a SQLite database that referred to missing ones before the sandbox began.
+    pub(super) violated: Mutex<HashSet<Violation>>,
     /// Callbacks that a test wants to see instead of having them run.
     pub(super) captured: Mutex<Option<Vec<Callback>>>,
 }
@@ -83,6 +86,7 @@ impl Sandbox {
             root: Mutex::default(),
             label: plan.name.as_deref().map(label),
             journal: Journal::new(plan.record),
+            violated: Mutex::default(),
             captured: Mutex::default(),
             plan,
         }
@@ -107,7 +111,12 @@ fn label(name: &str) -> String {
     // Only ASCII is shown as it is.
     let shown: String = name[from.unwrap_or(0)..]
         .chars()
-        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
+        .map(|c| match c {
+            // A backslash may escape the quote behind it, as the server is set.
+            '\\' => '?',
+            ' ' | '!'..='~' => c,
+            _ => '?',
+        })
         .collect();
     shown + &number
 }
@@ -135,6 +144,10 @@ impl Node {
         self.ground.sandbox.as_ref()
     }
 
+    pub(super) fn is_private(&self) -> bool {
+        self.sandbox().is_some_and(|sandbox| sandbox.plan.private)
+    }
+
     /// Begins the outer transaction, with the isolation level that its first use asks for.
     pub(super) async fn begin_outer(&self, lease: &mut Lease, isolation: Option<IsolationLevel>) -> Result<()> {
         let Some(sandbox) = self.sandbox() else { return Ok(()) };
@@ -142,7 +155,12 @@ impl Node {
         let isolation = isolation.or(self.ground.settings.isolation_level);
         if sandbox.plan.private {
             lease.mark(Flight::Statement);
-            lease.raw()?.renew().await?;
+            if let Err(error) = lease.raw()?.renew().await {
+                if error.is_fatal() {
+                    lease.discard();
+                }
+                return Err(error);
+            }
             lease.mark(Flight::None);
         }
         // SQLite is asked each time: it costs no round trip, and someone else may have made one meanwhile.
@@ -161,6 +179,9 @@ impl Node {
         lease.mark(Flight::None);
         if dialect == Dialect::Postgres {
             lease.set_shield(Shield::Set);
+        }
+        if dialect == Dialect::Sqlite && self.defers() {
+            *sandbox.violated.lock() = violations(lease, &self.ground.templates).await?;
         }
         let mut state = self.state.lock();
         state.isolation = isolation;

@@ -1,11 +1,13 @@
 //! Statements in the sandbox outside of a transaction: each is kept, or fails alone, as if it had committed by itself.
 
+use std::collections::HashSet;
+
 use super::Node;
 use super::ask::{ask, run};
 use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
 use crate::pool::{Lease, Shield};
-use crate::sql::{Dialect, Effect};
-use crate::value::Params;
+use crate::sql::{Dialect, Effect, TemplateCache};
+use crate::value::{Params, Row};
 
 pub(super) const SET: &str = "SAVEPOINT ebbtide_shield";
 const MOVE: &str = "RELEASE SAVEPOINT ebbtide_shield; SAVEPOINT ebbtide_shield";
@@ -14,9 +16,32 @@ const BACK: &str = "ROLLBACK TO SAVEPOINT ebbtide_shield";
 pub(super) const CHECK: &str =
     "SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; ";
 
+/// A row that refers to a missing one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Violation {
+    table: String,
+    row: Option<i64>,
+    parent: String,
+    key: i64,
+}
+
+/// The rows of a SQLite database that refer to missing ones.
+pub(super) async fn violations(lease: &mut Lease, templates: &TemplateCache) -> Result<HashSet<Violation>> {
+    let rows = ask(lease, templates, "PRAGMA foreign_key_check", Params::default()).await?;
+    let violation = |row: &Row| {
+        Ok(Violation {
+            table: row.get(0)?,
+            row: row.get(1)?,
+            parent: row.get(2)?,
+            key: row.get(3)?,
+        })
+    };
+    rows.iter().map(violation).collect()
+}
+
 impl Node {
     /// Whether constraints may be checked only at the commit.
-    fn defers(&self) -> bool {
+    pub(super) fn defers(&self) -> bool {
         self.ground.sandbox.is_some() && self.ground.deferred.get() == Some(true)
     }
 
@@ -43,7 +68,15 @@ impl Node {
 
     /// After a statement that was dropped half-way: what it did is kept, if it succeeded.
     pub(super) async fn recover(&self, lease: &mut Lease) -> Result<()> {
-        match run(lease, MOVE).await {
+        let kept = match self.ground.dialect() {
+            Dialect::Postgres if self.defers() => self.check(lease).await,
+            Dialect::Sqlite if self.defers() => match self.check(lease).await {
+                Ok(()) => run(lease, MOVE).await,
+                violated => violated,
+            },
+            _ => run(lease, MOVE).await,
+        };
+        match kept {
             Err(error) if error.is_fatal() => return Err(error),
             Err(_) => run(lease, BACK).await?,
             Ok(()) => {}
@@ -63,9 +96,14 @@ impl Node {
     }
 
     /// The statement has ended: what it did is kept, or it alone is undone.
-    pub(super) async fn unshield(&self, lease: &mut Lease, effect: &Effect, failed: bool) -> Result<()> {
+    pub(super) async fn unshield(&self, lease: &mut Lease, effect: &Effect, error: Option<&Error>) -> Result<()> {
         if lease.is_lost() {
             return Ok(());
+        }
+        let failed = error.is_some_and(|error| error.sqlstate().is_some());
+        if error.is_some() && !failed {
+            // It may have succeeded on the server, and its rows could not be read.
+            return self.recover(lease).await;
         }
         // Outside of a transaction SET LOCAL has no effect.
         if failed || (effect.local_only && !effect.local.is_empty()) {
@@ -82,14 +120,15 @@ impl Node {
             lease.set_shield(Shield::Set);
             return Ok(());
         }
-        lease.set_shield(Shield::Behind);
         if !self.defers() {
+            lease.set_shield(Shield::Behind);
             return Ok(());
         }
+        // It stays in doubt until the check is done.
         let checked = self.check(lease).await;
         match checked {
             Ok(()) if self.ground.dialect() == Dialect::Postgres => lease.set_shield(Shield::Set),
-            Ok(()) => {}
+            Ok(()) => lease.set_shield(Shield::Behind),
             Err(error) => {
                 if !lease.is_lost() {
                     run(lease, BACK).await?;
@@ -119,16 +158,16 @@ impl Node {
         if !self.defers() || !self.ground.settings.foreign_keys {
             return Ok(());
         }
-        let violated = ask(
-            lease,
-            &self.ground.templates,
-            "PRAGMA foreign_key_check",
-            Params::default(),
-        )
-        .await?;
-        let Some(row) = violated.first() else { return Ok(()) };
-        let table: String = row.get(0)?;
-        let parent: String = row.get(2)?;
+        let violated = violations(lease, &self.ground.templates).await?;
+        let known = self
+            .ground
+            .sandbox
+            .as_ref()
+            .map(|sandbox| sandbox.violated.lock().clone());
+        let new = |violation: &&Violation| !known.as_ref().is_some_and(|known| known.contains(*violation));
+        let Some(Violation { table, parent, .. }) = violated.iter().find(new) else {
+            return Ok(());
+        };
         Err(Error::new(
             ErrorKind::Constraint,
             format!("FOREIGN KEY constraint failed: a row of `{table}` refers to one of `{parent}` that is missing"),

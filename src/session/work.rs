@@ -10,6 +10,7 @@ use super::lock::SET_WITNESS;
 use super::node::UnderWay;
 use super::stream::Drain;
 use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, Wire};
+use crate::backend::support::sqlx::is_stale_plan;
 use crate::backend::{Done, NativeJob, Request, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, Flight, Lease};
@@ -44,6 +45,13 @@ impl Target {
     /// What it runs on, if that is a sandbox.
     pub(crate) fn sandboxed(&self) -> Option<Arc<Ground>> {
         Some(self.ground()).filter(|ground| ground.sandbox.is_some()).cloned()
+    }
+
+    /// Whether the caller is in a transaction here.
+    pub(crate) fn in_transaction(&self, chain: &Chain) -> Result<bool> {
+        let bound = self.ground().bound(chain)?;
+        let bound = bound.filter(|anchor| !anchor.opening);
+        Ok(bound.is_some_and(|anchor| matches!(anchor.node.meant(chain).kind, Kind::Transaction { .. })))
     }
 
     /// The level that is meant, if there is one.
@@ -82,6 +90,9 @@ impl Target {
         let under_way = node.enter(chain.innermost(), work.asker, what);
         let mut wire = node.lock(chain, work.asker).await?;
         node.runs(&work.bound.statement);
+        if node.kind == Kind::View {
+            node.wired().runs(&work.bound.statement);
+        }
         if work.template.effect().soils
             && node.ground.sandbox.is_some()
             && let Some(lease) = wire.lease()
@@ -106,7 +117,18 @@ impl Target {
 
     /// Runs a statement; its rows go to `sink`.
     pub(crate) async fn run(&self, work: &Work, sink: &mut dyn Sink) -> Result<Done> {
-        self.perform(work, Means::Sink(sink)).await
+        let result = self.perform(work, Means::Sink(sink)).await;
+        match result {
+            Err(error) if is_stale_plan(&error) && self.ground().sandbox.is_some() => {
+                // Outside of a transaction it would have been prepared anew by itself; here it had to be undone first.
+                let level = self.level(&Chain::current(), work.asker)?;
+                if level.is_some_and(|level| matches!(level.kind, Kind::Transaction { .. })) {
+                    return Err(error);
+                }
+                Box::pin(self.perform(work, Means::Sink(sink))).await
+            }
+            result => result,
+        }
     }
 
     /// Runs a statement whose values and rows are the driver's own; `job` sends it.
@@ -144,11 +166,12 @@ impl Target {
             // Also outside of the sandboxes that want to know of it.
             self.ground().deferred.set(true);
         }
-        let done = if hold.wants_care(result.is_err(), work) {
-            Box::pin(hold.after(result, work)).await?
+        let result = if hold.wants_care(result.is_err(), work) {
+            Box::pin(hold.after(result, work)).await
         } else {
-            result?
+            result
         };
+        let done = result?;
         Ok(if work.template.counts_rows() {
             done
         } else {
@@ -340,7 +363,7 @@ impl Hold {
         }
         let level = Arc::clone(level);
         let unshielded = level
-            .unshield(self.lease()?, work.template.effect(), result.is_err())
+            .unshield(self.lease()?, work.template.effect(), result.as_ref().err())
             .await;
         result.and_then(|done| unshielded.map(|()| done))
     }
@@ -366,6 +389,10 @@ impl Hold {
         }
         let Ok(lease) = self.lease() else { return };
         let lost = lease.is_lost();
+        if error.ends_transaction() {
+            // Whoever gets it next must not write outside of the transaction it believes in.
+            lease.discard();
+        }
         if let Self::Level { node, guarded, .. } = self {
             if lost || error.ends_transaction() {
                 node.end_by_server(error.message());
@@ -389,8 +416,21 @@ impl Hold {
         let lease = wire.lease().filter(|lease| level.depth > 0 && !lease.is_lost())?;
         let doubtful = match node.ground.dialect() {
             Dialect::Sqlite => error.is_some_and(|error| error.sqlstate().is_some()),
-            Dialect::MySql => work.template.effect().opaque,
-            Dialect::Postgres => false,
+            Dialect::MySql if work.template.effect().opaque => true,
+            // With innodb_rollback_on_timeout it ends the transaction, else the statement only.
+            Dialect::MySql if error.is_some_and(|error| error.kind() == ErrorKind::LockTimeout) => {
+                let open = match lease.raw() {
+                    Ok(raw) => raw.transaction_open().await,
+                    Err(error) => Err(error),
+                };
+                if matches!(open, Ok(true)) {
+                    return None;
+                }
+                lease.discard();
+                node.end_by_server(error.map_or("a lock timed out", Error::message));
+                return node.usable().err();
+            }
+            Dialect::MySql | Dialect::Postgres => false,
         };
         if !doubtful || node.has_transaction(lease).await {
             return None;

@@ -57,8 +57,8 @@ impl Effect {
     }
 
     fn add(&mut self, dialect: Dialect, statement: &[Part<'_>], holes: usize, slot: &impl Fn(usize) -> usize) {
-        self.reads &= reads(statement, false);
-        self.asks &= reads(statement, true);
+        self.reads &= reads(dialect, statement, false);
+        self.asks &= reads(dialect, statement, true);
         self.soils |= soils(dialect, statement);
         self.deferrable |= statement
             .iter()
@@ -95,9 +95,16 @@ const HARMLESS: &[&str] = &[
     "USING", "VALUES", "VARCHAR", "VERSION", "WHEN", "WHERE", "WITHIN", "XOR", "YEAR",
 ];
 
+/// Those of them that PostgreSQL does not have, so that one of this name is somebody's own.
+#[rustfmt::skip]
+const ELSEWHERE: &[&str] = &[
+    "CONVERT", "DATETIME", "DATE_ADD", "DATE_FORMAT", "DATE_SUB", "GROUP_CONCAT", "HEX", "IFNULL", "INSTR", "JSON_ARRAYAGG",
+    "JSON_EXTRACT", "MATCH", "PRINTF", "QUOTE", "STRFTIME", "STR_TO_DATE", "TOTAL", "TYPEOF", "UNHEX", "YEAR",
+];
+
 /// Whether a statement certainly changes nothing: it names no verb that writes, and calls no function that is not
 /// known to be harmless, unless functions are trusted.
-fn reads(statement: &[Part<'_>], trusting: bool) -> bool {
+fn reads(dialect: Dialect, statement: &[Part<'_>], trusting: bool) -> bool {
     let verb = Verb::of(statement);
     if !matches!(
         verb,
@@ -110,7 +117,13 @@ fn reads(statement: &[Part<'_>], trusting: bool) -> bool {
         let called = statement.get(index + 1).is_some_and(|next| next.is_symbol(b'('));
         match part.kind {
             Kind::Quoted => trusting || !called,
-            Kind::Word if called && !trusting => HARMLESS.binary_search(&&*part.text.to_ascii_uppercase()).is_ok(),
+            Kind::Word if called && !trusting => {
+                let word = part.text.to_ascii_uppercase();
+                // Behind a point it is a function of one's own.
+                !before.is_some_and(|before| before.is_symbol(b'.'))
+                    && HARMLESS.binary_search(&&*word).is_ok()
+                    && !(dialect == Dialect::Postgres && ELSEWHERE.contains(&&*word))
+            }
             // `FOR UPDATE` and `FOR NO KEY UPDATE` lock rows, which does not outlive what would undo it.
             Kind::Word if part.is("UPDATE") => before.is_some_and(|before| before.is_one_of(&["FOR", "KEY"])),
             Kind::Word => !part.is_one_of(&["INSERT", "DELETE", "MERGE", "INTO", "ANALYZE", "ANALYSE"]),
@@ -149,8 +162,8 @@ fn soils(dialect: Dialect, statement: &[Part<'_>]) -> bool {
                     word.contains("advisory_lock") && !word.contains("xact") || word.starts_with("dblink")
                 }
             };
-            // What a block does is not read here.
-            first.is_one_of(&["DEALLOCATE", "LOAD", "DO", "CALL"])
+            // What a block does is not read here, and what was prepared with tables that are undone is of no use to others.
+            first.is_one_of(&["DEALLOCATE", "LOAD", "DO", "CALL", "CREATE", "ALTER", "DROP"])
                 || (first.is("PREPARE") && !second(&["TRANSACTION"]))
                 || any(session_lock)
         }

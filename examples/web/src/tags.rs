@@ -61,12 +61,15 @@ struct Added {
 
 /// Adds tags; those that the note has already are no error, and do not take the others along.
 async fn add(State(database): State<Database>, Id(id): Id, Valid(new): Valid<NewTags>) -> Result<Json<Added>, Failure> {
+    // Two requests that add the same tags are a deadlock now and then, of which the server gives up one: `retry` runs that
+    // one again.
     let added = database
         .transaction()
+        .retry()
         .run(async |transaction| {
             find(&database, id).await?;
             let mut answer = Added::default();
-            for name in new.tags {
+            for name in &new.tags {
                 // A transaction inside is a savepoint. What fails in it is undone alone; without it PostgreSQL would
                 // refuse everything that follows.
                 let inner = transaction.transaction().run(async |inner| {
@@ -74,8 +77,8 @@ async fn add(State(database): State<Database>, Id(id): Id, Valid(new): Valid<New
                     inner.execute(sql, params! { id, name: name.as_str() }).await
                 });
                 match inner.await {
-                    Ok(_) => answer.added.push(name),
-                    Err(error) if is_there_already(&error) => answer.there_already.push(name),
+                    Ok(_) => answer.added.push(name.clone()),
+                    Err(error) if is_there_already(&error) => answer.there_already.push(name.clone()),
                     Err(error) => return Err(error.into()),
                 }
             }

@@ -34,7 +34,8 @@ fn of_number(number: u16, state: &str, message: &str) -> Error {
     if kind == ErrorKind::LockTimeout || number == NEEDS_REPREPARE {
         mapped = mapped.retryable();
     }
-    if kind == ErrorKind::Deadlock {
+    // 1020 under innodb_snapshot_isolation, and a full lock table, roll the whole transaction back as a deadlock does.
+    if kind == ErrorKind::Deadlock || matches!(number, 1020 | 1206) {
         mapped = mapped.ending_transaction();
     }
     mapped

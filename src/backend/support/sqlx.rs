@@ -308,7 +308,7 @@ where
 }
 
 /// PostgreSQL keeps no plan whose result has other columns than before.
-fn is_stale_plan(error: &crate::error::Error) -> bool {
+pub(crate) fn is_stale_plan(error: &crate::error::Error) -> bool {
     error.sqlstate() == Some("0A000") && error.message().contains("cached plan")
 }
 

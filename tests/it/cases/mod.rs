@@ -22,6 +22,7 @@ mod retry;
 mod review;
 mod runtimes;
 mod sandbox;
+mod schema;
 #[cfg(feature = "sea-query")]
 mod sea;
 mod streams;
@@ -59,6 +60,7 @@ const LISTED: &[File] = &[
     ("registry", registry::cases),
     ("retry", retry::cases),
     ("review", review::cases),
+    ("schema", schema::cases),
     #[cfg(feature = "sea-query")]
     ("sea", sea::cases),
     ("types", types::cases),

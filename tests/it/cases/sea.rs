@@ -1,9 +1,9 @@
 //! Statements of sea-query, given to the verbs directly.
 
 use chrono::{DateTime, Utc};
-use ebbtide::{ErrorKind, params};
+use ebbtide::{App, ErrorKind, Result, Schema, params};
 use futures::TryStreamExt;
-use sea_query::{Alias, Expr, ExprTrait, Order, Query};
+use sea_query::{Alias, ColumnDef, Expr, ExprTrait, ForeignKey, Index, Order, Query, Table};
 
 use crate::support::{Test, cases};
 
@@ -49,5 +49,36 @@ cases! {
         delete.from_table(table).and_where(Expr::col(name("done")).eq(true));
         assert_eq!(database.execute(delete, ()).await.unwrap().rows_affected, 1);
         assert_eq!(t.committed(&database, "select count(*) from {notes}").await, 2);
+    }
+
+    async fn r4_sea_query_tables_are_made_in_the_dialect_of_the_database(t: Test) -> Result<()> {
+        let database = t.database().await;
+        let (notes, tags) = (t.table("notes"), t.table("tags"));
+        let name = |name: &str| Alias::new(name);
+        let tag = Table::create()
+            .table(name(&tags))
+            .col(ColumnDef::new("id").big_integer().not_null().auto_increment().primary_key())
+            .col(ColumnDef::new("note").big_integer().not_null())
+            .col(ColumnDef::new("made").timestamp().null())
+            .foreign_key(ForeignKey::create().from(name(&tags), "note").to(name(&notes), "id"))
+            .take();
+        let index = Index::create().name(format!("{tags}_note")).table(name(&tags)).col("note").take();
+        let note = Table::create()
+            .table(name(&notes))
+            .col(ColumnDef::new("id").big_integer().not_null().auto_increment().primary_key())
+            .col(ColumnDef::new("body").string_len(100).not_null().unique_key())
+            .take();
+        let schema = Schema::new().app(App::new("notes").define(index).define(tag).define(note));
+        schema.generate_schemas(&database, false).await?;
+        schema.create_all(&database).await?;
+        let insert = Query::insert().into_table(name(&notes)).columns(["body"]).values_panic(["a".into()]).take();
+        database.execute(insert, ()).await?;
+        let orphan = t.sql("insert into {tags} (note) values (7)");
+        assert_eq!(database.execute(orphan, ()).await.unwrap_err().kind(), ErrorKind::Constraint);
+        assert_eq!(schema.generate_schemas(&database, false).await.unwrap_err().kind(), ErrorKind::DuplicateObject);
+        schema.drop_all(&database).await?;
+        let gone = database.fetch_all(t.sql("select * from {notes}"), ()).await;
+        assert_eq!(gone.unwrap_err().kind(), ErrorKind::UndefinedObject);
+        Ok(())
     }
 }

@@ -13,6 +13,7 @@
 
 mod app;
 mod cases;
+mod own;
 mod parent;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -31,6 +32,13 @@ fn main() {
             let trial = Trial::test(name, move || run(case, parent));
             trials.push(trial.with_ignored_flag(parent.url.is_none()));
         }
+        let name = format!("{}::own::transactions_really_at_once_add_a_tag_once", parent.backend);
+        let trial = Trial::test(name, move || {
+            let url = parent.url.as_deref().unwrap_or_default();
+            runtime()?.block_on(own::transactions_really_at_once_add_a_tag_once(url));
+            Ok(())
+        });
+        trials.push(trial.with_ignored_flag(parent.url.is_none()));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     for parent in parents {
@@ -39,10 +47,14 @@ fn main() {
     conclusion.exit();
 }
 
+/// What `#[tokio::test]` makes for every test.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
 /// What a test of one's own looks like: a sandbox, the application on it, and requests.
 fn run(case: Case, parent: &'static Parent) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let database = parent.database().sandbox().name(case.name).await?;
         let app = App::start(database).await;
         (case.run)(&app).await;

@@ -1,0 +1,162 @@
+//! A database and the models on it, in the manner of sqlactive.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::Schema;
+use crate::config::{ConnectionsConfig, IntoConfig};
+use crate::connections::{ConnectionToken, Connections};
+use crate::database::Database;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A database with the tables of its models: [`init_db`](Self::init_db) makes them and binds the schema, so that the models
+/// find their database without being given it; [`close`](Self::close) ends that.
+///
+/// A program with several databases uses [`Connections`], and [`over`](Self::over) to bind its models to them.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+/// use std::sync::LazyLock;
+/// use ebbtide::{App, DbConnection, ErrorKind, Result, Schema, params};
+///
+/// static NOTES: LazyLock<Schema> =
+///     LazyLock::new(|| Schema::new().app(App::new("notes").define("CREATE TABLE note (text TEXT NOT NULL)")));
+///
+/// struct Note;
+///
+/// impl Note {
+///     async fn add(text: &str) -> Result<()> {
+///         let sql = "INSERT INTO note VALUES (:text)";
+///         NOTES.database()?.execute(sql, params! { text }).await?;
+///         Ok(())
+///     }
+/// }
+///
+/// let connection = DbConnection::new("sqlite::memory:")?;
+/// connection.init_db(&NOTES).await?;
+/// Note::add("hello").await?;
+/// connection.close().await?;
+/// assert_eq!(Note::add("too late").await.unwrap_err().kind(), ErrorKind::NotConnected);
+/// # Ok(()) }
+/// ```
+pub struct DbConnection {
+    /// Names it in the bindings.
+    id: u64,
+    connections: Connections,
+    bound: Mutex<Vec<Schema>>,
+    /// Whether it is closed. Held while that and the tables change.
+    closed: tokio::sync::Mutex<bool>,
+}
+
+impl DbConnection {
+    /// On one database, from a URL, a [`Config`](crate::Config) or a dictionary. Does no I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`Url`](ErrorKind::Url) or [`Config`](ErrorKind::Config) if the source cannot be read.
+    pub fn new(config: impl IntoConfig) -> Result<Self> {
+        let config = ConnectionsConfig::from(config.into_config()?);
+        Ok(Self::over(&Connections::init(config)?))
+    }
+
+    /// On the databases of a registry, each app on its own; [`close`](Self::close) closes them all.
+    pub fn over(connections: &Connections) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            connections: connections.clone(),
+            bound: Mutex::default(),
+            closed: tokio::sync::Mutex::new(false),
+        }
+    }
+
+    /// Connects if need be, makes the tables that are missing, and binds the schema: [`Schema::database`] finds this
+    /// database from now on. It may be called again, and for several schemas, each call by itself.
+    ///
+    /// A schema that another `DbConnection` has bound is bound to this one from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`NotConnected`](ErrorKind::NotConnected) after [`close`](Self::close); those of [`Connections::get`] and
+    /// [`Schema::create_all`]. The schema is then bound as it was before, and the next try works.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half-way, the schema is not bound; the database may be connected, until [`close`](Self::close).
+    pub async fn init_db(&self, schema: &Schema) -> Result<()> {
+        let closed = self.closed.lock().await;
+        if *closed {
+            return Err(is_closed());
+        }
+        schema.create_all(&self.connections).await?;
+        schema.binding.bind(&self.connections, self.id);
+        let mut bound = self.bound.lock();
+        if !bound
+            .iter()
+            .any(|known| std::sync::Arc::ptr_eq(&known.binding, &schema.binding))
+        {
+            bound.push(schema.clone());
+        }
+        Ok(())
+    }
+
+    /// The database, connected if need be: the one of the alias `default`, or the only one.
+    ///
+    /// # Errors
+    ///
+    /// [`NotConnected`](ErrorKind::NotConnected) after [`close`](Self::close); those of [`Connections::get`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half-way, nothing was connected.
+    pub async fn database(&self) -> Result<Database> {
+        let closed = self.closed.lock().await;
+        if *closed {
+            return Err(is_closed());
+        }
+        self.connections.get(&self.connections.alias_of_app("", None)?).await
+    }
+
+    /// Has everything that is bound here work on another database of that alias, such as a test's sandbox, until the token is
+    /// dropped or in its closure. See [`Connections::set`]; the alias of a single database is `default`.
+    pub fn set(&self, alias: impl Into<String>, database: &Database) -> ConnectionToken {
+        self.connections.set(alias, database)
+    }
+
+    /// Unbinds the schemas and closes the database; returns `false` if it was closed before. Nothing can be done with it any
+    /// more.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Connections::close_all`], after everything was closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half-way, everything is unbound and closed all the same; sockets are then closed without a good-bye.
+    pub async fn close(&self) -> Result<bool> {
+        let mut closed = self.closed.lock().await;
+        if std::mem::replace(&mut *closed, true) {
+            return Ok(false);
+        }
+        for schema in std::mem::take(&mut *self.bound.lock()) {
+            schema.binding.unbind(self.id);
+        }
+        self.connections.close_all(true).await?;
+        Ok(true)
+    }
+}
+
+fn is_closed() -> Error {
+    Error::new(ErrorKind::NotConnected, "the `DbConnection` is closed").help("use it before `close`, or make a new one")
+}
+
+impl fmt::Debug for DbConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DbConnection")
+            .field("connections", &self.connections)
+            .field("bound", &self.bound.lock().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,322 @@
+//! What is to be done on one database, in order. No I/O.
+
+use super::order::{Needs, Order, order};
+use super::{App, Ddl};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::{Definition, Dialect, Key, ObjectName};
+
+/// One definition of an app, read.
+#[derive(Debug)]
+struct Unit {
+    app: String,
+    definitions: Vec<Definition>,
+    depends_on: Vec<String>,
+    dropped_by: Option<String>,
+}
+
+/// A statement to send.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) sql: String,
+    pub(super) app: String,
+    /// What it makes or drops, for messages.
+    pub(super) object: String,
+    /// That the object is there already may only be seen by the server's error.
+    pub(super) may_be_present: bool,
+    /// It belongs to the making of this table.
+    pub(super) of: Option<ObjectName>,
+}
+
+/// The definitions for one database, in order.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) dialect: Dialect,
+    units: Vec<Unit>,
+    order: Order,
+}
+
+impl Plan {
+    pub(super) fn new<'a>(dialect: Dialect, apps: impl IntoIterator<Item = &'a App>) -> Result<Self> {
+        let mut units = Vec::new();
+        for app in apps {
+            for ddl in app.definitions() {
+                units.extend(Unit::read(dialect, app.name(), ddl)?);
+            }
+        }
+        once(&units)?;
+        let needs: Vec<Needs> = (0..units.len())
+            .map(|unit| needs(dialect, &units, unit))
+            .collect::<Result<_>>()?;
+        let order = order(&needs).map_err(|circle| in_circle(dialect, &units, &circle))?;
+        Ok(Self { dialect, units, order })
+    }
+
+    /// The tables that are to be made.
+    pub(super) fn tables(&self) -> impl Iterator<Item = &ObjectName> {
+        let definitions = self.units.iter().flat_map(|unit| &unit.definitions);
+        definitions.filter_map(Definition::table)
+    }
+
+    /// The statements that make everything.
+    pub(super) fn create(&self, safe: bool) -> Vec<Step> {
+        let (mut steps, mut last) = (Vec::new(), Vec::new());
+        for &index in &self.order.order {
+            let unit = &self.units[index];
+            for definition in &unit.definitions {
+                // SQLite takes a foreign key to what is not there yet.
+                let late = match self.dialect {
+                    Dialect::Sqlite => Vec::new(),
+                    _ => self.late(index, definition),
+                };
+                let keys: Vec<&Key> = late.iter().map(|(key, _)| *key).collect();
+                steps.push(Step {
+                    sql: definition.create(self.dialect, safe, &keys),
+                    app: unit.app.clone(),
+                    object: label(definition),
+                    may_be_present: safe && definition.fails_if_present(self.dialect),
+                    of: None,
+                });
+                last.extend(late.iter().filter_map(|(key, target)| {
+                    Some(Step {
+                        sql: definition.add(key)?,
+                        app: unit.app.clone(),
+                        object: format!("the foreign key to {}", target.written),
+                        may_be_present: false,
+                        of: definition.table().cloned(),
+                    })
+                }));
+            }
+        }
+        steps.append(&mut last);
+        steps
+    }
+
+    /// The statements that drop everything that is there.
+    pub(super) fn removal(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for unit in self.order.order.iter().rev().map(|&index| &self.units[index]) {
+            let step = |sql: String, object: String| Step {
+                sql,
+                app: unit.app.clone(),
+                object,
+                may_be_present: false,
+                of: None,
+            };
+            if let Some(text) = &unit.dropped_by {
+                steps.push(step(text.clone(), unit.label()));
+                continue;
+            }
+            let definitions = unit.definitions.iter().rev();
+            steps.extend(definitions.filter_map(|one| Some(step(one.removal()?, label(one)))));
+        }
+        steps
+    }
+
+    /// The tables with keys to tables that are made later than they, and the targets of these keys.
+    pub(super) fn circles(&self) -> Vec<(&ObjectName, &ObjectName)> {
+        let definitions = self.units.iter().enumerate();
+        let definitions = definitions.flat_map(|(unit, of)| of.definitions.iter().map(move |one| (unit, one)));
+        definitions
+            .flat_map(|(unit, one)| {
+                let targets = one.needs.iter().filter(move |needed| {
+                    needed.foreign
+                        && find(&self.units, &needed.name).is_some_and(|other| self.order.late.contains(&(unit, other)))
+                });
+                targets.filter_map(|needed| Some((one.table()?, &needed.name)))
+            })
+            .collect()
+    }
+
+    /// The keys of a definition that have to be added afterwards.
+    fn late<'d>(&self, unit: usize, definition: &'d Definition) -> Vec<(&'d Key, &'d ObjectName)> {
+        let late = definition.needs.iter().filter(|needed| {
+            find(&self.units, &needed.name).is_some_and(|other| self.order.late.contains(&(unit, other)))
+        });
+        late.filter_map(|needed| Some((needed.key.as_ref()?, &needed.name)))
+            .collect()
+    }
+}
+
+impl Unit {
+    fn read(dialect: Dialect, app: &str, ddl: &Ddl) -> Result<Option<Self>> {
+        let Some(text) = ddl.text(dialect)? else {
+            return Ok(None);
+        };
+        let definitions = Definition::read(dialect, &text);
+        if definitions.is_empty() {
+            return Err(
+                Error::new(ErrorKind::Config, format!("a definition of the app `{app}` is empty"))
+                    .help("give it a statement such as `CREATE TABLE …`"),
+            );
+        }
+        Ok(Some(Self {
+            app: app.to_owned(),
+            definitions,
+            depends_on: ddl.needed().to_vec(),
+            dropped_by: ddl.drop_text().map(str::to_owned),
+        }))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &ObjectName> {
+        self.definitions
+            .iter()
+            .filter_map(|definition| Some(&definition.object.as_ref()?.name))
+    }
+
+    fn label(&self) -> String {
+        self.definitions.first().map(label).unwrap_or_default()
+    }
+}
+
+/// What a definition is called in messages.
+fn label(definition: &Definition) -> String {
+    if let Some(object) = &definition.object {
+        return format!("`{}`", object.name.written);
+    }
+    let words: Vec<&str> = definition.text().split_whitespace().take(4).collect();
+    format!("what `{} …` makes", words.join(" "))
+}
+
+/// Who makes what has that name.
+fn find(units: &[Unit], name: &ObjectName) -> Option<usize> {
+    let place = |same: fn(&ObjectName, &ObjectName) -> bool| {
+        let mut found = units
+            .iter()
+            .enumerate()
+            .filter(|(_, unit)| unit.names().any(|known| same(known, name)));
+        let first = found.next();
+        // Of two in different schemas nobody knows which is meant.
+        first.filter(|_| found.next().is_none()).map(|(index, _)| index)
+    };
+    place(ObjectName::is).or_else(|| place(ObjectName::means))
+}
+
+/// An error if a table is defined twice.
+fn once(units: &[Unit]) -> Result<()> {
+    let mut seen: Vec<(&ObjectName, &str)> = Vec::new();
+    for unit in units {
+        for name in unit.definitions.iter().filter_map(Definition::table) {
+            if let Some((_, app)) = seen.iter().find(|(known, _)| known.is(name)) {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    format!(
+                        "the table `{}` is defined twice on one connection, in the apps `{app}` and `{}`",
+                        name.written, unit.app
+                    ),
+                )
+                .help("define it once, or put one of the apps on another connection"));
+            }
+            seen.push((name, &unit.app));
+        }
+    }
+    Ok(())
+}
+
+fn needs(dialect: Dialect, units: &[Unit], unit: usize) -> Result<Needs> {
+    let mut needs = Needs::default();
+    for needed in units[unit].definitions.iter().flat_map(|definition| &definition.needs) {
+        let Some(other) = find(units, &needed.name).filter(|other| *other != unit) else {
+            // It may be in the database already.
+            continue;
+        };
+        if needed.foreign && (needed.key.is_some() || dialect == Dialect::Sqlite) {
+            needs.later.insert(other);
+        } else {
+            needs.before.insert(other);
+        }
+    }
+    for text in &units[unit].depends_on {
+        let name = ObjectName::read(dialect, text);
+        let Some(other) = name.and_then(|name| find(units, &name)) else {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "{} of the app `{}` depends on `{text}`, which nothing on its connection defines",
+                    units[unit].label(),
+                    units[unit].app
+                ),
+            )
+            .help("is the name right? what is in the database anyway need not be named"));
+        };
+        needs.before.insert(other);
+    }
+    Ok(needs)
+}
+
+fn in_circle(dialect: Dialect, units: &[Unit], circle: &[usize]) -> Error {
+    let mut names: Vec<String> = circle.iter().map(|&index| units[index].label()).collect();
+    names.extend(names.first().cloned());
+    let help = match dialect {
+        Dialect::Sqlite => "views and `depends_on` must not go in a circle; foreign keys may",
+        _ => {
+            "declare one of the foreign keys behind the columns, as `FOREIGN KEY (…) REFERENCES … (…)`: such a key is added \
+              when all tables are there"
+        }
+    };
+    Error::new(
+        ErrorKind::Config,
+        format!("the definitions need each other in a circle: {}", names.join(" → ")),
+    )
+    .help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sql(steps: Vec<Step>) -> Vec<String> {
+        steps.into_iter().map(|step| step.sql).collect()
+    }
+
+    #[test]
+    fn r4_definitions_are_ordered_by_their_foreign_keys() {
+        let app = App::new("shop")
+            .define("create table sale (item int references item (id))")
+            .define("create view sold as select * from sale")
+            .define("create table item (id int primary key)");
+        let plan = Plan::new(Dialect::Postgres, [&app]).unwrap();
+        let created = sql(plan.create(true));
+        assert!(created[0].starts_with("create table IF NOT EXISTS item"), "{created:?}");
+        assert!(created[2].starts_with("create view sold"), "{created:?}");
+        let expected = [
+            "DROP VIEW IF EXISTS sold",
+            "DROP TABLE IF EXISTS sale",
+            "DROP TABLE IF EXISTS item",
+        ];
+        assert_eq!(sql(plan.removal()), expected);
+    }
+
+    #[test]
+    fn r4_a_circle_is_cut_or_named() {
+        let cut = App::new("shop")
+            .define("create table a (id int primary key, b int, foreign key (b) references b (id))")
+            .define("create table b (id int primary key, a int references a (id))");
+        let plan = Plan::new(Dialect::MySql, [&cut]).unwrap();
+        assert_eq!(
+            sql(plan.create(false))[2],
+            "ALTER TABLE a ADD foreign key (b) references b (id)"
+        );
+        assert_eq!(plan.circles().len(), 1);
+        let tight = App::new("shop")
+            .define("create table a (id int primary key, b int references b (id))")
+            .define("create table b (id int primary key, a int references a (id))");
+        let error = Plan::new(Dialect::Postgres, [&tight]).unwrap_err();
+        assert!(error.message().contains("`a` → `b` → `a`"), "{error}");
+        assert_eq!(
+            sql(Plan::new(Dialect::Sqlite, [&tight]).unwrap().create(false)).len(),
+            2
+        );
+    }
+
+    #[test]
+    fn r4_mistakes_are_named() {
+        let message = |app: &App| Plan::new(Dialect::Postgres, [app]).unwrap_err().to_string();
+        let twice = App::new("shop")
+            .define("create table a (id int)")
+            .define("create table A (id int)");
+        assert!(message(&twice).contains("the table `A` is defined twice"));
+        let unknown = App::new("shop").define(Ddl::new("create table a (id int)").depends_on(["c"]));
+        assert!(message(&unknown).contains("`a` of the app `shop` depends on `c`"));
+        assert!(message(&App::new("shop").define("-- nothing")).contains("a definition of the app `shop` is empty"));
+    }
+}

@@ -1,0 +1,27 @@
+//! Where the tables go.
+
+use crate::connections::Connections;
+use crate::database::Database;
+
+#[derive(Clone, Debug)]
+pub(super) enum Target {
+    Connections(Connections),
+    Database(Database),
+}
+
+/// Where the tables of a schema go: a `&Connections`, each app on its own connection, or a `&Database`, all on that one,
+/// which must be connected.
+#[derive(Clone, Debug)]
+pub struct SchemaTarget(pub(super) Target);
+
+impl From<&Connections> for SchemaTarget {
+    fn from(connections: &Connections) -> Self {
+        Self(Target::Connections(connections.clone()))
+    }
+}
+
+impl From<&Database> for SchemaTarget {
+    fn from(database: &Database) -> Self {
+        Self(Target::Database(database.clone()))
+    }
+}

@@ -1,0 +1,465 @@
+//! What a text defines, and what it needs for that. Read from its words.
+
+use std::ops::Range;
+
+use super::Dialect;
+use super::control::{self, Part};
+use super::lexer::{Kind, Lexer};
+
+/// The name of a table or the like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ObjectName {
+    /// As it stands in the text.
+    pub(crate) written: String,
+    /// Its parts without quotes, as the server keeps them.
+    pub(crate) path: Vec<String>,
+    /// The same, as they are compared.
+    folded: Vec<String>,
+}
+
+impl ObjectName {
+    /// The name that a text is.
+    pub(crate) fn read(dialect: Dialect, text: &str) -> Option<Self> {
+        let parts = cut(dialect, text);
+        let (name, used) = name(dialect, text, &parts)?;
+        (used == parts.len()).then_some(name)
+    }
+
+    /// Whether both are the same name.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.folded == other.folded
+    }
+
+    /// Whether both may mean the same: the schema may be left out of one of them.
+    pub(crate) fn means(&self, other: &Self) -> bool {
+        self.is(other) || ((self.path.len() == 1 || other.path.len() == 1) && self.folded.last() == other.folded.last())
+    }
+}
+
+/// What stands behind `CREATE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Object {
+    /// `TABLE`, `MATERIALIZED VIEW`, …
+    pub(crate) kind: String,
+    pub(crate) name: ObjectName,
+    /// Where `IF NOT EXISTS` would stand, unless something like it does.
+    safe_at: Option<usize>,
+}
+
+/// Something else that must be there before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Needed {
+    pub(crate) name: ObjectName,
+    /// It is only the target of a foreign key.
+    pub(crate) foreign: bool,
+    /// The foreign key, if it can be added afterwards.
+    pub(crate) key: Option<Key>,
+}
+
+/// A foreign key that is an element of its own in the list of columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    element: Range<usize>,
+    /// The same with the comma before it.
+    cut: Range<usize>,
+}
+
+/// One statement that defines something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Definition {
+    text: String,
+    /// What it makes; `None` if it is no `CREATE`, or of an object that is not known.
+    pub(crate) object: Option<Object>,
+    pub(crate) needs: Vec<Needed>,
+}
+
+/// Objects that are known by the word behind `CREATE`.
+const KINDS: [&str; 13] = [
+    "TABLE",
+    "INDEX",
+    "VIEW",
+    "TYPE",
+    "DOMAIN",
+    "SEQUENCE",
+    "FUNCTION",
+    "PROCEDURE",
+    "TRIGGER",
+    "SCHEMA",
+    "EXTENSION",
+    "EVENT",
+    "POLICY",
+];
+
+impl Definition {
+    /// The definitions in a text, one for each statement.
+    pub(crate) fn read(dialect: Dialect, text: &str) -> Vec<Self> {
+        let parts = cut(dialect, text);
+        control::statements(&parts)
+            .filter_map(|statement| {
+                let (first, last) = (statement.first()?, statement.last()?);
+                Some(Self::of(dialect, &text[first.start..last.end]))
+            })
+            .collect()
+    }
+
+    fn of(dialect: Dialect, text: &str) -> Self {
+        let parts = cut(dialect, text);
+        let object = object(dialect, text, &parts);
+        let needs = needs(dialect, text, &parts, object.as_ref());
+        Self {
+            text: text.to_owned(),
+            object,
+            needs,
+        }
+    }
+
+    /// The name of the table, if it makes one.
+    pub(crate) fn table(&self) -> Option<&ObjectName> {
+        let object = self.object.as_ref()?;
+        object.kind.ends_with("TABLE").then_some(&object.name)
+    }
+
+    /// The statement; with `safe` it says `IF NOT EXISTS` where the dialect has that, without the keys in `late`.
+    pub(crate) fn create(&self, dialect: Dialect, safe: bool, late: &[&Key]) -> String {
+        let mut text = self.text.clone();
+        for key in late.iter().rev() {
+            text.replace_range(key.cut.clone(), "");
+        }
+        if let Some(object) = &self.object
+            && let (true, Some(at)) = (safe && object.has_if_not_exists(dialect), object.safe_at)
+        {
+            text.insert_str(at, "IF NOT EXISTS ");
+        }
+        text
+    }
+
+    /// Whether nothing in the statement keeps it from failing where the object is there already.
+    pub(crate) fn fails_if_present(&self, dialect: Dialect) -> bool {
+        self.object
+            .as_ref()
+            .is_none_or(|object| object.safe_at.is_some() && !object.has_if_not_exists(dialect))
+    }
+
+    /// What adds a key afterwards.
+    pub(crate) fn add(&self, key: &Key) -> Option<String> {
+        let table = self.table()?;
+        Some(format!(
+            "ALTER TABLE {} ADD {}",
+            table.written,
+            &self.text[key.element.clone()]
+        ))
+    }
+
+    /// What drops the object; `None` for what goes with its table, and for what others may use too.
+    pub(crate) fn removal(&self) -> Option<String> {
+        let object = self.object.as_ref()?;
+        let dropped = !matches!(
+            object.kind.as_str(),
+            "INDEX" | "TRIGGER" | "SCHEMA" | "EXTENSION" | "POLICY"
+        );
+        dropped.then(|| format!("DROP {} IF EXISTS {}", object.kind, object.name.written))
+    }
+
+    /// The text, for messages.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Object {
+    fn has_if_not_exists(&self, dialect: Dialect) -> bool {
+        match dialect {
+            Dialect::Sqlite => true,
+            Dialect::MySql => matches!(self.kind.as_str(), "TABLE" | "SCHEMA" | "EVENT"),
+            Dialect::Postgres => matches!(
+                self.kind.as_str(),
+                "TABLE" | "FOREIGN TABLE" | "INDEX" | "SEQUENCE" | "SCHEMA" | "EXTENSION" | "MATERIALIZED VIEW"
+            ),
+        }
+    }
+}
+
+/// The words of a text, with their places in it.
+fn cut(dialect: Dialect, text: &str) -> Vec<Part<'_>> {
+    let mut at = 0;
+    let mut parts = Vec::new();
+    for token in Lexer::new(dialect, text) {
+        let start = at;
+        at += token.text.len();
+        if !matches!(token.kind, Kind::Space | Kind::Comment) {
+            parts.push(Part {
+                kind: token.kind,
+                text: token.text,
+                start,
+                end: at,
+                hole: false,
+            });
+        }
+    }
+    parts
+}
+
+/// The name at the beginning, and how many words it takes.
+fn name(dialect: Dialect, text: &str, parts: &[Part<'_>]) -> Option<(ObjectName, usize)> {
+    let mut path = Vec::new();
+    let mut used = 0;
+    loop {
+        let part = parts.get(used)?;
+        path.push(match part.kind {
+            Kind::Word if dialect == Dialect::Postgres => part.text.to_lowercase(),
+            Kind::Word => part.text.to_owned(),
+            Kind::Quoted => unquoted(part.text),
+            _ => return None,
+        });
+        used += 1;
+        if !parts.get(used).is_some_and(|part| part.is_symbol(b'.')) {
+            break;
+        }
+        used += 1;
+    }
+    let written = text[parts[0].start..parts[used - 1].end].to_owned();
+    let folded = match dialect {
+        Dialect::Postgres => path.clone(),
+        Dialect::MySql | Dialect::Sqlite => path.iter().map(|part| part.to_lowercase()).collect(),
+    };
+    Some((ObjectName { written, path, folded }, used))
+}
+
+fn unquoted(text: &str) -> String {
+    let mut characters = text.chars();
+    let quote = characters.next().unwrap_or('"');
+    let inside = characters.as_str();
+    let inside = inside.strip_suffix(quote).unwrap_or(inside);
+    inside.replace(&format!("{quote}{quote}"), &quote.to_string())
+}
+
+fn object(dialect: Dialect, text: &str, parts: &[Part<'_>]) -> Option<Object> {
+    if !parts.first()?.is("CREATE") {
+        return None;
+    }
+    let at = parts.iter().take(16).position(|part| part.is_one_of(&KINDS))?;
+    let replaces = parts[..at].iter().any(|part| part.is("REPLACE"));
+    let mut kind = parts[at].text.to_ascii_uppercase();
+    if parts[at - 1].is_one_of(&["MATERIALIZED", "FOREIGN"]) {
+        kind = format!("{} {kind}", parts[at - 1].text.to_ascii_uppercase());
+    }
+    let mut rest = &parts[at + 1..];
+    if rest.first().is_some_and(|part| part.is("CONCURRENTLY")) {
+        rest = &rest[1..];
+    }
+    let safe = rest.len() > 3 && rest[0].is("IF") && rest[1].is("NOT") && rest[2].is("EXISTS");
+    if safe {
+        rest = &rest[3..];
+    }
+    let (name, _) = name(dialect, text, rest)?;
+    Some(Object {
+        kind,
+        name,
+        safe_at: (!safe && !replaces).then(|| rest[0].start),
+    })
+}
+
+fn needs(dialect: Dialect, text: &str, parts: &[Part<'_>], object: Option<&Object>) -> Vec<Needed> {
+    let kind = object.map_or("", |object| object.kind.as_str());
+    let words: &[&str] = match kind {
+        "TABLE" => &["REFERENCES", "FROM", "JOIN", "LIKE", "OF"],
+        "VIEW" | "MATERIALIZED VIEW" => &["FROM", "JOIN"],
+        "INDEX" | "TRIGGER" | "POLICY" => &["ON"],
+        "" => &["REFERENCES", "TABLE"],
+        _ => &[],
+    };
+    let mut needs: Vec<Needed> = Vec::new();
+    let keys = keys(parts);
+    let selects = parts.iter().any(|part| part.is("SELECT"));
+    for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.is_one_of(words)) {
+        let before = at.checked_sub(1).map(|at| &parts[at]);
+        let elsewhere = |word: &str| part.is(word) && !selects;
+        // `IS DISTINCT FROM`, `a LIKE b` and `UPDATE OF` are no tables.
+        if elsewhere("FROM")
+            || elsewhere("JOIN")
+            || (part.is("OF") && !before.is_some_and(|part| part.is("PARTITION")))
+            || (part.is("LIKE") && !before.is_some_and(|part| part.is_symbol(b'(') || part.is_symbol(b',')))
+        {
+            continue;
+        }
+        let Some((name, _)) = name(dialect, text, &parts[at + 1..]) else {
+            continue;
+        };
+        let foreign = part.is("REFERENCES");
+        let key = foreign.then(|| keys.iter().find(|key| key.element.contains(&part.start)).cloned());
+        needs.push(Needed {
+            name,
+            foreign,
+            key: key.flatten(),
+        });
+        if matches!(kind, "INDEX" | "TRIGGER" | "POLICY") {
+            break;
+        }
+    }
+    needs
+}
+
+/// The elements that are foreign keys and stand behind another element.
+fn keys(parts: &[Part<'_>]) -> Vec<Key> {
+    let mut keys = Vec::new();
+    let (mut depth, mut comma) = (0, None::<usize>);
+    for (at, part) in parts.iter().enumerate() {
+        depth += part.nesting();
+        let ends = (depth == 1 && part.is_symbol(b',')) || (depth == 0 && part.is_symbol(b')'));
+        if !ends {
+            continue;
+        }
+        if let Some(comma) = comma {
+            let element = &parts[comma + 1..at];
+            let named = element.first().is_some_and(|part| part.is("CONSTRAINT"));
+            let word = |index: usize, word: &str| element.get(index).is_some_and(|part| part.is(word));
+            let skip = if named { 2 } else { 0 };
+            if word(skip, "FOREIGN") && word(skip + 1, "KEY") {
+                let end = element[element.len() - 1].end;
+                keys.push(Key {
+                    element: element[0].start..end,
+                    cut: parts[comma].start..end,
+                });
+            }
+        }
+        if depth == 0 {
+            break;
+        }
+        comma = Some(at);
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(dialect: Dialect, text: &str) -> Definition {
+        let mut definitions = Definition::read(dialect, text);
+        assert_eq!(definitions.len(), 1, "{text}");
+        definitions.remove(0)
+    }
+
+    #[test]
+    fn r4_if_not_exists_goes_where_the_dialect_has_it() {
+        for (dialect, text, expected) in [
+            (
+                Dialect::Postgres,
+                "create table note (id int)",
+                "create table IF NOT EXISTS note (id int)",
+            ),
+            (
+                Dialect::Sqlite,
+                "CREATE TEMP TABLE \"a b\" (id)",
+                "CREATE TEMP TABLE IF NOT EXISTS \"a b\" (id)",
+            ),
+            (
+                Dialect::MySql,
+                "create table if not exists note (id int)",
+                "create table if not exists note (id int)",
+            ),
+            (
+                Dialect::MySql,
+                "create unique index i on note (id)",
+                "create unique index i on note (id)",
+            ),
+            (
+                Dialect::Postgres,
+                "create index concurrently i on note (id)",
+                "create index concurrently IF NOT EXISTS i on note (id)",
+            ),
+            (
+                Dialect::Postgres,
+                "create type mood as enum ('a')",
+                "create type mood as enum ('a')",
+            ),
+            (
+                Dialect::Sqlite,
+                "create view v as select 1",
+                "create view IF NOT EXISTS v as select 1",
+            ),
+            (
+                Dialect::Postgres,
+                "comment on table note is 'create table'",
+                "comment on table note is 'create table'",
+            ),
+        ] {
+            assert_eq!(one(dialect, text).create(dialect, true, &[]), expected);
+            assert_eq!(one(dialect, text).create(dialect, false, &[]), text);
+        }
+        assert!(one(Dialect::Postgres, "create type mood as enum ('a')").fails_if_present(Dialect::Postgres));
+        assert!(!one(Dialect::Postgres, "create or replace view v as select 1").fails_if_present(Dialect::Postgres));
+        assert!(!one(Dialect::Sqlite, "create view v as select 1").fails_if_present(Dialect::Sqlite));
+    }
+
+    #[test]
+    fn r4_names_are_read_with_quotes_and_schemas() {
+        let path = |dialect, text: &str| one(dialect, text).object.map(|object| object.name.path.join("|"));
+        let postgres = Dialect::Postgres;
+        assert_eq!(
+            path(postgres, "create table Shop.\"My \"\"Note\" (id int)").as_deref(),
+            Some("shop|My \"Note")
+        );
+        assert_eq!(
+            path(Dialect::MySql, "create table `My``Note` (id int)").as_deref(),
+            Some("My`Note")
+        );
+        assert_eq!(path(postgres, "insert into note values (1)"), None);
+        let name = |text| ObjectName::read(postgres, text).unwrap();
+        assert!(name("note").means(&name("public.NOTE")));
+        assert!(!name("a.note").means(&name("b.note")));
+        assert_eq!(ObjectName::read(postgres, "note; drop table x"), None);
+    }
+
+    #[test]
+    fn r4_what_a_definition_needs_is_read_from_it() {
+        let needs = |text| -> Vec<(String, bool)> {
+            let definition = one(Dialect::Postgres, text);
+            let needs = definition.needs.into_iter();
+            needs
+                .map(|needed| (needed.name.written, needed.key.is_some()))
+                .collect()
+        };
+        let text = "create table b (id int references a (id), c int, d int, foreign key (c) references \"C\" (id) on delete \
+                    cascade, constraint k foreign key (d) references s.d (id), check (id > 0))";
+        let expected = [("a", false), ("\"C\"", true), ("s.d", true)].map(|(name, key)| (name.to_owned(), key));
+        assert_eq!(needs(text), expected);
+        assert_eq!(needs("create index i on only (id)"), [("only".to_owned(), false)]);
+        assert_eq!(needs("create view v as select * from a join b using (id)").len(), 2);
+    }
+
+    #[test]
+    fn r4_keys_are_taken_out_and_added_afterwards() {
+        let text = "create table b (id int, c int, foreign key (c) references c (id), constraint k foreign key (id) references d (id))";
+        let definition = one(Dialect::Postgres, text);
+        let keys: Vec<&Key> = definition
+            .needs
+            .iter()
+            .filter_map(|needed| needed.key.as_ref())
+            .collect();
+        assert_eq!(
+            definition.create(Dialect::Postgres, false, &keys),
+            "create table b (id int, c int)"
+        );
+        let added: Vec<_> = keys.iter().filter_map(|key| definition.add(key)).collect();
+        assert_eq!(
+            added,
+            [
+                "ALTER TABLE b ADD foreign key (c) references c (id)",
+                "ALTER TABLE b ADD constraint k foreign key (id) references d (id)"
+            ]
+        );
+    }
+
+    #[test]
+    fn r4_a_text_of_several_statements_is_cut_and_dropped() {
+        let text = "create table a (t text default ';'); create index i on a (t);\n-- no statement\n create materialized view m as select 1;";
+        let definitions = Definition::read(Dialect::Postgres, text);
+        let dropped: Vec<_> = definitions.iter().filter_map(Definition::removal).collect();
+        assert_eq!(
+            dropped,
+            ["DROP TABLE IF EXISTS a", "DROP MATERIALIZED VIEW IF EXISTS m"]
+        );
+        assert_eq!(definitions.len(), 3);
+    }
+}
