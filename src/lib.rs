@@ -9,6 +9,11 @@
     )),
     allow(dead_code, unused_imports)
 )]
+// Without any backend nothing can be reached.
+#![cfg_attr(
+    not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    allow(unreachable_code, unused_variables)
+)]
 
 mod backend;
 mod config;

@@ -118,7 +118,6 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 macro_rules! database {
     ($feature:literal, $database:ty, $dialect:expr) => {
         #[cfg(feature = $feature)]
