@@ -182,6 +182,12 @@ pub(crate) trait RawConnection: Send {
     /// and nothing more was being read.
     fn interrupted(&self, between_rows: bool) -> bool;
 
+    /// Has text run before whatever is asked for next, without waiting for its answer. `false`: it was not taken, and has
+    /// to be run in the usual way.
+    fn post(&mut self, _sql: &'static str) -> bool {
+        false
+    }
+
     /// What closes the connection from outside, whoever holds it. `None` where it cannot be reached there.
     fn severer(&self) -> Option<Sever> {
         None

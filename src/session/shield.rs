@@ -59,6 +59,7 @@ impl Node {
         match lease.shield() {
             Shield::Set => {}
             Shield::Absent => run(lease, SET).await?,
+            Shield::Behind if lease.raw()?.post(MOVE) => {}
             Shield::Behind => run(lease, MOVE).await?,
             Shield::Doubtful => self.recover(lease).await?,
         }

@@ -19,7 +19,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
-use sqlx::SqlStr;
+use sqlx::{SqlSafeStr, SqlStr};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -359,6 +359,13 @@ impl RawConnection for WorkerConnection {
 
     fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.call(|raw| raw.renew()))
+    }
+
+    fn post(&mut self, sql: &'static str) -> bool {
+        // Whoever asks next hears of a connection that is lost.
+        let (reply, _) = oneshot::channel();
+        self.send(job(move |raw| raw.run_script(sql.into_sql_str()), reply))
+            .is_ok()
     }
 
     fn severer(&self) -> Option<Sever> {
