@@ -19,6 +19,17 @@ pub(super) const SET_WITNESS: &str = "SAVEPOINT ebbtide_witness";
 /// It is set again, so that it can be asked for once more if the answer is not waited for.
 const ASK_WITNESS: &str = "RELEASE SAVEPOINT ebbtide_witness; SAVEPOINT ebbtide_witness";
 
+/// Asks the server whether a transaction is open.
+pub(super) async fn is_open(lease: &mut Lease, flight: Flight) -> bool {
+    lease.mark(flight);
+    let open = match lease.raw() {
+        Ok(raw) => raw.transaction_open().await,
+        Err(error) => Err(error),
+    };
+    lease.mark(Flight::None);
+    matches!(open, Ok(true))
+}
+
 impl Node {
     /// Waits for the turn on this level's connection, in the order of asking. An open stream is made to put the rest
     /// of its rows aside. The connection is at rest and exactly as deep in transactions as this level is.
@@ -190,13 +201,7 @@ impl Node {
         } else {
             // On a thread of its own what was dropped runs to its end, and the next one can look again.
             let isolated = matches!(self.ground.pool.connector().runtime(), Ok(Some(_)));
-            lease.mark(if isolated { Flight::Statement } else { Flight::Boundary });
-            let open = match lease.raw() {
-                Ok(raw) => raw.transaction_open().await,
-                Err(error) => Err(error),
-            };
-            lease.mark(Flight::None);
-            matches!(open, Ok(true))
+            is_open(lease, if isolated { Flight::Statement } else { Flight::Boundary }).await
         };
         lease.doubt(false);
         open

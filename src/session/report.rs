@@ -40,15 +40,19 @@ impl Node {
     fn holder(self: &Arc<Self>) -> String {
         let (mut text, top) = {
             let state = self.state.lock();
-            match (&state.child, state.holder) {
+            let statement = state.operations.first().map(|first| (first.asker, first.since));
+            match (
+                &state.child,
+                state.holder.map(|(asker, since)| (asker, Some(since))).or(statement),
+            ) {
                 (Some(child), _) => (
                     format!("the transaction begun by {} {} ago", child.opened, age(child.since)),
                     child.node.upgrade(),
                 ),
-                (None, Some((asker, since))) => (
-                    format!("a statement of {asker}, since {}", age(since)),
-                    Some(Arc::clone(self)),
-                ),
+                (None, Some((asker, since))) => {
+                    let since = since.map_or_else(String::new, |since| format!(", since {}", age(since)));
+                    (format!("a statement of {asker}{since}"), Some(Arc::clone(self)))
+                }
                 (None, None) => ("a statement".to_owned(), None),
             }
         };

@@ -6,7 +6,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::ask::run;
 use super::echo::Echo;
-use super::lock::SET_WITNESS;
+use super::lock::{SET_WITNESS, is_open};
 use super::node::UnderWay;
 use super::stream::Drain;
 use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, Wire};
@@ -389,7 +389,9 @@ impl Hold {
         }
         let Ok(lease) = self.lease() else { return };
         let lost = lease.is_lost();
-        if error.ends_transaction() {
+        let sandboxed = matches!(self, Self::Level { node, .. } if node.ground.sandbox.is_some());
+        let Ok(lease) = self.lease() else { return };
+        if error.ends_transaction() && sandboxed {
             // Whoever gets it next must not write outside of the transaction it believes in.
             lease.discard();
         }
@@ -414,25 +416,18 @@ impl Hold {
             return None;
         };
         let lease = wire.lease().filter(|lease| level.depth > 0 && !lease.is_lost())?;
-        let doubtful = match node.ground.dialect() {
-            Dialect::Sqlite => error.is_some_and(|error| error.sqlstate().is_some()),
-            Dialect::MySql if work.template.effect().opaque => true,
+        let open = match node.ground.dialect() {
+            Dialect::Sqlite if error.is_some_and(|error| error.sqlstate().is_some()) => {
+                node.has_transaction(lease).await
+            }
+            Dialect::MySql if work.template.effect().opaque => node.has_transaction(lease).await,
             // With innodb_rollback_on_timeout it ends the transaction, else the statement only.
             Dialect::MySql if error.is_some_and(|error| error.kind() == ErrorKind::LockTimeout) => {
-                let open = match lease.raw() {
-                    Ok(raw) => raw.transaction_open().await,
-                    Err(error) => Err(error),
-                };
-                if matches!(open, Ok(true)) {
-                    return None;
-                }
-                lease.discard();
-                node.end_by_server(error.map_or("a lock timed out", Error::message));
-                return node.usable().err();
+                is_open(lease, Flight::Boundary).await
             }
-            Dialect::MySql | Dialect::Postgres => false,
+            _ => true,
         };
-        if !doubtful || node.has_transaction(lease).await {
+        if open {
             return None;
         }
         lease.discard();
@@ -464,7 +459,7 @@ impl Node {
             ),
             Control::Implicit if sandboxed => (
                 "commit the outer transaction of the sandbox implicitly, as MySQL does for this statement",
-                "do it before the sandbox begins (`force_rollback(false)`), use CREATE TEMPORARY TABLE, or run this test with a database of its own",
+                "make tables in a migration, before the sandbox; use CREATE TEMPORARY TABLE; or give this test a database of its own (`strategy = \"clone\"`, or `TestClient`)",
             ),
             Control::Begin => (
                 "begin a transaction inside one",
