@@ -180,6 +180,9 @@ impl Node {
                 return Err(error);
             }
             lease.mark(Flight::None);
+            if let Some(journal) = self.ground.journal() {
+                journal.note("-- a transaction that was dropped unfinished was rolled back");
+            }
             if self.depth == 0 {
                 lease.doubt(false);
             }

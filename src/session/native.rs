@@ -47,7 +47,9 @@ fn source<T: Send + 'static>(
         let chain = Chain::current();
         let mut hold = target.hold(&work, &chain, Node::STREAM).await?;
         hold.opened(target.ground(), this);
-        hold.before(&work).await?;
+        if let Some(precautions) = hold.precautions(&work) {
+            hold.before(precautions, &work).await?;
+        }
         let echo = Echo::start(target.ground());
         let result = {
             let lease = hold.lease()?;
@@ -86,7 +88,7 @@ fn source<T: Send + 'static>(
         }
         drop(reading);
         echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
-        hold.settled(result.as_ref().err(), &work);
+        hold.settled(target.ground(), result.as_ref().err(), &work);
         let mut ended = result.map(drop);
         if hold.wants_care(ended.is_err(), &work) {
             ended = hold.after(ended, &work).await;
@@ -118,7 +120,7 @@ impl Target {
                 lease.lose();
             }
             if error.ends_transaction() {
-                hold.settled(Some(error), work);
+                hold.settled(self.ground(), Some(error), work);
             }
         }
         if work.template.effect().deferrable {

@@ -33,7 +33,13 @@ impl Node {
         {
             let _ = write!(message, "; on the server it is kept waiting by {blockers}");
         }
-        Error::new(ErrorKind::Timeout, message).help(format!("end that one earlier; `{setting}` sets the limit"))
+        if let Some(journal) = self.ground.journal() {
+            journal.note(&format!("-- {message}"));
+        }
+        let help = format!(
+            "end that one earlier, let tasks that belong to it join it with `share`; `{setting}` sets the limit"
+        );
+        Error::new(ErrorKind::Timeout, message).help(help)
     }
 
     /// Who has the connection of this level, with what runs on it or ran last.
@@ -168,7 +174,8 @@ fn age(since: Instant) -> String {
     format!("{:.1?}", since.elapsed())
 }
 
-fn shown(sql: &str) -> String {
+/// The statement, cut to a length that a message can have.
+pub(super) fn shown(sql: &str) -> String {
     let sql = sql.trim();
     match sql.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &sql[..end]),

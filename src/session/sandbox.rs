@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -96,7 +97,8 @@ impl Sandbox {
     pub(crate) fn tell(&self, what: &str) {
         tracing::warn!("{what}");
         if self.plan.aloud {
-            eprintln!("ebbtide: {what}");
+            // Written to standard error itself, because a test that hangs never shows what the test runner captured.
+            let _ = writeln!(std::io::stderr(), "ebbtide: {what}");
         }
     }
 }
@@ -112,8 +114,6 @@ fn label(name: &str) -> String {
     let shown: String = name[from.unwrap_or(0)..]
         .chars()
         .map(|c| match c {
-            // A backslash may escape the quote behind it, as the server is set.
-            '\\' => '?',
             ' ' | '!'..='~' => c,
             _ => '?',
         })
@@ -205,7 +205,7 @@ fn outer_begin(dialect: Dialect, isolation: Option<IsolationLevel>, label: Optio
         Dialect::Postgres => {
             let begin = begin.as_ref().map_or("BEGIN", SqlStr::as_str);
             let name = label.map_or_else(String::new, |label| {
-                format!("SET LOCAL application_name TO '{}'; ", label.replace('\'', "''"))
+                format!("SET LOCAL application_name TO {}; ", dialect.quote_text(label))
             });
             Some(own_sql(format!("{begin}; {name}{SET}")))
         }

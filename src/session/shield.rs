@@ -114,9 +114,6 @@ impl Node {
             return Ok(());
         }
         self.restore_settings(lease).await?;
-        if effect.deferrable {
-            self.note_deferred();
-        }
         if effect.reads {
             lease.set_shield(Shield::Set);
             return Ok(());
@@ -139,10 +136,6 @@ impl Node {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn note_deferred(&self) {
-        self.ground.deferred.set(true);
     }
 
     /// Checks what the commit of a statement outside of a transaction would check.

@@ -198,7 +198,9 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
         let chain = Chain::current();
         let mut hold = target.hold(&work, &chain, Node::STREAM).await?;
         hold.opened(target.ground(), this);
-        hold.before(&work).await?;
+        if let Some(precautions) = hold.precautions(&work) {
+            hold.before(precautions, &work).await?;
+        }
         let echo = Echo::start(target.ground());
         let mut failure = None;
         {
@@ -221,7 +223,7 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
             }
         }
         echo.end(work.bound.statement.text().trim_end(), failure.as_ref());
-        hold.settled(failure.as_ref(), &work);
+        hold.settled(target.ground(), failure.as_ref(), &work);
         let mut ended = failure.map_or(Ok(()), Err);
         if hold.wants_care(ended.is_err(), &work) {
             ended = hold.after(ended, &work).await;

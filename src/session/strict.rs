@@ -75,6 +75,7 @@ impl Node {
             sql.push_str(USUAL_CONSTRAINTS);
         }
         for (name, before) in settings {
+            let quoted = |text: &str| Dialect::Postgres.quote_text(text);
             let (name, before) = (quoted(&name), quoted(&before.unwrap_or_default()));
             let _ = write!(sql, "SELECT pg_catalog.set_config({name}, {before}, true); ");
         }
@@ -136,13 +137,6 @@ impl Node {
             .help("leave `read_only()` out where the transaction begins")),
         }
     }
-}
-
-fn quoted(text: &str) -> String {
-    if text.contains('\\') {
-        return format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
-    }
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// The level a server has if nobody chose another.

@@ -1,6 +1,7 @@
 //! Running statements: where they run, and what their errors mean for the connection.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
 
@@ -8,6 +9,7 @@ use super::ask::run;
 use super::echo::Echo;
 use super::lock::{SET_WITNESS, is_open};
 use super::node::UnderWay;
+use super::report::shown;
 use super::stream::Drain;
 use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, Wire};
 use crate::backend::support::sqlx::is_stale_plan;
@@ -73,7 +75,7 @@ impl Target {
     /// Takes the connection for one statement.
     pub(super) async fn hold(&self, work: &Work, chain: &Chain, what: &'static str) -> Result<Hold> {
         let control = work.template.control();
-        if !work.template.only_reads() && self.ground().streams_block() {
+        if !work.template.effect().asks && self.ground().streams_block() {
             Box::pin(self.ground().before_writing()).await?;
         }
         let Some(node) = self.level(chain, work.asker)? else {
@@ -86,7 +88,7 @@ impl Target {
             }
             return Ok(Hold::Pooled(lease));
         };
-        node.admit(&work.template)?;
+        node.admit(work)?;
         let under_way = node.enter(chain.innermost(), work.asker, what);
         let mut wire = node.lock(chain, work.asker).await?;
         node.runs(&work.bound.statement);
@@ -139,9 +141,9 @@ impl Target {
     async fn perform(&self, work: &Work, means: Means<'_>) -> Result<Done> {
         let chain = Chain::current();
         let mut hold = self.hold(work, &chain, "a statement").await?;
-        if hold.wants_preparing(work) {
+        if let Some(precautions) = hold.precautions(work) {
             // Boxed, because the future of every statement has room for this one.
-            Box::pin(hold.before(work)).await?;
+            Box::pin(hold.before(precautions, work)).await?;
         }
         let echo = Echo::start(self.ground());
         let lease = hold.lease()?;
@@ -161,11 +163,7 @@ impl Target {
         if echo.is_wanted() {
             echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
         }
-        hold.settled(result.as_ref().err(), work);
-        if result.is_ok() && work.template.effect().deferrable {
-            // Also outside of the sandboxes that want to know of it.
-            self.ground().deferred.set(true);
-        }
+        hold.settled(self.ground(), result.as_ref().err(), work);
         let result = if hold.wants_care(result.is_err(), work) {
             Box::pin(hold.after(result, work)).await
         } else {
@@ -250,6 +248,23 @@ fn homeless(control: Control) -> Result<()> {
         .help("use `database.transaction()`, or send such text through one `database.connection()`"))
 }
 
+/// What has to be done before a statement is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Precautions {
+    /// It is to undo itself alone if it fails.
+    shield: bool,
+    /// It may end the transaction, which is to be noticed.
+    witness: bool,
+    /// What it sets is to end with the transaction.
+    settings: bool,
+}
+
+impl Precautions {
+    fn any(self) -> bool {
+        self.shield || self.witness || self.settings
+    }
+}
+
 /// The connection, held for one statement.
 pub(super) enum Hold {
     Pooled(Lease),
@@ -282,46 +297,38 @@ impl Hold {
         }
     }
 
-    /// Whether there is something to do before the statement.
-    pub(super) fn wants_preparing(&self, work: &Work) -> bool {
-        match self {
-            Self::Pooled(_) => false,
-            Self::Level {
-                guarded, level, node, ..
-            } => {
-                let effect = work.template.effect();
-                let witnessed = effect.opaque && level.depth > 0;
-                let local = !effect.local.is_empty() && node.ground.sandbox.is_some();
-                *guarded || witnessed || local
-            }
-        }
-    }
-
-    /// What has to be done before the statement is sent.
-    pub(super) async fn before(&mut self, work: &Work) -> Result<()> {
-        if !self.wants_preparing(work) {
-            return Ok(());
-        }
+    /// What has to be done before the statement is sent, if there is something.
+    pub(super) fn precautions(&self, work: &Work) -> Option<Precautions> {
         let Self::Level {
             guarded, level, node, ..
         } = self
         else {
-            return Ok(());
+            return None;
         };
         let effect = work.template.effect();
-        let witnessed = effect.opaque && level.depth > 0;
-        let local = !effect.local.is_empty() && node.ground.sandbox.is_some();
-        let (guarded, level, node) = (*guarded, Arc::clone(level), Arc::clone(node));
+        let precautions = Precautions {
+            shield: *guarded,
+            witness: effect.opaque && level.depth > 0,
+            // Alone, and outside of a transaction, what it sets is simply undone.
+            settings: !effect.local.is_empty() && node.ground.sandbox.is_some() && !(*guarded && effect.local_only),
+        };
+        precautions.any().then_some(precautions)
+    }
+
+    pub(super) async fn before(&mut self, precautions: Precautions, work: &Work) -> Result<()> {
+        let Self::Level { level, node, .. } = self else {
+            return Ok(());
+        };
+        let (level, node) = (Arc::clone(level), Arc::clone(node));
         let lease = self.lease()?;
-        if witnessed {
+        if precautions.witness {
             run(lease, SET_WITNESS).await?;
             lease.doubt(true);
         }
-        if guarded {
+        if precautions.shield {
             level.shield(lease).await?;
         }
-        // Alone, and outside of a transaction, it is simply undone.
-        if local && !(guarded && effect.local_only) {
+        if precautions.settings {
             node.keep_settings(lease, work).await?;
         }
         Ok(())
@@ -331,13 +338,8 @@ impl Hold {
     pub(super) fn wants_care(&self, failed: bool, work: &Work) -> bool {
         match self {
             Self::Pooled(_) => false,
-            Self::Level {
-                guarded, level, node, ..
-            } => {
-                let sandboxed = node.ground.sandbox.is_some();
-                *guarded
-                    || (level.depth > 0 && (failed || work.template.effect().opaque))
-                    || (sandboxed && work.template.effect().deferrable)
+            Self::Level { guarded, level, .. } => {
+                *guarded || (level.depth > 0 && (failed || work.template.effect().opaque))
             }
         }
     }
@@ -346,15 +348,9 @@ impl Hold {
     /// statement outside of a transaction is kept, or undone alone.
     pub(super) async fn after<T>(&mut self, result: Result<T>, work: &Work) -> Result<T> {
         let ended = self.look_after(result.as_ref().err(), work).await;
-        let Self::Level {
-            guarded, level, node, ..
-        } = self
-        else {
+        let Self::Level { guarded, level, .. } = self else {
             return result;
         };
-        if work.template.effect().deferrable {
-            node.note_deferred();
-        }
         if let Some(ended) = ended {
             return result.and(Err(ended));
         }
@@ -369,9 +365,13 @@ impl Hold {
     }
 
     /// The statement has ended: what does its error mean for the connection and the transaction?
-    pub(super) fn settled(&mut self, error: Option<&Error>, work: &Work) {
+    pub(super) fn settled(&mut self, ground: &Ground, error: Option<&Error>, work: &Work) {
         let Ok(lease) = self.lease() else { return };
         lease.mark(Flight::None);
+        if error.is_none() && work.template.effect().deferrable {
+            // Also outside of the sandboxes that want to know of it.
+            ground.deferred.set(true);
+        }
         let Some(error) = error else {
             if let (Self::Level { node, .. }, Control::Savepoint) = (&*self, work.template.control()) {
                 // After ROLLBACK TO the transaction can be committed again.
@@ -443,15 +443,28 @@ impl Hold {
 
 impl Node {
     /// Refuses SQL text that would end the transaction behind the guard's back.
-    fn admit(&self, template: &Template) -> Result<()> {
+    fn admit(&self, work: &Work) -> Result<()> {
         if self.kind == Kind::Base {
             return Ok(());
         }
-        if self.ground.sandbox.is_some() && !template.effect().asks {
-            self.admit_writing()?;
-        }
+        let admitted = if self.ground.sandbox.is_some() && !work.template.effect().asks {
+            self.admit_writing()
+        } else {
+            Ok(())
+        };
+        let text = work.bound.statement.text().trim();
+        admitted
+            .and_then(|()| self.admit_control(work.template.control(), text, work.asker))
+            .inspect_err(|error| {
+                if let Some(journal) = self.ground.journal() {
+                    journal.add(text, Duration::ZERO, Some(error));
+                }
+            })
+    }
+
+    fn admit_control(&self, control: Control, text: &str, asker: Asker) -> Result<()> {
         let sandboxed = matches!(self.kind, Kind::View | Kind::Sandbox);
-        let (what, help) = match template.control() {
+        let (what, help) = match control {
             Control::None | Control::Savepoint | Control::Release => return Ok(()),
             Control::Begin | Control::Commit | Control::Rollback if sandboxed => (
                 "end the outer transaction of the sandbox, or begin another inside it",
@@ -477,7 +490,10 @@ impl Node {
         };
         Err(Error::new(
             ErrorKind::ConcurrentUse,
-            format!("the statement would {what}; it was not sent"),
+            format!(
+                "the statement would {what}; it was not sent: `{}` of {asker}",
+                shown(text)
+            ),
         )
         .help(help))
     }

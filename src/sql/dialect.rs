@@ -58,6 +58,17 @@ impl Dialect {
         quoted.push(quote);
         quoted
     }
+
+    /// Quotes a text, for statements in which it cannot be bound. However the server is set, it is one text.
+    pub(crate) fn quote_text(self, text: &str) -> String {
+        let doubled = text.replace('\'', "''");
+        match self {
+            Self::Sqlite => format!("'{doubled}'"),
+            Self::MySql => format!("'{}'", doubled.replace('\\', "\\\\")),
+            Self::Postgres if text.contains('\\') => format!("E'{}'", doubled.replace('\\', "\\\\")),
+            Self::Postgres => format!("'{doubled}'"),
+        }
+    }
 }
 
 impl fmt::Display for Dialect {
@@ -85,6 +96,16 @@ mod tests {
                 let tokens: Vec<_> = Lexer::new(dialect, &quoted).collect();
                 prop_assert_eq!(tokens.len(), 1);
                 prop_assert_eq!(tokens[0].kind, Kind::Quoted);
+            }
+        }
+
+        #[test]
+        fn a_quoted_text_is_one_token(text in "[^\0]*") {
+            for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
+                let quoted = dialect.quote_text(&text);
+                let tokens: Vec<_> = Lexer::new(dialect, &quoted).collect();
+                prop_assert_eq!(tokens.len(), 1);
+                prop_assert_eq!(tokens[0].kind, Kind::Literal);
             }
         }
     }

@@ -294,14 +294,6 @@ impl Template {
         self.facts.statements
     }
 
-    /// Whether the text reads and does nothing else, as far as its verb tells.
-    pub(crate) fn only_reads(&self) -> bool {
-        matches!(
-            self.facts.verb,
-            Verb::Select | Verb::Values | Verb::Table | Verb::Show | Verb::Explain
-        )
-    }
-
     /// Whether the driver's count of rows means something: SQLite repeats the last one for statements that write
     /// nothing, and PostgreSQL counts rows that were only read.
     pub(crate) fn counts_rows(&self) -> bool {

@@ -6,6 +6,7 @@ use sqlx::{ConnectOptions, SqlStr};
 use crate::backend::support::sqlx::own_sql;
 use crate::config::{Config, SslMode};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Dialect;
 
 /// The options to connect with.
 pub(super) fn connect_options(config: &Config) -> Result<MySqlConnectOptions> {
@@ -100,7 +101,7 @@ fn literal(value: &str) -> String {
     if value.parse::<f64>().is_ok_and(f64::is_finite) {
         return value.to_owned();
     }
-    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
+    Dialect::MySql.quote_text(value)
 }
 
 /// Where the server is looked for, for messages.

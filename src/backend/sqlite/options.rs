@@ -7,6 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use crate::config::{Config, SqliteMode};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Dialect;
 
 /// How many rows the thread of the connection reads ahead. With fewer it waits for the reader again and again.
 const ROWS_AHEAD: usize = 1024;
@@ -92,7 +93,7 @@ fn literal(value: &str) -> String {
     if value.parse::<f64>().is_ok_and(f64::is_finite) {
         return value.to_owned();
     }
-    format!("'{}'", value.replace('\'', "''"))
+    Dialect::Sqlite.quote_text(value)
 }
 
 /// What is opened, for messages.
