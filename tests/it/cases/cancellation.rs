@@ -9,13 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use ebbtide::{
-    AssertSqlSafe, Config, Connection, Database, Error, ErrorKind, IsolationLevel, Result, Transaction, params,
-};
+use ebbtide::{AssertSqlSafe, Config, Connection, Database, ErrorKind, IsolationLevel, Result, Transaction, params};
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::oneshot;
 
-use super::tasks::{add, config, count, in_task, in_use, kept, kind, list, notes_with, soon, until};
+use super::tasks::{add, config, in_task, in_use, kept, kind, list, notes_with, soon, until};
 use crate::support::{Proxy, Test, cases};
 
 /// The places at which a future can be cut off: after so many polls, at once or when it has been woken again.

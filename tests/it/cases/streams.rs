@@ -3,9 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use ebbtide::{
-    AssertSqlSafe, Config, Connection, Database, Error, ErrorKind, IntoParams, Row, RowStream, Transaction, params,
-};
+use ebbtide::{AssertSqlSafe, Config, Connection, Database, Error, ErrorKind, Row, RowStream, Transaction, params};
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use serde::Deserialize;
 
