@@ -144,7 +144,8 @@ pub(super) fn line_below() -> String {
     format!("{}:{}", here.file(), here.line() + 1)
 }
 
-/// Asserts that an error refuses concurrent use and names places of this file, on so many different lines.
+/// Asserts that an error refuses concurrent use and names places of the caller's file, on so many different lines.
+#[track_caller]
 pub(super) fn refused<T>(result: Result<T>, places: usize) {
     let error = match result {
         Ok(_) => panic!("it was not refused"),
@@ -153,9 +154,9 @@ pub(super) fn refused<T>(result: Result<T>, places: usize) {
     assert_eq!(error.kind(), ErrorKind::ConcurrentUse, "{error}");
     let mut lines: Vec<_> = error
         .message()
-        .split("tasks.rs:")
+        .split(std::panic::Location::caller().file())
         .skip(1)
-        .map(|rest| rest.split(':').next())
+        .map(|rest| rest.split(':').nth(1))
         .collect();
     lines.dedup();
     assert!(lines.len() >= places, "{places} places are named: {error}");
