@@ -15,6 +15,8 @@ mod isolation;
 mod lifecycle;
 mod limits;
 mod messages;
+#[cfg(feature = "sqlx-interop")]
+mod migrations;
 mod pool;
 mod queries;
 mod registry;
@@ -50,6 +52,8 @@ const LISTED: &[File] = &[
     ("budget", budget::cases),
     ("failure", failure::cases),
     ("messages", messages::cases),
+    #[cfg(feature = "sqlx-interop")]
+    ("migrations", migrations::cases),
     ("pool", pool::cases),
     ("runtimes", runtimes::cases),
     ("closing", closing::cases),
@@ -92,7 +96,7 @@ pub(crate) fn every_file_is_listed() -> Result<(), Failed> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if name != "mod"
             && (name != "sea" || cfg!(feature = "sea-query"))
-            && (name != "bridge" || cfg!(feature = "sqlx-interop"))
+            && (!["bridge", "migrations"].contains(&name.as_str()) || cfg!(feature = "sqlx-interop"))
             && !LISTED.iter().any(|(listed, _)| *listed == name)
         {
             return Err(format!("tests/it/cases/{name} is not in the list of tests/it/cases/mod.rs").into());
