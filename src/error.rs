@@ -57,6 +57,9 @@ pub enum ErrorKind {
     TransactionAborted,
     /// Two operations that exclude each other met on one connection.
     ConcurrentUse,
+    /// The statement was not sent, because it would begin or end a transaction behind the back of the one it is in, or of
+    /// the connection's next user.
+    Refused,
     /// The force-rollback transaction was ended by something inside it.
     SandboxBroken,
     /// The backend has no such feature.

@@ -83,9 +83,21 @@ impl Database {
         Ok(CapturedCallbacks { ground })
     }
 
-    /// The last statements that ran in the sandbox, the oldest first; without their values.
+    /// The last statements that were given to the sandbox, the oldest first; without their values. Those that were refused,
+    /// and those that ran outside of it under [`force_rollback(false)`](Self::force_rollback), are among them and marked.
     ///
     /// Empty unless the sandbox was opened with [`record`](crate::OpenSandbox::record).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let sandbox = database.sandbox().record(10).await?;
+    /// sandbox.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    /// let recorded = sandbox.recorded();
+    /// assert_eq!(recorded[0].sql, "CREATE TABLE note (text TEXT)");
+    /// assert!(recorded[0].error.is_none() && !recorded[0].outside);
+    /// # Ok(()) }
+    /// ```
     pub fn recorded(&self) -> Vec<Recorded> {
         match self.target() {
             Ok(Target::Database(ground)) => ground.recorded(),
@@ -99,6 +111,12 @@ impl Database {
         if let Ok(Target::Database(ground)) = self.target() {
             ground.record(count);
         }
+    }
+
+    /// Whether something ran outside of this sandbox, under `force_rollback(false)`, so that it stays.
+    #[cfg(feature = "macros")]
+    pub(crate) fn left_sandbox(&self) -> bool {
+        self.live().is_ok_and(|live| live.sandboxed.was_left())
     }
 
     /// What is open at the moment: handles to connections, transactions, and in a sandbox the statements under way; each

@@ -35,6 +35,9 @@ impl Database {
     /// On SQLite, where a file has one writer, each of those connections works on a copy of the database in memory, which
     /// is made anew when the original has changed.
     ///
+    /// A sandbox of a sandbox is another one beside it: it sees nothing of the first. What is to be undone alone inside a
+    /// sandbox is a transaction there.
+    ///
     /// At most `pool_size` and `max_overflow` sandboxes are in use at once; further ones wait at their first use, up to
     /// `pool_timeout`.
     ///

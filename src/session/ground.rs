@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::journal::{Journal, Recorded};
+use super::journal::{Journal, Pen, Recorded};
 use super::sandbox::{Deferred, Plan, Root, Sandbox};
 use super::stream::{Drain, drain};
 use super::{Anchor, Bindings, Chain, Kind, Node, Wire};
@@ -28,6 +28,8 @@ pub(crate) struct Ground {
     pub(crate) sandbox: Option<Sandbox>,
     /// The last statements, where a test outside of any sandbox wants them.
     record: OnceLock<Journal>,
+    /// The journal of the sandbox that this ground is left for under `force_rollback(false)`.
+    beside: OnceLock<Arc<Journal>>,
     /// What is known of the constraints, for the sandboxes beside this ground.
     pub(super) deferred: Arc<Deferred>,
 }
@@ -51,6 +53,7 @@ impl Ground {
             bindings: Bindings::default(),
             sandbox: sandbox.map(Sandbox::new),
             record: OnceLock::new(),
+            beside: OnceLock::new(),
             deferred,
         })
     }
@@ -61,17 +64,30 @@ impl Ground {
         self.record.get_or_init(|| Journal::new(count)).clear();
     }
 
-    /// Where statements are kept, if they are.
-    pub(super) fn journal(&self) -> Option<&Journal> {
-        let of_sandbox = self.sandbox.as_ref().map(|sandbox| &sandbox.journal);
-        of_sandbox
-            .or_else(|| self.record.get())
-            .filter(|journal| journal.is_kept())
+    /// What is sent here goes into the journal of a sandbox too, as something outside of it.
+    pub(crate) fn lies_beside(&self, sandboxed: &Self) {
+        if let Some(sandbox) = &sandboxed.sandbox {
+            self.beside.get_or_init(|| Arc::clone(&sandbox.journal));
+        }
+    }
+
+    /// What statements are written down with, if they are kept.
+    pub(super) fn journal(&self) -> Option<Pen<'_>> {
+        let of_sandbox = self.sandbox.as_ref().map(|sandbox| &*sandbox.journal);
+        let own = of_sandbox.or_else(|| self.record.get());
+        own.and_then(|journal| journal.pen(false))
+            .or_else(|| self.beside.get()?.pen(true))
     }
 
     /// The statements that were kept, the oldest first.
     pub(crate) fn recorded(&self) -> Vec<Recorded> {
-        self.journal().map_or_else(Vec::new, Journal::entries)
+        self.journal().map_or_else(Vec::new, Pen::entries)
+    }
+
+    /// Whether something was sent outside of the sandbox, which then stays.
+    #[cfg(feature = "macros")]
+    pub(crate) fn was_left(&self) -> bool {
+        self.sandbox.as_ref().is_some_and(|sandbox| sandbox.journal.was_left())
     }
 
     /// The runtime of the connections, for a caller without one: in full isolation there need be none.

@@ -138,17 +138,28 @@ impl Stage {
         }
     }
 
-    /// Clears away. Tells what is left when a test has failed.
-    pub(super) fn finish(self, backstage: &Backstage, kept: bool) -> Result<String> {
-        const ROLLED_BACK: &str = "everything it did was rolled back; EBBTIDE_KEEP=failed runs it in a database of its own \
-                                   and keeps that";
+    /// Clears away. Tells what is left when a test has failed; `left_sandbox` says that some of it was done outside of the
+    /// sandbox.
+    pub(super) fn finish(self, backstage: &Backstage, kept: bool, left_sandbox: bool) -> Result<String> {
+        const KEPT: &str = "although EBBTIDE_KEEP is set: MySQL cannot copy a database; give the test `migrations`, and it \
+                            gets one of its own";
+        const NOT_KEPT: &str = "EBBTIDE_KEEP=failed runs it in a database of its own and keeps that";
         let left = match self {
-            Self::Sandbox(_) if kept => {
-                "everything it did was rolled back, although EBBTIDE_KEEP is set: MySQL cannot copy a \
-                                         database; give the test `migrations`, and it gets one of its own"
-                    .to_owned()
+            Self::Sandbox(parent) => {
+                let rolled_back = if left_sandbox {
+                    let url = parent.config().url().to_string();
+                    format!(
+                        "what it did outside of the sandbox, under `force_rollback(false)`, stays in {url}; the rest was rolled back"
+                    )
+                } else {
+                    "everything it did was rolled back".to_owned()
+                };
+                if kept {
+                    format!("{rolled_back}, {KEPT}")
+                } else {
+                    format!("{rolled_back}; {NOT_KEPT}")
+                }
             }
-            Self::Sandbox(_) => ROLLED_BACK.to_owned(),
             Self::Own(config) if kept => format!("its database is kept: {}", config.url()),
             Self::Own(config) => {
                 backstage.block_on(async { drop_database(&config).if_exists().await })??;

@@ -12,11 +12,13 @@ mod failure;
 mod force_rollback;
 mod hooks;
 mod isolation;
+mod journal;
 mod lifecycle;
 mod limits;
 mod messages;
 mod pool;
 mod queries;
+mod refusals;
 mod registry;
 mod retry;
 mod review;
@@ -57,6 +59,7 @@ const LISTED: &[File] = &[
     ("lifecycle", lifecycle::cases),
     ("limits", limits::cases),
     ("queries", queries::cases),
+    ("refusals", refusals::cases),
     ("registry", registry::cases),
     ("retry", retry::cases),
     ("review", review::cases),
@@ -74,6 +77,7 @@ const LISTED: &[File] = &[
     ("callbacks", callbacks::cases),
     ("escape", escape::cases),
     ("isolation", isolation::cases),
+    ("journal", journal::cases),
     ("strict", strict::cases),
     ("together", together::cases),
     ("waiting", waiting::cases),

@@ -307,6 +307,25 @@ cases! {
         panic!("two statements were never under way at once");
     }
 
+    /// There is nothing to share before the transaction is there, and nothing that has ended afterwards.
+    async fn t3_a_share_beside_a_begin_under_way_has_a_connection_of_its_own(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        for _ in 0..5000 {
+            let mut begin = database.transaction().into_future();
+            if let Poll::Ready(early) = poll!(&mut begin) {
+                early?.rollback().await?;
+                continue;
+            }
+            let (child, sql) = (database.clone(), list(&t));
+            let shared = database.share(async move { child.fetch_value::<String>(sql, ()).await });
+            let transaction = soon("the begin", begin).await?;
+            assert_eq!(soon("the child", in_task(shared)).await?, "");
+            transaction.commit().await?;
+            return Ok(());
+        }
+        panic!("no begin was ever under way");
+    }
+
     async fn t3_a_connection_moved_into_a_task_shares_the_transaction(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let transaction = database.transaction().await?;
