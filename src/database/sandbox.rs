@@ -12,7 +12,7 @@ use super::{Core, Database, Hooks};
 use crate::config::IsolationPolicy;
 use crate::error::Result;
 use crate::force_rollback::Overrides;
-use crate::session::Plan;
+use crate::session::{Journal, Plan};
 
 /// A sandbox about to be opened: await it for its [`Database`].
 #[must_use = "a sandbox is opened when this is awaited"]
@@ -102,7 +102,7 @@ impl OpenSandbox {
         let parent = self.parent.core.parent.as_ref().unwrap_or(&self.parent.core);
         let berth = Berth {
             name: self.name.unwrap_or_else(|| "sandbox".to_owned()),
-            record: self.record,
+            journal: Arc::new(Journal::new(self.record)),
             policy: self.policy,
         };
         let live = parent.berth(&berth)?;
@@ -126,7 +126,7 @@ impl OpenSandbox {
 #[derive(Clone, Debug)]
 pub(super) struct Berth {
     name: String,
-    record: usize,
+    pub(super) journal: Arc<Journal>,
     policy: Option<IsolationPolicy>,
 }
 
@@ -137,7 +137,7 @@ impl Core {
         let live = state.live.as_ref().ok_or_else(not_connected)?;
         let plan = Plan {
             name: Some(berth.name.clone()),
-            record: berth.record,
+            journal: Arc::clone(&berth.journal),
             policy: berth.policy,
             aloud: true,
             ..live.pools.plan()

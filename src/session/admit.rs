@@ -13,13 +13,15 @@ impl Work {
 }
 
 impl Ground {
-    /// Writes a refusal down, for whoever wants to know what was done.
+    /// Writes down what was not sent, for whoever wants to know what was done.
+    pub(crate) fn write_refusal(&self, sql: &str, error: &Error) {
+        if let Some(journal) = self.journal() {
+            journal.refused(sql.trim(), error);
+        }
+    }
+
     pub(super) fn refusing(&self, work: &Work, admitted: Result<()>) -> Result<()> {
-        admitted.inspect_err(|error| {
-            if let Some(journal) = self.journal() {
-                journal.refused(work.text(), error);
-            }
-        })
+        admitted.inspect_err(|error| self.write_refusal(work.text(), error))
     }
 }
 

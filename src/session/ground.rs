@@ -27,7 +27,7 @@ pub(crate) struct Ground {
     /// Whether everything runs inside an outer transaction that is never committed.
     pub(crate) sandbox: Option<Sandbox>,
     /// The last statements, where a test outside of any sandbox wants them.
-    record: OnceLock<Journal>,
+    record: OnceLock<Arc<Journal>>,
     /// The journal of the sandbox that this ground is left for under `force_rollback(false)`.
     beside: OnceLock<Arc<Journal>>,
     /// What is known of the constraints, for the sandboxes beside this ground.
@@ -60,20 +60,22 @@ impl Ground {
 
     /// Keeps the last `count` statements from now on, and forgets earlier ones; as a sandbox can from its beginning.
     #[cfg(feature = "macros")]
-    pub(crate) fn record(&self, count: usize) {
-        self.record.get_or_init(|| Journal::new(count)).clear();
+    pub(crate) fn record(&self, count: usize) -> Arc<Journal> {
+        let journal = self.record.get_or_init(|| Arc::new(Journal::new(count)));
+        journal.clear();
+        Arc::clone(journal)
     }
 
     /// What is sent here goes into the journal of a sandbox too, as something outside of it.
     pub(crate) fn lies_beside(&self, sandboxed: &Self) {
         if let Some(sandbox) = &sandboxed.sandbox {
-            self.beside.get_or_init(|| Arc::clone(&sandbox.journal));
+            self.beside.get_or_init(|| Arc::clone(&sandbox.plan.journal));
         }
     }
 
     /// What statements are written down with, if they are kept.
     pub(super) fn journal(&self) -> Option<Pen<'_>> {
-        let of_sandbox = self.sandbox.as_ref().map(|sandbox| &*sandbox.journal);
+        let of_sandbox = self.sandbox.as_ref().map(|sandbox| &sandbox.plan.journal);
         let own = of_sandbox.or_else(|| self.record.get());
         own.and_then(|journal| journal.pen(false))
             .or_else(|| self.beside.get()?.pen(true))
@@ -82,12 +84,6 @@ impl Ground {
     /// The statements that were kept, the oldest first.
     pub(crate) fn recorded(&self) -> Vec<Recorded> {
         self.journal().map_or_else(Vec::new, Pen::entries)
-    }
-
-    /// Whether something was sent outside of the sandbox, which then stays.
-    #[cfg(feature = "macros")]
-    pub(crate) fn was_left(&self) -> bool {
-        self.sandbox.as_ref().is_some_and(|sandbox| sandbox.journal.was_left())
     }
 
     /// The runtime of the connections, for a caller without one: in full isolation there need be none.

@@ -37,8 +37,8 @@ impl fmt::Display for Recorded {
     }
 }
 
-/// Keeps the last statements, up to a number.
-#[derive(Debug)]
+/// Keeps the last statements, up to a number; none by default.
+#[derive(Debug, Default)]
 pub(crate) struct Journal {
     limit: usize,
     entries: Mutex<VecDeque<Recorded>>,
@@ -55,7 +55,7 @@ pub(super) struct Pen<'j> {
 }
 
 impl Journal {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
             entries: Mutex::default(),
@@ -73,13 +73,14 @@ impl Journal {
         self.entries.lock().clear();
     }
 
-    /// Whether something was sent outside of the sandbox.
+    /// Whether something was sent outside of the sandbox, which then stays.
     #[cfg(feature = "macros")]
-    pub(super) fn was_left(&self) -> bool {
+    pub(crate) fn was_left(&self) -> bool {
         self.left.load(Ordering::Relaxed)
     }
 
-    fn entries(&self) -> Vec<Recorded> {
+    /// The oldest first.
+    pub(crate) fn entries(&self) -> Vec<Recorded> {
         self.entries.lock().iter().cloned().collect()
     }
 }

@@ -36,6 +36,7 @@ pub(crate) use callback::Callback;
 pub(crate) use ground::Ground;
 pub(crate) use guard::Guard;
 pub(crate) use handoff::Handoff;
+pub(crate) use journal::Journal;
 pub use journal::Recorded;
 pub(crate) use node::{Anchor, Ended, Finish, Kind, Node, Wire};
 pub(crate) use owner::{Chain, Owner, Pin};

@@ -51,8 +51,8 @@ pub(crate) struct Plan {
     pub(crate) private: bool,
     /// Where the server can be looked at from the side.
     pub(crate) side: Option<Arc<Pool>>,
-    /// How many of the last statements are kept.
-    pub(crate) record: usize,
+    /// Where the last statements are kept; it outlives the sandbox.
+    pub(crate) journal: Arc<Journal>,
     pub(crate) policy: Option<IsolationPolicy>,
     /// Whether it is made for a test, whose author reads standard error.
     pub(crate) aloud: bool,
@@ -75,7 +75,6 @@ pub(crate) struct Sandbox {
     pub(crate) plan: Plan,
     /// The name of its session on the server, which no other sandbox has.
     pub(super) label: Option<String>,
-    pub(crate) journal: Arc<Journal>,
     /// The rows of a SQLite database that referred to missing ones before the sandbox began.
     pub(super) violated: Mutex<HashSet<Violation>>,
     /// What its user sent last.
@@ -89,7 +88,6 @@ impl Sandbox {
         Self {
             root: Mutex::default(),
             label: plan.name.as_deref().map(label),
-            journal: Arc::new(Journal::new(plan.record)),
             violated: Mutex::default(),
             latest: Latest::default(),
             captured: Mutex::default(),

@@ -142,6 +142,15 @@ macro_rules! suite {
                 panic!("on purpose");
             }
 
+            /// As an application does when it stops.
+            #[ebbtide::test(config = config(), migrations = $folder)]
+            #[ignore = "started by `outer`"]
+            async fn fails_after_disconnecting(database: Database) {
+                notes(&database).await;
+                database.disconnect().await.unwrap();
+                panic!("on purpose");
+            }
+
             /// Passes, but not at once.
             #[ebbtide::test(config = impatient(), migrations = $folder)]
             #[ignore = "started by `outer`"]

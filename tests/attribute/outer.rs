@@ -188,6 +188,12 @@ on_every_backend! {
         assert_eq!(base.number(name, "SELECT count(*) FROM author").await, 1);
     }
 
+    disconnected_by_its_application_a_failed_test_tells_its_sql(base, backend) {
+        let text = fails(&format!("{backend}::fails_after_disconnecting"), &[(URL, &base.url())]);
+        let (_, told) = text.split_once("the SQL it ran:").unwrap_or_else(|| panic!("{text}"));
+        assert!(told.contains("SELECT count(*) FROM note"), "{text}");
+    }
+
     a_slow_statement_is_told_past_the_capture_of_the_harness(base, backend) {
         let process = start(&format!("{backend}::takes_its_time"), &[(URL, &base.url())], &[]);
         let Output { status, stdout, stderr } = process.wait_with_output().unwrap();

@@ -120,7 +120,8 @@ where
     T: Termination,
 {
     let runtime = build(runtime)?;
-    let database = runtime.block_on(stage.open(name))??;
+    // The application may have disconnected its database at the end; the journal is still there.
+    let (database, journal) = runtime.block_on(stage.open(name))??;
     let given = database.clone();
     let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(body(given))));
     let outcome = match outcome {
@@ -128,8 +129,8 @@ where
         Err(panic) => Err(panic),
     };
     let diary = Diary {
-        recorded: database.recorded().iter().map(ToString::to_string).collect(),
-        left_sandbox: database.left_sandbox(),
+        recorded: journal.entries().iter().map(ToString::to_string).collect(),
+        left_sandbox: journal.was_left(),
     };
     let open = database.open_handles();
     // A sandbox tells of them itself.

@@ -1,5 +1,6 @@
 //! Where a test runs: set up before it, cleared away after it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::MutexGuard;
@@ -15,6 +16,7 @@ use super::spec::Strategy;
 use crate::config::Config;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
+use crate::session::Journal;
 use crate::sql::Dialect;
 use crate::testing::admin::{Admin, with_connection};
 use crate::testing::{create_database, drop_database};
@@ -101,10 +103,10 @@ impl Stage {
         })
     }
 
-    /// The database of the test, opened on its own runtime.
-    pub(super) async fn open(&self, name: &str) -> Result<Database> {
+    /// The database of the test, opened on its own runtime, and where its statements are kept.
+    pub(super) async fn open(&self, name: &str) -> Result<(Database, Arc<Journal>)> {
         let database = match self {
-            Self::Sandbox(parent) => return parent.sandbox().name(name).record(RECORDED).await,
+            Self::Sandbox(parent) => parent.sandbox().name(name).record(RECORDED).await?,
             Self::Alone {
                 shared: Some(database), ..
             } => Database::connect(*database).await?,
@@ -115,8 +117,8 @@ impl Stage {
                 database
             }
         };
-        database.record(RECORDED);
-        Ok(database)
+        let journal = database.record(RECORDED);
+        Ok((database, journal))
     }
 
     /// Closes what [`open`](Self::open) opened; an error does not fail the test.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use ebbtide::{AssertSqlSafe, Database, ErrorKind, Recorded, Result};
+use ebbtide::{AssertSqlSafe, Database, ErrorKind, Recorded, Result, params};
 
-use super::tasks::{add, config, in_task, kept, kind, notes, notes_with, soon};
+use super::messages::told;
+use super::tasks::{add, config, in_task, kept, kind, line_below, notes, notes_with, soon};
 use crate::support::{Test, cases};
 
 /// The entries whose text contains this.
@@ -67,6 +68,32 @@ cases! {
         soon("the next", sandbox.execute(add(&t, "c"), ())).await?;
         let remarks = entries(&sandbox, "dropped unfinished was rolled back");
         assert_eq!(remarks.len(), 1, "{:?}", sandbox.recorded());
+        Ok(())
+    }
+
+    /// Also what could not be sent at all, which has its place in the source.
+    async fn f12_what_lacks_a_parameter_is_written_down(t: Test) -> Result<()> {
+        let sandbox = notes(&t).await.sandbox().record(20).await?;
+        let sql = || t.sql("insert into {notes} (body) values (:body)");
+        let here = line_below();
+        let one = sandbox.execute(sql(), params! { text: "a" }).await;
+        told(&one.expect_err("it lacks `body`"), ErrorKind::Parameter, &[":body", &here]);
+        let here = line_below();
+        let many = sandbox.execute_many(sql(), [params! { text: "a" }]).await;
+        told(&many.expect_err("it lacks `body`"), ErrorKind::Parameter, &[":body", &here]);
+        let kept = entries(&sandbox, "values (:body)");
+        assert!(kept.len() == 2 && kept.iter().all(|entry| entry.error.is_some()), "{:?}", sandbox.recorded());
+        Ok(())
+    }
+
+    async fn f12_what_was_written_down_outlives_the_sandbox(t: Test) -> Result<()> {
+        let sandbox = notes(&t).await.sandbox().record(20).await?;
+        sandbox.execute(add(&t, "first"), ()).await?;
+        soon("its end", sandbox.disconnect()).await?;
+        Database::connect(&sandbox).await?;
+        sandbox.execute(add(&t, "second"), ()).await?;
+        soon("its end", sandbox.disconnect()).await?;
+        assert_eq!((entries(&sandbox, "first").len(), entries(&sandbox, "second").len()), (1, 1));
         Ok(())
     }
 }
