@@ -100,9 +100,11 @@ impl Pools {
             private: self.private,
             ..plan
         };
+        let (plain, sandboxed) = (self.ground(&self.main, None), self.ground(&self.berths, Some(plan)));
+        plain.lies_beside(&sandboxed);
         Live {
-            plain: self.ground(&self.main, None),
-            sandboxed: self.ground(&self.berths, Some(plan)),
+            plain,
+            sandboxed,
             pools: Arc::clone(self),
         }
     }

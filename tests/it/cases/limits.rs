@@ -10,10 +10,12 @@ use crate::support::{Test, cases};
 
 const GUIDE: &str = include_str!("../../../docs/TESTING.md");
 
-/// The message stands in the guide, but for the names of this test.
+/// The message stands in the guide, but for the names of this test, and for which statement it was of whom.
 #[track_caller]
 fn quoted(error: &Error, names: &[(&str, &str)]) {
-    let mut message = error.message().to_owned();
+    let message = error.message().split(", at `").next();
+    let message = message.and_then(|message| message.split(": `").next());
+    let mut message = message.unwrap_or_default().to_owned();
     for (name, shown) in names {
         message = message.replace(name, shown);
     }

@@ -12,6 +12,7 @@ mod failure;
 mod force_rollback;
 mod hooks;
 mod isolation;
+mod journal;
 mod lifecycle;
 mod limits;
 mod messages;
@@ -19,6 +20,7 @@ mod messages;
 mod migrations;
 mod pool;
 mod queries;
+mod refusals;
 mod registry;
 mod retry;
 mod review;
@@ -61,6 +63,7 @@ const LISTED: &[File] = &[
     ("lifecycle", lifecycle::cases),
     ("limits", limits::cases),
     ("queries", queries::cases),
+    ("refusals", refusals::cases),
     ("registry", registry::cases),
     ("retry", retry::cases),
     ("review", review::cases),
@@ -78,6 +81,7 @@ const LISTED: &[File] = &[
     ("callbacks", callbacks::cases),
     ("escape", escape::cases),
     ("isolation", isolation::cases),
+    ("journal", journal::cases),
     ("strict", strict::cases),
     ("together", together::cases),
     ("waiting", waiting::cases),
