@@ -33,6 +33,7 @@ mod together;
 mod transactions;
 mod types;
 mod waiting;
+mod watching;
 
 use std::fs;
 use std::path::Path;
@@ -77,6 +78,7 @@ const LISTED: &[File] = &[
     ("strict", strict::cases),
     ("together", together::cases),
     ("waiting", waiting::cases),
+    ("watching", watching::cases),
 ];
 
 /// Every case of every file.
