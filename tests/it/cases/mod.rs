@@ -7,6 +7,8 @@ mod budget;
 mod callbacks;
 mod cancellation;
 mod closing;
+#[cfg(feature = "metrics")]
+mod counting;
 mod escape;
 mod failure;
 mod force_rollback;
@@ -49,6 +51,8 @@ const LISTED: &[File] = &[
     #[cfg(feature = "sqlx-interop")]
     ("bridge", bridge::cases),
     ("budget", budget::cases),
+    #[cfg(feature = "metrics")]
+    ("counting", counting::cases),
     ("failure", failure::cases),
     ("messages", messages::cases),
     ("pool", pool::cases),
@@ -94,6 +98,7 @@ pub(crate) fn every_file_is_listed() -> Result<(), Failed> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if name != "mod"
             && (name != "sea" || cfg!(feature = "sea-query"))
+            && (name != "counting" || cfg!(feature = "metrics"))
             && (name != "bridge" || cfg!(feature = "sqlx-interop"))
             && !LISTED.iter().any(|(listed, _)| *listed == name)
         {
