@@ -125,6 +125,8 @@ struct Inner {
     message: Cow<'static, str>,
     help: Option<Cow<'static, str>>,
     code: Option<String>,
+    /// The number the server has for the error beside its SQLSTATE (MySQL).
+    number: Option<u16>,
     constraint: Option<Constraint>,
     /// The server ended the whole transaction with this error.
     ends_transaction: bool,
@@ -143,6 +145,7 @@ impl Error {
             message: message.into(),
             help: None,
             code: None,
+            number: None,
             constraint: None,
             ends_transaction: false,
             fatal: false,
@@ -160,6 +163,12 @@ impl Error {
     /// The server's own code: an SQLSTATE, or SQLite's extended result code.
     pub(crate) fn with_code(mut self, code: impl Into<String>) -> Self {
         self.0.code = Some(code.into());
+        self
+    }
+
+    /// The server's number for it, which is finer than its SQLSTATE.
+    pub(crate) fn with_number(mut self, number: u16) -> Self {
+        self.0.number = Some(number);
         self
     }
 
@@ -242,6 +251,12 @@ impl Error {
     /// The SQLSTATE the server gave (SQLite: its extended result code, in decimal).
     pub fn sqlstate(&self) -> Option<&str> {
         self.0.code.as_deref()
+    }
+
+    /// The finest code the server gave: MySQL's number, else the SQLSTATE or SQLite's extended result code.
+    pub(crate) fn finest_code(&self) -> Option<Cow<'_, str>> {
+        let number = self.0.number.map(|number| number.to_string().into());
+        number.or_else(|| self.sqlstate().map(Cow::Borrowed))
     }
 
     /// The violated constraint, where [`kind`](Self::kind) is [`ErrorKind::Constraint`].

@@ -15,6 +15,7 @@ use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, CLEANUP_LIMIT, Lease, Severer};
 use crate::sql::Statement;
+use crate::telemetry::TransactionSpan;
 
 /// What kind of level it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +118,8 @@ pub(super) struct State {
     pub(super) callbacks: Vec<Registered>,
     /// The server gave the transaction up, and running it again may help.
     pub(super) retryable: bool,
+    /// What those see of this transaction who watch.
+    pub(super) span: Option<Box<TransactionSpan>>,
     /// SET CONSTRAINTS was used, which ends with the transaction.
     pub(super) constraints_set: bool,
     /// The settings that end with the transaction, as they were before.
@@ -386,6 +389,7 @@ impl Node {
     /// Lets go of the connection because the guard was dropped.
     pub(crate) fn abandon(self: &Arc<Self>) {
         self.state.lock().ended.get_or_insert(Ended::Dropped);
+        self.close_span();
         self.let_go();
     }
 

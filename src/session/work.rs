@@ -6,9 +6,9 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::admit::homeless;
 use super::ask::run;
-use super::echo::Echo;
 use super::lock::{SET_WITNESS, is_open};
 use super::node::UnderWay;
+use super::observation::{Observation, affected, within};
 use super::report::shown;
 use super::stream::Drain;
 use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, Wire};
@@ -156,24 +156,33 @@ impl Target {
             // Boxed, because the future of every statement has room for this one.
             Box::pin(hold.before(precautions, work)).await?;
         }
-        let echo = Echo::start(self.ground());
+        let mut observation = Observation::of(self.ground(), &hold, work);
+        let span = observation.span();
         let lease = hold.lease()?;
         lease.mark(Flight::Statement);
         let request = Request {
             statement: &work.bound.statement,
             values: &work.bound.values,
         };
-        let running = match means {
-            Means::Sink(sink) => lease.raw()?.run(request, sink),
-            Means::Native(job) => lease.raw()?.with_native(job),
+        let result = {
+            let mut counting: Box<dyn Sink + '_>;
+            let running = match means {
+                Means::Sink(sink) => match observation.counts(sink) {
+                    Ok(counted) => {
+                        counting = counted;
+                        lease.raw()?.run(request, &mut *counting)
+                    }
+                    Err(sink) => lease.raw()?.run(request, sink),
+                },
+                Means::Native(job) => lease.raw()?.with_native(job),
+            };
+            let running = within(span, running);
+            match self.ground().watcher() {
+                Some(sandbox) => Box::pin(sandbox.watch(running, work, self.ground())).await,
+                None => running.await,
+            }
         };
-        let result = match self.ground().watcher() {
-            Some(sandbox) => Box::pin(sandbox.watch(running, work, self.ground())).await,
-            None => running.await,
-        };
-        if echo.is_wanted() {
-            echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
-        }
+        observation.end(affected(result.as_ref(), work), result.as_ref().err());
         hold.settled(self.ground(), result.as_ref().err(), work);
         let result = if hold.wants_care(result.is_err(), work) {
             Box::pin(hold.after(result, work)).await
