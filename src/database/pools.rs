@@ -104,10 +104,10 @@ impl Pools {
             private: self.private,
             ..plan
         };
-        let (plain, sandboxed) = (self.ground(&self.main, None), self.ground(&self.berths, Some(plan)));
-        plain.lies_beside(&sandboxed);
+        let (outside, sandboxed) = (self.ground(&self.main, None), self.ground(&self.berths, Some(plan)));
+        outside.lies_beside(&sandboxed);
         Live {
-            plain,
+            plain: outside,
             sandboxed,
             pools: Arc::clone(self),
         }
