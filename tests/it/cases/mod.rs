@@ -1,6 +1,7 @@
 //! The cases. Each file here holds one `cases! { … }` block; it is named twice below, and a test asserts that none
 //! is forgotten. A folder names its own files, and the compiler says if the cases of one are not used.
 
+mod across;
 #[cfg(feature = "sqlx-interop")]
 mod bridge;
 mod budget;
@@ -52,6 +53,7 @@ use crate::support::Case;
 type File = (&'static str, fn() -> Vec<Case>);
 
 const LISTED: &[File] = &[
+    ("across", across::cases),
     #[cfg(feature = "sqlx-interop")]
     ("bridge", bridge::cases),
     ("budget", budget::cases),
