@@ -1,6 +1,8 @@
 //! The cases. Each file here holds one `cases! { … }` block; it is named twice below, and a test asserts that none
 //! is forgotten.
 
+mod altered;
+mod attack;
 #[cfg(feature = "sqlx-interop")]
 mod bridge;
 mod budget;
@@ -14,6 +16,7 @@ mod hooks;
 mod isolation;
 mod lifecycle;
 mod limits;
+mod locked;
 mod messages;
 mod pool;
 mod queries;
@@ -45,10 +48,13 @@ use crate::support::Case;
 type File = (&'static str, fn() -> Vec<Case>);
 
 const LISTED: &[File] = &[
+    ("altered", altered::cases),
+    ("attack", attack::cases),
     #[cfg(feature = "sqlx-interop")]
     ("bridge", bridge::cases),
     ("budget", budget::cases),
     ("failure", failure::cases),
+    ("locked", locked::cases),
     ("messages", messages::cases),
     ("pool", pool::cases),
     ("runtimes", runtimes::cases),
