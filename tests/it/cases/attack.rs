@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ebbtide::{AssertSqlSafe, Config, Database, Error, ErrorKind, Result, Transaction, params};
+use ebbtide::{AssertSqlSafe, Database, Error, ErrorKind, Result, Transaction, params};
 use futures::TryStreamExt as _;
 
 use super::failure::{long_query, until_busy};
 use super::pool::polled;
 use super::sandbox::seen;
-use super::tasks::{add, config, count, in_use, kept, list, notes, notes_with, soon, until};
+use super::tasks::{add, config, count, in_use, kept, list, notes_with, soon, until};
 use crate::support::{Test, cases, kill_backend};
 
 /// Numbers that are the same in every run.
