@@ -2,6 +2,8 @@
 //! is forgotten. A folder names its own files, and the compiler says if the cases of one are not used.
 
 mod across;
+mod altered;
+mod attack;
 #[cfg(feature = "sqlx-interop")]
 mod bridge;
 mod budget;
@@ -18,6 +20,7 @@ mod isolation;
 mod journal;
 mod lifecycle;
 mod limits;
+mod locked;
 mod messages;
 #[cfg(feature = "sqlx-interop")]
 mod migrations;
@@ -54,12 +57,15 @@ type File = (&'static str, fn() -> Vec<Case>);
 
 const LISTED: &[File] = &[
     ("across", across::cases),
+    ("altered", altered::cases),
+    ("attack", attack::cases),
     #[cfg(feature = "sqlx-interop")]
     ("bridge", bridge::cases),
     ("budget", budget::cases),
     #[cfg(feature = "metrics")]
     ("counting", counting::cases),
     ("failure", failure::cases),
+    ("locked", locked::cases),
     ("messages", messages::cases),
     #[cfg(feature = "sqlx-interop")]
     ("migrations", migrations::cases),
