@@ -6,7 +6,7 @@ use ebbtide::{AssertSqlSafe, Database, ErrorKind, Recorded, Result, params};
 
 use super::messages::told;
 use super::tasks::{add, config, in_task, kept, kind, line_below, notes, notes_with, soon};
-use crate::support::{Test, cases};
+use crate::support::cases;
 
 /// The entries whose text contains this.
 fn entries(database: &Database, part: &str) -> Vec<Recorded> {

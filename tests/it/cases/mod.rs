@@ -1,5 +1,5 @@
 //! The cases. Each file here holds one `cases! { … }` block; it is named twice below, and a test asserts that none
-//! is forgotten.
+//! is forgotten. A folder names its own files, and the compiler says if the cases of one are not used.
 
 #[cfg(feature = "sqlx-interop")]
 mod bridge;
