@@ -100,11 +100,11 @@ impl Pools {
             private: self.private,
             ..plan
         };
-        let (plain, sandboxed) = (self.ground(&self.main, None), self.ground(&self.berths, Some(plan)));
-        plain.lies_beside(&sandboxed);
+        let (outside, inside) = (self.ground(&self.main, None), self.ground(&self.berths, Some(plan)));
+        outside.lies_beside(&inside);
         Live {
-            plain,
-            sandboxed,
+            plain: outside,
+            sandboxed: inside,
             pools: Arc::clone(self),
         }
     }

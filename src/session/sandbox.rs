@@ -78,7 +78,7 @@ pub(crate) struct Sandbox {
     /// The rows of a SQLite database that referred to missing ones before the sandbox began.
     pub(super) violated: Mutex<HashSet<Violation>>,
     /// What its user sent last.
-    pub(super) latest: Latest,
+    pub(super) latest: Arc<Latest>,
     /// Callbacks that a test wants to see instead of having them run.
     pub(super) captured: Mutex<Option<Vec<Callback>>>,
 }
@@ -89,7 +89,7 @@ impl Sandbox {
             root: Mutex::default(),
             label: plan.name.as_deref().map(label),
             violated: Mutex::default(),
-            latest: Latest::default(),
+            latest: Arc::default(),
             captured: Mutex::default(),
             plan,
         }
