@@ -7,12 +7,11 @@ use crate::backend::Connector;
 use crate::backend::support::harbour::Harbour;
 use crate::backend::support::moored::Moored;
 use crate::backend::support::worker::Isolated;
-use crate::config::{Config, Settings};
+use crate::config::Settings;
 use crate::error::Result;
 use crate::pool::{Limits, Pool, Prepare};
 use crate::session::{Deferred, Ground, Plan};
 use crate::sql::TemplateCache;
-use crate::telemetry::Telemetry;
 
 /// How many texts of statements are kept parsed.
 const TEMPLATES: usize = 1_000;
@@ -34,13 +33,10 @@ pub(super) struct Pools {
 
 impl Pools {
     /// Makes them; does no I/O.
-    pub(super) fn new(connector: Arc<dyn Connector>, config: &Config, prepare: Option<&Prepare>) -> Arc<Self> {
-        let settings = config.settings().clone();
+    pub(super) fn new(connector: Arc<dyn Connector>, settings: Settings, prepare: Option<&Prepare>) -> Arc<Self> {
         let harbour = Harbour::new(format!("ebbtide {}", connector.dialect()));
         let limits = limits(&settings);
-        let make = |connector, telemetry| Pool::new(connector, limits.clone(), prepare.cloned(), telemetry);
-        let beside = Telemetry::unmetered(config);
-        let pool = |connector| make(connector, Arc::clone(&beside));
+        let pool = |connector| Pool::new(connector, limits.clone(), prepare.cloned());
         let apart = |inner| -> Arc<dyn Connector> {
             Arc::new(Isolated {
                 inner,
@@ -63,7 +59,7 @@ impl Pools {
             isolated,
             private: private.is_some(),
             templates: Arc::new(TemplateCache::new(connector.dialect(), TEMPLATES)),
-            main: make(connector, Telemetry::new(config)),
+            main: pool(connector),
             settings: Arc::new(settings),
             harbour,
             deferred: Arc::default(),
@@ -104,11 +100,11 @@ impl Pools {
             private: self.private,
             ..plan
         };
-        let (outside, sandboxed) = (self.ground(&self.main, None), self.ground(&self.berths, Some(plan)));
-        outside.lies_beside(&sandboxed);
+        let (outside, inside) = (self.ground(&self.main, None), self.ground(&self.berths, Some(plan)));
+        outside.lies_beside(&inside);
         Live {
             plain: outside,
-            sandboxed,
+            sandboxed: inside,
             pools: Arc::clone(self),
         }
     }
