@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::Location;
 
 /// The result of every fallible operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -57,6 +58,9 @@ pub enum ErrorKind {
     TransactionAborted,
     /// Two operations that exclude each other met on one connection.
     ConcurrentUse,
+    /// The statement was not sent, because it would begin or end a transaction behind the back of the one it is in, or of
+    /// the connection's next user.
+    Refused,
     /// The force-rollback transaction was ended by something inside it.
     SandboxBroken,
     /// The backend has no such feature.
@@ -182,6 +186,12 @@ impl Error {
     /// Says of what it was said.
     pub(crate) fn said_of(mut self, whom: &str) -> Self {
         self.0.message = format!("{whom}: {}", self.0.message).into();
+        self
+    }
+
+    /// Says where in the source it comes from.
+    pub(crate) fn at(mut self, place: &Location<'_>) -> Self {
+        self.0.message = format!("{} (at {place})", self.0.message).into();
         self
     }
 

@@ -86,8 +86,11 @@ pub struct Settings {
     pub lazy: bool,
     /// How long a call waits for the one connection of `force_rollback`. Default 5 seconds.
     pub lease_timeout: Duration,
-    /// How long one answer of a connection on a thread of its own may take, before the connection is given up. Default
-    /// `None`: no limit.
+    /// How long one answer of a connection on a thread of its own may take, before the connection is closed. Default
+    /// `None`: no limit. The server undoes its transaction, but not before it is done with the statement, because it does
+    /// not look for its client meanwhile. Where that matters, have the server keep a limit of its own, a little shorter:
+    /// PostgreSQL's `options=-c statement_timeout=…`, MariaDB's `max_statement_time`, MySQL's `max_execution_time`
+    /// (`server_settings`); or have PostgreSQL (14 and later) look: `client_connection_check_interval`.
     pub result_timeout: Option<Duration>,
     /// What happens when a transaction in a sandbox asks for another isolation level than the sandbox has. Default
     /// [`IsolationPolicy::Record`].

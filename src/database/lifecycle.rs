@@ -39,6 +39,11 @@ impl Database {
     /// [`Timeout`](ErrorKind::Timeout) for the server; [`Hook`](ErrorKind::Hook). The count is then as before, and the
     /// next try works.
     ///
+    /// # Panics
+    ///
+    /// On a tokio runtime that was built without a clock or without I/O; `enable_all()` on its builder gives both, as
+    /// `#[tokio::main]` and `#[tokio::test]` do. So does every later call that waits.
+    ///
     /// # Cancel safety
     ///
     /// Dropped half-way, nothing was connected or counted.

@@ -104,9 +104,11 @@ impl Pools {
             private: self.private,
             ..plan
         };
+        let (outside, sandboxed) = (self.ground(&self.main, None), self.ground(&self.berths, Some(plan)));
+        outside.lies_beside(&sandboxed);
         Live {
-            plain: self.ground(&self.main, None),
-            sandboxed: self.ground(&self.berths, Some(plan)),
+            plain: outside,
+            sandboxed,
             pools: Arc::clone(self),
         }
     }

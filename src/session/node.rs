@@ -8,8 +8,9 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
+use super::callback::Registered;
 use super::stream::Drain;
-use super::{Callback, Chain, Ground, Owner};
+use super::{Chain, Ground, Owner};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, CLEANUP_LIMIT, Lease, Severer};
@@ -61,6 +62,8 @@ pub(crate) enum Ended {
     Dropped,
     /// The server, or something sent to it, ended the transaction.
     ByServer(String),
+    /// The sandbox was disconnected, or its last handle dropped.
+    Closed,
 }
 
 /// How to end a transaction.
@@ -111,7 +114,8 @@ pub(super) struct State {
     pub(super) holder: Option<(Asker, Instant)>,
     /// Those who wait for the connection.
     pub(super) waiting: Vec<(u64, Asker, Instant)>,
-    pub(super) callbacks: Vec<(Finish, Callback)>,
+    /// In the order in which they were given.
+    pub(super) callbacks: Vec<Registered>,
     /// The server gave the transaction up, and running it again may help.
     pub(super) retryable: bool,
     /// What those see of this transaction who watch.
@@ -251,6 +255,7 @@ impl Node {
         let whose = if own { "the transaction" } else { "an outer transaction" };
         let opened = self.opened.place;
         let (how, help) = match ended {
+            Ended::Closed => return self.ground.closed(),
             Ended::Committed(at) => (format!("was committed at {at}"), "begin a new one"),
             Ended::RolledBack(at) => (format!("was rolled back at {at}"), "begin a new one"),
             Ended::Interrupted(at) => (
@@ -306,8 +311,9 @@ impl Node {
 
     /// Notes the statement that is about to run, for those who wait.
     pub(super) fn runs(&self, statement: &Arc<Statement>) {
-        if self.ground.sandbox.is_some() {
+        if let Some(sandbox) = &self.ground.sandbox {
             self.state.lock().last = Some(Arc::clone(statement));
+            *sandbox.latest.lock() = Some(Arc::clone(statement));
         }
     }
 
@@ -445,7 +451,7 @@ impl Node {
 
     /// Nothing can be done on this level any more.
     pub(super) fn disconnected(&self) {
-        self.state.lock().ended = Some(Ended::ByServer("the database was disconnected".to_owned()));
+        self.state.lock().ended = Some(Ended::Closed);
     }
 }
 
