@@ -301,6 +301,11 @@ impl<D: Decode> Sink for Keep<D> {
         self.0.push(D::decode(row)?);
         Ok(())
     }
+
+    fn restart(&mut self) -> bool {
+        self.0.clear();
+        true
+    }
 }
 
 /// Keeps the first row.
@@ -315,6 +320,11 @@ impl<D: Decode> Sink for First<D> {
     }
 
     fn wants_one(&self) -> bool {
+        true
+    }
+
+    fn restart(&mut self) -> bool {
+        self.0 = None;
         true
     }
 }

@@ -76,7 +76,7 @@ impl Database {
     /// # Ok(()) }
     /// ```
     pub fn capture_on_commit(&self) -> Result<CapturedCallbacks> {
-        let Target::Database(ground) = self.target()? else {
+        let Target::Database(ground, _) = self.target()? else {
             return Err(Error::new(ErrorKind::NotConnected, "the database is not connected"));
         };
         ground.capture(true)?;
@@ -88,7 +88,7 @@ impl Database {
     /// Empty unless the sandbox was opened with [`record`](crate::OpenSandbox::record).
     pub fn recorded(&self) -> Vec<Recorded> {
         match self.target() {
-            Ok(Target::Database(ground)) => ground.recorded(),
+            Ok(Target::Database(ground, _)) => ground.recorded(),
             _ => Vec::new(),
         }
     }
@@ -96,7 +96,7 @@ impl Database {
     /// Keeps the last `count` statements of a connected database that is no sandbox, for [`recorded`](Self::recorded).
     #[cfg(feature = "macros")]
     pub(crate) fn record(&self, count: usize) {
-        if let Ok(Target::Database(ground)) = self.target() {
+        if let Ok(Target::Database(ground, _)) = self.target() {
             ground.record(count);
         }
     }
@@ -105,7 +105,7 @@ impl Database {
     /// with the place in the source it comes from. A sandbox that ends while something is open tells so.
     pub fn open_handles(&self) -> Vec<String> {
         match self.target() {
-            Ok(Target::Database(ground)) => ground.still_open(),
+            Ok(Target::Database(ground, _)) => ground.still_open(),
             _ => Vec::new(),
         }
     }

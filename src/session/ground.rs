@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::journal::{Journal, Recorded};
 use super::sandbox::{Deferred, Plan, Root, Sandbox};
 use super::stream::{Drain, drain};
-use super::{Anchor, Bindings, Chain, Kind, Node, Wire};
+use super::{Anchor, Bindings, Chain, Kind, Node, Replicas, Wire};
 use crate::config::Settings;
 use crate::error::Result;
 use crate::pool::{Asker, Pool};
@@ -28,6 +28,8 @@ pub(crate) struct Ground {
     pub(crate) sandbox: Option<Sandbox>,
     /// The last statements, where a test outside of any sandbox wants them.
     record: OnceLock<Journal>,
+    /// Where statements that only read are sent to, outside of everything.
+    pub(super) replicas: Option<Arc<Replicas>>,
     /// What is known of the constraints, for the sandboxes beside this ground.
     pub(super) deferred: Arc<Deferred>,
 }
@@ -39,6 +41,7 @@ impl Ground {
         templates: Arc<TemplateCache>,
         deferred: Arc<Deferred>,
         sandbox: Option<Plan>,
+        replicas: Option<Arc<Replicas>>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let streams = pool.connector().readers_block_writers().then(Mutex::default);
@@ -51,6 +54,7 @@ impl Ground {
             bindings: Bindings::default(),
             sandbox: sandbox.map(Sandbox::new),
             record: OnceLock::new(),
+            replicas,
             deferred,
         })
     }

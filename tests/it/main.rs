@@ -64,12 +64,20 @@ fn say_what_is_left_out() {
         .into_iter()
         .filter_map(|backend| Some((backend, backend.left_out()?)))
         .collect();
-    if left_out.is_empty() {
+    let no_replication = if Backend::Postgres.left_out().is_none() {
+        support::programs().err()
+    } else {
+        None
+    };
+    if left_out.is_empty() && no_replication.is_none() {
         return;
     }
-    let mut text = String::from("\n!!! NOT EVERY BACKEND WAS TESTED !!!\n");
+    let mut text = String::from("\n!!! NOT EVERYTHING WAS TESTED !!!\n");
     for (backend, reason) in left_out {
         text.extend(["!!!   ", backend.name(), ": ", &reason, "\n"]);
+    }
+    if let Some(reason) = no_replication {
+        text.extend(["!!!   streaming replication: ", &reason, "\n"]);
     }
     text += "!!! scripts/test brings up the servers and tests all of them.\n\n";
     // Nothing can be done about a closed standard error.

@@ -18,6 +18,8 @@ mod messages;
 mod pool;
 mod queries;
 mod registry;
+mod replicas;
+mod replication;
 mod retry;
 mod review;
 mod runtimes;
@@ -58,6 +60,8 @@ const LISTED: &[File] = &[
     ("limits", limits::cases),
     ("queries", queries::cases),
     ("registry", registry::cases),
+    ("replicas", replicas::cases),
+    ("replication", replication::cases),
     ("retry", retry::cases),
     ("review", review::cases),
     ("schema", schema::cases),

@@ -2,6 +2,7 @@
 //! server from the side.
 
 mod case;
+mod cluster;
 mod proxy;
 mod runner;
 mod self_test;
@@ -10,6 +11,7 @@ mod side;
 mod test;
 
 pub(crate) use case::{Case, Outcome, cases};
+pub(crate) use cluster::{Cluster, programs, until};
 pub(crate) use proxy::Proxy;
 pub(crate) use runner::block_on_here;
 pub(crate) use self_test::trials;
