@@ -38,9 +38,9 @@ const LOG_REPLAYED: &str = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_w
 const TRANSACTIONS_WRITTEN: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('gtid_binlog_pos', 'gtid_executed')";
 
 /// With no time to wait it only looks.
-const MARIA_REACHED: &str = "SELECT MASTER_GTID_WAIT(:ids, 0)";
+const MARIA_REACHED: &str = "SELECT MASTER_GTID_WAIT(?, 0)";
 
-const MYSQL_REACHED: &str = "SELECT GTID_SUBSET(:ids, @@global.gtid_executed)";
+const MYSQL_REACHED: &str = "SELECT GTID_SUBSET(?, @@global.gtid_executed)";
 
 impl Position {
     /// What to ask a primary for its position; `None` where there is no such thing.
@@ -72,7 +72,7 @@ impl Position {
             Self::Log(_) => Ok((LOG_REPLAYED, ().into_params()?)),
             Self::Transactions { maria, ids } => {
                 let sql = if *maria { MARIA_REACHED } else { MYSQL_REACHED };
-                Ok((sql, crate::params! { ids: &**ids }.into_params()?))
+                Ok((sql, (&**ids,).into_params()?))
             }
         }
     }

@@ -228,6 +228,7 @@ impl fmt::Debug for Database {
         f.debug_struct("Database")
             .field("url", self.core.config.url())
             .field("connected", &self.is_connected())
+            .field("reads", &self.reads)
             .finish()
     }
 }

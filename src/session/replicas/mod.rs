@@ -143,7 +143,7 @@ impl Replicas {
     /// A connection of the primary, which is asked how far it is first, so that the next reads can go elsewhere.
     async fn ask_primary(&self, writes: u64, ground: &Ground, who: Who, asker: Asker) -> Result<Lease> {
         let mut lease = ground.pool.acquire(asker).await?;
-        let asked = Instant::now();
+        let then = Instant::now();
         let position = match written(&mut lease, &ground.templates, ground).await {
             Ok(position) => position,
             Err(error) if error.is_fatal() => return ground.pool.acquire(asker).await,
@@ -152,7 +152,7 @@ impl Replicas {
                 None
             }
         };
-        self.memory.answered(who, writes, position, asked);
+        self.memory.answered(who, writes, position, then);
         Ok(lease)
     }
 }

@@ -59,12 +59,10 @@ impl Replica {
             Ok(_) if self.health.works() => {
                 tracing::info!(replica = place(), "the replica is used again");
             }
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotConnected => {}
-            Err(error) if self.health.failed(Instant::now()) => {
+            Err(error) if error.kind() != ErrorKind::NotConnected && self.health.failed(Instant::now()) => {
                 tracing::warn!(%error, replica = place(), "the replica cannot be used; reads go elsewhere until it can");
             }
-            Err(_) => {}
+            _ => {}
         }
         reached
     }
