@@ -31,6 +31,7 @@ mod schema;
 mod session;
 mod sql;
 pub mod stream;
+mod telemetry;
 pub mod testing;
 mod transaction;
 mod url;

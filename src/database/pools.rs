@@ -7,11 +7,12 @@ use crate::backend::Connector;
 use crate::backend::support::harbour::Harbour;
 use crate::backend::support::moored::Moored;
 use crate::backend::support::worker::Isolated;
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 use crate::error::Result;
 use crate::pool::{Asker, Limits, Pool, Prepare};
 use crate::session::{Deferred, Ground, Plan, Replicas};
 use crate::sql::TemplateCache;
+use crate::telemetry::Telemetry;
 
 /// How many texts of statements are kept parsed.
 const TEMPLATES: usize = 1_000;
@@ -36,17 +37,21 @@ impl Pools {
     /// Makes them; does no I/O.
     pub(super) fn new(
         connector: Arc<dyn Connector>,
-        settings: Settings,
+        config: &Config,
         prepare: Option<&Prepare>,
-        replicas: Vec<(Arc<dyn Connector>, Limits)>,
+        replicas: Vec<(Arc<dyn Connector>, Config)>,
     ) -> Arc<Self> {
-        let replicas = replicas
-            .into_iter()
-            .map(|(connector, limits)| Pool::new(connector, limits, prepare.cloned()))
-            .collect();
+        let settings = config.settings().clone();
+        let replicas = replicas.into_iter().map(|(connector, config)| {
+            let limits = limits(config.settings());
+            Pool::new(connector, limits, prepare.cloned(), Telemetry::new(&config))
+        });
+        let replicas = Replicas::new(replicas.collect(), &settings);
         let harbour = Harbour::new(format!("ebbtide {}", connector.dialect()));
         let limits = limits(&settings);
-        let pool = |connector| Pool::new(connector, limits.clone(), prepare.cloned());
+        let make = |connector, telemetry| Pool::new(connector, limits.clone(), prepare.cloned(), telemetry);
+        let beside = Telemetry::unmetered(config);
+        let pool = |connector| make(connector, Arc::clone(&beside));
         let apart = |inner| -> Arc<dyn Connector> {
             Arc::new(Isolated {
                 inner,
@@ -69,8 +74,8 @@ impl Pools {
             isolated,
             private: private.is_some(),
             templates: Arc::new(TemplateCache::new(connector.dialect(), TEMPLATES)),
-            main: pool(connector),
-            replicas: Replicas::new(replicas, &settings),
+            main: make(connector, Telemetry::new(config)),
+            replicas,
             settings: Arc::new(settings),
             harbour,
             deferred: Arc::default(),
@@ -116,10 +121,13 @@ impl Pools {
             private: self.private,
             ..plan
         };
+        // Whoever leaves a sandbox for a while is a test that looks at what was written: no replicas.
+        let plain = self.ground(&self.main, None, None);
+        let sandboxed = self.ground(&self.berths, Some(plan), None);
+        plain.lies_beside(&sandboxed);
         Live {
-            // Whoever leaves a sandbox for a while is a test that looks at what was written.
-            plain: self.ground(&self.main, None, None),
-            sandboxed: self.ground(&self.berths, Some(plan), None),
+            plain,
+            sandboxed,
             pools: Arc::clone(self),
         }
     }
@@ -145,8 +153,7 @@ impl Pools {
     }
 }
 
-/// The sizes and times that the settings ask for.
-pub(super) fn limits(settings: &Settings) -> Limits {
+fn limits(settings: &Settings) -> Limits {
     Limits {
         size: settings.pool_size as usize,
         overflow: settings.max_overflow as usize,

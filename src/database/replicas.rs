@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use super::Database;
-use super::pools::limits;
 use crate::backend::{self, Connector};
 use crate::config::Config;
 use crate::error::Result;
-use crate::pool::Limits;
 use crate::session::{Reads, ReplicaStatus};
 
-/// What makes the connections of each replica, and how many.
-pub(super) fn connectors(config: &Config) -> Result<Vec<(Arc<dyn Connector>, Limits)>> {
+/// What makes the connections of each replica, and how.
+pub(super) fn connectors(config: &Config) -> Result<Vec<(Arc<dyn Connector>, Config)>> {
     let replicas = config.of_replicas()?;
-    let each = |config: &Config| Ok((backend::connector(config)?, limits(config.settings())));
-    replicas.iter().map(each).collect()
+    let each = |config| Ok((backend::connector(&config)?, config));
+    replicas.into_iter().map(each).collect()
 }
 
 impl Database {

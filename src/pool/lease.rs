@@ -210,9 +210,9 @@ impl Lease {
         self.shield = shield;
     }
 
-    /// Whether it belongs to this pool.
-    pub(crate) fn is_of(&self, pool: &Arc<Pool>) -> bool {
-        Arc::ptr_eq(&self.pool, pool)
+    /// The pool that it is of.
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
     }
 
     /// Marks that something was written in the transaction that is open.

@@ -15,6 +15,7 @@ mod into_sql;
 mod lexer;
 mod list;
 mod statement;
+mod summary;
 mod template;
 
 #[cfg(test)]
@@ -28,4 +29,5 @@ pub use dialect::Dialect;
 pub(crate) use effect::{Effect, Local};
 pub use into_sql::IntoSql;
 pub(crate) use statement::{Bound, Statement};
+pub(crate) use summary::{Summary, sanitized, shown};
 pub(crate) use template::Template;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
@@ -12,7 +12,7 @@ use super::effect::Effect;
 use super::fault::{Fault, names};
 use super::lexer::{Kind, Lexer, Token, is_name};
 use super::list::{self, ListContext};
-use super::{Dialect, Statement};
+use super::{Bound, Dialect, Statement, Summary, sanitized, shown};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How a text writes its placeholders.
@@ -102,6 +102,9 @@ pub(crate) struct Template {
     pub(super) rows: RwLock<Vec<(usize, Arc<Statement>)>>,
     facts: Facts,
     effect: Effect,
+    /// What is told of it to those who watch; made when somebody does.
+    summary: OnceLock<Summary>,
+    sanitized: OnceLock<String>,
 }
 
 impl Template {
@@ -171,6 +174,8 @@ impl Template {
             rows: RwLock::default(),
             facts,
             effect,
+            summary: OnceLock::new(),
+            sanitized: OnceLock::new(),
         };
         template.check_size(template.width())?;
         template.write_statements(sql);
@@ -277,6 +282,29 @@ impl Template {
     /// The text for those who only want to show it.
     pub(crate) fn statement(&self) -> &Arc<Statement> {
         self.plain.as_ref().unwrap_or(&self.single)
+    }
+
+    /// What the text does, in few words.
+    pub(crate) fn summary(&self) -> &Summary {
+        self.summary
+            .get_or_init(|| Summary::of(self.dialect, self.statement().text()))
+    }
+
+    /// The text for those who must not see values: with one placeholder for each, however many rows or members of a list
+    /// there are. A text that came without values may bring them in itself, so its literals are left out.
+    pub(crate) fn without_values(&self, bound: &Bound) -> &str {
+        if bound.values.is_empty() {
+            self.sanitized
+                .get_or_init(|| sanitized(self.dialect, bound.statement.text()))
+        } else {
+            shown(self.single.text().trim())
+        }
+    }
+
+    /// How many rows of parameters are in one statement, if there are several.
+    pub(crate) fn batch_size(&self, bound: &Bound) -> Option<usize> {
+        let several = self.row.is_some() && !bound.values.is_empty() && !Arc::ptr_eq(&bound.statement, &self.single);
+        several.then(|| bound.values.len() / self.width().max(1))
     }
 
     /// What the text does to the transaction. Of a script, the strongest.

@@ -256,9 +256,9 @@ impl Target {
     }
 }
 
-/// The error of a read, marked where a replica reported what is its own trouble: it is gone, it does not have what was made
+/// The error that a replica reported, marked where it is its own trouble: it is gone, it does not have what was made
 /// a moment ago, what it replays is in the way, or it finds that the statement writes after all.
-pub(super) fn blame(error: Error, lease: &Lease, primary: &Arc<Pool>) -> Error {
+pub(super) fn blame(error: Error) -> Error {
     let own_trouble = error.is_fatal()
         || error.is_retryable()
         || matches!(
@@ -271,7 +271,7 @@ pub(super) fn blame(error: Error, lease: &Lease, primary: &Arc<Pool>) -> Error {
         )
         // PostgreSQL: not while it is in recovery.
         || error.sqlstate() == Some("55000");
-    if own_trouble && !lease.is_of(primary) {
+    if own_trouble {
         tracing::debug!(%error, "a replica could not answer; the primary is asked");
         return error.of_replica();
     }

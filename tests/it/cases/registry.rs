@@ -1,7 +1,6 @@
 //! Several databases from one configuration: the registry, what is set in it, closing, transactions by alias.
 
 use std::fs;
-use std::future::IntoFuture as _;
 use std::panic::AssertUnwindSafe;
 use std::process::Stdio;
 use std::sync::Arc;
