@@ -122,11 +122,11 @@ impl Pools {
             ..plan
         };
         // Whoever leaves a sandbox for a while is a test that looks at what was written: no replicas.
-        let plain = self.ground(&self.main, None, None);
+        let outside = self.ground(&self.main, None, None);
         let sandboxed = self.ground(&self.berths, Some(plan), None);
-        plain.lies_beside(&sandboxed);
+        outside.lies_beside(&sandboxed);
         Live {
-            plain,
+            plain: outside,
             sandboxed,
             pools: Arc::clone(self),
         }

@@ -130,13 +130,13 @@ impl Pool {
             Some(own) => own,
             None => Handle::try_current().map_err(|_| no_runtime(asker))?,
         };
-        let asked = self.telemetry().meter.clock();
+        let since = self.telemetry().meter.clock();
         let lease = match self.take(handle, asker) {
             Ok(lease) => lease,
             // Boxed, because the future of every statement has room for this one.
             Err((step, handle)) => Box::pin(self.acquire_watched(step, handle, asker)).await?,
         };
-        self.telemetry().meter.waited(asked);
+        self.telemetry().meter.waited(since);
         Ok(lease)
     }
 

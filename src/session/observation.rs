@@ -319,7 +319,7 @@ impl Node {
             let mut state = self.state.lock();
             let outcome = match state.ended {
                 Some(Ended::Committed(_)) => "committed",
-                Some(Ended::RolledBack(_)) => "rolled back",
+                Some(Ended::RolledBack(_) | Ended::Closed) => "rolled back",
                 Some(Ended::Interrupted(_)) => "interrupted",
                 Some(Ended::ByServer(_)) => "ended by the server",
                 Some(Ended::Closed) => "disconnected",
