@@ -59,7 +59,7 @@ pub use query::{DoneMany, Query};
 pub use retry::Retry;
 pub use router::{Alias, Router};
 pub use schema::{App, DbConnection, Ddl, Schema, SchemaTarget};
-pub use session::{Recorded, ReplicaStatus};
+pub use session::{Bookmark, Recorded, ReplicaStatus};
 pub use sql::{Dialect, IntoSql};
 pub use sqlx::{AssertSqlSafe, SqlSafeStr};
 pub use stream::RowStream;

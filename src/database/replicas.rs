@@ -1,12 +1,15 @@
 //! Replicas, as the user of a database sees them.
 
+use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
 
 use super::Database;
 use crate::backend::{self, Connector};
 use crate::config::Config;
 use crate::error::Result;
-use crate::session::{Reads, ReplicaStatus};
+use crate::pool::Asker;
+use crate::session::{Bookmark, Reads, ReplicaStatus};
 
 /// What makes the connections of each replica, and how.
 pub(super) fn connectors(config: &Config) -> Result<Vec<(Arc<dyn Connector>, Config)>> {
@@ -65,6 +68,49 @@ impl Database {
     #[must_use]
     pub fn stale(&self) -> Self {
         self.reading(Reads::Stale)
+    }
+
+    /// Where the writes of the caller end, for whoever is to see them: the next request of the same user, which is another
+    /// task and perhaps another process. Take it after the commit.
+    ///
+    /// It costs a round trip to the primary if the caller has written and not read since, else nothing. Without replicas, in
+    /// a sandbox, and of a caller that wrote nothing, it is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`NotConnected`](crate::ErrorKind::NotConnected), and those of reaching the primary.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half-way, nothing has changed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// use ebbtide::Bookmark;
+    ///
+    /// // One request writes, and its answer carries a cookie.
+    /// let cookie = database.bookmark().await?.to_string();
+    /// // The next request of this user comes with it.
+    /// database.read_after(&cookie.parse::<Bookmark>()?);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn bookmark(&self) -> impl Future<Output = Result<Bookmark>> + Send + use<> {
+        let asker = Asker::at(Location::caller());
+        let target = self.target();
+        async move { target?.ground().bookmark(asker).await }
+    }
+
+    /// Has the caller read from a replica only if that has everything up to a [bookmark](Self::bookmark), beside what the
+    /// caller wrote itself. It holds for the task, as its own writes do, and costs nothing now.
+    ///
+    /// A bookmark of another kind of server leads to the primary. With `read_your_writes=off`, without replicas and while not
+    /// connected it does nothing.
+    pub fn read_after(&self, bookmark: &Bookmark) {
+        if let Ok(target) = self.target() {
+            target.ground().read_after(bookmark);
+        }
     }
 
     fn reading(&self, reads: Reads) -> Self {

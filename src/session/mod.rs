@@ -41,7 +41,7 @@ pub(crate) use journal::Journal;
 pub use journal::Recorded;
 pub(crate) use node::{Anchor, Ended, Finish, Kind, Node, Wire};
 pub(crate) use owner::{Chain, Owner, Pin};
-pub use replicas::ReplicaStatus;
+pub use replicas::{Bookmark, ReplicaStatus};
 pub(crate) use replicas::{Reads, Replicas};
 pub(crate) use sandbox::{Deferred, Plan, Sandbox, sandbox_closed};
 pub(crate) use stream::StreamCore;

@@ -322,7 +322,6 @@ impl Node {
                 Some(Ended::RolledBack(_) | Ended::Closed) => "rolled back",
                 Some(Ended::Interrupted(_)) => "interrupted",
                 Some(Ended::ByServer(_)) => "ended by the server",
-                Some(Ended::Closed) => "disconnected",
                 Some(Ended::Dropped) | None => "dropped",
             };
             (state.span.take(), outcome)

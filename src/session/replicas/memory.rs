@@ -88,6 +88,52 @@ impl Memory {
         self.mark(who, now, reach);
     }
 
+    /// Notes that somebody is to see what lies before a position, whoever wrote it.
+    pub(super) fn follows(&self, who: Who, position: Position, now: Instant) {
+        let reach = |known: &Reach| match known {
+            // What the primary will say covers both.
+            Reach::Unasked => Reach::Unasked,
+            Reach::At { position: own, .. } if !position.covers(own) => {
+                if own.covers(&position) {
+                    known.clone()
+                } else {
+                    Reach::Unasked
+                }
+            }
+            Reach::At { .. } | Reach::Untold => Reach::At {
+                position: position.clone(),
+                asked: now,
+            },
+        };
+        self.add(who, now, &reach);
+    }
+
+    /// Notes that somebody is to read from the primary for so long.
+    pub(super) fn stays(&self, who: Who, left: Duration, now: Instant) {
+        let left = left.min(self.window);
+        if !left.is_zero() {
+            // As if it had been written when so much of the window was left.
+            let at = now.checked_sub(self.window - left).unwrap_or(now);
+            self.add(who, at, &Reach::clone);
+        }
+    }
+
+    /// Adds to what is known of somebody, of whom nothing may be known yet.
+    fn add(&self, who: Who, at: Instant, reach: &dyn Fn(&Reach) -> Reach) {
+        if self.policy == ReadYourWrites::Off {
+            return;
+        }
+        let mut known = self.known.lock();
+        known.writes += 1;
+        let own = known.writers.get(&who);
+        let mark = Mark {
+            number: known.writes,
+            at: own.map_or(at, |own| own.at.max(at)),
+            reach: reach(own.map_or(&Reach::Untold, |own| &own.reach)),
+        };
+        known.insert(who, mark, at, self.window);
+    }
+
     fn mark(&self, who: Who, now: Instant, reach: Reach) {
         let mut known = self.known.lock();
         known.writes += 1;
@@ -99,12 +145,7 @@ impl Memory {
         match self.policy {
             ReadYourWrites::Off => {}
             ReadYourWrites::Database => known.everyone = Some(mark),
-            ReadYourWrites::Task => {
-                if known.writers.len() >= MOST && !known.writers.contains_key(&who) {
-                    known.make_room(now, self.window);
-                }
-                known.writers.insert(who, mark);
-            }
+            ReadYourWrites::Task => known.insert(who, mark, now, self.window),
         }
     }
 
@@ -162,6 +203,13 @@ impl Memory {
 }
 
 impl Known {
+    fn insert(&mut self, who: Who, mark: Mark, now: Instant, window: Duration) {
+        if self.writers.len() >= MOST && !self.writers.contains_key(&who) {
+            self.make_room(now, window);
+        }
+        self.writers.insert(who, mark);
+    }
+
     /// From now on everybody counts as one of those who wrote.
     fn make_room(&mut self, now: Instant, window: Duration) {
         self.writers.retain(|_, mark| !mark.is_over(now, window));
@@ -230,6 +278,49 @@ mod tests {
         memory.answered(me(), 2, Some(Position::Log(1)), now);
         memory.untold(me());
         assert_eq!(memory.standing(me(), now), Standing::Untold);
+        assert_eq!(memory.standing(me(), now + WINDOW), Standing::Clear);
+    }
+
+    #[test]
+    fn r6_who_follows_a_bookmark_keeps_what_it_wrote_itself() {
+        let (memory, now) = (memory(ReadYourWrites::Task), Instant::now());
+        let at = |bytes| Standing::At(Position::Log(bytes));
+        memory.follows(me(), Position::Log(5), now);
+        assert_eq!(memory.standing(me(), now), at(5));
+        memory.follows(me(), Position::Log(4), now);
+        assert_eq!(memory.standing(me(), now), at(5));
+        memory.follows(me(), Position::Log(6), now);
+        assert_eq!(memory.standing(me(), now), at(6));
+        memory.wrote(me(), now);
+        memory.follows(me(), Position::Log(9), now);
+        assert!(
+            matches!(memory.standing(me(), now), Standing::Unasked(_)),
+            "the answer covers both"
+        );
+        let ids = |ids: &str| Position::Transactions {
+            maria: true,
+            ids: ids.into(),
+        };
+        let who = somebody_else();
+        memory.follows(who, ids("0-1-7"), now);
+        assert_eq!(memory.standing(who, now), Standing::At(ids("0-1-7")));
+        memory.follows(who, ids("0-1-8"), now);
+        assert!(
+            matches!(memory.standing(who, now), Standing::Unasked(_)),
+            "nobody here can compare them"
+        );
+    }
+
+    #[test]
+    fn r6_a_bookmark_of_time_lasts_no_longer_than_the_window() {
+        let memory = Memory::new(ReadYourWrites::Task, WINDOW, false);
+        let now = Instant::now();
+        memory.stays(me(), Duration::ZERO, now);
+        assert_eq!(memory.standing(me(), now), Standing::Clear);
+        memory.stays(me(), WINDOW / 2, now);
+        assert_eq!(memory.standing(me(), now), Standing::Untold);
+        assert_eq!(memory.standing(me(), now + WINDOW / 2), Standing::Clear);
+        memory.stays(me(), WINDOW * 100, now);
         assert_eq!(memory.standing(me(), now + WINDOW), Standing::Clear);
     }
 

@@ -3,13 +3,14 @@
 //! [`Memory`](memory::Memory) knows who wrote, [`Health`](health::Health) which replicas can be used; this module takes the
 //! connection that a read runs on.
 
+mod bookmark;
 mod health;
 mod memory;
 mod replica;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use super::ask::ask;
 use super::{Chain, Finish, Ground, Node, Target, Work};
@@ -18,6 +19,8 @@ use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, Lease, Pool, Who};
 use crate::sql::TemplateCache;
+pub use bookmark::Bookmark;
+use bookmark::Place;
 use memory::{Memory, Standing};
 pub(crate) use replica::Replica;
 pub use replica::ReplicaStatus;
@@ -154,6 +157,40 @@ impl Replicas {
         };
         self.memory.answered(who, writes, position, then);
         Ok(lease)
+    }
+}
+
+impl Ground {
+    /// Where the caller's writes end.
+    pub(crate) async fn bookmark(&self, asker: Asker) -> Result<Bookmark> {
+        let Some(replicas) = &self.replicas else {
+            return Ok(Bookmark::default());
+        };
+        let (memory, who) = (&replicas.memory, Chain::current().root());
+        let mut standing = memory.standing(who, Instant::now());
+        if let Standing::Unasked(writes) = standing {
+            drop(replicas.ask_primary(writes, self, who, asker).await?);
+            standing = memory.standing(who, Instant::now());
+        }
+        Ok(match standing {
+            Standing::Clear => Bookmark::default(),
+            Standing::At(position) => Bookmark(Place::At(position)),
+            // Of what a sibling has written meanwhile it says no more than that.
+            Standing::Untold | Standing::Unasked(_) => {
+                Bookmark::until(SystemTime::now() + self.settings.replica_window)
+            }
+        })
+    }
+
+    /// Has the caller's reads see what lies before a bookmark.
+    pub(crate) fn read_after(&self, bookmark: &Bookmark) {
+        let Some(replicas) = &self.replicas else { return };
+        let (who, now) = (Chain::current().root(), Instant::now());
+        match &bookmark.0 {
+            Place::Anywhere => {}
+            Place::At(position) => replicas.memory.follows(who, position.clone(), now),
+            Place::Until(when) => replicas.memory.stays(who, Bookmark::left(*when), now),
+        }
     }
 }
 

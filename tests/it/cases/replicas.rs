@@ -253,6 +253,15 @@ cases! {
         });
         assert_eq!(tokio::spawn(shared).await.unwrap().unwrap(), 0, "who is shared with is the same");
 
+        let bookmark = database.bookmark().await.unwrap();
+        assert!(bookmark.to_string().starts_with("until:"), "{bookmark}");
+        let (next, sql) = (database.clone(), t.sql(READ));
+        let next = tokio::spawn(async move {
+            next.read_after(&bookmark);
+            next.fetch_value::<i64>(sql, ()).await
+        });
+        assert_eq!(next.await.unwrap().unwrap(), 0, "whoever comes with a bookmark");
+
         let soon = Database::connect(database.config().replica_window(Duration::ZERO)).await.unwrap();
         write(&t, &soon, 0).await;
         if t.backend().is_server() {

@@ -1,11 +1,12 @@
-//! Replicas that follow their primary by streaming replication, started by the tests.
+//! Replicas that really follow their primary: PostgreSQL's by streaming replication, MariaDB's by global transaction ids. The
+//! tests start them.
 
 use std::time::Duration;
 
-use ebbtide::{Config, Database, ErrorKind, params};
+use ebbtide::{Bookmark, Config, Database, ErrorKind, params};
 use futures::TryStreamExt as _;
 
-use crate::support::{Cluster, Proxy, Test, cases, until};
+use crate::support::{Cluster, Galley, Proxy, cases, until};
 
 const TABLE: &str = "create table note (id bigint primary key, text text not null)";
 const COUNT: &str = "select count(*) from note";
@@ -45,6 +46,7 @@ async fn count_apart(database: &Database) -> i64 {
 
 cases! {
     #[cluster]
+    #[only(postgres)]
     async fn r6_a_writer_sees_its_writes_although_the_replica_lags(_t: Test) {
         let cluster = Cluster::start(1).await;
         cluster.caught_up(0).await;
@@ -66,6 +68,18 @@ cases! {
         };
         assert_eq!(tokio::spawn(database.share(shared)).await.unwrap(), 1);
 
+        let cookie = database.bookmark().await.unwrap().to_string();
+        let next_request = {
+            let database = database.clone();
+            async move {
+                assert_eq!(database.bookmark().await.unwrap(), Bookmark::default());
+                database.read_after(&cookie.parse().unwrap());
+                assert_eq!(database.bookmark().await.unwrap().to_string(), cookie);
+                (count(&database).await, port(&database).await)
+            }
+        };
+        assert_eq!(apart(next_request).await, (1, primary.clone()), "a bookmark carries it elsewhere");
+
         cluster.resume(0).await;
         cluster.caught_up(0).await;
         until(async || port(&database).await == replica).await;
@@ -73,6 +87,7 @@ cases! {
     }
 
     #[cluster]
+    #[only(postgres)]
     async fn r6_a_commit_is_what_counts(_t: Test) {
         let cluster = Cluster::start(1).await;
         cluster.primary.run(TABLE).await;
@@ -110,6 +125,7 @@ cases! {
     }
 
     #[cluster]
+    #[only(postgres)]
     async fn r6_what_it_costs(_t: Test) {
         let cluster = Cluster::start(1).await;
         cluster.primary.run(TABLE).await;
@@ -147,6 +163,7 @@ cases! {
     }
 
     #[cluster]
+    #[only(postgres)]
     async fn r6_reads_fall_over_to_the_primary_and_come_back(_t: Test) {
         let mut cluster = Cluster::start(1).await;
         cluster.primary.run(TABLE).await;
@@ -186,6 +203,7 @@ cases! {
     }
 
     #[cluster]
+    #[only(postgres)]
     async fn r6_one_replica_of_two_is_enough(_t: Test) {
         let mut cluster = Cluster::start(2).await;
         let database = Database::connect(config(&cluster)).await.unwrap();
@@ -204,6 +222,7 @@ cases! {
     }
 
     #[cluster]
+    #[only(postgres)]
     async fn r6_what_a_replica_cannot_answer_the_primary_does(_t: Test) {
         let cluster = Cluster::start(1).await;
         cluster.primary.run(TABLE).await;
@@ -230,6 +249,7 @@ cases! {
     }
 
     #[cluster]
+    #[only(postgres)]
     async fn r6_a_read_in_the_way_of_the_replay_is_run_on_the_primary(_t: Test) {
         let cluster = Cluster::start(1).await;
         cluster.primary.run(TABLE).await;
@@ -249,5 +269,36 @@ cases! {
         until(async || cluster.replicas[0].number(running).await == 1).await;
         cluster.resume(0).await;
         assert_eq!(slow.await.unwrap().unwrap(), 0, "what the primary has");
+    }
+
+    #[cluster]
+    #[only(mysql)]
+    async fn r6_a_writer_on_mariadb_waits_for_its_transactions(_t: Test) {
+        let galley = Galley::start().await;
+        let config = Config::from_url(galley.primary()).unwrap().replica(galley.replica()).unwrap();
+        let database = Database::connect(config.replica_window(Duration::from_hours(1))).await.unwrap();
+        let server = || async { database.fetch_value::<i64>("select @@server_id", ()).await.unwrap() };
+        assert_eq!(server().await, 2);
+        database.execute(TABLE, ()).await.unwrap();
+        galley.pause().await;
+        insert(&database, 1).await;
+        for _ in 0..5 {
+            assert_eq!((count(&database).await, server().await), (1, 1));
+        }
+        assert_eq!(count_apart(&database).await, 0);
+        let bookmark = database.bookmark().await.unwrap();
+        assert!(bookmark.to_string().starts_with("mariadb:"), "{bookmark}");
+        let next_request = {
+            let database = database.clone();
+            async move {
+                database.read_after(&bookmark);
+                count(&database).await
+            }
+        };
+        assert_eq!(apart(next_request).await, 1);
+        galley.resume().await;
+        galley.caught_up().await;
+        until(async || server().await == 2).await;
+        assert_eq!(count(&database).await, 1);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::LocalBoxFuture;
 use libtest_mimic::{Completion, Failed, Trial};
 
-use super::{Test, programs, runner};
+use super::{Test, runner};
 use crate::backends::Backend;
 
 /// Lists the cases of a file: `cases! { async fn x2_inner_rollback_keeps_the_outer(t: Test) { … } }`.
@@ -14,8 +14,8 @@ use crate::backends::Backend;
 /// Each becomes one test for each backend, named `file::case::backend`. A case may return a `Result`. Attributes:
 /// `#[only(postgres, mysql)]` and `#[except(sqlite_memory)]` choose backends by name or family where a promise does
 /// not apply to all; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds
-/// instead of 60; `#[cluster]` is for cases that start servers of their own from PostgreSQL's programs, and are ignored, with
-/// the reason, where those are not installed.
+/// instead of 60; `#[cluster]` is for cases that start servers of their own from installed programs, and are ignored, with
+/// the reason, where those are missing.
 macro_rules! cases {
     ($($(#[$($option:tt)+])* async fn $name:ident($test:ident: Test) $(-> $output:ty)? $body:block)*) => {
         pub(crate) fn cases() -> Vec<$crate::support::Case> {
@@ -90,10 +90,7 @@ impl Case {
                 self.backends.retain(|backend| !named.contains(backend));
             }
             "current_thread" => self.current_thread = true,
-            "cluster" => {
-                self.cluster = true;
-                self.backends.retain(|backend| backend.is_postgres());
-            }
+            "cluster" => self.cluster = true,
             "limit" => {
                 let seconds = arguments.trim().parse();
                 self.limit = Duration::from_secs(seconds.expect("`limit` wants a number of seconds"));
@@ -125,7 +122,7 @@ impl Case {
 
     fn trial(&self, backend: Backend) -> Trial {
         let name = format!("{}::{}", self.name, backend.name());
-        let no_programs = || self.cluster.then(|| programs().err()).flatten();
+        let no_programs = || self.cluster.then(|| backend.no_programs()).flatten();
         if let Some(reason) = backend.left_out().or_else(no_programs) {
             // nextest only knows what is ignored before it runs, libtest shows a reason only when it is told late.
             let early = std::env::var_os("NEXTEST").is_some();

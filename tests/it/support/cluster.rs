@@ -41,24 +41,34 @@ pub(crate) fn programs() -> Result<PathBuf, String> {
 
 /// A user that the programs run as, because they refuse to run as root.
 #[derive(Clone, Copy, Debug)]
-struct User {
+pub(super) struct User {
     id: u32,
     group: u32,
 }
 
 impl User {
     /// `None` if the tests do not run as root.
-    fn choose() -> Option<Self> {
+    pub(super) fn choose(name: &str) -> Option<Self> {
         if number("id", &["-u"])? != 0 {
             return None;
         }
-        ["postgres", "nobody"].into_iter().find_map(|name| {
+        [name, "nobody"].into_iter().find_map(|name| {
             Some(Self {
                 id: number("id", &["-u", name])?,
                 group: number("id", &["-g", name])?,
             })
         })
     }
+}
+
+/// A folder for servers of that user.
+pub(super) fn folder_of(user: Option<User>) -> TempDir {
+    let folder = tempfile::Builder::new().prefix("ebbtide-cluster-").tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    if let Some(user) = user {
+        chown(folder.path(), Some(user.id), Some(user.group)).unwrap();
+    }
+    folder
 }
 
 fn number(program: &str, arguments: &[&str]) -> Option<u32> {
@@ -78,14 +88,10 @@ impl Cluster {
     /// Starts a primary and so many replicas.
     pub(crate) async fn start(replicas: usize) -> Self {
         let programs = programs().unwrap_or_else(|missing| panic!("{missing}"));
-        let user = User::choose();
-        let folder = tempfile::Builder::new().prefix("ebbtide-cluster-").tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        if let Some(user) = user {
-            chown(folder.path(), Some(user.id), Some(user.group)).unwrap();
-        }
+        let user = User::choose("postgres");
+        let folder = folder_of(user);
         let data = folder.path().join("primary");
-        let mut initdb = command(&programs, "initdb", user, folder.path());
+        let mut initdb = command(&programs.join("initdb"), user, folder.path());
         initdb.args([
             "-U",
             "postgres",
@@ -102,7 +108,7 @@ impl Cluster {
         let mut all = Vec::new();
         for index in 0..replicas {
             let data = folder.path().join(format!("replica{index}"));
-            let mut copy = command(&programs, "pg_basebackup", user, folder.path());
+            let mut copy = command(&programs.join("pg_basebackup"), user, folder.path());
             copy.args([
                 "-c",
                 "fast",
@@ -151,8 +157,7 @@ pub(crate) struct Server {
     user: Option<User>,
     data: PathBuf,
     port: u16,
-    /// A shell that stops the server as soon as its standard input is closed.
-    keeper: Option<Child>,
+    keeper: Option<Keeper>,
 }
 
 impl Server {
@@ -190,7 +195,6 @@ impl Server {
     }
 
     async fn up(&mut self) -> Result<(), String> {
-        const KEEP: &str = "\"$@\" >>\"$LOG\" 2>&1 & server=$!; read _; kill -QUIT $server; wait $server";
         const SETTINGS: [&str; 9] = [
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
@@ -203,41 +207,18 @@ impl Server {
             "max_standby_streaming_delay=0",
         ];
         self.stop();
-        let folder = self.data.parent().unwrap();
-        let mut shell = Command::new("sh");
-        as_user(&mut shell, self.user, folder);
-        shell.env("LOG", self.log_file()).args(["-c", KEEP, "sh"]);
-        shell.arg(self.programs.join("postgres")).arg("-D").arg(&self.data);
-        shell.args(["-p", &self.port.to_string()]);
-        shell.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
-        let keeper = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.keeper = Some(keeper.spawn().map_err(|error| error.to_string())?);
-        let end = Instant::now() + LIMIT;
-        loop {
-            let last = match SideConnection::connect(&self.url()).await {
-                Ok(side) => return side.close().await.map_err(|error| error.to_string()),
-                Err(error) => error.to_string(),
-            };
-            if Instant::now() > end || self.log().contains("could not create any TCP/IP sockets") {
-                self.stop();
-                return Err(last);
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let mut server = command(&self.programs.join("postgres"), self.user, self.data.parent().unwrap());
+        server.arg("-D").arg(&self.data).args(["-p", &self.port.to_string()]);
+        server.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+        self.keeper = Some(Keeper::start(&server, self.user, &self.log_file())?);
+        answers(&self.url(), &self.log_file())
+            .await
+            .inspect_err(|_| self.stop())
     }
 
     /// Stops it at once, as a crash would.
     pub(crate) fn stop(&mut self) {
-        let Some(mut keeper) = self.keeper.take() else { return };
-        drop(keeper.stdin.take());
-        let end = Instant::now() + LIMIT;
-        while matches!(keeper.try_wait(), Ok(None)) {
-            if Instant::now() > end {
-                // Its server is left behind; the temporary folder is taken from under it.
-                let _ = keeper.kill();
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        self.keeper = None;
     }
 
     fn log_file(&self) -> PathBuf {
@@ -245,7 +226,7 @@ impl Server {
     }
 
     fn log(&self) -> String {
-        fs::read_to_string(self.log_file()).unwrap_or_else(|error| error.to_string())
+        read(&self.log_file())
     }
 
     pub(crate) async fn run(&self, sql: &str) {
@@ -273,10 +254,59 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop();
+/// A shell that runs a server, and ends it as soon as its own standard input is closed: when this is dropped, and when this
+/// process is gone, however it went.
+#[derive(Debug)]
+pub(super) struct Keeper(Child);
+
+impl Keeper {
+    pub(super) fn start(server: &Command, user: Option<User>, log: &Path) -> Result<Self, String> {
+        const KEEP: &str = "\"$@\" >>\"$LOG\" 2>&1 & server=$!; read _; kill -QUIT $server; wait $server";
+        let mut shell = command(Path::new("sh"), user, server.get_current_dir().unwrap());
+        shell.env("LOG", log).args(["-c", KEEP, "sh"]);
+        shell.arg(server.get_program()).args(server.get_args());
+        let shell = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        shell.spawn().map(Self).map_err(|error| error.to_string())
     }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let end = Instant::now() + LIMIT;
+        while matches!(self.0.try_wait(), Ok(None)) {
+            if Instant::now() > end {
+                // Its server is left behind; the temporary folder is taken from under it.
+                let _ = self.0.kill();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Waits until a server answers.
+pub(super) async fn answers(url: &str, log: &Path) -> Result<(), String> {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let last = match SideConnection::connect(url).await {
+            Ok(side) => return side.close().await.map_err(|error| error.to_string()),
+            Err(error) => error.to_string(),
+        };
+        // Somebody else was faster.
+        let taken = [
+            "could not create any TCP/IP sockets",
+            "Can't start server: Bind on TCP/IP port",
+        ];
+        let log = read(log);
+        if Instant::now() > end || taken.iter().any(|words| log.contains(words)) {
+            return Err(last);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub(super) fn read(log: &Path) -> String {
+    fs::read_to_string(log).unwrap_or_else(|error| error.to_string())
 }
 
 /// Asks again and again until the answer is yes, but not for ever.
@@ -288,27 +318,23 @@ pub(crate) async fn until(mut question: impl AsyncFnMut() -> bool) {
     }
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
 }
 
-fn command(programs: &Path, program: &str, user: Option<User>, folder: &Path) -> Command {
-    let mut command = Command::new(programs.join(program));
-    as_user(&mut command, user, folder);
-    command
-}
-
-/// Has a program run as that user, in a folder it may enter, and without what the environment says of other servers.
-fn as_user(command: &mut Command, user: Option<User>, folder: &Path) {
+/// A program that runs as that user, in a folder it may enter, and without what the environment says of other servers.
+pub(super) fn command(program: &Path, user: Option<User>, folder: &Path) -> Command {
+    let mut command = Command::new(program);
     command.current_dir(folder).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     if let Some(user) = user {
         command.uid(user.id).gid(user.group);
     }
+    command
 }
 
-async fn run(command: &mut Command) {
+pub(super) async fn run(command: &mut Command) {
     let mut command = tokio::process::Command::from(std::mem::replace(command, Command::new("true")));
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(LIMIT, output).await;

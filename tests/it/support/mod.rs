@@ -3,6 +3,7 @@
 
 mod case;
 mod cluster;
+mod galley;
 mod proxy;
 mod runner;
 mod self_test;
@@ -13,6 +14,7 @@ mod watcher;
 
 pub(crate) use case::{Case, Outcome, cases};
 pub(crate) use cluster::{Cluster, programs, until};
+pub(crate) use galley::{Galley, maria_programs};
 pub(crate) use proxy::Proxy;
 pub(crate) use runner::block_on_here;
 pub(crate) use self_test::trials;
