@@ -78,7 +78,7 @@ impl Schema {
     ///
     /// [`Config`](crate::ErrorKind::Config) if a definition needs what nobody defines, if definitions need each other in a
     /// circle, or if a table is defined twice; [`DuplicateObject`](crate::ErrorKind::DuplicateObject) naming the tables that
-    /// are there, if not `safe`; on MySQL in a transaction or sandbox [`ConcurrentUse`](crate::ErrorKind::ConcurrentUse);
+    /// are there, if not `safe`; on MySQL in a transaction or sandbox [`Refused`](crate::ErrorKind::Refused);
     /// those of the server, with the name of what could not be made and of its app; those of
     /// [`Connections::get`].
     ///

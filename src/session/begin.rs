@@ -8,8 +8,8 @@ use std::time::Instant;
 use sqlx::{SqlSafeStr, SqlStr};
 use tokio::sync::OwnedMutexGuard;
 
-use super::echo::Echo;
 use super::node::{Child, Leaving};
+use super::observation::Observation;
 use super::{Chain, Ended, Finish, Kind, Node, Owner, Wire};
 use crate::backend::support::sqlx::own_sql;
 use crate::config::IsolationLevel;
@@ -163,7 +163,6 @@ impl Node {
         asker: Asker,
     ) -> Result<Arc<Self>> {
         let _under_way = self.enter(chain.innermost(), asker, "beginning a transaction");
-        let dialect = self.ground.dialect();
         let mut wire = self.lock_for(chain, asker, options.isolation).await?;
         if !closure {
             // Siblings in the same task get their turn while this is under way, so that a second guard beside this one
@@ -172,11 +171,24 @@ impl Node {
             yield_once().await;
         }
         let level = self.wired();
-        let echo = Echo::start(&self.ground);
-        let Some(lease) = wire.lease() else {
-            return Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up"));
+        let span = self.transaction_span(asker);
+        let what = if level.depth == 0 { "BEGIN" } else { "SAVEPOINT" };
+        let observation = Observation::beginning(&self.ground, span.as_deref(), what);
+        let begun = match wire.lease() {
+            Some(lease) => level.send_begin(lease, options, asker).await,
+            None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
         };
-        if level.depth == 0 {
+        observation.end(None, begun.as_ref().err());
+        begun?;
+        let node = level.open(self, wire, options, closure, owner, asker);
+        node.state.lock().span = span;
+        Ok(node)
+    }
+
+    /// Sends what begins the level above this one.
+    async fn send_begin(&self, lease: &mut Lease, options: BeginOptions, asker: Asker) -> Result<()> {
+        let dialect = self.ground.dialect();
+        if self.depth == 0 {
             let options = BeginOptions {
                 isolation: options.isolation.or(self.ground.settings.isolation_level),
                 ..options
@@ -191,11 +203,11 @@ impl Node {
                 }
             })?;
         } else {
-            options.nested(dialect, level.kind == Kind::Sandbox)?;
-            if level.kind == Kind::Sandbox
+            options.nested(dialect, self.kind == Kind::Sandbox)?;
+            if self.kind == Kind::Sandbox
                 && let Some(isolation) = options.isolation
             {
-                level.other_isolation(isolation, asker.place)?;
+                self.other_isolation(isolation, asker.place)?;
             }
             lease.mark(Flight::Statement);
             lease.raw()?.begin(None).await.inspect_err(|error| {
@@ -208,13 +220,12 @@ impl Node {
         }
         lease.mark(Flight::None);
         if options.read_only {
-            read_only(lease, dialect, level.depth).await?;
+            read_only(lease, dialect, self.depth).await?;
         }
         if lease.shield() != Shield::Absent {
             lease.set_shield(Shield::Behind);
         }
-        echo.end(if level.depth == 0 { "BEGIN" } else { "SAVEPOINT" }, None);
-        Ok(level.open(self, wire, options, closure, owner, asker))
+        Ok(())
     }
 
     /// The level above this one, on the connection whose lock is `wire`. `from` is the view it was begun through.
@@ -285,7 +296,13 @@ impl Node {
         } else {
             how
         };
-        let echo = Echo::start(&self.ground);
+        let what = match (how, self.depth) {
+            (Finish::Commit, 1) => "COMMIT",
+            (Finish::Commit, _) => "RELEASE SAVEPOINT",
+            (Finish::Rollback, 1) => "ROLLBACK",
+            (Finish::Rollback, _) => "ROLLBACK TO SAVEPOINT",
+        };
+        let observation = Observation::ending(&self.ground, self, what);
         let _leaving = Leaving(self);
         let mut held = std::mem::replace(&mut *wire, Wire::Gone);
         drop(wire);
@@ -293,13 +310,7 @@ impl Node {
             Some(lease) => self.finish_on(lease, how, failed).await,
             None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
         };
-        let what = match (how, self.depth) {
-            (Finish::Commit, 1) => "COMMIT",
-            (Finish::Commit, _) => "RELEASE SAVEPOINT",
-            (Finish::Rollback, 1) => "ROLLBACK",
-            (Finish::Rollback, _) => "ROLLBACK TO SAVEPOINT",
-        };
-        echo.end(what, result.as_ref().err());
+        observation.end(None, result.as_ref().err());
         if result.as_ref().is_err_and(Error::is_retryable) {
             self.note_retryable();
         }
@@ -309,6 +320,7 @@ impl Node {
             Err(error) if how == Finish::Commit && error.is_fatal() => Ended::Interrupted(place),
             _ => Ended::RolledBack(place),
         });
+        self.close_span();
         result
     }
 

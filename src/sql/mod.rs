@@ -15,6 +15,7 @@ mod into_sql;
 mod lexer;
 mod list;
 mod statement;
+mod summary;
 mod template;
 
 #[cfg(test)]
@@ -22,10 +23,11 @@ mod tests;
 
 pub(crate) use batch::Batch;
 pub(crate) use cache::TemplateCache;
-pub(crate) use control::Control;
+pub(crate) use control::{Control, Defines};
 pub(crate) use definition::{Definition, Key, ObjectName};
 pub use dialect::Dialect;
 pub(crate) use effect::{Effect, Local};
 pub use into_sql::IntoSql;
 pub(crate) use statement::{Bound, Statement};
+pub(crate) use summary::{Summary, sanitized, shown};
 pub(crate) use template::Template;

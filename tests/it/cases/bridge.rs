@@ -312,7 +312,7 @@ cases! {
             let transaction = database.transaction().await.unwrap();
             let sqlx = database.sqlx::<DB>().unwrap();
             let error = sqlx::raw_sql("commit").execute(&sqlx).await.unwrap_err();
-            assert_eq!(ebbtide::Error::from(error).kind(), ErrorKind::ConcurrentUse);
+            assert_eq!(ebbtide::Error::from(error).kind(), ErrorKind::Refused);
             sqlx::query(insert(&t)).bind(1_i64).execute(&sqlx).await.unwrap();
             transaction.commit().await.unwrap();
         });

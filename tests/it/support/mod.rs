@@ -8,6 +8,7 @@ mod self_test;
 mod server;
 mod side;
 mod test;
+mod watcher;
 
 pub(crate) use case::{Case, Outcome, cases};
 pub(crate) use proxy::Proxy;
@@ -16,3 +17,4 @@ pub(crate) use self_test::trials;
 pub(crate) use server::{SilentServer, backend_pids_of_ports, kill_backend};
 pub(crate) use side::SideConnection;
 pub(crate) use test::Test;
+pub(crate) use watcher::{Seen, Watcher};

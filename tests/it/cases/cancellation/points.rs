@@ -7,7 +7,7 @@ use futures::TryStreamExt as _;
 use tokio::sync::oneshot;
 
 use super::{Narrow, Points, may_have_ended, rows};
-use crate::cases::tasks::{add, kind, soon};
+use crate::cases::tasks::{add, config, kept, kind, list, notes_with, soon};
 use crate::support::cases;
 
 cases! {
@@ -297,6 +297,31 @@ cases! {
             }
         }
         assert!(!narrow.has("dropped").await && !narrow.has("dropped too").await);
+        Ok(())
+    }
+
+    /// SQLite ends the transaction and does not say so. The look whether it is still there must not be taken in by what an
+    /// earlier look left behind when it was cut off.
+    #[only(sqlite)]
+    async fn x4_a_statement_that_ends_the_sandbox_cut_off_at_every_point(t: Test) -> Result<()> {
+        let parent = notes_with(&t, config(&t)).await;
+        let ends = || t.sql("insert or rollback into {notes} (body) values ('before')");
+        let mut points = Points::new();
+        while points.next() {
+            let sandbox = parent.sandbox().await?;
+            sandbox.execute(add(&t, "before"), ()).await?;
+            let done = points.cut(sandbox.execute(ends(), ())).await;
+            // The next one looks, and is cut off too.
+            let again = Points { ends: 0, ..points }.cut(sandbox.execute(add(&t, "next"), ())).await;
+            let done = (done.is_some(), again.is_some());
+            let after = format!("cut at {}, ended: {done:?}", points.polls);
+            match soon("what comes later", sandbox.fetch_value::<String>(list(&t), ())).await {
+                Ok(there) => assert!(there.starts_with("before"), "{after}: what was there is lost: {there:?}"),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::SandboxBroken, "{after}: {error:?}"),
+            }
+            sandbox.disconnect().await?;
+        }
+        assert_eq!(kept(&t, &parent).await, "");
         Ok(())
     }
 }

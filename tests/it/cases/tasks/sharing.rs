@@ -1,6 +1,7 @@
 //! T3, T4: several tasks on one connection.
 
 use std::cell::RefCell;
+use std::task::Poll;
 
 use ebbtide::{Connection, Error, ErrorKind, Result, Transaction};
 use futures::future::join_all;
@@ -248,5 +249,24 @@ cases! {
         outer.commit().await?;
         assert_eq!(kept(&t, &database).await, "11,13,15,17");
         Ok(())
+    }
+
+    /// There is nothing to share before the transaction is there, and nothing that has ended afterwards.
+    async fn t3_a_share_beside_a_begin_under_way_has_a_connection_of_its_own(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        for _ in 0..5000 {
+            let mut begin = database.transaction().into_future();
+            if let Poll::Ready(early) = poll!(&mut begin) {
+                early?.rollback().await?;
+                continue;
+            }
+            let (child, sql) = (database.clone(), list(&t));
+            let shared = database.share(async move { child.fetch_value::<String>(sql, ()).await });
+            let transaction = soon("the begin", begin).await?;
+            assert_eq!(soon("the child", in_task(shared)).await?, "");
+            transaction.commit().await?;
+            return Ok(());
+        }
+        panic!("no begin was ever under way");
     }
 }

@@ -78,11 +78,11 @@ cases! {
         transaction.execute(add(&t, "a"), ()).await?;
         for sql in ["commit", "rollback", "begin", "COMMIT;", "/* a comment */ rollback"] {
             let refused = transaction.execute(AssertSqlSafe(sql.to_owned()), ()).await;
-            assert_eq!(kind(&refused), Some(ErrorKind::ConcurrentUse), "{sql}: {refused:?}");
+            assert_eq!(kind(&refused), Some(ErrorKind::Refused), "{sql}: {refused:?}");
         }
         if t.backend().is_mysql() {
             let implicit = transaction.execute(t.sql("create table {more} (id {id})"), ()).await;
-            assert_eq!(kind(&implicit), Some(ErrorKind::ConcurrentUse), "{implicit:?}");
+            assert_eq!(kind(&implicit), Some(ErrorKind::Refused), "{implicit:?}");
         }
         transaction.execute(add(&t, "b"), ()).await?;
         transaction.rollback().await?;
