@@ -53,6 +53,15 @@ impl Begin {
 
 impl Retry {
     /// Sets how often the transaction is run in all; at least once. Default 5.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let retry = database.transaction().retry().attempts(3);
+    /// let one: i64 = retry.run(async |transaction| transaction.fetch_value("SELECT 1", ()).await).await?;
+    /// # assert_eq!(one, 1);
+    /// # Ok(()) }
+    /// ```
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
@@ -60,6 +69,15 @@ impl Retry {
 
     /// Sets the pause before the second attempt. It doubles with each further one, up to two seconds, and is shortened
     /// at random by up to a half, so that those who got into each other's way do not meet again. Default 10 ms.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// use std::time::Duration;
+    /// let retry = database.transaction().retry().backoff(Duration::from_millis(50));
+    /// # retry.run(async |transaction| transaction.execute("SELECT 1", ()).await).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn backoff(mut self, backoff: Duration) -> Self {
         self.backoff = backoff;
         self
@@ -82,6 +100,21 @@ impl Retry {
     /// # Cancel safety
     ///
     /// As [`Begin::run`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// database.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    /// let texts = vec!["one", "two"]; // borrowed, so that each attempt has it
+    /// let rows = database.transaction().retry().run(async |transaction| {
+    ///     for text in &texts {
+    ///         transaction.execute("INSERT INTO note VALUES (:text)", ebbtide::params! { text: *text }).await?;
+    ///     }
+    ///     Ok::<_, ebbtide::Error>(texts.len())
+    /// });
+    /// assert_eq!(rows.await?, 2);
+    /// # Ok(()) }
+    /// ```
     pub async fn run<T, E, F, R>(self, work: F) -> Result<T, E>
     where
         F: Fn(Transaction) -> R,

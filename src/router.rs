@@ -8,6 +8,10 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result, nearest};
 
 /// The alias of a connection, as a [`Router`] gives it.
+///
+/// ```
+/// let alias: ebbtide::Alias = "replica".into();
+/// ```
 pub type Alias = Cow<'static, str>;
 
 /// Says which connection a model is read from and written to.

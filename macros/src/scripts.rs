@@ -83,19 +83,20 @@ impl Folder {
     }
 }
 
-/// The number and the description in the name of a migration, as sqlx reads them; `None` for files that are not applied.
+/// The number and the description in the name of a migration, as sqlx reads them; `None` for what undoes one. A name that
+/// sqlx would pass over in silence is an error, for nobody puts a file there that is not to be applied.
 fn migration(name: &str) -> std::result::Result<Option<(i64, String)>, String> {
     if name.ends_with(".down.sql") {
         return Ok(None);
     }
     let stem = name.strip_suffix(".up.sql").or(name.strip_suffix(".sql"));
-    let Some((number, description)) = stem.and_then(|stem| stem.split_once('_')) else {
-        return Ok(None);
-    };
-    match number.parse() {
-        Ok(version) => Ok(Some((version, description.replace('_', " ")))),
-        Err(_) => Err(format!(
-            "the migration `{name}` does not begin with a number, as in `0001_create_users.sql`"
+    let parts = stem.and_then(|stem| stem.split_once('_'));
+    let numbered = parts.and_then(|(number, description)| Some((number.parse().ok()?, description)));
+    match numbered {
+        Some((version, description)) => Ok(Some((version, description.replace('_', " ")))),
+        None => Err(format!(
+            "the migration `{name}` would not be applied, because its name does not begin with a number and `_`, as in \
+             `0001_create_users.sql`; rename it, or move it to another folder"
         )),
     }
 }
@@ -204,7 +205,15 @@ mod tests {
         );
         assert_eq!(migration("20260102_a.up.sql"), Ok(Some((20_260_102, "a".to_owned()))));
         assert_eq!(migration("0001_a.down.sql"), Ok(None));
-        assert_eq!(migration("schema.sql"), Ok(None));
-        assert!(migration("first_users.sql").is_err());
+        for name in [
+            "schema.sql",
+            "first_users.sql",
+            "0001.sql",
+            "0001-users.sql",
+            "0001users.up.sql",
+        ] {
+            let told = migration(name).unwrap_err();
+            assert!(told.contains(name) && told.contains("would not be applied"), "{told}");
+        }
     }
 }

@@ -86,6 +86,12 @@ impl Connections {
     }
 
     /// The configuration it was made from.
+    ///
+    /// ```
+    /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+    /// assert!(connections.config().aliases().eq(["default", "log"]));
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
     pub fn config(&self) -> &ConnectionsConfig {
         &self.registry.config
     }
@@ -95,6 +101,12 @@ impl Connections {
     /// # Errors
     ///
     /// [`Config`](ErrorKind::Config) listing the known aliases if there is none of that alias.
+    ///
+    /// ```
+    /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+    /// assert_eq!(connections.db_config("log")?.settings().pool_size, 10);
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
     pub fn db_config(&self, alias: &str) -> Result<&Config> {
         self.registry.config.get(alias)
     }
@@ -142,6 +154,14 @@ impl Connections {
     /// # Cancel safety
     ///
     /// Dropped half-way, some are connected.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+    /// let all = connections.all().await?;
+    /// assert_eq!(all.len(), 2);
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     pub fn all(&self) -> impl Future<Output = Result<Vec<(String, Database)>>> + Send + use<> {
         let aliases: Vec<String> = self.registry.config.aliases().map(str::to_owned).collect();

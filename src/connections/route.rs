@@ -41,6 +41,26 @@ impl Connections {
     }
 
     /// Registers a router under a name, for `routers` in the configuration. It is asked if that lists it.
+    ///
+    /// ```
+    /// use ebbtide::{Alias, Connections, Router};
+    ///
+    /// struct ToLog;
+    ///
+    /// impl Router for ToLog {
+    ///     fn db_for_write(&self, model: &str) -> Option<Alias> {
+    ///         (model == "entry").then(|| "log".into())
+    ///     }
+    /// }
+    ///
+    /// let connections = Connections::init(serde_json::json!({
+    ///     "connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"},
+    ///     "routers": ["to_log"],
+    /// }))?;
+    /// connections.register_router("to_log", ToLog);
+    /// assert_eq!(connections.alias_for_write("entry")?, "log");
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
     pub fn register_router(&self, name: impl Into<String>, router: impl Router) {
         self.registry.routers.write().register(name.into(), router);
     }
@@ -77,6 +97,15 @@ impl Connections {
     }
 
     /// The database to write a model to. See [`for_read`](Self::for_read).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+    /// let database = connections.for_write("note").await?;
+    /// let one: i64 = database.fetch_value("SELECT 1", ()).await?;
+    /// assert_eq!(one, 1);
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     pub fn for_write(&self, model: impl Into<String>) -> Route {
         self.route(model.into(), Access::Write)
@@ -98,6 +127,12 @@ impl Connections {
     /// # Errors
     ///
     /// As of [`for_read`](Self::for_read), but for connecting.
+    ///
+    /// ```
+    /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+    /// assert_eq!(connections.alias_for_read("note")?, "default");
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
     pub fn alias_for_read(&self, model: &str) -> Result<String> {
         Ok(self.registry.routed(model, Access::Read)?.alias().to_owned())
     }
@@ -107,6 +142,12 @@ impl Connections {
     /// # Errors
     ///
     /// As of [`for_read`](Self::for_read), but for connecting.
+    ///
+    /// ```
+    /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+    /// assert_eq!(connections.alias_for_write("note")?, "default");
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
     pub fn alias_for_write(&self, model: &str) -> Result<String> {
         Ok(self.registry.routed(model, Access::Write)?.alias().to_owned())
     }
@@ -200,6 +241,16 @@ pub struct Route {
 
 impl Route {
     /// Takes this database instead, if there is one, as it is; the routers are not asked.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+    /// # let mine = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let database = connections.for_read("note").using(&mine).await?;
+    /// let one: i64 = database.fetch_value("SELECT 1", ()).await?;
+    /// assert_eq!(one, 1);
+    /// # Ok(()) }
+    /// ```
     pub fn using<'d>(mut self, database: impl Into<Option<&'d Database>>) -> Self {
         self.using = database.into().cloned();
         self

@@ -142,6 +142,15 @@ impl Connections {
     /// # Errors
     ///
     /// [`Config`](ErrorKind::Config) if the token is of another registry; what it set is taken back there.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+    /// # let other = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let token = connections.set("log", &other);
+    /// connections.reset(token)?; // `log` means again what the configuration says
+    /// # Ok(()) }
+    /// ```
     pub fn reset(&self, token: ConnectionToken) -> Result<()> {
         let own = Arc::ptr_eq(&self.registry, &token.registry);
         let slot = Arc::clone(&token.slot);
@@ -159,6 +168,18 @@ impl Connections {
 
 impl ConnectionToken {
     /// Runs a future in which the alias means the database; nobody else sees it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+    /// # let other = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let one: i64 = connections
+    ///     .set("log", &other)
+    ///     .run(async { connections.get("log").await?.fetch_value("SELECT 1", ()).await })
+    ///     .await?;
+    /// assert_eq!(one, 1);
+    /// # Ok(()) }
+    /// ```
     pub fn run<F: Future>(self, future: F) -> impl Future<Output = F::Output> + use<F> {
         let (registry, slot) = (Arc::clone(&self.registry), Arc::clone(&self.slot));
         let counted = registry.count();

@@ -166,6 +166,17 @@ impl InTransaction {
 
     /// Runs a closure in the transaction: commits when it returns `Ok`, rolls back when it returns `Err`, panics or is
     /// cancelled. This is the form to prefer; see [`Begin::run`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+    /// # connections.get("default").await?.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    /// connections
+    ///     .in_transaction("default")
+    ///     .run(async |transaction| transaction.execute("INSERT INTO note VALUES ('hello')", ()).await)
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn run<T, E, F>(self, work: F) -> Result<T, E>
     where
         F: AsyncFnOnce(Transaction) -> Result<T, E>,
@@ -208,6 +219,18 @@ impl Atomic {
     /// # Errors
     ///
     /// Those of the closure, and as of [`Connections::in_transaction`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+    /// # connections.get("default").await?.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    /// let database = connections.get("default").await?;
+    /// connections
+    ///     .atomic("default")
+    ///     .run(async || database.execute("INSERT INTO note VALUES ('hello')", ()).await)
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
     pub fn run<T, E, F>(&self, work: F) -> impl Future<Output = Result<T, E>> + use<T, E, F>
     where
         F: AsyncFnOnce() -> Result<T, E>,
@@ -218,6 +241,20 @@ impl Atomic {
     }
 
     /// The function, each call of which runs in a transaction. It takes one argument; several are a tuple, none is `()`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+    /// # connections.get("default").await?.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    /// let database = connections.get("default").await?;
+    /// let add = connections.atomic("default").wrap(move |text: String| {
+    ///     let database = database.clone();
+    ///     async move { database.execute("INSERT INTO note VALUES (:text)", ebbtide::params! { text }).await }
+    /// });
+    /// add("hello".to_owned()).await?;
+    /// add("again".to_owned()).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn wrap<A, T, E, F, R>(
         &self,
         function: F,

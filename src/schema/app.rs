@@ -23,6 +23,10 @@ pub struct App {
 
 impl App {
     /// An app without tables.
+    ///
+    /// ```
+    /// assert_eq!(ebbtide::App::new("shop").name(), "shop");
+    /// ```
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -34,12 +38,23 @@ impl App {
     /// Adds a definition: SQL text, a [`Ddl`], with the feature `sea-query` a `TableCreateStatement` or
     /// `IndexCreateStatement`, with `sqlx-interop` a `&Migrator` of sqlx. They may be given in any order, as far as they
     /// tell what they need.
+    ///
+    /// ```
+    /// use ebbtide::{App, Ddl, Dialect};
+    /// let app = App::new("shop")
+    ///     .define("CREATE TABLE item (id BIGINT PRIMARY KEY)")
+    ///     .define(Ddl::only(Dialect::Postgres, "CREATE TYPE mood AS ENUM ('glad', 'sad')"));
+    /// ```
     pub fn define(mut self, definition: impl Into<Ddl>) -> Self {
         self.definitions.push(definition.into());
         self
     }
 
     /// The alias of its connection, where the configuration has no app of this name.
+    ///
+    /// ```
+    /// let audit = ebbtide::App::new("audit").default_connection("log");
+    /// ```
     pub fn default_connection(mut self, alias: impl Into<String>) -> Self {
         self.connection = Some(alias.into());
         self

@@ -65,6 +65,19 @@ impl Schema {
     ///
     /// [`NotConnected`](ErrorKind::NotConnected) before `init_db` and after `close`; [`Config`](ErrorKind::Config) if its
     /// apps are on several connections: then ask with [`database_of`](Self::database_of).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::{App, DbConnection, Schema};
+    /// let schema = Schema::new().app(App::new("notes").define("CREATE TABLE note (text TEXT)"));
+    /// let connection = DbConnection::new("sqlite::memory:")?;
+    /// assert!(schema.database().is_err()); // not yet
+    /// connection.init_db(&schema).await?;
+    /// let count: i64 = schema.database()?.fetch_value("SELECT count(*) FROM note", ()).await?;
+    /// assert_eq!(count, 0);
+    /// connection.close().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn database(&self) -> Result<Database> {
         let connections = self.binding.connections()?;
         let aliases: BTreeSet<String> = self
@@ -95,6 +108,17 @@ impl Schema {
     /// # Errors
     ///
     /// As [`database`](Self::database); [`Config`](ErrorKind::Config) listing the apps if there is none of that name.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::{App, DbConnection, Schema};
+    /// let schema = Schema::new().app(App::new("notes").define("CREATE TABLE note (text TEXT)"));
+    /// let connection = DbConnection::new("sqlite::memory:")?;
+    /// connection.init_db(&schema).await?;
+    /// schema.database_of("notes")?.execute("INSERT INTO note VALUES ('hello')", ()).await?;
+    /// connection.close().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn database_of(&self, app: &str) -> Result<Database> {
         let connections = self.binding.connections()?;
         let Some(app) = self.apps.iter().find(|known| known.name() == app) else {

@@ -56,12 +56,23 @@ impl DbConnection {
     /// # Errors
     ///
     /// [`Url`](ErrorKind::Url) or [`Config`](ErrorKind::Config) if the source cannot be read.
+    ///
+    /// ```
+    /// let connection = ebbtide::DbConnection::new("sqlite://shop.db?echo=true")?;
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
     pub fn new(config: impl IntoConfig) -> Result<Self> {
         let config = ConnectionsConfig::from(config.into_config()?);
         Ok(Self::over(&Connections::init(config)?))
     }
 
     /// On the databases of a registry, each app on its own; [`close`](Self::close) closes them all.
+    ///
+    /// ```
+    /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+    /// let connection = ebbtide::DbConnection::over(&connections);
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
     pub fn over(connections: &Connections) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
@@ -85,6 +96,17 @@ impl DbConnection {
     /// # Cancel safety
     ///
     /// Dropped half-way, the schema is not bound; the database may be connected, until [`close`](Self::close).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::{App, DbConnection, Schema};
+    /// let schema = Schema::new().app(App::new("notes").define("CREATE TABLE note (text TEXT)"));
+    /// let connection = DbConnection::new("sqlite::memory:")?;
+    /// connection.init_db(&schema).await?;
+    /// connection.init_db(&schema).await?; // nothing is missing
+    /// connection.close().await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn init_db(&self, schema: &Schema) -> Result<()> {
         let closed = self.closed.lock().await;
         if *closed {
@@ -111,6 +133,15 @@ impl DbConnection {
     /// # Cancel safety
     ///
     /// Dropped half-way, nothing was connected.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// let connection = ebbtide::DbConnection::new("sqlite::memory:")?;
+    /// let one: i64 = connection.database().await?.fetch_value("SELECT 1", ()).await?;
+    /// assert_eq!(one, 1);
+    /// connection.close().await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn database(&self) -> Result<Database> {
         let closed = self.closed.lock().await;
         if *closed {
@@ -121,6 +152,24 @@ impl DbConnection {
 
     /// Has everything that is bound here work on another database of that alias, such as a test's sandbox, until the token is
     /// dropped or in its closure. See [`Connections::set`]; the alias of a single database is `default`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::{App, DbConnection, Schema};
+    /// let schema = Schema::new().app(App::new("notes").define("CREATE TABLE note (text TEXT)"));
+    /// let connection = DbConnection::new("sqlite::memory:")?;
+    /// connection.init_db(&schema).await?;
+    /// let sandbox = connection.database().await?.sandbox().await?;
+    /// connection
+    ///     .set("default", &sandbox)
+    ///     .run(async { schema.database()?.execute("INSERT INTO note VALUES ('undone')", ()).await })
+    ///     .await?;
+    /// sandbox.disconnect().await?;
+    /// let count: i64 = schema.database()?.fetch_value("SELECT count(*) FROM note", ()).await?;
+    /// assert_eq!(count, 0);
+    /// connection.close().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn set(&self, alias: impl Into<String>, database: &Database) -> ConnectionToken {
         self.connections.set(alias, database)
     }
@@ -135,6 +184,15 @@ impl DbConnection {
     /// # Cancel safety
     ///
     /// Dropped half-way, everything is unbound and closed all the same; sockets are then closed without a good-bye.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// let connection = ebbtide::DbConnection::new("sqlite::memory:")?;
+    /// connection.database().await?;
+    /// assert!(connection.close().await?);
+    /// assert!(!connection.close().await?); // it was closed
+    /// # Ok(()) }
+    /// ```
     pub async fn close(&self) -> Result<bool> {
         let mut closed = self.closed.lock().await;
         if std::mem::replace(&mut *closed, true) {

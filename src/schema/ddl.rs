@@ -60,11 +60,20 @@ fn fixed(text: impl SqlSafeStr) -> Arc<str> {
 
 impl Ddl {
     /// A definition that is the same in every dialect. Text made at run time needs [`AssertSqlSafe`](crate::AssertSqlSafe).
+    ///
+    /// ```
+    /// let note = ebbtide::Ddl::new("CREATE TABLE note (id BIGINT PRIMARY KEY); CREATE INDEX note_id ON note (id)");
+    /// ```
     pub fn new(text: impl SqlSafeStr) -> Self {
         Self::with(Some(Text::Fixed(fixed(text))))
     }
 
     /// A definition for one dialect alone. On others there is nothing to define, unless [`on`](Self::on) says so.
+    ///
+    /// ```
+    /// use ebbtide::{Ddl, Dialect};
+    /// let mood = Ddl::only(Dialect::Postgres, "CREATE TYPE mood AS ENUM ('glad', 'sad')");
+    /// ```
     pub fn only(dialect: Dialect, text: impl SqlSafeStr) -> Self {
         Self::with(None).on(dialect, text)
     }
@@ -94,6 +103,11 @@ impl Ddl {
     }
 
     /// Gives another text for a dialect.
+    ///
+    /// ```
+    /// use ebbtide::{Ddl, Dialect};
+    /// let log = Ddl::new("CREATE TABLE log (id BIGINT PRIMARY KEY)").on(Dialect::Sqlite, "CREATE TABLE log (id INTEGER PRIMARY KEY)");
+    /// ```
     pub fn on(mut self, dialect: Dialect, text: impl SqlSafeStr) -> Self {
         self.special.retain(|(known, _)| *known != dialect);
         self.special.push((dialect, Text::Fixed(fixed(text))));
@@ -102,6 +116,14 @@ impl Ddl {
 
     /// Names tables, views and so on that must be there before, and are dropped after, this one. Each must be defined on the
     /// same connection.
+    ///
+    /// ```
+    /// use ebbtide::{App, Ddl, Dialect, Schema};
+    /// let view = Ddl::new("CREATE VIEW newest AS SELECT max(id) AS id FROM note").depends_on(["note"]);
+    /// let schema = Schema::new().app(App::new("notes").define(view).define("CREATE TABLE note (id BIGINT)"));
+    /// assert!(schema.statements(Dialect::Sqlite, false)?[0].starts_with("CREATE TABLE"));
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
     pub fn depends_on<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.depends_on.extend(names.into_iter().map(Into::into));
         self
@@ -109,6 +131,10 @@ impl Ddl {
 
     /// The statement that [`drop_all`](crate::Schema::drop_all) sends, instead of those that drop what the text creates. It
     /// must not fail where nothing is left to drop. Of migrations it is sent instead of what undoes them.
+    ///
+    /// ```
+    /// let seed = ebbtide::Ddl::new("INSERT INTO note VALUES (1)").dropped_by("DELETE FROM note WHERE id = 1");
+    /// ```
     pub fn dropped_by(mut self, text: impl SqlSafeStr) -> Self {
         self.dropped_by = Some(fixed(text));
         self

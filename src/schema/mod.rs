@@ -42,6 +42,10 @@ pub struct Schema {
 
 impl Schema {
     /// A schema without apps.
+    ///
+    /// ```
+    /// assert_eq!(ebbtide::Schema::new().apps().count(), 0);
+    /// ```
     pub fn new() -> Self {
         Self {
             apps: Arc::default(),
@@ -50,6 +54,12 @@ impl Schema {
     }
 
     /// Adds an app, or its definitions to the one of the same name that is there.
+    ///
+    /// ```
+    /// use ebbtide::{App, Schema};
+    /// let schema = Schema::new().app(App::new("shop").define("CREATE TABLE item (id BIGINT PRIMARY KEY)"));
+    /// assert!(schema.apps().eq(["shop"]));
+    /// ```
     pub fn app(mut self, app: App) -> Self {
         let apps = Arc::make_mut(&mut self.apps);
         match apps.iter_mut().find(|known| known.name() == app.name()) {
@@ -60,6 +70,11 @@ impl Schema {
     }
 
     /// The names of its apps, in the order in which they were added.
+    ///
+    /// ```
+    /// use ebbtide::{App, Schema};
+    /// assert!(Schema::new().app(App::new("shop")).app(App::new("audit")).apps().eq(["shop", "audit"]));
+    /// ```
     pub fn apps(&self) -> impl Iterator<Item = &str> {
         self.apps.iter().map(App::name)
     }
@@ -86,6 +101,18 @@ impl Schema {
     ///
     /// Dropped half-way, nothing was made on the connection that was under way, on MySQL a part of it. The next call with
     /// `safe` makes the rest.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::{App, Database, ErrorKind, Schema};
+    ///
+    /// let schema = Schema::new().app(App::new("notes").define("CREATE TABLE note (text TEXT)"));
+    /// let database = Database::connect("sqlite::memory:").await?;
+    /// schema.generate_schemas(&database, false).await?;
+    /// let again = schema.generate_schemas(&database, false).await.unwrap_err();
+    /// assert_eq!(again.kind(), ErrorKind::DuplicateObject);
+    /// # Ok(()) }
+    /// ```
     pub async fn generate_schemas(&self, target: impl Into<SchemaTarget>, safe: bool) -> Result<()> {
         self.perform(target.into(), Work::Create { safe }).await
     }
@@ -125,6 +152,18 @@ impl Schema {
     /// # Cancel safety
     ///
     /// Dropped half-way, nothing was dropped on the connection that was under way, on MySQL a part of it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::{App, Database, Schema};
+    ///
+    /// let schema = Schema::new().app(App::new("notes").define("CREATE TABLE note (text TEXT)"));
+    /// let database = Database::connect("sqlite::memory:").await?;
+    /// schema.create_all(&database).await?;
+    /// schema.drop_all(&database).await?;
+    /// schema.drop_all(&database).await?; // nothing is left to drop
+    /// # Ok(()) }
+    /// ```
     pub async fn drop_all(&self, target: impl Into<SchemaTarget>) -> Result<()> {
         self.perform(target.into(), Work::Drop).await
     }

@@ -11,6 +11,13 @@ pub(super) enum Target {
 
 /// Where the tables of a schema go: a `&Connections`, each app on its own connection, or a `&Database`, all on that one,
 /// which must be connected.
+///
+/// ```
+/// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
+/// use ebbtide::SchemaTarget;
+/// let all = SchemaTarget::from(&connections);
+/// # Ok::<(), ebbtide::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SchemaTarget(pub(super) Target);
 

@@ -241,6 +241,9 @@ static BROKEN: LazyLock<Migrator> = LazyLock::new(|| {
 #[ebbtide::test(url = "sqlite::memory:", migrator = *MIGRATOR)]
 async fn a_migrator_of_sqlx(database: Database) {
     assert_eq!(notes(&database).await, 0);
+    // What the application does when it starts finds nothing to do.
+    #[cfg(feature = "sqlx-interop")]
+    database.migrate(&MIGRATOR).await.unwrap();
     let versions: Vec<i64> = database
         .fetch_all("SELECT version FROM _sqlx_migrations", ())
         .value()

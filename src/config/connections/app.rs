@@ -14,6 +14,10 @@ pub struct AppConfig {
 
 impl AppConfig {
     /// An app without models on the connection of that alias.
+    ///
+    /// ```
+    /// assert_eq!(ebbtide::AppConfig::new("log").default_connection(), "log");
+    /// ```
     pub fn new(default_connection: impl Into<String>) -> Self {
         Self {
             models: Vec::new(),
@@ -22,17 +26,33 @@ impl AppConfig {
     }
 
     /// Adds the name of a model, or of a group of them.
+    ///
+    /// ```
+    /// assert_eq!(ebbtide::AppConfig::new("default").model("note").models(), ["note"]);
+    /// ```
     pub fn model(mut self, name: impl Into<String>) -> Self {
         self.models.push(name.into());
         self
     }
 
     /// The names of its models, as the configuration has them. What they stand for is said in code.
+    ///
+    /// ```
+    /// assert!(ebbtide::AppConfig::new("default").models().is_empty());
+    /// ```
     pub fn models(&self) -> &[String] {
         &self.models
     }
 
     /// The alias of its connection. Where the configuration names none, it is `default`, else the only one there is.
+    ///
+    /// ```
+    /// let config = ebbtide::ConnectionsConfig::from_value(serde_json::json!({
+    ///     "connections": {"only": "sqlite::memory:"}, "apps": {"notes": {"models": ["note"]}},
+    /// }))?;
+    /// assert_eq!(config.apps()["notes"].default_connection(), "only");
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
     pub fn default_connection(&self) -> &str {
         &self.default_connection
     }

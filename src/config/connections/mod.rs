@@ -104,6 +104,12 @@ impl ConnectionsConfig {
     /// # Errors
     ///
     /// As of [`IntoConfig::into_config`], with the alias.
+    ///
+    /// ```
+    /// let config = ebbtide::ConnectionsConfig::new().connection("default", "sqlite://shop.db?pool_size=2")?;
+    /// assert_eq!(config.get("default")?.settings().pool_size, 2);
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
     pub fn connection(mut self, alias: impl Into<String>, config: impl IntoConfig) -> Result<Self> {
         let alias = alias.into();
         let config = config
@@ -115,12 +121,22 @@ impl ConnectionsConfig {
 
     /// Adds an app, or replaces the one of that name. Whether its connection is there is looked at by
     /// [`Connections::init`](crate::Connections::init).
+    ///
+    /// ```
+    /// use ebbtide::{AppConfig, ConnectionsConfig};
+    /// let config = ConnectionsConfig::new().app("shop", AppConfig::new("default"));
+    /// assert!(config.apps().contains_key("shop"));
+    /// ```
     pub fn app(mut self, name: impl Into<String>, app: AppConfig) -> Self {
         self.apps.insert(name.into(), app);
         self
     }
 
     /// Adds the name of a router, behind those there are.
+    ///
+    /// ```
+    /// assert_eq!(ebbtide::ConnectionsConfig::new().router("replicas").routers(), ["replicas"]);
+    /// ```
     pub fn router(mut self, name: impl Into<String>) -> Self {
         self.routers.push(name.into());
         self
@@ -132,6 +148,12 @@ impl ConnectionsConfig {
     ///
     /// [`ErrorKind::Config`] naming the path of the key that is unknown, misplaced or has a value it cannot have, or of the
     /// text with a variable that is not set; [`ErrorKind::Url`] if a URL in it cannot be read.
+    ///
+    /// ```
+    /// let config = ebbtide::ConnectionsConfig::from_value(serde_json::json!({"connections": {"default": "sqlite::memory:"}}))?;
+    /// assert!(config.aliases().eq(["default"]));
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
     pub fn from_value(value: impl Borrow<serde_json::Value>) -> Result<Self> {
         Self::from_value_with(value, |name| std::env::var(name).ok())
     }
@@ -194,6 +216,12 @@ impl ConnectionsConfig {
     }
 
     /// The aliases, in alphabetical order.
+    ///
+    /// ```
+    /// let config = ebbtide::ConnectionsConfig::new().connection("log", "sqlite:")?.connection("default", "sqlite:")?;
+    /// assert!(config.aliases().eq(["default", "log"]));
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
     pub fn aliases(&self) -> impl Iterator<Item = &str> {
         self.connections.keys().map(String::as_str)
     }
@@ -203,6 +231,12 @@ impl ConnectionsConfig {
     /// # Errors
     ///
     /// [`ErrorKind::Config`] listing the known aliases if there is none of that alias.
+    ///
+    /// ```
+    /// let config = ebbtide::ConnectionsConfig::new().connection("log", "sqlite:")?;
+    /// assert!(config.get("lgo").unwrap_err().to_string().contains("did you mean `log`?"));
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
     pub fn get(&self, alias: &str) -> Result<&Config> {
         self.connections
             .get(alias)
@@ -210,11 +244,19 @@ impl ConnectionsConfig {
     }
 
     /// The apps, by name.
+    ///
+    /// ```
+    /// assert!(ebbtide::ConnectionsConfig::new().apps().is_empty());
+    /// ```
     pub fn apps(&self) -> &BTreeMap<String, AppConfig> {
         &self.apps
     }
 
     /// The names of the routers, in the order in which they are asked.
+    ///
+    /// ```
+    /// assert!(ebbtide::ConnectionsConfig::new().routers().is_empty());
+    /// ```
     pub fn routers(&self) -> &[String] {
         &self.routers
     }

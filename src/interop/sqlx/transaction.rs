@@ -42,6 +42,17 @@ impl<DB: SqlxDatabase> SqlxTransaction<DB> {
     /// # Cancel safety
     ///
     /// As that of [`Transaction::commit`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// # database.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    /// let mut transaction = database.sqlx::<sqlx::Sqlite>()?.begin().await?;
+    /// sqlx::query("INSERT INTO note VALUES ('hello')").execute(&mut *transaction).await?;
+    /// transaction.commit().await?;
+    /// assert_eq!(database.fetch_value::<i64>("SELECT count(*) FROM note", ()).await?, 1);
+    /// # Ok(()) }
+    /// ```
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         Ok(self.transaction.commit().await?)
     }
@@ -55,11 +66,33 @@ impl<DB: SqlxDatabase> SqlxTransaction<DB> {
     /// # Cancel safety
     ///
     /// As that of [`Transaction::rollback`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// # database.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    /// let mut transaction = database.sqlx::<sqlx::Sqlite>()?.begin().await?;
+    /// sqlx::query("INSERT INTO note VALUES ('hello')").execute(&mut *transaction).await?;
+    /// transaction.rollback().await?;
+    /// assert_eq!(database.fetch_value::<i64>("SELECT count(*) FROM note", ()).await?, 0);
+    /// # Ok(()) }
+    /// ```
     pub async fn rollback(self) -> Result<(), sqlx::Error> {
         Ok(self.transaction.rollback().await?)
     }
 
     /// The transaction itself, for the verbs of this crate.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// # database.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    /// let mut transaction = database.sqlx::<sqlx::Sqlite>()?.begin().await?;
+    /// sqlx::query("INSERT INTO note VALUES ('hello')").execute(&mut *transaction).await?;
+    /// let count: i64 = transaction.transaction().fetch_value("SELECT count(*) FROM note", ()).await?;
+    /// assert_eq!(count, 1);
+    /// # Ok(()) }
+    /// ```
     pub fn transaction(&self) -> &Transaction {
         &self.transaction
     }

@@ -104,124 +104,116 @@ fn read_file(name: &str, bytes: &[u8]) -> Result<ConnectionsConfig, String> {
     })
 }
 
-#[test]
-fn c2_what_newcomers_get_wrong_in_a_file_is_told_with_a_way_out() {
-    let twice = "is given twice";
-    let cases: &[(&str, &str, &[&str])] = &[
-        (
-            "a.json",
-            " \n",
-            &["a.json is empty\n  help: write the connections into it: `{\"connections\""],
-        ),
-        (
-            "a.json",
-            "null",
-            &["a.json: the configuration is null, but must be a table"],
-        ),
-        (
-            "a.json",
-            r#"{"connections": {"default": "sqlite://x.db", "default": "sqlite://y.db"}}"#,
-            &["`default`", twice, "line 1 column "],
-        ),
-        (
-            "a.json",
-            r#"{"connections": {"default": {"url": "sqlite://x.db", "pool_size": 1, "pool_size": 2}}}"#,
-            &["`pool_size`", twice],
-        ),
-        (
-            "a.json",
-            r#"{"connection": {"default": "sqlite://x.db"}}"#,
-            &["`connection`: unknown key\n  help: did you mean `connections`?"],
-        ),
-        (
-            "a.json",
-            r#"{"default": "sqlite://x.db"}"#,
-            &["`default`: unknown key\n  help: a connection stands under its alias: `connections.default`"],
-        ),
-        (
-            "a.json",
-            r#"{"connections": {"a": "sqlite://x.db"}, "x": 1}"#,
-            &["help: the keys here are `connections`, `apps` and `routers`"],
-        ),
-        (
-            "a.json",
-            r#"{"connections": {"default": {"engine": "tortoise.backends.oracle", "credentials": {}}}}"#,
-            &[
-                "`connections.default.engine`: unknown scheme `oracle`",
-                "`postgres`",
-                "help: name one of those",
-            ],
-        ),
-        (
-            "a.json",
-            r#"{"connections": {"default": {"engine": "postgress", "credential": {}}}}"#,
-            &["`connections.default.credential`: unknown key\n  help: did you mean `credentials`?"],
-        ),
-        (
-            "a.json",
-            r#"{"connections": {"default": "mysql://${A:-${B}}@h"}}"#,
-            &["the default of `A` cannot hold a variable itself\n  help: set `A`"],
-        ),
-        (
-            "a.json",
-            r#"{"connections": {"one": "sqlite:"}, "apps": {"a": {"default_connection": "two"}}}"#,
-            &["`apps.a.default_connection`: there is no connection `two`; the known ones are `one`"],
-        ),
-        #[cfg(feature = "toml")]
-        (
-            "a.toml",
-            "# nothing\n",
-            &["a.toml is empty\n  help: write the connections into it: `connections.default = "],
-        ),
-        #[cfg(feature = "toml")]
-        (
-            "a.toml",
-            "[connections]\na = 'sqlite:'\na = 'sqlite:'",
-            &["a.toml is no valid TOML: duplicate key at line 3"],
-        ),
-        #[cfg(feature = "toml")]
-        (
-            "a.toml",
-            "connections = 1979-05-27",
-            &["`connections` is text, but must be a table"],
-        ),
-        #[cfg(feature = "toml")]
-        (
-            "a.toml",
-            "[connections.a]\nurl = 'sqlite:'\npool_timeout = inf",
-            &["`connections.a.pool_timeout` is `inf`"],
-        ),
-        #[cfg(feature = "yaml")]
-        (
-            "a.yaml",
-            "# nothing\n",
-            &["a.yaml is empty\n  help: write the connections into it: `connections: {"],
-        ),
-        #[cfg(feature = "yaml")]
-        (
-            "a.yaml",
-            "connections:\n  a: sqlite:x\n  a: sqlite:y\n",
-            &["`a`", twice, "line "],
-        ),
-        #[cfg(feature = "yaml")]
-        (
-            "a.yaml",
-            "connections:\n\ta: sqlite:x\n",
-            &["help: lines begin with spaces, not with tabs"],
-        ),
-        #[cfg(feature = "yaml")]
-        (
-            "a.yaml",
-            "connections:\n  a: sqlite::memory:\n",
-            &["line 2", "may want quotes"],
-        ),
-    ];
-    for (name, text, parts) in cases {
+const TWICE: &str = "is given twice";
+
+/// Each text of such a file is an error in which all of these stand.
+fn told(name: &str, cases: &[(&str, &[&str])]) {
+    for (text, parts) in cases {
         let error = read_file(name, text.as_bytes()).expect_err(text);
         assert!(parts.iter().all(|part| error.contains(part)), "{text}\n{error}");
     }
+}
+
+#[test]
+fn c2_what_newcomers_get_wrong_in_json_is_told_with_a_way_out() {
+    told(
+        "a.json",
+        &[
+            (
+                " \n",
+                &["a.json is empty\n  help: write the connections into it: `{\"connections\""],
+            ),
+            ("null", &["a.json: the configuration is null, but must be a table"]),
+            (
+                r#"{"connections": {"default": "sqlite://x.db", "default": "sqlite://y.db"}}"#,
+                &["`default`", TWICE, "line 1 column "],
+            ),
+            (
+                r#"{"connections": {"default": {"url": "sqlite://x.db", "pool_size": 1, "pool_size": 2}}}"#,
+                &["`pool_size`", TWICE],
+            ),
+            (
+                r#"{"connection": {"default": "sqlite://x.db"}}"#,
+                &["`connection`: unknown key\n  help: did you mean `connections`?"],
+            ),
+            (
+                r#"{"default": "sqlite://x.db"}"#,
+                &["`default`: unknown key\n  help: a connection stands under its alias: `connections.default`"],
+            ),
+            (
+                r#"{"connections": {"a": "sqlite://x.db"}, "x": 1}"#,
+                &["help: the keys here are `connections`, `apps` and `routers`"],
+            ),
+            (
+                r#"{"connections": {"default": {"engine": "tortoise.backends.oracle", "credentials": {}}}}"#,
+                &[
+                    "`connections.default.engine`: unknown scheme `oracle`",
+                    "`postgres`",
+                    "help: name one of those",
+                ],
+            ),
+            (
+                r#"{"connections": {"default": {"engine": "postgress", "credential": {}}}}"#,
+                &["`connections.default.credential`: unknown key\n  help: did you mean `credentials`?"],
+            ),
+            (
+                r#"{"connections": {"default": "mysql://${A:-${B}}@h"}}"#,
+                &["the default of `A` cannot hold a variable itself\n  help: set `A`"],
+            ),
+            (
+                r#"{"connections": {"one": "sqlite:"}, "apps": {"a": {"default_connection": "two"}}}"#,
+                &["`apps.a.default_connection`: there is no connection `two`; the known ones are `one`"],
+            ),
+        ],
+    );
     let error = read_file("a.json", b"\xff\xfe{\0}\0").unwrap_err();
     assert_eq!(error, "a.json is not UTF-8\n  help: save it as UTF-8");
+}
+
+#[cfg(feature = "toml")]
+#[test]
+fn c2_what_newcomers_get_wrong_in_toml_is_told_with_a_way_out() {
+    told(
+        "a.toml",
+        &[
+            (
+                "# nothing\n",
+                &["a.toml is empty\n  help: write the connections into it: `connections.default = "],
+            ),
+            (
+                "[connections]\na = 'sqlite:'\na = 'sqlite:'",
+                &["a.toml is no valid TOML: duplicate key at line 3"],
+            ),
+            (
+                "connections = 1979-05-27",
+                &["`connections` is text, but must be a table"],
+            ),
+            (
+                "[connections.a]\nurl = 'sqlite:'\npool_timeout = inf",
+                &["`connections.a.pool_timeout` is `inf`"],
+            ),
+        ],
+    );
+}
+
+#[cfg(feature = "yaml")]
+#[test]
+fn c2_what_newcomers_get_wrong_in_yaml_is_told_with_a_way_out() {
+    told(
+        "a.yaml",
+        &[
+            (
+                "# nothing\n",
+                &["a.yaml is empty\n  help: write the connections into it: `connections: {"],
+            ),
+            ("connections:\n  a: sqlite:x\n  a: sqlite:y\n", &["`a`", TWICE, "line "]),
+            (
+                "connections:\n\ta: sqlite:x\n",
+                &["help: lines begin with spaces, not with tabs"],
+            ),
+            ("connections:\n  a: sqlite::memory:\n", &["line 2", "may want quotes"]),
+        ],
+    );
 }
 
 #[test]
