@@ -79,7 +79,7 @@ pub(crate) struct Sandbox {
     /// are checked late.
     pub(super) violated: Mutex<Option<HashSet<Violation>>>,
     /// What its user sent last.
-    pub(super) latest: Latest,
+    pub(super) latest: Arc<Latest>,
     /// Callbacks that a test wants to see instead of having them run.
     pub(super) captured: Mutex<Option<Vec<Callback>>>,
 }
@@ -90,7 +90,7 @@ impl Sandbox {
             root: Mutex::default(),
             label: plan.name.as_deref().map(label),
             violated: Mutex::default(),
-            latest: Latest::default(),
+            latest: Arc::default(),
             captured: Mutex::default(),
             plan,
         }

@@ -11,7 +11,13 @@ use crate::sql::Dialect;
 /// The list of databases shows a user only those that are open to him, so the database itself is asked for: it lets in,
 /// is missing, or is closed to this user, which are three answers.
 pub(super) async fn exists(admin: &Admin, name: &str) -> Result<bool> {
-    match with_connection(admin.seen_from(Some(name)), async |_| Ok(())).await {
+    let look = || with_connection(admin.seen_from(Some(name)), async |_| Ok(()));
+    let looked = match look().await {
+        // Whoever drops the database ends the sessions in it, and this one with them.
+        Err(error) if matches!(error.kind(), ErrorKind::Connect | ErrorKind::ConnectionLost) => look().await,
+        looked => looked,
+    };
+    match looked {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::DatabaseNotFound => Ok(false),
         Err(error) => Err(error),

@@ -588,12 +588,12 @@ where
                     Ok(()) => Ok(true),
                 };
             }
-            // SQLite does not let this be set inside a transaction, not even to what it is. Dropped half-way, it has left
-            // no trace.
-            let level = self.number("PRAGMA synchronous").await?;
-            match self.run_own(own_sql(format!("PRAGMA synchronous = {level}"))).await {
+            // What SQLite does not let be set inside a transaction, of a database for which it means nothing. That leaves no
+            // trace, so a look that is cut off can be taken again.
+            match self.run_own(own_sql("PRAGMA temp.synchronous = NORMAL")).await {
                 Err(error) if error.is_fatal() => Err(error),
-                set => Ok(set.is_err()),
+                Err(_) => Ok(true),
+                Ok(()) => Ok(false),
             }
         })
     }
@@ -652,5 +652,9 @@ pub(crate) struct Ignore;
 impl Sink for Ignore {
     fn row(&mut self, _row: &mut dyn Offer) -> Result<()> {
         Ok(())
+    }
+
+    fn restart(&mut self) -> bool {
+        true
     }
 }

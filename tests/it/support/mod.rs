@@ -4,6 +4,8 @@
 #[cfg(target_os = "linux")]
 mod alone;
 mod case;
+mod cluster;
+mod galley;
 mod proxy;
 mod runner;
 mod self_test;
@@ -15,6 +17,8 @@ mod watcher;
 #[cfg(target_os = "linux")]
 pub(crate) use alone::{alone, resident};
 pub(crate) use case::{Case, Outcome, cases};
+pub(crate) use cluster::{Cluster, programs, until};
+pub(crate) use galley::{Galley, maria_programs};
 pub(crate) use proxy::Proxy;
 pub(crate) use runner::block_on_here;
 pub(crate) use self_test::trials;
