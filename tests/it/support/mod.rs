@@ -1,6 +1,8 @@
 //! What the cases stand on: the macro that lists them, the `Test` they get, and helpers to look at and trouble a
 //! server from the side.
 
+#[cfg(target_os = "linux")]
+mod alone;
 mod case;
 mod cluster;
 mod galley;
@@ -12,6 +14,8 @@ mod side;
 mod test;
 mod watcher;
 
+#[cfg(target_os = "linux")]
+pub(crate) use alone::{alone, resident};
 pub(crate) use case::{Case, Outcome, cases};
 pub(crate) use cluster::{Cluster, programs, until};
 pub(crate) use galley::{Galley, maria_programs};
