@@ -58,7 +58,7 @@ fn source<T: Send + 'static>(
             if raw.is_apart() {
                 handoff.widen();
             }
-            let mut running = raw.with_native(job);
+            let mut running = raw.with_native(job.sending(&work.bound.statement));
             loop {
                 let step = std::future::poll_fn(|context| {
                     if let Some(item) = handoff.take() {
@@ -137,7 +137,7 @@ impl Hold {
     /// Leaves a mark by which it is seen afterwards whether the transaction is still there.
     async fn before_lending(&mut self) -> Result<()> {
         let (depth, guarded, level) = match self {
-            Self::Pooled(lease) => {
+            Self::Pooled { lease, .. } => {
                 lease.unsure();
                 return Ok(());
             }
