@@ -25,4 +25,4 @@ pub(crate) use self_test::trials;
 pub(crate) use server::{SilentServer, backend_pids_of_ports, kill_backend};
 pub(crate) use side::SideConnection;
 pub(crate) use test::Test;
-pub(crate) use watcher::{Seen, Watcher};
+pub(crate) use watcher::Watcher;
