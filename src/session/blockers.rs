@@ -28,11 +28,11 @@ const SQL: &str = "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.st
 const OWN: &str = "SAVEPOINT ebbtide_";
 
 /// The last statement of a sandbox's user.
-pub(super) type Latest = Arc<Mutex<Option<Arc<Statement>>>>;
+pub(super) type Latest = Mutex<Option<Arc<Statement>>>;
 
 /// Those of the sandboxes of this process, by the names of their sessions. The server itself knows only what was sent last,
 /// which may be a savepoint of this crate.
-static LATEST: LazyLock<Mutex<HashMap<String, Weak<Mutex<Option<Arc<Statement>>>>>>> = LazyLock::new(Mutex::default);
+static LATEST: LazyLock<Mutex<HashMap<String, Weak<Latest>>>> = LazyLock::new(Mutex::default);
 
 impl Sandbox {
     /// Has other sandboxes of this process find out what this one did last.

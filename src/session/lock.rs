@@ -215,9 +215,8 @@ impl Node {
             // A transaction that was ended and begun again is another, which knows nothing of the witness.
             run(lease, ASK_WITNESS).await.is_ok()
         } else {
-            // On a thread of its own what was dropped runs to its end, and the next one can look again. Anywhere else the
-            // look may have left a transaction of its own open.
-            let apart = lease.raw().is_ok_and(|raw| raw.is_apart());
+            // On a thread of its own what was dropped runs to its end, and the next one can look again.
+            let apart = lease.raw().is_ok_and(|raw| raw.is_apart()) || self.ground.dialect() == Dialect::Sqlite;
             is_open(lease, if apart { Flight::Statement } else { Flight::Boundary }).await
         };
         lease.doubt(false);

@@ -58,7 +58,7 @@ fn source<T: Send + 'static>(
             if raw.is_apart() {
                 handoff.widen();
             }
-            let mut running = raw.with_native(job);
+            let mut running = raw.with_native(job.sending(&work.bound.statement));
             loop {
                 let step = std::future::poll_fn(|context| {
                     if let Some(item) = handoff.take() {

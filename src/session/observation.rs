@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -15,6 +15,7 @@ use crate::backend::{Done, Offer, Sink};
 use crate::error::{Error, Result};
 use crate::pool::{Asker, Pool};
 use crate::telemetry::{About, Meter, TransactionSpan, answered, fail, log, said, statements_are_watched, values};
+use crate::value::Value;
 
 /// A statement under way, if anyone wants to hear of it. Dropped before its end, it was cancelled.
 pub(super) struct Observation<'a>(Option<Box<Observed<'a>>>);
@@ -138,7 +139,7 @@ impl Observed<'_> {
         }
         if statements_are_watched() {
             self.span
-                .in_scope(|| log(&self.what.name(), took, rows.or(affected), error));
+                .in_scope(|| log(&self.what.name(), took, affected.or(rows), error));
         }
         if Meter::MEASURES {
             telemetry.meter.operation(self.what.operation().as_deref(), took, error);
@@ -147,17 +148,23 @@ impl Observed<'_> {
             journal.add(self.what.text(), took, error);
         }
         if settings.echo {
-            let shown = self.what.values().filter(|_| settings.show_parameters);
-            let with = shown.map_or_else(String::new, |values| format!(" {values}"));
-            let what = self.what.text();
-            match error {
-                None => eprintln!("ebbtide: {what}{with} ({took:.1?})"),
-                Some(error) => {
-                    // A text without values shows its literals anyway.
-                    let open = settings.show_parameters || self.what.values().is_none();
-                    let error = said(error, open);
-                    eprintln!("ebbtide: {what}{with} ({took:.1?}) failed: {error}");
-                }
+            self.echo(took, error);
+        }
+    }
+
+    fn echo(&self, took: Duration, error: Option<&Error>) {
+        let show = self.ground.settings.show_parameters;
+        let what = self.what.text();
+        let with = match self.what.bound() {
+            Some(bound) if show => format!(" {}", values(bound)),
+            _ => String::new(),
+        };
+        match error {
+            None => eprintln!("ebbtide: {what}{with} ({took:.1?})"),
+            Some(error) => {
+                // A text without values shows its literals anyway.
+                let error = said(error, show || self.what.bound().is_none());
+                eprintln!("ebbtide: {what}{with} ({took:.1?}) failed: {error}");
             }
         }
     }
@@ -186,10 +193,10 @@ impl<'a> What<'a> {
     }
 
     /// The values that are bound, if any are.
-    fn values(self) -> Option<String> {
+    fn bound(self) -> Option<&'a [Value]> {
         match self {
-            Self::Work(work) if !work.bound.values.is_empty() => Some(values(&work.bound.values)),
-            _ => None,
+            Self::Work(work) => Some(&*work.bound.values).filter(|bound| !bound.is_empty()),
+            Self::Boundary(_) => None,
         }
     }
 
@@ -243,7 +250,7 @@ impl<'a> What<'a> {
             operation: self.operation(),
             text: text.filter(|text| !text.is_empty()),
             batch,
-            values: shown.then(|| self.values()).flatten(),
+            values: self.bound().filter(|_| shown).map(values),
             caller,
         })
     }

@@ -12,7 +12,7 @@ use sqlx::{SqlSafeStr, SqlStr};
 use super::ask::ask;
 use super::blockers::Latest;
 use super::journal::Journal;
-use super::shield::{SET, Violation, violations};
+use super::shield::{SET, Violation};
 use super::{BeginOptions, Callback, Ground, Node};
 use crate::backend::support::sqlx::own_sql;
 use crate::config::{IsolationLevel, IsolationPolicy};
@@ -75,10 +75,11 @@ pub(crate) struct Sandbox {
     pub(crate) plan: Plan,
     /// The name of its session on the server, which no other sandbox has.
     pub(super) label: Option<String>,
-    /// The rows of a SQLite database that referred to missing ones before the sandbox began.
-    pub(super) violated: Mutex<HashSet<Violation>>,
+    /// The rows of a SQLite database that referred to missing ones before the sandbox began, or before it had keys that
+    /// are checked late.
+    pub(super) violated: Mutex<Option<HashSet<Violation>>>,
     /// What its user sent last.
-    pub(super) latest: Latest,
+    pub(super) latest: Arc<Latest>,
     /// Callbacks that a test wants to see instead of having them run.
     pub(super) captured: Mutex<Option<Vec<Callback>>>,
 }
@@ -89,7 +90,7 @@ impl Sandbox {
             root: Mutex::default(),
             label: plan.name.as_deref().map(label),
             violated: Mutex::default(),
-            latest: Latest::default(),
+            latest: Arc::default(),
             captured: Mutex::default(),
             plan,
         }
@@ -206,8 +207,9 @@ impl Node {
             sandbox.announce();
             lease.set_shield(Shield::Set);
         }
+        *sandbox.violated.lock() = None;
         if dialect == Dialect::Sqlite && self.defers() {
-            *sandbox.violated.lock() = violations(lease, &self.ground.templates).await?;
+            self.note_violations(lease).await?;
         }
         let mut state = self.state.lock();
         state.isolation = isolation;

@@ -191,7 +191,7 @@ impl Target {
                     }
                     Err(sink) => lease.raw()?.run(request, sink),
                 },
-                Means::Native(job) => lease.raw()?.with_native(job),
+                Means::Native(job) => lease.raw()?.with_native(job.sending(&work.bound.statement)),
             };
             let running = within(span, running);
             match self.ground().watcher() {
@@ -277,11 +277,13 @@ pub(super) struct Precautions {
     witness: bool,
     /// What it sets is to end with the transaction.
     settings: bool,
+    /// It may put off checks of rows that were wrong before.
+    keys: bool,
 }
 
 impl Precautions {
     fn any(self) -> bool {
-        self.shield || self.witness || self.settings
+        self.shield || self.witness || self.settings || self.keys
     }
 }
 
@@ -351,6 +353,7 @@ impl Hold {
             shield: *guarded,
             witness: effect.opaque && level.depth > 0,
             // Alone, and outside of a transaction, what it sets is simply undone.
+            keys: effect.deferrable && node.wants_violations(),
             settings: !effect.local.is_empty() && node.ground.sandbox.is_some() && !(*guarded && effect.local_only),
         };
         precautions.any().then_some(precautions)
@@ -362,6 +365,9 @@ impl Hold {
         };
         let (level, node) = (Arc::clone(level), Arc::clone(node));
         let lease = self.lease()?;
+        if precautions.keys {
+            node.note_violations(lease).await?;
+        }
         if precautions.witness {
             run(lease, SET_WITNESS).await?;
             lease.doubt(true);

@@ -23,7 +23,7 @@ mod tests;
 
 pub(crate) use batch::Batch;
 pub(crate) use cache::TemplateCache;
-pub(crate) use control::Control;
+pub(crate) use control::{Control, Defines};
 pub(crate) use definition::{Definition, Key, ObjectName};
 pub use dialect::Dialect;
 pub(crate) use effect::{Effect, Local};

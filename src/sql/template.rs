@@ -141,6 +141,15 @@ impl Template {
             names,
             parts,
         } = Layout::of(style, &tokens);
+        if dialect == Dialect::Postgres && control::converses(&parts) {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "COPY between the server and the client is a conversation and no statement, so it was not sent",
+            )
+            .help(
+                "use `execute_many` to write many rows, or `copy_in_raw` and `copy_out_raw` of sqlx inside `with_sqlx`",
+            ));
+        }
         let facts = Facts::of(dialect, &parts);
         let effect = Effect::of(dialect, control::statements(&parts), |hole| holes[hole].slot);
         let mut index = 0;
@@ -192,7 +201,7 @@ impl Template {
             Style::Named | Style::Ordinal => false,
         };
         if self.style == Style::None && sql == &*self.text {
-            self.single = Arc::new(Statement::new(sql, script));
+            self.single = self.write(sql, script);
             self.plain = Some(Arc::clone(&self.single));
             return;
         }
@@ -203,12 +212,17 @@ impl Template {
                 _ => text.push('?'),
             });
             text.push_str(&self.text[end..]);
-            self.plain = Some(Arc::new(Statement::new(&text, script)));
+            self.plain = Some(self.write(&text, script));
         }
         self.single = match &self.plain {
             Some(plain) if self.style == Style::None => Arc::clone(plain),
-            _ => Arc::new(Statement::new(&self.render(None), false)),
+            _ => self.write(&self.render(None), false),
         };
+    }
+
+    /// One of the texts that it is sent as.
+    pub(super) fn write(&self, text: &str, script: bool) -> Arc<Statement> {
+        Arc::new(Statement::new(text, script).with(self.facts))
     }
 
     /// Copies the text from `from` on up to the last of `holes`, with `write` called at each. Returns where the rest

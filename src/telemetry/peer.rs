@@ -1,5 +1,7 @@
 //! Which database it is, in the words of the conventions.
 
+use std::fmt::Write;
+
 use crate::config::Config;
 use crate::sql::Dialect;
 
@@ -67,7 +69,7 @@ fn namespace(config: &Config) -> Option<String> {
 fn pool_name(system: &str, address: Option<&str>, port: Option<u16>, namespace: Option<&str>) -> String {
     let mut name = address.unwrap_or(system).to_owned();
     if let Some(port) = port {
-        name.push_str(&format!(":{port}"));
+        let _ = write!(name, ":{port}");
     }
     if let Some(namespace) = namespace {
         name.push('/');

@@ -9,6 +9,9 @@ use crate::error::Error;
 #[derive(Debug)]
 pub(crate) struct Meter;
 
+/// Someone who waits.
+pub(crate) struct Pending;
+
 #[expect(clippy::unused_self, reason = "it has the face of the one that counts")]
 impl Meter {
     pub(crate) const MEASURES: bool = false;
@@ -39,7 +42,9 @@ impl Meter {
 
     pub(crate) fn timed_out(&self) {}
 
-    pub(crate) fn pending(&self) {}
+    pub(crate) fn pending(&self) -> Pending {
+        Pending
+    }
 
     pub(crate) fn operation(&self, _name: Option<&str>, _took: Duration, _error: Option<&Error>) {}
 }

@@ -10,19 +10,19 @@ use crate::support::{Test, cases};
 
 const GUIDE: &str = include_str!("../../../docs/TESTING.md");
 
-/// The message stands in the guide, but for the names of this test, and for which statement it was of whom.
+/// The message stands in the guide, but for the names of this test.
 #[track_caller]
 fn quoted(error: &Error, names: &[(&str, &str)]) {
-    let message = error.message().split(", at `").next();
-    let message = message.and_then(|message| message.split(": `").next());
-    let mut message = message.unwrap_or_default().to_owned();
+    let mut message = error.message().to_owned();
     for (name, shown) in names {
         message = message.replace(name, shown);
     }
-    // Of a statement that was refused, the guide leaves out which and whose it was.
-    if let Some((told, asked)) = message.split_once("; it was not sent: `") {
-        assert!(asked.contains("tests/it/cases/limits.rs"), "no place: {message}");
-        message = format!("{told}; it was not sent");
+    // Of a statement that was refused, or ended the sandbox, the guide leaves out which and whose it was.
+    for (mark, left) in [("; it was not sent: `", "; it was not sent"), (", at `", "")] {
+        if let Some((told, asked)) = message.split_once(mark) {
+            assert!(asked.contains("tests/it/cases/limits.rs"), "no place: {message}");
+            message = format!("{told}{left}");
+        }
     }
     assert!(GUIDE.contains(&message), "the guide does not quote: {message}");
 }
@@ -61,6 +61,22 @@ cases! {
         let keys = (first_key(&t, &database).await?, first_key(&t, &database).await?);
         let second = if matches!(t.backend(), Backend::Postgres | Backend::Mysql) { 2 } else { 1 };
         assert_eq!(keys, (1, second));
+        Ok(())
+    }
+
+    async fn a_runtime_without_a_clock_cannot_wait(t: Test) -> Result<()> {
+        let url = t.url();
+        let panicked = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
+            runtime.block_on(Database::connect(url)).map(drop)
+        })
+        .join()
+        .expect_err("tokio wants a clock");
+        let said = panicked.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panicked.downcast_ref::<&str>().copied()).expect("a message");
+        assert!(GUIDE.contains(said), "the guide does not quote: {said}");
+        // It did no harm to others.
+        Database::connect(t.url()).await?.execute("SELECT 1", ()).await?;
         Ok(())
     }
 

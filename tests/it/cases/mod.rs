@@ -1,6 +1,9 @@
 //! The cases. Each file here holds one `cases! { … }` block; it is named twice below, and a test asserts that none
 //! is forgotten. A folder names its own files, and the compiler says if the cases of one are not used.
 
+mod across;
+mod altered;
+mod attack;
 #[cfg(feature = "sqlx-interop")]
 mod bridge;
 mod budget;
@@ -17,6 +20,7 @@ mod isolation;
 mod journal;
 mod lifecycle;
 mod limits;
+mod locked;
 mod messages;
 #[cfg(feature = "sqlx-interop")]
 mod migrations;
@@ -54,12 +58,16 @@ use crate::support::Case;
 type File = (&'static str, fn() -> Vec<Case>);
 
 const LISTED: &[File] = &[
+    ("across", across::cases),
+    ("altered", altered::cases),
+    ("attack", attack::cases),
     #[cfg(feature = "sqlx-interop")]
     ("bridge", bridge::cases),
     ("budget", budget::cases),
     #[cfg(feature = "metrics")]
     ("counting", counting::cases),
     ("failure", failure::cases),
+    ("locked", locked::cases),
     ("messages", messages::cases),
     #[cfg(feature = "sqlx-interop")]
     ("migrations", migrations::cases),

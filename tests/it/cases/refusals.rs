@@ -1,11 +1,13 @@
 //! What is refused, and what is said to a handle whose sandbox is no more: which statement it was, where it stands, and
 //! what to do.
 
+use std::time::Duration;
+
 use ebbtide::{AssertSqlSafe, Error, ErrorKind, Result};
 use futures::TryStreamExt as _;
 
 use super::messages::told;
-use super::tasks::{add, kind, line_below, list, notes, soon};
+use super::tasks::{add, config, kind, line_below, list, notes, notes_with, soon};
 use crate::support::cases;
 
 fn refused(error: &Error, sql: &str, place: &str) {
@@ -93,7 +95,8 @@ cases! {
     }
 
     async fn l7_a_handle_that_outlives_its_sandbox_is_told_what_became_of_it(t: Test) -> Result<()> {
-        let parent = notes(&t).await;
+        // Its end waits so long for a guard.
+        let parent = notes_with(&t, config(&t).lease_timeout(Duration::from_millis(200))).await;
         let sandbox = parent.sandbox().await?;
         let (clone, sql) = (sandbox.clone(), list(&t));
         sandbox.execute(add(&t, "a"), ()).await?;

@@ -1,4 +1,6 @@
-//! Configurations of several connections: shapes, variables, files, errors.
+//! Configurations of several connections: shapes, variables, errors.
+
+mod files;
 
 use serde_json::{Value, json};
 
@@ -97,7 +99,7 @@ fn c2_engines_of_tortoise_are_known() {
     assert_eq!(config.settings().pool_size, 9);
     let text = error_of_one(&json!({"engine": "tortoise.backends.mssql", "credentials": {}}));
     assert!(
-        text.starts_with("`connections.default`: unknown scheme `mssql`"),
+        text.starts_with("`connections.default.engine`: unknown scheme `mssql`"),
         "{text}"
     );
 }
@@ -355,96 +357,4 @@ fn c2_what_is_built_in_code_is_checked() {
         error.message().starts_with("connection `shop`: unknown scheme"),
         "{error}"
     );
-}
-
-fn file(name: &str, text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(name);
-    std::fs::write(&path, text).unwrap();
-    (folder, path)
-}
-
-#[test]
-fn c2_files_of_every_format_mean_the_same() {
-    let texts = [
-        (
-            "a.json",
-            r#"{"connections": {"default": {"engine": "tortoise.backends.asyncpg", "pool_size": 3,
-                "credentials": {"host": "${HOST}", "port": 5433, "password": "${DATABASE_PASSWORD}"}}},
-                "apps": {"shop": {"models": ["note"]}}, "routers": ["r"]}"#,
-        ),
-        #[cfg(feature = "toml")]
-        (
-            "a.toml",
-            "routers = ['r']\n[connections.default]\nengine = 'tortoise.backends.asyncpg'\npool_size = 3\n\
-             [connections.default.credentials]\nhost = '${HOST}'\nport = 5433\npassword = '${DATABASE_PASSWORD}'\n\
-             [apps.shop]\nmodels = ['note']\n",
-        ),
-        #[cfg(feature = "yaml")]
-        (
-            "a.yml",
-            "connections:\n  default:\n    engine: tortoise.backends.asyncpg\n    pool_size: 3\n    credentials:\n      \
-             host: ${HOST}\n      port: 5433\n      password: ${DATABASE_PASSWORD}\napps:\n  shop:\n    models: [note]\n\
-             routers:\n- r\n",
-        ),
-    ];
-    for (name, text) in texts {
-        let (_folder, path) = file(name, text);
-        let config = ConnectionsConfig::from_file_with(&path, lookup).unwrap();
-        let default = config.get("default").unwrap();
-        assert_eq!(default.url().password(), Some(SECRET), "{name}");
-        assert_eq!(
-            (default.url().port(), default.settings().pool_size),
-            (Some(5433), 3),
-            "{name}"
-        );
-        assert_eq!(config.apps()["shop"], AppConfig::new("default").model("note"), "{name}");
-        assert_eq!(config.routers(), ["r"], "{name}");
-    }
-}
-
-#[test]
-fn c2_errors_of_files_tell_file_and_place() {
-    let cases = [
-        (
-            "b.json",
-            "{\"connections\": \n {\"default\" \"s3cr3t\"}}",
-            "b.json is no valid JSON: expected `:` at line 2 column 13",
-        ),
-        (
-            "b.json",
-            "{\"connections\": {\"default\": {\"scheme\": \"mysql\", \"hots\": \"s3cr3t\"}}}",
-            "b.json: `connections.default.hots`: unknown key\n  help: did you mean `host`?",
-        ),
-        (
-            "b.json",
-            "{\"connections\": {\"default\": \"mysql://ada:${NONE}@h\"}}",
-            "b.json: `connections.default`: the environment variable `NONE` is not set",
-        ),
-        (
-            "b.ini",
-            "",
-            "b.ini: the format of the file is unknown\n  help: its name must end in .json, .toml or .yaml",
-        ),
-        #[cfg(feature = "toml")]
-        ("b.toml", "[connections]\ndefault = s3cr3t", "b.toml is no valid TOML: "),
-        #[cfg(feature = "toml")]
-        ("b.toml", "[connections]\n\n  a = 's3cr3t\n", "at line 3 column "),
-        #[cfg(feature = "yaml")]
-        ("b.yaml", "connections: {default: 's3cr3t", "b.yaml is no valid YAML: "),
-        #[cfg(feature = "yaml")]
-        ("b.yaml", "connections:\n  default: s3cr3t: x", "at line 2 column "),
-    ];
-    for (name, text, expected) in cases {
-        let (_folder, path) = file(name, text);
-        let error = ConnectionsConfig::from_file_with(&path, lookup).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
-        let text = error.to_string();
-        assert!(text.contains(expected) && !text.contains("s3cr3t"), "{text}");
-        assert!(text.starts_with(&path.display().to_string()), "{text}");
-    }
-    let error = ConnectionsConfig::from_file("nowhere/c.json").unwrap_err().to_string();
-    let place = std::env::current_dir().unwrap().join("nowhere/c.json");
-    let expected = format!("cannot read the configuration file {}: ", place.display());
-    assert!(error.starts_with(&expected), "{error}");
 }
