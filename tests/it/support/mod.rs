@@ -13,7 +13,7 @@ mod test;
 mod watcher;
 
 pub(crate) use case::{Case, Outcome, cases};
-pub(crate) use cluster::{Cluster, programs, until};
+pub(crate) use cluster::{Cluster, Server, programs, until};
 pub(crate) use galley::{Galley, maria_programs};
 pub(crate) use proxy::Proxy;
 pub(crate) use runner::block_on_here;
