@@ -17,7 +17,7 @@ mod watcher;
 #[cfg(target_os = "linux")]
 pub(crate) use alone::{alone, resident};
 pub(crate) use case::{Case, Outcome, cases};
-pub(crate) use cluster::{Cluster, programs, until};
+pub(crate) use cluster::{Cluster, Server, programs, until};
 pub(crate) use galley::{Galley, maria_programs};
 pub(crate) use proxy::Proxy;
 pub(crate) use runner::block_on_here;
