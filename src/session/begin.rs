@@ -1,10 +1,12 @@
 //! How a level begins and ends.
 
+use std::future::poll_fn;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
+use futures::future::BoxFuture;
 use sqlx::{SqlSafeStr, SqlStr};
 use tokio::sync::OwnedMutexGuard;
 
@@ -165,31 +167,15 @@ impl Node {
         let _under_way = self.enter(chain.innermost(), asker, "beginning a transaction");
         let dialect = self.ground.dialect();
         let mut wire = self.lock_for(chain, asker, options.isolation).await?;
-        if !closure {
-            // Siblings in the same task get their turn while this is under way, so that a second guard beside this one
-            // is refused always, and not only when the server is slow. (Not before the lock: the place in the queue is
-            // that of the first poll.)
-            yield_once().await;
-        }
         let level = self.wired();
         let echo = Echo::start(&self.ground);
         let Some(lease) = wire.lease() else {
             return Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up"));
         };
-        if level.depth == 0 {
-            let options = BeginOptions {
-                isolation: options.isolation.or(self.ground.settings.isolation_level),
-                ..options
-            };
-            let sql = options.begin(dialect)?;
-            lease.mark(Flight::Boundary);
-            lease.raw()?.begin(sql).await.inspect_err(|error| {
-                if error.is_fatal() {
-                    lease.lose();
-                } else {
-                    lease.discard();
-                }
-            })?;
+        let outermost = level.depth == 0;
+        let sql = if outermost {
+            let isolation = options.isolation.or(self.ground.settings.isolation_level);
+            BeginOptions { isolation, ..options }.begin(dialect)?
         } else {
             options.nested(dialect, level.kind == Kind::Sandbox)?;
             if level.kind == Kind::Sandbox
@@ -197,23 +183,33 @@ impl Node {
             {
                 level.other_isolation(isolation, asker.place)?;
             }
-            lease.mark(Flight::Statement);
-            lease.raw()?.begin(None).await.inspect_err(|error| {
-                if error.is_fatal() {
-                    lease.lose();
-                } else {
-                    lease.mark(Flight::None);
-                }
-            })?;
-        }
+            None
+        };
+        lease.mark(if outermost { Flight::Boundary } else { Flight::Statement });
+        let beginning = lease.raw()?.begin(sql);
+        let begun = if closure {
+            beginning.await
+        } else {
+            beside_siblings(beginning).await
+        };
+        begun.inspect_err(|error| {
+            if error.is_fatal() {
+                lease.lose();
+            } else if outermost {
+                lease.discard();
+            } else {
+                lease.mark(Flight::None);
+            }
+        })?;
         lease.mark(Flight::None);
         if options.read_only {
-            read_only(lease, dialect, level.depth).await?;
+            // Boxed, because the future of every transaction has room for this one.
+            Box::pin(read_only(lease, dialect, level.depth)).await?;
         }
         if lease.shield() != Shield::Absent {
             lease.set_shield(Shield::Behind);
         }
-        echo.end(if level.depth == 0 { "BEGIN" } else { "SAVEPOINT" }, None);
+        echo.end(if outermost { "BEGIN" } else { "SAVEPOINT" }, None);
         Ok(level.open(self, wire, options, closure, owner, asker))
     }
 
@@ -371,10 +367,26 @@ impl Node {
     }
 }
 
+/// Waits for a guard's beginning, and at least once. Siblings in the same task get their turn meanwhile, so that a second
+/// guard beside this one is refused always, and not only when the server is slow.
+async fn beside_siblings<T>(mut beginning: BoxFuture<'_, T>) -> T {
+    let mut waited = false;
+    let begun = poll_fn(|context| {
+        let polled = beginning.as_mut().poll(context);
+        waited |= polled.is_pending();
+        polled
+    })
+    .await;
+    if !waited {
+        yield_once().await;
+    }
+    begun
+}
+
 /// Lets the other futures of the task run once.
 async fn yield_once() {
     let mut yielded = false;
-    std::future::poll_fn(|context| {
+    poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {
             return Poll::Ready(());
         }

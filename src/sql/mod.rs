@@ -14,6 +14,7 @@ mod fault;
 mod into_sql;
 mod lexer;
 mod list;
+mod seed;
 mod statement;
 mod template;
 
@@ -27,5 +28,6 @@ pub(crate) use definition::{Definition, Key, ObjectName};
 pub use dialect::Dialect;
 pub(crate) use effect::{Effect, Local};
 pub use into_sql::IntoSql;
+pub(crate) use seed::Seed;
 pub(crate) use statement::{Bound, Statement};
 pub(crate) use template::Template;
