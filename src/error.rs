@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::Location;
 
 /// The result of every fallible operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -57,6 +58,9 @@ pub enum ErrorKind {
     TransactionAborted,
     /// Two operations that exclude each other met on one connection.
     ConcurrentUse,
+    /// The statement was not sent, because it would begin or end a transaction behind the back of the one it is in, or of
+    /// the connection's next user.
+    Refused,
     /// The force-rollback transaction was ended by something inside it.
     SandboxBroken,
     /// The backend has no such feature.
@@ -121,6 +125,8 @@ struct Inner {
     message: Cow<'static, str>,
     help: Option<Cow<'static, str>>,
     code: Option<String>,
+    /// The number the server has for the error beside its SQLSTATE (MySQL).
+    number: Option<u16>,
     constraint: Option<Constraint>,
     /// The server ended the whole transaction with this error.
     ends_transaction: bool,
@@ -139,6 +145,7 @@ impl Error {
             message: message.into(),
             help: None,
             code: None,
+            number: None,
             constraint: None,
             ends_transaction: false,
             fatal: false,
@@ -159,6 +166,12 @@ impl Error {
         self
     }
 
+    /// The server's number for it, which is finer than its SQLSTATE.
+    pub(crate) fn with_number(mut self, number: u16) -> Self {
+        self.0.number = Some(number);
+        self
+    }
+
     pub(crate) fn with_constraint(mut self, constraint: Constraint) -> Self {
         self.0.constraint = Some(constraint);
         self
@@ -173,6 +186,12 @@ impl Error {
     /// Says of what it was said.
     pub(crate) fn said_of(mut self, whom: &str) -> Self {
         self.0.message = format!("{whom}: {}", self.0.message).into();
+        self
+    }
+
+    /// Says where in the source it comes from.
+    pub(crate) fn at(mut self, place: &Location<'_>) -> Self {
+        self.0.message = format!("{} (at {place})", self.0.message).into();
         self
     }
 
@@ -232,6 +251,12 @@ impl Error {
     /// The SQLSTATE the server gave (SQLite: its extended result code, in decimal).
     pub fn sqlstate(&self) -> Option<&str> {
         self.0.code.as_deref()
+    }
+
+    /// The finest code the server gave: MySQL's number, else the SQLSTATE or SQLite's extended result code.
+    pub(crate) fn finest_code(&self) -> Option<Cow<'_, str>> {
+        let number = self.0.number.map(|number| number.to_string().into());
+        number.or_else(|| self.sqlstate().map(Cow::Borrowed))
     }
 
     /// The violated constraint, where [`kind`](Self::kind) is [`ErrorKind::Constraint`].

@@ -23,6 +23,8 @@ mod database;
 mod error;
 mod force_rollback;
 mod interop;
+#[doc = include_str!("../docs/OBSERVABILITY.md")]
+pub mod observability {}
 mod pool;
 pub mod query;
 mod retry;
@@ -31,6 +33,7 @@ mod schema;
 mod session;
 mod sql;
 pub mod stream;
+mod telemetry;
 pub mod testing;
 mod transaction;
 mod url;

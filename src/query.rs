@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Asker;
 use crate::session::{BeginOptions, Chain, Finish, Ground, Guard, Target, Work};
 use crate::sql::{Batch, Bound, IntoSql, Template};
-use crate::value::{FromValue, IntoParams, Row, deserialize_row};
+use crate::value::{FromValue, IntoParams, Params, Row, deserialize_row};
 
 /// A statement that runs when it is awaited.
 ///
@@ -98,9 +98,13 @@ impl Query<ExecuteMany> {
                 )
                 .help("run it with `execute`"));
             }
-            let template = target.ground().templates.get(sql.as_str())?;
-            let rows: Vec<_> = rows.into_iter().map(IntoParams::into_params).collect::<Result<_>>()?;
-            let batch = template.bind_many(rows)?;
+            let bind = || {
+                let template = target.ground().templates.get(sql.as_str())?;
+                let rows: Vec<_> = rows.into_iter().map(IntoParams::into_params).collect::<Result<_>>()?;
+                let batch = template.bind_many(rows)?;
+                Ok((template, batch))
+            };
+            let (template, batch) = bind().map_err(|error| unsendable(&target, sql.as_str(), asker, error))?;
             Ok(Plan {
                 target,
                 statements: Statements::Many(template, batch),
@@ -118,7 +122,19 @@ impl Query<ExecuteMany> {
 /// A statement with its parameters, ready to run.
 pub(crate) fn work(target: &Target, sql: impl IntoSql, params: impl IntoParams, asker: Asker) -> Result<Work> {
     let (sql, brought) = sql.into_sql(target.ground().dialect())?;
-    let template = target.ground().templates.get(sql.as_str())?;
+    bound(target, sql.as_str(), params, brought, asker).map_err(|error| unsendable(target, sql.as_str(), asker, error))
+}
+
+/// A statement that cannot be sent is written down like one that was refused, and its error says where it stands.
+#[cold]
+fn unsendable(target: &Target, sql: &str, asker: Asker, error: Error) -> Error {
+    let error = error.at(asker.place);
+    target.ground().write_refusal(sql, &error);
+    error
+}
+
+fn bound(target: &Target, sql: &str, params: impl IntoParams, brought: Params, asker: Asker) -> Result<Work> {
+    let template = target.ground().templates.get(sql)?;
     let mut params = params.into_params()?;
     if !brought.is_empty() {
         if !params.is_empty() {

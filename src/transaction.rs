@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use tracing::Instrument;
 
 use crate::config::IsolationLevel;
 use crate::connection::Connection;
@@ -173,7 +174,11 @@ impl Begin {
             connection: Connection::new(Target::Guard(guard.anchor())),
             guard: None,
         };
-        let result = scope.run(guarded(&guard, work, transaction, place)).await;
+        let span = guard.anchor().node.span();
+        let result = scope
+            .run(guarded(&guard, work, transaction, place))
+            .instrument(span)
+            .await;
         Attempt {
             retryable: guard.anchor().node.wants_retry(),
             result,

@@ -16,6 +16,7 @@ const ORDER: &[&[&str]] = &[
     &["sql"],
     &["url"],
     &["config"],
+    &["telemetry"],
     &["backend"],
     &["pool"],
     &["session"],

@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Error, Item, ItemFn, Result};
 
 use crate::options::Options;
@@ -67,7 +68,8 @@ fn spec(options: &Options, function: &ItemFn, krate: &TokenStream, hidden: &Toke
     );
     let migrations = match (&options.migrations, &options.migrator) {
         (Some(folder), _) => Folder::read(folder)?.expand(hidden),
-        (None, Some(migrator)) => quote!(#hidden::Migrations::of(&#migrator)),
+        // One of another type is told at its place.
+        (None, Some(migrator)) => quote_spanned!(migrator.span()=> #hidden::Migrations::of(&#migrator)),
         (None, None) => quote!(#hidden::Migrations::none()),
     };
     let fixtures = options.fixtures.iter().map(|name| fixture(name, hidden));

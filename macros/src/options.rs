@@ -56,12 +56,13 @@ impl Options {
     }
 
     fn read(&mut self, input: ParseStream<'_>) -> Result<()> {
-        let name = input.call(Ident::parse_any)?;
+        let name = name(input)?;
         if self.has(&name.to_string()).is_some() {
             return Err(Error::new(name.span(), format!("`{name}` is given twice")));
         }
         match name.to_string().as_str() {
-            "url" | "config" => self.source = Some(value(&name, "\"sqlite::memory:\"", input)?),
+            "url" => self.source = Some(url(&name, input)?),
+            "config" => self.source = Some(value(&name, "my_config()", input)?),
             "migrations" => self.migrations = Some(text(&name, "\"migrations\"", input)?),
             "migrator" => self.migrator = Some(value(&name, "MIGRATOR", input)?),
             "fixtures" => self.fixtures = list(&name, input)?,
@@ -69,12 +70,7 @@ impl Options {
             "flavor" => self.multi_thread = one_of(&name, &FLAVORS, input)?.value() == FLAVORS[1],
             "worker_threads" => self.worker_threads = Some(threads(&name, input)?),
             "crate" => self.krate = Some(path(&name, input)?),
-            other => {
-                return Err(Error::new(
-                    name.span(),
-                    format!("`#[ebbtide::test]` has no option `{other}`{}", advice(other, KNOWN)),
-                ));
-            }
+            other => return Err(Error::new(name.span(), unknown(other))),
         }
         self.given.push(name);
         Ok(())
@@ -113,14 +109,53 @@ impl Parse for Options {
     }
 }
 
+/// The name of an option.
+fn name(input: ParseStream<'_>) -> Result<Ident> {
+    if let Ok(value) = input.fork().parse::<LitStr>() {
+        let message = format!("a value wants its name: write `url = {}`", value.to_token_stream());
+        return Err(Error::new(value.span(), message));
+    }
+    input.call(Ident::parse_any).map_err(|error| {
+        Error::new(
+            error.span(),
+            "an option is a name and a value, as in `url = \"sqlite::memory:\"`",
+        )
+    })
+}
+
+/// What to say of an option that there is not.
+fn unknown(name: &str) -> String {
+    for (option, words) in [("strategy", &STRATEGIES[..]), ("flavor", &FLAVORS[..])] {
+        if words.contains(&name) {
+            return format!("`{name}` is a {option}: write `{option} = \"{name}\"`");
+        }
+    }
+    format!("`#[ebbtide::test]` has no option `{name}`{}", advice(name, KNOWN))
+}
+
 /// The expression behind `name =`.
 fn value(name: &Ident, example: &str, input: ParseStream<'_>) -> Result<Expr> {
-    if !input.peek(Token![=]) {
+    let missing = || {
         let message = format!("`{name}` wants a value, as in `{name} = {example}`");
-        return Err(Error::new(name.span(), message));
+        Error::new(name.span(), message)
+    };
+    input.parse::<Token![=]>().map_err(|_| missing())?;
+    if input.is_empty() || input.peek(Token![,]) {
+        return Err(missing());
     }
-    input.parse::<Token![=]>()?;
     input.parse().map(ungrouped)
+}
+
+/// Any expression; but of what is written out, only text is a URL.
+fn url(name: &Ident, input: ParseStream<'_>) -> Result<Expr> {
+    let example = "\"sqlite::memory:\"";
+    match value(name, example, input)? {
+        Expr::Lit(ExprLit { lit, .. }) if !matches!(lit, Lit::Str(_)) => Err(Error::new(
+            lit.span(),
+            format!("`{name}` wants a string, as in `{name} = {example}`"),
+        )),
+        url => Ok(url),
+    }
 }
 
 /// What a macro by example hands on is in invisible parentheses.
@@ -149,7 +184,12 @@ fn one_of(name: &Ident, known: &[&'static str], input: ParseStream<'_>) -> Resul
     if known.contains(&word.as_str()) {
         return Ok(text);
     }
-    let message = format!("there is no {name} `{word}`{}", advice(&word, known.iter().copied()));
+    let message = if word == "sandbox" {
+        "there is no strategy `sandbox`: a test in a sandbox has the strategy `rollback`, which is the default"
+            .to_owned()
+    } else {
+        format!("there is no {name} `{word}`{}", advice(&word, known.iter().copied()))
+    };
     Err(Error::new(text.span(), message))
 }
 

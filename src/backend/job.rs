@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 
 use super::Done;
 use crate::error::Result;
+use crate::sql::Statement;
 
 type Work = Box<dyn for<'c> FnOnce(&'c mut (dyn Any + Send)) -> BoxFuture<'c, Result<Done>> + Send>;
 
@@ -17,6 +18,7 @@ pub(crate) struct NativeJob {
     work: Work,
     pulse: Option<Pulse>,
     open_ended: bool,
+    statement: Option<Arc<Statement>>,
 }
 
 impl NativeJob {
@@ -29,6 +31,7 @@ impl NativeJob {
             work: Box::new(work),
             pulse: Some(Pulse::default()),
             open_ended: false,
+            statement: None,
         }
     }
 
@@ -41,6 +44,7 @@ impl NativeJob {
             work: Box::new(work),
             pulse: None,
             open_ended: true,
+            statement: None,
         }
     }
 
@@ -48,6 +52,19 @@ impl NativeJob {
     pub(crate) fn with_pulse(mut self, pulse: Pulse) -> Self {
         self.pulse = Some(pulse);
         self
+    }
+
+    /// Says which text it sends.
+    pub(crate) fn sending(mut self, statement: &Arc<Statement>) -> Self {
+        if !self.open_ended {
+            self.statement = Some(Arc::clone(statement));
+        }
+        self
+    }
+
+    /// The text that it sends, if it is known.
+    pub(crate) fn text(&self) -> Option<&Arc<Statement>> {
+        self.statement.as_ref()
     }
 
     pub(crate) fn is_open_ended(&self) -> bool {

@@ -151,6 +151,12 @@ impl<'a> Parts<'a> {
         }
     }
 
+    /// The path a part stands under.
+    fn place(&self, path: &str, part: &'static str) -> String {
+        let found = self.found.iter().find(|(known, ..)| *known == part);
+        join(path, found.map_or(part, |(_, key, _)| key))
+    }
+
     fn port(&self, path: &str) -> Result<Option<u16>> {
         let Some((_, key, value)) = self.found.iter().find(|(known, ..)| *known == "port") else {
             return Ok(None);
@@ -226,19 +232,20 @@ pub(super) fn read_credentials(value: &Value, path: &str, engine: Option<(&str, 
                 error(format!("`{there}` and `{}` mean the same", join(path, "scheme"))).help("keep one of them")
             );
         }
-        (Some((_, Value::String(engine))), None) => Some(engine.as_str()),
+        (Some((there, Value::String(engine))), None) => Some((there.to_owned(), engine.as_str())),
         (Some((there, other)), None) => return Err(wrong(there, other, "text")),
-        (None, given) => given,
+        (None, Some(given)) => Some((parts.place(path, "scheme"), given)),
+        (None, None) => None,
     };
-    let given = given.ok_or_else(|| {
+    let (here, given) = given.ok_or_else(|| {
         error(format!("`{}` is missing", join(path, "scheme")))
             .help("it is `postgresql`, `mysql` or `sqlite`; or give a `url`")
     })?;
     let given = scheme(given);
     if given.contains([':', '/', '@']) {
-        return Err(error(format!("`{}` is no scheme", join(path, "scheme"))).help("a whole URL stands under `url`"));
+        return Err(error(format!("`{here}` is no scheme")).help("a whole URL stands under `url`"));
     }
-    let mut url = DatabaseUrl::of_scheme(given)?;
+    let mut url = DatabaseUrl::of_scheme(given).map_err(|error| error.said_of(&format!("`{here}`")))?;
     if let Some(driver) = parts.text(path, "driver")? {
         if url.driver().is_some_and(|known| known != driver) {
             return Err(error(format!(

@@ -163,11 +163,8 @@ fn read_credentials_alone(table: &Table, path: &str) -> Result<Config> {
         let entries = table.iter().filter(|(key, _)| is_setting(key) == setting);
         entries.map(|(key, value)| (key.clone(), value.clone())).collect()
     };
-    if pick(false)
-        .keys()
-        .all(|key| part(key).is_none() && !is_known(key, false))
-        && let Some(key) = pick(false).keys().next()
-    {
+    let unknown = |key: &&String| part(key).is_none() && !is_known(key, false);
+    if let Some(key) = pick(false).keys().find(unknown) {
         return Err(unknown_at_top(path, key, table));
     }
     let config = read_credentials(&Value::Object(pick(false)), path, None)?;

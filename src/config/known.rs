@@ -287,6 +287,7 @@ static OWN: &[Known] = &[
         statement_timeout
     ),
     own!("statement_cache_capacity", CACHE_NAMES, Any, statement_cache_capacity),
+    own!("pool_name", [], Any, pool_name),
     own!("application_name", ["program_name"], Any, application_name),
     own!("ssl_mode", ["ssl", "tls", "use_ssl"], Servers, ssl_mode),
     own!("ssl_root_cert", ["ssl_ca", "ssl_ca_file"], Servers, ssl_root_cert),
@@ -299,6 +300,7 @@ static OWN: &[Known] = &[
         isolation_level
     ),
     own!("echo", [], Any, echo, debug_or_flag),
+    own!("show_parameters", ["trace_parameters"], Any, show_parameters),
     own!("echo_pool", [], Any, echo_pool, debug_or_flag),
     own!("force_rollback", [], Any, force_rollback),
     own!("full_isolation", [], Any, full_isolation),

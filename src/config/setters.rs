@@ -54,6 +54,8 @@ plain! {
     health_check_after: Duration;
     /// Sets how many prepared statements each connection keeps; 0 is none.
     statement_cache_capacity: usize;
+    /// Sets the name of the pool in spans and metrics.
+    pool_name: text;
     /// Sets the name the server shows for the connections.
     application_name: text;
     /// Sets whether the connection is encrypted, and what is checked of the server.
@@ -66,6 +68,8 @@ plain! {
     ssl_key: path;
     /// Sets whether statements are shown as they run.
     echo: bool;
+    /// Sets whether the values of parameters are shown too, by `echo` and to `tracing`.
+    show_parameters: bool;
     /// Sets whether the pool shows what it does.
     echo_pool: bool;
     /// Sets whether all work happens in one transaction that is rolled back at the end.

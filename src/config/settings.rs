@@ -55,6 +55,8 @@ pub struct Settings {
     /// How many prepared statements each connection keeps. Default 100; 0 prepares nothing ahead, as a proxy such as
     /// `PgBouncer` may need (`pgbouncer=true` does the same).
     pub statement_cache_capacity: usize,
+    /// The name of the pool in spans and metrics. Default `None`: made of host, port and database.
+    pub pool_name: Option<String>,
     /// The name the server shows for these connections.
     pub application_name: Option<String>,
     /// Whether the connection is encrypted. Default [`SslMode::Prefer`]. Also `ssl`, `sslmode`, `ssl-mode`, `tls`.
@@ -67,9 +69,12 @@ pub struct Settings {
     pub ssl_key: Option<PathBuf>,
     /// The isolation level of transactions that ask for none. Default `None`: the server's own.
     pub isolation_level: Option<IsolationLevel>,
-    /// Whether statements are shown on standard error as they end, with the time they took; never their values. Default
-    /// false.
+    /// Whether statements are shown on standard error as they end, with the time they took; their values only
+    /// with `show_parameters`. Default false.
     pub echo: bool,
+    /// Whether the values of parameters are shown too: by `echo`, and in the spans and events of `tracing`. Default false.
+    /// Also `trace_parameters`.
+    pub show_parameters: bool,
     /// Whether the pool shows on standard error when it opens and closes connections and lets callers wait. Default false.
     pub echo_pool: bool,
     /// Whether all work happens in one transaction that is rolled back at the end. Default false.
@@ -81,8 +86,11 @@ pub struct Settings {
     pub lazy: bool,
     /// How long a call waits for the one connection of `force_rollback`. Default 5 seconds.
     pub lease_timeout: Duration,
-    /// How long one answer of a connection on a thread of its own may take, before the connection is given up. Default
-    /// `None`: no limit.
+    /// How long one answer of a connection on a thread of its own may take, before the connection is closed. Default
+    /// `None`: no limit. The server undoes its transaction, but not before it is done with the statement, because it does
+    /// not look for its client meanwhile. Where that matters, have the server keep a limit of its own, a little shorter:
+    /// PostgreSQL's `options=-c statement_timeout=…`, MariaDB's `max_statement_time`, MySQL's `max_execution_time`
+    /// (`server_settings`); or have PostgreSQL (14 and later) look: `client_connection_check_interval`.
     pub result_timeout: Option<Duration>,
     /// What happens when a transaction in a sandbox asks for another isolation level than the sandbox has. Default
     /// [`IsolationPolicy::Record`].
@@ -135,6 +143,7 @@ impl Default for Settings {
             health_check_after: Duration::from_secs(30),
             statement_timeout: None,
             statement_cache_capacity: 100,
+            pool_name: None,
             application_name: None,
             ssl_mode: SslMode::default(),
             ssl_root_cert: None,
@@ -142,6 +151,7 @@ impl Default for Settings {
             ssl_key: None,
             isolation_level: None,
             echo: false,
+            show_parameters: false,
             echo_pool: false,
             force_rollback: false,
             full_isolation: false,

@@ -83,21 +83,38 @@ impl Database {
         Ok(CapturedCallbacks { ground })
     }
 
-    /// The last statements that ran in the sandbox, the oldest first; without their values.
+    /// The last statements that were given to the sandbox, the oldest first; without their values. Those that were refused,
+    /// and those that ran outside of it under [`force_rollback(false)`](Self::force_rollback), are among them and marked.
     ///
-    /// Empty unless the sandbox was opened with [`record`](crate::OpenSandbox::record).
+    /// Empty unless the sandbox was opened with [`record`](crate::OpenSandbox::record). They can also be had after it was
+    /// disconnected.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let sandbox = database.sandbox().record(10).await?;
+    /// sandbox.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    /// let recorded = sandbox.recorded();
+    /// assert_eq!(recorded[0].sql, "CREATE TABLE note (text TEXT)");
+    /// assert!(recorded[0].error.is_none() && !recorded[0].outside);
+    /// # Ok(()) }
+    /// ```
     pub fn recorded(&self) -> Vec<Recorded> {
-        match self.target() {
-            Ok(Target::Database(ground)) => ground.recorded(),
+        match (&self.core.berth, self.target()) {
+            (Some(berth), _) => berth.journal.entries(),
+            (None, Ok(Target::Database(ground))) => ground.recorded(),
             _ => Vec::new(),
         }
     }
 
-    /// Keeps the last `count` statements of a connected database that is no sandbox, for [`recorded`](Self::recorded).
+    /// Where the statements of a sandbox are kept, if it keeps some; of another connected database the last `count` are kept
+    /// from now on.
     #[cfg(feature = "macros")]
-    pub(crate) fn record(&self, count: usize) {
-        if let Ok(Target::Database(ground)) = self.target() {
-            ground.record(count);
+    pub(crate) fn record(&self, count: usize) -> Arc<crate::session::Journal> {
+        match (&self.core.berth, self.target()) {
+            (Some(berth), _) => Arc::clone(&berth.journal),
+            (None, Ok(Target::Database(ground))) => ground.record(count),
+            _ => Arc::default(),
         }
     }
 

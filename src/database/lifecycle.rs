@@ -39,6 +39,11 @@ impl Database {
     /// [`Timeout`](ErrorKind::Timeout) for the server; [`Hook`](ErrorKind::Hook). The count is then as before, and the
     /// next try works.
     ///
+    /// # Panics
+    ///
+    /// On a tokio runtime that was built without a clock or without I/O; `enable_all()` on its builder gives both, as
+    /// `#[tokio::main]` and `#[tokio::test]` do. So does every later call that waits.
+    ///
     /// # Cancel safety
     ///
     /// Dropped half-way, nothing was connected or counted.
@@ -102,14 +107,14 @@ impl Core {
             state.count = 1;
             return Ok(());
         }
-        let settings = self.config.settings().clone();
+        let settings = self.config.settings();
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
         let connector = backend::connector(&self.config)?;
         self.hooks.run_on_connect().await?;
         let lazy = settings.lazy;
-        let pools = Pools::new(connector, settings, self.hooks.prepare().as_ref());
+        let pools = Pools::new(connector, &self.config, self.hooks.prepare().as_ref());
         if !lazy && let Err(error) = pools.main.acquire(asker).await {
             // What failed says more than what may fail at tidying up.
             let _ = pools.close().await;

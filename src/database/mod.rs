@@ -16,11 +16,11 @@ use parking_lot::RwLock;
 
 use crate::config::{Config, IntoConfig};
 use crate::connection::Connection;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::force_rollback::{ForceRollback, Overrides};
 use crate::pool::{Asker, PoolStatus};
 use crate::query::verbs;
-use crate::session::{Anchor, Chain, Kind, Pin, Target, ended};
+use crate::session::{Anchor, Chain, Kind, Pin, Target, ended, sandbox_closed};
 use crate::transaction::Begin;
 
 pub use callbacks::CapturedCallbacks;
@@ -114,7 +114,16 @@ impl Database {
     }
 
     fn live(&self) -> Result<Arc<Live>> {
-        self.core.state.read().live.clone().ok_or_else(not_connected)
+        self.core.state.read().live.clone().ok_or_else(self.absent())
+    }
+
+    /// Why there is no connection to be had, where it is not connected.
+    fn absent(&self) -> fn() -> Error {
+        if self.core.parent.is_some() {
+            sandbox_closed
+        } else {
+            not_connected
+        }
     }
 
     pub(crate) fn target(&self) -> Result<Target> {
@@ -124,7 +133,7 @@ impl Database {
             .current()
             .unwrap_or(self.core.config.settings().force_rollback);
         let state = self.core.state.read();
-        let live = state.live.as_ref().ok_or_else(not_connected)?;
+        let live = state.live.as_ref().ok_or_else(self.absent())?;
         Ok(Target::Database(Arc::clone(if sandboxed {
             &live.sandboxed
         } else {
@@ -149,7 +158,7 @@ impl Database {
     #[track_caller]
     pub fn connection(&self) -> Connection {
         let Ok(Target::Database(ground)) = self.target() else {
-            return Connection::failed(not_connected);
+            return Connection::failed(self.absent());
         };
         let chain = Chain::current();
         let asker = Asker::at(Location::caller());
@@ -212,7 +221,8 @@ impl Database {
         let Ok(Target::Database(ground)) = self.target() else {
             return None;
         };
-        let anchor = ground.bound(chain).ok().flatten()?;
+        // One that is only about to begin is not there to be shared.
+        let anchor = ground.bound(chain).ok().flatten().filter(|anchor| !anchor.opening)?;
         Some(Pin::Shared {
             ground: anchor.node.ground.id,
             anchor: Arc::downgrade(&anchor),

@@ -7,11 +7,12 @@ use crate::backend::Connector;
 use crate::backend::support::harbour::Harbour;
 use crate::backend::support::moored::Moored;
 use crate::backend::support::worker::Isolated;
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 use crate::error::Result;
 use crate::pool::{Limits, Pool, Prepare};
 use crate::session::{Deferred, Ground, Plan};
 use crate::sql::TemplateCache;
+use crate::telemetry::Telemetry;
 
 /// How many texts of statements are kept parsed.
 const TEMPLATES: usize = 1_000;
@@ -33,10 +34,13 @@ pub(super) struct Pools {
 
 impl Pools {
     /// Makes them; does no I/O.
-    pub(super) fn new(connector: Arc<dyn Connector>, settings: Settings, prepare: Option<&Prepare>) -> Arc<Self> {
+    pub(super) fn new(connector: Arc<dyn Connector>, config: &Config, prepare: Option<&Prepare>) -> Arc<Self> {
+        let settings = config.settings().clone();
         let harbour = Harbour::new(format!("ebbtide {}", connector.dialect()));
         let limits = limits(&settings);
-        let pool = |connector| Pool::new(connector, limits.clone(), prepare.cloned());
+        let make = |connector, telemetry| Pool::new(connector, limits.clone(), prepare.cloned(), telemetry);
+        let beside = Telemetry::unmetered(config);
+        let pool = |connector| make(connector, Arc::clone(&beside));
         let apart = |inner| -> Arc<dyn Connector> {
             Arc::new(Isolated {
                 inner,
@@ -59,7 +63,7 @@ impl Pools {
             isolated,
             private: private.is_some(),
             templates: Arc::new(TemplateCache::new(connector.dialect(), TEMPLATES)),
-            main: pool(connector),
+            main: make(connector, Telemetry::new(config)),
             settings: Arc::new(settings),
             harbour,
             deferred: Arc::default(),
@@ -100,9 +104,11 @@ impl Pools {
             private: self.private,
             ..plan
         };
+        let (outside, sandboxed) = (self.ground(&self.main, None), self.ground(&self.berths, Some(plan)));
+        outside.lies_beside(&sandboxed);
         Live {
-            plain: self.ground(&self.main, None),
-            sandboxed: self.ground(&self.berths, Some(plan)),
+            plain: outside,
+            sandboxed,
             pools: Arc::clone(self),
         }
     }

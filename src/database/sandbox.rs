@@ -12,7 +12,7 @@ use super::{Core, Database, Hooks};
 use crate::config::IsolationPolicy;
 use crate::error::Result;
 use crate::force_rollback::Overrides;
-use crate::session::Plan;
+use crate::session::{Journal, Plan};
 
 /// A sandbox about to be opened: await it for its [`Database`].
 #[must_use = "a sandbox is opened when this is awaited"]
@@ -34,6 +34,9 @@ impl Database {
     ///
     /// On SQLite, where a file has one writer, each of those connections works on a copy of the database in memory, which
     /// is made anew when the original has changed.
+    ///
+    /// A sandbox of a sandbox is another one beside it: it sees nothing of the first. What is to be undone alone inside a
+    /// sandbox is a transaction there.
     ///
     /// At most `pool_size` and `max_overflow` sandboxes are in use at once; further ones wait at their first use, up to
     /// `pool_timeout`.
@@ -99,7 +102,7 @@ impl OpenSandbox {
         let parent = self.parent.core.parent.as_ref().unwrap_or(&self.parent.core);
         let berth = Berth {
             name: self.name.unwrap_or_else(|| "sandbox".to_owned()),
-            record: self.record,
+            journal: Arc::new(Journal::new(self.record)),
             policy: self.policy,
         };
         let live = parent.berth(&berth)?;
@@ -123,7 +126,7 @@ impl OpenSandbox {
 #[derive(Clone, Debug)]
 pub(super) struct Berth {
     name: String,
-    record: usize,
+    pub(super) journal: Arc<Journal>,
     policy: Option<IsolationPolicy>,
 }
 
@@ -134,7 +137,7 @@ impl Core {
         let live = state.live.as_ref().ok_or_else(not_connected)?;
         let plan = Plan {
             name: Some(berth.name.clone()),
-            record: berth.record,
+            journal: Arc::clone(&berth.journal),
             policy: berth.policy,
             aloud: true,
             ..live.pools.plan()

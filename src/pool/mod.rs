@@ -3,6 +3,7 @@
 //! [`State`](state::State) decides, in one mutex and without I/O; this module opens, checks and closes what it
 //! decided about. Connections are kept apart by the tokio runtime whose reactor their sockets belong to.
 
+mod counted;
 mod lease;
 mod state;
 mod watch;
@@ -13,17 +14,19 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::RecvError;
 use tokio::task::AbortHandle;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::backend::{Connector, RawConnection};
 use crate::error::{Error, ErrorKind, Result};
+use crate::telemetry::{Telemetry, fail, log};
 
+use counted::Counted;
 pub(crate) use lease::{Flight, Lease, Severer, Shield};
 use state::{Grant, Home, Idle, Permit, State, Take};
 pub(crate) use who::{Asker, Who};
@@ -77,7 +80,7 @@ pub(crate) struct Pool {
     connector: Arc<dyn Connector>,
     limits: Limits,
     prepare: Option<Prepare>,
-    state: Mutex<State>,
+    state: Counted,
     this: Weak<Pool>,
 }
 
@@ -91,9 +94,14 @@ enum Step {
 }
 
 impl Pool {
-    pub(crate) fn new(connector: Arc<dyn Connector>, limits: Limits, prepare: Option<Prepare>) -> Arc<Self> {
+    pub(crate) fn new(
+        connector: Arc<dyn Connector>,
+        limits: Limits,
+        prepare: Option<Prepare>,
+        telemetry: Arc<Telemetry>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
-            state: Mutex::new(State::new(limits.size, limits.overflow)),
+            state: Counted::new(State::new(limits.size, limits.overflow), telemetry),
             connector,
             limits,
             prepare,
@@ -103,6 +111,11 @@ impl Pool {
 
     pub(crate) fn connector(&self) -> &Arc<dyn Connector> {
         &self.connector
+    }
+
+    /// What is told of it to those who watch.
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        self.state.telemetry()
     }
 
     pub(crate) fn status(&self) -> PoolStatus {
@@ -117,11 +130,27 @@ impl Pool {
             Some(own) => own,
             None => Handle::try_current().map_err(|_| no_runtime(asker))?,
         };
-        match self.take(handle, asker) {
-            Ok(lease) => Ok(lease),
+        let since = self.telemetry().meter.clock();
+        let lease = match self.take(handle, asker) {
+            Ok(lease) => lease,
             // Boxed, because the future of every statement has room for this one.
-            Err((step, handle)) => Box::pin(self.acquire_by(step, handle, asker)).await,
-        }
+            Err((step, handle)) => Box::pin(self.acquire_watched(step, handle, asker)).await?,
+        };
+        self.telemetry().meter.waited(since);
+        Ok(lease)
+    }
+
+    /// The same as [`acquire_by`](Self::acquire_by), for all to see.
+    async fn acquire_watched(self: &Arc<Self>, step: Step, handle: Handle, asker: Asker) -> Result<Lease> {
+        let started = Instant::now();
+        let span = self.telemetry().peer.acquiring(asker.place);
+        let acquired = self
+            .acquire_by(step, handle, asker)
+            .instrument(span.clone())
+            .await
+            .inspect_err(|error| fail(&span, error, false));
+        span.in_scope(|| log("acquire", started.elapsed(), None, acquired.as_ref().err()));
+        acquired
     }
 
     /// An idle connection that was used a moment ago, or what has to be done to get one.
@@ -186,6 +215,7 @@ impl Pool {
     /// Waits in the queue.
     async fn wait(&self, turn: Receiver<Grant>, asker: Asker) -> Result<Result<Grant, RecvError>, Elapsed> {
         self.say(|| format!("{asker} waits for a connection"));
+        let _pending = self.telemetry().meter.pending();
         timeout(self.limits.acquire, turn).await
     }
 
@@ -215,10 +245,15 @@ impl Pool {
                 None => Ok(raw),
             }
         };
-        let raw = match timeout(self.limits.connect, step).await {
-            Ok(raw) => raw?,
-            Err(_) => return Err(self.silent()),
+        let span = self.telemetry().peer.connecting();
+        let started = Instant::now();
+        let raw = match timeout(self.limits.connect, step.instrument(span.clone())).await {
+            Ok(raw) => raw,
+            Err(_) => Err(self.silent()),
         };
+        span.in_scope(|| log("connect", started.elapsed(), None, raw.as_ref().err()));
+        let raw = raw.inspect_err(|error| fail(&span, error, false))?;
+        self.telemetry().meter.created(Some(started));
         let mut state = self.state.lock();
         let holder = state.hold(asker, Instant::now());
         let lives = state.life(home);
@@ -280,6 +315,7 @@ impl Pool {
     }
 
     fn starved(&self, asker: Asker) -> Error {
+        self.telemetry().meter.timed_out();
         let state = self.state.lock();
         let status = state.status();
         let holders = state.holders();
@@ -308,7 +344,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        let (idle, watches) = self.state.get_mut().close();
+        let (idle, watches) = self.state.lock().close();
         watches.iter().for_each(AbortHandle::abort);
         drop(idle);
     }

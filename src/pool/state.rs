@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 
 use super::{Asker, Lease, Pool, PoolStatus};
 use crate::backend::RawConnection;
+use crate::telemetry::Meter;
 
 /// Which runtime may use a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,6 +122,10 @@ pub(super) struct State {
     closed: bool,
     /// When a connection was found dead; those that have rested since before then may be dead too.
     pub(super) doubted: Option<Instant>,
+    /// How many are idle and in use by what was told last.
+    told: (usize, usize),
+    /// Since when the connection was in use that was given back last, until that is told.
+    released: Option<Instant>,
 }
 
 impl State {
@@ -135,6 +140,8 @@ impl State {
             vacant: Vec::new(),
             closed: false,
             doubted: None,
+            told: (0, 0),
+            released: None,
         }
     }
 
@@ -214,8 +221,11 @@ impl State {
     }
 
     pub(super) fn release(&mut self, holder: usize) {
-        if self.holders[holder].take().is_some() {
+        if let Some(known) = self.holders[holder].take() {
             self.vacant.push(holder);
+            if Meter::MEASURES {
+                self.released.get_or_insert(known.since);
+            }
         }
     }
 
@@ -346,8 +356,25 @@ impl State {
         (idle, watches)
     }
 
+    /// How many are idle, and how many in use, more or fewer than when this was asked last.
+    pub(super) fn moved(&mut self) -> (isize, isize) {
+        let idle = self.idle();
+        let now = (idle, self.open.saturating_sub(idle));
+        let before = std::mem::replace(&mut self.told, now);
+        (now.0 as isize - before.0 as isize, now.1 as isize - before.1 as isize)
+    }
+
+    /// Since when the connection was in use that was given back since this was asked last.
+    pub(super) fn released(&mut self) -> Option<Instant> {
+        self.released.take()
+    }
+
+    fn idle(&self) -> usize {
+        self.shelves.iter().map(|(_, shelf)| shelf.idle.len()).sum()
+    }
+
     pub(super) fn status(&self) -> PoolStatus {
-        let idle: usize = self.shelves.iter().map(|(_, shelf)| shelf.idle.len()).sum();
+        let idle = self.idle();
         let waiting = self.waiting.iter().filter(|waiter| !waiter.turn.is_closed()).count();
         PoolStatus {
             size: self.open,

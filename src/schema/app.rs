@@ -31,8 +31,9 @@ impl App {
         }
     }
 
-    /// Adds a definition: SQL text, a [`Ddl`], or, with the feature `sea-query`, a `TableCreateStatement` or
-    /// `IndexCreateStatement`. They may be given in any order, as far as they tell what they need.
+    /// Adds a definition: SQL text, a [`Ddl`], with the feature `sea-query` a `TableCreateStatement` or
+    /// `IndexCreateStatement`, with `sqlx-interop` a `&Migrator` of sqlx. They may be given in any order, as far as they
+    /// tell what they need.
     pub fn define(mut self, definition: impl Into<Ddl>) -> Self {
         self.definitions.push(definition.into());
         self

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use sqlx::AssertSqlSafe;
 
-use super::plan::{Plan, Step};
+use super::migrations::{self, Migrations};
+use super::plan::Plan;
+use super::step::{Act, Step};
 use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
@@ -64,9 +66,14 @@ impl Job {
         let steps = self.plan.create(safe);
         let mut there = Vec::new();
         if !safe {
-            there = self.present(connection, self.plan.tables()).await?;
-            if !there.is_empty() {
-                return Err(self.in_the_way(&there));
+            let tables = self.present(connection, self.plan.tables()).await?;
+            let mut names: Vec<String> = tables.iter().map(|name| format!("`{}`", name.written)).collect();
+            for (_, migrations) in self.plan.migrations() {
+                let applied = self.applied(connection, migrations).await?;
+                names.extend(applied.iter().map(migrations::Migration::to_string));
+            }
+            if !names.is_empty() {
+                return Err(self.in_the_way(&names));
             }
         } else if steps.iter().any(|step| step.of.is_some()) {
             there = self
@@ -77,12 +84,17 @@ impl Job {
             if step.of.as_ref().is_some_and(|table| there.contains(&table)) {
                 continue;
             }
-            self.send(connection, step, "create").await?;
+            self.take(connection, step, "create").await?;
         }
         Ok(())
     }
 
     async fn drop(&self, connection: &Connection) -> Result<()> {
+        for step in self.plan.removal() {
+            if let Act::Undo(migrations) = &step.act {
+                migrations::check_reversible(&self.applied(connection, &**migrations).await?, &step.app)?;
+            }
+        }
         let circles = self.plan.circles();
         if circles.is_empty() {
             return self.drop_in_order(connection).await;
@@ -116,28 +128,66 @@ impl Job {
 
     async fn drop_in_order(&self, connection: &Connection) -> Result<()> {
         for step in self.plan.removal() {
-            self.send(connection, &step, "drop").await?;
+            self.take(connection, &step, "drop").await?;
         }
         Ok(())
     }
 
-    async fn send(&self, connection: &Connection, step: &Step, verb: &str) -> Result<()> {
-        let sent = if step.may_be_present && self.plan.dialect == Dialect::Postgres {
+    /// Takes one step.
+    async fn take(&self, connection: &Connection, step: &Step, verb: &str) -> Result<()> {
+        let (taken, verb) = match &step.act {
+            Act::Send(sql) => (self.send(connection, step, sql).await, verb),
+            Act::Migrate(migrations) => (migrations.run(connection).await, "apply"),
+            Act::Undo(migrations) => (self.undo(connection, &**migrations, true).await, "undo"),
+            Act::Forget(migrations) => (self.undo(connection, &**migrations, false).await, "forget"),
+        };
+        match taken {
+            Err(error) if step.may_be_present && error.kind() == ErrorKind::DuplicateObject => Ok(()),
+            taken => taken.map_err(|error| {
+                let app = format!("the app `{}`{}", step.app, self.place());
+                told(&format!("cannot {verb} {} of {app}", step.object), error)
+            }),
+        }
+    }
+
+    async fn send(&self, connection: &Connection, step: &Step, sql: &str) -> Result<()> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        if step.may_be_present && self.plan.dialect == Dialect::Postgres {
             // There a statement that fails takes the transaction with it, but not from inside a savepoint.
-            let sql = AssertSqlSafe(step.sql.clone());
             let begin = connection.transaction();
             begin
                 .run(async move |savepoint| savepoint.execute(sql, ()).await.map(drop))
                 .await
         } else {
-            connection.execute(AssertSqlSafe(step.sql.clone()), ()).await.map(drop)
-        };
-        match sent {
-            Err(error) if step.may_be_present && error.kind() == ErrorKind::DuplicateObject => Ok(()),
-            sent => sent.map_err(|error| {
-                let app = format!("the app `{}`{}", step.app, self.place());
-                told(&format!("cannot {verb} {} of {app}", step.object), error)
-            }),
+            connection.execute(sql, ()).await.map(drop)
+        }
+    }
+
+    /// Undoes what migrations made; without `by_their_own`, that was dropped already.
+    async fn undo(&self, connection: &Connection, migrations: &dyn Migrations, by_their_own: bool) -> Result<()> {
+        let journal = migrations::journal(self.plan.dialect, migrations)?;
+        if !is_present(connection, self.plan.dialect, &journal).await? {
+            return Ok(());
+        }
+        if by_their_own {
+            migrations.undo(connection).await?;
+        } else {
+            migrations::forget(connection, migrations).await?;
+        }
+        migrations::drop_journal(connection, migrations).await
+    }
+
+    /// Those of the migrations that the database has.
+    async fn applied(
+        &self,
+        connection: &Connection,
+        migrations: &dyn Migrations,
+    ) -> Result<Vec<migrations::Migration>> {
+        let journal = migrations::journal(self.plan.dialect, migrations)?;
+        if is_present(connection, self.plan.dialect, &journal).await? {
+            migrations::applied(connection, migrations).await
+        } else {
+            Ok(Vec::new())
         }
     }
 
@@ -157,12 +207,11 @@ impl Job {
         Ok(present)
     }
 
-    fn in_the_way(&self, there: &[&ObjectName]) -> Error {
-        let names: Vec<&str> = there.iter().map(|name| name.written.as_str()).collect();
+    fn in_the_way(&self, names: &[String]) -> Error {
         let message = format!(
-            "cannot create the tables{}: `{}` {} there already",
+            "cannot create the tables{}: {} {} there already",
             self.place(),
-            names.join("`, `"),
+            names.join(", "),
             if names.len() == 1 { "is" } else { "are" }
         );
         Error::new(ErrorKind::DuplicateObject, message)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sqlx::SqlSafeStr;
 
+use super::migrations::Migrations;
 use crate::error::Result;
 use crate::sql::Dialect;
 
@@ -15,13 +16,22 @@ type Writer = Arc<dyn Fn(Dialect) -> Result<String> + Send + Sync>;
 enum Text {
     Fixed(Arc<str>),
     Written(Writer),
+    Migrated(Arc<dyn Migrations>),
+}
+
+/// What a definition is in a dialect.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Text(String),
+    Migrations(Arc<dyn Migrations>),
 }
 
 /// A table, or whatever else a database holds, as statements that define it: `CREATE TABLE`, and perhaps its indexes,
 /// triggers and comments behind it.
 ///
 /// A text is one for all dialects ([`new`](Self::new)) or one for each ([`only`](Self::only), [`on`](Self::on)). With the
-/// feature `sea-query`, its `CREATE TABLE` and `CREATE INDEX` statements are definitions too.
+/// feature `sea-query`, its `CREATE TABLE` and `CREATE INDEX` statements are definitions too; with `sqlx-interop`, so are the
+/// migrators of sqlx (`Ddl::from(&MIGRATOR)`).
 ///
 /// What a definition needs is read from it: the targets of its foreign keys, the table of an index, the tables of a view.
 /// What the text does not tell, such as the tables a function uses, is said with [`depends_on`](Self::depends_on).
@@ -65,6 +75,15 @@ impl Ddl {
         Self::with(Some(Text::Written(Arc::new(writer))))
     }
 
+    /// Migrations, which run where the others are sent.
+    #[cfg_attr(
+        not(feature = "sqlx-interop"),
+        allow(dead_code, reason = "only the bridge to sqlx has some")
+    )]
+    pub(crate) fn migrated(migrations: impl Migrations + 'static) -> Self {
+        Self::with(Some(Text::Migrated(Arc::new(migrations))))
+    }
+
     fn with(common: Option<Text>) -> Self {
         Self {
             common,
@@ -89,20 +108,21 @@ impl Ddl {
     }
 
     /// The statement that [`drop_all`](crate::Schema::drop_all) sends, instead of those that drop what the text creates. It
-    /// must not fail where nothing is left to drop.
+    /// must not fail where nothing is left to drop. Of migrations it is sent instead of what undoes them.
     pub fn dropped_by(mut self, text: impl SqlSafeStr) -> Self {
         self.dropped_by = Some(fixed(text));
         self
     }
 
-    /// The text in a dialect, if there is something to define in it.
-    pub(super) fn text(&self, dialect: Dialect) -> Result<Option<String>> {
+    /// What it is in a dialect, if there is something to define in it.
+    pub(super) fn content(&self, dialect: Dialect) -> Result<Option<Content>> {
         let special = self.special.iter().find(|(known, _)| *known == dialect);
-        match special.map(|(_, text)| text).or(self.common.as_ref()) {
-            Some(Text::Fixed(text)) => Ok(Some(text.to_string())),
-            Some(Text::Written(writer)) => writer(dialect).map(Some),
-            None => Ok(None),
-        }
+        Ok(match special.map(|(_, text)| text).or(self.common.as_ref()) {
+            Some(Text::Fixed(text)) => Some(Content::Text(text.to_string())),
+            Some(Text::Written(writer)) => Some(Content::Text(writer(dialect)?)),
+            Some(Text::Migrated(migrations)) => Some(Content::Migrations(Arc::clone(migrations))),
+            None => None,
+        })
     }
 
     pub(super) fn needed(&self) -> &[String] {
@@ -131,12 +151,12 @@ where
 
 impl fmt::Debug for Ddl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts: Vec<String> = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite]
+        let contents: Vec<Content> = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite]
             .into_iter()
-            .filter_map(|dialect| self.text(dialect).ok().flatten())
+            .filter_map(|dialect| self.content(dialect).ok().flatten())
             .collect();
         f.debug_struct("Ddl")
-            .field("texts", &texts)
+            .field("contents", &contents)
             .field("depends_on", &self.depends_on)
             .finish_non_exhaustive()
     }

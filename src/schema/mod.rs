@@ -5,8 +5,10 @@ mod apply;
 mod binding;
 mod db_connection;
 mod ddl;
+mod migrations;
 mod order;
 mod plan;
+mod step;
 mod target;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,8 @@ use apply::{Job, Work};
 use binding::Binding;
 pub use db_connection::DbConnection;
 pub use ddl::Ddl;
+#[cfg(feature = "sqlx-interop")]
+pub(crate) use migrations::{Migration, Migrations};
 use plan::Plan;
 pub use target::SchemaTarget;
 use target::Target;
@@ -74,7 +78,7 @@ impl Schema {
     ///
     /// [`Config`](crate::ErrorKind::Config) if a definition needs what nobody defines, if definitions need each other in a
     /// circle, or if a table is defined twice; [`DuplicateObject`](crate::ErrorKind::DuplicateObject) naming the tables that
-    /// are there, if not `safe`; on MySQL in a transaction or sandbox [`ConcurrentUse`](crate::ErrorKind::ConcurrentUse);
+    /// are there, if not `safe`; on MySQL in a transaction or sandbox [`Refused`](crate::ErrorKind::Refused);
     /// those of the server, with the name of what could not be made and of its app; those of
     /// [`Connections::get`].
     ///
@@ -142,7 +146,7 @@ impl Schema {
     /// ```
     pub fn statements(&self, dialect: Dialect, safe: bool) -> Result<Vec<String>> {
         let steps = Plan::new(dialect, self.apps.iter())?.create(safe);
-        Ok(steps.into_iter().map(|step| step.sql).collect())
+        Ok(steps.into_iter().flat_map(|step| step.act.statements()).collect())
     }
 
     async fn perform(&self, target: SchemaTarget, work: Work) -> Result<()> {

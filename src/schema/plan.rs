@@ -1,30 +1,27 @@
 //! What is to be done on one database, in order. No I/O.
 
+use std::sync::Arc;
+
+use super::ddl::Content;
+use super::migrations::{Migrations, journal};
 use super::order::{Needs, Order, order};
+use super::step::{Act, Step};
 use super::{App, Ddl};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Definition, Dialect, Key, ObjectName};
+
+/// What migrations are called in messages.
+const MIGRATIONS: &str = "the migrations";
 
 /// One definition of an app, read.
 #[derive(Debug)]
 struct Unit {
     app: String,
     definitions: Vec<Definition>,
+    /// If these make what is defined.
+    migrations: Option<Arc<dyn Migrations>>,
     depends_on: Vec<String>,
     dropped_by: Option<String>,
-}
-
-/// A statement to send.
-#[derive(Debug)]
-pub(super) struct Step {
-    pub(super) sql: String,
-    pub(super) app: String,
-    /// What it makes or drops, for messages.
-    pub(super) object: String,
-    /// That the object is there already may only be seen by the server's error.
-    pub(super) may_be_present: bool,
-    /// It belongs to the making of this table.
-    pub(super) of: Option<ObjectName>,
 }
 
 /// The definitions for one database, in order.
@@ -44,6 +41,7 @@ impl Plan {
             }
         }
         once(&units)?;
+        apart(dialect, &units)?;
         let needs: Vec<Needs> = (0..units.len())
             .map(|unit| needs(dialect, &units, unit))
             .collect::<Result<_>>()?;
@@ -51,10 +49,16 @@ impl Plan {
         Ok(Self { dialect, units, order })
     }
 
-    /// The tables that are to be made.
+    /// The tables that are to be made. Of migrations their own table tells what is there.
     pub(super) fn tables(&self) -> impl Iterator<Item = &ObjectName> {
-        let definitions = self.units.iter().flat_map(|unit| &unit.definitions);
-        definitions.filter_map(Definition::table)
+        let units = self.units.iter().filter(|unit| unit.migrations.is_none());
+        units.flat_map(|unit| &unit.definitions).filter_map(Definition::table)
+    }
+
+    /// The migrations that are to run, each with its app.
+    pub(super) fn migrations(&self) -> impl Iterator<Item = (&str, &dyn Migrations)> {
+        let units = self.units.iter();
+        units.filter_map(|unit| Some((unit.app.as_str(), &**unit.migrations.as_ref()?)))
     }
 
     /// The statements that make everything.
@@ -62,6 +66,10 @@ impl Plan {
         let (mut steps, mut last) = (Vec::new(), Vec::new());
         for &index in &self.order.order {
             let unit = &self.units[index];
+            if let Some(migrations) = &unit.migrations {
+                steps.push(unit.step(Act::Migrate(Arc::clone(migrations)), MIGRATIONS.to_owned()));
+                continue;
+            }
             for definition in &unit.definitions {
                 // SQLite takes a foreign key to what is not there yet.
                 let late = match self.dialect {
@@ -69,20 +77,16 @@ impl Plan {
                     _ => self.late(index, definition),
                 };
                 let keys: Vec<&Key> = late.iter().map(|(key, _)| *key).collect();
+                let created = Act::Send(definition.create(self.dialect, safe, &keys));
                 steps.push(Step {
-                    sql: definition.create(self.dialect, safe, &keys),
-                    app: unit.app.clone(),
-                    object: label(definition),
                     may_be_present: safe && definition.fails_if_present(self.dialect),
-                    of: None,
+                    ..unit.step(created, label(definition))
                 });
                 last.extend(late.iter().filter_map(|(key, target)| {
+                    let added = Act::Send(definition.add(key)?);
                     Some(Step {
-                        sql: definition.add(key)?,
-                        app: unit.app.clone(),
-                        object: format!("the foreign key to {}", target.written),
-                        may_be_present: false,
                         of: definition.table().cloned(),
+                        ..unit.step(added, format!("the foreign key to {}", target.written))
                     })
                 }));
             }
@@ -95,19 +99,22 @@ impl Plan {
     pub(super) fn removal(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         for unit in self.order.order.iter().rev().map(|&index| &self.units[index]) {
-            let step = |sql: String, object: String| Step {
-                sql,
-                app: unit.app.clone(),
-                object,
-                may_be_present: false,
-                of: None,
-            };
             if let Some(text) = &unit.dropped_by {
-                steps.push(step(text.clone(), unit.label()));
-                continue;
+                steps.push(unit.step(Act::Send(text.clone()), unit.label()));
             }
-            let definitions = unit.definitions.iter().rev();
-            steps.extend(definitions.filter_map(|one| Some(step(one.removal()?, label(one)))));
+            if let Some(migrations) = unit.migrations.clone() {
+                let undone = unit.dropped_by.is_none();
+                let act = if undone {
+                    Act::Undo(migrations)
+                } else {
+                    Act::Forget(migrations)
+                };
+                steps.push(unit.step(act, MIGRATIONS.to_owned()));
+            } else if unit.dropped_by.is_none() {
+                let definitions = unit.definitions.iter().rev();
+                let dropped = |one| Some(unit.step(Act::Send(Definition::removal(one)?), label(one)));
+                steps.extend(definitions.filter_map(dropped));
+            }
         }
         steps
     }
@@ -139,11 +146,16 @@ impl Plan {
 
 impl Unit {
     fn read(dialect: Dialect, app: &str, ddl: &Ddl) -> Result<Option<Self>> {
-        let Some(text) = ddl.text(dialect)? else {
-            return Ok(None);
+        let (definitions, migrations) = match ddl.content(dialect)? {
+            None => return Ok(None),
+            Some(Content::Text(text)) => (Definition::read(dialect, &text), None),
+            Some(Content::Migrations(migrations)) => {
+                let all = migrations.all();
+                let read = all.iter().flat_map(|one| Definition::read(dialect, &one.sql));
+                (read.collect(), Some(migrations))
+            }
         };
-        let definitions = Definition::read(dialect, &text);
-        if definitions.is_empty() {
+        if definitions.is_empty() && migrations.is_none() {
             return Err(
                 Error::new(ErrorKind::Config, format!("a definition of the app `{app}` is empty"))
                     .help("give it a statement such as `CREATE TABLE …`"),
@@ -152,6 +164,7 @@ impl Unit {
         Ok(Some(Self {
             app: app.to_owned(),
             definitions,
+            migrations,
             depends_on: ddl.needed().to_vec(),
             dropped_by: ddl.drop_text().map(str::to_owned),
         }))
@@ -164,7 +177,20 @@ impl Unit {
     }
 
     fn label(&self) -> String {
-        self.definitions.first().map(label).unwrap_or_default()
+        match &self.migrations {
+            Some(migrations) => format!("what the migrations of `{}` make", migrations.journal()),
+            None => self.definitions.first().map(label).unwrap_or_default(),
+        }
+    }
+
+    fn step(&self, act: Act, object: String) -> Step {
+        Step {
+            act,
+            app: self.app.clone(),
+            object,
+            may_be_present: false,
+            of: None,
+        }
     }
 }
 
@@ -195,8 +221,11 @@ fn find(units: &[Unit], name: &ObjectName) -> Option<usize> {
 fn once(units: &[Unit]) -> Result<()> {
     let mut seen: Vec<(&ObjectName, &str)> = Vec::new();
     for unit in units {
+        let before = seen.len();
         for name in unit.definitions.iter().filter_map(Definition::table) {
-            if let Some((_, app)) = seen.iter().find(|(known, _)| known.is(name)) {
+            // Migrations may drop a table and make it anew.
+            let others = if unit.migrations.is_some() { before } else { seen.len() };
+            if let Some((_, app)) = seen[..others].iter().find(|(known, _)| known.is(name)) {
                 return Err(Error::new(
                     ErrorKind::Config,
                     format!(
@@ -212,6 +241,33 @@ fn once(units: &[Unit]) -> Result<()> {
     Ok(())
 }
 
+/// An error if two migrators take each other's migrations for their own.
+fn apart(dialect: Dialect, units: &[Unit]) -> Result<()> {
+    let mut seen: Vec<(ObjectName, &str, bool)> = Vec::new();
+    for unit in units {
+        let Some(migrations) = &unit.migrations else { continue };
+        let (name, shares) = (journal(dialect, &**migrations)?, migrations.shares_journal());
+        let other = seen
+            .iter()
+            .find(|(known, _, shared)| known.means(&name) && !(shares && *shared));
+        if let Some((_, app, _)) = other {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "the migrations of the apps `{app}` and `{}` are kept in one table, `{}`, on one connection",
+                    unit.app, name.written
+                ),
+            )
+            .help(
+                "give one of the migrators a table of its own (`dangerous_set_table_name`, before it is first used), or put \
+                 one of the apps on another connection",
+            ));
+        }
+        seen.push((name, &unit.app, shares));
+    }
+    Ok(())
+}
+
 fn needs(dialect: Dialect, units: &[Unit], unit: usize) -> Result<Needs> {
     let mut needs = Needs::default();
     for needed in units[unit].definitions.iter().flat_map(|definition| &definition.needs) {
@@ -219,7 +275,9 @@ fn needs(dialect: Dialect, units: &[Unit], unit: usize) -> Result<Needs> {
             // It may be in the database already.
             continue;
         };
-        if needed.foreign && (needed.key.is_some() || dialect == Dialect::Sqlite) {
+        // Migrations are sent as they are, and may fill what they make.
+        let fixed = units[unit].migrations.is_some();
+        if !fixed && needed.foreign && (needed.key.is_some() || dialect == Dialect::Sqlite) {
             needs.later.insert(other);
         } else {
             needs.before.insert(other);
@@ -265,7 +323,7 @@ mod tests {
     use super::*;
 
     fn sql(steps: Vec<Step>) -> Vec<String> {
-        steps.into_iter().map(|step| step.sql).collect()
+        steps.into_iter().flat_map(|step| step.act.statements()).collect()
     }
 
     #[test]

@@ -2,16 +2,16 @@
 
 use std::future::poll_fn;
 use std::panic::Location;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use futures::future::BoxFuture;
 use sqlx::{SqlSafeStr, SqlStr};
 use tokio::sync::OwnedMutexGuard;
 
-use super::echo::Echo;
 use super::node::{Child, Leaving};
+use super::observation::Observation;
 use super::{Chain, Ended, Finish, Kind, Node, Owner, Wire};
 use crate::backend::support::sqlx::own_sql;
 use crate::config::IsolationLevel;
@@ -165,34 +165,47 @@ impl Node {
         asker: Asker,
     ) -> Result<Arc<Self>> {
         let _under_way = self.enter(chain.innermost(), asker, "beginning a transaction");
-        let dialect = self.ground.dialect();
         let mut wire = self.lock_for(chain, asker, options.isolation).await?;
         let level = self.wired();
-        let echo = Echo::start(&self.ground);
-        let Some(lease) = wire.lease() else {
-            return Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up"));
+        let span = self.transaction_span(asker);
+        let what = if level.depth == 0 { "BEGIN" } else { "SAVEPOINT" };
+        let observation = Observation::beginning(&self.ground, span.as_deref(), what);
+        let begun = match wire.lease() {
+            Some(lease) => {
+                let sending = pin!(level.send_begin(lease, options, asker));
+                if closure {
+                    sending.await
+                } else {
+                    beside_siblings(sending).await
+                }
+            }
+            None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
         };
-        let outermost = level.depth == 0;
+        observation.end(None, begun.as_ref().err());
+        begun?;
+        let node = level.open(self, wire, options, closure, owner, asker);
+        node.state.lock().span = span;
+        Ok(node)
+    }
+
+    /// Sends what begins the level above this one.
+    async fn send_begin(&self, lease: &mut Lease, options: BeginOptions, asker: Asker) -> Result<()> {
+        let dialect = self.ground.dialect();
+        let outermost = self.depth == 0;
         let sql = if outermost {
             let isolation = options.isolation.or(self.ground.settings.isolation_level);
             BeginOptions { isolation, ..options }.begin(dialect)?
         } else {
-            options.nested(dialect, level.kind == Kind::Sandbox)?;
-            if level.kind == Kind::Sandbox
+            options.nested(dialect, self.kind == Kind::Sandbox)?;
+            if self.kind == Kind::Sandbox
                 && let Some(isolation) = options.isolation
             {
-                level.other_isolation(isolation, asker.place)?;
+                self.other_isolation(isolation, asker.place)?;
             }
             None
         };
         lease.mark(if outermost { Flight::Boundary } else { Flight::Statement });
-        let beginning = lease.raw()?.begin(sql);
-        let begun = if closure {
-            beginning.await
-        } else {
-            beside_siblings(beginning).await
-        };
-        begun.inspect_err(|error| {
+        lease.raw()?.begin(sql).await.inspect_err(|error| {
             if error.is_fatal() {
                 lease.lose();
             } else if outermost {
@@ -204,13 +217,12 @@ impl Node {
         lease.mark(Flight::None);
         if options.read_only {
             // Boxed, because the future of every transaction has room for this one.
-            Box::pin(read_only(lease, dialect, level.depth)).await?;
+            Box::pin(read_only(lease, dialect, self.depth)).await?;
         }
         if lease.shield() != Shield::Absent {
             lease.set_shield(Shield::Behind);
         }
-        echo.end(if outermost { "BEGIN" } else { "SAVEPOINT" }, None);
-        Ok(level.open(self, wire, options, closure, owner, asker))
+        Ok(())
     }
 
     /// The level above this one, on the connection whose lock is `wire`. `from` is the view it was begun through.
@@ -281,7 +293,13 @@ impl Node {
         } else {
             how
         };
-        let echo = Echo::start(&self.ground);
+        let what = match (how, self.depth) {
+            (Finish::Commit, 1) => "COMMIT",
+            (Finish::Commit, _) => "RELEASE SAVEPOINT",
+            (Finish::Rollback, 1) => "ROLLBACK",
+            (Finish::Rollback, _) => "ROLLBACK TO SAVEPOINT",
+        };
+        let observation = Observation::ending(&self.ground, self, what);
         let _leaving = Leaving(self);
         let mut held = std::mem::replace(&mut *wire, Wire::Gone);
         drop(wire);
@@ -289,13 +307,7 @@ impl Node {
             Some(lease) => self.finish_on(lease, how, failed).await,
             None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
         };
-        let what = match (how, self.depth) {
-            (Finish::Commit, 1) => "COMMIT",
-            (Finish::Commit, _) => "RELEASE SAVEPOINT",
-            (Finish::Rollback, 1) => "ROLLBACK",
-            (Finish::Rollback, _) => "ROLLBACK TO SAVEPOINT",
-        };
-        echo.end(what, result.as_ref().err());
+        observation.end(None, result.as_ref().err());
         if result.as_ref().is_err_and(Error::is_retryable) {
             self.note_retryable();
         }
@@ -305,6 +317,7 @@ impl Node {
             Err(error) if how == Finish::Commit && error.is_fatal() => Ended::Interrupted(place),
             _ => Ended::RolledBack(place),
         });
+        self.close_span();
         result
     }
 
@@ -369,7 +382,7 @@ impl Node {
 
 /// Waits for a guard's beginning, and at least once. Siblings in the same task get their turn meanwhile, so that a second
 /// guard beside this one is refused always, and not only when the server is slow.
-async fn beside_siblings<T>(mut beginning: BoxFuture<'_, T>) -> T {
+async fn beside_siblings<T>(mut beginning: Pin<&mut impl Future<Output = T>>) -> T {
     let mut waited = false;
     let begun = poll_fn(|context| {
         let polled = beginning.as_mut().poll(context);

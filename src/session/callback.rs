@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
@@ -13,11 +14,24 @@ use crate::pool::Asker;
 /// Something to do once, after the end of a transaction.
 pub(crate) type Callback = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
+/// A callback that waits for the end of its transaction.
+pub(super) struct Registered {
+    /// Counts all of them, so that those of an inner level find their place among those of the outer one.
+    number: u64,
+    end: Finish,
+    callback: Callback,
+}
+
 impl Node {
     /// Has something done after this level's work was committed or rolled back.
     pub(crate) fn after(self: &Arc<Self>, end: Finish, callback: Callback) -> Result<()> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         self.usable()?;
-        self.state.lock().callbacks.push((end, callback));
+        self.state.lock().callbacks.push(Registered {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            end,
+            callback,
+        });
         Ok(())
     }
 
@@ -32,19 +46,21 @@ impl Node {
         };
         let happened = match ended {
             Some(Ended::Committed(_)) => Finish::Commit,
-            Some(Ended::RolledBack(_) | Ended::Dropped | Ended::ByServer(_)) => Finish::Rollback,
+            Some(Ended::RolledBack(_) | Ended::Dropped | Ended::ByServer(_) | Ended::Closed) => Finish::Rollback,
             // Nobody knows which of them should run.
             Some(Ended::Interrupted(_)) | None => return Vec::new(),
         };
         if happened == Finish::Commit
             && let Some(below) = below.filter(|below| matches!(below.kind, Kind::Transaction { .. }))
         {
-            below.state.lock().callbacks.extend(callbacks);
+            let mut below = below.state.lock();
+            below.callbacks.extend(callbacks);
+            below.callbacks.sort_by_key(|registered| registered.number);
             return Vec::new();
         }
         callbacks
             .into_iter()
-            .filter_map(|(end, callback)| (end == happened).then_some(callback))
+            .filter_map(|registered| (registered.end == happened).then_some(registered.callback))
             .collect()
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::journal::{Journal, Recorded};
+use super::journal::{Journal, Pen, Recorded};
 use super::sandbox::{Deferred, Plan, Root, Sandbox};
 use super::stream::{Drain, drain};
 use super::{Anchor, Bindings, Chain, Kind, Node, Wire};
@@ -27,7 +27,9 @@ pub(crate) struct Ground {
     /// Whether everything runs inside an outer transaction that is never committed.
     pub(crate) sandbox: Option<Sandbox>,
     /// The last statements, where a test outside of any sandbox wants them.
-    record: OnceLock<Journal>,
+    record: OnceLock<Arc<Journal>>,
+    /// The journal of the sandbox that this ground is left for under `force_rollback(false)`.
+    beside: OnceLock<Arc<Journal>>,
     /// What is known of the constraints, for the sandboxes beside this ground.
     pub(super) deferred: Arc<Deferred>,
 }
@@ -51,27 +53,37 @@ impl Ground {
             bindings: Bindings::default(),
             sandbox: sandbox.map(Sandbox::new),
             record: OnceLock::new(),
+            beside: OnceLock::new(),
             deferred,
         })
     }
 
     /// Keeps the last `count` statements from now on, and forgets earlier ones; as a sandbox can from its beginning.
     #[cfg(feature = "macros")]
-    pub(crate) fn record(&self, count: usize) {
-        self.record.get_or_init(|| Journal::new(count)).clear();
+    pub(crate) fn record(&self, count: usize) -> Arc<Journal> {
+        let journal = self.record.get_or_init(|| Arc::new(Journal::new(count)));
+        journal.clear();
+        Arc::clone(journal)
     }
 
-    /// Where statements are kept, if they are.
-    pub(super) fn journal(&self) -> Option<&Journal> {
-        let of_sandbox = self.sandbox.as_ref().map(|sandbox| &sandbox.journal);
-        of_sandbox
-            .or_else(|| self.record.get())
-            .filter(|journal| journal.is_kept())
+    /// What is sent here goes into the journal of a sandbox too, as something outside of it.
+    pub(crate) fn lies_beside(&self, sandboxed: &Self) {
+        if let Some(sandbox) = &sandboxed.sandbox {
+            self.beside.get_or_init(|| Arc::clone(&sandbox.plan.journal));
+        }
+    }
+
+    /// What statements are written down with, if they are kept.
+    pub(super) fn journal(&self) -> Option<Pen<'_>> {
+        let of_sandbox = self.sandbox.as_ref().map(|sandbox| &sandbox.plan.journal);
+        let own = of_sandbox.or_else(|| self.record.get());
+        own.and_then(|journal| journal.pen(false))
+            .or_else(|| self.beside.get()?.pen(true))
     }
 
     /// The statements that were kept, the oldest first.
     pub(crate) fn recorded(&self) -> Vec<Recorded> {
-        self.journal().map_or_else(Vec::new, Journal::entries)
+        self.journal().map_or_else(Vec::new, Pen::entries)
     }
 
     /// The runtime of the connections, for a caller without one: in full isolation there need be none.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -16,15 +17,18 @@ pub struct Recorded {
     pub sql: String,
     /// How long it took. Zero for a remark.
     pub took: Duration,
-    /// What the server found fault with.
+    /// What the server found fault with, or why it was not sent.
     pub error: Option<String>,
+    /// Whether it ran outside of the sandbox, under `force_rollback(false)`: what it did stays.
+    pub outside: bool,
 }
 
 impl fmt::Display for Recorded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sql)?;
         if !self.took.is_zero() {
-            write!(f, " ({:.1?})", self.took)?;
+            let outside = if self.outside { ", outside of the sandbox" } else { "" };
+            write!(f, " ({:.1?}{outside})", self.took)?;
         }
         match &self.error {
             Some(error) => write!(f, " failed: {error}"),
@@ -33,37 +37,35 @@ impl fmt::Display for Recorded {
     }
 }
 
-/// Keeps the last statements, up to a number.
-#[derive(Debug)]
+/// Keeps the last statements, up to a number; none by default.
+#[derive(Debug, Default)]
 pub(crate) struct Journal {
     limit: usize,
     entries: Mutex<VecDeque<Recorded>>,
+    /// Whether something was sent outside of the sandbox; it outlives the entry that says so.
+    left: AtomicBool,
+}
+
+/// What a ground writes its statements down with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pen<'j> {
+    journal: &'j Journal,
+    /// Of the ground beside the sandbox, on which nothing is rolled back.
+    outside: bool,
 }
 
 impl Journal {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
             entries: Mutex::default(),
+            left: AtomicBool::new(false),
         }
     }
 
-    pub(super) fn is_kept(&self) -> bool {
-        self.limit > 0
-    }
-
-    pub(super) fn add(&self, sql: &str, took: Duration, error: Option<&Error>) {
-        if self.is_kept() {
-            let mut entries = self.entries.lock();
-            if entries.len() == self.limit {
-                entries.pop_front();
-            }
-            entries.push_back(Recorded {
-                sql: sql.to_owned(),
-                took,
-                error: error.map(|error| error.message().to_owned()),
-            });
-        }
+    /// What to write with, if anything is kept.
+    pub(super) fn pen(&self, outside: bool) -> Option<Pen<'_>> {
+        (self.limit > 0).then_some(Pen { journal: self, outside })
     }
 
     #[cfg(feature = "macros")]
@@ -71,11 +73,48 @@ impl Journal {
         self.entries.lock().clear();
     }
 
-    pub(super) fn note(&self, remark: &str) {
-        self.add(remark, Duration::ZERO, None);
+    /// Whether something was sent outside of the sandbox, which then stays.
+    #[cfg(feature = "macros")]
+    pub(crate) fn was_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed)
     }
 
+    /// The oldest first.
     pub(crate) fn entries(&self) -> Vec<Recorded> {
         self.entries.lock().iter().cloned().collect()
+    }
+}
+
+impl Pen<'_> {
+    pub(super) fn entries(self) -> Vec<Recorded> {
+        self.journal.entries()
+    }
+
+    /// A statement that was sent.
+    pub(super) fn add(self, sql: &str, took: Duration, error: Option<&Error>) {
+        self.journal.left.fetch_or(self.outside, Ordering::Relaxed);
+        self.write(sql, took, error);
+    }
+
+    /// A statement that was not sent.
+    pub(super) fn refused(self, sql: &str, error: &Error) {
+        self.write(sql, Duration::ZERO, Some(error));
+    }
+
+    pub(super) fn note(self, remark: &str) {
+        self.write(remark, Duration::ZERO, None);
+    }
+
+    fn write(self, sql: &str, took: Duration, error: Option<&Error>) {
+        let mut entries = self.journal.entries.lock();
+        if entries.len() == self.journal.limit {
+            entries.pop_front();
+        }
+        entries.push_back(Recorded {
+            sql: sql.to_owned(),
+            took,
+            error: error.map(|error| error.message().to_owned()),
+            outside: self.outside,
+        });
     }
 }

@@ -135,7 +135,7 @@ impl Node {
     async fn prepare(self: &Arc<Self>, wire: &mut Wire, asker: Asker, isolation: Option<IsolationLevel>) -> Result<()> {
         let lost = self.kind == Kind::Base && wire.lease().is_some_and(|lease| lease.is_lost());
         if lost || matches!(wire, Wire::Vacant) {
-            let mut lease = self.ground.pool.acquire(asker).await?;
+            let mut lease = self.acquire(asker).await?;
             if self.kind == Kind::Sandbox {
                 // The outer transaction of force rollback begins with the first use.
                 if let Err(error) = self.begin_outer(&mut lease, isolation).await {
@@ -143,7 +143,7 @@ impl Node {
                         return Err(error);
                     }
                     // The copy could not be made anew; another connection makes another.
-                    lease = self.ground.pool.acquire(asker).await?;
+                    lease = self.acquire(asker).await?;
                     self.begin_outer(&mut lease, isolation).await?;
                 }
             }
@@ -163,6 +163,19 @@ impl Node {
             return Err(self.usable().err().unwrap_or(error));
         }
         Ok(())
+    }
+
+    async fn acquire(&self, asker: Asker) -> Result<Lease> {
+        let acquired = self.ground.pool.acquire(asker).await;
+        let berth = self.sandbox().is_some_and(|sandbox| sandbox.plan.aloud);
+        acquired.map_err(|error| match error.kind() {
+            ErrorKind::NotConnected if berth => Error::new(
+                ErrorKind::NotConnected,
+                "the database that this sandbox was made from was disconnected",
+            )
+            .help("keep it connected as long as its sandboxes are used"),
+            _ => error,
+        })
     }
 
     async fn level_out(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
@@ -203,8 +216,8 @@ impl Node {
             run(lease, ASK_WITNESS).await.is_ok()
         } else {
             // On a thread of its own what was dropped runs to its end, and the next one can look again.
-            let isolated = matches!(self.ground.pool.connector().runtime(), Ok(Some(_)));
-            is_open(lease, if isolated { Flight::Statement } else { Flight::Boundary }).await
+            let apart = lease.raw().is_ok_and(|raw| raw.is_apart()) || self.ground.dialect() == Dialect::Sqlite;
+            is_open(lease, if apart { Flight::Statement } else { Flight::Boundary }).await
         };
         lease.doubt(false);
         open

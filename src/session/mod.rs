@@ -5,11 +5,12 @@
 //! never interleave and waiters are served in order. A level that is dropped lets go of the lock; whoever gets it next
 //! sees that the connection is deeper in transactions than it should be, and rolls back first.
 
+mod admit;
 mod ask;
 mod begin;
 mod bindings;
+mod blockers;
 mod callback;
-mod echo;
 mod entered;
 mod ground;
 mod guard;
@@ -18,6 +19,7 @@ mod journal;
 mod lock;
 mod native;
 mod node;
+mod observation;
 mod owner;
 mod report;
 mod sandbox;
@@ -34,9 +36,10 @@ pub(crate) use callback::Callback;
 pub(crate) use ground::Ground;
 pub(crate) use guard::Guard;
 pub(crate) use handoff::Handoff;
+pub(crate) use journal::Journal;
 pub use journal::Recorded;
 pub(crate) use node::{Anchor, Ended, Finish, Kind, Node, Wire};
 pub(crate) use owner::{Chain, Owner, Pin};
-pub(crate) use sandbox::{Deferred, Plan, Sandbox};
+pub(crate) use sandbox::{Deferred, Plan, Sandbox, sandbox_closed};
 pub(crate) use stream::StreamCore;
 pub(crate) use work::{Target, Work};

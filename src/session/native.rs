@@ -7,9 +7,9 @@ use async_stream::try_stream;
 use futures::{FutureExt, StreamExt};
 
 use super::ask::run;
-use super::echo::Echo;
 use super::handoff::Reading;
 use super::lock::SET_WITNESS;
+use super::observation::{Observation, within};
 use super::stream::{Drain, Source};
 use super::work::Hold;
 use super::{Chain, Handoff, Kind, Node, StreamCore, Target, Work};
@@ -50,7 +50,7 @@ fn source<T: Send + 'static>(
         if let Some(precautions) = hold.precautions(&work) {
             hold.before(precautions, &work).await?;
         }
-        let echo = Echo::start(target.ground());
+        let mut observation = Observation::of(target.ground(), &hold, &work).streams();
         let result = {
             let lease = hold.lease()?;
             lease.mark(Flight::Statement);
@@ -58,7 +58,7 @@ fn source<T: Send + 'static>(
             if raw.is_apart() {
                 handoff.widen();
             }
-            let mut running = raw.with_native(job);
+            let mut running = raw.with_native(job.sending(&work.bound.statement));
             loop {
                 let step = std::future::poll_fn(|context| {
                     if let Some(item) = handoff.take() {
@@ -75,6 +75,7 @@ fn source<T: Send + 'static>(
                 match step {
                     Step::Item(item) => {
                         *flight = Flight::Rows;
+                        observation.row();
                         yield item;
                         *flight = Flight::Statement;
                     }
@@ -84,10 +85,11 @@ fn source<T: Send + 'static>(
         };
         // Of what was put aside while the last was read.
         while let Some(item) = handoff.take() {
+            observation.row();
             yield item;
         }
         drop(reading);
-        echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
+        observation.end(None, result.as_ref().err());
         hold.settled(target.ground(), result.as_ref().err(), &work);
         let mut ended = result.map(drop);
         if hold.wants_care(ended.is_err(), &work) {
@@ -105,14 +107,14 @@ impl Target {
         let chain = Chain::current();
         let mut hold = self.hold(work, &chain, "the driver's own connection").await?;
         hold.before_lending().await?;
-        let echo = Echo::start(self.ground());
+        let observation = Observation::of(self.ground(), &hold, work);
         let dialect = self.ground().dialect();
         let lease = hold.lease()?;
         // SQLite's thread undoes a BEGIN whose asker is gone; over a socket nobody can know where a dropped job stood.
         let survives = lease.raw()?.is_apart() || dialect == Dialect::Sqlite;
         lease.mark(if survives { Flight::Statement } else { Flight::Boundary });
-        let result = lease.raw()?.with_native(job).await;
-        echo.end(work.bound.statement.text(), result.as_ref().err());
+        let result = within(observation.span(), lease.raw()?.with_native(job)).await;
+        observation.end(None, result.as_ref().err());
         let lease = hold.lease()?;
         lease.mark(Flight::None);
         if let Err(error) = &result {

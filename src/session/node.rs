@@ -8,12 +8,14 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
+use super::callback::Registered;
 use super::stream::Drain;
-use super::{Callback, Chain, Ground, Owner};
+use super::{Chain, Ground, Owner};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, CLEANUP_LIMIT, Lease, Severer};
 use crate::sql::Statement;
+use crate::telemetry::TransactionSpan;
 
 /// What kind of level it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,8 @@ pub(crate) enum Ended {
     Dropped,
     /// The server, or something sent to it, ended the transaction.
     ByServer(String),
+    /// The sandbox was disconnected, or its last handle dropped.
+    Closed,
 }
 
 /// How to end a transaction.
@@ -110,9 +114,12 @@ pub(super) struct State {
     pub(super) holder: Option<(Asker, Instant)>,
     /// Those who wait for the connection.
     pub(super) waiting: Vec<(u64, Asker, Instant)>,
-    pub(super) callbacks: Vec<(Finish, Callback)>,
+    /// In the order in which they were given.
+    pub(super) callbacks: Vec<Registered>,
     /// The server gave the transaction up, and running it again may help.
     pub(super) retryable: bool,
+    /// What those see of this transaction who watch.
+    pub(super) span: Option<Box<TransactionSpan>>,
     /// SET CONSTRAINTS was used, which ends with the transaction.
     pub(super) constraints_set: bool,
     /// The settings that end with the transaction, as they were before.
@@ -248,6 +255,7 @@ impl Node {
         let whose = if own { "the transaction" } else { "an outer transaction" };
         let opened = self.opened.place;
         let (how, help) = match ended {
+            Ended::Closed => return self.ground.closed(),
             Ended::Committed(at) => (format!("was committed at {at}"), "begin a new one"),
             Ended::RolledBack(at) => (format!("was rolled back at {at}"), "begin a new one"),
             Ended::Interrupted(at) => (
@@ -303,8 +311,9 @@ impl Node {
 
     /// Notes the statement that is about to run, for those who wait.
     pub(super) fn runs(&self, statement: &Arc<Statement>) {
-        if self.ground.sandbox.is_some() {
+        if let Some(sandbox) = &self.ground.sandbox {
             self.state.lock().last = Some(Arc::clone(statement));
+            *sandbox.latest.lock() = Some(Arc::clone(statement));
         }
     }
 
@@ -380,6 +389,7 @@ impl Node {
     /// Lets go of the connection because the guard was dropped.
     pub(crate) fn abandon(self: &Arc<Self>) {
         self.state.lock().ended.get_or_insert(Ended::Dropped);
+        self.close_span();
         self.let_go();
     }
 
@@ -444,7 +454,7 @@ impl Node {
 
     /// Nothing can be done on this level any more.
     pub(super) fn disconnected(&self) {
-        self.state.lock().ended = Some(Ended::ByServer("the database was disconnected".to_owned()));
+        self.state.lock().ended = Some(Ended::Closed);
     }
 }
 

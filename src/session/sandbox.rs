@@ -10,12 +10,13 @@ use parking_lot::Mutex;
 use sqlx::{SqlSafeStr, SqlStr};
 
 use super::ask::ask;
+use super::blockers::Latest;
 use super::journal::Journal;
-use super::shield::{SET, Violation, violations};
-use super::{BeginOptions, Callback, Node};
+use super::shield::{SET, Violation};
+use super::{BeginOptions, Callback, Ground, Node};
 use crate::backend::support::sqlx::own_sql;
 use crate::config::{IsolationLevel, IsolationPolicy};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Flight, Lease, Pool, Shield};
 use crate::sql::{Dialect, TemplateCache};
 use crate::value::Params;
@@ -50,8 +51,8 @@ pub(crate) struct Plan {
     pub(crate) private: bool,
     /// Where the server can be looked at from the side.
     pub(crate) side: Option<Arc<Pool>>,
-    /// How many of the last statements are kept.
-    pub(crate) record: usize,
+    /// Where the last statements are kept; it outlives the sandbox.
+    pub(crate) journal: Arc<Journal>,
     pub(crate) policy: Option<IsolationPolicy>,
     /// Whether it is made for a test, whose author reads standard error.
     pub(crate) aloud: bool,
@@ -74,9 +75,11 @@ pub(crate) struct Sandbox {
     pub(crate) plan: Plan,
     /// The name of its session on the server, which no other sandbox has.
     pub(super) label: Option<String>,
-    pub(crate) journal: Journal,
-    /// The rows of a SQLite database that referred to missing ones before the sandbox began.
-    pub(super) violated: Mutex<HashSet<Violation>>,
+    /// The rows of a SQLite database that referred to missing ones before the sandbox began, or before it had keys that
+    /// are checked late.
+    pub(super) violated: Mutex<Option<HashSet<Violation>>>,
+    /// What its user sent last.
+    pub(super) latest: Arc<Latest>,
     /// Callbacks that a test wants to see instead of having them run.
     pub(super) captured: Mutex<Option<Vec<Callback>>>,
 }
@@ -86,8 +89,8 @@ impl Sandbox {
         Self {
             root: Mutex::default(),
             label: plan.name.as_deref().map(label),
-            journal: Journal::new(plan.record),
             violated: Mutex::default(),
+            latest: Arc::default(),
             captured: Mutex::default(),
             plan,
         }
@@ -127,6 +130,29 @@ impl fmt::Debug for Sandbox {
             .field("label", &self.label)
             .finish_non_exhaustive()
     }
+}
+
+impl Ground {
+    /// The error for what comes after the end of the outer transaction.
+    pub(super) fn closed(&self) -> Error {
+        if self.sandbox.as_ref().is_some_and(|sandbox| sandbox.plan.aloud) {
+            return sandbox_closed();
+        }
+        Error::new(
+            ErrorKind::NotConnected,
+            "the database was disconnected, and what was done under force rollback is undone",
+        )
+        .help("connect it again before using it, and let tasks and guards that use it end before it is disconnected")
+    }
+}
+
+/// The error for a handle on a sandbox that has ended.
+pub(crate) fn sandbox_closed() -> Error {
+    Error::new(
+        ErrorKind::NotConnected,
+        "the sandbox has ended: it was disconnected, or its last handle was dropped, and what was done in it is undone",
+    )
+    .help("let tasks, guards and connections that use a sandbox end before it does; `database.sandbox()` makes another")
 }
 
 impl Sandbox {
@@ -178,10 +204,12 @@ impl Node {
             .await?;
         lease.mark(Flight::None);
         if dialect == Dialect::Postgres {
+            sandbox.announce();
             lease.set_shield(Shield::Set);
         }
+        *sandbox.violated.lock() = None;
         if dialect == Dialect::Sqlite && self.defers() {
-            *sandbox.violated.lock() = violations(lease, &self.ground.templates).await?;
+            self.note_violations(lease).await?;
         }
         let mut state = self.state.lock();
         state.isolation = isolation;

@@ -147,19 +147,35 @@ impl Node {
         }
     }
 
+    /// Whether it is time to see which rows of a SQLite database refer to missing ones already.
+    pub(super) fn wants_violations(&self) -> bool {
+        let sandbox = self.sandbox().filter(|_| self.ground.dialect() == Dialect::Sqlite);
+        sandbox.is_some_and(|sandbox| sandbox.violated.lock().is_none())
+    }
+
+    /// What was wrong before is not the fault of whoever runs in the sandbox.
+    pub(super) async fn note_violations(&self, lease: &mut Lease) -> Result<()> {
+        let violated = match violations(lease, &self.ground.templates).await {
+            // Keys that SQLite cannot check at all are not the fault of a test either.
+            Err(error) if !error.is_fatal() => None,
+            violated => Some(violated?),
+        };
+        if let Some(sandbox) = self.sandbox() {
+            *sandbox.violated.lock() = violated;
+        }
+        Ok(())
+    }
+
     /// SQLite does not check deferred foreign keys where a savepoint is released, but tells which are violated.
     pub(super) async fn check_keys(&self, lease: &mut Lease) -> Result<()> {
         if !self.defers() || !self.ground.settings.foreign_keys {
             return Ok(());
         }
+        let known = self.sandbox().and_then(|sandbox| sandbox.violated.lock().clone());
+        // Nothing is known as long as this sandbox itself has no key that is checked late.
+        let Some(known) = known else { return Ok(()) };
         let violated = violations(lease, &self.ground.templates).await?;
-        let known = self
-            .ground
-            .sandbox
-            .as_ref()
-            .map(|sandbox| sandbox.violated.lock().clone());
-        let new = |violation: &&Violation| !known.as_ref().is_some_and(|known| known.contains(*violation));
-        let Some(Violation { table, parent, .. }) = violated.iter().find(new) else {
+        let Some(Violation { table, parent, .. }) = violated.difference(&known).next() else {
             return Ok(());
         };
         Err(Error::new(

@@ -16,7 +16,7 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::echo::Echo;
+use super::observation::Observation;
 use super::work::Hold;
 use super::{Chain, Ground, Node, Target, Work};
 use crate::backend::Request;
@@ -201,7 +201,7 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
         if let Some(precautions) = hold.precautions(&work) {
             hold.before(precautions, &work).await?;
         }
-        let echo = Echo::start(target.ground());
+        let mut observation = Observation::of(target.ground(), &hold, &work).streams();
         let mut failure = None;
         {
             let lease = hold.lease()?;
@@ -212,6 +212,7 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
                 match row {
                     Ok(row) => {
                         *flight = Flight::Rows;
+                        observation.row();
                         yield Row::new(row);
                         *flight = Flight::Statement;
                     }
@@ -222,7 +223,7 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
                 }
             }
         }
-        echo.end(work.bound.statement.text().trim_end(), failure.as_ref());
+        observation.end(None, failure.as_ref());
         hold.settled(target.ground(), failure.as_ref(), &work);
         let mut ended = failure.map_or(Ok(()), Err);
         if hold.wants_care(ended.is_err(), &work) {

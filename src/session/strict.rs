@@ -39,9 +39,11 @@ impl Node {
             )
             .help("the level of a sandbox is that of its first transaction; give this test a sandbox of its own, or set `isolation_policy` to `record`"));
         }
-        sandbox.journal.note(&format!(
-            "-- the transaction begun at {place} asks for {level}; the sandbox has {has}"
-        ));
+        if let Some(journal) = self.ground.journal() {
+            journal.note(&format!(
+                "-- the transaction begun at {place} asks for {level}; the sandbox has {has}"
+            ));
+        }
         tracing::debug!(%level, %has, %place, "a transaction in the sandbox asks for another isolation level");
         Ok(())
     }
@@ -117,25 +119,6 @@ impl Node {
             outermost.state.lock().settings.push((name, before));
         }
         Ok(())
-    }
-
-    /// Refuses to write in a read-only transaction that the server does not know to be one.
-    pub(super) fn admit_writing(&self) -> Result<()> {
-        let mut at = self.state.lock().read_only.then_some(self.opened.place);
-        let mut below = self.below();
-        while let Some(node) = below.filter(|_| at.is_none()) {
-            at = node.state.lock().read_only.then_some(node.opened.place);
-            below = node.below();
-        }
-        match at {
-            None => Ok(()),
-            Some(place) => Err(Error::new(
-                ErrorKind::ReadOnly,
-                format!("the statement may write, and the transaction begun at {place} is read-only; it was not sent"),
-            )
-            .with_code("25006")
-            .help("leave `read_only()` out where the transaction begins")),
-        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::error::{ErrorKind, Result};
 use crate::pool::{Asker, Limits, Pool};
 use crate::session::{BeginOptions, Chain, Finish, Ground, Guard, Plan, Target, Work};
 use crate::sql::{Dialect, TemplateCache};
+use crate::telemetry::Telemetry;
 use crate::value::Params;
 
 fn ground(connector: &FakeConnector, sandbox: bool) -> Arc<Ground> {
@@ -28,10 +29,11 @@ fn ground(connector: &FakeConnector, sandbox: bool) -> Arc<Ground> {
         check_after: Duration::from_mins(1),
         echo: false,
     };
-    let settings = Config::from_url("mysql://localhost/x").unwrap().settings().clone();
+    let config = Config::from_url("mysql://localhost/x").unwrap();
+    let (settings, telemetry) = (config.settings().clone(), Telemetry::new(&config));
     let templates = Arc::new(TemplateCache::new(Dialect::MySql, 10));
     Ground::new(
-        Pool::new(Arc::new(connector.clone()), limits, None),
+        Pool::new(Arc::new(connector.clone()), limits, None, telemetry),
         Arc::new(settings),
         templates,
         Arc::default(),

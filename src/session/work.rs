@@ -1,14 +1,14 @@
 //! Running statements: where they run, and what their errors mean for the connection.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
 
+use super::admit::homeless;
 use super::ask::run;
-use super::echo::Echo;
 use super::lock::{SET_WITNESS, is_open};
 use super::node::UnderWay;
+use super::observation::{Observation, affected, within};
 use super::report::shown;
 use super::stream::Drain;
 use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, Wire};
@@ -24,6 +24,17 @@ pub(crate) struct Work {
     pub(crate) template: Arc<Template>,
     pub(crate) bound: Bound,
     pub(crate) asker: Asker,
+}
+
+impl Work {
+    pub(super) fn text(&self) -> &str {
+        self.bound.statement.text().trim()
+    }
+
+    /// What ended a transaction, if it was this statement.
+    fn ended_by(&self, error: &Error) -> String {
+        format!("{}, at `{}` of {}", error.message(), shown(self.text()), self.asker)
+    }
 }
 
 /// Where a statement was addressed to.
@@ -80,7 +91,7 @@ impl Target {
         }
         let Some(node) = self.level(chain, work.asker)? else {
             if work.template.statements() == 1 {
-                homeless(control)?;
+                self.ground().refusing(work, homeless(control, work))?;
             }
             let mut lease = self.ground().pool.acquire(work.asker).await?;
             if !matches!(control, Control::None | Control::Implicit) {
@@ -145,24 +156,33 @@ impl Target {
             // Boxed, because the future of every statement has room for this one.
             Box::pin(hold.before(precautions, work)).await?;
         }
-        let echo = Echo::start(self.ground());
+        let mut observation = Observation::of(self.ground(), &hold, work);
+        let span = observation.span();
         let lease = hold.lease()?;
         lease.mark(Flight::Statement);
         let request = Request {
             statement: &work.bound.statement,
             values: &work.bound.values,
         };
-        let running = match means {
-            Means::Sink(sink) => lease.raw()?.run(request, sink),
-            Means::Native(job) => lease.raw()?.with_native(job),
+        let result = {
+            let mut counting: Box<dyn Sink + '_>;
+            let running = match means {
+                Means::Sink(sink) => match observation.counts(sink) {
+                    Ok(counted) => {
+                        counting = counted;
+                        lease.raw()?.run(request, &mut *counting)
+                    }
+                    Err(sink) => lease.raw()?.run(request, sink),
+                },
+                Means::Native(job) => lease.raw()?.with_native(job.sending(&work.bound.statement)),
+            };
+            let running = within(span, running);
+            match self.ground().watcher() {
+                Some(sandbox) => Box::pin(sandbox.watch(running, work, self.ground())).await,
+                None => running.await,
+            }
         };
-        let result = match self.ground().watcher() {
-            Some(sandbox) => Box::pin(sandbox.watch(running, work, self.ground())).await,
-            None => running.await,
-        };
-        if echo.is_wanted() {
-            echo.end(work.bound.statement.text().trim_end(), result.as_ref().err());
-        }
+        observation.end(affected(result.as_ref(), work), result.as_ref().err());
         hold.settled(self.ground(), result.as_ref().err(), work);
         let result = if hold.wants_care(result.is_err(), work) {
             Box::pin(hold.after(result, work)).await
@@ -231,23 +251,6 @@ enum Means<'m> {
     Native(NativeJob),
 }
 
-/// Refuses SQL text that begins or ends a transaction on a connection that goes back to the pool right after it.
-fn homeless(control: Control) -> Result<()> {
-    let what = match control {
-        Control::None | Control::Implicit => return Ok(()),
-        Control::Begin => "BEGIN",
-        Control::Commit => "COMMIT",
-        Control::Rollback => "ROLLBACK",
-        Control::Savepoint => "SAVEPOINT",
-        Control::Release => "RELEASE",
-    };
-    let message = format!(
-        "`{what}` as SQL text means nothing through `Database`, whose next statement may run on another connection"
-    );
-    Err(Error::new(ErrorKind::ConcurrentUse, message)
-        .help("use `database.transaction()`, or send such text through one `database.connection()`"))
-}
-
 /// What has to be done before a statement is sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Precautions {
@@ -257,11 +260,13 @@ pub(super) struct Precautions {
     witness: bool,
     /// What it sets is to end with the transaction.
     settings: bool,
+    /// It may put off checks of rows that were wrong before.
+    keys: bool,
 }
 
 impl Precautions {
     fn any(self) -> bool {
-        self.shield || self.witness || self.settings
+        self.shield || self.witness || self.settings || self.keys
     }
 }
 
@@ -310,6 +315,7 @@ impl Hold {
             shield: *guarded,
             witness: effect.opaque && level.depth > 0,
             // Alone, and outside of a transaction, what it sets is simply undone.
+            keys: effect.deferrable && node.wants_violations(),
             settings: !effect.local.is_empty() && node.ground.sandbox.is_some() && !(*guarded && effect.local_only),
         };
         precautions.any().then_some(precautions)
@@ -321,6 +327,9 @@ impl Hold {
         };
         let (level, node) = (Arc::clone(level), Arc::clone(node));
         let lease = self.lease()?;
+        if precautions.keys {
+            node.note_violations(lease).await?;
+        }
         if precautions.witness {
             run(lease, SET_WITNESS).await?;
             lease.doubt(true);
@@ -397,7 +406,7 @@ impl Hold {
         }
         if let Self::Level { node, guarded, .. } = self {
             if lost || error.ends_transaction() {
-                node.end_by_server(error.message());
+                node.end_by_server(&work.ended_by(error));
             } else if !*guarded && error.sqlstate().is_some() && node.ground.dialect() == Dialect::Postgres {
                 node.state
                     .lock()
@@ -431,10 +440,9 @@ impl Hold {
             return None;
         }
         lease.discard();
-        let text = work.bound.statement.text().trim();
         let why = match error {
-            Some(error) => error.message().to_owned(),
-            None => format!("the statement `{text}` ended it"),
+            Some(error) => work.ended_by(error),
+            None => format!("the statement `{}` of {} ended it", shown(work.text()), work.asker),
         };
         node.end_by_server(&why);
         node.usable().err()
@@ -442,62 +450,6 @@ impl Hold {
 }
 
 impl Node {
-    /// Refuses SQL text that would end the transaction behind the guard's back.
-    fn admit(&self, work: &Work) -> Result<()> {
-        if self.kind == Kind::Base {
-            return Ok(());
-        }
-        let admitted = if self.ground.sandbox.is_some() && !work.template.effect().asks {
-            self.admit_writing()
-        } else {
-            Ok(())
-        };
-        let text = work.bound.statement.text().trim();
-        admitted
-            .and_then(|()| self.admit_control(work.template.control(), text, work.asker))
-            .inspect_err(|error| {
-                if let Some(journal) = self.ground.journal() {
-                    journal.add(text, Duration::ZERO, Some(error));
-                }
-            })
-    }
-
-    fn admit_control(&self, control: Control, text: &str, asker: Asker) -> Result<()> {
-        let sandboxed = matches!(self.kind, Kind::View | Kind::Sandbox);
-        let (what, help) = match control {
-            Control::None | Control::Savepoint | Control::Release => return Ok(()),
-            Control::Begin | Control::Commit | Control::Rollback if sandboxed => (
-                "end the outer transaction of the sandbox, or begin another inside it",
-                "use `database.transaction()`, which becomes a savepoint here; or run this test with a database of its own",
-            ),
-            Control::Implicit if sandboxed => (
-                "commit the outer transaction of the sandbox implicitly, as MySQL does for this statement",
-                "make tables in a migration, before the sandbox; use CREATE TEMPORARY TABLE; or give this test a database of its own (`strategy = \"clone\"`, or `TestClient`)",
-            ),
-            Control::Begin => (
-                "begin a transaction inside one",
-                "use `transaction()`, which nests by savepoints",
-            ),
-            Control::Commit => ("commit the transaction as SQL text", "call `commit()` on its guard"),
-            Control::Rollback => (
-                "roll the transaction back as SQL text",
-                "call `rollback()` on its guard, or drop it",
-            ),
-            Control::Implicit => (
-                "commit the transaction implicitly, as MySQL does for this statement",
-                "run it outside of the transaction",
-            ),
-        };
-        Err(Error::new(
-            ErrorKind::ConcurrentUse,
-            format!(
-                "the statement would {what}; it was not sent: `{}` of {asker}",
-                shown(text)
-            ),
-        )
-        .help(help))
-    }
-
     /// For a closure transaction: siblings may queue behind each other, but nobody may wait for himself.
     fn innermost_for(&self, chain: &Chain, asker: Asker) -> Result<()> {
         let state = self.state.lock();

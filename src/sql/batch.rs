@@ -113,7 +113,7 @@ impl Template {
         if let Some((_, statement)) = self.rows.read().iter().find(|(rows, _)| *rows == size) {
             return Arc::clone(statement);
         }
-        let statement = Arc::new(Statement::new(&self.render_rows(row, size), false));
+        let statement = self.write(&self.render_rows(row, size), false);
         let mut rows = self.rows.write();
         if let Some((_, statement)) = rows.iter().find(|(rows, _)| *rows == size) {
             return Arc::clone(statement);

@@ -261,7 +261,7 @@ impl Template {
         if let Some(statement) = self.expanded.read().get(widths) {
             return Arc::clone(statement);
         }
-        let statement = Arc::new(Statement::new(&self.render(Some(widths)), false));
+        let statement = self.write(&self.render(Some(widths)), false);
         let mut expanded = self.expanded.write();
         if expanded.len() >= EXPANDED {
             expanded.clear();

@@ -23,6 +23,17 @@ pub(crate) enum Control {
     Commit,
 }
 
+/// Whether a text changes what tables and views look like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Defines {
+    #[default]
+    Nothing,
+    /// For its own connection.
+    Own,
+    /// For everybody.
+    All,
+}
+
 /// The first word of a statement; behind `WITH`, the one the common tables are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -126,6 +137,10 @@ pub(super) struct Facts {
     pub(super) control: Control,
     /// A statement that writes says `RETURNING`.
     pub(super) returning: bool,
+    /// One gives back whatever columns a table has (`SELECT *`, `RETURNING *`).
+    pub(super) starred: bool,
+    /// Whether one changes what tables and views look like.
+    pub(super) defines: Defines,
 }
 
 impl Facts {
@@ -135,6 +150,8 @@ impl Facts {
             verb: Verb::Other,
             control: Control::None,
             returning: false,
+            starred: false,
+            defines: Defines::Nothing,
         };
         for statement in statements(parts) {
             facts.add(dialect, statement);
@@ -149,6 +166,12 @@ impl Facts {
         }
         self.statements += 1;
         self.control = self.control.max(control(dialect, statement));
+        self.starred |= statement.windows(2).any(|two| {
+            // Behind an operand it multiplies, behind a parenthesis it is that of `count(*)`.
+            let first = two[0].is_one_of(&["SELECT", "DISTINCT", "ALL", "RETURNING"]);
+            two[1].is_symbol(b'*') && (first || two[0].is_symbol(b',') || two[0].is_symbol(b'.'))
+        });
+        self.defines = self.defines.max(defines(statement));
         if matches!(
             verb,
             Verb::Insert | Verb::Replace | Verb::Update | Verb::Delete | Verb::Merge
@@ -212,6 +235,28 @@ fn has_body(parts: &[Part<'_>]) -> bool {
     }
 }
 
+/// Whether a statement of PostgreSQL has the client say or hear something in the middle of it (`COPY … FROM STDIN`).
+pub(super) fn converses(parts: &[Part<'_>]) -> bool {
+    let client = |part: &Part<'_>| part.is_one_of(&["STDIN", "STDOUT"]);
+    statements(parts).any(|statement| statement[0].is("COPY") && statement.iter().any(client))
+}
+
+/// Whether a statement changes what tables and views look like.
+fn defines(statement: &[Part<'_>]) -> Defines {
+    let Some((first, rest)) = statement.split_first() else {
+        return Defines::Nothing;
+    };
+    let temporary = |part: &Part<'_>| part.is_one_of(&["TEMP", "TEMPORARY"]);
+    // What a block of PostgreSQL does is not read here. What was dropped can be read by nobody until it is made anew, but
+    // for the one who sees what a temporary table has hidden.
+    match first {
+        first if first.is_one_of(&["ALTER", "DO", "RENAME"]) => Defines::All,
+        first if first.is("CREATE") && !rest.iter().take(4).any(temporary) => Defines::All,
+        first if first.is_one_of(&["CREATE", "DROP"]) => Defines::Own,
+        _ => Defines::Nothing,
+    }
+}
+
 /// What one statement does to the transaction.
 fn control(dialect: Dialect, statement: &[Part<'_>]) -> Control {
     let is = |index: usize, word: &str| statement.get(index).is_some_and(|part| part.is(word));
@@ -260,7 +305,7 @@ fn control(dialect: Dialect, statement: &[Part<'_>]) -> Control {
 
 /// Whether MySQL or MariaDB commits before or after the statement without being told to.
 fn commits_implicitly(statement: &[Part<'_>]) -> bool {
-    const ALWAYS: [&str; 15] = [
+    const ALWAYS: [&str; 16] = [
         "ALTER",
         "TRUNCATE",
         "RENAME",
@@ -276,6 +321,7 @@ fn commits_implicitly(statement: &[Part<'_>]) -> bool {
         "INSTALL",
         "UNINSTALL",
         "CACHE",
+        "BACKUP",
     ];
     let Some((first, rest)) = statement.split_first() else {
         return false;
@@ -286,13 +332,16 @@ fn commits_implicitly(statement: &[Part<'_>]) -> bool {
         return !words.next().is_some_and(|part| part.is("TEMPORARY"));
     }
     if first.is("SET") {
-        return early(&["PASSWORD"])
+        let role = rest.first().is_some_and(|part| part.is("DEFAULT"));
+        return role
+            || early(&["PASSWORD"])
             || rest
                 .windows(2)
                 .any(|two| two[0].is("AUTOCOMMIT") && (two[1].is_symbol(b'=') || two[1].is_symbol(b':')));
     }
     first.is_one_of(&ALWAYS)
-        || (first.is_one_of(&["ANALYZE", "CHECK"]) && early(&["TABLE", "TABLES"]))
+        || (first.is_one_of(&["ANALYZE", "CHECK"]) && early(&["TABLE", "TABLES", "VIEW"]))
         || (first.is("LOAD") && early(&["INDEX"]))
-        || (first.is_one_of(&["START", "STOP"]) && early(&["SLAVE", "REPLICA", "GROUP_REPLICATION"]))
+        || (first.is_one_of(&["START", "STOP"])
+            && early(&["SLAVE", "SLAVES", "REPLICA", "REPLICAS", "GROUP_REPLICATION"]))
 }

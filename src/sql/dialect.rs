@@ -63,10 +63,9 @@ impl Dialect {
     pub(crate) fn quote_text(self, text: &str) -> String {
         let doubled = text.replace('\'', "''");
         match self {
-            Self::Sqlite => format!("'{doubled}'"),
             Self::MySql => format!("'{}'", doubled.replace('\\', "\\\\")),
             Self::Postgres if text.contains('\\') => format!("E'{}'", doubled.replace('\\', "\\\\")),
-            Self::Postgres => format!("'{doubled}'"),
+            Self::Postgres | Self::Sqlite => format!("'{doubled}'"),
         }
     }
 }

@@ -98,8 +98,9 @@ const HARMLESS: &[&str] = &[
 /// Those of them that PostgreSQL does not have, so that one of this name is somebody's own.
 #[rustfmt::skip]
 const ELSEWHERE: &[&str] = &[
-    "CONVERT", "DATETIME", "DATE_ADD", "DATE_FORMAT", "DATE_SUB", "GROUP_CONCAT", "HEX", "IFNULL", "INSTR", "JSON_ARRAYAGG",
-    "JSON_EXTRACT", "MATCH", "PRINTF", "QUOTE", "STRFTIME", "STR_TO_DATE", "TOTAL", "TYPEOF", "UNHEX", "YEAR",
+    "CONVERT", "DATETIME", "DATE_ADD", "DATE_FORMAT", "DATE_SUB", "GROUP_CONCAT", "HEX", "IFNULL", "INSTR", "JSON_ARRAY",
+    "JSON_ARRAYAGG", "JSON_EXTRACT", "JSON_OBJECTAGG", "MATCH", "PRINTF", "QUOTE", "STRFTIME", "STR_TO_DATE", "TOTAL",
+    "TYPEOF", "UNHEX", "XOR", "YEAR",
 ];
 
 /// Whether a statement certainly changes nothing: it names no verb that writes, and calls no function that is not

@@ -16,6 +16,7 @@ mod lexer;
 mod list;
 mod seed;
 mod statement;
+mod summary;
 mod template;
 
 #[cfg(test)]
@@ -23,11 +24,12 @@ mod tests;
 
 pub(crate) use batch::Batch;
 pub(crate) use cache::TemplateCache;
-pub(crate) use control::Control;
+pub(crate) use control::{Control, Defines};
 pub(crate) use definition::{Definition, Key, ObjectName};
 pub use dialect::Dialect;
 pub(crate) use effect::{Effect, Local};
 pub use into_sql::IntoSql;
 pub(crate) use seed::Seed;
 pub(crate) use statement::{Bound, Statement};
+pub(crate) use summary::{Summary, sanitized, shown};
 pub(crate) use template::Template;

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
+use super::control::{Defines, Facts};
 use crate::value::Value;
 
 /// A text with the backend's own placeholders. It is shared by all calls that send the same text.
@@ -12,6 +13,8 @@ use crate::value::Value;
 pub(crate) struct Statement {
     text: Arc<str>,
     script: bool,
+    starred: bool,
+    defines: Defines,
     notes: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
@@ -20,8 +23,17 @@ impl Statement {
         Self {
             text: Arc::from(text),
             script,
+            starred: false,
+            defines: Defines::Nothing,
             notes: OnceLock::new(),
         }
+    }
+
+    /// Says what is known of the text.
+    pub(super) fn with(mut self, facts: Facts) -> Self {
+        self.starred = facts.starred;
+        self.defines = facts.defines;
+        self
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -38,6 +50,16 @@ impl Statement {
     /// from being prepared. It has no parameters then.
     pub(crate) fn is_script(&self) -> bool {
         self.script
+    }
+
+    /// Whether its result has the columns that a table happens to have (`SELECT *`).
+    pub(crate) fn is_starred(&self) -> bool {
+        self.starred
+    }
+
+    /// Whether it changes what tables and views look like.
+    pub(crate) fn defines(&self) -> Defines {
+        self.defines
     }
 
     /// What a backend remembers of this text. Only one backend ever sees it.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
@@ -12,7 +12,7 @@ use super::effect::Effect;
 use super::fault::{Fault, names};
 use super::lexer::{Kind, Lexer, Token, is_name};
 use super::list::{self, ListContext};
-use super::{Dialect, Statement};
+use super::{Bound, Dialect, Statement, Summary, sanitized, shown};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How a text writes its placeholders.
@@ -102,6 +102,9 @@ pub(crate) struct Template {
     pub(super) rows: RwLock<Vec<(usize, Arc<Statement>)>>,
     facts: Facts,
     effect: Effect,
+    /// What is told of it to those who watch; made when somebody does.
+    summary: OnceLock<Summary>,
+    sanitized: OnceLock<String>,
 }
 
 impl Template {
@@ -138,6 +141,15 @@ impl Template {
             names,
             parts,
         } = Layout::of(style, &tokens);
+        if dialect == Dialect::Postgres && control::converses(&parts) {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "COPY between the server and the client is a conversation and no statement, so it was not sent",
+            )
+            .help(
+                "use `execute_many` to write many rows, or `copy_in_raw` and `copy_out_raw` of sqlx inside `with_sqlx`",
+            ));
+        }
         let facts = Facts::of(dialect, &parts);
         let effect = Effect::of(dialect, control::statements(&parts), |hole| holes[hole].slot);
         let mut index = 0;
@@ -171,6 +183,8 @@ impl Template {
             rows: RwLock::default(),
             facts,
             effect,
+            summary: OnceLock::new(),
+            sanitized: OnceLock::new(),
         };
         template.check_size(template.width())?;
         template.write_statements(sql);
@@ -187,7 +201,7 @@ impl Template {
             Style::Named | Style::Ordinal => false,
         };
         if self.style == Style::None && sql == &*self.text {
-            self.single = Arc::new(Statement::new(sql, script));
+            self.single = self.write(sql, script);
             self.plain = Some(Arc::clone(&self.single));
             return;
         }
@@ -198,12 +212,17 @@ impl Template {
                 _ => text.push('?'),
             });
             text.push_str(&self.text[end..]);
-            self.plain = Some(Arc::new(Statement::new(&text, script)));
+            self.plain = Some(self.write(&text, script));
         }
         self.single = match &self.plain {
             Some(plain) if self.style == Style::None => Arc::clone(plain),
-            _ => Arc::new(Statement::new(&self.render(None), false)),
+            _ => self.write(&self.render(None), false),
         };
+    }
+
+    /// One of the texts that it is sent as.
+    pub(super) fn write(&self, text: &str, script: bool) -> Arc<Statement> {
+        Arc::new(Statement::new(text, script).with(self.facts))
     }
 
     /// Copies the text from `from` on up to the last of `holes`, with `write` called at each. Returns where the rest
@@ -277,6 +296,29 @@ impl Template {
     /// The text for those who only want to show it.
     pub(crate) fn statement(&self) -> &Arc<Statement> {
         self.plain.as_ref().unwrap_or(&self.single)
+    }
+
+    /// What the text does, in few words.
+    pub(crate) fn summary(&self) -> &Summary {
+        self.summary
+            .get_or_init(|| Summary::of(self.dialect, self.statement().text()))
+    }
+
+    /// The text for those who must not see values: with one placeholder for each, however many rows or members of a list
+    /// there are. A text that came without values may bring them in itself, so its literals are left out.
+    pub(crate) fn without_values(&self, bound: &Bound) -> &str {
+        if bound.values.is_empty() {
+            self.sanitized
+                .get_or_init(|| sanitized(self.dialect, bound.statement.text()))
+        } else {
+            shown(self.single.text().trim())
+        }
+    }
+
+    /// How many rows of parameters are in one statement, if there are several.
+    pub(crate) fn batch_size(&self, bound: &Bound) -> Option<usize> {
+        let several = self.row.is_some() && !bound.values.is_empty() && !Arc::ptr_eq(&bound.statement, &self.single);
+        several.then(|| bound.values.len() / self.width().max(1))
     }
 
     /// What the text does to the transaction. Of a script, the strongest.

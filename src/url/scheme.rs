@@ -132,7 +132,7 @@ fn unknown(name: &str) -> Error {
         format!("unknown scheme `{name}`; the known ones are {list}"),
     )
     .help(match near {
-        Some(near) => format!("did you mean `{near}://…`?"),
-        None => "a database URL looks like `postgres://user:password@host:5432/database`".to_owned(),
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "name one of those; a database URL looks like `postgres://user:password@host:5432/database`".to_owned(),
     })
 }

@@ -320,7 +320,7 @@ fn u8_an_unknown_scheme_names_the_known_ones_nearest_first() {
         told.contains("unknown scheme `postgers`; the known ones are `postgres`, "),
         "{told}"
     );
-    assert!(told.contains("did you mean `postgres://…`?"), "{told}");
+    assert!(told.contains("did you mean `postgres`?"), "{told}");
     assert!(
         refusal("marriadb://h").contains("known ones are `mariadb`, `postgres`"),
         "{}",

@@ -1,9 +1,12 @@
 //! Tests as users write them: the same body under each strategy.
 
 use std::env;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use ebbtide::{Config, Database, params};
+use ebbtide::{Config, Database, Dialect, params};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// Where `outer` says which database.
 pub(crate) const URL: &str = "ATTRIBUTE_TEST_URL";
@@ -11,6 +14,20 @@ pub(crate) const URL: &str = "ATTRIBUTE_TEST_URL";
 fn config() -> Config {
     let url = env::var(URL).expect("these tests are started by those of `outer`");
     Config::from_url(url).unwrap()
+}
+
+/// The same for a test that waits for nothing.
+fn impatient() -> Config {
+    config().lease_timeout(Duration::from_millis(100))
+}
+
+/// A statement that takes longer than such a test would wait.
+fn slow(database: &Database) -> &'static str {
+    match database.config().url().dialect() {
+        Dialect::Postgres => "SELECT count(*) FROM (SELECT pg_sleep(0.4)) AS s",
+        Dialect::MySql => "SELECT sleep(0.4)",
+        _ => "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT count(*) FROM n",
+    }
 }
 
 async fn notes(database: &Database) -> i64 {
@@ -100,6 +117,55 @@ macro_rules! suite {
                 panic!("on purpose");
             }
 
+            /// What was not sent, what waited in vain and what was dropped is part of what happened.
+            #[ebbtide::test(config = impatient(), migrations = $folder)]
+            #[ignore = "started by `outer`"]
+            async fn fails_after_refusals(database: Database) {
+                database.execute("COMMIT", ()).await.unwrap_err();
+                let transaction = database.transaction().await.unwrap();
+                let other = database.clone();
+                let waiting = tokio::spawn(async move { other.execute("DELETE FROM author", ()).await });
+                waiting.await.unwrap().unwrap_err();
+                drop(transaction);
+                notes(&database).await;
+                panic!("on purpose");
+            }
+
+            /// Really writes.
+            #[ebbtide::test(config = config(), migrations = $folder)]
+            #[ignore = "started by `outer`"]
+            async fn fails_after_leaving_the_sandbox(database: Database) {
+                let sql = "INSERT INTO author (name) VALUES ('undone')";
+                database.execute(sql, ()).await.unwrap();
+                let sql = "INSERT INTO author (name) VALUES ('stays')";
+                database.force_rollback(false).run(async { database.execute(sql, ()).await }).await.unwrap();
+                panic!("on purpose");
+            }
+
+            /// As an application does when it stops.
+            #[ebbtide::test(config = config(), migrations = $folder)]
+            #[ignore = "started by `outer`"]
+            async fn fails_after_disconnecting(database: Database) {
+                notes(&database).await;
+                database.disconnect().await.unwrap();
+                panic!("on purpose");
+            }
+
+            /// Passes, but not at once.
+            #[ebbtide::test(config = impatient(), migrations = $folder)]
+            #[ignore = "started by `outer`"]
+            async fn takes_its_time(database: Database) {
+                database.fetch_all(slow(&database), ()).await.unwrap();
+            }
+
+            #[ebbtide::test(config = config(), migrator = *BROKEN, strategy = "rollback")]
+            #[ignore = "started by `outer`"]
+            async fn cannot_migrate_in_common(_database: Database) {}
+
+            #[ebbtide::test(config = config(), migrator = *BROKEN, strategy = "clone")]
+            #[ignore = "started by `outer`"]
+            async fn cannot_migrate_for_itself(_database: Database) {}
+
             #[ebbtide::test(config = config(), migrations = $folder, strategy = "clone")]
             #[ignore = "started by `outer`"]
             async fn fails_by_an_error(database: Database) -> Result<(), Box<dyn std::error::Error>> {
@@ -152,17 +218,24 @@ async fn of_the_environment(database: Database) {
 #[ignore = "started by `outer`"]
 async fn empties_the_database_of_the_environment(_database: Database) {}
 
+/// A migrator of sqlx of one migration for each text.
+fn migrator(texts: &'static [&'static str]) -> Migrator {
+    let migration = |(number, text): (usize, &&'static str)| {
+        let sql = sqlx::SqlSafeStr::into_sql_str(*text);
+        Migration::new(7 + number as i64, "note".into(), MigrationType::Simple, sql, false)
+    };
+    Migrator::with_migrations(texts.iter().enumerate().map(migration).collect())
+}
+
 /// A migrator of sqlx instead of a folder.
-static MIGRATOR: std::sync::LazyLock<sqlx::migrate::Migrator> = std::sync::LazyLock::new(|| {
-    use sqlx::migrate::{Migration, MigrationType, Migrator};
-    let sql = sqlx::SqlSafeStr::into_sql_str("CREATE TABLE note (id INTEGER PRIMARY KEY)");
-    Migrator::with_migrations(vec![Migration::new(
-        7,
-        "note".into(),
-        MigrationType::Simple,
-        sql,
-        false,
-    )])
+static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| migrator(&["CREATE TABLE note (id INTEGER PRIMARY KEY)"]));
+
+/// The second migration fails.
+static BROKEN: LazyLock<Migrator> = LazyLock::new(|| {
+    migrator(&[
+        "CREATE TABLE note (id INTEGER PRIMARY KEY)",
+        "INSERT INTO missing (id) VALUES (1)",
+    ])
 });
 
 #[ebbtide::test(url = "sqlite::memory:", migrator = *MIGRATOR)]

@@ -12,14 +12,15 @@ use crate::server::Base;
 
 /// A process that runs those tests of `inner` whose path begins so.
 fn process(tests: &str, variables: &[(&str, &str)]) -> Child {
+    start(tests, variables, &["--nocapture"])
+}
+
+/// The same with other arguments for the harness.
+fn start(tests: &str, variables: &[(&str, &str)], arguments: &[&str]) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
     command
-        .args([
-            &format!("inner::{tests}"),
-            "--ignored",
-            "--test-threads=4",
-            "--nocapture",
-        ])
+        .args([&format!("inner::{tests}"), "--ignored", "--test-threads=4"])
+        .args(arguments)
         .env_remove("DATABASE_URL")
         .env_remove("EBBTIDE_KEEP")
         .envs(variables.iter().copied())
@@ -160,6 +161,56 @@ on_every_backend! {
         assert!(text.contains("its database was dropped"), "{text}");
         let copies = usize::from(backend != "mysql");
         assert_eq!(base.derived().await.len(), before + copies, "only what is copied from is new");
+    }
+
+    refusals_and_waits_in_vain_are_told_by_a_failed_test(base, backend) {
+        let text = fails(&format!("{backend}::fails_after_refusals"), &[(URL, &base.url())]);
+        let (_, told) = text.split_once("the SQL it ran:").unwrap_or_else(|| panic!("{text}"));
+        for part in [
+            "COMMIT failed: the statement would end the outer transaction", "it was not sent: `COMMIT` of", "inner.rs:",
+            "waited longer than 100ms", "a transaction that was dropped unfinished was rolled back", "SELECT count(*) FROM note",
+            "everything it did was rolled back",
+        ] {
+            assert!(told.contains(part), "{part}:\n{text}");
+        }
+    }
+
+    what_stays_is_told_by_a_failed_test_that_left_its_sandbox(base, backend) {
+        let text = fails(&format!("{backend}::fails_after_leaving_the_sandbox"), &[(URL, &base.url())]);
+        let line = text.lines().find(|line| line.contains("'stays'")).unwrap_or_else(|| panic!("{text}"));
+        assert!(line.contains("outside of the sandbox"), "{text}");
+        let line = text.lines().find(|line| line.contains("'undone'")).unwrap_or_else(|| panic!("{text}"));
+        assert!(!line.contains("outside"), "{text}");
+        assert!(!text.contains("everything it did was rolled back"), "{text}");
+        assert!(text.contains("under `force_rollback(false)`, stays in") && text.contains("the rest was rolled back"), "{text}");
+        let [name] = &base.derived().await[..] else { panic!("one database was made") };
+        assert_eq!(base.number(name, "SELECT count(*) FROM author WHERE name = 'stays'").await, 1);
+        assert_eq!(base.number(name, "SELECT count(*) FROM author").await, 1);
+    }
+
+    disconnected_by_its_application_a_failed_test_tells_its_sql(base, backend) {
+        let text = fails(&format!("{backend}::fails_after_disconnecting"), &[(URL, &base.url())]);
+        let (_, told) = text.split_once("the SQL it ran:").unwrap_or_else(|| panic!("{text}"));
+        assert!(told.contains("SELECT count(*) FROM note"), "{text}");
+    }
+
+    a_slow_statement_is_told_past_the_capture_of_the_harness(base, backend) {
+        let process = start(&format!("{backend}::takes_its_time"), &[(URL, &base.url())], &[]);
+        let Output { status, stdout, stderr } = process.wait_with_output().unwrap();
+        let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        assert!(status.success() && stdout.contains("1 passed"), "{stdout}\n{stderr}");
+        for part in ["ebbtide: in ", "takes_its_time", "has run for 100ms and is not done", "inner.rs:"] {
+            assert!(stderr.contains(part), "{part}:\n{stderr}");
+        }
+    }
+
+    a_migration_that_fails_leaves_no_database_behind(base, backend) {
+        let url = base.url();
+        for tests in ["cannot_migrate_in_common", "cannot_migrate_for_itself"] {
+            let text = fails(&format!("{backend}::{tests}"), &[(URL, &url)]);
+            assert!(text.contains("the migration 8 (note) failed") && text.contains("missing"), "{text}");
+            assert_eq!(base.derived().await, [""; 0], "{tests}");
+        }
     }
 }
 

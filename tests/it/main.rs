@@ -18,11 +18,6 @@
     clippy::large_futures,
     reason = "a test says what is wrong by panicking, and tells its whole story in one function"
 )]
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the harness offers more than the cases of the day need"
-)]
 
 mod backends;
 mod cases;

@@ -17,6 +17,9 @@ impl Suite {
     async fn method(&self) {}
 }
 
+#[ebbtide_macros::test]
+async fn lifetime<'a>(database: Database) {}
+
 #[ebbtide_macros::test(strategy = "clone")]
 async fn without_a_database() {}
 

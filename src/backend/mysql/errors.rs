@@ -14,7 +14,9 @@ pub(super) fn error(error: sqlx::Error) -> Error {
     };
     let number = answer.number();
     let state = answer.code().unwrap_or("HY000").to_owned();
-    let mut mapped = of_number(number, &state, answer.message()).with_code(state);
+    let mut mapped = of_number(number, &state, answer.message())
+        .with_code(state)
+        .with_number(number);
     mapped = mapped.with_source(error);
     mapped
 }

@@ -16,7 +16,7 @@ use errors::connect_error;
 use options::{connect_options, session_variables};
 use session::SessionConnector;
 
-use crate::backend::support::sqlx::{Native, One, SqlxConnector};
+use crate::backend::support::sqlx::{Kept, Native, One, SqlxConnector};
 use crate::backend::{Connector, Done};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -34,6 +34,7 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         persistent: config.settings().statement_cache_capacity > 0,
         explain: Box::new(move |error| connect_error(&tried, error)),
         private: None,
+        definitions: Arc::default(),
     };
     Ok(match session_variables(config)? {
         Some(variables) => Arc::new(SessionConnector { inner, variables }),
@@ -43,6 +44,7 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
 
 impl Native for MySql {
     const COUNTS_ANSWERS: bool = true;
+    const KEPT: Kept = Kept::Follows;
     const ONE: One = One::ThenFlush;
 
     fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, MySqlArguments)> {

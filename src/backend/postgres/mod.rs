@@ -19,7 +19,7 @@ use sqlx::{Column, Postgres, Row, SqlStr, TypeInfo};
 use errors::connect_error;
 use options::connect_options;
 
-use crate::backend::support::sqlx::{Native, One, SqlxConnector};
+use crate::backend::support::sqlx::{Kept, Native, One, SqlxConnector};
 use crate::backend::{Connector, Done};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -37,11 +37,13 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         persistent: config.settings().statement_cache_capacity > 0,
         explain: Box::new(move |error| connect_error(&tried, error)),
         private: None,
+        definitions: Arc::default(),
     }))
 }
 
 impl Native for Postgres {
     const COUNTS_ANSWERS: bool = true;
+    const KEPT: Kept = Kept::IsRefused;
     const ONE: One = One::AndReadsAll;
 
     fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, PgArguments)> {

@@ -20,6 +20,7 @@ use super::errors::{connect_error, error};
 use super::memory::Anchor;
 use super::options::{copy_options, copy_pragmas};
 
+use crate::backend::support::definitions::Definitions;
 use crate::backend::support::sqlx::{Original, SqlxConnection, own_sql};
 use crate::backend::{Connector, RawConnection};
 use crate::config::{Config, SqliteMode};
@@ -96,7 +97,8 @@ impl Connector for CopyConnector {
             };
             source.renew(&mut connection).await?;
             let persistent = self.config.settings().statement_cache_capacity > 0;
-            let connection = SqlxConnection::<Sqlite>::new(connection, persistent).with_original(Box::new(source));
+            let connection = SqlxConnection::<Sqlite>::new(connection, persistent, Definitions::default());
+            let connection = connection.with_original(Box::new(source));
             Ok(Box::new(connection) as Box<dyn RawConnection>)
         })
     }

@@ -18,7 +18,7 @@ use errors::connect_error;
 use memory::{Anchor, MemoryConnector};
 use options::connect_options;
 
-use crate::backend::support::sqlx::{Native, SqlxConnector};
+use crate::backend::support::sqlx::{Kept, Native, SqlxConnector};
 use crate::backend::{Connector, Done};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -41,6 +41,7 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         persistent: config.settings().statement_cache_capacity > 0,
         explain: Box::new(move |error| connect_error(&explained, error)),
         private: Some(Arc::new(copies)),
+        definitions: Arc::default(),
     };
     Ok(match anchor {
         Some(anchor) => Arc::new(MemoryConnector::new(connector, anchor)),
@@ -50,6 +51,10 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
 
 impl Native for Sqlite {
     const COUNTS_ANSWERS: bool = false;
+    const KEPT: Kept = Kept::Deceives {
+        version: "PRAGMA schema_version",
+        look: "SELECT 1 FROM sqlite_schema LIMIT 0",
+    };
 
     fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, SqliteArguments)> {
         Ok((statement.sql(), arguments::arguments(values)?))

@@ -1,5 +1,6 @@
 //! What several backends share.
 
+pub(crate) mod definitions;
 pub(crate) mod harbour;
 pub(crate) mod moored;
 pub(crate) mod sqlx;

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use async_stream::try_stream;
 use futures::StreamExt;
@@ -11,10 +12,11 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Database, Either, Executor
 use sqlx_core::database::HasStatementCache;
 use sqlx_core::transaction::TransactionManager;
 
+use super::definitions::Definitions;
 use crate::backend::{Connector, Done, NativeJob, Offer, RawConnection, Request, Sever, Sink};
 use crate::error::Result;
 use crate::sql::{Dialect, Statement};
-use crate::value::{RawRow, Value};
+use crate::value::{RawRow, Value, ValueRef};
 
 /// What a database of sqlx must tell about itself.
 pub(crate) trait Native:
@@ -44,6 +46,9 @@ pub(crate) trait Native:
     /// (SQLite's has a thread instead, which also keeps count of savepoints.)
     const COUNTS_ANSWERS: bool;
 
+    /// What becomes of a statement kept prepared when the tables behind it are changed.
+    const KEPT: Kept;
+
     /// How the first row of an answer is got at the least cost.
     const ONE: One = One::OfMany;
 
@@ -55,6 +60,22 @@ pub(crate) trait Native:
     /// Whether a call dropped half-way leaves the connection usable; `between_rows` tells that it was dropped while a
     /// row had been handed out and nothing more was being read.
     fn survives_interruption(between_rows: bool) -> bool;
+}
+
+/// What becomes of a statement kept prepared when the tables behind it are changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It is read as the tables are.
+    Follows,
+    /// The server refuses it.
+    IsRefused,
+    /// The tables are read as they are, but the columns of a `*` are shown as they were.
+    Deceives {
+        /// The query that tells the version of the definitions.
+        version: &'static str,
+        /// The query that makes a connection look at them again.
+        look: &'static str,
+    },
 }
 
 /// How sqlx gives one row.
@@ -83,6 +104,8 @@ pub(crate) struct SqlxConnector<DB: Native> {
     pub(crate) explain: Box<dyn Fn(sqlx::Error) -> crate::error::Error + Send + Sync>,
     /// Makes the connections that see a copy of their own.
     pub(crate) private: Option<Arc<dyn Connector>>,
+    /// Counts the changes of definitions that are made through its connections.
+    pub(crate) definitions: Arc<AtomicU64>,
 }
 
 impl<DB> Connector for SqlxConnector<DB>
@@ -111,7 +134,9 @@ where
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {
         Box::pin(async move {
             let connection = self.options.connect().await.map_err(&self.explain)?;
-            Ok(Box::new(SqlxConnection::<DB>::new(connection, self.persistent)) as Box<dyn RawConnection>)
+            let definitions = Definitions::new(&self.definitions);
+            let connection = SqlxConnection::<DB>::new(connection, self.persistent, definitions);
+            Ok(Box::new(connection) as Box<dyn RawConnection>)
         })
     }
 }
@@ -132,6 +157,7 @@ pub(crate) struct SqlxConnection<DB: Native> {
     /// How many savepoints of our own are set. sqlx's are used where the driver counts them on its thread; over a socket
     /// its guard of a cancelled `SAVEPOINT` rolls back the level below.
     savepoints: usize,
+    definitions: Definitions,
     /// What its database is a copy of.
     original: Option<Box<dyn Original<DB>>>,
 }
@@ -149,11 +175,12 @@ pub(crate) trait Original<DB: Database>: Debug + Send {
 const SAVEPOINT: &str = "ebbtide_";
 
 impl<DB: Native> SqlxConnection<DB> {
-    pub(crate) fn new(connection: DB::Connection, persistent: bool) -> Self {
+    pub(crate) fn new(connection: DB::Connection, persistent: bool, definitions: Definitions) -> Self {
         Self {
             connection,
             persistent,
             savepoints: 0,
+            definitions,
             original: None,
         }
     }
@@ -233,7 +260,83 @@ where
         Ok(())
     }
 
+    /// Forgets what was prepared for tables as they were.
+    async fn follow_definitions(&mut self, starred: bool) -> Result<()> {
+        if DB::KEPT == Kept::Follows {
+            return Ok(());
+        }
+        if self.definitions.have_changed() {
+            self.connection.clear_cached_statements().await.map_err(DB::error)?;
+        }
+        match DB::KEPT {
+            // A copy is changed by its own connection only.
+            Kept::Deceives { version, look } if starred && self.original.is_none() => {
+                Box::pin(self.follow_version(version, look)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same of what others have changed: another connection, or another program.
+    async fn follow_version(&mut self, version: &'static str, look: &'static str) -> Result<()> {
+        let row = sqlx::query::<DB>(version)
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(DB::error)?;
+        let ValueRef::I64(version) = row.value(0)? else {
+            return Ok(());
+        };
+        if self.definitions.is_new(version) {
+            self.connection.clear_cached_statements().await.map_err(DB::error)?;
+            // What is prepared next must be for what is there now.
+            self.run_own(look.into_sql_str()).await?;
+        }
+        Ok(())
+    }
+
+    fn note_definitions(&mut self, statement: &Statement) {
+        let inside = self.levels() > 0;
+        self.definitions.change(statement.defines(), inside);
+    }
+
+    /// Runs text without preparing it.
+    async fn run_text(&mut self, sql: SqlStr, sink: &mut dyn Sink) -> Result<Done> {
+        let done = drain::<DB>(self.connection.fetch_many(sql), sink).await?;
+        self.told(done).await
+    }
+
+    /// What a statement has done. A thread that panicked ends the rows without a word; that is an error and not an end.
+    async fn told(&mut self, done: Option<Done>) -> Result<Done> {
+        if done.is_none() && !DB::COUNTS_ANSWERS {
+            self.connection.ping().await.map_err(DB::error)?;
+        }
+        Ok(done.unwrap_or_default())
+    }
+
+    /// Rolls back until `depth` levels are left.
+    async fn undo(&mut self, depth: usize) -> Result<()> {
+        if depth > 0 && self.savepoints >= depth {
+            self.at_rest().await?;
+            // The names count the levels, so this is one round trip for any number of them.
+            self.savepoints = depth - 1;
+            let sql = format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}{depth}; RELEASE SAVEPOINT {SAVEPOINT}{depth}");
+            return self.run_own(own_sql(sql)).await;
+        }
+        self.savepoints = 0;
+        while self.levels() > depth {
+            let undone = DB::TransactionManager::rollback(&mut self.connection).await;
+            undone.map_err(DB::error)?;
+        }
+        Ok(())
+    }
+
+    /// The levels that are open.
+    fn levels(&self) -> usize {
+        DB::TransactionManager::get_transaction_depth(&self.connection) + self.savepoints
+    }
+
     async fn run_prepared(&mut self, request: Request<'_>, sink: &mut dyn Sink) -> Result<Done> {
+        self.follow_definitions(request.statement.is_starred()).await?;
         match self.run_once(request, sink).await {
             Err(error) if is_stale_plan(&error) => Box::pin(self.run_anew(request, sink, error)).await,
             result => result,
@@ -274,7 +377,11 @@ where
         let result = if DB::ONE != One::OfMany && sink.wants_one() {
             self.run_for_one(request, sink).await
         } else {
-            drain::<DB>(self.steps(request)?, sink).await
+            let done = drain::<DB>(self.steps(request)?, sink).await;
+            match done {
+                Ok(done) => self.told(done).await,
+                Err(error) => Err(error),
+            }
         };
         result.inspect_err(|error| note_refusal::<DB>(error, request))
     }
@@ -323,13 +430,13 @@ fn note_refusal<DB: Native>(error: &crate::error::Error, request: Request<'_>) {
 type Steps<'a, DB> = BoxStream<'a, Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, sqlx::Error>>;
 
 /// Reads an answer to its end. A sink that refuses a row does not stop the reading, so that the connection is left
-/// at rest.
-async fn drain<DB: Native>(mut steps: Steps<'_, DB>, sink: &mut dyn Sink) -> Result<Done> {
-    let mut done = Done::default();
+/// at rest. `None` if nothing was done, not even nothing: the text was empty, or the driver fell silent.
+async fn drain<DB: Native>(mut steps: Steps<'_, DB>, sink: &mut dyn Sink) -> Result<Option<Done>> {
+    let mut done: Option<Done> = None;
     let mut refused = None;
     while let Some(step) = steps.next().await {
         match step.map_err(DB::error)? {
-            Either::Left(result) => done.absorb(DB::done(&result)),
+            Either::Left(result) => done.get_or_insert_default().absorb(DB::done(&result)),
             Either::Right(row) => {
                 if refused.is_none() {
                     refused = sink.row(&mut Slot(Some(row))).err();
@@ -349,20 +456,23 @@ where
 {
     fn run<'a>(&'a mut self, request: Request<'a>, sink: &'a mut dyn Sink) -> BoxFuture<'a, Result<Done>> {
         Box::pin(async move {
-            if request.statement.is_script() {
-                drain::<DB>(self.connection.fetch_many(request.statement.sql()), sink).await
-            } else {
-                self.run_prepared(request, sink).await
+            if !request.statement.is_script() {
+                return self.run_prepared(request, sink).await;
             }
+            // Counted before, in case this is dropped, and after, for those who prepared meanwhile.
+            self.note_definitions(request.statement);
+            let result = self.run_text(request.statement.sql(), sink).await;
+            self.note_definitions(request.statement);
+            result
         })
     }
 
     fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
         Box::pin(try_stream! {
-            let mut again = true;
-            while again {
-                again = false;
-                let mut stale = None;
+            self.note_definitions(request.statement);
+            self.follow_definitions(request.statement.is_starred()).await?;
+            loop {
+                let (mut stale, mut told) = (None, None);
                 {
                     let mut steps = if request.statement.is_script() {
                         self.connection.fetch_many(request.statement.sql())
@@ -372,7 +482,7 @@ where
                     };
                     while let Some(step) = steps.next().await {
                         match step.map_err(DB::error) {
-                            Ok(Either::Left(_)) => {}
+                            Ok(Either::Left(done)) => told = Some(DB::done(&done)),
                             Ok(Either::Right(row)) => yield Box::new(row) as Box<dyn RawRow>,
                             Err(error) if is_stale_plan(&error) => stale = Some(error),
                             Err(error) => {
@@ -382,26 +492,33 @@ where
                         }
                     }
                 }
-                if let Some(error) = stale {
-                    self.connection.clear_cached_statements().await.map_err(DB::error)?;
-                    if self.depth() > 0 {
-                        Err(error)?;
-                    }
-                    again = true;
+                let Some(error) = stale else {
+                    self.told(told).await?;
+                    break;
+                };
+                self.connection.clear_cached_statements().await.map_err(DB::error)?;
+                if self.levels() > 0 {
+                    Err(error)?;
                 }
             }
         })
     }
 
     fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Done>> {
-        Box::pin(async move { drain::<DB>(self.connection.fetch_many(sql), &mut Ignore).await })
+        Box::pin(async move { self.run_text(sql, &mut Ignore).await })
     }
 
     fn with_native(&mut self, job: NativeJob) -> BoxFuture<'_, Result<Done>> {
         Box::pin(async move {
             let open_ended = job.is_open_ended();
             let depth = DB::TransactionManager::get_transaction_depth(&self.connection);
+            let text = job.text().cloned();
+            self.follow_definitions(text.as_ref().is_none_or(|text| text.is_starred()))
+                .await?;
             let result = job.run(&mut self.connection).await;
+            if let Some(text) = text {
+                self.note_definitions(&text);
+            }
             if result.as_ref().is_err_and(is_stale_plan) {
                 self.connection.clear_cached_statements().await.map_err(DB::error)?;
             }
@@ -424,34 +541,28 @@ where
 
     fn commit(&mut self, first: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            if self.savepoints > 0 {
-                return self.release(first.as_ref().map_or("", SqlStr::as_str)).await;
-            }
-            let committed = DB::TransactionManager::commit(&mut self.connection).await;
-            committed.map_err(DB::error)
+            let result = if self.savepoints > 0 {
+                self.release(first.as_ref().map_or("", SqlStr::as_str)).await
+            } else {
+                let committed = DB::TransactionManager::commit(&mut self.connection).await;
+                committed.map_err(DB::error)
+            };
+            let left = self.levels();
+            self.definitions.level_ended(left);
+            result
         })
     }
 
     fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            if depth > 0 && self.savepoints >= depth {
-                self.at_rest().await?;
-                // The names count the levels, so this is one round trip for any number of them.
-                self.savepoints = depth - 1;
-                let sql = format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}{depth}; RELEASE SAVEPOINT {SAVEPOINT}{depth}");
-                return self.run_own(own_sql(sql)).await;
-            }
-            self.savepoints = 0;
-            while self.depth() > depth {
-                let undone = DB::TransactionManager::rollback(&mut self.connection).await;
-                undone.map_err(DB::error)?;
-            }
-            Ok(())
+            let result = self.undo(depth).await;
+            self.definitions.level_ended(depth);
+            result
         })
     }
 
     fn depth(&self) -> usize {
-        DB::TransactionManager::get_transaction_depth(&self.connection) + self.savepoints
+        self.levels()
     }
 
     fn reset(&mut self) -> BoxFuture<'_, Result<()>> {
@@ -476,11 +587,12 @@ where
                     Ok(()) => Ok(true),
                 };
             }
-            // A transaction cannot begin inside one.
-            match self.run_own(own_sql("BEGIN")).await {
+            // What SQLite does not let be set inside a transaction, of a database for which it means nothing. That leaves no
+            // trace, so a look that is cut off can be taken again.
+            match self.run_own(own_sql("PRAGMA temp.synchronous = NORMAL")).await {
                 Err(error) if error.is_fatal() => Err(error),
                 Err(_) => Ok(true),
-                Ok(()) => self.run_own(own_sql("ROLLBACK")).await.map(|()| false),
+                Ok(()) => Ok(false),
             }
         })
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::tree::Tree;
 use crate::config::credentials::error;
 use crate::error::{Error, Result};
 
@@ -22,20 +23,31 @@ pub(super) fn read(path: &Path) -> Result<Value> {
                 .help("its name must end in .json, .toml or .yaml"));
         }
     };
-    let text = std::fs::read_to_string(path).map_err(|cause| {
+    let bytes = std::fs::read(path).map_err(|cause| {
         let place = std::path::absolute(path).map_or_else(|_| name.to_string(), |path| path.display().to_string());
         error(format!("cannot read the configuration file {place}: {cause}")).with_source(cause)
     })?;
-    parse(&text, &name)
+    let text = String::from_utf8(bytes).map_err(|_| error(format!("{name} is not UTF-8")).help("save it as UTF-8"))?;
+    // Some editors begin a file with a mark of its encoding.
+    parse(text.strip_prefix('\u{feff}').unwrap_or(&text), &name)
+}
+
+/// The error for a file without anything in it.
+fn empty(name: &dyn Display, example: &str) -> Error {
+    error(format!("{name} is empty")).help(format!("write the connections into it: `{example}`"))
 }
 
 fn json(text: &str, name: &dyn Display) -> Result<Value> {
-    serde_json::from_str(text).map_err(|cause| wrong(name, "JSON", &cause.to_string()))
+    if text.trim().is_empty() {
+        return Err(empty(name, r#"{"connections": {"default": "sqlite://app.db"}}"#));
+    }
+    let tree = serde_json::from_str(text).map_err(|cause| wrong(name, "JSON", &cause.to_string()));
+    tree.map(|Tree(value)| value)
 }
 
 #[cfg(feature = "toml")]
 fn toml(text: &str, name: &dyn Display) -> Result<Value> {
-    toml::from_str(text).map_err(|cause| {
+    let tree = toml::from_str(text).map_err(|cause| {
         // Its `Display` shows the line, in which a password may stand.
         let before = cause.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
@@ -45,12 +57,32 @@ fn toml(text: &str, name: &dyn Display) -> Result<Value> {
             "TOML",
             &format!("{} at line {line} column {column}", cause.message()),
         )
-    })
+    });
+    match tree {
+        Ok(Tree(Value::Object(table))) if table.is_empty() => {
+            Err(empty(name, r#"connections.default = "sqlite://app.db""#))
+        }
+        tree => tree.map(|Tree(value)| value),
+    }
 }
 
 #[cfg(feature = "yaml")]
 fn yaml(text: &str, name: &dyn Display) -> Result<Value> {
-    yaml_serde::from_str(text).map_err(|cause| wrong(name, "YAML", &cause.to_string()))
+    let tree = yaml_serde::from_str(text).map_err(|cause| {
+        let cause = cause.to_string();
+        let told = wrong(name, "YAML", &cause);
+        if cause.contains("mapping values") {
+            told.help("a text with a colon in it, such as a URL, may want quotes")
+        } else if text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) {
+            told.help("lines begin with spaces, not with tabs")
+        } else {
+            told
+        }
+    });
+    match tree {
+        Ok(Tree(Value::Null)) => Err(empty(name, r#"connections: {default: "sqlite://app.db"}"#)),
+        tree => tree.map(|Tree(value)| value),
+    }
 }
 
 #[cfg(not(feature = "toml"))]

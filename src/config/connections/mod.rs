@@ -5,6 +5,7 @@ mod file;
 mod read;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod variables;
 
 use std::borrow::Borrow;

@@ -52,6 +52,9 @@ pub(super) fn read(value: &Value) -> Result<ConnectionsConfig> {
 }
 
 fn unknown_at_top(key: &str, table: &Map<String, Value>) -> crate::error::Error {
+    if key == "connection" && !table.contains_key("connections") && holds_connections(&table[key]) {
+        return unknown("", key, KEYS.into_iter());
+    }
     let of_one = ["connection", "url", "credentials"].contains(&key) || part(key).is_some() || is_known(key, false);
     if of_one {
         return error(format!("`{key}` belongs to one connection")).help(if table.contains_key("connections") {
@@ -64,7 +67,28 @@ fn unknown_at_top(key: &str, table: &Map<String, Value>) -> crate::error::Error 
     if APP_KEYS.contains(&key) {
         return error(format!("`{key}` belongs into an app: `apps.<name>.{key}`"));
     }
-    unknown("", key, KEYS.into_iter())
+    let error = unknown("", key, KEYS.into_iter());
+    if error.advice().is_some() {
+        return error;
+    }
+    error.help(if is_connection(&table[key]) {
+        format!("a connection stands under its alias: `connections.{key}`")
+    } else {
+        "the keys here are `connections`, `apps` and `routers`".to_owned()
+    })
+}
+
+fn is_connection(value: &Value) -> bool {
+    let is_url = |text: &str| text.contains("://") || text.starts_with("sqlite:");
+    value.is_object() || value.as_str().is_some_and(is_url)
+}
+
+/// Whether it is a table of connections, and not one of them.
+fn holds_connections(value: &Value) -> bool {
+    let own = |key: &String| ["url", "credentials"].contains(&key.as_str());
+    value
+        .as_object()
+        .is_some_and(|table| !table.keys().any(own) && table.values().all(is_connection))
 }
 
 fn read_connections(table: &Map<String, Value>) -> Result<BTreeMap<String, Config>> {

@@ -87,7 +87,8 @@ impl<'l> Variables<'l> {
         if default.is_some_and(|default| default.contains("${")) {
             return Err(error(format!(
                 "`{path}`: the default of `{name}` cannot hold a variable itself"
-            )));
+            ))
+            .help(format!("set `{name}`, or write its default out")));
         }
         let value = (self.lookup)(name).filter(|value| default.is_none() || !value.is_empty());
         match (value, default) {

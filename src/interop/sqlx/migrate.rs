@@ -7,6 +7,7 @@ use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx_core::transaction::TransactionManager;
 
 use super::lend::unknown;
+use super::lock::Lock;
 use super::native;
 use super::view::within;
 use crate::backend::{Done, NativeJob, SqlxDatabase};
@@ -20,7 +21,23 @@ use crate::sql::{Dialect, Effect};
 /// What stands for the migrations where statements are shown.
 const SHOWN: &str = "-- migrate";
 
-async fn migrate(target: Result<Target>, migrator: Migrator, place: &'static Location<'static>) -> Result<()> {
+/// The way out, where a migration cannot run in a transaction.
+const BEFORE: &str =
+    "run `database.migrate` before the transaction, the sandbox or the schema; then there is nothing left to do";
+
+/// Which way migrations go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    Up,
+    Down,
+}
+
+pub(super) async fn migrate(
+    target: Result<Target>,
+    migrator: Migrator,
+    course: Course,
+    place: &'static Location<'static>,
+) -> Result<()> {
     let target = target?;
     let ground = target.ground();
     let mut effect = Effect::default();
@@ -33,11 +50,11 @@ async fn migrate(target: Result<Target>, migrator: Migrator, place: &'static Loc
     let work = unknown(&target, SHOWN, effect, asker)?;
     let job = match ground.dialect() {
         #[cfg(feature = "postgres")]
-        Dialect::Postgres => job::<sqlx::Postgres>(migrator),
+        Dialect::Postgres => job::<sqlx::Postgres>(migrator, course),
         #[cfg(feature = "mysql")]
-        Dialect::MySql => job::<sqlx::MySql>(migrator),
+        Dialect::MySql => job::<sqlx::MySql>(migrator, course),
         #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => job::<sqlx::Sqlite>(migrator),
+        Dialect::Sqlite => job::<sqlx::Sqlite>(migrator, course),
         #[allow(unreachable_patterns, reason = "reachable when a backend is left out")]
         dialect => {
             return Err(Error::new(
@@ -49,56 +66,142 @@ async fn migrate(target: Result<Target>, migrator: Migrator, place: &'static Loc
     within(&target, asker, target.lend(&work, job)).await
 }
 
-fn job<DB>(migrator: Migrator) -> NativeJob
+fn job<DB>(migrator: Migrator, course: Course) -> NativeJob
 where
     DB: SqlxDatabase<Connection: Migrate>,
 {
     NativeJob::open_ended(move |connection| {
         Box::pin(async move {
             let connection = native::<DB>(connection)?;
-            let inside = DB::TransactionManager::get_transaction_depth(connection) > 0;
-            if inside && DB::DIALECT == Dialect::MySql {
-                return nothing_to_do(&migrator, connection).await;
+            if DB::TransactionManager::get_transaction_depth(connection) > 0 {
+                if may_go(&migrator, connection, course, DB::DIALECT).await? {
+                    go::<DB>(&migrator, connection, course, true).await?;
+                }
+            } else if migrator.locking {
+                locked::<DB>(&migrator, connection, course).await?;
+            } else {
+                go::<DB>(&migrator, connection, course, false).await?;
             }
-            let Err(error) = migrator.run_direct(None, connection, false).await else {
-                return Ok(Done::default());
-            };
-            let error = explain::<DB>(error);
-            // The migrator keeps its lock where it fails, and the connection may be used for long.
-            if migrator.locking && connection.unlock().await.is_err() {
-                return Err(error.fatal());
-            }
-            Err(error)
+            Ok(Done::default())
         })
     })
 }
 
-/// MySQL commits before and after each statement that makes a table, so in a transaction there must be nothing to do.
-async fn nothing_to_do<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<Done> {
-    let applied = connection
-        .list_applied_migrations(&migrator.table_name)
-        .await
-        .unwrap_or_default();
-    let pending = migrator.iter().find(|migration| {
-        !migration.migration_type.is_down_migration()
-            && !applied
-                .iter()
-                .any(|applied| applied.version == migration.version && applied.checksum == migration.checksum)
-    });
-    match pending {
-        None => Ok(Done::default()),
-        Some(migration) => Err(Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "migration {} ({}) would commit the transaction that is open, as MySQL does for the making of tables; nothing was sent",
-                migration.version, migration.description
-            ),
-        )
-        .help("migrate before the transaction or the sandbox begins; then this call finds nothing to do")),
+/// Outside of a transaction, and alone.
+async fn locked<DB>(migrator: &Migrator, connection: &mut DB::Connection, course: Course) -> Result<()>
+where
+    DB: SqlxDatabase<Connection: Migrate>,
+{
+    let lock = Lock::of(DB::DIALECT);
+    lock.take::<DB>(connection).await?;
+    let within = lock == Lock::Transaction;
+    if within && may_go(migrator, connection, course, DB::DIALECT).await.is_err() {
+        // What cannot run in a transaction runs without the lock, as sqlx has it.
+        lock.release::<DB>(connection, false).await?;
+        return go::<DB>(migrator, connection, course, false).await;
+    }
+    let gone = go::<DB>(migrator, connection, course, within).await;
+    let released = lock.release::<DB>(connection, gone.is_ok()).await;
+    match (gone, released) {
+        (gone, Ok(())) => gone,
+        // A transaction that is left open is rolled back.
+        (Ok(()), Err(error)) | (Err(error), Err(_)) if within => Err(error),
+        (Ok(()), Err(error)) | (Err(error), Err(_)) => Err(error.fatal()),
     }
 }
 
-fn explain<DB: SqlxDatabase>(error: MigrateError) -> Error {
+/// Runs or undoes the migrations; `inside` of a transaction.
+async fn go<DB>(migrator: &Migrator, connection: &mut DB::Connection, course: Course, inside: bool) -> Result<()>
+where
+    DB: SqlxDatabase<Connection: Migrate>,
+{
+    let gone = match course {
+        Course::Up => migrator.run_direct(None, connection, false).await,
+        Course::Down => undo(migrator, connection).await,
+    };
+    let Err(error) = gone.map_err(|error| explain::<DB>(error, inside)) else {
+        return Ok(());
+    };
+    // The migrator keeps its lock where it fails, and the connection may be used for long.
+    if migrator.locking && connection.unlock().await.is_err() {
+        return Err(error.fatal());
+    }
+    Err(error)
+}
+
+/// Undoes everything that was applied, the last first. sqlx's own way wants a connection it can acquire.
+async fn undo<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<(), MigrateError> {
+    let table = &migrator.table_name;
+    if migrator.locking {
+        connection.lock().await?;
+    }
+    if let Some(version) = connection.dirty_version(table).await? {
+        return Err(MigrateError::Dirty(version));
+    }
+    let applied = connection.list_applied_migrations(table).await?;
+    let applied: Vec<i64> = applied.iter().map(|applied| applied.version).collect();
+    let unknown = applied.iter().find(|version| !migrator.version_exists(**version));
+    if let Some(version) = unknown.filter(|_| !migrator.ignore_missing) {
+        return Err(MigrateError::VersionMissing(*version));
+    }
+    for migration in migrator.iter().rev() {
+        if migration.migration_type.is_down_migration() && applied.contains(&migration.version) {
+            connection.revert(table, migration).await?;
+        }
+    }
+    if migrator.locking {
+        connection.unlock().await?;
+    }
+    Ok(())
+}
+
+/// Whether there is something to do in the transaction that is open; an error if it cannot be done there. MySQL commits
+/// before and after each statement that makes a table. SQLite says nothing where a statement has no effect in a transaction,
+/// and so may delete rows that a `PRAGMA` was to save.
+async fn may_go<C: Migrate>(migrator: &Migrator, connection: &mut C, course: Course, dialect: Dialect) -> Result<bool> {
+    if dialect == Dialect::Postgres {
+        return Ok(true);
+    }
+    let applied = connection.list_applied_migrations(&migrator.table_name).await;
+    let applied = applied.unwrap_or_default();
+    let mut open: Vec<_> = migrator.iter().collect();
+    open.retain(|migration| {
+        let known = applied.iter().find(|applied| applied.version == migration.version);
+        match course {
+            Course::Up => {
+                !migration.migration_type.is_down_migration()
+                    && known.is_none_or(|applied| applied.checksum != migration.checksum)
+            }
+            Course::Down => migration.migration_type.is_down_migration() && known.is_some(),
+        }
+    });
+    if course == Course::Down {
+        open.reverse();
+    }
+    let (refused, why) = match dialect {
+        Dialect::MySql => (
+            open.first(),
+            "would commit the transaction that is open, as MySQL does for the making of tables",
+        ),
+        _ => (
+            open.iter().find(|migration| migration.no_tx),
+            "says `-- no-transaction`, and one is open",
+        ),
+    };
+    match refused {
+        None => Ok(dialect != Dialect::MySql),
+        Some(migration) => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "migration {} ({}) {why}; nothing was sent",
+                migration.version, migration.description
+            ),
+        )
+        .help(BEFORE)),
+    }
+}
+
+fn explain<DB: SqlxDatabase>(error: MigrateError, inside: bool) -> Error {
     let (kind, message, help) = match &error {
         MigrateError::VersionMismatch(version) => (
             ErrorKind::Config,
@@ -115,7 +218,11 @@ fn explain<DB: SqlxDatabase>(error: MigrateError) -> Error {
             format!("migration {version} was applied in part"),
             "repair by hand what it left, delete its row from the table of migrations, and run again",
         ),
-        _ => return of_server::<DB>(error),
+        _ => {
+            let error = of_server::<DB>(error);
+            let impossible = inside && error.sqlstate() == Some("25001");
+            return if impossible { error.help(BEFORE) } else { error };
+        }
     };
     Error::new(kind, message)
         .help(help)
@@ -132,7 +239,7 @@ fn of_server<DB: SqlxDatabase>(error: MigrateError) -> Error {
 }
 
 /// A migrator of its own; that given may be borrowed from anywhere, and the connection may be on another thread.
-fn owned(migrator: &Migrator) -> Migrator {
+pub(super) fn owned(migrator: &Migrator) -> Migrator {
     Migrator {
         migrations: migrator.migrations.clone(),
         ignore_missing: migrator.ignore_missing,
@@ -150,15 +257,19 @@ macro_rules! migrate {
             /// on: in a transaction or a sandbox they are undone with it.
             ///
             /// Each migration runs in a transaction of its own (in a transaction: a savepoint), unless it says
-            /// `-- no-transaction`. sqlx's lock keeps two programs from migrating at once; sandboxes that migrate at
-            /// the same time wait for each other to their end, so migrate before them where you can.
+            /// `-- no-transaction`. Two programs do not migrate at once, unless the migrator says `set_locking(false)`: on
+            /// PostgreSQL sqlx's lock sees to that, on MySQL and MariaDB one more, which both of them have, on SQLite one
+            /// transaction around all that is new. Sandboxes that migrate at the same time wait for each other to
+            /// their end, so migrate before them where you can.
             ///
-            /// MySQL cannot undo the making of tables. In a transaction or a sandbox there must be nothing left to do.
+            /// MySQL cannot undo the making of tables. In a transaction or a sandbox there must be nothing left to do. On
+            /// SQLite a migration that says `-- no-transaction` is refused there.
             ///
             /// # Errors
             ///
             /// What the database says of a migration, with its number; [`Config`](ErrorKind::Config) if an applied
-            /// migration was changed or is missing; [`Unsupported`](ErrorKind::Unsupported) on MySQL in a transaction.
+            /// migration was changed or is missing; [`Unsupported`](ErrorKind::Unsupported) if what is left to do cannot be
+            /// done in the transaction that is open.
             ///
             /// # Cancel safety
             ///
@@ -179,7 +290,12 @@ macro_rules! migrate {
             /// ```
             #[track_caller]
             pub fn migrate(&self, migrator: &Migrator) -> BoxFuture<'static, Result<()>> {
-                Box::pin(migrate(self.target(), owned(migrator), Location::caller()))
+                Box::pin(migrate(
+                    self.target(),
+                    owned(migrator),
+                    Course::Up,
+                    Location::caller(),
+                ))
             }
         }
     };

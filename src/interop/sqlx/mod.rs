@@ -3,7 +3,9 @@
 
 mod executor;
 mod lend;
+mod lock;
 mod migrate;
+mod schema;
 mod transaction;
 mod view;
 

@@ -1,5 +1,5 @@
 use super::super::Control;
-use super::super::control::Verb;
+use super::super::control::{Defines, Verb};
 use super::*;
 
 fn control(dialect: Dialect, sql: &str) -> Control {
@@ -69,6 +69,10 @@ fn mysql_commits_implicitly() {
         "SET a = 1, AUTOCOMMIT := 1",
         "ANALYZE TABLE t",
         "SELECT 1; RENAME TABLE a TO b",
+        "BACKUP LOCK t",
+        "CHECK VIEW v",
+        "SET DEFAULT ROLE r FOR u",
+        "START ALL SLAVES",
     ] {
         assert_eq!(control(Dialect::MySql, sql), Control::Implicit, "{sql}");
         assert_eq!(control(Dialect::Postgres, sql), Control::None, "{sql}");
@@ -80,6 +84,8 @@ fn mysql_commits_implicitly() {
         "DROP TEMPORARY TABLE t",
         "SET names utf8mb4",
         "SET @x = @@autocommit",
+        "SET ROLE r",
+        "CHECKSUM TABLE t",
         "ANALYZE SELECT 1",
         "REPLACE INTO t VALUES (1)",
         "LOAD DATA INFILE 'f' INTO TABLE t",
@@ -136,5 +142,55 @@ fn returning_is_found() {
         assert!(parse(dialect, "WITH x AS (SELECT 1) DELETE FROM t returning *;").has_returning());
         assert!(!parse(dialect, "INSERT INTO t (a) VALUES ('RETURNING')").has_returning());
         assert!(!parse(dialect, "SELECT returning FROM t").has_returning());
+    }
+}
+
+#[test]
+fn columns_that_depend_on_the_table_are_noticed() {
+    let starred = |sql: &str| parse(Dialect::Sqlite, sql).statement().is_starred();
+    for sql in [
+        "SELECT * FROM t",
+        "SELECT a, * FROM t",
+        "select distinct * from t",
+        "SELECT /* all */ t.* FROM t",
+        "WITH a AS (SELECT * FROM t) SELECT 1",
+        "INSERT INTO t VALUES (:a) RETURNING *",
+        "SELECT 1; SELECT * FROM t",
+        "SELECT * FROM t WHERE a IN (:list)",
+    ] {
+        assert!(starred(sql), "{sql}");
+    }
+    for sql in [
+        "SELECT count(*) FROM t",
+        "SELECT 2 * 3, a*b, (a)*b",
+        "SELECT '*', \"*\" -- *",
+        "DELETE FROM t",
+    ] {
+        assert!(!starred(sql), "{sql}");
+    }
+}
+
+#[test]
+fn definitions_are_noticed() {
+    let defines = |sql: &str| parse(Dialect::Postgres, sql).statement().defines();
+    for sql in [
+        "DROP TABLE t; CREATE TABLE t (a int)",
+        "ALTER TABLE t ADD a int",
+        "CREATE OR REPLACE VIEW v AS SELECT 1",
+        "CREATE TABLE t (a int)",
+        "SELECT 1; ALTER TABLE t DROP a",
+        "DO $$ BEGIN EXECUTE 'x'; END $$",
+    ] {
+        assert_eq!(defines(sql), Defines::All, "{sql}");
+    }
+    for sql in [
+        "CREATE TEMP TABLE t (a int)",
+        "CREATE OR REPLACE TEMPORARY VIEW t AS SELECT 1",
+        "DROP TABLE t",
+    ] {
+        assert_eq!(defines(sql), Defines::Own, "{sql}");
+    }
+    for sql in ["SELECT 'ALTER'", "INSERT INTO t VALUES (1)", "SET a = 1"] {
+        assert_eq!(defines(sql), Defines::Nothing, "{sql}");
     }
 }

@@ -38,6 +38,149 @@ fn what_certainly_only_reads() {
 }
 
 #[test]
+fn functions_of_ones_own_may_write() {
+    let (pg, my, lite) = (Dialect::Postgres, Dialect::MySql, Dialect::Sqlite);
+    for sql in [
+        // A schema makes any name somebody's own, also the name of a harmless one.
+        "SELECT billing.total(7)",
+        "SELECT count(*), billing . lower(a) FROM t",
+        "SELECT pg_catalog.setval('s', 1)",
+        "SELECT pg_catalog.set_config('a.b', 'c', false)",
+        // Those that change something, or nobody knows.
+        "SELECT nextval('s'), lower('A')",
+        "SELECT setval /* here */ ('s', 1)",
+        "SELECT pg_notify('a', 'b')",
+        "SELECT lo_import('/etc/hosts')",
+        "SELECT query_to_xml('DELETE FROM t', true, true, '')",
+        "SELECT * FROM book_all() AS b",
+        "SELECT 1 OPERATOR(s.+) 2",
+        "VALUES (nextval('s'))",
+        "SELECT 1 ORDER BY charge(1)",
+        "SELECT count(charge(1)) FROM t",
+        "WITH a AS (SELECT charge(1)) SELECT * FROM a",
+    ] {
+        for dialect in [pg, my, lite] {
+            let effect = parse(dialect, sql).effect().clone();
+            assert!(!effect.reads, "{dialect}: {sql}");
+            assert!(effect.asks, "the text itself writes nothing, {dialect}: {sql}");
+        }
+    }
+    for (dialect, sql) in [
+        (pg, "SELECT \"billing\".\"total\"(7)"),
+        (pg, "SELECT \"lower\"('A')"),
+        (lite, "SELECT [lower]('A')"),
+        (my, "SELECT `lower`('A')"),
+        (my, "SELECT `billing`.`total`(7)"),
+    ] {
+        assert!(!parse(dialect, sql).effect().reads, "{dialect}: {sql}");
+    }
+    // PostgreSQL has no such functions, so there they are somebody's own.
+    for name in [
+        "total",
+        "hex",
+        "ifnull",
+        "printf",
+        "json_array",
+        "json_objectagg",
+        "xor",
+        "TypeOf",
+    ] {
+        assert!(!parse(pg, &format!("SELECT {name}(1)")).effect().reads, "{name}");
+    }
+    assert!(parse(lite, "SELECT total(1)").effect().reads);
+    assert!(parse(my, "SELECT hex(1)").effect().reads);
+}
+
+#[test]
+fn what_writes_is_never_taken_for_reading() {
+    let (pg, my, lite) = (Dialect::Postgres, Dialect::MySql, Dialect::Sqlite);
+    for (dialects, texts) in [
+        (
+            &ALL[..],
+            &[
+                "INSERT INTO t SELECT 1",
+                "UPDATE t SET a = 1",
+                "DELETE FROM t",
+                "REPLACE INTO t VALUES (1)",
+                "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE",
+                "CALL p()",
+                "SELECT a INTO u FROM t",
+                "SELECT 1; UPDATE t SET a = 1",
+                "((SELECT 1)); DELETE FROM t",
+                "WITH a AS (INSERT INTO t VALUES (1) RETURNING a) SELECT * FROM a",
+                "WITH a AS (UPDATE t SET a = 1 RETURNING a) SELECT * FROM a",
+                "WITH a AS (DELETE FROM t RETURNING a), b AS (SELECT 1) SELECT * FROM b",
+                "WITH a AS (MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE RETURNING 1) SELECT 1",
+                "WITH a AS (SELECT 1) UPDATE t SET a = 1",
+                "EXPLAIN ANALYZE INSERT INTO t VALUES (1)",
+                "EXPLAIN ANALYZE SELECT 1",
+                "EXPLAIN (ANALYZE, COSTS OFF) DELETE FROM t",
+                "EXPLAIN (COSTS OFF, ANALYSE true) UPDATE t SET a = 1",
+                "EXPLAIN DELETE FROM t",
+                "/* SELECT */ DELETE FROM t",
+                "-- SELECT\nDELETE FROM t",
+                "SELECT * FROM t FOR UPDATE; UPDATE t SET a = 1",
+            ][..],
+        ),
+        (
+            &[pg],
+            &[
+                "DO $$ BEGIN DELETE FROM t; END $$",
+                "COPY t FROM '/tmp/f'",
+                "COPY t TO PROGRAM 'cat'",
+                "COPY (DELETE FROM t RETURNING a) TO '/tmp/f'",
+                "SELECT 1 AS a INTO TEMP u",
+                "CREATE TABLE u AS SELECT 1",
+                "EXECUTE p(1)",
+                "REFRESH MATERIALIZED VIEW v",
+                "TRUNCATE t",
+                "NOTIFY a",
+                "LISTEN a",
+                "SET work_mem = '1MB'",
+                "LOCK TABLE t",
+                "FETCH 1 FROM c",
+            ],
+        ),
+        (
+            &[my],
+            &[
+                "HANDLER t OPEN",
+                "LOAD DATA INFILE 'f' INTO TABLE t",
+                "SET GLOBAL max_connections = 9",
+                "XA START 'x'",
+                "SELECT 1 INTO OUTFILE 'f'",
+                "SELECT 1 INTO @a",
+                "DO release_lock('a')",
+                "ANALYZE SELECT 1",
+                "EXECUTE IMMEDIATE 'DELETE FROM t'",
+                "/*!50000 DELETE FROM t */",
+                "SELECT 1; /*!50000 DELETE FROM t */",
+            ],
+        ),
+        (
+            &[lite],
+            &[
+                "PRAGMA user_version = 7",
+                "PRAGMA user_version(7)",
+                "VACUUM INTO 'f'",
+                "ATTACH 'f' AS other",
+                "DETACH other",
+                "INSERT OR ROLLBACK INTO t VALUES (1)",
+                "REINDEX",
+                "ANALYZE",
+            ],
+        ),
+    ] {
+        for dialect in dialects {
+            for sql in texts {
+                let effect = parse(*dialect, sql).effect().clone();
+                assert!(!effect.reads && !effect.asks, "{dialect}: {sql}: {effect:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_changes_the_session_for_good() {
     let (pg, my, lite) = (Dialect::Postgres, Dialect::MySql, Dialect::Sqlite);
     for (dialect, sql) in [

@@ -8,6 +8,7 @@ mod effect;
 mod lists;
 mod placeholders;
 mod properties;
+mod summary;
 
 use std::borrow::Cow;
 

@@ -25,24 +25,26 @@ pub(super) async fn ready(config: &Config, content: &Content, digest: &str) -> R
             return Ok(());
         }
         drop_database(config).if_exists().await?;
-        create_database(config).await?;
-        with_connection(plain(config)?, async |database| {
-            complete(database, content, digest).await
-        })
-        .await
+        made(config, content, digest).await
     };
     let result = result.await;
     lock.release().await;
     result.map_err(|error| about(&format!("cannot prepare {} for the tests", config.url()), error))
 }
 
-/// A new database of its own, with the content; nobody else knows its name.
+/// A new database with the content.
 pub(super) async fn made(config: &Config, content: &Content, digest: &str) -> Result<()> {
     create_database(config).await?;
-    with_connection(plain(config)?, async |database| {
+    let completed = with_connection(plain(config)?, async |database| {
         complete(database, content, digest).await
-    })
-    .await
+    });
+    let completed = completed.await;
+    if completed.is_err() {
+        // What was wrong with the content is mended now, which gives it another name: nobody comes back to this one. That
+        // the migration failed says more than what may fail at tidying up.
+        let _ = drop_database(config).if_exists().await;
+    }
+    completed
 }
 
 /// Makes the content, and says so last.

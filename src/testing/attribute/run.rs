@@ -36,11 +36,11 @@ where
         Err(error) => report::fail(name, &error),
     };
     let place = stage.place();
-    let (outcome, recorded) = match perform(&stage, name, runtime, body) {
+    let Performed { outcome, diary } = match perform(&stage, name, runtime, body) {
         Ok(performed) => performed,
         Err(error) => {
             // What keeps the test from running is told, and not what came of it.
-            let _ = stage.finish(&backstage, false);
+            let _ = stage.finish(&backstage, false, false);
             report::fail(name, &error)
         }
     };
@@ -48,8 +48,8 @@ where
         Ok(code) => should_panic || *code != ExitCode::SUCCESS,
         Err(_) => !should_panic,
     };
-    match stage.finish(&backstage, failed && plan.keeps) {
-        Ok(left) if failed => report::failed(name, &place, &recorded, &left),
+    match stage.finish(&backstage, failed && plan.keeps, diary.left_sandbox) {
+        Ok(left) if failed => report::failed(name, &place, &diary.recorded, &left),
         Ok(_) => {}
         Err(error) => report::warn(name, &format!("could not clear away: {error}")),
     }
@@ -99,8 +99,19 @@ fn plan(spec: Spec) -> Result<Plan> {
     Ok(plan)
 }
 
-/// What became of the test, and the SQL it ran.
-type Performed = (std::thread::Result<ExitCode>, Vec<String>);
+/// What became of the test, and what it did.
+struct Performed {
+    outcome: std::thread::Result<ExitCode>,
+    diary: Diary,
+}
+
+/// What the test did.
+struct Diary {
+    /// The SQL it ran.
+    recorded: Vec<String>,
+    /// Whether some of that stays, because it ran outside of the sandbox.
+    left_sandbox: bool,
+}
 
 /// Runs the body on a runtime of its own, which is gone afterwards with all that was spawned on it.
 fn perform<F, T>(stage: &Stage, name: &'static str, runtime: Runtime, body: F) -> Result<Performed>
@@ -109,14 +120,18 @@ where
     T: Termination,
 {
     let runtime = build(runtime)?;
-    let database = runtime.block_on(stage.open(name))??;
+    // The application may have disconnected its database at the end; the journal is still there.
+    let (database, journal) = runtime.block_on(stage.open(name))??;
     let given = database.clone();
     let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(body(given))));
     let outcome = match outcome {
         Ok(output) => Ok(output?.report()),
         Err(panic) => Err(panic),
     };
-    let recorded = database.recorded().iter().map(ToString::to_string).collect();
+    let diary = Diary {
+        recorded: journal.entries().iter().map(ToString::to_string).collect(),
+        left_sandbox: journal.was_left(),
+    };
     let open = database.open_handles();
     // A sandbox tells of them itself.
     if !open.is_empty() && !matches!(stage, Stage::Sandbox(_)) {
@@ -128,7 +143,7 @@ where
     if let Err(error) = runtime.block_on(stage.close(&database))? {
         report::warn(name, &error.to_string());
     }
-    Ok((outcome, recorded))
+    Ok(Performed { outcome, diary })
 }
 
 fn build(runtime: Runtime) -> Result<Backstage> {

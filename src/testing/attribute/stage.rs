@@ -1,5 +1,6 @@
 //! Where a test runs: set up before it, cleared away after it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::MutexGuard;
@@ -15,6 +16,7 @@ use super::spec::Strategy;
 use crate::config::Config;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
+use crate::session::Journal;
 use crate::sql::Dialect;
 use crate::testing::admin::{Admin, with_connection};
 use crate::testing::{create_database, drop_database};
@@ -101,10 +103,10 @@ impl Stage {
         })
     }
 
-    /// The database of the test, opened on its own runtime.
-    pub(super) async fn open(&self, name: &str) -> Result<Database> {
+    /// The database of the test, opened on its own runtime, and where its statements are kept.
+    pub(super) async fn open(&self, name: &str) -> Result<(Database, Arc<Journal>)> {
         let database = match self {
-            Self::Sandbox(parent) => return parent.sandbox().name(name).record(RECORDED).await,
+            Self::Sandbox(parent) => parent.sandbox().name(name).record(RECORDED).await?,
             Self::Alone {
                 shared: Some(database), ..
             } => Database::connect(*database).await?,
@@ -115,8 +117,8 @@ impl Stage {
                 database
             }
         };
-        database.record(RECORDED);
-        Ok(database)
+        let journal = database.record(RECORDED);
+        Ok((database, journal))
     }
 
     /// Closes what [`open`](Self::open) opened; an error does not fail the test.
@@ -138,17 +140,28 @@ impl Stage {
         }
     }
 
-    /// Clears away. Tells what is left when a test has failed.
-    pub(super) fn finish(self, backstage: &Backstage, kept: bool) -> Result<String> {
-        const ROLLED_BACK: &str = "everything it did was rolled back; EBBTIDE_KEEP=failed runs it in a database of its own \
-                                   and keeps that";
+    /// Clears away. Tells what is left when a test has failed; `left_sandbox` says that some of it was done outside of the
+    /// sandbox.
+    pub(super) fn finish(self, backstage: &Backstage, kept: bool, left_sandbox: bool) -> Result<String> {
+        const KEPT: &str = "although EBBTIDE_KEEP is set: MySQL cannot copy a database; give the test `migrations`, and it \
+                            gets one of its own";
+        const NOT_KEPT: &str = "EBBTIDE_KEEP=failed runs it in a database of its own and keeps that";
         let left = match self {
-            Self::Sandbox(_) if kept => {
-                "everything it did was rolled back, although EBBTIDE_KEEP is set: MySQL cannot copy a \
-                                         database; give the test `migrations`, and it gets one of its own"
-                    .to_owned()
+            Self::Sandbox(parent) => {
+                let rolled_back = if left_sandbox {
+                    let url = parent.config().url().to_string();
+                    format!(
+                        "what it did outside of the sandbox, under `force_rollback(false)`, stays in {url}; the rest was rolled back"
+                    )
+                } else {
+                    "everything it did was rolled back".to_owned()
+                };
+                if kept {
+                    format!("{rolled_back}, {KEPT}")
+                } else {
+                    format!("{rolled_back}; {NOT_KEPT}")
+                }
             }
-            Self::Sandbox(_) => ROLLED_BACK.to_owned(),
             Self::Own(config) if kept => format!("its database is kept: {}", config.url()),
             Self::Own(config) => {
                 backstage.block_on(async { drop_database(&config).if_exists().await })??;

@@ -74,7 +74,9 @@ cases! {
         let (proxy, database) = warm(&t).await;
         database.execute(t.sql("create table {notes} (body {text})"), ()).await.unwrap();
         assert_eq!(spent(&proxy), 1, "a statement that is not worth preparing is not prepared");
-        for expected in [2, 1, 1] {
+        // PostgreSQL's statements were prepared for tables as they were, and are forgotten.
+        let first = if t.backend().is_postgres() { 3 } else { 2 };
+        for expected in [first, 1, 1] {
             let sql = t.sql("insert into {notes} values (:body)");
             database.execute(sql, params! { body: "some text" }).await.unwrap();
             assert_eq!(spent(&proxy), expected);

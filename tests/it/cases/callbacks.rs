@@ -70,6 +70,27 @@ cases! {
         Ok(())
     }
 
+    /// Also of those that the outer transaction was given while an inner one was open.
+    async fn x9_callbacks_run_in_the_order_in_which_they_were_given(t: Test) -> Result<()> {
+        for (what, database) in all(&t).await {
+            let log = Log::default();
+            let outer = database.transaction().await?;
+            outer.on_commit(log.noting("1"))?;
+            let inner = database.transaction().await?;
+            inner.on_commit(log.noting("2"))?;
+            outer.on_commit(log.noting("3"))?;
+            let innermost = database.transaction().await?;
+            innermost.on_commit(log.noting("4"))?;
+            inner.on_commit(log.noting("5"))?;
+            outer.on_commit(log.noting("6"))?;
+            innermost.commit().await?;
+            inner.commit().await?;
+            outer.commit().await?;
+            assert_eq!(log.take(), "1,2,3,4,5,6", "{what}");
+        }
+        Ok(())
+    }
+
     async fn x9_the_work_is_committed_when_callbacks_run(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let (told, tells) = oneshot::channel();

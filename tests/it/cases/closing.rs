@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::lifecycle::{until_all_is_closed, watched};
 use super::pool::{LONG, hold, open, until};
-use crate::support::{Test, cases};
+use crate::support::cases;
 
 fn is_not_connected<T>(result: Result<T, Error>) -> bool {
     result.is_err_and(|error| error.kind() == ErrorKind::NotConnected && error.to_string().contains("connect"))

@@ -33,7 +33,7 @@ pub(crate) fn long_query(t: &Test) -> &'static str {
 }
 
 /// Waits until the server is at work on the long query of a connection.
-async fn until_busy(t: &Test, pid: i64) {
+pub(super) async fn until_busy(t: &Test, pid: i64) {
     let sql = match t.backend() {
         Backend::Postgres => format!(
             "select count(*) from pg_stat_activity where pid = {pid} and state = 'active' and query like '%sleep%'"

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use ebbtide::{Database, ErrorKind, HookError};
 
 use super::lifecycle::{answers, watched};
-use super::pool::{hold, open, until, with};
-use crate::support::{Proxy, Test, cases};
+use super::pool::{hold, until, with};
+use crate::support::{Proxy, cases};
 
 /// What happened, in order.
 #[derive(Clone, Debug, Default)]

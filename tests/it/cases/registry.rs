@@ -1,7 +1,6 @@
 //! Several databases from one configuration: the registry, what is set in it, closing, transactions by alias.
 
 use std::fs;
-use std::future::IntoFuture as _;
 use std::panic::AssertUnwindSafe;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -123,6 +122,45 @@ async fn interrupted_child(url: &str, table: &str) {
         .await;
     println!("CONNECTED {}", database.is_connected());
     println!("ENDED {:?}", ended.expect_err("it is interrupted").kind());
+}
+
+/// What the child does whose closing takes for ever.
+async fn stubborn_child(t: &Test, url: &str) {
+    let connections = registry(&json!({"connections": {"default": url}}));
+    let hooked = sized(t, 5).on_disconnect(async || {
+        println!("CLOSING");
+        std::future::pending::<std::result::Result<(), HookError>>().await
+    });
+    let _token = connections.set("hooked", &hooked);
+    let ended: Result<()> = connections
+        .run(async |connections| {
+            connections.get("hooked").await?;
+            println!("READY");
+            std::future::pending().await
+        })
+        .await;
+    println!("ENDED {:?}", ended.expect_err("it is interrupted").kind());
+}
+
+/// What a child says in capitals until it ends well; at the lines named, it gets a signal.
+async fn interrupt(mut child: Child, signal: &str, at: &[&str]) -> Vec<String> {
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let mut said = Vec::new();
+    soon("the child", async {
+        while let Some(line) = lines.next_line().await.expect("a line") {
+            if at.contains(&line.as_str()) {
+                let pid = child.id().expect("it runs").to_string();
+                let killed = Command::new("kill").args([signal, &pid]).status().await;
+                assert!(killed.expect("kill").success());
+            }
+            said.push(line);
+        }
+    })
+    .await;
+    let status = soon("the child's end", child.wait()).await.expect("it ends");
+    assert!(status.success(), "{signal}: {said:?}");
+    said.retain(|line| line.starts_with(char::is_uppercase));
+    said
 }
 
 cases! {
@@ -405,28 +443,23 @@ cases! {
         }
         let database = super::tasks::notes(&t).await;
         for signal in ["-INT", "-TERM"] {
-            let mut child = child(&t);
-            let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-            let mut said = Vec::new();
-            soon("the child", async {
-                while let Some(line) = lines.next_line().await.expect("a line") {
-                    if line == "READY" {
-                        let pid = child.id().expect("it runs").to_string();
-                        let killed = Command::new("kill").args([signal, &pid]).status().await;
-                        assert!(killed.expect("kill").success());
-                    }
-                    said.push(line);
-                }
-            })
-            .await;
-            let status = soon("the child's end", child.wait()).await.expect("it ends");
-            assert!(status.success(), "{signal}: {said:?}");
-            let said: Vec<&str> = said.iter().map(String::as_str).filter(|line| line.starts_with(char::is_uppercase)).collect();
+            let said = interrupt(child(&t), signal, &["READY"]).await;
             assert_eq!(said, ["READY", "DROPPED", "CONNECTED false", "ENDED Interrupted"], "{signal}");
             assert_eq!(kept(&t, &database).await, "", "{signal}: it was rolled back");
         }
         database.disconnect().await?;
         Ok(())
+    }
+
+    #[except(sqlite_memory)]
+    async fn r3_a_second_ctrl_c_does_not_wait_for_the_closing(t: Test) {
+        if let Some(url) = std::env::var_os(CHILD) {
+            let (url, _) = url.to_str().expect("text").split_once(' ').expect("a table");
+            stubborn_child(&t, url).await;
+            return;
+        }
+        let said = interrupt(child(&t), "-INT", &["READY", "CLOSING"]).await;
+        assert_eq!(said, ["READY", "CLOSING", "ENDED Interrupted"]);
     }
 
     async fn x11_one_database_needs_no_name_and_several_do(t: Test) -> Result<()> {

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use ebbtide::{AssertSqlSafe, Config, Database, Error, ErrorKind, IsolationLevel, Result, params};
+use ebbtide::{AssertSqlSafe, Config, Connection, Database, Error, ErrorKind, IsolationLevel, Result, params};
+use futures::executor::block_on;
 use tokio::sync::Barrier;
+use tokio::time::sleep;
 
 use super::tasks::{add, config, kind, notes, notes_with, soon};
-use crate::support::{Test, cases};
+use crate::support::{Proxy, Test, cases};
 
 /// A table of two accounts with 100 each.
 async fn accounts(t: &Test) -> Database {
@@ -27,6 +30,19 @@ async fn meet(barrier: &Barrier, attempt: usize) {
     if attempt == 1 {
         soon("the other transaction", barrier.wait()).await;
     }
+}
+
+/// What the server says when it gives up a statement for the sake of others, in a savepoint that is rolled back.
+async fn given_up(t: &Test, connection: &Connection) -> Error {
+    let sql = if t.backend().is_postgres() {
+        "do $$ begin raise exception using errcode = '40001'; end $$"
+    } else {
+        "signal sqlstate 'HY000' set mysql_errno = 1205"
+    };
+    let inner = connection.transaction().run(async |inner| inner.execute(sql, ()).await);
+    let error = inner.await.map(drop).expect_err("it was given up");
+    assert!(error.is_retryable(), "{error}");
+    error
 }
 
 cases! {
@@ -191,6 +207,138 @@ cases! {
         ran.await?;
         assert_eq!(attempts.into_inner(), 2);
         assert_eq!(sandbox.fetch_value::<i64>(t.sql("select count(*) from {accounts}"), ()).await?, 1);
+        Ok(())
+    }
+
+    /// What MariaDB says where MySQL would write over the change of another.
+    #[only(mysql)]
+    async fn x10_a_row_that_has_changed_since_is_read_again(t: Test) -> Result<()> {
+        let database = accounts(&t).await;
+        let known = "select count(*) from information_schema.system_variables where variable_name = 'innodb_snapshot_isolation'";
+        // MySQL has neither that table nor the setting.
+        let known = database.fetch_value::<i64>(known, ()).await.is_ok_and(|count| count > 0);
+        let attempts = AtomicUsize::new(0);
+        let read = t.words("select balance from {accounts} where id = 1");
+        let write = t.words("update {accounts} set balance = balance + 1 where id = 1");
+        let config = config(&t).isolation_level(IsolationLevel::RepeatableRead);
+        let config = if known { config.server_setting("innodb_snapshot_isolation", "1") } else { config };
+        let strict = Database::connect(config).await?;
+        let seen = strict.transaction().retry().run(async |transaction| {
+            let seen: i64 = transaction.fetch_value(AssertSqlSafe(read.clone()), ()).await?;
+            if attempts.fetch_add(1, Ordering::Relaxed) == 0 {
+                t.observe_exec("update {accounts} set balance = 7 where id = 1").await;
+            }
+            let written = transaction.execute(AssertSqlSafe(write.clone()), ()).await;
+            if let (true, Err(error)) = (known, &written) {
+                assert!((error.kind(), error.is_retryable()) == (ErrorKind::Serialization, true), "{error}");
+                let gone = transaction.execute("select 1", ()).await.expect_err("the server has ended it");
+                assert_eq!(gone.kind(), ErrorKind::TransactionEnded, "{gone}");
+            }
+            written.map(|_| seen)
+        });
+        let expected = if known { (7, 2) } else { (100, 1) };
+        assert_eq!((seen.await?, attempts.into_inner()), expected);
+        assert_eq!(t.observe("select balance from {accounts} where id = 1").await, 8);
+        Ok(())
+    }
+
+    #[only(postgres, mysql)]
+    async fn x10_what_was_ended_by_hand_is_not_run_again_unless_it_was_undone(t: Test) -> Result<()> {
+        let database = accounts(&t).await;
+        for commits in [true, false] {
+            let attempts = AtomicUsize::new(0);
+            let sql = t.words("update {accounts} set balance = balance + 1 where id = 1");
+            let ran: Result<()> = database
+                .transaction()
+                .retry()
+                .backoff(Duration::from_millis(1))
+                .attempts(3)
+                .run(async |transaction| {
+                    attempts.fetch_add(1, Ordering::Relaxed);
+                    transaction.execute(AssertSqlSafe(sql.clone()), ()).await?;
+                    let error = given_up(&t, &transaction).await;
+                    if commits {
+                        transaction.commit().await?;
+                    } else {
+                        transaction.rollback().await?;
+                    }
+                    Err(error)
+                })
+                .await;
+            assert!(ran.unwrap_err().is_retryable());
+            assert_eq!(attempts.into_inner(), if commits { 1 } else { 3 });
+            assert_eq!(t.observe("select balance from {accounts} where id = 1").await, 101);
+        }
+        Ok(())
+    }
+
+    #[only(postgres, mysql)]
+    async fn x10_a_commit_whose_answer_is_lost_is_not_run_again(t: Test) -> Result<()> {
+        accounts(&t).await;
+        let proxy = Proxy::start(&t.url());
+        let database = Database::connect(proxy.url()).await?;
+        let attempts = AtomicUsize::new(0);
+        let sql = t.words("update {accounts} set balance = balance + 1 where id = 1");
+        let ran = database.transaction().retry().run(async |transaction| {
+            attempts.fetch_add(1, Ordering::Relaxed);
+            transaction.execute(AssertSqlSafe(sql.clone()), ()).await?;
+            given_up(&t, &transaction).await;
+            proxy.hold_answers();
+            Ok::<_, Error>(())
+        });
+        let lost = async {
+            for _ in 0..1000 {
+                if t.observe("select balance from {accounts} where id = 1").await == 101 {
+                    break;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+            proxy.cut();
+        };
+        let (ran, ()) = soon("the transaction", async { tokio::join!(ran, lost) }).await;
+        let error = ran.unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::ConnectionLost, false), "{error}");
+        assert_eq!(attempts.into_inner(), 1);
+        assert_eq!(t.observe("select balance from {accounts} where id = 1").await, 101, "it was committed, once");
+        Ok(())
+    }
+
+    #[only(postgres, mysql)]
+    async fn x10_in_a_sandbox_it_needs_no_runtime(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        let sandbox = database.sandbox().await?;
+        let attempts = AtomicUsize::new(0);
+        let work = async {
+            let sql = add(&t, "once").0;
+            let begin = sandbox.transaction().retry().backoff(Duration::from_millis(20));
+            begin
+                .run(async |transaction| {
+                    transaction.execute(AssertSqlSafe(sql.clone()), ()).await?;
+                    match attempts.fetch_add(1, Ordering::Relaxed) {
+                        0 => Err(given_up(&t, &transaction).await),
+                        _ => Ok(()),
+                    }
+                })
+                .await
+        };
+        let ran = thread::scope(|scope| scope.spawn(|| block_on(work)).join()).expect("no panic");
+        ran?;
+        assert_eq!(attempts.into_inner(), 2);
+        assert_eq!(sandbox.fetch_value::<String>(super::tasks::list(&t), ()).await?, "once");
+        Ok(())
+    }
+
+    async fn x10_without_a_runtime_it_says_so_and_runs_nothing(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        let ran = thread::scope(|scope| {
+            let work = async {
+                let run = database.transaction().retry().run(async |_| -> Result<()> { panic!("it cannot run") });
+                run.await
+            };
+            scope.spawn(|| block_on(work)).join()
+        });
+        let error = ran.expect("no panic").unwrap_err();
+        assert!(error.to_string().contains("runtime"), "{error}");
         Ok(())
     }
 }

@@ -1,12 +1,19 @@
 //! Sequences in which an earlier version lost work, ran it in the wrong place, or hung.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ebbtide::{Config, Database, ErrorKind, params};
+use ebbtide::{Config, Database, ErrorKind, Transaction, params};
 use futures::TryStreamExt;
+use futures::future::try_join_all;
+use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::pool::polled;
+use super::sandbox::seen;
+use super::tasks::{add, in_task, in_use, kept, let_others_run, notes, notes_with, soon, until};
 use crate::support::{Test, cases};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -72,8 +79,8 @@ cases! {
         let late = database.execute("select 1", ());
         let mut rows = database.iterate("select 1", ());
         database.disconnect().await.unwrap();
-        assert_eq!(late.await.unwrap_err().kind(), ErrorKind::SandboxBroken);
-        assert_eq!(rows.try_next().await.unwrap_err().kind(), ErrorKind::SandboxBroken);
+        assert_eq!(late.await.unwrap_err().kind(), ErrorKind::NotConnected);
+        assert_eq!(rows.try_next().await.unwrap_err().kind(), ErrorKind::NotConnected);
         assert_eq!(t.committed(&observed, "select count(*) from {notes}").await, 0);
     }
 
@@ -137,7 +144,7 @@ cases! {
         let database = t.database().await;
         for text in ["begin", "commit", "rollback", "savepoint x"] {
             let error = database.execute(ebbtide::AssertSqlSafe(text.to_owned()), ()).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::ConcurrentUse, "{text}: {error}");
+            assert_eq!(error.kind(), ErrorKind::Refused, "{text}: {error}");
             assert!(error.to_string().contains("transaction()"), "{error}");
         }
     }
@@ -169,5 +176,229 @@ cases! {
         assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::Timeout);
         drop(connection);
         database.transaction().timeout(SOON).await.unwrap().commit().await.unwrap();
+    }
+
+    /// A callback that nobody runs any more is dropped with all it holds, and that may be the next transaction.
+    async fn x9_callbacks_that_hold_guards_end_with_their_runtime(t: Test) {
+        let database = notes_with(&t, Config::from_url(t.url()).unwrap().pool_size(3)).await;
+        for threads in [0, 1] {
+            let database = database.clone();
+            let thread = std::thread::spawn(move || {
+                let mut builder = if threads == 0 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+                let runtime = builder.enable_all().build().unwrap();
+                let (held, holds) = std::sync::mpsc::channel();
+                runtime.block_on(async {
+                    let mut last: Option<Transaction> = None;
+                    for _ in 0..3 {
+                        let begun = in_task({
+                            let database = database.clone();
+                            async move { database.transaction().await.unwrap() }
+                        })
+                        .await;
+                        if let Some(last) = last.take() {
+                            begun.on_rollback(async move || drop(last)).unwrap();
+                            begun.on_rollback(async || std::future::pending().await).unwrap();
+                        }
+                        last = Some(begun);
+                    }
+                    tokio::spawn(async move {
+                        held.send(()).unwrap();
+                        std::future::pending::<()>().await;
+                        drop(last);
+                    });
+                    tokio::task::yield_now().await;
+                });
+                holds.recv_timeout(SOON).unwrap();
+                drop(runtime);
+            });
+            tokio::task::spawn_blocking(move || thread.join()).await.unwrap().expect("no stack overflow, no panic");
+        }
+        until("every connection is back", || in_use(&database) == 0).await;
+        let all = (0..3).map(|_| database.transaction().run(async |transaction: Transaction| {
+            transaction.fetch_value::<i64>("select 1", ()).await
+        }));
+        soon("three connections", try_join_all(all)).await.unwrap();
+        database.execute(add(&t, "nobody locks"), ()).await.unwrap();
+    }
+
+    /// In a sandbox there is one connection, so the callback of the outer transaction holds the inner one.
+    async fn x9_callbacks_in_a_sandbox_that_hold_guards_end_with_their_runtime(t: Test) {
+        let parent = notes_with(&t, Config::from_url(t.url()).unwrap().pool_size(1)).await;
+        let sandbox = parent.sandbox().await.unwrap();
+        let (used, sql) = (sandbox.clone(), add(&t, "undone"));
+        let thread = std::thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let outer = used.transaction().await.unwrap();
+                outer.execute(sql, ()).await.unwrap();
+                let inner = used.transaction().await.unwrap();
+                inner.on_rollback(async || std::future::pending().await).unwrap();
+                outer.on_rollback(async move || drop(inner)).unwrap();
+                tokio::spawn(async move {
+                    std::future::pending::<()>().await;
+                    drop(outer);
+                });
+                tokio::task::yield_now().await;
+            });
+            drop(runtime);
+        });
+        tokio::task::spawn_blocking(move || thread.join()).await.unwrap().expect("no stack overflow, no panic");
+        soon("the sandbox", sandbox.execute(add(&t, "next"), ())).await.unwrap();
+        assert_eq!(seen(&t, &sandbox).await, "next");
+        sandbox.disconnect().await.unwrap();
+        let next = parent.sandbox().await.unwrap();
+        assert_eq!(seen(&t, &next).await, "");
+    }
+
+    /// Of a rollback it is certain that nothing is kept, wherever it was cut off.
+    async fn x9_callbacks_of_a_rollback_cut_off_run_once(t: Test) {
+        let plain = notes(&t).await;
+        for database in [plain.clone(), plain.sandbox().await.unwrap()] {
+            for (polls, again) in (0..10).flat_map(|polls| [(polls, false), (polls, true)]) {
+                let (undone, committed) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+                let count = |counter: &Arc<AtomicUsize>| {
+                    let counter = Arc::clone(counter);
+                    async move || {
+                        counter.fetch_add(1, Ordering::SeqCst);
+                    }
+                };
+                let transaction = database.transaction().await.unwrap();
+                transaction.execute(add(&t, "undone"), ()).await.unwrap();
+                transaction.on_rollback(count(&undone)).unwrap();
+                transaction.on_commit(count(&committed)).unwrap();
+                polled(Box::pin(transaction.rollback()), polls).await;
+                if again {
+                    // It may say that it was done already.
+                    let _ = transaction.rollback().await;
+                }
+                drop(transaction);
+                until("it was told", || undone.load(Ordering::SeqCst) > 0).await;
+                assert_eq!(seen(&t, &database).await, "", "after {polls} polls");
+                let_others_run().await;
+                let told = (undone.load(Ordering::SeqCst), committed.load(Ordering::SeqCst));
+                assert_eq!(told, (1, 0), "after {polls} polls, again: {again}");
+            }
+        }
+    }
+
+    /// The statement was done before its rows were read.
+    async fn q4_a_written_row_that_cannot_be_read_stays(t: Test) {
+        let plain = notes(&t).await;
+        for database in [plain.clone(), plain.sandbox().await.unwrap()] {
+            let insert = |values: &str| t.sql(&format!("insert into {{notes}} (body) values {values} returning body"));
+            let wrong = |error: ebbtide::Error| {
+                assert_eq!(error.kind(), ErrorKind::Decode, "{error:?}");
+                assert!(error.to_string().contains("body"), "{error}");
+            };
+            wrong(database.fetch_value::<i64>(insert("('a')"), ()).await.unwrap_err());
+            wrong(database.fetch_all(insert("('b'), ('c')"), ()).value::<i64>().await.unwrap_err());
+            wrong(database.fetch_optional(insert("('d')"), ()).value::<i64>().await.unwrap_err());
+            assert_eq!(seen(&t, &database).await, "a,b,c,d");
+            let transaction = database.transaction().await.unwrap();
+            wrong(transaction.fetch_value::<i64>(insert("('e')"), ()).await.unwrap_err());
+            transaction.execute(add(&t, "f"), ()).await.unwrap();
+            transaction.commit().await.unwrap();
+            drop(transaction);
+            let transaction = database.transaction().await.unwrap();
+            wrong(transaction.fetch_value::<i64>(insert("('lost')"), ()).await.unwrap_err());
+            transaction.rollback().await.unwrap();
+            drop(transaction);
+            // What comes after it can fail and undoes itself alone.
+            wrong(database.fetch_value::<i64>(insert("('g')"), ()).await.unwrap_err());
+            let twice = database.execute(add(&t, "g"), ()).await.unwrap_err();
+            assert_eq!(twice.kind(), ErrorKind::Constraint);
+            assert_eq!(seen(&t, &database).await, "a,b,c,d,e,f,g");
+            database.execute(t.sql("delete from {notes}"), ()).await.unwrap();
+        }
+        assert_eq!(kept(&t, &plain).await, "");
+    }
+
+    /// A connection takes one image in UTF-16 only, so each change of the file costs the sandboxes one.
+    #[only(sqlite_file)]
+    async fn f10_sandboxes_of_a_file_in_utf_16(t: Test) {
+        t.observe_exec("pragma encoding = 'UTF-16le'; create table {notes} (id integer primary key, body text unique)").await;
+        let config = Config::from_url(t.url()).unwrap().pool_size(1);
+        let parent = Database::connect(config).await.unwrap();
+        assert_eq!(parent.fetch_value::<String>("pragma encoding", ()).await.unwrap(), "UTF-16le");
+        for round in 0..4 {
+            parent.execute(add(&t, format!("größe€😀{round}")), ()).await.unwrap();
+            let sandbox = parent.sandbox().await.unwrap();
+            assert_eq!(seen(&t, &sandbox).await.split(',').count(), round + 1);
+            sandbox.execute(add(&t, "ß"), ()).await.unwrap();
+            let transaction = sandbox.transaction().await.unwrap();
+            transaction.execute(add(&t, "€"), ()).await.unwrap();
+            transaction.commit().await.unwrap();
+            drop(transaction);
+            let bound = t.sql("select body from {notes} where body = :body");
+            let found: String = sandbox.fetch_value(bound, params! { body: "ß" }).await.unwrap();
+            assert_eq!(found, "ß");
+            assert_eq!(sandbox.execute(add(&t, "ß"), ()).await.unwrap_err().kind(), ErrorKind::Constraint);
+            assert_eq!(seen(&t, &sandbox).await.split(',').count(), round + 3);
+            sandbox.disconnect().await.unwrap();
+            // Without a change the copy is used again.
+            let next = parent.sandbox().await.unwrap();
+            assert_eq!(seen(&t, &next).await.split(',').count(), round + 1);
+        }
+        // Two at once, and one that waits for its turn while the file changes.
+        let first = parent.sandbox().await.unwrap();
+        first.execute(add(&t, "first"), ()).await.unwrap();
+        let second = parent.sandbox().await.unwrap();
+        let waiting = tokio::spawn({
+            let (second, sql) = (second.clone(), add(&t, "second"));
+            async move { second.execute(sql, ()).await.map(drop) }
+        });
+        t.observe_exec("insert into {notes} (body) values ('outside')").await;
+        drop(first);
+        soon("the second", waiting).await.unwrap().unwrap();
+        let there = seen(&t, &second).await;
+        assert!(there.contains("outside") && there.contains("second") && !there.contains("first"), "{there}");
+    }
+
+    /// Rows that refer to missing ones were there before the test.
+    #[only(sqlite_file)]
+    async fn f8_old_violations_of_keys_are_not_the_fault_of_a_test(t: Test) {
+        for late in ["already", "made in the sandbox", "put off"] {
+            let defer = if late == "already" { "deferrable initially deferred" } else { "" };
+            t.observe_exec(&format!(
+                "pragma foreign_keys = 0; drop table if exists {{links}}; drop table if exists {{notes}};
+                 create table {{notes}} (id integer primary key, body text unique);
+                 create table {{links}} (note bigint references {{notes}} (id) {defer});
+                 insert into {{links}} values (1001), (1002)"
+            ))
+            .await;
+            let parent = t.database().await;
+            let forced = Database::connect(Config::from_url(t.url()).unwrap().force_rollback(true)).await.unwrap();
+            for sandbox in [parent.sandbox().await.unwrap(), forced] {
+                sandbox.execute(add(&t, "a"), ()).await.unwrap();
+                let outer = sandbox.transaction().await.unwrap();
+                match late {
+                    "made in the sandbox" => {
+                        let create = "create table later (note bigint references {notes} (id) deferrable initially deferred)";
+                        outer.execute(t.sql(create), ()).await.unwrap();
+                    }
+                    "put off" => drop(outer.execute("pragma defer_foreign_keys = 1", ()).await.unwrap()),
+                    _ => {}
+                }
+                outer.execute(add(&t, "b"), ()).await.unwrap();
+                outer.commit().await.unwrap();
+                drop(outer);
+                sandbox.execute(add(&t, "c"), ()).await.unwrap();
+                sandbox.execute(t.sql("delete from {notes} where body = 'a'"), ()).await.unwrap();
+                assert_eq!(seen(&t, &sandbox).await, "b,c", "{late}");
+                // What the test itself does wrong is still found.
+                if late != "put off" {
+                    let table = if late == "already" { t.table("links") } else { "later".to_owned() };
+                    let wrong = || ebbtide::AssertSqlSafe(format!("insert into {table} values (77)"));
+                    let error = sandbox.execute(wrong(), ()).await.unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::Constraint, "{late}: {error}");
+                    let transaction = sandbox.transaction().await.unwrap();
+                    transaction.execute(wrong(), ()).await.unwrap();
+                    assert_eq!(transaction.commit().await.unwrap_err().kind(), ErrorKind::Constraint, "{late}");
+                }
+                assert_eq!(seen(&t, &sandbox).await, "b,c", "{late}");
+                sandbox.disconnect().await.unwrap();
+            }
+            assert_eq!(kept(&t, &parent).await, "");
+        }
     }
 }

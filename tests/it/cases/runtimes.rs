@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::pool::{LONG, asker, hold, numbered, numbers, one, open, poll_once, until, with};
-use crate::support::{Test, cases};
+use crate::support::cases;
 
 /// A runtime of its own, which only runs inside `block_on`.
 fn runtime() -> Runtime {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use ebbtide::{AssertSqlSafe, Database, Error, ErrorKind, Result, Transaction, params};
+use ebbtide::{AssertSqlSafe, Database, Error, ErrorKind, Result, params};
 use futures::TryStreamExt as _;
 
 use tokio::runtime::{Builder, Runtime};

@@ -196,7 +196,7 @@ cases! {
         let (database, schema) = (t.database().await, schema(&t));
         let transaction = database.transaction().await?;
         let error = failed(schema.create_all(&database).await);
-        assert_eq!(error.kind(), ErrorKind::ConcurrentUse, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
         transaction.rollback().await?;
         let sandbox = database.sandbox().await?;
         let error = failed(schema.create_all(&sandbox).await);

@@ -5,7 +5,7 @@ use ebbtide::{App, ErrorKind, Result, Schema, params};
 use futures::TryStreamExt;
 use sea_query::{Alias, ColumnDef, Expr, ExprTrait, ForeignKey, Index, Order, Query, Table};
 
-use crate::support::{Test, cases};
+use crate::support::cases;
 
 cases! {
     async fn q5_sea_query_statements_are_taken_by_every_verb(t: Test) {

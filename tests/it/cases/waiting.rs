@@ -129,6 +129,30 @@ cases! {
         Ok(())
     }
 
+    /// What the server calls the last statement of another sandbox is a savepoint; what its user did is told.
+    #[only(postgres)]
+    async fn f6_of_another_sandbox_the_last_statement_of_its_user_is_told(t: Test) -> Result<()> {
+        let parent = impatient(&t, LIMIT).await;
+        let (blocking, blocked) = (parent.sandbox().name("the first").await?, parent.sandbox().name("the second").await?);
+        blocking.transaction().run(async |_| blocking.execute(add(&t, "same"), ()).await).await?;
+        let (used, sql) = (blocked.clone(), add(&t, "same"));
+        let waiting = tokio::spawn(async move { used.execute(sql, ()).await });
+        let mut late = None;
+        for _ in 0..20 {
+            if let Err(error) = soon("another statement", blocked.fetch_value::<i64>(count(&t), ())).await {
+                late = Some(error.to_string());
+                break;
+            }
+        }
+        let report = late.expect("the connection is held by the statement that is blocked");
+        let (_, blocker) = report.split_once("on the server it is kept waiting by ").unwrap_or_else(|| panic!("{report}"));
+        assert!(blocker.contains("the first") && blocker.contains("last statement: insert into"), "{report}");
+        assert!(!blocker.contains("ebbtide_") && !blocker.contains("SAVEPOINT"), "{report}");
+        blocking.disconnect().await?;
+        soon("the statement", waiting).await.expect("no panic")?;
+        Ok(())
+    }
+
     /// On PostgreSQL the report tells which other session keeps the sandbox waiting.
     #[only(postgres)]
     async fn f6_the_blocking_session_is_named(t: Test) -> Result<()> {

@@ -63,7 +63,7 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) fn new(module: &str, name: &str, body: Body) -> Self {
-        let file = module.rsplit("::").next().unwrap_or(module);
+        let file = module.split_once("cases::").map_or(module, |(_, file)| file);
         Self {
             name: format!("{file}::{name}"),
             body,

@@ -8,11 +8,13 @@ mod self_test;
 mod server;
 mod side;
 mod test;
+mod watcher;
 
 pub(crate) use case::{Case, Outcome, cases};
 pub(crate) use proxy::Proxy;
 pub(crate) use runner::block_on_here;
 pub(crate) use self_test::trials;
-pub(crate) use server::{SilentServer, backend_pids_of_application, backend_pids_of_ports, kill_backend};
+pub(crate) use server::{SilentServer, backend_pids_of_ports, kill_backend};
 pub(crate) use side::SideConnection;
 pub(crate) use test::Test;
+pub(crate) use watcher::{Seen, Watcher};

@@ -311,7 +311,7 @@ fn panics_errors_and_late_tests_fail() {
 
 /// Cases as the files of `cases/` have them.
 mod listed_by_the_macro {
-    use crate::support::{Test, cases};
+    use crate::support::cases;
 
     cases! {
         /// Says why.

@@ -37,18 +37,6 @@ pub(crate) async fn kill_backend(url: &str, backend_pid: i64) -> Result<(), Erro
     Err(Error::Protocol(format!("connection {backend_pid} lives on")))
 }
 
-/// The server's ids of the connections that gave this application name. PostgreSQL only: MySQL keeps no such name,
-/// there a [`Proxy`](super::Proxy) knows its connections.
-pub(crate) async fn backend_pids_of_application(url: &str, application_name: &str) -> Result<Vec<i64>, Error> {
-    let name = application_name.replace('\'', "''");
-    let mut side = SideConnection::connect(url).await?;
-    let sql =
-        format!("select pid::bigint from pg_stat_activity where application_name = '{name}' order by backend_start");
-    let pids = side.numbers(&sql).await?;
-    side.close().await?;
-    Ok(pids)
-}
-
 /// The server's ids of the connections that come from these ports.
 pub(crate) async fn backend_pids_of_ports(url: &str, ports: &[u16]) -> Result<Vec<i64>, Error> {
     if ports.is_empty() {

@@ -1,0 +1,241 @@
+//! Configurations from files.
+
+use super::*;
+
+fn file(name: &str, text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn c2_files_of_every_format_mean_the_same() {
+    let texts = [
+        (
+            "a.json",
+            r#"{"connections": {"default": {"engine": "tortoise.backends.asyncpg", "pool_size": 3,
+                "credentials": {"host": "${HOST}", "port": 5433, "password": "${DATABASE_PASSWORD}"}}},
+                "apps": {"shop": {"models": ["note"]}}, "routers": ["r"]}"#,
+        ),
+        #[cfg(feature = "toml")]
+        (
+            "a.toml",
+            "routers = ['r']\n[connections.default]\nengine = 'tortoise.backends.asyncpg'\npool_size = 3\n\
+             [connections.default.credentials]\nhost = '${HOST}'\nport = 5433\npassword = '${DATABASE_PASSWORD}'\n\
+             [apps.shop]\nmodels = ['note']\n",
+        ),
+        #[cfg(feature = "yaml")]
+        (
+            "a.yml",
+            "connections:\n  default:\n    engine: tortoise.backends.asyncpg\n    pool_size: 3\n    credentials:\n      \
+             host: ${HOST}\n      port: 5433\n      password: ${DATABASE_PASSWORD}\napps:\n  shop:\n    models: [note]\n\
+             routers:\n- r\n",
+        ),
+    ];
+    for (name, text) in texts {
+        let (_folder, path) = file(name, text);
+        let config = ConnectionsConfig::from_file_with(&path, lookup).unwrap();
+        let default = config.get("default").unwrap();
+        assert_eq!(default.url().password(), Some(SECRET), "{name}");
+        assert_eq!(
+            (default.url().port(), default.settings().pool_size),
+            (Some(5433), 3),
+            "{name}"
+        );
+        assert_eq!(config.apps()["shop"], AppConfig::new("default").model("note"), "{name}");
+        assert_eq!(config.routers(), ["r"], "{name}");
+    }
+}
+
+#[test]
+fn c2_errors_of_files_tell_file_and_place() {
+    let cases = [
+        (
+            "b.json",
+            "{\"connections\": \n {\"default\" \"s3cr3t\"}}",
+            "b.json is no valid JSON: expected `:` at line 2 column 13",
+        ),
+        (
+            "b.json",
+            "{\"connections\": {\"default\": {\"scheme\": \"mysql\", \"hots\": \"s3cr3t\"}}}",
+            "b.json: `connections.default.hots`: unknown key\n  help: did you mean `host`?",
+        ),
+        (
+            "b.json",
+            "{\"connections\": {\"default\": \"mysql://ada:${NONE}@h\"}}",
+            "b.json: `connections.default`: the environment variable `NONE` is not set",
+        ),
+        (
+            "b.ini",
+            "",
+            "b.ini: the format of the file is unknown\n  help: its name must end in .json, .toml or .yaml",
+        ),
+        #[cfg(feature = "toml")]
+        ("b.toml", "[connections]\ndefault = s3cr3t", "b.toml is no valid TOML: "),
+        #[cfg(feature = "toml")]
+        ("b.toml", "[connections]\n\n  a = 's3cr3t\n", "at line 3 column "),
+        #[cfg(feature = "yaml")]
+        ("b.yaml", "connections: {default: 's3cr3t", "b.yaml is no valid YAML: "),
+        #[cfg(feature = "yaml")]
+        ("b.yaml", "connections:\n  default: s3cr3t: x", "at line 2 column "),
+    ];
+    for (name, text, expected) in cases {
+        let (_folder, path) = file(name, text);
+        let error = ConnectionsConfig::from_file_with(&path, lookup).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        let text = error.to_string();
+        assert!(text.contains(expected) && !text.contains("s3cr3t"), "{text}");
+        assert!(text.starts_with(&path.display().to_string()), "{text}");
+    }
+    let error = ConnectionsConfig::from_file("nowhere/c.json").unwrap_err().to_string();
+    let place = std::env::current_dir().unwrap().join("nowhere/c.json");
+    let expected = format!("cannot read the configuration file {}: ", place.display());
+    assert!(error.starts_with(&expected), "{error}");
+}
+
+/// What a file of that name with that text comes to; the path is cut off the error.
+fn read_file(name: &str, bytes: &[u8]) -> Result<ConnectionsConfig, String> {
+    let (_folder, path) = file(name, "");
+    std::fs::write(&path, bytes).unwrap();
+    ConnectionsConfig::from_file_with(&path, lookup).map_err(|error| {
+        let folder = format!("{}/", path.parent().unwrap().display());
+        error.to_string().replace(&folder, "")
+    })
+}
+
+#[test]
+fn c2_what_newcomers_get_wrong_in_a_file_is_told_with_a_way_out() {
+    let twice = "is given twice";
+    let cases: &[(&str, &str, &[&str])] = &[
+        (
+            "a.json",
+            " \n",
+            &["a.json is empty\n  help: write the connections into it: `{\"connections\""],
+        ),
+        (
+            "a.json",
+            "null",
+            &["a.json: the configuration is null, but must be a table"],
+        ),
+        (
+            "a.json",
+            r#"{"connections": {"default": "sqlite://x.db", "default": "sqlite://y.db"}}"#,
+            &["`default`", twice, "line 1 column "],
+        ),
+        (
+            "a.json",
+            r#"{"connections": {"default": {"url": "sqlite://x.db", "pool_size": 1, "pool_size": 2}}}"#,
+            &["`pool_size`", twice],
+        ),
+        (
+            "a.json",
+            r#"{"connection": {"default": "sqlite://x.db"}}"#,
+            &["`connection`: unknown key\n  help: did you mean `connections`?"],
+        ),
+        (
+            "a.json",
+            r#"{"default": "sqlite://x.db"}"#,
+            &["`default`: unknown key\n  help: a connection stands under its alias: `connections.default`"],
+        ),
+        (
+            "a.json",
+            r#"{"connections": {"a": "sqlite://x.db"}, "x": 1}"#,
+            &["help: the keys here are `connections`, `apps` and `routers`"],
+        ),
+        (
+            "a.json",
+            r#"{"connections": {"default": {"engine": "tortoise.backends.oracle", "credentials": {}}}}"#,
+            &[
+                "`connections.default.engine`: unknown scheme `oracle`",
+                "`postgres`",
+                "help: name one of those",
+            ],
+        ),
+        (
+            "a.json",
+            r#"{"connections": {"default": {"engine": "postgress", "credential": {}}}}"#,
+            &["`connections.default.credential`: unknown key\n  help: did you mean `credentials`?"],
+        ),
+        (
+            "a.json",
+            r#"{"connections": {"default": "mysql://${A:-${B}}@h"}}"#,
+            &["the default of `A` cannot hold a variable itself\n  help: set `A`"],
+        ),
+        (
+            "a.json",
+            r#"{"connections": {"one": "sqlite:"}, "apps": {"a": {"default_connection": "two"}}}"#,
+            &["`apps.a.default_connection`: there is no connection `two`; the known ones are `one`"],
+        ),
+        #[cfg(feature = "toml")]
+        (
+            "a.toml",
+            "# nothing\n",
+            &["a.toml is empty\n  help: write the connections into it: `connections.default = "],
+        ),
+        #[cfg(feature = "toml")]
+        (
+            "a.toml",
+            "[connections]\na = 'sqlite:'\na = 'sqlite:'",
+            &["a.toml is no valid TOML: duplicate key at line 3"],
+        ),
+        #[cfg(feature = "toml")]
+        (
+            "a.toml",
+            "connections = 1979-05-27",
+            &["`connections` is text, but must be a table"],
+        ),
+        #[cfg(feature = "toml")]
+        (
+            "a.toml",
+            "[connections.a]\nurl = 'sqlite:'\npool_timeout = inf",
+            &["`connections.a.pool_timeout` is `inf`"],
+        ),
+        #[cfg(feature = "yaml")]
+        (
+            "a.yaml",
+            "# nothing\n",
+            &["a.yaml is empty\n  help: write the connections into it: `connections: {"],
+        ),
+        #[cfg(feature = "yaml")]
+        (
+            "a.yaml",
+            "connections:\n  a: sqlite:x\n  a: sqlite:y\n",
+            &["`a`", twice, "line "],
+        ),
+        #[cfg(feature = "yaml")]
+        (
+            "a.yaml",
+            "connections:\n\ta: sqlite:x\n",
+            &["help: lines begin with spaces, not with tabs"],
+        ),
+        #[cfg(feature = "yaml")]
+        (
+            "a.yaml",
+            "connections:\n  a: sqlite::memory:\n",
+            &["line 2", "may want quotes"],
+        ),
+    ];
+    for (name, text, parts) in cases {
+        let error = read_file(name, text.as_bytes()).expect_err(text);
+        assert!(parts.iter().all(|part| error.contains(part)), "{text}\n{error}");
+    }
+    let error = read_file("a.json", b"\xff\xfe{\0}\0").unwrap_err();
+    assert_eq!(error, "a.json is not UTF-8\n  help: save it as UTF-8");
+}
+
+#[test]
+fn c2_a_mark_of_the_encoding_and_windows_newlines_are_no_mistakes() {
+    let cases = [
+        ("a.json", "{\n\"connections\": {\n\"a\": \"sqlite://x.db\"}\n}\n"),
+        #[cfg(feature = "toml")]
+        ("a.toml", "[connections]\na = 'sqlite://x.db'\n"),
+        #[cfg(feature = "yaml")]
+        ("a.yaml", "connections:\n  a: sqlite://x.db\n"),
+    ];
+    for (name, text) in cases {
+        let text = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        let config = read_file(name, text.as_bytes()).unwrap();
+        assert_eq!(config.get("a").unwrap().url().to_string(), "sqlite://x.db", "{name}");
+    }
+}

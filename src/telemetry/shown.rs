@@ -1,0 +1,80 @@
+//! Values and messages, as far as they may be shown.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use crate::error::{Error, ErrorKind};
+use crate::value::Value;
+
+/// How many values of a statement are shown.
+const VALUES: usize = 100;
+
+/// How much of one value is shown, in bytes.
+const VALUE: usize = 256;
+
+/// The values of a statement, for those who asked for them: `[1, 'ada', NULL]`.
+pub(crate) fn values(values: &[Value]) -> String {
+    let mut out = String::from("[");
+    for (index, value) in values.iter().take(VALUES).enumerate() {
+        if index > 0 {
+            out.push_str(", ");
+        }
+        let one = one(value);
+        out.push_str(&one[..one.floor_char_boundary(VALUE)]);
+        if one.len() > VALUE {
+            out.push('…');
+        }
+    }
+    if values.len() > VALUES {
+        let _ = write!(out, ", {} more", values.len() - VALUES);
+    }
+    out + "]"
+}
+
+fn one(value: &Value) -> String {
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::I16(value) => value.to_string(),
+        Value::I32(value) => value.to_string(),
+        Value::I64(value) => value.to_string(),
+        Value::U64(value) => value.to_string(),
+        Value::F32(value) => value.to_string(),
+        Value::F64(value) => value.to_string(),
+        Value::Decimal(value) => value.to_string(),
+        Value::Text(text) | Value::Untyped(text) => format!("'{}'", &text[..text.floor_char_boundary(VALUE)]),
+        Value::Bytes(bytes) => format!("<{} bytes>", bytes.len()),
+        Value::Date(value) => value.to_string(),
+        Value::Time(value) => value.to_string(),
+        Value::DateTime(value) => value.to_string(),
+        Value::Timestamp(value) => value.to_string(),
+        Value::Uuid(value) => value.to_string(),
+        Value::Json(value) => value.to_string(),
+        Value::Interval(value) => format!("{value:?}"),
+        Value::Inet(value) => value.to_string(),
+        Value::Array(items) | Value::List(items) => values(items),
+    }
+}
+
+/// What may be said of an error where values must not be seen: servers quote them in what they say of constraints and of
+/// conversions (`Duplicate entry 'ada' for key …`).
+pub(crate) fn said(error: &Error, values_too: bool) -> Cow<'_, str> {
+    let silent = matches!(
+        error.kind(),
+        ErrorKind::Connect
+            | ErrorKind::ConnectionLost
+            | ErrorKind::Deadlock
+            | ErrorKind::LockTimeout
+            | ErrorKind::Permission
+            | ErrorKind::ReadOnly
+            | ErrorKind::Serialization
+            | ErrorKind::UndefinedObject
+    );
+    if values_too || silent {
+        return error.message().into();
+    }
+    match error.finest_code() {
+        Some(code) => format!("{:?} ({code})", error.kind()).into(),
+        None => format!("{:?}", error.kind()).into(),
+    }
+}

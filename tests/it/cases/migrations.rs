@@ -1,0 +1,280 @@
+//! Migrators of sqlx in a schema.
+
+use ebbtide::{App, Config, Database, Ddl, Error, ErrorKind, Result, Schema, SqlSafeStr};
+use futures::future::join_all;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+use super::tasks::in_task;
+use crate::support::{Test, cases};
+
+/// A migration, and perhaps what undoes it.
+type Step<'s> = (i64, &'s str, Option<&'s str>);
+
+/// The migrator of a test, which keeps its migrations in a table of the test.
+fn migrator(t: &Test, journal: &str, steps: &[Step]) -> Migrator {
+    let migration = |version, kind, sql: &str| {
+        let sql = t.words(sql);
+        let no_tx = sql.starts_with("-- no-transaction");
+        Migration::new(
+            version,
+            "step".into(),
+            kind,
+            ebbtide::AssertSqlSafe(sql).into_sql_str(),
+            no_tx,
+        )
+    };
+    let mut migrations = Vec::new();
+    for (version, up, down) in steps {
+        let kind = if down.is_some() {
+            MigrationType::ReversibleUp
+        } else {
+            MigrationType::Simple
+        };
+        migrations.push(migration(*version, kind, up));
+        migrations.extend(down.map(|down| migration(*version, MigrationType::ReversibleDown, down)));
+    }
+    let mut migrator = Migrator::with_migrations(migrations);
+    migrator.dangerous_set_table_name(t.table(journal));
+    migrator
+}
+
+const NOTES: Step<'static> = (
+    1,
+    "create table {notes} (id bigint primary key, body {key} not null)",
+    Some("drop table {notes}"),
+);
+const FIRST: Step<'static> = (
+    2,
+    "insert into {notes} values (1, 'first')",
+    Some("delete from {notes} where id = 1"),
+);
+const LINKS: &str = "create table {links} (note bigint not null, tag bigint not null, \
+                     foreign key (note) references {notes} (id), foreign key (tag) references {tags} (id))";
+const TAGS: &str = "create table {tags} (id bigint primary key)";
+const TABLES: [&str; 4] = ["{notes}", "{links}", "{tags}", "{journal}"];
+
+/// Tables that need what the migrations make, and are given before them.
+fn schema(t: &Test, steps: &[Step]) -> Schema {
+    let app = App::new("notes").define(t.sql(LINKS)).define(t.sql(TAGS));
+    Schema::new().app(app.define(&migrator(t, "journal", steps)))
+}
+
+async fn count(t: &Test, database: &Database, table: &str) -> Result<i64> {
+    let sql = t.sql(&format!("select count(*) from {table}"));
+    database.fetch_value(sql, ()).await
+}
+
+async fn none_is_there(t: &Test, database: &Database) {
+    for table in TABLES {
+        match count(t, database, table).await {
+            Err(error) => assert_eq!(error.kind(), ErrorKind::UndefinedObject, "{error}"),
+            Ok(_) => panic!("{table} is there"),
+        }
+    }
+}
+
+fn failed<T>(result: Result<T>) -> Error {
+    result.map(drop).expect_err("it fails")
+}
+
+cases! {
+    async fn r4_migrations_run_in_order_with_the_tables(t: Test) -> Result<()> {
+        let (database, schema) = (t.database().await, schema(&t, &[NOTES, FIRST]));
+        schema.generate_schemas(&database, false).await?;
+        database.execute(t.sql("insert into {tags} values (1)"), ()).await?;
+        database.execute(t.sql("insert into {links} values (1, 1)"), ()).await?;
+        let orphan = failed(database.execute(t.sql("insert into {links} values (2, 1)"), ()).await);
+        assert_eq!(orphan.kind(), ErrorKind::Constraint, "{orphan}");
+        schema.create_all(&database).await?;
+        assert_eq!(t.committed(&database, "select count(*) from {notes}").await, 1, "once");
+        // sqlx finds what was done.
+        database.migrate(&migrator(&t, "journal", &[NOTES, FIRST])).await?;
+        assert_eq!(count(&t, &database, "{journal}").await?, 2);
+        schema.drop_all(&database).await?;
+        none_is_there(&t, &database).await;
+        schema.drop_all(&database).await?;
+        schema.generate_schemas(&database, false).await?;
+        assert_eq!(count(&t, &database, "{notes}").await?, 1, "and from the beginning");
+        Ok(())
+    }
+
+    async fn r4_safe_applies_what_is_new_and_unsafe_names_what_is_not(t: Test) -> Result<()> {
+        let database = t.database().await;
+        schema(&t, &[NOTES]).create_all(&database).await?;
+        let schema = schema(&t, &[NOTES, FIRST]);
+        let error = failed(schema.generate_schemas(&database, false).await);
+        assert_eq!(error.kind(), ErrorKind::DuplicateObject, "{error}");
+        let parts = [&format!("`{}`", t.table("tags")), "migration 1 (step) are there already", "nothing was created"];
+        assert!(parts.iter().all(|part| error.to_string().contains(*part)), "{error}");
+        assert!(!error.to_string().contains("migration 2"), "{error}");
+        assert_eq!(count(&t, &database, "{notes}").await?, 0);
+        schema.generate_schemas(&database, true).await?;
+        assert_eq!(count(&t, &database, "{notes}").await?, 1);
+        let changed = (1, "create table {notes} (id bigint)", None);
+        let error = failed(self::schema(&t, &[changed, FIRST]).create_all(&database).await);
+        assert!(error.kind() == ErrorKind::Config && error.message().contains("migration 1 was changed"), "{error}");
+        Ok(())
+    }
+
+    #[except(mysql)]
+    async fn r4_migrations_belong_to_the_transaction_and_the_sandbox(t: Test) -> Result<()> {
+        let (database, schema) = (t.database().await, schema(&t, &[NOTES, FIRST]));
+        let transaction = database.transaction().await?;
+        schema.generate_schemas(&database, false).await?;
+        assert_eq!(count(&t, &database, "{notes}").await?, 1);
+        transaction.rollback().await?;
+        none_is_there(&t, &database).await;
+
+        let sandbox = database.sandbox().await?;
+        schema.generate_schemas(&sandbox, false).await?;
+        schema.create_all(&sandbox).await?;
+        assert_eq!(count(&t, &sandbox, "{notes}").await?, 1);
+        schema.drop_all(&sandbox).await?;
+        none_is_there(&t, &sandbox).await;
+        schema.create_all(&sandbox).await?;
+        sandbox.disconnect().await?;
+        none_is_there(&t, &database).await;
+
+        for isolated in [false, true] {
+            let config = Config::from_url(t.url().as_str())?.force_rollback(true).full_isolation(isolated);
+            let forced = Database::connect(config).await?;
+            schema.create_all(&forced).await?;
+            assert_eq!(count(&t, &forced, "{notes}").await?, 1);
+            forced.disconnect().await?;
+            none_is_there(&t, &database).await;
+        }
+        Ok(())
+    }
+
+    #[only(mysql)]
+    async fn r4_in_a_sandbox_of_mysql_there_must_be_nothing_to_do(t: Test) -> Result<()> {
+        let database = t.database().await;
+        let schema = Schema::new().app(App::new("notes").define(&migrator(&t, "journal", &[NOTES, FIRST])));
+        for committed in [false, true] {
+            let sandbox = database.sandbox().await?;
+            let made = schema.create_all(&sandbox).await;
+            let transaction = database.transaction().await?;
+            let within = schema.create_all(&database).await;
+            if committed {
+                made.and(within)?;
+                let dropped = failed(schema.drop_all(&sandbox).await);
+                assert!(dropped.kind() == ErrorKind::Unsupported && dropped.message().contains("migration 2"), "{dropped}");
+            } else {
+                for error in [failed(made), failed(within)] {
+                    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+                    assert!(error.message().contains("migration 1 (step) would commit"), "{error}");
+                }
+            }
+            transaction.rollback().await?;
+            sandbox.disconnect().await?;
+            schema.create_all(&database).await?;
+        }
+        assert_eq!(count(&t, &database, "{notes}").await?, 1);
+        Ok(())
+    }
+
+    async fn r4_what_cannot_be_undone_is_not_dropped(t: Test) -> Result<()> {
+        let database = t.database().await;
+        let steps = [NOTES, (2, FIRST.1, None)];
+        let stuck = schema(&t, &steps);
+        stuck.create_all(&database).await?;
+        let error = failed(stuck.drop_all(&database).await);
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert!(error.message().contains("migration 2 (step) of the app `notes` cannot be undone"), "{error}");
+        assert_eq!(count(&t, &database, "{links}").await?, 0, "nothing was dropped");
+
+        let dropped = Ddl::from(&migrator(&t, "journal", &steps)).dropped_by(t.sql("drop table if exists {notes}"));
+        let app = App::new("notes").define(t.sql(LINKS)).define(dropped).define(t.sql(TAGS));
+        let schema = Schema::new().app(app);
+        schema.drop_all(&database).await?;
+        none_is_there(&t, &database).await;
+        schema.drop_all(&database).await?;
+        schema.create_all(&database).await?;
+        assert_eq!(count(&t, &database, "{notes}").await?, 1);
+        Ok(())
+    }
+
+    async fn r4_a_migration_that_fails_is_named(t: Test) -> Result<()> {
+        let database = t.database().await;
+        let schema = schema(&t, &[NOTES, (2, "insert into {missing} values (1)", None)]);
+        let error = failed(schema.create_all(&database).await);
+        assert_eq!(error.kind(), ErrorKind::UndefinedObject, "{error}");
+        let parts = ["of the app `notes`", "migration 2: "];
+        assert!(parts.iter().all(|part| error.message().contains(part)), "{error}");
+        if !t.backend().is_mysql() {
+            none_is_there(&t, &database).await;
+        }
+        Ok(())
+    }
+
+    async fn r4_two_migrators_want_two_tables(t: Test) -> Result<()> {
+        let database = t.database().await;
+        let pair = |shares: bool, journals: [&str; 2]| {
+            let tags: Step = (7, TAGS, Some("drop table {tags}"));
+            let [mut first, mut second] = [migrator(&t, journals[0], &[NOTES]), migrator(&t, journals[1], &[tags])];
+            first.set_ignore_missing(shares);
+            second.set_ignore_missing(shares);
+            Schema::new().app(App::new("notes").define(first)).app(App::new("tags").define(second))
+        };
+        let error = failed(pair(false, ["journal", "journal"]).create_all(&database).await);
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        let told = format!("the apps `notes` and `tags` are kept in one table, `{}`", t.table("journal"));
+        assert!(error.message().contains(&told), "{error}");
+        for (shares, second) in [(false, "journal2"), (true, "journal")] {
+            let schema = pair(shares, ["journal", second]);
+            schema.create_all(&database).await?;
+            assert_eq!(count(&t, &database, "{tags}").await? + count(&t, &database, "{notes}").await?, 0);
+            schema.drop_all(&database).await?;
+            none_is_there(&t, &database).await;
+        }
+        Ok(())
+    }
+
+    async fn r4_programs_that_start_together_migrate_once(t: Test) -> Result<()> {
+        let database = t.database().await;
+        let schema = schema(&t, &[NOTES, FIRST]);
+        let starts = (0..6).map(|_| {
+            let (database, schema) = (database.clone(), schema.clone());
+            in_task(async move { schema.create_all(&database).await })
+        });
+        for started in join_all(starts).await {
+            started?;
+        }
+        assert_eq!(count(&t, &database, "{notes}").await?, 1);
+        Ok(())
+    }
+
+    async fn q9_programs_that_migrate_together_do_it_once(t: Test) -> Result<()> {
+        let database = t.database().await;
+        let starts = (0..6).map(|_| {
+            let (database, migrator) = (database.clone(), migrator(&t, "journal", &[NOTES, FIRST]));
+            in_task(async move { database.migrate(&migrator).await })
+        });
+        for started in join_all(starts).await {
+            started?;
+        }
+        assert_eq!(count(&t, &database, "{notes}").await?, 1);
+        Ok(())
+    }
+
+    async fn r4_a_migration_without_a_transaction_runs_before_the_others(t: Test) -> Result<()> {
+        let database = t.database().await;
+        let alone = match t.backend().family() {
+            "postgres" => "-- no-transaction\ncreate index concurrently {notes}_body on {notes} (body)",
+            "mysql" => "-- no-transaction\ncreate index {notes}_body on {notes} (body)",
+            _ => "-- no-transaction\npragma foreign_keys = off",
+        };
+        let steps = [NOTES, (2, alone, None)];
+        let schema = schema(&t, &steps);
+        if !t.backend().is_mysql() {
+            let error = failed(schema.create_all(&database).await);
+            assert!(error.message().contains("migration 2"), "{error}");
+            assert!(error.to_string().contains("`database.migrate` before"), "{error}");
+            none_is_there(&t, &database).await;
+        }
+        database.migrate(&migrator(&t, "journal", &steps)).await?;
+        schema.create_all(&database).await?;
+        assert_eq!(count(&t, &database, "{links}").await?, 0);
+        Ok(())
+    }
+}

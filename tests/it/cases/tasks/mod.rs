@@ -1,0 +1,214 @@
+//! Whose connection it is: tasks, sharing, streams beside statements, and several futures in one task.
+
+mod binding;
+mod guards;
+mod moved;
+mod runs;
+mod sharing;
+mod streams;
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::time::Duration;
+
+use ebbtide::{AssertSqlSafe, Config, Database, Error, ErrorKind, Result, RowStream, Transaction};
+use futures::{StreamExt as _, TryStreamExt as _};
+use tokio::time::{sleep, timeout};
+
+use crate::support::Case;
+use crate::support::Test;
+
+/// The cases of all these files.
+pub(crate) fn cases() -> Vec<Case> {
+    [
+        binding::cases(),
+        sharing::cases(),
+        streams::cases(),
+        runs::cases(),
+        guards::cases(),
+        moved::cases(),
+    ]
+    .concat()
+}
+
+/// The settings of the test's database.
+pub(super) fn config(t: &Test) -> Config {
+    Config::from_url(t.url().as_str()).expect("the URL of the test")
+}
+
+/// A database that has the table `notes`.
+pub(super) async fn notes(t: &Test) -> Database {
+    notes_with(t, config(t)).await
+}
+
+/// The same with settings.
+pub(super) async fn notes_with(t: &Test, config: Config) -> Database {
+    let database = Database::connect(config).await.expect("the database");
+    let create = t.sql("create table {notes} (id {id}, body {key} not null unique)");
+    database.execute(create, ()).await.expect("the table");
+    database
+}
+
+/// The statement that adds a note.
+pub(super) fn add(t: &Test, body: impl Display) -> AssertSqlSafe<String> {
+    t.sql(&format!("insert into {{notes}} (body) values ('{body}')"))
+}
+
+/// The query that tells how many notes there are.
+pub(super) fn count(t: &Test) -> AssertSqlSafe<String> {
+    t.sql("select count(*) from {notes}")
+}
+
+/// The query that lists the notes: `a,b`.
+pub(super) fn list(t: &Test) -> AssertSqlSafe<String> {
+    AssertSqlSafe(list_of(t, "notes"))
+}
+
+pub(super) fn list_of(t: &Test, table: &str) -> String {
+    t.words(&if t.backend().is_postgres() {
+        format!("select coalesce(string_agg(body, ',' order by body), '') from {{{table}}}")
+    } else if t.backend().is_mysql() {
+        format!("select coalesce(group_concat(body order by body separator ','), '') from {{{table}}}")
+    } else {
+        format!("select coalesce(group_concat(body, ','), '') from (select body from {{{table}}} order by body)")
+    })
+}
+
+/// The notes that are really committed, seen from the side: `a,b`.
+pub(super) async fn kept(t: &Test, database: &Database) -> String {
+    kept_in(t, database, "notes").await
+}
+
+/// The same of another table.
+pub(super) async fn kept_in(t: &Test, database: &Database, table: &str) -> String {
+    let sql = list_of(t, table);
+    if t.can_observe() {
+        let mut observer = t.observer().await;
+        let text = observer.text(&sql).await.expect("the list of notes");
+        observer.close().await.expect("the observer leaves");
+        text
+    } else {
+        let database = database.clone();
+        in_task(async move { database.fetch_value(AssertSqlSafe(sql), ()).await })
+            .await
+            .expect("the list of notes")
+    }
+}
+
+/// Connections in use.
+pub(super) fn in_use(database: &Database) -> usize {
+    database.status().expect("it is connected").in_use
+}
+
+/// Runs a future in a task of its own.
+pub(super) async fn in_task<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
+    tokio::spawn(future).await.expect("the task did not panic")
+}
+
+/// Waits, with a limit, for what another task brings about.
+pub(super) async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    for _ in 0..4000 {
+        if done() {
+            return;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    panic!("waited in vain until {what}");
+}
+
+/// Fails instead of hanging.
+pub(super) async fn soon<T>(what: &str, future: impl IntoFuture<Output = T>) -> T {
+    match timeout(Duration::from_secs(20), future.into_future()).await {
+        Ok(result) => result,
+        Err(_) => panic!("{what} hangs"),
+    }
+}
+
+/// Lets the other futures of this task, and the server, have many turns.
+pub(super) async fn let_others_run() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    sleep(Duration::from_millis(5)).await;
+}
+
+/// The kind of error a result holds.
+pub(super) fn kind<T>(result: &Result<T>) -> Option<ErrorKind> {
+    result.as_ref().err().map(Error::kind)
+}
+
+/// The line below the caller's.
+#[track_caller]
+pub(super) fn line_below() -> String {
+    let here = std::panic::Location::caller();
+    format!("{}:{}", here.file(), here.line() + 1)
+}
+
+/// Asserts that an error refuses concurrent use and names places of the caller's file, on so many different lines.
+#[track_caller]
+pub(super) fn refused<T>(result: Result<T>, places: usize) {
+    let error = match result {
+        Ok(_) => panic!("it was not refused"),
+        Err(error) => error,
+    };
+    assert_eq!(error.kind(), ErrorKind::ConcurrentUse, "{error}");
+    let mut lines: Vec<_> = error
+        .message()
+        .split(std::panic::Location::caller().file())
+        .skip(1)
+        .map(|rest| rest.split(':').nth(1))
+        .collect();
+    lines.dedup();
+    assert!(lines.len() >= places, "{places} places are named: {error}");
+}
+
+/// The numbers from 1 to `last`, one in a row. No table is read.
+pub(super) fn numbers(last: u32) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < {last}) select i from n"
+    ))
+}
+
+pub(super) async fn next_number(rows: &mut RowStream) -> Option<i64> {
+    rows.try_next()
+        .await
+        .expect("the stream goes on")
+        .map(|row| row.get::<i64>(0).expect("a number"))
+}
+
+pub(super) async fn rest(rows: RowStream) -> Vec<i64> {
+    rows.map(|row| row.expect("the stream goes on").get::<i64>(0).expect("a number"))
+        .collect()
+        .await
+}
+
+/// One run of the closure form that writes what it does into a log, with many turns for its siblings in between.
+pub(super) async fn logged(
+    t: &Test,
+    database: &Database,
+    log: &RefCell<Vec<String>>,
+    name: &str,
+    keep: bool,
+) -> Result<()> {
+    database
+        .transaction()
+        .run(async |transaction: Transaction| {
+            log.borrow_mut().push(format!("{name} begins"));
+            transaction.execute(add(t, format!("{name}1")), ()).await?;
+            let_others_run().await;
+            database.execute(add(t, format!("{name}2")), ()).await?;
+            let_others_run().await;
+            log.borrow_mut().push(format!("{name} ends"));
+            if keep { Ok(()) } else { Err(undo()) }
+        })
+        .await
+}
+
+/// An error to end a closure with.
+pub(super) fn undo() -> Error {
+    Config::from_url("undo://nothing").expect_err("there is no such scheme")
+}
+
+pub(super) fn is_undo(result: &Result<()>) -> bool {
+    kind(result) == Some(undo().kind())
+}

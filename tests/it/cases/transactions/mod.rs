@@ -1,0 +1,34 @@
+//! Transactions: how they begin, nest and end, and what becomes of those that are dropped.
+
+mod begin;
+mod dropped;
+mod ended;
+mod levels;
+mod nested;
+
+use ebbtide::{Database, Error};
+
+use crate::cases::tasks::{config, notes_with};
+use crate::support::Case;
+use crate::support::Test;
+
+/// The cases of all these files.
+pub(crate) fn cases() -> Vec<Case> {
+    [
+        begin::cases(),
+        nested::cases(),
+        dropped::cases(),
+        ended::cases(),
+        levels::cases(),
+    ]
+    .concat()
+}
+
+/// A database whose one connection everyone has to use, so that what is left on it shows.
+pub(super) async fn narrow(t: &Test) -> Database {
+    notes_with(t, config(t).pool_size(1_u32)).await
+}
+
+pub(super) fn undo() -> Error {
+    ebbtide::Config::from_url("undo://nothing").expect_err("there is no such scheme")
+}

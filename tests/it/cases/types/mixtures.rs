@@ -1,0 +1,235 @@
+//! One text with parameters and columns of several types in turn.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use ebbtide::{AssertSqlSafe, ErrorKind, Value, bind, params};
+use rust_decimal::Decimal;
+use serde_json::json;
+
+use super::{assert_says, clock, day, decimal, local, moment, table_of, with_events};
+use crate::support::cases;
+
+cases! {
+    async fn q4_one_text_takes_parameters_of_every_type_in_turn(t: Test) {
+        let database = t.database().await;
+        let connection = database.connection();
+        let sql = "select :v as v";
+        for _ in 0..3 {
+            macro_rules! there_and_back {
+                ($($type:ty: $value:expr;)*) => {$(
+                    let value: $type = $value;
+                    let read: $type = connection.fetch_value(sql, params! { v: value.clone() }).await.unwrap();
+                    assert_eq!(read, value);
+                    let read: Option<$type> = connection.fetch_value(sql, params! { v: None::<$type> }).await.unwrap();
+                    assert_eq!(read, None);
+                )*};
+            }
+            there_and_back! {
+                i32: 7;
+                i64: i64::MAX;
+                String: "text".to_owned();
+                i16: -1;
+                f64: 0.1;
+                bool: true;
+                f32: 1.5;
+                Vec<u8>: vec![1, 2];
+                NaiveDate: day("2026-11-21");
+                String: String::new();
+            }
+        }
+    }
+
+    async fn q4_integers_of_every_width_go_into_one_column_under_one_text(t: Test) {
+        let database = t.database().await;
+        let connection = database.connection();
+        connection
+            .execute(
+                t.sql("create table {mixed} (id {int} primary key, n {int}, body {text})"),
+                (),
+            )
+            .await
+            .unwrap();
+        let insert = || t.sql("insert into {mixed} (id, n, body) values (:id, :n, :body)");
+        let rows = [
+            params! { id: 1_i32, n: 1_i32, body: "a" },
+            params! { id: 2_i64, n: i64::MAX, body: "b" },
+            params! { id: 3_i16, n: None::<i32>, body: None::<&str> },
+            params! { id: 4_u64, n: 4_u8, body: "d" },
+            params! { id: 5_i32, n: Value::Untyped("5".into()), body: Value::Untyped("e".into()) },
+            params! { id: 6_i64, n: None::<i64>, body: "f" },
+            params! { id: 7_u32, n: Decimal::from(7), body: 'g' },
+            params! { id: 8_i32, n: 8_i32, body: "h" },
+        ];
+        for row in &rows {
+            connection.execute(insert(), row).await.unwrap();
+        }
+        let read: Vec<(i64, Option<i64>, Option<String>)> = connection
+            .fetch_all(t.sql("select id, n, body from {mixed} order by id"), ())
+            .deserialize()
+            .await
+            .unwrap();
+        let numbers: Vec<Option<i64>> = read.iter().map(|row| row.1).collect();
+        assert_eq!(
+            numbers,
+            [Some(1), Some(i64::MAX), None, Some(4), Some(5), None, Some(7), Some(8)]
+        );
+        assert_eq!(
+            read.iter().filter_map(|row| row.2.as_deref()).collect::<String>(),
+            "abdefgh"
+        );
+        // Found by a number of any width.
+        let by = || t.sql("select id from {mixed} where n = :n");
+        assert_eq!(
+            connection.fetch_value::<i64>(by(), params! { n: 8_i16 }).await.unwrap(),
+            8
+        );
+        assert_eq!(
+            connection.fetch_value::<i64>(by(), params! { n: 8_i64 }).await.unwrap(),
+            8
+        );
+        assert!(
+            connection
+                .fetch_optional(by(), params! { n: None::<i64> })
+                .await
+                .unwrap()
+                .is_none()
+        );
+        assert_eq!(
+            connection.fetch_value::<i64>(by(), params! { n: 8_u64 }).await.unwrap(),
+            8
+        );
+        assert_eq!(
+            connection
+                .fetch_value::<i64>(by(), params! { n: Decimal::from(8) })
+                .await
+                .unwrap(),
+            8
+        );
+    }
+
+    async fn q4_one_text_takes_all_mixtures_of_types_and_nulls(t: Test) {
+        let database = t.database().await;
+        let connection = database.connection();
+        connection
+            .execute(
+                t.sql("create table {mixtures} (id {int} primary key, a {int}, b {int}, c {int}, d {text})"),
+                (),
+            )
+            .await
+            .unwrap();
+        let insert = || t.sql("insert into {mixtures} (id, a, b, c, d) values (:id, :a, :b, :c, :d)");
+        let number = |choice: i64| match choice % 5 {
+            0 => Value::from(7_i16),
+            1 => Value::from(7_i32),
+            2 => Value::from(7_i64),
+            3 => Value::Untyped("7".into()),
+            _ => Value::Null,
+        };
+        for id in 0..250 {
+            let d = if id % 2 == 0 {
+                Value::from("x")
+            } else {
+                Value::Untyped("x".into())
+            };
+            let row = params! { id, a: number(id), b: number(id / 5), c: number(id / 25), d };
+            connection.execute(insert(), row).await.unwrap();
+        }
+        let sum = t.sql("select count(a) + count(b) + count(c) as numbers, sum(coalesce(a, 7) + coalesce(b, 7) + coalesce(c, 7)) as sum, min(d) as d from {mixtures}");
+        let row = connection.fetch_one(sum, ()).await.unwrap();
+        assert_eq!(row.get::<i64>("numbers").unwrap(), 600);
+        assert_eq!(row.get::<i64>("sum").unwrap(), 250 * 21);
+        assert_eq!(row.get::<String>("d").unwrap(), "x");
+    }
+
+    async fn q4_a_wrong_type_once_does_not_spoil_the_text(t: Test) {
+        let database = t.database().await;
+        let connection = database.connection();
+        connection
+            .execute(t.sql("create table {dated} (id {int} primary key, v date)"), ())
+            .await
+            .unwrap();
+        let insert = || t.sql("insert into {dated} (id, v) values (:id, :v)");
+        // PostgreSQL has no way from a boolean to a date, and says so; whatever others do, it is not looked at here.
+        let wrong = connection.execute(insert(), params! { id: 100, v: true }).await;
+        assert!(!t.backend().is_postgres() || wrong.is_err());
+        connection
+            .execute(insert(), params! { id: 1, v: None::<NaiveDate> })
+            .await
+            .unwrap();
+        connection
+            .execute(insert(), params! { id: 2, v: day("2026-11-21") })
+            .await
+            .unwrap();
+        connection
+            .execute(insert(), params! { id: 3, v: None::<bool> })
+            .await
+            .unwrap();
+        let wrong = connection.execute(insert(), params! { id: 101, v: true }).await;
+        assert!(!t.backend().is_postgres() || wrong.is_err());
+        connection
+            .execute(insert(), params! { id: 4, v: day("2026-11-22") })
+            .await
+            .unwrap();
+        let read: Vec<Option<NaiveDate>> = connection
+            .fetch_all(t.sql("select v from {dated} where id < 100 order by id"), ())
+            .value()
+            .await
+            .unwrap();
+        assert_eq!(read, [None, Some(day("2026-11-21")), None, Some(day("2026-11-22"))]);
+    }
+
+    #[only(postgres)]
+    async fn q4_a_column_that_changes_its_type_is_noticed(t: Test) {
+        let database = t.database().await;
+        let table = table_of(&t, &database, "integer").await;
+        let insert = || AssertSqlSafe(format!("insert into {table} (id, v) values (:id, :v)"));
+        database
+            .execute(insert(), bind(json!({ "id": 1, "v": "1" })))
+            .await
+            .unwrap();
+        database
+            .execute(
+                AssertSqlSafe(format!("alter table {table} alter column v type text")),
+                (),
+            )
+            .await
+            .unwrap();
+        // The type the server told is out of date; at the second try at the latest the new one is known.
+        let first = database.execute(insert(), bind(json!({ "id": 2, "v": "two" }))).await;
+        if first.is_err() {
+            database
+                .execute(insert(), bind(json!({ "id": 2, "v": "two" })))
+                .await
+                .unwrap();
+        }
+        let read: Vec<String> = database
+            .fetch_all(AssertSqlSafe(format!("select v from {table} order by id")), ())
+            .value()
+            .await
+            .unwrap();
+        assert_eq!(read, ["1", "two"]);
+    }
+
+    async fn q4_text_takes_the_type_that_is_expected(t: Test) {
+        let database = with_events(&t).await;
+        // As it comes from the outside, with everything in text.
+        let insert = t.sql("insert into {events} (id, day, clock, local, at, price, ratio, document) values (:id, :day, :clock, :local, :at, :price, :ratio, :document)");
+        let outside = json!({
+            "id": "1", "day": "2026-11-21", "clock": "10:30:00", "local": "2026-11-21 10:30:00", "at": "2026-11-21 10:30:00",
+            "price": "12.5000", "ratio": "0.25", "document": "{\"a\": 1}",
+        });
+        database.execute(insert, outside).await.unwrap();
+        let row = database.fetch_one(t.sql("select * from {events}"), ()).await.unwrap();
+        assert_eq!(row.get::<NaiveDate>("day").unwrap(), day("2026-11-21"));
+        assert_eq!(row.get::<NaiveTime>("clock").unwrap(), clock("10:30:00"));
+        assert_eq!(row.get::<NaiveDateTime>("local").unwrap(), local("2026-11-21T10:30:00"));
+        assert_eq!(row.get::<DateTime<Utc>>("at").unwrap(), moment("2026-11-21T10:30:00Z"));
+        assert_eq!(row.get::<Decimal>("price").unwrap(), decimal("12.5"));
+        assert_eq!(row.get::<f64>("ratio").unwrap(), 0.25);
+        assert_eq!(row.get::<serde_json::Value>("document").unwrap(), json!({ "a": 1 }));
+        let wrong = t.sql("insert into {events} (id, day) values (:id, :day)");
+        let error = database.execute(wrong, json!({ "id": 2, "day": "someday" })).await;
+        if t.backend().is_postgres() {
+            assert_says(&error.unwrap_err(), ErrorKind::Parameter, &["parameter 2", "DATE"]);
+        }
+    }
+}
