@@ -120,6 +120,7 @@ impl Constraint {
 /// [`source`](StdError::source) leads to the driver's own error. No message ever holds a password.
 pub struct Error(Box<Inner>);
 
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 struct Inner {
     kind: ErrorKind,
     message: Cow<'static, str>,
@@ -133,6 +134,8 @@ struct Inner {
     /// The connection that reported it must not be used again.
     fatal: bool,
     retryable: bool,
+    /// A replica reported it, and the primary may do better.
+    of_replica: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -150,6 +153,7 @@ impl Error {
             ends_transaction: false,
             fatal: false,
             retryable: matches!(kind, ErrorKind::Serialization | ErrorKind::Deadlock),
+            of_replica: false,
             source: None,
         }))
     }
@@ -211,6 +215,16 @@ impl Error {
     pub(crate) fn retryable(mut self) -> Self {
         self.0.retryable = true;
         self
+    }
+
+    /// Marks that a replica reported this, and that the primary may do better.
+    pub(crate) fn of_replica(mut self) -> Self {
+        self.0.of_replica = true;
+        self
+    }
+
+    pub(crate) fn is_of_replica(&self) -> bool {
+        self.0.of_replica
     }
 
     /// The driver's own error, if this one was made from it.

@@ -43,7 +43,8 @@ mod value;
 pub use backend::SqlxDatabase;
 pub use backend::{Done, FromRow};
 pub use config::{
-    AppConfig, Config, ConnectionsConfig, IntoConfig, IsolationLevel, IsolationPolicy, Settings, SqliteMode, SslMode,
+    AppConfig, Config, ConnectionsConfig, IntoConfig, IsolationLevel, IsolationPolicy, ReadYourWrites, Settings,
+    SqliteMode, SslMode,
 };
 pub use connection::Connection;
 pub use connections::{Atomic, ConnectionToken, Connections, InTransaction, Route};
@@ -60,7 +61,7 @@ pub use query::{DoneMany, Query};
 pub use retry::Retry;
 pub use router::{Alias, Router};
 pub use schema::{App, DbConnection, Ddl, Schema, SchemaTarget};
-pub use session::Recorded;
+pub use session::{Bookmark, Recorded, ReplicaStatus};
 pub use sql::{Dialect, IntoSql};
 pub use sqlx::{AssertSqlSafe, SqlSafeStr};
 pub use stream::RowStream;

@@ -317,6 +317,11 @@ impl<D: Decode> Sink for Keep<D> {
         self.0.push(D::decode(row)?);
         Ok(())
     }
+
+    fn restart(&mut self) -> bool {
+        self.0.clear();
+        true
+    }
 }
 
 /// Keeps the first row.
@@ -331,6 +336,11 @@ impl<D: Decode> Sink for First<D> {
     }
 
     fn wants_one(&self) -> bool {
+        true
+    }
+
+    fn restart(&mut self) -> bool {
+        self.0 = None;
         true
     }
 }

@@ -7,6 +7,7 @@ mod job;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod native;
+mod position;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
@@ -30,6 +31,7 @@ use crate::value::{RawRow, Value};
 
 pub(crate) use job::{NativeJob, Pulse};
 pub use native::FromRow;
+pub(crate) use position::{Position, Reached};
 #[cfg(feature = "sqlx-interop")]
 pub(crate) use sqlx_database::Parts;
 #[cfg(feature = "sqlx-interop")]
@@ -207,6 +209,11 @@ pub(crate) trait Sink: Send {
 
     /// Whether it wants the first row only, and not what the statement did.
     fn wants_one(&self) -> bool {
+        false
+    }
+
+    /// Forgets the rows it was given, so that the statement can be run again. `false`: it cannot.
+    fn restart(&mut self) -> bool {
         false
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::Config;
 use super::credentials::{CREDENTIALS, error, flatten, join, part, read_credentials, unknown, wrong};
 use super::options::{self, Item, is_known};
+use super::replicas;
 use crate::error::{Error, ErrorKind, Result};
 
 type Table = Map<String, Value>;
@@ -14,8 +15,26 @@ type Table = Map<String, Value>;
 /// The keys that say where the database is; only one of them may be given.
 const SOURCES: [&str; 3] = ["connection", "url", "credentials"];
 
+/// The key beside them.
+pub(super) const REPLICAS: &str = "replicas";
+
 /// Reads a whole configuration, which stands under `path` in a larger one or, with an empty path, alone.
 pub(super) fn read(value: &Value, path: &str) -> Result<Config> {
+    if let Value::Object(table) = value
+        && let Some(list) = table.get(REPLICAS)
+    {
+        let mut primary = table.clone();
+        primary.remove(REPLICAS);
+        return replicas::add(
+            read_primary(&Value::Object(primary), path)?,
+            &join(path, REPLICAS),
+            list,
+        );
+    }
+    read_primary(value, path)
+}
+
+fn read_primary(value: &Value, path: &str) -> Result<Config> {
     let table = match value {
         Value::String(url) => return Config::from_url(url.as_str()),
         Value::Object(table) => table,
@@ -105,6 +124,7 @@ fn unknown_at_top(path: &str, key: &str, table: &Table) -> Error {
         key,
         options::names(None)
             .chain(SOURCES)
+            .chain([REPLICAS])
             .chain(CREDENTIALS.iter().map(|(key, _)| *key)),
     )
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::foreign::FOREIGN;
 use super::isolation_level::IsolationLevel;
 use super::isolation_policy::IsolationPolicy;
+use super::read_your_writes::ReadYourWrites;
 use super::settings::Settings;
 use super::sqlite_mode::SqliteMode;
 use super::ssl_mode::SslMode;
@@ -227,6 +228,15 @@ impl Setting for IsolationPolicy {
     }
 }
 
+impl Setting for ReadYourWrites {
+    fn read(given: &Given<'_>) -> Result<Self, Expected> {
+        Self::read(given.text()?).ok_or(Cow::Borrowed(Self::EXPECTED))
+    }
+    fn show(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
 impl Setting for Option<IsolationLevel> {
     fn read(given: &Given<'_>) -> Result<Self, Expected> {
         let read = |text| IsolationLevel::read(text).ok_or(Cow::Borrowed(IsolationLevel::EXPECTED));
@@ -308,6 +318,9 @@ static OWN: &[Known] = &[
     own!("lease_timeout", [], Any, lease_timeout),
     own!("result_timeout", [], Any, result_timeout),
     own!("isolation_policy", [], Any, isolation_policy),
+    own!("read_your_writes", [], Any, read_your_writes),
+    own!("replica_window", [], Any, replica_window),
+    own!("replica_retry", [], Any, replica_retry),
     own!("stream_buffer_rows", [], Any, stream_buffer_rows, |v| v
         .whole(1, u64::from(u32::MAX))),
     own!("socket", ["unix_socket", "unix_sock"], Servers, socket),

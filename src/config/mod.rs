@@ -9,6 +9,8 @@ mod isolation_level;
 mod isolation_policy;
 mod known;
 mod options;
+mod read_your_writes;
+mod replicas;
 mod serialize;
 mod setters;
 mod settings;
@@ -25,6 +27,7 @@ pub use connections::{AppConfig, ConnectionsConfig};
 pub use into_config::IntoConfig;
 pub use isolation_level::IsolationLevel;
 pub use isolation_policy::IsolationPolicy;
+pub use read_your_writes::ReadYourWrites;
 pub use settings::Settings;
 pub use sqlite_mode::SqliteMode;
 pub use ssl_mode::SslMode;
@@ -54,7 +57,8 @@ use options::Item;
 /// ```
 ///
 /// The credentials are `scheme` (also `engine`), `driver`, `host`, `port`, `user` (`username`), `password`,
-/// `database` (for SQLite also `file_path`) and `options`. A key that is unknown or stands in the wrong place is an error
+/// `database` (for SQLite also `file_path`) and `options`. Beside them may stand `replicas`, a list of URLs or of credentials
+/// ([`replica`](Self::replica)). A key that is unknown or stands in the wrong place is an error
 /// that names its path, and so are a URL and credentials in one dictionary.
 ///
 /// # Examples
@@ -76,6 +80,7 @@ use options::Item;
 pub struct Config {
     url: DatabaseUrl,
     pub(crate) settings: Settings,
+    replicas: Vec<DatabaseUrl>,
 }
 
 impl Config {
@@ -122,7 +127,11 @@ impl Config {
         // Options that turned out to be parts of the URL are no longer among its options.
         items.extend(labelled.into_iter().filter(|item| url.option(item.name).is_some()));
         options::apply(&mut settings, url.dialect(), &items)?;
-        let mut config = Self { url, settings };
+        let mut config = Self {
+            url,
+            settings,
+            replicas: Vec::new(),
+        };
         config.follow_socket(None);
         Ok(config)
     }

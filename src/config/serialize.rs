@@ -4,6 +4,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::dictionary::REPLICAS;
 use super::known::show_all;
 use super::{Config, Settings};
 use crate::url::DatabaseUrl;
@@ -32,6 +33,10 @@ fn dictionary(config: &Config) -> Value {
         if value != said {
             top.insert(name.to_owned(), value);
         }
+    }
+    if !config.replicas().is_empty() {
+        let urls = config.replicas().iter().map(|url| url.expose().into());
+        top.insert(REPLICAS.to_owned(), Value::Array(urls.collect()));
     }
     Value::Object(top)
 }

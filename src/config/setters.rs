@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::options::{self, Item};
 use super::text::LONGEST;
-use super::{Config, IsolationLevel, IsolationPolicy, SqliteMode, SslMode};
+use super::{Config, IsolationLevel, IsolationPolicy, ReadYourWrites, SqliteMode, SslMode};
 use crate::error::Result;
 use crate::url::DatabaseUrl;
 
@@ -82,6 +82,12 @@ plain! {
     lease_timeout: Duration;
     /// Sets what happens when a transaction in a sandbox asks for another isolation level than the sandbox has.
     isolation_policy: IsolationPolicy;
+    /// With replicas: sets who keeps away from those that do not yet have what was written.
+    read_your_writes: ReadYourWrites;
+    /// With replicas that cannot tell how far they are: sets how long after a write the writer's reads go to the primary.
+    replica_window: Duration;
+    /// With replicas: sets how long one that could not be reached is left alone before it is tried again.
+    replica_retry: Duration;
     /// Sets how many rows of an open stream are put aside when another statement wants its connection: at least 1.
     stream_buffer_rows: usize;
     /// Sets the Unix socket to connect to: PostgreSQL's directory, MySQL's file.

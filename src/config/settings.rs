@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::isolation_level::IsolationLevel;
 use super::isolation_policy::IsolationPolicy;
 use super::known;
+use super::read_your_writes::ReadYourWrites;
 use super::sqlite_mode::SqliteMode;
 use super::ssl_mode::SslMode;
 use crate::url::is_secret;
@@ -95,6 +96,14 @@ pub struct Settings {
     /// What happens when a transaction in a sandbox asks for another isolation level than the sandbox has. Default
     /// [`IsolationPolicy::Record`].
     pub isolation_policy: IsolationPolicy,
+    /// With replicas: who keeps away from those that do not yet have what was written. Default [`ReadYourWrites::Task`].
+    pub read_your_writes: ReadYourWrites,
+    /// With replicas that cannot tell how far they are (SQLite; MariaDB and MySQL without GTIDs): how long after a write
+    /// the writer's reads go to the primary. Default 2 seconds.
+    pub replica_window: Duration,
+    /// With replicas: how long one that could not be reached is left alone before it is tried again. The pause doubles with
+    /// each failure, up to 64 times this. Default 1 second.
+    pub replica_retry: Duration,
     /// How many rows of an open stream are put aside when another statement wants its connection. Default 65,536.
     pub stream_buffer_rows: usize,
     /// The Unix socket to connect to: PostgreSQL's directory, MySQL's file. It beats host and port. Also `unix_socket`, and
@@ -159,6 +168,9 @@ impl Default for Settings {
             lease_timeout: Duration::from_secs(5),
             result_timeout: None,
             isolation_policy: IsolationPolicy::default(),
+            read_your_writes: ReadYourWrites::default(),
+            replica_window: Duration::from_secs(2),
+            replica_retry: Duration::from_secs(1),
             stream_buffer_rows: 65_536,
             socket: None,
             server_settings: Vec::new(),

@@ -586,3 +586,83 @@ proptest! {
         prop_assert_eq!(settings(&format!("postgres://h/d?{}", options.join("&"))), forwards);
     }
 }
+
+#[test]
+fn r6_what_a_replica_leaves_out_is_the_primarys() {
+    let config = Config::from_url("postgres://ada:s%40cret@db/shop?pool_size=3&host=/run/pg&application_name=till")
+        .unwrap()
+        .replica("postgres://one.example:5433?pool_size=7")
+        .unwrap()
+        .replica("postgres://eve:other@two.example/copy")
+        .unwrap()
+        .statement_timeout(Duration::from_secs(9));
+    let replicas = config.of_replicas().unwrap();
+    let (one, two) = (&replicas[0], &replicas[1]);
+    assert_eq!(
+        one.url().expose(),
+        "postgres://ada:s%40cret@one.example:5433/shop?pool_size=7"
+    );
+    assert_eq!((one.settings().pool_size, two.settings().pool_size), (7, 3));
+    assert_eq!(one.settings().application_name.as_deref(), Some("till"));
+    assert_eq!(one.settings().statement_timeout, Some(Duration::from_secs(9)));
+    assert_eq!(one.settings().socket, None, "that is where the primary is");
+    assert_eq!(two.url().expose(), "postgres://eve:other@two.example/copy");
+    assert!(one.replicas().is_empty());
+    assert!(config.clone().without_replicas().replicas().is_empty());
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("other") && !shown.contains("cret"), "{shown}");
+}
+
+#[test]
+fn r6_replicas_stand_beside_the_place_of_the_primary() {
+    let list =
+        json!(["mysql://one.example", {"scheme": "mysql", "host": "two.example", "password": "p@ss", "pool_size": 4}]);
+    for shape in [
+        json!({"url": "mysql://me:secret@db/shop", "replicas": list}),
+        json!({"connection": {"url": "mysql://me:secret@db/shop"}, "replicas": list, "pool_size": 10}),
+        json!({"scheme": "mysql", "host": "db", "user": "me", "password": "secret", "database": "shop", "replicas": list}),
+    ] {
+        let config = Config::from_value(&shape).unwrap();
+        let replicas = config.of_replicas().unwrap();
+        assert_eq!(replicas[0].url().expose(), "mysql://me:secret@one.example/shop");
+        assert_eq!(replicas[1].url().host(), Some("two.example"));
+        assert_eq!(replicas[1].settings().pool_size, 4);
+        let again = Config::from_value(serde_json::to_value(&config).unwrap()).unwrap();
+        assert_eq!(again, config);
+    }
+    assert!(
+        Config::from_value(json!({"url": "mysql://db/shop", "replicas": null}))
+            .unwrap()
+            .replicas()
+            .is_empty()
+    );
+    for (shape, words) in [
+        (
+            json!({"url": "mysql://db/shop", "replicas": "mysql://one"}),
+            "`replicas` is text, but must be a list",
+        ),
+        (
+            json!({"url": "mysql://db/shop", "replicas": [7]}),
+            "`replicas[0]` is a number",
+        ),
+        (
+            json!({"url": "mysql://db/shop", "replicas": ["mysql://one", "postgres://two"]}),
+            "`replicas[1]`: a replica of a database that is MySQL cannot be PostgreSQL",
+        ),
+        (
+            json!({"url": "mysql://db/shop", "replicas": ["mysql://one?pool_sise=3"]}),
+            "did you mean `pool_size`?",
+        ),
+        (
+            json!({"url": "mysql://db/shop", "replicas": [{"scheme": "mysql", "hots": "x"}]}),
+            "`replicas[0].hots`: unknown key\n  help: did you mean `host`?",
+        ),
+        (
+            json!({"url": "mysql://db/shop", "replica": []}),
+            "`replica`: unknown key\n  help: did you mean `replicas`?",
+        ),
+    ] {
+        let error = Config::from_value(&shape).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}

@@ -217,7 +217,12 @@ impl IntoFuture for Route {
             }
             let registry = &self.connections.registry;
             let slot = registry.routed(&self.model, self.access)?;
-            registry.open(slot, Asker::at(self.place)).await
+            let database = registry.open(slot, Asker::at(self.place)).await?;
+            // What is read in order to write is read where it is written.
+            Ok(match self.access {
+                Access::Read => database,
+                Access::Write => database.primary(),
+            })
         })
     }
 }

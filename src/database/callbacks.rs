@@ -76,7 +76,7 @@ impl Database {
     /// # Ok(()) }
     /// ```
     pub fn capture_on_commit(&self) -> Result<CapturedCallbacks> {
-        let Target::Database(ground) = self.target()? else {
+        let Target::Database(ground, _) = self.target()? else {
             return Err(Error::new(ErrorKind::NotConnected, "the database is not connected"));
         };
         ground.capture(true)?;
@@ -102,7 +102,7 @@ impl Database {
     pub fn recorded(&self) -> Vec<Recorded> {
         match (&self.core.berth, self.target()) {
             (Some(berth), _) => berth.journal.entries(),
-            (None, Ok(Target::Database(ground))) => ground.recorded(),
+            (None, Ok(Target::Database(ground, _))) => ground.recorded(),
             _ => Vec::new(),
         }
     }
@@ -113,7 +113,7 @@ impl Database {
     pub(crate) fn record(&self, count: usize) -> Arc<crate::session::Journal> {
         match (&self.core.berth, self.target()) {
             (Some(berth), _) => Arc::clone(&berth.journal),
-            (None, Ok(Target::Database(ground))) => ground.record(count),
+            (None, Ok(Target::Database(ground, _))) => ground.record(count),
             _ => Arc::default(),
         }
     }
@@ -122,7 +122,7 @@ impl Database {
     /// with the place in the source it comes from. A sandbox that ends while something is open tells so.
     pub fn open_handles(&self) -> Vec<String> {
         match self.target() {
-            Ok(Target::Database(ground)) => ground.still_open(),
+            Ok(Target::Database(ground, _)) => ground.still_open(),
             _ => Vec::new(),
         }
     }

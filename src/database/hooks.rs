@@ -133,6 +133,9 @@ impl Database {
             parent: self.core.parent.clone(),
             berth: self.core.berth.clone(),
         };
-        Self { core: Arc::new(core) }
+        Self {
+            core: Arc::new(core),
+            reads: self.reads,
+        }
     }
 }

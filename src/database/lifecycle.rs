@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::pools::Pools;
+use super::replicas;
 use super::{Core, Database, IntoDatabase};
 use crate::backend;
 use crate::error::{Error, ErrorKind, Result};
@@ -112,10 +113,11 @@ impl Core {
             tracing::warn!("{warning}");
         }
         let connector = backend::connector(&self.config)?;
+        let replicas = replicas::connectors(&self.config)?;
         self.hooks.run_on_connect().await?;
         let lazy = settings.lazy;
-        let pools = Pools::new(connector, &self.config, self.hooks.prepare().as_ref());
-        if !lazy && let Err(error) = pools.main.acquire(asker).await {
+        let pools = Pools::new(connector, &self.config, self.hooks.prepare().as_ref(), replicas);
+        if !lazy && let Err(error) = pools.check(asker).await {
             // What failed says more than what may fail at tidying up.
             let _ = pools.close().await;
             return Err(error);

@@ -4,6 +4,7 @@ mod callbacks;
 mod hooks;
 mod lifecycle;
 mod pools;
+mod replicas;
 mod sandbox;
 mod source;
 
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::force_rollback::{ForceRollback, Overrides};
 use crate::pool::{Asker, PoolStatus};
 use crate::query::verbs;
-use crate::session::{Anchor, Chain, Kind, Pin, Target, ended, sandbox_closed};
+use crate::session::{Anchor, Chain, Kind, Pin, Reads, Target, ended, sandbox_closed};
 use crate::transaction::Begin;
 
 pub use callbacks::CapturedCallbacks;
@@ -51,6 +52,8 @@ pub use source::IntoDatabase;
 #[derive(Clone)]
 pub struct Database {
     core: Arc<Core>,
+    /// Where this handle's reads go.
+    reads: Reads,
 }
 
 struct Core {
@@ -91,6 +94,7 @@ impl Database {
                 parent: None,
                 berth: None,
             }),
+            reads: Reads::default(),
         })
     }
 
@@ -134,11 +138,8 @@ impl Database {
             .unwrap_or(self.core.config.settings().force_rollback);
         let state = self.core.state.read();
         let live = state.live.as_ref().ok_or_else(self.absent())?;
-        Ok(Target::Database(Arc::clone(if sandboxed {
-            &live.sandboxed
-        } else {
-            &live.plain
-        })))
+        let ground = if sandboxed { &live.sandboxed } else { &live.plain };
+        Ok(Target::Database(Arc::clone(ground), self.reads))
     }
 
     /// Whether what the caller does belongs on this database and nowhere else: in a transaction of it, or in a sandbox.
@@ -157,7 +158,7 @@ impl Database {
     /// Its use fails with [`NotConnected`](crate::ErrorKind::NotConnected) if the database is not connected.
     #[track_caller]
     pub fn connection(&self) -> Connection {
-        let Ok(Target::Database(ground)) = self.target() else {
+        let Ok(Target::Database(ground, _)) = self.target() else {
             return Connection::failed(self.absent());
         };
         let chain = Chain::current();
@@ -218,7 +219,7 @@ impl Database {
 
     /// What there is to share of this database.
     pub(crate) fn shared(&self, chain: &Chain) -> Option<Pin> {
-        let Ok(Target::Database(ground)) = self.target() else {
+        let Ok(Target::Database(ground, _)) = self.target() else {
             return None;
         };
         // One that is only about to begin is not there to be shared.
@@ -237,6 +238,7 @@ impl fmt::Debug for Database {
         f.debug_struct("Database")
             .field("url", self.core.config.url())
             .field("connected", &self.is_connected())
+            .field("reads", &self.reads)
             .finish()
     }
 }

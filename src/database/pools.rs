@@ -9,8 +9,8 @@ use crate::backend::support::moored::Moored;
 use crate::backend::support::worker::Isolated;
 use crate::config::{Config, Settings};
 use crate::error::Result;
-use crate::pool::{Limits, Pool, Prepare};
-use crate::session::{Deferred, Ground, Plan};
+use crate::pool::{Asker, Limits, Pool, Prepare};
+use crate::session::{Deferred, Ground, Plan, Replicas};
 use crate::sql::TemplateCache;
 use crate::telemetry::Telemetry;
 
@@ -30,12 +30,23 @@ pub(super) struct Pools {
     /// Whether each of them works on a copy of its own.
     private: bool,
     deferred: Arc<Deferred>,
+    replicas: Option<Arc<Replicas>>,
 }
 
 impl Pools {
     /// Makes them; does no I/O.
-    pub(super) fn new(connector: Arc<dyn Connector>, config: &Config, prepare: Option<&Prepare>) -> Arc<Self> {
+    pub(super) fn new(
+        connector: Arc<dyn Connector>,
+        config: &Config,
+        prepare: Option<&Prepare>,
+        replicas: Vec<(Arc<dyn Connector>, Config)>,
+    ) -> Arc<Self> {
         let settings = config.settings().clone();
+        let replicas = replicas.into_iter().map(|(connector, config)| {
+            let limits = limits(config.settings());
+            Pool::new(connector, limits, prepare.cloned(), Telemetry::new(&config))
+        });
+        let replicas = Replicas::new(replicas.collect(), &settings);
         let harbour = Harbour::new(format!("ebbtide {}", connector.dialect()));
         let limits = limits(&settings);
         let make = |connector, telemetry| Pool::new(connector, limits.clone(), prepare.cloned(), telemetry);
@@ -64,16 +75,22 @@ impl Pools {
             private: private.is_some(),
             templates: Arc::new(TemplateCache::new(connector.dialect(), TEMPLATES)),
             main: make(connector, Telemetry::new(config)),
+            replicas,
             settings: Arc::new(settings),
             harbour,
             deferred: Arc::default(),
         })
     }
 
-    fn ground(&self, pool: &Arc<Pool>, sandbox: Option<Plan>) -> Arc<Ground> {
+    /// The replicas, if there are any.
+    pub(super) fn replicas(&self) -> Option<&Arc<Replicas>> {
+        self.replicas.as_ref()
+    }
+
+    fn ground(&self, pool: &Arc<Pool>, sandbox: Option<Plan>, replicas: Option<Arc<Replicas>>) -> Arc<Ground> {
         let (pool, settings) = (Arc::clone(pool), Arc::clone(&self.settings));
         let (templates, deferred) = (Arc::clone(&self.templates), Arc::clone(&self.deferred));
-        Ground::new(pool, settings, templates, deferred, sandbox)
+        Ground::new(pool, settings, templates, deferred, sandbox, replicas)
     }
 
     /// What every sandbox here has in common.
@@ -92,8 +109,8 @@ impl Pools {
             &self.main
         };
         Live {
-            plain: self.ground(&self.main, None),
-            sandboxed: self.ground(global, Some(self.plan())),
+            plain: self.ground(&self.main, None, self.replicas.clone()),
+            sandboxed: self.ground(global, Some(self.plan()), None),
             pools: Arc::clone(self),
         }
     }
@@ -104,7 +121,9 @@ impl Pools {
             private: self.private,
             ..plan
         };
-        let (outside, sandboxed) = (self.ground(&self.main, None), self.ground(&self.berths, Some(plan)));
+        // Whoever leaves a sandbox for a while is a test that looks at what was written: no replicas.
+        let outside = self.ground(&self.main, None, None);
+        let sandboxed = self.ground(&self.berths, Some(plan), None);
         outside.lies_beside(&sandboxed);
         Live {
             plain: outside,
@@ -113,9 +132,23 @@ impl Pools {
         }
     }
 
+    /// Reaches the servers for the first time.
+    pub(super) async fn check(&self, asker: Asker) -> Result<()> {
+        drop(self.main.acquire(asker).await?);
+        match &self.replicas {
+            Some(replicas) => replicas.check(asker).await,
+            None => Ok(()),
+        }
+    }
+
     /// Closes the connections and ends the thread.
     pub(super) async fn close(&self) -> Result<()> {
-        futures::join!(self.main.close(), self.isolated.close(), self.berths.close());
+        let replicas = async {
+            if let Some(replicas) = &self.replicas {
+                replicas.close().await;
+            }
+        };
+        futures::join!(self.main.close(), self.isolated.close(), self.berths.close(), replicas);
         self.harbour.join().await
     }
 }

@@ -118,7 +118,10 @@ impl OpenSandbox {
             parent: Some(Arc::clone(parent)),
             berth: Some(berth),
         };
-        Ok(Database { core: Arc::new(core) })
+        Ok(Database {
+            core: Arc::new(core),
+            reads: self.parent.reads,
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::state::Idle;
 use super::{CLEANUP_LIMIT, Pool, REST_LIMIT, SETTLE_LIMIT};
-use crate::backend::{RawConnection, Sever};
+use crate::backend::{Position, RawConnection, Sever};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What is under way on a connection. A value other than `None` outside of a call means that the call was dropped
@@ -56,6 +56,8 @@ pub(crate) struct Lease {
     doubt: bool,
     /// What to run when no more than so many levels are open.
     undo: Option<(usize, &'static str)>,
+    /// Something was written in the transaction that is open; noted where there are replicas.
+    wrote: bool,
     /// It is being cleaned; dropped half-way, it is thrown away.
     cleaning: bool,
     /// Set once the connection was closed from outside; then it does not count any more.
@@ -94,6 +96,7 @@ impl Lease {
             shield: Shield::Absent,
             doubt: false,
             undo: None,
+            wrote: false,
             cleaning: false,
             severed: None,
         }
@@ -205,6 +208,33 @@ impl Lease {
 
     pub(crate) fn set_shield(&mut self, shield: Shield) {
         self.shield = shield;
+    }
+
+    /// The pool that it is of.
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Marks that something was written in the transaction that is open.
+    pub(crate) fn note_write(&mut self) {
+        self.wrote = true;
+    }
+
+    /// Whether something was written in the transaction that is open, which is about to end.
+    pub(crate) fn take_write(&mut self) -> bool {
+        std::mem::take(&mut self.wrote)
+    }
+
+    /// How far the server was when it was last asked over this connection.
+    pub(crate) fn reached(&self) -> Option<&Position> {
+        self.idle.as_ref()?.reached.as_deref()
+    }
+
+    /// Notes how far the server is.
+    pub(crate) fn set_reached(&mut self, position: Position) {
+        if let Some(idle) = &mut self.idle {
+            idle.reached = Some(Box::new(position));
+        }
     }
 
     /// Has `sql` run once no more than `depth` levels are open, to restore a setting of the session.
@@ -349,6 +379,7 @@ impl Drop for Lease {
             shield: self.shield,
             doubt: self.doubt,
             undo: self.undo,
+            wrote: self.wrote,
             cleaning: true,
             severed: None,
         };

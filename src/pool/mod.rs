@@ -387,6 +387,7 @@ impl Idle {
             lives,
             expires: lifetime.and_then(|lifetime| now.checked_add(lifetime)),
             since: now,
+            reached: None,
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::{Asker, Lease, Pool, PoolStatus};
-use crate::backend::RawConnection;
+use crate::backend::{Position, RawConnection};
 use crate::telemetry::Meter;
 
 /// Which runtime may use a connection.
@@ -31,6 +31,8 @@ pub(super) struct Idle {
     /// When it is too old to be used again.
     pub(super) expires: Option<Instant>,
     pub(super) since: Instant,
+    /// Of a replica: how far it was when it was last asked over this connection.
+    pub(super) reached: Option<Box<Position>>,
 }
 
 /// The right to open one connection. Unused, it goes to the next in the queue.

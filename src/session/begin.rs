@@ -303,6 +303,7 @@ impl Node {
         let _leaving = Leaving(self);
         let mut held = std::mem::replace(&mut *wire, Wire::Gone);
         drop(wire);
+        let _wrote = self.note_commit(how, chain, held.lease());
         let result = match held.lease() {
             Some(lease) => self.finish_on(lease, how, failed).await,
             None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),

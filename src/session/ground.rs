@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::journal::{Journal, Pen, Recorded};
 use super::sandbox::{Deferred, Plan, Root, Sandbox};
 use super::stream::{Drain, drain};
-use super::{Anchor, Bindings, Chain, Kind, Node, Wire};
+use super::{Anchor, Bindings, Chain, Kind, Node, Replicas, Wire};
 use crate::config::Settings;
 use crate::error::Result;
 use crate::pool::{Asker, Pool};
@@ -30,6 +30,8 @@ pub(crate) struct Ground {
     record: OnceLock<Arc<Journal>>,
     /// The journal of the sandbox that this ground is left for under `force_rollback(false)`.
     beside: OnceLock<Arc<Journal>>,
+    /// Where statements that only read are sent to, outside of everything.
+    pub(super) replicas: Option<Arc<Replicas>>,
     /// What is known of the constraints, for the sandboxes beside this ground.
     pub(super) deferred: Arc<Deferred>,
 }
@@ -41,6 +43,7 @@ impl Ground {
         templates: Arc<TemplateCache>,
         deferred: Arc<Deferred>,
         sandbox: Option<Plan>,
+        replicas: Option<Arc<Replicas>>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let streams = pool.connector().readers_block_writers().then(Mutex::default);
@@ -54,6 +57,7 @@ impl Ground {
             sandbox: sandbox.map(Sandbox::new),
             record: OnceLock::new(),
             beside: OnceLock::new(),
+            replicas,
             deferred,
         })
     }

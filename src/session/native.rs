@@ -137,7 +137,7 @@ impl Hold {
     /// Leaves a mark by which it is seen afterwards whether the transaction is still there.
     async fn before_lending(&mut self) -> Result<()> {
         let (depth, guarded, level) = match self {
-            Self::Pooled(lease) => {
+            Self::Pooled { lease, .. } => {
                 lease.unsure();
                 return Ok(());
             }

@@ -2,6 +2,7 @@
 //! the setting `echo`, and in the journal of a test that keeps one. Values only with `show_parameters`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -12,7 +13,7 @@ use super::work::Hold;
 use super::{Ended, Ground, Kind, Node, Work};
 use crate::backend::{Done, Offer, Sink};
 use crate::error::{Error, Result};
-use crate::pool::Asker;
+use crate::pool::{Asker, Pool};
 use crate::telemetry::{About, Meter, TransactionSpan, answered, fail, log, said, statements_are_watched, values};
 use crate::value::Value;
 
@@ -21,6 +22,8 @@ pub(super) struct Observation<'a>(Option<Box<Observed<'a>>>);
 
 struct Observed<'a> {
     ground: &'a Ground,
+    /// The one its connection is of: that of a replica tells of the replica.
+    pool: Arc<Pool>,
     what: What<'a>,
     started: Instant,
     span: Span,
@@ -41,13 +44,14 @@ enum What<'a> {
 impl<'a> Observation<'a> {
     /// A statement that is about to be sent.
     pub(super) fn of(ground: &'a Ground, hold: &Hold, work: &'a Work) -> Self {
-        Self::start(ground, || hold.parent_span(), What::Work(work))
+        Self::start(ground, hold.pool(ground), || hold.parent_span(), What::Work(work))
     }
 
     /// The beginning of a transaction.
     pub(super) fn beginning(ground: &'a Ground, transaction: Option<&TransactionSpan>, what: &'static str) -> Self {
         Self::start(
             ground,
+            &ground.pool,
             || transaction.map(|transaction| transaction.span.clone()),
             What::Boundary(what),
         )
@@ -55,16 +59,16 @@ impl<'a> Observation<'a> {
 
     /// The end of a transaction.
     pub(super) fn ending(ground: &'a Ground, node: &Node, what: &'static str) -> Self {
-        Self::start(ground, || node.parent_span(), What::Boundary(what))
+        Self::start(ground, &ground.pool, || node.parent_span(), What::Boundary(what))
     }
 
-    fn start(ground: &'a Ground, parent: impl FnOnce() -> Option<Span>, what: What<'a>) -> Self {
-        let metered = Meter::MEASURES && ground.pool.telemetry().meter.measures();
+    fn start(ground: &'a Ground, pool: &Arc<Pool>, parent: impl FnOnce() -> Option<Span>, what: What<'a>) -> Self {
+        let metered = Meter::MEASURES && pool.telemetry().meter.measures();
         let watched = statements_are_watched();
         if !(watched || metered || ground.settings.echo || ground.journal().is_some()) {
             return Self(None);
         }
-        let make = || what.span(ground);
+        let make = || what.span(ground, pool);
         let span = match parent().filter(|_| watched) {
             // The parent is entered for this moment only.
             Some(parent) => parent.in_scope(make),
@@ -72,6 +76,7 @@ impl<'a> Observation<'a> {
         };
         Self(Some(Box::new(Observed {
             ground,
+            pool: Arc::clone(pool),
             what,
             started: Instant::now(),
             span,
@@ -126,7 +131,7 @@ impl<'a> Observation<'a> {
 impl Observed<'_> {
     fn tell(&self, affected: Option<u64>, error: Option<&Error>) {
         let took = self.started.elapsed();
-        let (settings, telemetry) = (&self.ground.settings, self.ground.pool.telemetry());
+        let (settings, telemetry) = (&self.ground.settings, self.pool.telemetry());
         let rows = self.rows.filter(|_| error.is_none());
         answered(&self.span, rows, affected.filter(|_| error.is_none()));
         if let Some(error) = error {
@@ -229,8 +234,8 @@ impl<'a> What<'a> {
         }
     }
 
-    fn span(self, ground: &Ground) -> Span {
-        let peer = &ground.pool.telemetry().peer;
+    fn span(self, ground: &Ground, pool: &Pool) -> Span {
+        let peer = &pool.telemetry().peer;
         if !statements_are_watched() {
             return Span::none();
         }
@@ -286,7 +291,7 @@ impl Hold {
     /// The span of the transaction that the statement runs in, if it is to be its parent.
     fn parent_span(&self) -> Option<Span> {
         match self {
-            Self::Pooled(_) => None,
+            Self::Pooled { .. } => None,
             Self::Level { node, .. } => node.parent_span(),
         }
     }

@@ -71,6 +71,11 @@ impl Chain {
         }
     }
 
+    /// The task, or thread, that all of them go back to. What is shared belongs to the one who shares.
+    pub(crate) fn root(&self) -> Who {
+        self.root
+    }
+
     /// The owner that guards made here are bound to.
     pub(crate) fn innermost(&self) -> Owner {
         self.scope

@@ -196,41 +196,49 @@ impl Wake for Wakers {
 fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
     try_stream! {
         let chain = Chain::current();
-        let mut hold = target.hold(&work, &chain, Node::STREAM).await?;
-        hold.opened(target.ground(), this);
-        if let Some(precautions) = hold.precautions(&work) {
-            hold.before(precautions, &work).await?;
-        }
-        let mut observation = Observation::of(target.ground(), &hold, &work).streams();
-        let mut failure = None;
-        {
-            let lease = hold.lease()?;
-            lease.mark(Flight::Statement);
-            let (raw, flight) = lease.split()?;
-            let mut rows = raw.stream(Request { statement: &work.bound.statement, values: &work.bound.values });
-            while let Some(row) = rows.next().await {
-                match row {
-                    Ok(row) => {
-                        *flight = Flight::Rows;
-                        observation.row();
-                        yield Row::new(row);
-                        *flight = Flight::Statement;
-                    }
-                    Err(error) => {
-                        failure = Some(error);
-                        break;
+        let mut target = target;
+        loop {
+            let mut hold = target.hold(&work, &chain, Node::STREAM).await?;
+            hold.opened(target.ground(), Weak::clone(&this));
+            if let Some(precautions) = hold.precautions(&work) {
+                hold.before(precautions, &work).await?;
+            }
+            let mut observation = Observation::of(target.ground(), &hold, &work).streams();
+            let (mut failure, mut yielded) = (None, false);
+            {
+                let lease = hold.lease()?;
+                lease.mark(Flight::Statement);
+                let (raw, flight) = lease.split()?;
+                let mut rows = raw.stream(Request { statement: &work.bound.statement, values: &work.bound.values });
+                while let Some(row) = rows.next().await {
+                    match row {
+                        Ok(row) => {
+                            *flight = Flight::Rows;
+                            yielded = true;
+                            observation.row();
+                            yield Row::new(row);
+                            *flight = Flight::Statement;
+                        }
+                        Err(error) => {
+                            failure = Some(error);
+                            break;
+                        }
                     }
                 }
             }
+            observation.end(None, failure.as_ref());
+            hold.settled(target.ground(), failure.as_ref(), &work);
+            let mut ended = failure.map_or(Ok(()), Err);
+            if hold.wants_care(ended.is_err(), &work) {
+                ended = hold.after(ended, &work).await;
+            }
+            let ended = ended.map_err(|error| hold.blamed(error, target.ground()));
+            drop::<Hold>(hold);
+            match ended {
+                Err(error) if error.is_of_replica() && !yielded => target = target.on_primary(),
+                ended => break ended?,
+            }
         }
-        observation.end(None, failure.as_ref());
-        hold.settled(target.ground(), failure.as_ref(), &work);
-        let mut ended = failure.map_or(Ok(()), Err);
-        if hold.wants_care(ended.is_err(), &work) {
-            ended = hold.after(ended, &work).await;
-        }
-        drop::<Hold>(hold);
-        ended?;
     }
     .boxed()
 }

@@ -13,7 +13,7 @@ use crate::backend::support::sqlx::Ignore;
 use crate::config::Config;
 use crate::error::{ErrorKind, Result};
 use crate::pool::{Asker, Limits, Pool};
-use crate::session::{BeginOptions, Chain, Finish, Ground, Guard, Plan, Target, Work};
+use crate::session::{BeginOptions, Chain, Finish, Ground, Guard, Plan, Reads, Target, Work};
 use crate::sql::{Dialect, TemplateCache};
 use crate::telemetry::Telemetry;
 use crate::value::Params;
@@ -38,6 +38,7 @@ fn ground(connector: &FakeConnector, sandbox: bool) -> Arc<Ground> {
         templates,
         Arc::default(),
         sandbox.then(Plan::default),
+        None,
     )
 }
 
@@ -131,13 +132,16 @@ async fn at_every_point<T, F: Future<Output = T>>(what: &str, script: impl Fn(Ar
 
 #[tokio::test]
 async fn x4_cancelled_begin_never_leaks_a_transaction() {
-    at_every_point("begin", async |ground| begin(&Target::Database(ground)).await.map(drop)).await;
+    at_every_point("begin", async |ground| {
+        begin(&Target::Database(ground, Reads::Routed)).await.map(drop)
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn x4_cancelled_commit_never_leaks_a_transaction() {
     at_every_point("commit", async |ground| {
-        let target = Target::Database(ground);
+        let target = Target::Database(ground, Reads::Routed);
         let guard = begin(&target).await?;
         run(&target, "insert into t values (1)").await?;
         guard.finish(Finish::Commit, Location::caller()).await
@@ -148,7 +152,7 @@ async fn x4_cancelled_commit_never_leaks_a_transaction() {
 #[tokio::test]
 async fn x4_cancelled_rollback_and_savepoints_never_leak_a_transaction() {
     at_every_point("nested", async |ground| {
-        let target = Target::Database(ground);
+        let target = Target::Database(ground, Reads::Routed);
         let outer = begin(&target).await?;
         let inner = begin(&target).await?;
         run(&target, "insert into t values (1)").await?;
@@ -182,7 +186,7 @@ async fn x4_failing_and_breaking_steps_never_leak_a_transaction() {
                 let connector = FakeConnector::default();
                 let ground = ground(&connector, false);
                 connector.gate(step, gate);
-                let target = Target::Database(Arc::clone(&ground));
+                let target = Target::Database(Arc::clone(&ground), Reads::Routed);
                 if let Ok(guard) = begin(&target).await {
                     let _ = run(&target, "insert into t values (1)").await;
                     let _ = guard.finish(how, Location::caller()).await;
@@ -199,7 +203,7 @@ async fn x4_a_server_that_never_answers_costs_one_connection_only() {
         let connector = FakeConnector::default();
         let ground = ground(&connector, false);
         connector.gate(step, Gate::Never);
-        let target = Target::Database(Arc::clone(&ground));
+        let target = Target::Database(Arc::clone(&ground), Reads::Routed);
         let script = async {
             let guard = begin(&target).await?;
             run(&target, "insert into t values (1)").await?;
@@ -222,7 +226,7 @@ async fn x4_a_server_that_never_answers_costs_one_connection_only() {
 async fn t6_bindings_end_with_their_handles() {
     let connector = FakeConnector::default();
     let ground = ground(&connector, false);
-    let target = Target::Database(Arc::clone(&ground));
+    let target = Target::Database(Arc::clone(&ground), Reads::Routed);
     let guard = begin(&target).await.unwrap();
     assert_eq!(ground.bindings.len(), 1);
     drop(guard);
@@ -237,7 +241,7 @@ async fn t6_bindings_end_with_their_handles() {
 async fn t8_a_second_begin_beside_a_first_is_refused_with_both_places() {
     let connector = FakeConnector::default();
     let ground = ground(&connector, false);
-    let target = Target::Database(Arc::clone(&ground));
+    let target = Target::Database(Arc::clone(&ground), Reads::Routed);
     let (first, second) = tokio::join!(begin(&target), begin(&target));
     let Err(error) = second else { panic!("both began") };
     assert_eq!(error.kind(), ErrorKind::ConcurrentUse);

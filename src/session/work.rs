@@ -9,13 +9,14 @@ use super::ask::run;
 use super::lock::{SET_WITNESS, is_open};
 use super::node::UnderWay;
 use super::observation::{Observation, affected, within};
+use super::replicas::{Wrote, blame};
 use super::report::shown;
 use super::stream::Drain;
-use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, Wire};
+use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, Reads, Wire};
 use crate::backend::support::sqlx::is_stale_plan;
 use crate::backend::{Done, NativeJob, Request, Sink};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Asker, Flight, Lease};
+use crate::pool::{Asker, Flight, Lease, Pool};
 use crate::sql::{Bound, Control, Dialect, Template};
 
 /// A statement ready to run.
@@ -40,8 +41,8 @@ impl Work {
 /// Where a statement was addressed to.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
-    /// The database: the connection the caller is bound to, else one of the pool for this statement alone.
-    Database(Arc<Ground>),
+    /// The database: the connection the caller is bound to, else one of the pool, or of a replica, for this statement alone.
+    Database(Arc<Ground>, Reads),
     Connection(Arc<Anchor>),
     /// A transaction's guard, which insists on being the innermost.
     Guard(Arc<Anchor>),
@@ -50,7 +51,7 @@ pub(crate) enum Target {
 impl Target {
     pub(crate) fn ground(&self) -> &Arc<Ground> {
         match self {
-            Self::Database(ground) => ground,
+            Self::Database(ground, _) => ground,
             Self::Connection(anchor) | Self::Guard(anchor) => &anchor.node.ground,
         }
     }
@@ -70,7 +71,7 @@ impl Target {
     /// The level that is meant, if there is one.
     pub(super) fn level(&self, chain: &Chain, asker: Asker) -> Result<Option<Arc<Node>>> {
         match self {
-            Self::Database(ground) => match ground.bound(chain)? {
+            Self::Database(ground, _) => match ground.bound(chain)? {
                 Some(anchor) if !anchor.opening => Ok(Some(anchor.node.meant(chain))),
                 _ => Ok(ground.sandbox_root(asker)),
             },
@@ -93,11 +94,21 @@ impl Target {
             if work.template.statements() == 1 {
                 self.ground().refusing(work, homeless(control, work))?;
             }
-            let mut lease = self.ground().pool.acquire(work.asker).await?;
+            let replicas = self.replicas(work);
+            let mut lease = match replicas {
+                None => self.ground().pool.acquire(work.asker).await?,
+                // Boxed, because the future of every statement has room for this one.
+                Some((replicas, reads)) => Box::pin(replicas.lease(self.ground(), chain, reads, work.asker)).await?,
+            };
+            let wrote = if replicas.is_none() {
+                self.ground().writing(work, chain)
+            } else {
+                None
+            };
             if !matches!(control, Control::None | Control::Implicit) {
                 lease.unsure();
             }
-            return Ok(Hold::Pooled(lease));
+            return Ok(Hold::Pooled { lease, _wrote: wrote });
         };
         node.admit(work)?;
         let under_way = node.enter(chain.innermost(), work.asker, what);
@@ -119,12 +130,14 @@ impl Target {
             lease.unsure();
         }
         let guarded = matches!(node.kind, Kind::Sandbox | Kind::View) && node.needs_shield();
+        let wrote = node.note_write(work, chain, wire.lease());
         Ok(Hold::Level {
             wire,
             level: node.wired(),
             node,
             guarded,
             _under_way: under_way,
+            _wrote: wrote,
         })
     }
 
@@ -139,6 +152,10 @@ impl Target {
                     return Err(error);
                 }
                 Box::pin(self.perform(work, Means::Sink(sink))).await
+            }
+            Err(error) if error.is_of_replica() && sink.restart() => {
+                let primary = self.on_primary();
+                Box::pin(primary.perform(work, Means::Sink(sink))).await
             }
             result => result,
         }
@@ -189,7 +206,7 @@ impl Target {
         } else {
             result
         };
-        let done = result?;
+        let done = result.map_err(|error| hold.blamed(error, self.ground()))?;
         Ok(if work.template.counts_rows() {
             done
         } else {
@@ -209,7 +226,7 @@ impl Target {
         // While this is under way, the connection is bound too, so that a second begin beside it is noticed.
         let mut opening = None;
         let from = match self {
-            Self::Database(ground) => {
+            Self::Database(ground, _) => {
                 if let Some(anchor) = ground.bound(chain)?.filter(|anchor| !(anchor.opening && closure)) {
                     let node = anchor.node.meant(chain);
                     if !closure {
@@ -272,7 +289,10 @@ impl Precautions {
 
 /// The connection, held for one statement.
 pub(super) enum Hold {
-    Pooled(Lease),
+    Pooled {
+        lease: Lease,
+        _wrote: Option<Wrote>,
+    },
     Level {
         wire: OwnedMutexGuard<Wire>,
         level: Arc<Node>,
@@ -280,16 +300,34 @@ pub(super) enum Hold {
         /// Whether the statement runs under a savepoint of its own.
         guarded: bool,
         _under_way: UnderWay,
+        _wrote: Option<Wrote>,
     },
 }
 
 impl Hold {
     pub(super) fn lease(&mut self) -> Result<&mut Lease> {
         match self {
-            Self::Pooled(lease) => Ok(lease),
+            Self::Pooled { lease, .. } => Ok(lease),
             Self::Level { wire, .. } => wire
                 .lease()
                 .ok_or_else(|| Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
+        }
+    }
+
+    /// The pool that its connection is of.
+    pub(super) fn pool<'h>(&'h self, ground: &'h Ground) -> &'h Arc<Pool> {
+        match self {
+            Self::Pooled { lease, .. } => lease.pool(),
+            Self::Level { .. } => &ground.pool,
+        }
+    }
+
+    /// The error of a read, marked if it is the trouble of a replica.
+    pub(super) fn blamed(&self, error: Error, ground: &Ground) -> Error {
+        if Arc::ptr_eq(self.pool(ground), &ground.pool) {
+            error
+        } else {
+            blame(error)
         }
     }
 
@@ -346,7 +384,7 @@ impl Hold {
     /// Whether there is something to do after the statement.
     pub(super) fn wants_care(&self, failed: bool, work: &Work) -> bool {
         match self {
-            Self::Pooled(_) => false,
+            Self::Pooled { .. } => false,
             Self::Level { guarded, level, .. } => {
                 *guarded || (level.depth > 0 && (failed || work.template.effect().opaque))
             }

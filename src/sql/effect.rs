@@ -13,6 +13,8 @@ pub(crate) struct Effect {
     pub(crate) reads: bool,
     /// It writes nothing itself; what the functions it calls may do is left aside.
     pub(crate) asks: bool,
+    /// It locks the rows that it reads, or may: `FOR UPDATE` and its like.
+    pub(crate) locks: bool,
     /// It changes the session in a way that no rollback undoes.
     pub(crate) soils: bool,
     /// It speaks of constraints that can be deferred.
@@ -59,6 +61,7 @@ impl Effect {
     fn add(&mut self, dialect: Dialect, statement: &[Part<'_>], holes: usize, slot: &impl Fn(usize) -> usize) {
         self.reads &= reads(dialect, statement, false);
         self.asks &= reads(dialect, statement, true);
+        self.locks |= locks(statement);
         self.soils |= soils(dialect, statement);
         self.deferrable |= statement
             .iter()
@@ -131,6 +134,13 @@ fn reads(dialect: Dialect, statement: &[Part<'_>], trusting: bool) -> bool {
             _ => true,
         }
     })
+}
+
+/// Whether a statement locks what it reads: `FOR [NO KEY] UPDATE`, `FOR [KEY] SHARE`, `LOCK IN SHARE MODE`.
+fn locks(statement: &[Part<'_>]) -> bool {
+    statement
+        .windows(2)
+        .any(|two| two[0].is_one_of(&["FOR", "KEY", "IN"]) && two[1].is_one_of(&["UPDATE", "SHARE"]))
 }
 
 /// Whether a statement of MySQL or MariaDB runs others, which are not read here: a procedure, a prepared text, a block

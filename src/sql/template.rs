@@ -331,6 +331,17 @@ impl Template {
         &self.effect
     }
 
+    /// Whether a copy of the database can answer it: it asks for rows and leaves no trace. `trusting` believes that of
+    /// functions, too, of which nothing is known here.
+    pub(crate) fn fits_replica(&self, trusting: bool) -> bool {
+        let effect = &self.effect;
+        self.facts.statements == 1
+            && matches!(self.facts.verb, Verb::Select | Verb::Values | Verb::Table)
+            && (effect.reads || (trusting && effect.asks))
+            && !effect.locks
+            && !effect.soils
+    }
+
     /// How many statements the text holds.
     pub(crate) fn statements(&self) -> usize {
         self.facts.statements

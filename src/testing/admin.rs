@@ -34,7 +34,7 @@ pub(super) struct Admin {
 impl Admin {
     pub(super) fn new(source: impl IntoConfig) -> Result<Self> {
         Ok(Self {
-            config: source.into_config()?,
+            config: source.into_config()?.without_replicas(),
             beside: None,
             limit: LIMIT,
         })

@@ -146,7 +146,11 @@ impl TestClientBuilder {
             );
         }
         let beside = source.url().database().map(str::to_owned);
-        let mut config = source.lazy(false).full_isolation(self.full_isolation);
+        // The copies of the database are none of the test's own.
+        let mut config = source
+            .without_replicas()
+            .lazy(false)
+            .full_isolation(self.full_isolation);
         if let Some(test) = &test {
             config = config.database(test.as_str());
         }

@@ -8,7 +8,7 @@ use std::env;
 
 use libtest_mimic::Trial;
 
-use crate::support::{SideConnection, block_on_here};
+use crate::support::{SideConnection, block_on_here, maria_programs, programs};
 
 const LIST: &str = "EBBTIDE_TEST_BACKENDS";
 
@@ -62,6 +62,15 @@ impl Backend {
     /// Whether there is a server behind it, which several connections share.
     pub(crate) fn is_server(self) -> bool {
         !self.is_sqlite()
+    }
+
+    /// Why servers of its own cannot be started for a test; `None` if they can.
+    pub(crate) fn no_programs(self) -> Option<String> {
+        match self {
+            Self::SqliteFile | Self::SqliteMemory => Some("SQLite has no servers".to_owned()),
+            Self::Postgres => programs().err(),
+            Self::Mysql => maria_programs().err(),
+        }
     }
 
     fn compiled_in(self) -> bool {

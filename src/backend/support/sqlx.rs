@@ -652,4 +652,8 @@ impl Sink for Ignore {
     fn row(&mut self, _row: &mut dyn Offer) -> Result<()> {
         Ok(())
     }
+
+    fn restart(&mut self) -> bool {
+        true
+    }
 }

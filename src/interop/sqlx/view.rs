@@ -74,7 +74,8 @@ enum Source {
 impl Source {
     fn target(&self) -> Result<Target> {
         match self {
-            Self::Database(database) => database.target(),
+            // What sqlx sends is sent once; a replica's trouble would be the caller's.
+            Self::Database(database) => Ok(database.target()?.on_primary()),
             Self::Connection(connection) => connection.target(),
         }
     }

@@ -252,3 +252,52 @@ fn deferred_constraints_and_procedures_are_noticed() {
     assert!(parse(Dialect::MySql, "EXECUTE x").effect().opaque);
     assert!(!parse(Dialect::Postgres, "CALL p(1)").effect().opaque);
 }
+
+#[test]
+fn r6_what_a_replica_can_answer() {
+    let (pg, my) = (Dialect::Postgres, Dialect::MySql);
+    for sql in [
+        "SELECT 1",
+        "SELECT share, forename FROM t WHERE update_time > :then",
+        "WITH x AS (SELECT count(*) FROM t) SELECT * FROM x",
+        "VALUES (1)",
+        "(SELECT a FROM t) UNION (SELECT 'for update')",
+    ] {
+        for dialect in ALL {
+            assert!(parse(dialect, sql).fits_replica(false), "{dialect}: {sql}");
+        }
+    }
+    for sql in [
+        "INSERT INTO t VALUES (1)",
+        "WITH x AS (DELETE FROM t RETURNING a) SELECT * FROM x",
+        "WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x",
+        "SELECT * INTO t2 FROM t",
+        "SELECT * FROM t FOR UPDATE",
+        "SELECT * FROM t FOR NO KEY UPDATE SKIP LOCKED",
+        "SELECT * FROM t FOR SHARE",
+        "SELECT * FROM t FOR KEY SHARE",
+        "SELECT * FROM (SELECT * FROM t FOR UPDATE) AS s",
+        "SELECT * FROM t LOCK IN SHARE MODE",
+        "SELECT 1; SELECT 2",
+        "SHOW work_mem",
+        "EXPLAIN SELECT 1",
+        "PRAGMA user_version",
+        "BEGIN",
+        "SET x = 1",
+        "",
+    ] {
+        for dialect in ALL {
+            for trusting in [false, true] {
+                assert!(!parse(dialect, sql).fits_replica(trusting), "{dialect}: {sql}");
+            }
+        }
+    }
+    // Of a function nothing is known, unless its user vouches for it; what changes the session is seen all the same.
+    for (dialect, sql) in [(pg, "SELECT my_function(1)"), (my, "SELECT LAST_INSERT_ID()")] {
+        let read = parse(dialect, sql);
+        assert!(!read.fits_replica(false) && read.fits_replica(true), "{dialect}: {sql}");
+    }
+    for (dialect, sql) in [(pg, "SELECT pg_advisory_lock(1)"), (my, "SELECT GET_LOCK('x', 1)")] {
+        assert!(!parse(dialect, sql).fits_replica(true), "{dialect}: {sql}");
+    }
+}

@@ -28,6 +28,8 @@ mod pool;
 mod queries;
 mod refusals;
 mod registry;
+mod replicas;
+mod replication;
 mod retry;
 mod review;
 mod runtimes;
@@ -78,6 +80,8 @@ const LISTED: &[File] = &[
     ("queries", queries::cases),
     ("refusals", refusals::cases),
     ("registry", registry::cases),
+    ("replicas", replicas::cases),
+    ("replication", replication::cases),
     ("retry", retry::cases),
     ("review", review::cases),
     ("schema", schema::cases),

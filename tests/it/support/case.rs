@@ -14,7 +14,8 @@ use crate::backends::Backend;
 /// Each becomes one test for each backend, named `file::case::backend`. A case may return a `Result`. Attributes:
 /// `#[only(postgres, mysql)]` and `#[except(sqlite_memory)]` choose backends by name or family where a promise does
 /// not apply to all; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds
-/// instead of 60.
+/// instead of 60; `#[cluster]` is for cases that start servers of their own from installed programs, and are ignored, with
+/// the reason, where those are missing.
 macro_rules! cases {
     ($($(#[$($option:tt)+])* async fn $name:ident($test:ident: Test) $(-> $output:ty)? $body:block)*) => {
         pub(crate) fn cases() -> Vec<$crate::support::Case> {
@@ -58,6 +59,7 @@ pub(crate) struct Case {
     body: Body,
     backends: Vec<Backend>,
     current_thread: bool,
+    cluster: bool,
     limit: Duration,
 }
 
@@ -69,6 +71,7 @@ impl Case {
             body,
             backends: Backend::ALL.to_vec(),
             current_thread: false,
+            cluster: false,
             limit: Duration::from_mins(1),
         }
     }
@@ -87,6 +90,7 @@ impl Case {
                 self.backends.retain(|backend| !named.contains(backend));
             }
             "current_thread" => self.current_thread = true,
+            "cluster" => self.cluster = true,
             "limit" => {
                 let seconds = arguments.trim().parse();
                 self.limit = Duration::from_secs(seconds.expect("`limit` wants a number of seconds"));
@@ -118,7 +122,8 @@ impl Case {
 
     fn trial(&self, backend: Backend) -> Trial {
         let name = format!("{}::{}", self.name, backend.name());
-        if let Some(reason) = backend.left_out() {
+        let no_programs = || self.cluster.then(|| backend.no_programs()).flatten();
+        if let Some(reason) = backend.left_out().or_else(no_programs) {
             // nextest only knows what is ignored before it runs, libtest shows a reason only when it is told late.
             let early = std::env::var_os("NEXTEST").is_some();
             return Trial::ignorable_test(name, || Ok(Completion::ignored_with(reason))).with_ignored_flag(early);

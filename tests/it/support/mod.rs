@@ -2,6 +2,8 @@
 //! server from the side.
 
 mod case;
+mod cluster;
+mod galley;
 mod proxy;
 mod runner;
 mod self_test;
@@ -11,6 +13,8 @@ mod test;
 mod watcher;
 
 pub(crate) use case::{Case, Outcome, cases};
+pub(crate) use cluster::{Cluster, programs, until};
+pub(crate) use galley::{Galley, maria_programs};
 pub(crate) use proxy::Proxy;
 pub(crate) use runner::block_on_here;
 pub(crate) use self_test::trials;

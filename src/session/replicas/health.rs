@@ -1,0 +1,129 @@
+//! Whether a replica can be used, and when one that could not is tried again. No I/O, and no clock but the times it is told.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+/// How often the pause doubles at most.
+const DOUBLINGS: u32 = 6;
+
+#[derive(Debug)]
+pub(super) struct Health {
+    /// The pause after the first failure.
+    pause: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Up,
+    Down {
+        until: Instant,
+        failures: u32,
+        /// Somebody tries it now.
+        trying: bool,
+    },
+}
+
+/// What may be done with a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    Yes,
+    No,
+    /// It was left alone for long enough: whoever is told this tries it, and says what came of it.
+    Try,
+}
+
+impl Health {
+    pub(super) fn new(pause: Duration) -> Self {
+        Self {
+            pause,
+            state: Mutex::new(State::Up),
+        }
+    }
+
+    pub(super) fn usable(&self, now: Instant) -> Use {
+        match &mut *self.state.lock() {
+            State::Up => Use::Yes,
+            State::Down { until, trying, .. } if now >= *until && !*trying => {
+                *trying = true;
+                Use::Try
+            }
+            State::Down { .. } => Use::No,
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        matches!(*self.state.lock(), State::Up)
+    }
+
+    /// It could not be used. Tells whether that is news.
+    pub(super) fn failed(&self, now: Instant) -> bool {
+        let mut state = self.state.lock();
+        let failures = match *state {
+            State::Up => 0,
+            // Others who had begun to use it before that was known.
+            State::Down { trying: false, .. } => return false,
+            State::Down { failures, .. } => failures,
+        };
+        *state = State::Down {
+            until: now + self.pause.saturating_mul(1 << failures.min(DOUBLINGS)),
+            failures: failures + 1,
+            trying: false,
+        };
+        failures == 0
+    }
+
+    /// Whoever tried it gave up without a result.
+    pub(super) fn given_up(&self, now: Instant) {
+        let trying = matches!(*self.state.lock(), State::Down { trying: true, .. });
+        if trying {
+            self.failed(now);
+        }
+    }
+
+    /// It could be used. Tells whether that is news.
+    pub(super) fn works(&self) -> bool {
+        !matches!(std::mem::replace(&mut *self.state.lock(), State::Up), State::Up)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAUSE: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn r6_a_replica_that_failed_is_tried_by_one_after_a_pause() {
+        let (health, now) = (Health::new(PAUSE), Instant::now());
+        assert_eq!(health.usable(now), Use::Yes);
+        assert!(health.failed(now));
+        assert!(!health.failed(now), "it is known by then");
+        assert_eq!(health.usable(now), Use::No);
+        assert_eq!(health.usable(now + PAUSE), Use::Try);
+        assert_eq!(health.usable(now + PAUSE), Use::No, "one tries it");
+        assert!(health.works());
+        assert!(!health.works());
+        assert_eq!(health.usable(now), Use::Yes);
+    }
+
+    #[test]
+    fn r6_the_pause_doubles_up_to_a_limit() {
+        let (health, mut now) = (Health::new(PAUSE), Instant::now());
+        health.given_up(now);
+        assert!(health.is_up(), "nobody tried");
+        health.failed(now);
+        for doublings in [0, 1, 2, 3, 4, 5, 6, 6, 6] {
+            let pause = PAUSE * (1 << doublings);
+            assert_eq!(health.usable(now + pause / 2), Use::No, "{pause:?}");
+            now += pause;
+            assert_eq!(health.usable(now), Use::Try, "{pause:?}");
+            if doublings % 2 == 0 {
+                assert!(!health.failed(now), "that it is down is no news");
+            } else {
+                health.given_up(now);
+            }
+        }
+    }
+}

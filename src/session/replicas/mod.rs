@@ -1,0 +1,316 @@
+//! Replicas: which statements go to them, and when.
+//!
+//! [`Memory`](memory::Memory) knows who wrote, [`Health`](health::Health) which replicas can be used; this module takes the
+//! connection that a read runs on.
+
+mod bookmark;
+mod health;
+mod memory;
+mod replica;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Instant, SystemTime};
+
+use super::ask::ask;
+use super::{Chain, Finish, Ground, Node, Target, Work};
+use crate::backend::{Position, Reached};
+use crate::config::Settings;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool::{Asker, Lease, Pool, Who};
+use crate::sql::TemplateCache;
+pub use bookmark::Bookmark;
+use bookmark::Place;
+use memory::{Memory, Standing};
+pub(crate) use replica::Replica;
+pub use replica::ReplicaStatus;
+
+/// Where the reads through a handle go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// To a replica that has what the caller wrote.
+    #[default]
+    Routed,
+    /// To the primary.
+    Primary,
+    /// To any replica.
+    Stale,
+}
+
+/// The replicas of a database.
+#[derive(Debug)]
+pub(crate) struct Replicas {
+    list: Box<[Arc<Replica>]>,
+    memory: Memory,
+    /// Where the search for the least used begins.
+    next: AtomicUsize,
+}
+
+impl Replicas {
+    /// `None` without any.
+    pub(crate) fn new(pools: Vec<Arc<Pool>>, settings: &Settings) -> Option<Arc<Self>> {
+        let tells = Position::question(pools.first()?.connector().dialect()).is_some();
+        let pause = settings.replica_retry;
+        Some(Arc::new(Self {
+            list: pools.into_iter().map(|pool| Replica::new(pool, pause)).collect(),
+            memory: Memory::new(settings.read_your_writes, settings.replica_window, tells),
+            next: AtomicUsize::new(0),
+        }))
+    }
+
+    /// Reaches each of them for the first time.
+    pub(crate) async fn check(&self, asker: Asker) -> Result<()> {
+        let checks = self.list.iter().map(|replica| replica.check(asker));
+        futures::future::try_join_all(checks).await.map(drop)
+    }
+
+    pub(crate) async fn close(&self) {
+        futures::future::join_all(self.list.iter().map(|replica| replica.pool.close())).await;
+    }
+
+    pub(crate) fn status(&self) -> Vec<ReplicaStatus> {
+        self.list.iter().map(|replica| replica.status()).collect()
+    }
+
+    /// A connection to read on: of a replica that has what the caller wrote, else of the primary.
+    pub(super) async fn lease(&self, ground: &Ground, chain: &Chain, reads: Reads, asker: Asker) -> Result<Lease> {
+        let who = chain.root();
+        let standing = if reads == Reads::Stale {
+            Standing::Clear
+        } else {
+            self.memory.standing(who, Instant::now())
+        };
+        let lease = match standing {
+            Standing::Clear => self.any(asker).await,
+            Standing::At(position) => self.caught_up(&position, ground, who, asker).await,
+            Standing::Unasked(writes) => return self.ask_primary(writes, ground, who, asker).await,
+            Standing::Untold => None,
+        };
+        match lease {
+            Some(lease) => Ok(lease),
+            None => ground.pool.acquire(asker).await,
+        }
+    }
+
+    /// A connection of a replica. One that cannot be reached is left alone after that, so this ends.
+    async fn any(&self, asker: Asker) -> Option<Lease> {
+        for _ in 0..self.list.len() {
+            if let Some(lease) = self.least_used(asker)?.lease(asker).await {
+                return Some(lease);
+            }
+        }
+        None
+    }
+
+    /// The one with the fewest users; among equals they take turns.
+    fn least_used(&self, asker: Asker) -> Option<&Arc<Replica>> {
+        let now = Instant::now();
+        let (before, after) = self
+            .list
+            .split_at(self.next.fetch_add(1, Ordering::Relaxed) % self.list.len());
+        let in_turn = after.iter().chain(before);
+        in_turn
+            .filter(|replica| replica.is_usable(now, asker))
+            .min_by_key(|replica| replica.load())
+    }
+
+    /// A connection of a replica that has come so far.
+    async fn caught_up(&self, position: &Position, ground: &Ground, who: Who, asker: Asker) -> Option<Lease> {
+        let replica = self.least_used(asker)?;
+        let mut lease = replica.lease(asker).await?;
+        // Kept with the connection, because behind one address there may be several servers.
+        if lease.reached().is_some_and(|here| here.covers(position)) {
+            return Some(lease);
+        }
+        if !replica.may_ask(Instant::now()) {
+            return None;
+        }
+        match reached(position, &mut lease, &ground.templates).await {
+            Ok(Reached::At(here)) => {
+                let covers = here.covers(position);
+                lease.set_reached(here);
+                covers.then_some(lease)
+            }
+            Ok(Reached::NotYet) => None,
+            Ok(Reached::Unknown) => {
+                self.memory.untold(who);
+                None
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a replica could not say how far it is");
+                None
+            }
+        }
+    }
+
+    /// A connection of the primary, which is asked how far it is first, so that the next reads can go elsewhere.
+    async fn ask_primary(&self, writes: u64, ground: &Ground, who: Who, asker: Asker) -> Result<Lease> {
+        let mut lease = ground.pool.acquire(asker).await?;
+        let then = Instant::now();
+        let position = match written(&mut lease, &ground.templates, ground).await {
+            Ok(position) => position,
+            Err(error) if error.is_fatal() => return ground.pool.acquire(asker).await,
+            Err(error) => {
+                tracing::debug!(%error, "the primary could not say how far it is");
+                None
+            }
+        };
+        self.memory.answered(who, writes, position, then);
+        Ok(lease)
+    }
+}
+
+impl Ground {
+    /// Where the caller's writes end.
+    pub(crate) async fn bookmark(&self, asker: Asker) -> Result<Bookmark> {
+        let Some(replicas) = &self.replicas else {
+            return Ok(Bookmark::default());
+        };
+        let (memory, who) = (&replicas.memory, Chain::current().root());
+        let mut standing = memory.standing(who, Instant::now());
+        if let Standing::Unasked(writes) = standing {
+            drop(replicas.ask_primary(writes, self, who, asker).await?);
+            standing = memory.standing(who, Instant::now());
+        }
+        Ok(match standing {
+            Standing::Clear => Bookmark::default(),
+            Standing::At(position) => Bookmark(Place::At(position)),
+            // Of what a sibling has written meanwhile it says no more than that.
+            Standing::Untold | Standing::Unasked(_) => {
+                Bookmark::until(SystemTime::now() + self.settings.replica_window)
+            }
+        })
+    }
+
+    /// Has the caller's reads see what lies before a bookmark.
+    pub(crate) fn read_after(&self, bookmark: &Bookmark) {
+        let Some(replicas) = &self.replicas else { return };
+        let (who, now) = (Chain::current().root(), Instant::now());
+        match &bookmark.0 {
+            Place::Anywhere => {}
+            Place::At(position) => replicas.memory.follows(who, position.clone(), now),
+            Place::Until(when) => replicas.memory.stays(who, Bookmark::left(*when), now),
+        }
+    }
+}
+
+/// How far the primary is, if it can tell.
+async fn written(lease: &mut Lease, templates: &TemplateCache, ground: &Ground) -> Result<Option<Position>> {
+    let dialect = ground.dialect();
+    let Some(question) = Position::question(dialect) else {
+        return Ok(None);
+    };
+    let rows = ask(lease, templates, question, crate::value::Params::default()).await?;
+    Ok(Position::read(dialect, &rows))
+}
+
+/// Whether a replica has come so far. An error that leaves the connection as it is means that it cannot tell.
+async fn reached(position: &Position, lease: &mut Lease, templates: &TemplateCache) -> Result<Reached> {
+    let (question, params) = position.check()?;
+    match ask(lease, templates, question, params).await {
+        Ok(rows) => Ok(position.reached(&rows)),
+        Err(error) if error.is_fatal() => Err(error),
+        Err(_) => Ok(Reached::Unknown),
+    }
+}
+
+/// Notes, when it is dropped, that somebody has written.
+pub(super) struct Wrote {
+    replicas: Arc<Replicas>,
+    who: Who,
+}
+
+impl Wrote {
+    fn new(replicas: &Arc<Replicas>, who: Who) -> Self {
+        let wrote = Self {
+            replicas: Arc::clone(replicas),
+            who,
+        };
+        wrote.note();
+        wrote
+    }
+
+    fn note(&self) {
+        self.replicas.memory.wrote(self.who, Instant::now());
+    }
+}
+
+impl Drop for Wrote {
+    fn drop(&mut self) {
+        // A sibling may have asked for the position while the write was under way.
+        self.note();
+    }
+}
+
+impl Ground {
+    /// Notes a write outside of transactions, now and at its end. Without replicas nobody wants to know.
+    pub(super) fn writing(&self, work: &Work, chain: &Chain) -> Option<Wrote> {
+        let replicas = self.replicas.as_ref()?;
+        (!work.template.effect().reads).then(|| Wrote::new(replicas, chain.root()))
+    }
+}
+
+impl Node {
+    /// Notes a write on this level: where that is a transaction, it counts at the commit.
+    pub(super) fn note_write(&self, work: &Work, chain: &Chain, lease: Option<&mut Lease>) -> Option<Wrote> {
+        if self.depth == 0 {
+            return self.ground.writing(work, chain);
+        }
+        if self.ground.replicas.is_some()
+            && !work.template.effect().reads
+            && let Some(lease) = lease
+        {
+            lease.note_write();
+        }
+        None
+    }
+
+    /// Notes the commit of a transaction in which something was written.
+    pub(super) fn note_commit(&self, how: Finish, chain: &Chain, lease: Option<&mut Lease>) -> Option<Wrote> {
+        let replicas = self.ground.replicas.as_ref()?;
+        let commits = how == Finish::Commit && self.depth == 1;
+        (commits && lease?.take_write()).then(|| Wrote::new(replicas, chain.root()))
+    }
+}
+
+impl Target {
+    /// The same with reads on the primary.
+    pub(crate) fn on_primary(&self) -> Self {
+        match self {
+            Self::Database(ground, _) => Self::Database(Arc::clone(ground), Reads::Primary),
+            other => other.clone(),
+        }
+    }
+
+    /// The replicas, if the statement may go to one, and how it chooses.
+    pub(super) fn replicas(&self, work: &Work) -> Option<(&Replicas, Reads)> {
+        let Self::Database(ground, reads) = self else {
+            return None;
+        };
+        let replicas = ground.replicas.as_ref()?;
+        let fits = *reads != Reads::Primary && work.template.fits_replica(*reads == Reads::Stale);
+        fits.then_some((&**replicas, *reads))
+    }
+}
+
+/// The error that a replica reported, marked where it is its own trouble: it is gone, it does not have what was made
+/// a moment ago, what it replays is in the way, or it finds that the statement writes after all.
+pub(super) fn blame(error: Error) -> Error {
+    let own_trouble = error.is_fatal()
+        || error.is_retryable()
+        || matches!(
+            error.kind(),
+            ErrorKind::Connect
+                | ErrorKind::ConnectionLost
+                | ErrorKind::ReadOnly
+                | ErrorKind::UndefinedObject
+                | ErrorKind::Unsupported
+        )
+        // PostgreSQL: not while it is in recovery.
+        || error.sqlstate() == Some("55000");
+    if own_trouble {
+        tracing::debug!(%error, "a replica could not answer; the primary is asked");
+        return error.of_replica();
+    }
+    error
+}

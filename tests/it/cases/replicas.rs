@@ -1,0 +1,421 @@
+//! Where statements go in a database with replicas. The replica here is another database with other rows, so that a row
+//! tells where it was read; `replication.rs` has real ones.
+
+use std::time::Duration;
+
+use ebbtide::testing::{create_database, drop_database};
+use ebbtide::{Config, Connections, Database, ErrorKind, ReadYourWrites, params};
+use futures::TryStreamExt as _;
+use tokio::join;
+
+use crate::backends::Backend;
+use crate::support::{Test, cases};
+
+/// What is read from the primary, and from a replica.
+const PRIMARY: i64 = 1;
+const REPLICA: i64 = 2;
+
+const READ: &str = "select n from {things} order by n limit 1";
+
+/// A database that stands for a replica; it is dropped with this.
+struct Stand {
+    config: Config,
+    is_server: bool,
+}
+
+impl Stand {
+    /// With a table of one row.
+    async fn new(t: &Test, number: i64) -> Self {
+        let url = if t.backend().is_sqlite() {
+            t.sqlite_url(&format!("stand{number}.db"))
+        } else {
+            t.url()
+        };
+        let mut config = Config::from_url(url).unwrap();
+        if t.backend().is_server() {
+            config = config.database(format!("ebbtide_stand{number}_{}", t.id()).as_str());
+            create_database(&config).await.unwrap();
+        }
+        let stand = Self {
+            config,
+            is_server: t.backend().is_server(),
+        };
+        fill(t, &stand.open().await, number).await;
+        stand
+    }
+
+    async fn open(&self) -> Database {
+        Database::connect(&self.config).await.unwrap()
+    }
+
+    fn url(&self) -> String {
+        self.config.url().expose()
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        if !self.is_server {
+            return;
+        }
+        let config = self.config.clone();
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async { drop_database(config).if_exists().await })
+        });
+        let dropped = dropped.join().unwrap();
+        assert!(dropped.is_ok() || std::thread::panicking(), "{dropped:?}");
+    }
+}
+
+async fn fill(t: &Test, database: &Database, number: i64) {
+    database
+        .execute(t.sql("create table {things} (n {int})"), ())
+        .await
+        .unwrap();
+    write(t, database, number).await;
+}
+
+async fn write(t: &Test, database: &Database, number: i64) {
+    let sql = t.sql("insert into {things} values (:number)");
+    database.execute(sql, params! { number }).await.unwrap();
+}
+
+/// A primary with one stand for its replica, and what both are made from.
+async fn replicated(t: &Test, change: impl FnOnce(Config) -> Config) -> (Database, Stand) {
+    let stand = Stand::new(t, REPLICA).await;
+    let config = Config::from_url(t.url()).unwrap().replica(stand.url()).unwrap();
+    let config = change(config);
+    if t.backend() == Backend::SqliteMemory {
+        // Nobody else sees it.
+        let database = Database::connect(config.replica_window(Duration::ZERO)).await.unwrap();
+        fill(t, &database, PRIMARY).await;
+        return (database, stand);
+    }
+    let apart = Database::connect(t.url()).await.unwrap();
+    fill(t, &apart, PRIMARY).await;
+    apart.disconnect().await.unwrap();
+    (Database::connect(config).await.unwrap(), stand)
+}
+
+async fn read(t: &Test, database: &Database) -> i64 {
+    database.fetch_value(t.sql(READ), ()).await.unwrap()
+}
+
+/// The same by somebody who is not the caller.
+async fn read_by_another(t: &Test, database: &Database) -> i64 {
+    let (database, sql) = (database.clone(), t.sql(READ));
+    let task = tokio::spawn(async move { database.fetch_value(sql, ()).await });
+    task.await.unwrap().unwrap()
+}
+
+cases! {
+    async fn r6_a_read_goes_to_a_replica(t: Test) {
+        let (database, _stand) = replicated(&t, |config| config).await;
+        assert_eq!(read(&t, &database).await, REPLICA);
+        let rows = database.fetch_all(t.sql(READ), ()).value::<i64>().await.unwrap();
+        assert_eq!(rows, [REPLICA]);
+        let row = database.fetch_optional(t.sql(READ), ()).value::<i64>().await.unwrap();
+        assert_eq!(row, Some(REPLICA));
+        let streamed: Vec<_> = database.iterate(t.sql(READ), ()).decode::<(i64,)>().try_collect().await.unwrap();
+        assert_eq!(streamed, [(REPLICA,)]);
+        let batches: Vec<_> = database.batched_iterate(t.sql(READ), (), 5).try_collect().await.unwrap();
+        assert_eq!(batches[0][0].get::<i64>(0).unwrap(), REPLICA);
+        assert_eq!(read(&t, &database.primary()).await, PRIMARY, "if it is asked for");
+        assert_eq!(read(&t, &database.stale()).await, REPLICA);
+        let status = database.replicas().unwrap();
+        assert!(status.len() == 1 && status[0].is_up && status[0].pool.size == 1, "{status:?}");
+        assert!(database.disconnect().await.unwrap());
+        assert_eq!(database.replicas().unwrap_err().kind(), ErrorKind::NotConnected);
+    }
+
+    async fn r6_a_statement_that_may_do_more_than_read_goes_to_the_primary(t: Test) {
+        let (database, _stand) = replicated(&t, |config| config).await;
+        let function = match t.backend() {
+            Backend::Postgres => "pg_backend_pid()",
+            Backend::Mysql => "connection_id()",
+            _ => "changes()",
+        };
+        let calling = t.words("select n from {things} where FUNCTION >= 0").replace("FUNCTION", function);
+        let calling = || ebbtide::AssertSqlSafe(calling.clone());
+        assert_eq!(database.fetch_value::<i64>(calling(), ()).await.unwrap(), PRIMARY);
+        // It counted as a write; another task has written nothing.
+        let stale = tokio::spawn({
+            let (database, calling) = (database.clone(), calling());
+            async move { database.stale().fetch_value::<i64>(calling, ()).await }
+        });
+        assert_eq!(stale.await.unwrap().unwrap(), REPLICA, "its user knows the function");
+        if t.backend().is_server() {
+            for lock in ["for update", "for share"] {
+                if t.backend().is_mysql() && lock == "for share" {
+                    continue; // MariaDB has another word for it, which is tested with the lexer.
+                }
+                let sql = ebbtide::AssertSqlSafe(t.words("select n from {things} LOCK").replace("LOCK", lock));
+                let database = database.clone();
+                let locking = tokio::spawn(async move { database.fetch_value::<i64>(sql, ()).await });
+                assert_eq!(locking.await.unwrap().unwrap(), PRIMARY, "{lock}");
+            }
+        }
+        write(&t, &database, 0).await;
+        assert_eq!(t.committed(&database.primary(), "select count(*) from {things}").await, 2);
+    }
+
+    async fn r6_a_transaction_stays_on_the_primary_wherever_it_is_found(t: Test) {
+        let (database, _stand) = replicated(&t, |config| config).await;
+        let transaction = database.transaction().await.unwrap();
+        assert_eq!(read(&t, &database).await, PRIMARY, "ambient");
+        assert_eq!(read(&t, &database.stale()).await, PRIMARY, "also for those who would take an old one");
+        assert_eq!(transaction.fetch_value::<i64>(t.sql(READ), ()).await.unwrap(), PRIMARY);
+        let shared = tokio::spawn(transaction.share({
+            let (database, sql) = (database.clone(), t.sql(READ));
+            async move { database.fetch_value::<i64>(sql, ()).await }
+        }));
+        assert_eq!(shared.await.unwrap().unwrap(), PRIMARY, "shared");
+        assert_eq!(read_by_another(&t, &database).await, REPLICA, "not shared");
+        let streamed: Vec<_> = database.iterate(t.sql(READ), ()).decode::<(i64,)>().try_collect().await.unwrap();
+        assert_eq!(streamed, [(PRIMARY,)]);
+        {
+            let _inner = database.transaction().await.unwrap();
+            assert_eq!(read(&t, &database).await, PRIMARY, "nested");
+        }
+        transaction.commit().await.unwrap();
+        assert_eq!(read(&t, &database).await, REPLICA, "it wrote nothing");
+        {
+            let _dropped = database.transaction().await.unwrap();
+        }
+        assert_eq!(read(&t, &database).await, REPLICA);
+    }
+
+    async fn r6_only_the_future_of_a_closure_is_in_its_transaction(t: Test) {
+        let (database, _stand) = replicated(&t, |config| config).await;
+        let (inside, outside) = join!(
+            database.transaction().run(async |_| {
+                let first = read(&t, &database).await;
+                tokio::task::yield_now().await;
+                Ok::<_, ebbtide::Error>((first, read(&t, &database).await))
+            }),
+            async {
+                tokio::task::yield_now().await;
+                read(&t, &database).await
+            },
+        );
+        assert_eq!(inside.unwrap(), (PRIMARY, PRIMARY));
+        assert_eq!(outside, REPLICA);
+    }
+
+    async fn r6_a_connection_is_one_of_the_primary(t: Test) {
+        let (database, _stand) = replicated(&t, |config| config).await;
+        {
+            let connection = database.connection();
+            assert_eq!(connection.fetch_value::<i64>(t.sql(READ), ()).await.unwrap(), PRIMARY);
+            assert_eq!(read(&t, &database).await, PRIMARY, "the task has it");
+        }
+        assert_eq!(read(&t, &database).await, REPLICA);
+    }
+
+    async fn r6_a_sandbox_is_on_the_primary(t: Test) {
+        let (database, _stand) = replicated(&t, |config| config).await;
+        let sandbox = database.sandbox().await.unwrap();
+        assert_eq!(read(&t, &sandbox).await, PRIMARY);
+        assert_eq!(read(&t, &sandbox.stale()).await, PRIMARY);
+        write(&t, &sandbox, 0).await;
+        assert_eq!(read(&t, &sandbox).await, 0);
+        assert_eq!(read_by_another(&t, &sandbox).await, 0);
+        assert_eq!(sandbox.force_rollback(false).run(read(&t, &sandbox)).await, PRIMARY, "out of it, too");
+        sandbox.disconnect().await.unwrap();
+        assert_eq!(read(&t, &database).await, REPLICA);
+        assert_eq!(database.force_rollback(true).run(read(&t, &database)).await, PRIMARY);
+        if t.backend() != Backend::SqliteMemory {
+            // Its own sandbox is open until then, and SQLite has one at a time.
+            database.disconnect().await.unwrap();
+            let all = Database::connect(database.config().force_rollback(true)).await.unwrap();
+            assert_eq!(read(&t, &all).await, PRIMARY);
+            assert_eq!(all.force_rollback(false).run(read(&t, &all)).await, REPLICA);
+            all.disconnect().await.unwrap();
+        }
+    }
+
+    #[only(sqlite_file, mysql)]
+    async fn r6_where_no_server_can_tell_a_writer_stays_on_the_primary_for_a_while(t: Test) {
+        let long = Duration::from_hours(1);
+        let (database, _stand) = replicated(&t, |config| config.replica_window(long)).await;
+        write(&t, &database, 0).await;
+        assert_eq!(read(&t, &database).await, 0);
+        assert_eq!(read(&t, &database).await, 0);
+        assert_eq!(read_by_another(&t, &database).await, REPLICA);
+        assert_eq!(read(&t, &database.stale()).await, REPLICA);
+        let shared = database.share({
+            let (database, sql) = (database.clone(), t.sql(READ));
+            async move { database.fetch_value::<i64>(sql, ()).await }
+        });
+        assert_eq!(tokio::spawn(shared).await.unwrap().unwrap(), 0, "who is shared with is the same");
+
+        let bookmark = database.bookmark().await.unwrap();
+        assert!(bookmark.to_string().starts_with("until:"), "{bookmark}");
+        let (next, sql) = (database.clone(), t.sql(READ));
+        let next = tokio::spawn(async move {
+            next.read_after(&bookmark);
+            next.fetch_value::<i64>(sql, ()).await
+        });
+        assert_eq!(next.await.unwrap().unwrap(), 0, "whoever comes with a bookmark");
+
+        let soon = Database::connect(database.config().replica_window(Duration::ZERO)).await.unwrap();
+        write(&t, &soon, 0).await;
+        if t.backend().is_server() {
+            assert_eq!(read(&t, &soon).await, 0, "the first read learns that nobody can tell");
+        }
+        assert_eq!(read(&t, &soon).await, REPLICA);
+    }
+
+    #[only(sqlite_file, mysql)]
+    async fn r6_what_counts_as_a_write(t: Test) {
+        let (database, _stand) = replicated(&t, |config| config.replica_window(Duration::from_hours(1))).await;
+        // Each in a task of its own, which has written nothing before.
+        macro_rules! after {
+            ($database:ident, $t:ident, $work:expr) => {{
+                let ($database, read) = (database.clone(), t.sql(READ));
+                let $t = t.sql("insert into {things} values (7)");
+                tokio::spawn(async move {
+                    $work;
+                    $database.fetch_value::<i64>(read, ()).await.unwrap()
+                })
+                .await
+                .unwrap()
+            }};
+        }
+        assert_eq!(after!(database, _insert, ()), REPLICA);
+        assert_eq!(after!(database, insert, _ = database.execute(insert, ()).await.unwrap()), PRIMARY);
+        assert_eq!(
+            after!(database, insert, _ = database.connection().execute(insert, ()).await.unwrap()),
+            PRIMARY
+        );
+        assert_eq!(
+            after!(database, insert, {
+                let all = database.transaction().run(async |transaction| transaction.execute(insert, ()).await);
+                all.await.unwrap();
+            }),
+            PRIMARY,
+            "a closure"
+        );
+        assert_eq!(
+            after!(database, insert, {
+                let transaction = database.transaction().await.unwrap();
+                let inner = database.transaction().await.unwrap();
+                database.execute(insert, ()).await.unwrap();
+                inner.commit().await.unwrap();
+                transaction.commit().await.unwrap();
+            }),
+            PRIMARY,
+            "guards"
+        );
+        assert_eq!(
+            after!(database, insert, {
+                let transaction = database.transaction().await.unwrap();
+                database.execute(insert, ()).await.unwrap();
+                transaction.rollback().await.unwrap();
+            }),
+            REPLICA,
+            "nothing came of it"
+        );
+        let sql = t.sql("insert into {things} values (:n)");
+        assert_eq!(
+            after!(database, _insert, {
+                let rows = (10..2_000).map(|n| params! { n });
+                drop(database.execute_many(sql, rows).await.unwrap());
+            }),
+            PRIMARY,
+            "many"
+        );
+    }
+
+    #[only(sqlite_file, mysql)]
+    async fn r6_the_policy_says_who_reads_what_was_written(t: Test) {
+        let (database, _stand) = replicated(&t, |config| {
+            config
+                .replica_window(Duration::from_hours(1))
+                .read_your_writes(ReadYourWrites::Database)
+        })
+        .await;
+        write(&t, &database, 5).await;
+        assert_eq!(read_by_another(&t, &database).await, PRIMARY);
+        let off = Database::connect(database.config().read_your_writes(ReadYourWrites::Off)).await.unwrap();
+        write(&t, &off, 5).await;
+        assert_eq!(read(&t, &off).await, REPLICA);
+    }
+
+    async fn r6_replicas_take_turns(t: Test) {
+        let (first, second) = (Stand::new(&t, 3).await, Stand::new(&t, 4).await);
+        let config = Config::from_url(t.url()).unwrap();
+        let config = config.replica(first.url()).unwrap().replica(second.url()).unwrap();
+        let database = Database::connect(config).await.unwrap();
+        let mut sum = 0;
+        for _ in 0..10 {
+            sum += read(&t, &database).await;
+        }
+        assert_eq!(sum, 5 * 3 + 5 * 4);
+        // One that is in use is left to its user.
+        let mut rows = database.iterate(t.sql(READ), ());
+        let busy = rows.try_next().await.unwrap().unwrap().get::<i64>(0).unwrap();
+        for _ in 0..4 {
+            assert_eq!(read(&t, &database).await, 7 - busy);
+        }
+    }
+
+    #[only(postgres, mysql)]
+    async fn r6_a_replica_that_is_down_keeps_nobody_from_working(t: Test) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let config = Config::from_url(t.url()).unwrap();
+        let down = config.clone().host("127.0.0.1").port(port).url().expose();
+        let stand = Stand::new(&t, REPLICA).await;
+        let database = Database::connect(config.clone().replica(down.as_str()).unwrap()).await.unwrap();
+        fill(&t, &database, PRIMARY).await;
+        assert!(!database.replicas().unwrap()[0].is_up);
+        assert_eq!(read_by_another(&t, &database).await, PRIMARY);
+        let streamed: Vec<_> = database.iterate(t.sql(READ), ()).decode::<(i64,)>().try_collect().await.unwrap();
+        assert_eq!(streamed, [(PRIMARY,)]);
+
+        let both = config.replica(down.as_str()).unwrap().replica(stand.url()).unwrap().lazy(true);
+        let both = Database::connect(both).await.unwrap();
+        for _ in 0..4 {
+            assert_eq!(read(&t, &both).await, REPLICA, "the other is there");
+        }
+        let up: Vec<bool> = both.replicas().unwrap().iter().map(|replica| replica.is_up).collect();
+        assert_eq!(up, [false, true]);
+    }
+
+    #[except(sqlite_memory)]
+    async fn r6_a_replica_that_was_mistaken_fails_the_connect(t: Test) {
+        let config = Config::from_url(t.url()).unwrap();
+        let missing = match t.backend() {
+            Backend::SqliteFile => format!("{}&mode=ro", t.sqlite_url("missing.db")).replace("mode=rwc&", ""),
+            _ => config.clone().database("no_such_replica").url().expose(),
+        };
+        let error = Database::connect(config.replica(missing.as_str()).unwrap()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DatabaseNotFound, "{error}");
+        assert!(error.message().starts_with("the replica "), "{error}");
+    }
+
+    #[except(sqlite_memory)]
+    async fn r6_a_registry_has_replicas_too(t: Test) {
+        let (database, stand) = replicated(&t, |config| config).await;
+        let connections = Connections::init(serde_json::json!({
+            "connections": {"default": {"url": t.url(), "replicas": [stand.url()]}},
+        }))
+        .unwrap();
+        let read_from = connections.for_read("note").await.unwrap();
+        assert_eq!(read(&t, &read_from).await, REPLICA);
+        let written_to = connections.for_write("note").await.unwrap();
+        assert_eq!(read(&t, &written_to).await, PRIMARY, "who means to write reads there");
+        let inside = connections
+            .in_transaction("default")
+            .run(async |_| Ok::<_, ebbtide::Error>(read(&t, &connections.for_read("note").await?).await));
+        assert_eq!(inside.await.unwrap(), PRIMARY);
+        connections.close_all(true).await.unwrap();
+        drop(database);
+    }
+}
