@@ -26,8 +26,10 @@ async fn count(database: &Database) -> Result<i64> {
 /// The same question, asked by a task that has written nothing.
 async fn count_elsewhere(database: &Database) -> Result<i64> {
     let database = database.clone();
-    let task = tokio::spawn(async move { count(&database).await });
-    task.await.expect("the task does not panic")
+    match tokio::spawn(async move { count(&database).await }).await {
+        Ok(counted) => counted,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
 }
 
 async fn make_table(primary: &str) -> Result<()> {

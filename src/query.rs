@@ -358,27 +358,6 @@ impl Plan {
     }
 }
 
-impl Plan {
-    async fn run_within(
-        &mut self,
-        limit: Option<Duration>,
-        sandboxed: Option<Arc<Ground>>,
-        sink: &mut dyn Sink,
-    ) -> Result<Done> {
-        let place = self.asker.place;
-        let run = async {
-            match limit {
-                Some(limit) => limited(limit, place, self.run(sink)).await,
-                None => self.run(sink).await,
-            }
-        };
-        match sandboxed {
-            Some(ground) => ground.within(run).await,
-            None => run.await,
-        }
-    }
-}
-
 /// Runs the statements of a batch, in one transaction if there is more than one.
 async fn run_many(
     target: &Target,
@@ -417,7 +396,7 @@ async fn run_many(
     Ok(done)
 }
 
-pub(crate) async fn limited<T>(
+async fn limited<T>(
     limit: Duration,
     place: &'static Location<'static>,
     work: impl Future<Output = Result<T>>,
@@ -431,6 +410,25 @@ pub(crate) async fn limited<T>(
         Ok(result) => result,
         Err(_) => Err(Error::new(ErrorKind::Timeout, format!("what was begun at {place} took longer than {limit:?}"))
             .help("whether the server ran it is unknown; raise `.timeout(…)` or `statement_timeout`, or make the statement quicker")),
+    }
+}
+
+/// Runs work within its time limit, and where the caller has no runtime, in that of the sandbox it is done in.
+pub(crate) async fn within<T>(
+    limit: Option<Duration>,
+    sandboxed: Option<Arc<Ground>>,
+    place: &'static Location<'static>,
+    work: impl Future<Output = Result<T>> + Send,
+) -> Result<T> {
+    let work = async {
+        match limit {
+            Some(limit) => limited(limit, place, work).await,
+            None => work.await,
+        }
+    };
+    match sandboxed {
+        Some(ground) => ground.within(work).await,
+        None => work.await,
     }
 }
 
@@ -457,7 +455,7 @@ impl<S: 'static> Query<S> {
             let done = match (limit, plan.target.sandboxed()) {
                 (None, None) => plan.run(&mut sink).await?,
                 // Boxed, as is everything rare on this path.
-                (limit, sandboxed) => Box::pin(plan.run_within(limit, sandboxed, &mut sink)).await?,
+                (limit, sandboxed) => Box::pin(within(limit, sandboxed, place, plan.run(&mut sink))).await?,
             };
             finish(sink, done, place)
         })

@@ -14,7 +14,7 @@ use crate::config::IsolationLevel;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::pool::Asker;
-use crate::query::limited;
+use crate::query::within;
 use crate::session::{Anchor, BeginOptions, Callback, Chain, Finish, Ground, Guard, Mode, Owner, Target};
 
 /// A transaction about to begin: await it for a guard, or give it a closure with [`run`](Self::run).
@@ -100,16 +100,11 @@ impl Begin {
     async fn begin(self, closure: bool, owner: Owner, chain: &Chain) -> Result<Arc<Anchor>> {
         let target = self.target?;
         let limit = self.timeout.or(target.ground().settings.statement_timeout);
-        let begun = target.begin(self.options, closure, owner, chain, self.asker);
-        let begun = async {
-            match limit {
-                Some(limit) => limited(limit, self.asker.place, begun).await,
-                None => begun.await,
-            }
-        };
-        match target.sandboxed() {
-            Some(ground) => ground.within(begun).await,
-            None => begun.await,
+        let begin = || target.begin(self.options, closure, owner, chain, self.asker);
+        match (limit, target.sandboxed()) {
+            (None, None) => begin().await,
+            // Boxed, as is everything rare on this path.
+            (limit, sandboxed) => Box::pin(within(limit, sandboxed, self.asker.place, begin())).await,
         }
     }
 

@@ -40,6 +40,11 @@ impl Effort {
         Duration::from_millis(if self.quick { 0 } else { 12 })
     }
 
+    /// How long nobody runs before the next turn.
+    pub(crate) fn rest(&self) -> Duration {
+        self.turn() / 12
+    }
+
     /// How long a case lasts in all.
     pub(crate) fn case(&self) -> Duration {
         Duration::from_millis(if self.quick { 0 } else { 3_500 })

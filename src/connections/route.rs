@@ -96,7 +96,8 @@ impl Connections {
         self.route(model.into(), Access::Read)
     }
 
-    /// The database to write a model to. See [`for_read`](Self::for_read).
+    /// The database to write a model to. See [`for_read`](Self::for_read). If it has replicas, the handle's
+    /// [reads go to the primary](Database::primary), since they are made in order to write.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {

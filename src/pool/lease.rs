@@ -42,7 +42,7 @@ pub(crate) enum Shield {
 
 #[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(crate) struct Lease {
-    idle: Option<Idle>,
+    idle: Option<Box<Idle>>,
     holder: usize,
     handle: Handle,
     pool: Arc<Pool>,
@@ -84,7 +84,7 @@ impl Severer {
 }
 
 impl Lease {
-    pub(super) fn new(idle: Idle, holder: usize, handle: Handle, pool: &Arc<Pool>) -> Self {
+    pub(super) fn new(idle: Box<Idle>, holder: usize, handle: Handle, pool: &Arc<Pool>) -> Self {
         Self {
             idle: Some(idle),
             holder,
@@ -310,7 +310,7 @@ impl Lease {
     }
 
     /// The connection without its lease, when the one it was meant for is gone.
-    pub(super) fn into_idle(mut self) -> Option<Idle> {
+    pub(super) fn into_idle(mut self) -> Option<Box<Idle>> {
         self.idle.take()
     }
 

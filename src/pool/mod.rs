@@ -260,7 +260,7 @@ impl Pool {
         drop(state);
         permit.used();
         self.say(|| format!("a connection was opened for {asker}"));
-        let idle = Idle::new(raw, home, lives, self.limits.lifetime);
+        let idle = Box::new(Idle::new(raw, home, lives, self.limits.lifetime));
         Ok(Lease::new(idle, holder, handle.clone(), self))
     }
 
@@ -275,7 +275,7 @@ impl Pool {
     }
 
     /// Takes back a connection at rest: for the first in the queue, for the idle list, or to be closed.
-    fn take_back(self: &Arc<Self>, idle: Idle, holder: usize, handle: &Handle) {
+    fn take_back(self: &Arc<Self>, idle: Box<Idle>, holder: usize, handle: &Handle) {
         let now = Instant::now();
         let expired = idle.expired(now);
         let lease = |idle, holder| Lease::new(idle, holder, handle.clone(), self);

@@ -22,7 +22,7 @@ pub(super) enum Home {
     Runtime(runtime::Id),
 }
 
-/// A connection at rest.
+/// A connection at rest. It is passed from hand to hand in its box.
 pub(super) struct Idle {
     pub(super) raw: Box<dyn RawConnection>,
     pub(super) home: Home,
@@ -66,14 +66,14 @@ pub(super) enum Grant {
 /// The answer to someone who asks for a connection.
 pub(super) enum Take {
     Idle {
-        idle: Idle,
+        idle: Box<Idle>,
         holder: usize,
         /// Whether a connection was found dead while this one rested.
         doubtful: bool,
     },
     /// Open one; if this makes room by closing an idle connection of another runtime, here it is.
     Permit {
-        evicted: Option<Idle>,
+        evicted: Option<Box<Idle>>,
     },
     Wait(oneshot::Receiver<Grant>),
     Closed,
@@ -95,7 +95,7 @@ struct Holder {
 /// The idle connections of one runtime; the one used last is at the back.
 struct Shelf {
     lives: Arc<AtomicBool>,
-    idle: VecDeque<Idle>,
+    idle: VecDeque<Box<Idle>>,
     watched: bool,
     watch: Option<AbortHandle>,
 }
@@ -234,12 +234,12 @@ impl State {
     /// Takes a connection back. It is returned if it is to be closed; then its place still counts.
     pub(super) fn put(
         &mut self,
-        mut idle: Idle,
+        mut idle: Box<Idle>,
         holder: usize,
         expired: bool,
         now: Instant,
-        lease: impl Fn(Idle, usize) -> Lease,
-    ) -> Option<Idle> {
+        lease: impl Fn(Box<Idle>, usize) -> Lease,
+    ) -> Option<Box<Idle>> {
         self.release(holder);
         if self.closed || expired || self.shelf(idle.home).is_none() {
             return Some(idle);
@@ -315,26 +315,26 @@ impl State {
     }
 
     /// A runtime has ended: its connections are of no use to anyone.
-    pub(super) fn runtime_ended(&mut self, home: Home) -> Vec<Idle> {
+    pub(super) fn runtime_ended(&mut self, home: Home) -> VecDeque<Box<Idle>> {
         if home == Home::Any {
             if let Some(kept) = self.shelf_mut(home) {
                 kept.watched = false;
                 kept.watch = None;
             }
-            return Vec::new();
+            return VecDeque::new();
         }
         let Some(place) = self.shelves.iter().position(|(known, _)| *known == home) else {
-            return Vec::new();
+            return VecDeque::new();
         };
         let (_, ended) = self.shelves.swap_remove(place);
         ended.lives.store(false, Ordering::Release);
-        ended.idle.into()
+        ended.idle
     }
 
     /// Takes out the idle connections that have rested since before `deadline`.
-    pub(super) fn rested_since(&mut self, home: Home, deadline: Instant) -> Vec<Idle> {
+    pub(super) fn rested_since(&mut self, home: Home, deadline: Instant) -> VecDeque<Box<Idle>> {
         let Some(kept) = self.shelf_mut(home) else {
-            return Vec::new();
+            return VecDeque::new();
         };
         let count = kept.idle.iter().take_while(|idle| idle.since <= deadline).count();
         kept.idle.drain(..count).collect()
@@ -345,10 +345,10 @@ impl State {
     }
 
     /// Closes the pool for good. What it kept is returned, so that it ends outside of the lock.
-    pub(super) fn close(&mut self) -> (Vec<Idle>, Vec<AbortHandle>) {
+    pub(super) fn close(&mut self) -> (VecDeque<Box<Idle>>, Vec<AbortHandle>) {
         self.closed = true;
         self.waiting.clear();
-        let mut idle = Vec::new();
+        let mut idle = VecDeque::new();
         let mut watches = Vec::new();
         for (_, shelf) in self.shelves.drain(..) {
             watches.extend(shelf.watch);

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, ObjectName};
+use crate::value::Value;
 
 /// One migration of several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,9 +79,9 @@ pub(super) fn check_reversible(applied: &[Migration], app: &str) -> Result<()> {
 
 /// Has the database forget that the migrations were applied.
 pub(super) async fn forget(connection: &Connection, migrations: &dyn Migrations) -> Result<()> {
-    let versions: Vec<i64> = migrations.all().iter().map(|migration| migration.version).collect();
+    let versions: Vec<_> = migrations.all().iter().map(|migration| migration.version).collect();
     let sql = format!("DELETE FROM {} WHERE version IN (:versions)", migrations.journal());
-    let versions = crate::params! { versions };
+    let versions = [("versions", Value::from(versions))];
     connection.execute(sqlx::AssertSqlSafe(sql), versions).await.map(drop)
 }
 

@@ -1,6 +1,8 @@
 //! How a level begins and ends.
 
+use std::future::poll_fn;
 use std::panic::Location;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
@@ -164,18 +166,19 @@ impl Node {
     ) -> Result<Arc<Self>> {
         let _under_way = self.enter(chain.innermost(), asker, "beginning a transaction");
         let mut wire = self.lock_for(chain, asker, options.isolation).await?;
-        if !closure {
-            // Siblings in the same task get their turn while this is under way, so that a second guard beside this one
-            // is refused always, and not only when the server is slow. (Not before the lock: the place in the queue is
-            // that of the first poll.)
-            yield_once().await;
-        }
         let level = self.wired();
         let span = self.transaction_span(asker);
         let what = if level.depth == 0 { "BEGIN" } else { "SAVEPOINT" };
         let observation = Observation::beginning(&self.ground, span.as_deref(), what);
         let begun = match wire.lease() {
-            Some(lease) => level.send_begin(lease, options, asker).await,
+            Some(lease) => {
+                let sending = pin!(level.send_begin(lease, options, asker));
+                if closure {
+                    sending.await
+                } else {
+                    beside_siblings(sending).await
+                }
+            }
             None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
         };
         observation.end(None, begun.as_ref().err());
@@ -188,20 +191,10 @@ impl Node {
     /// Sends what begins the level above this one.
     async fn send_begin(&self, lease: &mut Lease, options: BeginOptions, asker: Asker) -> Result<()> {
         let dialect = self.ground.dialect();
-        if self.depth == 0 {
-            let options = BeginOptions {
-                isolation: options.isolation.or(self.ground.settings.isolation_level),
-                ..options
-            };
-            let sql = options.begin(dialect)?;
-            lease.mark(Flight::Boundary);
-            lease.raw()?.begin(sql).await.inspect_err(|error| {
-                if error.is_fatal() {
-                    lease.lose();
-                } else {
-                    lease.discard();
-                }
-            })?;
+        let outermost = self.depth == 0;
+        let sql = if outermost {
+            let isolation = options.isolation.or(self.ground.settings.isolation_level);
+            BeginOptions { isolation, ..options }.begin(dialect)?
         } else {
             options.nested(dialect, self.kind == Kind::Sandbox)?;
             if self.kind == Kind::Sandbox
@@ -209,18 +202,22 @@ impl Node {
             {
                 self.other_isolation(isolation, asker.place)?;
             }
-            lease.mark(Flight::Statement);
-            lease.raw()?.begin(None).await.inspect_err(|error| {
-                if error.is_fatal() {
-                    lease.lose();
-                } else {
-                    lease.mark(Flight::None);
-                }
-            })?;
-        }
+            None
+        };
+        lease.mark(if outermost { Flight::Boundary } else { Flight::Statement });
+        lease.raw()?.begin(sql).await.inspect_err(|error| {
+            if error.is_fatal() {
+                lease.lose();
+            } else if outermost {
+                lease.discard();
+            } else {
+                lease.mark(Flight::None);
+            }
+        })?;
         lease.mark(Flight::None);
         if options.read_only {
-            read_only(lease, dialect, self.depth).await?;
+            // Boxed, because the future of every transaction has room for this one.
+            Box::pin(read_only(lease, dialect, self.depth)).await?;
         }
         if lease.shield() != Shield::Absent {
             lease.set_shield(Shield::Behind);
@@ -384,10 +381,26 @@ impl Node {
     }
 }
 
+/// Waits for a guard's beginning, and at least once. Siblings in the same task get their turn meanwhile, so that a second
+/// guard beside this one is refused always, and not only when the server is slow.
+async fn beside_siblings<T>(mut beginning: Pin<&mut impl Future<Output = T>>) -> T {
+    let mut waited = false;
+    let begun = poll_fn(|context| {
+        let polled = beginning.as_mut().poll(context);
+        waited |= polled.is_pending();
+        polled
+    })
+    .await;
+    if !waited {
+        yield_once().await;
+    }
+    begun
+}
+
 /// Lets the other futures of the task run once.
 async fn yield_once() {
     let mut yielded = false;
-    std::future::poll_fn(|context| {
+    poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {
             return Poll::Ready(());
         }

@@ -8,11 +8,12 @@ use parking_lot::Mutex;
 
 use super::{Anchor, Chain, Owner, Pin};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Seed;
 
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
     /// The innermost is last.
-    map: Mutex<HashMap<Owner, Vec<Weak<Anchor>>>>,
+    map: Mutex<HashMap<Owner, Vec<Weak<Anchor>>, Seed>>,
     /// How many entries there are, so that a database without any pays nothing for looking.
     count: AtomicUsize,
 }

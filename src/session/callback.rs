@@ -39,11 +39,11 @@ impl Node {
     pub(super) fn take_callbacks(&self, below: Option<&Arc<Self>>) -> Vec<Callback> {
         let (ended, callbacks) = {
             let mut state = self.state.lock();
+            if state.callbacks.is_empty() {
+                return Vec::new();
+            }
             (state.ended.clone(), std::mem::take(&mut state.callbacks))
         };
-        if callbacks.is_empty() {
-            return Vec::new();
-        }
         let happened = match ended {
             Some(Ended::Committed(_)) => Finish::Commit,
             Some(Ended::RolledBack(_) | Ended::Dropped | Ended::ByServer(_) | Ended::Closed) => Finish::Rollback,

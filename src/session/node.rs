@@ -396,6 +396,9 @@ impl Node {
     /// Gives the parent its lock back. If a statement is still under way here, or a level above is open, that does it
     /// when it ends.
     pub(super) fn let_go(self: &Arc<Self>) {
+        if self.state.lock().parent.is_none() {
+            return;
+        }
         if let Ok(mut wire) = Arc::clone(&self.wire).try_lock_owned() {
             let _leaving = Leaving(self);
             drop(std::mem::replace(&mut *wire, Wire::Gone));

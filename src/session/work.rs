@@ -270,6 +270,7 @@ enum Means<'m> {
 
 /// What has to be done before a statement is sent.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(super) struct Precautions {
     /// It is to undo itself alone if it fails.
     shield: bool,

@@ -1,6 +1,5 @@
 //! Brings a template and some values together.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::fault::{Fault, count, names};
@@ -8,7 +7,7 @@ use super::list::{SCALAR, padded};
 use super::template::{Style, Template};
 use super::{Bound, Dialect, Statement};
 use crate::error::{Result, nearest};
-use crate::value::{Bindings, Params, Value};
+use crate::value::{Bindings, Names, Params, Value};
 
 /// The number of texts a template keeps for lists of different lengths.
 const EXPANDED: usize = 64;
@@ -31,7 +30,7 @@ impl Template {
     pub(super) fn resolve(&self, bindings: Bindings) -> Result<Option<Vec<Value>>, Fault> {
         match bindings {
             Bindings::Positional(values) if !values.is_empty() => self.by_position(values).map(Some),
-            Bindings::Named(pairs) if !pairs.is_empty() => self.by_name(pairs).map(Some),
+            Bindings::Named(names, values) if !values.is_empty() => self.by_name(&names, values).map(Some),
             _ if self.plain.is_some() => Ok(None),
             _ if self.style == Style::Named => Err(Fault::new(
                 format!(
@@ -106,9 +105,9 @@ impl Template {
         Ok(values)
     }
 
-    fn by_name(&self, pairs: Vec<(Cow<'static, str>, Value)>) -> Result<Vec<Value>, Fault> {
+    fn by_name(&self, given: &Names, values: Vec<Value>) -> Result<Vec<Value>, Fault> {
         if self.style != Style::Named {
-            let given = names("", pairs.iter().map(|(name, _)| &**name));
+            let given = names("", given.iter());
             let message = match self.style {
                 Style::None => format!("the statement has no parameters, and {given} came with it"),
                 _ => format!("the statement has placeholders without names, and the values have names ({given})"),
@@ -118,16 +117,13 @@ impl Template {
                 "write `:name` in the statement for each of the values",
             ));
         }
-        if pairs.len() == self.names.len() && pairs.iter().zip(&self.names).all(|(pair, name)| *pair.0 == **name) {
-            // Not collected in place, which would move the memory once more.
-            let mut values = Vec::with_capacity(pairs.len());
-            values.extend(pairs.into_iter().map(|(_, value)| value));
+        if given.iter().eq(self.names.iter().map(|name| &**name)) {
             return Ok(values);
         }
-        self.check_names(&pairs)?;
+        self.check_names(given)?;
         let mut slots: Vec<Option<Value>> = Vec::new();
         slots.resize(self.names.len(), None);
-        for (name, value) in pairs {
+        for (name, value) in given.iter().zip(values) {
             if let Some(slot) = self.names.iter().position(|wanted| **wanted == *name) {
                 slots[slot] = Some(value);
             }
@@ -136,8 +132,8 @@ impl Template {
     }
 
     /// Makes sure that the names given are those of the statement, each once.
-    fn check_names(&self, pairs: &[(Cow<'static, str>, Value)]) -> Result<(), Fault> {
-        let given = || pairs.iter().map(|(name, _)| &**name);
+    fn check_names(&self, given: &Names) -> Result<(), Fault> {
+        let given = || given.iter();
         let meant = |near: Option<&str>| near.map_or_else(String::new, |near| format!("; is \"{near}\" meant?"));
         for wanted in &self.names {
             if given().any(|name| name == &**wanted) {

@@ -1,13 +1,12 @@
 //! Keeps the templates of the texts seen before.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
 
-use super::{Dialect, Template};
+use super::{Dialect, Seed, Template};
 use crate::error::Result;
 
 /// The longest text that is kept, in bytes. A longer one is a script that is hardly run twice.
@@ -26,50 +25,6 @@ struct Entries {
     by_text: HashMap<Box<str>, Entry, Seed>,
     /// How many texts were ever put in.
     stamp: u64,
-}
-
-/// Hashes texts eight bytes at a time: every call hashes one, and the hasher of the standard library takes longer for it
-/// than all the rest of finding a template. The seed is random, so that nobody can make texts that collide.
-#[derive(Clone, Debug)]
-struct Seed(u64);
-
-impl Default for Seed {
-    fn default() -> Self {
-        Self(RandomState::new().hash_one(0))
-    }
-}
-
-impl BuildHasher for Seed {
-    type Hasher = Words;
-
-    fn build_hasher(&self) -> Words {
-        Words(self.0)
-    }
-}
-
-struct Words(u64);
-
-impl Words {
-    fn mix(&mut self, word: u64) {
-        let product = u128::from(self.0 ^ word) * 0x9e37_79b9_7f4a_7c15;
-        self.0 = product as u64 ^ (product >> 64) as u64;
-    }
-}
-
-impl Hasher for Words {
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks();
-        for word in words {
-            self.mix(u64::from_le_bytes(*word));
-        }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        self.mix(u64::from_le_bytes(last));
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 #[derive(Debug)]

@@ -34,6 +34,7 @@ pub(super) struct Admin {
 impl Admin {
     pub(super) fn new(source: impl IntoConfig) -> Result<Self> {
         Ok(Self {
+            // Whether a database is there is not asked of a copy.
             config: source.into_config()?.without_replicas(),
             beside: None,
             limit: LIMIT,

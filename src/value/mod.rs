@@ -6,6 +6,7 @@ mod deserialize;
 mod fault;
 mod from_value;
 mod json;
+mod names;
 mod number;
 mod parameter;
 mod params;
@@ -32,6 +33,7 @@ mod tests;
 
 pub(crate) use deserialize::deserialize_row;
 pub use from_value::FromValue;
+pub(crate) use names::Names;
 pub(crate) use params::Bindings;
 pub use params::{IntoParams, Params};
 pub(crate) use raw_row::RawRow;

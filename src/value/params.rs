@@ -8,6 +8,7 @@ use std::hash::BuildHasher;
 use serde::Serialize;
 
 use super::convert::refusal;
+use super::names::Names;
 use super::{Value, serialize};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -32,7 +33,16 @@ pub(crate) enum Bindings {
     #[default]
     Empty,
     Positional(Vec<Value>),
-    Named(Vec<(Cow<'static, str>, Value)>),
+    /// As many names as values.
+    Named(Names, Vec<Value>),
+}
+
+impl Bindings {
+    /// Values with their names.
+    pub(crate) fn named(pairs: impl IntoIterator<Item = (Cow<'static, str>, Value)>) -> Self {
+        let (names, values) = pairs.into_iter().unzip();
+        Self::Named(Names::Given(names), values)
+    }
 }
 
 impl Params {
@@ -65,14 +75,19 @@ impl Params {
     pub fn len(&self) -> usize {
         match &self.0 {
             Bindings::Empty => 0,
-            Bindings::Positional(values) => values.len(),
-            Bindings::Named(values) => values.len(),
+            Bindings::Positional(values) | Bindings::Named(_, values) => values.len(),
         }
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What `params!` makes: values with the names that are written in the source.
+    #[doc(hidden)]
+    pub fn written<const N: usize>(names: &'static [&'static str; N], values: [Value; N]) -> Self {
+        Self(Bindings::Named(Names::Written(names), values.into()))
     }
 
     pub(crate) fn positional(values: Vec<Value>) -> Self {
@@ -85,24 +100,21 @@ impl Params {
 
     /// Finds the values whose conversion failed where it had no way to say so.
     fn checked(self) -> Result<Self> {
-        match &self.0 {
-            Bindings::Empty => {}
-            Bindings::Positional(values) => {
-                for (index, value) in values.iter().enumerate() {
-                    if let Some(why) = refusal(value) {
-                        return Err(refused(&format!("number {}", index + 1), why));
-                    }
-                }
-            }
-            Bindings::Named(values) => {
-                for (name, value) in values {
-                    if let Some(why) = refusal(value) {
-                        return Err(refused(&format!("`{name}`"), why));
-                    }
-                }
-            }
-        }
-        Ok(self)
+        let (Bindings::Positional(values) | Bindings::Named(_, values)) = &self.0 else {
+            return Ok(self);
+        };
+        let Some((index, why)) = values
+            .iter()
+            .map(refusal)
+            .enumerate()
+            .find_map(|(index, why)| Some((index, why?)))
+        else {
+            return Ok(self);
+        };
+        Err(match &self.0 {
+            Bindings::Named(names, _) => refused(&format!("`{}`", names.at(index)), why),
+            _ => refused(&format!("number {}", index + 1), why),
+        })
     }
 }
 
@@ -130,9 +142,9 @@ impl fmt::Debug for Bindings {
                 }
                 out.finish()
             }
-            Self::Named(values) => {
+            Self::Named(names, values) => {
                 let mut out = f.debug_struct("Params");
-                for (name, value) in values {
+                for (name, value) in names.iter().zip(values) {
                     out.field(name, &format_args!("{}", value.kind()));
                 }
                 out.finish()
@@ -143,12 +155,8 @@ impl fmt::Debug for Bindings {
 
 impl<N: Into<Cow<'static, str>>, V: Into<Value>> FromIterator<(N, V)> for Params {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(values: I) -> Self {
-        Self(Bindings::Named(
-            values
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        ))
+        let pairs = values.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Self(Bindings::named(pairs))
     }
 }
 
@@ -312,15 +320,9 @@ macro_rules! params {
     (@value $name:ident $value:expr) => { $value };
     () => { $crate::Params::default() };
     ($($name:ident $(: $value:expr)?),+ $(,)?) => {
-        <$crate::Params as ::core::iter::FromIterator<(&'static str, $crate::Value)>>::from_iter([
-            $((
-                // A raw identifier is written `r#type`, and meant is `type`.
-                ::core::option::Option::unwrap_or(
-                    ::core::stringify!($name).strip_prefix("r#"),
-                    ::core::stringify!($name),
-                ),
-                ::core::convert::Into::<$crate::Value>::into($crate::params!(@value $name $($value)?)),
-            )),+
-        ])
+        $crate::Params::written(
+            &[$(::core::stringify!($name)),+],
+            [$(::core::convert::Into::<$crate::Value>::into($crate::params!(@value $name $($value)?))),+],
+        )
     };
 }

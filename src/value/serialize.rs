@@ -134,14 +134,14 @@ impl ser::Serializer for Root {
 
     fn serialize_map(self, _len: Option<usize>) -> Result<Named, Fault> {
         Ok(Named {
-            values: Vec::new(),
+            pairs: Vec::new(),
             key: Cow::Borrowed(""),
         })
     }
 
     fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Named, Fault> {
         Ok(Named {
-            values: Vec::with_capacity(len),
+            pairs: Vec::with_capacity(len),
             key: Cow::Borrowed(""),
         })
     }
@@ -173,7 +173,7 @@ sequence! { Positional, Bindings;
 }
 
 struct Named {
-    values: Vec<(Cow<'static, str>, Value)>,
+    pairs: Vec<(Cow<'static, str>, Value)>,
     /// The key whose value comes next.
     key: Cow<'static, str>,
 }
@@ -181,7 +181,7 @@ struct Named {
 impl Named {
     fn push<T: Serialize + ?Sized>(&mut self, key: Cow<'static, str>, field: &T, place: Place) -> Result<(), Fault> {
         let value = value(field, place).map_err(|fault| fault.at(&format_args!("`{key}`")))?;
-        self.values.push((key, value));
+        self.pairs.push((key, value));
         Ok(())
     }
 }
@@ -195,7 +195,7 @@ impl ser::SerializeStruct for Named {
     }
 
     fn end(self) -> Result<Bindings, Fault> {
-        Ok(Bindings::Named(self.values))
+        Ok(Bindings::named(self.pairs))
     }
 }
 
@@ -224,6 +224,6 @@ impl ser::SerializeMap for Named {
     }
 
     fn end(self) -> Result<Bindings, Fault> {
-        Ok(Bindings::Named(self.values))
+        Ok(Bindings::named(self.pairs))
     }
 }

@@ -14,7 +14,7 @@ use sqlx_core::transaction::TransactionManager;
 
 use super::definitions::Definitions;
 use crate::backend::{Connector, Done, NativeJob, Offer, RawConnection, Request, Sever, Sink};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, Statement};
 use crate::value::{RawRow, Value, ValueRef};
 
@@ -55,7 +55,7 @@ pub(crate) trait Native:
     fn done(result: &Self::QueryResult) -> Done;
 
     /// The library's error for one of sqlx.
-    fn error(error: sqlx::Error) -> crate::error::Error;
+    fn error(error: sqlx::Error) -> Error;
 
     /// Whether a call dropped half-way leaves the connection usable; `between_rows` tells that it was dropped while a
     /// row had been handed out and nothing more was being read.
@@ -101,7 +101,7 @@ pub(crate) struct SqlxConnector<DB: Native> {
     /// Whether statements are kept prepared.
     pub(crate) persistent: bool,
     /// Makes a readable error of one that came while connecting.
-    pub(crate) explain: Box<dyn Fn(sqlx::Error) -> crate::error::Error + Send + Sync>,
+    pub(crate) explain: Box<dyn Fn(sqlx::Error) -> Error + Send + Sync>,
     /// Makes the connections that see a copy of their own.
     pub(crate) private: Option<Arc<dyn Connector>>,
     /// Counts the changes of definitions that are made through its connections.
@@ -277,15 +277,21 @@ where
         }
     }
 
+    /// The number that a query of this crate's own yields.
+    async fn number(&mut self, sql: &'static str) -> Result<i64> {
+        let row = sqlx::query::<DB>(sql).fetch_one(&mut self.connection).await;
+        match row.map_err(DB::error)?.value(0)? {
+            ValueRef::I64(number) => Ok(number),
+            other => Err(Error::new(
+                ErrorKind::Driver,
+                format!("`{sql}` told {other:?} and no number"),
+            )),
+        }
+    }
+
     /// The same of what others have changed: another connection, or another program.
     async fn follow_version(&mut self, version: &'static str, look: &'static str) -> Result<()> {
-        let row = sqlx::query::<DB>(version)
-            .fetch_one(&mut self.connection)
-            .await
-            .map_err(DB::error)?;
-        let ValueRef::I64(version) = row.value(0)? else {
-            return Ok(());
-        };
+        let version = self.number(version).await?;
         if self.definitions.is_new(version) {
             self.connection.clear_cached_statements().await.map_err(DB::error)?;
             // What is prepared next must be for what is there now.
@@ -345,12 +351,7 @@ where
 
     /// The tables behind a kept statement were changed. The server has refused to run it, so outside of a transaction it
     /// can just be prepared anew.
-    async fn run_anew(
-        &mut self,
-        request: Request<'_>,
-        sink: &mut dyn Sink,
-        error: crate::error::Error,
-    ) -> Result<Done> {
+    async fn run_anew(&mut self, request: Request<'_>, sink: &mut dyn Sink, error: Error) -> Result<Done> {
         self.connection.clear_cached_statements().await.map_err(DB::error)?;
         if DB::TransactionManager::get_transaction_depth(&self.connection) > 0 {
             return Err(error);
@@ -415,12 +416,12 @@ where
 }
 
 /// PostgreSQL keeps no plan whose result has other columns than before.
-pub(crate) fn is_stale_plan(error: &crate::error::Error) -> bool {
+pub(crate) fn is_stale_plan(error: &Error) -> bool {
     error.sqlstate() == Some("0A000") && error.message().contains("cached plan")
 }
 
 /// SQLSTATE class 42 is about the text and the types in it.
-fn note_refusal<DB: Native>(error: &crate::error::Error, request: Request<'_>) {
+fn note_refusal<DB: Native>(error: &Error, request: Request<'_>) {
     if error.sqlstate().is_some_and(|code| code.starts_with("42")) {
         DB::refused(request.statement, request.values);
     }
@@ -522,7 +523,7 @@ where
             if result.as_ref().is_err_and(is_stale_plan) {
                 self.connection.clear_cached_statements().await.map_err(DB::error)?;
             }
-            if open_ended && !result.as_ref().is_err_and(crate::error::Error::is_fatal) {
+            if open_ended && !result.as_ref().is_err_and(Error::is_fatal) {
                 self.level_out(depth).await?;
             }
             result

@@ -16,7 +16,7 @@ use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Asker;
-use crate::query::limited;
+use crate::query;
 use crate::session::{Handoff, StreamCore, Target, Work};
 use crate::sql::{Bound, Dialect};
 
@@ -200,16 +200,7 @@ pub(super) async fn within<T>(
     call: impl Future<Output = Result<T>> + Send,
 ) -> Result<T> {
     let limit = target.ground().settings.statement_timeout;
-    let call = async {
-        match limit {
-            Some(limit) => limited(limit, asker.place, call).await,
-            None => call.await,
-        }
-    };
-    match target.sandboxed() {
-        Some(ground) => ground.within(call).await,
-        None => call.await,
-    }
+    query::within(limit, target.sandboxed(), asker.place, call).await
 }
 
 pub(super) fn unanswered() -> Error {

@@ -89,12 +89,12 @@ impl Memory {
     }
 
     /// Notes that somebody is to see what lies before a position, whoever wrote it.
-    pub(super) fn follows(&self, who: Who, position: Position, now: Instant) {
+    pub(super) fn follows(&self, who: Who, position: &Position, now: Instant) {
         let reach = |known: &Reach| match known {
             // What the primary will say covers both.
             Reach::Unasked => Reach::Unasked,
             Reach::At { position: own, .. } if !position.covers(own) => {
-                if own.covers(&position) {
+                if own.covers(position) {
                     known.clone()
                 } else {
                     Reach::Unasked
@@ -113,7 +113,7 @@ impl Memory {
         let left = left.min(self.window);
         if !left.is_zero() {
             // As if it had been written when so much of the window was left.
-            let at = now.checked_sub(self.window - left).unwrap_or(now);
+            let at = now.checked_sub(self.window.saturating_sub(left)).unwrap_or(now);
             self.add(who, at, &Reach::clone);
         }
     }
@@ -285,14 +285,14 @@ mod tests {
     fn r6_who_follows_a_bookmark_keeps_what_it_wrote_itself() {
         let (memory, now) = (memory(ReadYourWrites::Task), Instant::now());
         let at = |bytes| Standing::At(Position::Log(bytes));
-        memory.follows(me(), Position::Log(5), now);
+        memory.follows(me(), &Position::Log(5), now);
         assert_eq!(memory.standing(me(), now), at(5));
-        memory.follows(me(), Position::Log(4), now);
+        memory.follows(me(), &Position::Log(4), now);
         assert_eq!(memory.standing(me(), now), at(5));
-        memory.follows(me(), Position::Log(6), now);
+        memory.follows(me(), &Position::Log(6), now);
         assert_eq!(memory.standing(me(), now), at(6));
         memory.wrote(me(), now);
-        memory.follows(me(), Position::Log(9), now);
+        memory.follows(me(), &Position::Log(9), now);
         assert!(
             matches!(memory.standing(me(), now), Standing::Unasked(_)),
             "the answer covers both"
@@ -302,9 +302,9 @@ mod tests {
             ids: ids.into(),
         };
         let who = somebody_else();
-        memory.follows(who, ids("0-1-7"), now);
+        memory.follows(who, &ids("0-1-7"), now);
         assert_eq!(memory.standing(who, now), Standing::At(ids("0-1-7")));
-        memory.follows(who, ids("0-1-8"), now);
+        memory.follows(who, &ids("0-1-8"), now);
         assert!(
             matches!(memory.standing(who, now), Standing::Unasked(_)),
             "nobody here can compare them"

@@ -188,7 +188,7 @@ impl Ground {
         let (who, now) = (Chain::current().root(), Instant::now());
         match &bookmark.0 {
             Place::Anywhere => {}
-            Place::At(position) => replicas.memory.follows(who, position.clone(), now),
+            Place::At(position) => replicas.memory.follows(who, position, now),
             Place::Until(when) => replicas.memory.stays(who, Bookmark::left(*when), now),
         }
     }

@@ -33,11 +33,8 @@ fn named(pairs: &[(&'static str, i64)]) -> Params {
 }
 
 fn with(pairs: Vec<(&'static str, Value)>) -> Params {
-    Params(Bindings::Named(
-        pairs
-            .into_iter()
-            .map(|(name, value)| (Cow::Borrowed(name), value))
-            .collect(),
+    Params(Bindings::named(
+        pairs.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)),
     ))
 }
 

@@ -98,7 +98,7 @@ proptest! {
                 Params(Bindings::Positional(values))
             } else {
                 let names = template.names.iter().map(|name| Cow::Owned(name.to_string()));
-                Params(Bindings::Named(names.zip(values).collect()))
+                Params(Bindings::named(names.zip(values)))
             }
         };
         let bound = template.bind(params(values())).unwrap();

@@ -35,7 +35,7 @@ pub(super) fn derived(config: &Config, words: &[&str]) -> Result<Config> {
         let room = LONGEST.saturating_sub(end.len());
         format!("{}{end}", &name[..name.floor_char_boundary(room)])
     };
-    Ok(config.clone().without_replicas().database(derived.as_str()))
+    Ok(config.clone().database(derived.as_str()))
 }
 
 /// The path with an end before the extension of the file.

@@ -79,7 +79,8 @@ fn plan(spec: Spec) -> Result<Plan> {
         None => environment::database(spec.manifest)?,
     };
     // The strategy says what becomes of the writes.
-    let config = config.force_rollback(false);
+    // The copies of the database are none of the test's own.
+    let config = config.force_rollback(false).without_replicas();
     let content = Content::new(spec.migrations, spec.fixtures)?;
     let mut plan = Plan {
         // Without content nothing is derived, and a server's database may be the user's usual one.

@@ -13,7 +13,7 @@ use crate::{ErrorKind, params};
 
 fn named(params: impl IntoParams) -> Vec<(Cow<'static, str>, Value)> {
     match params.into_params().unwrap().0 {
-        Bindings::Named(values) => values,
+        Bindings::Named(names, values) => names.iter().map(|name| name.to_owned().into()).zip(values).collect(),
         other => panic!("{other:?}"),
     }
 }

@@ -11,6 +11,8 @@ use super::pool::polled;
 use super::sandbox::seen;
 use super::tasks::{add, config, count, in_use, kept, list, notes_with, soon, until};
 use crate::support::{Test, cases, kill_backend};
+#[cfg(target_os = "linux")]
+use crate::support::{alone, resident};
 
 /// Numbers that are the same in every run.
 struct Dice(u64);
@@ -88,6 +90,39 @@ async fn wave(
     Ok(false)
 }
 
+/// Transactions that end in every way but by a commit.
+#[cfg(target_os = "linux")]
+async fn waste(t: &Test, database: &Database, polls: usize) -> Result<()> {
+    polled(database.transaction().into_future(), polls).await.transpose()?;
+    polled(database.fetch_value::<i64>(count(t), ()).into_future(), polls)
+        .await
+        .transpose()?;
+    let transaction = soon("a begin", database.transaction()).await?;
+    transaction.execute(add(t, "undone"), ()).await?;
+    transaction.on_commit(async || {})?;
+    transaction.on_rollback(async || {})?;
+    let inner = transaction.transaction().await?;
+    let mut rows = inner.iterate(list(t), ());
+    rows.try_next().await?;
+    drop(rows);
+    inner
+        .execute(add(t, "undone"), ())
+        .await
+        .expect_err("it is there already");
+    polled(Box::pin(inner.rollback()), polls).await;
+    drop(inner);
+    polled(Box::pin(transaction.rollback()), polls).await;
+    let (other, sql) = (database.clone(), add(t, "aborted"));
+    let task = tokio::spawn(async move {
+        let _guard = other.transaction().await?;
+        other.execute(sql, ()).await?;
+        std::future::pending::<Result<()>>().await
+    });
+    tokio::task::yield_now().await;
+    task.abort();
+    Ok(())
+}
+
 cases! {
     /// The end of a sandbox, dropped at each of its await points.
     async fn f1_an_end_cut_off_at_every_point_undoes_everything(t: Test) -> Result<()> {
@@ -113,6 +148,29 @@ cases! {
                 assert_eq!(kept(&t, &parent).await, "", "{after}");
             }
         }
+        Ok(())
+    }
+
+    /// The second may be the one that looks after what became of the first.
+    async fn f5_two_calls_cut_off_in_a_row_leave_a_sandbox_whole(t: Test) -> Result<()> {
+        let parent = notes_with(&t, config(&t)).await;
+        let sandbox = parent.sandbox().await?;
+        sandbox.execute(add(&t, "before"), ()).await?;
+        for (first, second) in (1..6).flat_map(|first| (1..6).map(move |second| (first, second))) {
+            let after = format!("after {first} and {second} polls");
+            for transaction in [false, true] {
+                let _ = polled(sandbox.execute(add(&t, "before"), ()).into_future(), first).await;
+                if transaction {
+                    let _ = polled(sandbox.transaction().into_future(), second).await;
+                } else {
+                    let _ = polled(sandbox.execute(add(&t, "before"), ()).into_future(), second).await;
+                }
+                let next = soon(&after, sandbox.execute(add(&t, format!("n{first}{second}{transaction}")), ())).await;
+                assert!(next.is_ok(), "{after}: {next:?}");
+            }
+            assert!(seen(&t, &sandbox).await.starts_with("before,"), "{after}");
+        }
+        assert_eq!(seen(&t, &sandbox).await.split(',').count(), 51);
         Ok(())
     }
 
@@ -328,6 +386,27 @@ cases! {
             Err(error) => assert_eq!((error.kind(), t.backend().is_mysql()), (ErrorKind::ConnectionLost, true), "{error:?}"),
         }
         assert_eq!(soon("the next", plain.fetch_value::<i64>("select 42", ())).await?, 42);
+        Ok(())
+    }
+
+    /// Whatever is dropped, cut off and undone, nothing of it is kept.
+    #[limit(120)]
+    async fn t6_what_was_dropped_and_cut_off_takes_no_memory(t: Test) -> Result<()> {
+        #[cfg(target_os = "linux")]
+        if alone(&t) {
+            let database = notes_with(&t, config(&t).pool_size(4)).await;
+            let mut before = 0;
+            for round in 0..160 {
+                if round == 40 {
+                    before = resident();
+                }
+                waste(&t, &database, round % 9).await?;
+                waste(&t, &database.sandbox().await?, round % 9).await?;
+            }
+            let grown = resident().saturating_sub(before);
+            assert!(grown < 3_072, "{grown} kB");
+            assert_eq!(kept(&t, &database).await, "");
+        }
         Ok(())
     }
 }

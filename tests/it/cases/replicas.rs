@@ -286,7 +286,7 @@ cases! {
                 .unwrap()
             }};
         }
-        assert_eq!(after!(database, _insert, ()), REPLICA);
+        assert_eq!(after!(database, _insert, tokio::task::yield_now().await), REPLICA);
         assert_eq!(after!(database, insert, _ = database.execute(insert, ()).await.unwrap()), PRIMARY);
         assert_eq!(
             after!(database, insert, _ = database.connection().execute(insert, ()).await.unwrap()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ebbtide::{Bookmark, Config, Database, ErrorKind, params};
 use futures::TryStreamExt as _;
 
-use crate::support::{Cluster, Galley, Proxy, cases, until};
+use crate::support::{Cluster, Galley, Proxy, Server, cases, until};
 
 const TABLE: &str = "create table note (id bigint primary key, text text not null)";
 const COUNT: &str = "select count(*) from note";
@@ -15,7 +15,7 @@ const COUNT: &str = "select count(*) from note";
 const PORT: &str = "select current_setting('port')";
 
 fn config(cluster: &Cluster) -> Config {
-    let replicas = cluster.replicas.iter().map(|replica| replica.url());
+    let replicas = cluster.replicas.iter().map(Server::url);
     let primary = Config::from_url(cluster.primary.url()).unwrap();
     let config = replicas.fold(primary, |config, url| config.replica(url).unwrap());
     config.replica_retry(Duration::from_millis(20))

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::SideConnection;
 
 /// How long a program may take, and how long a server may take to answer or to stop.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The programs that are needed.
 const PROGRAMS: [&str; 3] = ["initdb", "postgres", "pg_basebackup"];

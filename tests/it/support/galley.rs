@@ -34,7 +34,9 @@ pub(crate) struct Galley {
 #[derive(Debug)]
 struct Ship {
     port: u16,
-    _keeper: Keeper,
+    /// Ends it when it is dropped.
+    #[expect(dead_code, reason = "it only has to live")]
+    keeper: Keeper,
 }
 
 impl Galley {
@@ -115,8 +117,8 @@ impl Ship {
             ]);
             start.arg(format!("--datadir={}", data.display()));
             start.args([format!("--port={port}"), format!("--server-id={id}")]);
-            let _keeper = Keeper::start(&start, user, &log).unwrap();
-            let ship = Self { port, _keeper };
+            let keeper = Keeper::start(&start, user, &log).unwrap();
+            let ship = Self { port, keeper };
             if answers(&ship.url(""), &log).await.is_ok() {
                 return ship;
             }

@@ -1,6 +1,8 @@
 //! What the cases stand on: the macro that lists them, the `Test` they get, and helpers to look at and trouble a
 //! server from the side.
 
+#[cfg(target_os = "linux")]
+mod alone;
 mod case;
 mod cluster;
 mod galley;
@@ -12,8 +14,10 @@ mod side;
 mod test;
 mod watcher;
 
+#[cfg(target_os = "linux")]
+pub(crate) use alone::{alone, resident};
 pub(crate) use case::{Case, Outcome, cases};
-pub(crate) use cluster::{Cluster, programs, until};
+pub(crate) use cluster::{Cluster, Server, programs, until};
 pub(crate) use galley::{Galley, maria_programs};
 pub(crate) use proxy::Proxy;
 pub(crate) use runner::block_on_here;
@@ -21,4 +25,4 @@ pub(crate) use self_test::trials;
 pub(crate) use server::{SilentServer, backend_pids_of_ports, kill_backend};
 pub(crate) use side::SideConnection;
 pub(crate) use test::Test;
-pub(crate) use watcher::{Seen, Watcher};
+pub(crate) use watcher::Watcher;

@@ -76,6 +76,12 @@ impl Watcher {
         self.with(|_, events| events.iter().filter(|event| event.target == target).cloned().collect())
     }
 
+    /// Whether the spans of this name have ended. SQLite's thread may hold the span of what it did for a moment longer; and
+    /// if that is the last to let go of it, nobody hears there of the end of the span around it.
+    pub(crate) fn ended(&self, name: &str) -> bool {
+        self.spans(name).iter().all(|span| span.closed)
+    }
+
     /// Everything that was said.
     pub(crate) fn everything(&self) -> String {
         self.with(|spans, events| format!("{spans:?} {events:?}"))
@@ -133,13 +139,6 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for Watcher {
         self.with(|spans, _| {
             if let Some(span) = spans.iter_mut().rfind(|span| span.id == id.into_u64()) {
                 span.closed = true;
-                // So that it is not taken for the next span of that number.
-                span.id |= 1 << 63;
-                let old = id.into_u64();
-                let new = span.id;
-                for child in spans.iter_mut().filter(|child| child.parent == Some(old)) {
-                    child.parent = Some(new);
-                }
             }
         });
     }

@@ -1,15 +1,12 @@
 //! Q7: rows one by one, in constant memory.
 
-use std::process::Command;
-
 use ebbtide::{Row, RowStream, params};
 use futures::{Stream, TryStreamExt as _};
 
 use super::{Numbered, as_it_is, numbers, take, take_rest, with_numbers, within};
-use crate::support::{Test, cases};
-
-/// Set in the process of its own in which memory is measured.
-const ALONE: &str = "EBBTIDE_TEST_ALONE";
+use crate::support::cases;
+#[cfg(target_os = "linux")]
+use crate::support::{alone, resident};
 
 /// A million rows of some hundred bytes, without a table; `n` counts from 0.
 const MILLION: &str = "with d as (select 0 as n union all select 1 union all select 2 union all select 3 union all select 4
@@ -17,14 +14,6 @@ const MILLION: &str = "with d as (select 0 as n union all select 1 union all sel
     select a.n + 10 * b.n + 100 * c.n + 1000 * e.n + 10000 * f.n + 100000 * g.n as n,
         '0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789' as filling
     from d a, d b, d c, d e, d f, d g";
-
-/// The resident memory of this process, in kilobytes.
-#[cfg(target_os = "linux")]
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
 
 /// Reads a million rows and returns by how many kilobytes the memory grew at most after the first thousand.
 #[cfg(target_os = "linux")]
@@ -41,26 +30,6 @@ async fn growth(mut rows: RowStream) -> u64 {
     }
     assert_eq!((count, sum), (1_000_000, 499_999_500_000));
     most.saturating_sub(before)
-}
-
-/// Runs this one test again in a process of its own, where no other test takes memory. Returns whether this is it.
-#[cfg(target_os = "linux")]
-fn alone(t: &Test) -> bool {
-    if std::env::var_os(ALONE).is_some() {
-        return true;
-    }
-    let run = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", t.name()])
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&run.stdout);
-    assert!(
-        run.status.success() && said.contains("1 passed"),
-        "{said}\n{}",
-        String::from_utf8_lossy(&run.stderr)
-    );
-    false
 }
 
 /// What is the same for all streams: they may go from task to task.
