@@ -99,10 +99,10 @@ async fn run() -> Result<()> {
     println!("4. after a while the writer reads from a replica again");
     tokio::time::sleep(Duration::from_millis(300)).await;
     let now = count(&database).await?;
-    if follows {
-        println!("   which has followed by then: {now}");
-    } else {
-        println!("   which is a copy that never follows: {now}");
+    match (follows, database.replicas()?.iter().any(|replica| replica.is_up)) {
+        (true, true) => println!("   which has followed by then: {now}"),
+        (true, false) => println!("   if there is one that is up; here it counts {now} on the primary"),
+        (false, _) => println!("   which is a copy that never follows: {now}"),
     }
     for replica in database.replicas()? {
         println!("   {}: {} connection(s)", replica.url, replica.pool.size);

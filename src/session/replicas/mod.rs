@@ -309,7 +309,8 @@ pub(super) fn blame(error: Error) -> Error {
         // PostgreSQL: not while it is in recovery.
         || error.sqlstate() == Some("55000");
     if own_trouble {
-        tracing::debug!(%error, "a replica could not answer; the primary is asked");
+        // Its message may hold values.
+        tracing::debug!(kind = ?error.kind(), code = error.sqlstate(), "a replica could not answer; the primary is asked");
         return error.of_replica();
     }
     error

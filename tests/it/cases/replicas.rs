@@ -9,7 +9,7 @@ use futures::TryStreamExt as _;
 use tokio::join;
 
 use crate::backends::Backend;
-use crate::support::{Test, cases};
+use crate::support::{Test, Watcher, cases};
 
 /// What is read from the primary, and from a replica.
 const PRIMARY: i64 = 1;
@@ -386,6 +386,19 @@ cases! {
         }
         let up: Vec<bool> = both.replicas().unwrap().iter().map(|replica| replica.is_up).collect();
         assert_eq!(up, [false, true]);
+    }
+
+    #[except(sqlite_memory)]
+    async fn r6_who_watches_is_told_which_server_it_was(t: Test) {
+        let (database, stand) = replicated(&t, |config| config).await;
+        let watcher = Watcher::default();
+        let both = async { (read(&t, &database).await, read(&t, &database.primary()).await) };
+        assert_eq!(watcher.watch(both).await, (REPLICA, PRIMARY));
+        let spans = watcher.spans("statement");
+        let asked: Vec<&str> = spans.iter().map(|span| span.field("db.namespace")).collect();
+        let name = |config: &Config| config.url().database().unwrap().rsplit('/').next().unwrap().to_owned();
+        let (replica, primary) = (name(&stand.config), name(&database.config()));
+        assert!(asked.len() == 2 && asked[0].ends_with(&replica) && asked[1].ends_with(&primary), "{asked:?}");
     }
 
     #[except(sqlite_memory)]
