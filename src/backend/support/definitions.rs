@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::sql::Defines;
+
+/// How long the database is not asked again for the changes of other programs: the question is a way to its thread and back.
+const TRUSTED: Duration = Duration::from_millis(100);
 
 /// What one connection knows of it. A statement kept prepared is for the tables as they were, so whoever finds a change
 /// prepares anew.
@@ -18,6 +22,8 @@ pub(crate) struct Definitions {
     open: Defines,
     /// The version that the database itself told last, where it has one.
     version: Option<i64>,
+    /// When it was asked.
+    asked: Option<Instant>,
 }
 
 impl Definitions {
@@ -37,8 +43,14 @@ impl Definitions {
         std::mem::replace(&mut self.known, now) != now || own
     }
 
-    /// Whether the database tells another version than last time.
-    pub(super) fn is_new(&mut self, version: i64) -> bool {
+    /// Whether the database is to be asked for its version.
+    pub(super) fn are_to_be_asked(&self, now: Instant) -> bool {
+        self.asked.is_none_or(|asked| now.duration_since(asked) >= TRUSTED)
+    }
+
+    /// Whether the database told another version than last time.
+    pub(super) fn is_new(&mut self, version: i64, asked: Instant) -> bool {
+        self.asked = Some(asked);
         self.version.replace(version) != Some(version)
     }
 
@@ -100,7 +112,16 @@ mod tests {
 
     #[test]
     fn a_version_is_new_until_it_is_known() {
-        let mut one = Definitions::default();
-        assert!(one.is_new(3) && !one.is_new(3) && one.is_new(4) && !one.is_new(4));
+        let (mut one, now) = (Definitions::default(), Instant::now());
+        assert!(one.is_new(3, now) && !one.is_new(3, now) && one.is_new(4, now) && !one.is_new(4, now));
+    }
+
+    #[test]
+    fn the_database_is_asked_now_and_then() {
+        let (mut one, start) = (Definitions::default(), Instant::now());
+        assert!(one.are_to_be_asked(start));
+        one.is_new(3, start);
+        assert!(!one.are_to_be_asked(start + TRUSTED / 2));
+        assert!(one.are_to_be_asked(start + TRUSTED));
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use async_stream::try_stream;
 use futures::StreamExt;
@@ -271,7 +272,11 @@ where
         match DB::KEPT {
             // A copy is changed by its own connection only.
             Kept::Deceives { version, look } if starred && self.original.is_none() => {
-                Box::pin(self.follow_version(version, look)).await
+                let now = Instant::now();
+                if self.definitions.are_to_be_asked(now) {
+                    Box::pin(self.follow_version(version, look, now)).await?;
+                }
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -290,9 +295,9 @@ where
     }
 
     /// The same of what others have changed: another connection, or another program.
-    async fn follow_version(&mut self, version: &'static str, look: &'static str) -> Result<()> {
+    async fn follow_version(&mut self, version: &'static str, look: &'static str, now: Instant) -> Result<()> {
         let version = self.number(version).await?;
-        if self.definitions.is_new(version) {
+        if self.definitions.is_new(version, now) {
             self.connection.clear_cached_statements().await.map_err(DB::error)?;
             // What is prepared next must be for what is there now.
             self.run_own(look.into_sql_str()).await?;

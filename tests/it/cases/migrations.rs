@@ -56,7 +56,7 @@ const TABLES: [&str; 4] = ["{notes}", "{links}", "{tags}", "{journal}"];
 /// Tables that need what the migrations make, and are given before them.
 fn schema(t: &Test, steps: &[Step]) -> Schema {
     let app = App::new("notes").define(t.sql(LINKS)).define(t.sql(TAGS));
-    Schema::new().app(app.define(&migrator(t, "journal", steps)))
+    Schema::new().app(app.define(migrator(t, "journal", steps)))
 }
 
 async fn count(t: &Test, database: &Database, table: &str) -> Result<i64> {
@@ -149,7 +149,7 @@ cases! {
     #[only(mysql)]
     async fn r4_in_a_sandbox_of_mysql_there_must_be_nothing_to_do(t: Test) -> Result<()> {
         let database = t.database().await;
-        let schema = Schema::new().app(App::new("notes").define(&migrator(&t, "journal", &[NOTES, FIRST])));
+        let schema = Schema::new().app(App::new("notes").define(migrator(&t, "journal", &[NOTES, FIRST])));
         for committed in [false, true] {
             let sandbox = database.sandbox().await?;
             let made = schema.create_all(&sandbox).await;

@@ -169,7 +169,7 @@ cases! {
             async { add(&t, &transaction, 1).await }.instrument(tracing::info_span!("mine")).await;
             add(&t, &database.connection(), 2).await;
             // Only what it must be.
-            Err::<(), _>(ebbtide::Error::from(database.execute("nonsense", ()).await.unwrap_err()))
+            Err::<(), _>(database.execute("nonsense", ()).await.unwrap_err())
         });
         watcher.watch(run).await.unwrap_err();
         let transactions = watcher.spans("transaction");
