@@ -1,8 +1,8 @@
 //! A connection in someone's hands. Given back or dropped, it goes to the next user at rest, or not at all.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use sqlx::SqlSafeStr;
@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::state::Idle;
-use super::{CLEANUP_LIMIT, Pool, REST_LIMIT, SETTLE_LIMIT};
-use crate::backend::{Position, RawConnection, Sever};
+use super::{CLEANUP_LIMIT, Pool, REST_LIMIT, SETTLE_LIMIT, Severer, Who};
+use crate::backend::{Position, RawConnection};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What is under way on a connection. A value other than `None` outside of a call means that the call was dropped
@@ -56,31 +56,12 @@ pub(crate) struct Lease {
     doubt: bool,
     /// What to run when no more than so many levels are open.
     undo: Option<(usize, &'static str)>,
-    /// Something was written in the transaction that is open; noted where there are replicas.
-    wrote: bool,
+    /// Who wrote in the transaction that is open; noted where there are replicas.
+    writers: Vec<Who>,
     /// It is being cleaned; dropped half-way, it is thrown away.
     cleaning: bool,
     /// Set once the connection was closed from outside; then it does not count any more.
     severed: Option<Arc<AtomicBool>>,
-}
-
-/// Closes a leased connection from outside, however its lease was lost.
-pub(crate) struct Severer {
-    sever: Sever,
-    severed: Arc<AtomicBool>,
-    pool: Weak<Pool>,
-    holder: usize,
-}
-
-impl Severer {
-    pub(crate) fn sever(self) {
-        if !self.severed.swap(true, Ordering::AcqRel) {
-            (self.sever)();
-            if let Some(pool) = self.pool.upgrade() {
-                pool.forget_holder(self.holder);
-            }
-        }
-    }
 }
 
 impl Lease {
@@ -96,7 +77,7 @@ impl Lease {
             shield: Shield::Absent,
             doubt: false,
             undo: None,
-            wrote: false,
+            writers: Vec::new(),
             cleaning: false,
             severed: None,
         }
@@ -215,14 +196,16 @@ impl Lease {
         &self.pool
     }
 
-    /// Marks that something was written in the transaction that is open.
-    pub(crate) fn note_write(&mut self) {
-        self.wrote = true;
+    /// Marks that somebody wrote in the transaction that is open.
+    pub(crate) fn note_writer(&mut self, who: Who) {
+        if !self.writers.contains(&who) {
+            self.writers.push(who);
+        }
     }
 
-    /// Whether something was written in the transaction that is open, which is about to end.
-    pub(crate) fn take_write(&mut self) -> bool {
-        std::mem::take(&mut self.wrote)
+    /// Those who wrote in the transaction that is open, which is about to end.
+    pub(crate) fn take_writers(&mut self) -> Vec<Who> {
+        std::mem::take(&mut self.writers)
     }
 
     /// How far the server was when it was last asked over this connection.
@@ -379,7 +362,7 @@ impl Drop for Lease {
             shield: self.shield,
             doubt: self.doubt,
             undo: self.undo,
-            wrote: self.wrote,
+            writers: Vec::new(),
             cleaning: true,
             severed: None,
         };

@@ -5,6 +5,7 @@
 
 mod counted;
 mod lease;
+mod severer;
 mod state;
 mod watch;
 mod who;
@@ -27,7 +28,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::telemetry::{Telemetry, fail, log};
 
 use counted::Counted;
-pub(crate) use lease::{Flight, Lease, Severer, Shield};
+pub(crate) use lease::{Flight, Lease, Shield};
+pub(crate) use severer::Severer;
 use state::{Grant, Home, Idle, Permit, State, Take};
 pub(crate) use who::{Asker, Who};
 

@@ -214,24 +214,27 @@ async fn reached(position: &Position, lease: &mut Lease, templates: &TemplateCac
     }
 }
 
-/// Notes, when it is dropped, that somebody has written.
+/// Notes, when it is made and when it is dropped, that somebody has written.
 pub(super) struct Wrote {
     replicas: Arc<Replicas>,
-    who: Who,
+    writers: Vec<Who>,
 }
 
 impl Wrote {
-    fn new(replicas: &Arc<Replicas>, who: Who) -> Self {
+    fn new(replicas: &Arc<Replicas>, writers: Vec<Who>) -> Self {
         let wrote = Self {
             replicas: Arc::clone(replicas),
-            who,
+            writers,
         };
         wrote.note();
         wrote
     }
 
     fn note(&self) {
-        self.replicas.memory.wrote(self.who, Instant::now());
+        let now = Instant::now();
+        for who in &self.writers {
+            self.replicas.memory.wrote(*who, now);
+        }
     }
 }
 
@@ -246,7 +249,7 @@ impl Ground {
     /// Notes a write outside of transactions, now and at its end. Without replicas nobody wants to know.
     pub(super) fn writing(&self, work: &Work, chain: &Chain) -> Option<Wrote> {
         let replicas = self.replicas.as_ref()?;
-        (!work.template.effect().reads).then(|| Wrote::new(replicas, chain.root()))
+        (!work.template.effect().reads).then(|| Wrote::new(replicas, vec![chain.root()]))
     }
 }
 
@@ -260,16 +263,23 @@ impl Node {
             && !work.template.effect().reads
             && let Some(lease) = lease
         {
-            lease.note_write();
+            lease.note_writer(chain.root());
         }
         None
     }
 
-    /// Notes the commit of a transaction in which something was written.
+    /// Notes the commit of a transaction, for those who wrote in it and for whoever commits it.
     pub(super) fn note_commit(&self, how: Finish, chain: &Chain, lease: Option<&mut Lease>) -> Option<Wrote> {
         let replicas = self.ground.replicas.as_ref()?;
-        let commits = how == Finish::Commit && self.depth == 1;
-        (commits && lease?.take_write()).then(|| Wrote::new(replicas, chain.root()))
+        if how != Finish::Commit || self.depth != 1 {
+            return None;
+        }
+        let mut writers = lease?.take_writers();
+        if writers.is_empty() {
+            return None;
+        }
+        writers.push(chain.root());
+        Some(Wrote::new(replicas, writers))
     }
 }
 

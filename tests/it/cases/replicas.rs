@@ -315,6 +315,16 @@ cases! {
             after!(database, insert, {
                 let transaction = database.transaction().await.unwrap();
                 database.execute(insert, ()).await.unwrap();
+                let commit = tokio::spawn(async move { transaction.commit().await });
+                commit.await.unwrap().unwrap();
+            }),
+            PRIMARY,
+            "a guard that another task commits"
+        );
+        assert_eq!(
+            after!(database, insert, {
+                let transaction = database.transaction().await.unwrap();
+                database.execute(insert, ()).await.unwrap();
                 transaction.rollback().await.unwrap();
             }),
             REPLICA,
