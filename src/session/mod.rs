@@ -6,6 +6,7 @@
 //! sees that the connection is deeper in transactions than it should be, and rolls back first.
 
 mod admit;
+mod anchor;
 mod ask;
 mod begin;
 mod bindings;
@@ -20,6 +21,7 @@ mod lock;
 mod native;
 mod node;
 mod observation;
+mod operation;
 mod owner;
 mod replicas;
 mod report;
@@ -31,6 +33,7 @@ mod strict;
 mod tests;
 mod work;
 
+pub(crate) use anchor::Anchor;
 pub(crate) use begin::{BeginOptions, Mode};
 pub(crate) use bindings::{Bindings, ended};
 pub(crate) use callback::Callback;
@@ -39,7 +42,7 @@ pub(crate) use guard::Guard;
 pub(crate) use handoff::Handoff;
 pub(crate) use journal::Journal;
 pub use journal::Recorded;
-pub(crate) use node::{Anchor, Ended, Finish, Kind, Node, Wire};
+pub(crate) use node::{Ended, Finish, Kind, Node, Wire};
 pub(crate) use owner::{Chain, Owner, Pin};
 pub use replicas::{Bookmark, ReplicaStatus};
 pub(crate) use replicas::{Reads, Replicas};

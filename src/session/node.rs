@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
 use super::callback::Registered;
+use super::operation::Operation;
 use super::stream::Drain;
 use super::{Chain, Ground, Owner};
 use crate::config::IsolationLevel;
@@ -83,17 +84,6 @@ pub(super) struct Child {
     pub(super) closure: bool,
 }
 
-/// An operation under way on a level.
-#[derive(Clone, Debug)]
-pub(super) struct Operation {
-    id: u64,
-    pub(super) owner: Owner,
-    pub(super) asker: Asker,
-    pub(super) what: &'static str,
-    /// Known in a sandbox only, where it is told who keeps others waiting.
-    pub(super) since: Option<Instant>,
-}
-
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(super) struct State {
@@ -103,7 +93,7 @@ pub(super) struct State {
     /// The first error that made PostgreSQL abort the transaction.
     pub(super) failed: Option<String>,
     pub(super) operations: Vec<Operation>,
-    next_operation: u64,
+    pub(super) next_operation: u64,
     pub(super) stream: Option<Weak<dyn Drain>>,
     pub(super) rollback_only: bool,
     /// Writing is refused here, where the server would not (a read-only transaction in a sandbox on MySQL).
@@ -290,65 +280,6 @@ impl Node {
         }
     }
 
-    /// Enters an operation; it is under way until the returned value is dropped.
-    pub(super) fn enter(self: &Arc<Self>, owner: Owner, asker: Asker, what: &'static str) -> UnderWay {
-        let mut state = self.state.lock();
-        state.next_operation += 1;
-        let id = state.next_operation;
-        let since = self.ground.sandbox.as_ref().map(|_| Instant::now());
-        state.operations.push(Operation {
-            id,
-            owner,
-            asker,
-            what,
-            since,
-        });
-        UnderWay {
-            node: Arc::clone(self),
-            id,
-        }
-    }
-
-    /// Notes the statement that is about to run, for those who wait.
-    pub(super) fn runs(&self, statement: &Arc<Statement>) {
-        if let Some(sandbox) = &self.ground.sandbox {
-            self.state.lock().last = Some(Arc::clone(statement));
-            *sandbox.latest.lock() = Some(Arc::clone(statement));
-        }
-    }
-
-    /// Those who wait are counted until the returned value is dropped.
-    pub(super) fn wait(self: &Arc<Self>, asker: Asker) -> Waiting {
-        let mut state = self.state.lock();
-        state.next_operation += 1;
-        let id = state.next_operation;
-        state.waiting.push((id, asker, Instant::now()));
-        Waiting {
-            node: Arc::clone(self),
-            id,
-        }
-    }
-
-    /// An operation that gives way to others, and so does not count as one under way.
-    pub(super) const STREAM: &'static str = "an open stream";
-
-    /// An error if the same owner has an operation under way: only a concurrent sibling can ask then.
-    pub(super) fn idle_for(&self, owner: Owner, asker: Asker) -> Result<()> {
-        let state = self.state.lock();
-        let sibling = |operation: &&Operation| operation.owner == owner && operation.what != Self::STREAM;
-        match state.operations.iter().find(sibling) {
-            None => Ok(()),
-            Some(other) => Err(Error::new(
-                ErrorKind::ConcurrentUse,
-                format!(
-                    "a transaction was begun at {} while {} of the same task, at {}, is under way on its connection",
-                    asker.place, other.what, other.asker.place
-                ),
-            )
-            .help("futures that run side by side in one task (`join!`, `select!`, `FuturesUnordered`) each need `transaction().run(…)`, which binds to its own future")),
-        }
-    }
-
     /// Notes that the server gave up this level, or something in it, for the sake of others.
     pub(super) fn note_retryable(&self) {
         self.state.lock().retryable = true;
@@ -433,7 +364,7 @@ impl Node {
 
 impl Node {
     /// Those below learn who uses this level now.
-    fn moved_to(self: &Arc<Self>, owner: Owner) {
+    pub(super) fn moved_to(self: &Arc<Self>, owner: Owner) {
         let mut below = self.state.lock().parent.clone();
         while let Some(node) = below {
             let mut state = node.state.lock();
@@ -514,113 +445,6 @@ impl Node {
         if let Some(severer) = severer {
             severer.sever();
         }
-    }
-}
-
-/// An operation under way; see [`Node::enter`].
-#[derive(Debug)]
-pub(super) struct UnderWay {
-    node: Arc<Node>,
-    id: u64,
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        let ended = {
-            let mut state = self.node.state.lock();
-            state.operations.retain(|operation| operation.id != self.id);
-            state.ended.is_some()
-        };
-        // The guard was dropped while this went on; now the connection can be let go.
-        if ended && matches!(self.node.kind, Kind::Transaction { .. }) {
-            self.node.let_go();
-        }
-    }
-}
-
-/// A place in the queue; see [`Node::wait`].
-pub(super) struct Waiting {
-    node: Arc<Node>,
-    id: u64,
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.node.state.lock().waiting.retain(|(id, ..)| *id != self.id);
-    }
-}
-
-/// What the handles of a level hold; its life is the life of the binding.
-#[derive(Debug)]
-pub(crate) struct Anchor {
-    pub(crate) node: Arc<Node>,
-    /// Bound only so that a second begin beside the one under way is noticed; nobody else uses it.
-    pub(crate) opening: bool,
-    owner: Mutex<Option<Owner>>,
-}
-
-impl Anchor {
-    pub(crate) fn new(node: Arc<Node>) -> Arc<Self> {
-        Arc::new(Self {
-            node,
-            opening: false,
-            owner: Mutex::new(None),
-        })
-    }
-
-    pub(super) fn opening(node: Arc<Node>) -> Arc<Self> {
-        Arc::new(Self {
-            node,
-            opening: true,
-            owner: Mutex::new(None),
-        })
-    }
-
-    /// Binds a connection to the owner of a transaction on it, for the time after that.
-    pub(crate) fn bind_below(self: &Arc<Self>, transaction: &Anchor) {
-        let Some(owner) = *transaction.owner.lock() else { return };
-        *self.owner.lock() = Some(owner);
-        self.node.ground.bindings.bind_below(owner, self);
-    }
-
-    /// Binds the handle to an owner, instead of the one it was bound to.
-    pub(crate) fn bind(self: &Arc<Self>, owner: Owner) {
-        let bindings = &self.node.ground.bindings;
-        if let Some(before) = self.owner.lock().replace(owner) {
-            bindings.unbind(before, Arc::as_ptr(self));
-        }
-        bindings.bind(owner, self);
-    }
-
-    pub(crate) fn unbind(&self) {
-        if let Some(owner) = self.owner.lock().take() {
-            self.node.ground.bindings.unbind(owner, std::ptr::from_ref(self));
-        }
-    }
-
-    /// A guard used by someone else than its owner was moved there, and takes its binding along.
-    pub(crate) fn adopt(self: &Arc<Self>, chain: &Chain) {
-        if self.node.ended().is_some() {
-            // Nothing is left to be bound to; the use fails by itself.
-            return;
-        }
-        let owner = *self.owner.lock();
-        if owner.is_some_and(|owner| chain.contains(owner)) {
-            return;
-        }
-        let new = chain.innermost();
-        if self.node.ground.bindings.of(new).is_none() {
-            self.bind(new);
-        } else {
-            self.unbind();
-        }
-        self.node.moved_to(new);
-    }
-}
-
-impl Drop for Anchor {
-    fn drop(&mut self) {
-        self.unbind();
     }
 }
 

@@ -162,7 +162,7 @@ impl Node {
 
 impl State {
     fn statements(&self) -> Vec<String> {
-        let told = |operation: &super::node::Operation| {
+        let told = |operation: &super::operation::Operation| {
             let since = operation.since.map(|since| format!(", since {}", age(since)));
             format!("{} of {}{}", operation.what, operation.asker, since.unwrap_or_default())
         };

@@ -183,7 +183,7 @@ cases! {
         assert!(error.message().contains("migration 2 (step) of the app `notes` cannot be undone"), "{error}");
         assert_eq!(count(&t, &database, "{links}").await?, 0, "nothing was dropped");
 
-        let dropped = Ddl::from(&migrator(&t, "journal", &steps)).dropped_by(t.sql("drop table if exists {notes}"));
+        let dropped = Ddl::from(migrator(&t, "journal", &steps)).dropped_by(t.sql("drop table if exists {notes}"));
         let app = App::new("notes").define(t.sql(LINKS)).define(dropped).define(t.sql(TAGS));
         let schema = Schema::new().app(app);
         schema.drop_all(&database).await?;

@@ -1,0 +1,206 @@
+//! The seam: what the session asks of a connection.
+
+use async_stream::try_stream;
+use futures::StreamExt;
+use futures::future::{BoxFuture, ready};
+use futures::stream::BoxStream;
+use sqlx::{Connection, Either, Executor, SqlStr};
+use sqlx_core::transaction::TransactionManager;
+
+use super::{SqlxConnection, note_refusal};
+use crate::backend::support::sqlx::{Ignore, Native, is_stale_plan, own_sql};
+use crate::backend::{Done, NativeJob, RawConnection, Request, Sever, Sink};
+use crate::error::{Error, Result};
+use crate::value::RawRow;
+
+impl<DB> RawConnection for SqlxConnection<DB>
+where
+    DB: Native,
+    DB::Row: 'static,
+    DB::Connection: Send + Sync,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    fn run<'a>(&'a mut self, request: Request<'a>, sink: &'a mut dyn Sink) -> BoxFuture<'a, Result<Done>> {
+        Box::pin(async move {
+            if !request.statement.is_script() {
+                return self.run_prepared(request, sink).await;
+            }
+            // Counted before, in case this is dropped, and after, for those who prepared meanwhile.
+            self.note_definitions(request.statement);
+            let result = self.run_text(request.statement.sql(), sink).await;
+            self.note_definitions(request.statement);
+            result
+        })
+    }
+
+    fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
+        Box::pin(try_stream! {
+            self.note_definitions(request.statement);
+            self.follow_definitions(request.statement.is_starred()).await?;
+            loop {
+                let (mut stale, mut told) = (None, None);
+                {
+                    let mut steps = if request.statement.is_script() {
+                        self.connection.fetch_many(request.statement.sql())
+                    } else {
+                        self.declare(request).await?;
+                        self.steps(request)?
+                    };
+                    while let Some(step) = steps.next().await {
+                        match step.map_err(DB::error) {
+                            Ok(Either::Left(done)) => told = Some(DB::done(&done)),
+                            Ok(Either::Right(row)) => yield Box::new(row) as Box<dyn RawRow>,
+                            Err(error) if is_stale_plan(&error) => stale = Some(error),
+                            Err(error) => {
+                                note_refusal::<DB>(&error, request);
+                                Err(error)?;
+                            }
+                        }
+                    }
+                }
+                let Some(error) = stale else {
+                    self.told(told).await?;
+                    break;
+                };
+                self.connection.clear_cached_statements().await.map_err(DB::error)?;
+                if self.levels() > 0 {
+                    Err(error)?;
+                }
+            }
+        })
+    }
+
+    fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Done>> {
+        Box::pin(async move { self.run_text(sql, &mut Ignore).await })
+    }
+
+    fn with_native(&mut self, job: NativeJob) -> BoxFuture<'_, Result<Done>> {
+        Box::pin(async move {
+            let open_ended = job.is_open_ended();
+            let depth = DB::TransactionManager::get_transaction_depth(&self.connection);
+            let text = job.text().cloned();
+            self.follow_definitions(text.as_ref().is_none_or(|text| text.is_starred()))
+                .await?;
+            let result = job.run(&mut self.connection).await;
+            if let Some(text) = text {
+                self.note_definitions(&text);
+            }
+            if result.as_ref().is_err_and(is_stale_plan) {
+                self.connection.clear_cached_statements().await.map_err(DB::error)?;
+            }
+            if open_ended && !result.as_ref().is_err_and(Error::is_fatal) {
+                self.level_out(depth).await?;
+            }
+            result
+        })
+    }
+
+    fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            if DB::COUNTS_ANSWERS && self.depth() > 0 {
+                return self.savepoint().await;
+            }
+            let begun = DB::TransactionManager::begin(&mut self.connection, sql).await;
+            begun.map_err(DB::error)
+        })
+    }
+
+    fn commit(&mut self, first: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let result = if self.savepoints > 0 {
+                self.release(first.as_ref().map_or("", SqlStr::as_str)).await
+            } else {
+                let committed = DB::TransactionManager::commit(&mut self.connection).await;
+                committed.map_err(DB::error)
+            };
+            let left = self.levels();
+            self.definitions.level_ended(left);
+            result
+        })
+    }
+
+    fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let result = self.undo(depth).await;
+            self.definitions.level_ended(depth);
+            result
+        })
+    }
+
+    fn depth(&self) -> usize {
+        self.levels()
+    }
+
+    fn reset(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            match self.run_script(own_sql("ROLLBACK")).await {
+                // SQLite calls it an error when there was nothing to roll back.
+                Err(error) if DB::COUNTS_ANSWERS || error.is_fatal() => Err(error),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(async move {
+            if DB::COUNTS_ANSWERS {
+                // Outside of a transaction a savepoint is gone as soon as it is set.
+                let probe = own_sql("SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe");
+                return match self.run_own(probe).await {
+                    Err(error) if error.is_fatal() => Err(error),
+                    // PostgreSQL has aborted it, which leaves it open.
+                    Err(error) => Ok(error.sqlstate() == Some("25P02")),
+                    Ok(()) => Ok(true),
+                };
+            }
+            // What SQLite does not let be set inside a transaction, of a database for which it means nothing. That leaves no
+            // trace, so a look that is cut off can be taken again.
+            match self.run_own(own_sql("PRAGMA temp.synchronous = NORMAL")).await {
+                Err(error) if error.is_fatal() => Err(error),
+                Err(_) => Ok(true),
+                Ok(()) => Ok(false),
+            }
+        })
+    }
+
+    fn settle(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.connection.flush().await.map_err(DB::error)?;
+            if DB::COUNTS_ANSWERS {
+                Ok(())
+            } else {
+                self.connection.ping().await.map_err(DB::error)
+            }
+        })
+    }
+
+    fn ping(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { self.connection.ping().await.map_err(DB::error) })
+    }
+
+    fn interrupted(&self, between_rows: bool) -> bool {
+        DB::survives_interruption(between_rows)
+    }
+
+    fn severer(&self) -> Option<Sever> {
+        // A copy that is forgotten harms nobody: others have copies of their own.
+        self.original.as_ref().map(|_| Box::new(|| {}) as Sever)
+    }
+
+    fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
+        match &mut self.original {
+            Some(original) => original.renew(&mut self.connection),
+            None => Box::pin(ready(Ok(()))),
+        }
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move {
+            let closed = self.connection.close().await.map_err(DB::error);
+            match self.original {
+                Some(original) => original.close().await.and(closed),
+                None => closed,
+            }
+        })
+    }
+}
