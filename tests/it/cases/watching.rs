@@ -162,6 +162,24 @@ cases! {
         assert!(!watcher.everything().contains(CANARY));
     }
 
+    /// `tracing` does not tell whether the span around a statement was opened before its transaction or since.
+    async fn w2_statements_lie_in_the_callers_span_where_a_helper_began_the_transaction_in_its_own(t: Test) {
+        let database = ready(&t, "").await;
+        let watcher = Watcher::default();
+        let request = async {
+            let open = async { database.transaction().await.unwrap() };
+            let transaction = open.instrument(tracing::info_span!("open")).await;
+            add(&t, &transaction, 1).await;
+            transaction.commit().await.unwrap();
+        };
+        watcher.watch(async { request.instrument(tracing::info_span!("request")).await }).await;
+        let parent = |name| watcher.parent(&watcher.statement(name)).map(|span| span.name);
+        assert_eq!((parent("BEGIN"), parent("insert")), (Some("transaction"), Some("request")));
+        let transaction = watcher.spans("transaction").remove(0);
+        assert_eq!(watcher.parent(&transaction).map(|span| span.name), Some("open"));
+        assert_eq!(transaction.field("ebbtide.outcome"), "committed");
+    }
+
     async fn w2_the_closure_of_a_transaction_runs_in_its_span(t: Test) {
         let database = ready(&t, "").await;
         let watcher = Watcher::default();
@@ -243,6 +261,9 @@ cases! {
         assert_eq!(span.field("db.response.returned_rows"), "1");
         assert_eq!(span.field("error.type"), "-", "to stop reading is no error");
         until("it has ended", || watcher.ended("statement")).await;
+        let ends = watcher.events("ebbtide::log");
+        let end = ends.iter().find(|event| event.field("message") == span.field("otel.name")).unwrap();
+        assert_eq!((end.field("rows"), end.field("error.type")), ("1", "-"));
     }
 
     async fn w2_many_rows_are_one_batch_with_the_text_of_one(t: Test) {
@@ -318,6 +339,23 @@ cases! {
         let span = watcher.statement("select");
         assert_eq!((span.field("error.type"), span.field("otel.status_code")), ("cancelled", "ERROR"));
         until("it has ended", || watcher.ended("statement")).await;
+        let ends = watcher.events("ebbtide::log");
+        let end = ends.iter().find(|event| event.field("message") == span.field("otel.name")).unwrap();
+        assert_eq!(end.field("error.type"), "cancelled");
+        assert!(end.field("duration").parse::<f64>().unwrap() > 0.0, "{end:?}");
+    }
+
+    #[only(postgres, mysql)]
+    async fn w2_echo_shows_what_was_cancelled(t: Test) {
+        if let Some(heard) = said_alone(&t) {
+            let line = heard.lines().find(|line| line.contains("sleep(30)"));
+            assert!(line.is_some_and(|line| line.ends_with(") was cancelled")), "{heard}");
+            return;
+        }
+        let database = ready(&t, "echo=true").await;
+        let sleep = if t.backend().is_postgres() { "select pg_sleep(30)" } else { "select sleep(30)" };
+        let asked = database.execute(sleep, ()).timeout(Duration::from_millis(100));
+        assert_eq!(asked.await.unwrap_err().kind(), ErrorKind::Timeout);
     }
 
     async fn w2_a_sandbox_is_watched_like_any_database(t: Test) {
