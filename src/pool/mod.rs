@@ -151,7 +151,7 @@ impl Pool {
             .instrument(span.clone())
             .await
             .inspect_err(|error| fail(&span, error, false));
-        span.in_scope(|| log("acquire", started.elapsed(), None, acquired.as_ref().err()));
+        span.in_scope(|| log("acquire", started.elapsed(), None, acquired.as_ref().err().into()));
         acquired
     }
 
@@ -253,7 +253,7 @@ impl Pool {
             Ok(raw) => raw,
             Err(_) => Err(self.silent()),
         };
-        span.in_scope(|| log("connect", started.elapsed(), None, raw.as_ref().err()));
+        span.in_scope(|| log("connect", started.elapsed(), None, raw.as_ref().err().into()));
         let raw = raw.inspect_err(|error| fail(&span, error, false))?;
         self.telemetry().meter.created(Some(started));
         let mut state = self.state.lock();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::error::Error;
+use crate::telemetry::Outcome;
 
 /// A statement that ran in a sandbox. Its text has placeholders; values are never kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Recorded {
     pub sql: String,
     /// How long it took. Zero for a remark.
     pub took: Duration,
-    /// What the server found fault with, or why it was not sent.
+    /// What the server found fault with, why it was not sent, or that it was cancelled, so that nobody knows how it ended.
     pub error: Option<String>,
     /// Whether it ran outside of the sandbox, under `force_rollback(false)`: what it did stays.
     pub outside: bool,
@@ -90,22 +91,31 @@ impl Pen<'_> {
         self.journal.entries()
     }
 
-    /// A statement that was sent.
-    pub(super) fn add(self, sql: &str, took: Duration, error: Option<&Error>) {
+    /// A statement is about to be sent: even if nobody waits for its end, what it does may stay.
+    pub(super) fn sends(self) {
         self.journal.left.fetch_or(self.outside, Ordering::Relaxed);
-        self.write(sql, took, error);
+    }
+
+    /// A statement that was sent.
+    pub(super) fn add(self, sql: &str, took: Duration, outcome: Outcome<'_>) {
+        let fault = match outcome {
+            Outcome::Done => None,
+            Outcome::Failed(error) => Some(error.message()),
+            Outcome::Cancelled => Some("its call was dropped or ran out of time before the answer came"),
+        };
+        self.write(sql, took, fault);
     }
 
     /// A statement that was not sent.
     pub(super) fn refused(self, sql: &str, error: &Error) {
-        self.write(sql, Duration::ZERO, Some(error));
+        self.write(sql, Duration::ZERO, Some(error.message()));
     }
 
     pub(super) fn note(self, remark: &str) {
         self.write(remark, Duration::ZERO, None);
     }
 
-    fn write(self, sql: &str, took: Duration, error: Option<&Error>) {
+    fn write(self, sql: &str, took: Duration, fault: Option<&str>) {
         let mut entries = self.journal.entries.lock();
         if entries.len() == self.journal.limit {
             entries.pop_front();
@@ -113,7 +123,7 @@ impl Pen<'_> {
         entries.push_back(Recorded {
             sql: sql.to_owned(),
             took,
-            error: error.map(|error| error.message().to_owned()),
+            error: fault.map(str::to_owned),
             outside: self.outside,
         });
     }

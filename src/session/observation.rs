@@ -14,10 +14,12 @@ use super::{Ended, Ground, Kind, Node, Work};
 use crate::backend::{Done, Offer, Sink};
 use crate::error::{Error, Result};
 use crate::pool::{Asker, Pool};
-use crate::telemetry::{About, Meter, TransactionSpan, answered, fail, log, said, statements_are_watched, values};
+use crate::telemetry::{
+    About, Meter, Outcome, TransactionSpan, answered, cancelled, fail, log, said, statements_are_watched, values,
+};
 use crate::value::Value;
 
-/// A statement under way, if anyone wants to hear of it. Dropped before its end, it was cancelled.
+/// A statement under way, if anyone wants to hear of it. Dropped before its end, it is told as cancelled.
 pub(super) struct Observation<'a>(Option<Box<Observed<'a>>>);
 
 struct Observed<'a> {
@@ -27,9 +29,11 @@ struct Observed<'a> {
     what: What<'a>,
     started: Instant,
     span: Span,
+    /// Whether there is a subscriber, who is told how many rows came.
+    watched: bool,
     /// How many rows have come, where they are counted.
     rows: Option<u64>,
-    /// Whether it is no mistake to drop it: the reader of a stream may have seen enough.
+    /// Whether it is no mistake to drop it after a row: the reader of a stream may have seen enough.
     streams: bool,
     ended: bool,
 }
@@ -65,11 +69,15 @@ impl<'a> Observation<'a> {
     fn start(ground: &'a Ground, pool: &Arc<Pool>, parent: impl FnOnce() -> Option<Span>, what: What<'a>) -> Self {
         let metered = Meter::MEASURES && pool.telemetry().meter.measures();
         let watched = statements_are_watched();
-        if !(watched || metered || ground.settings.echo || ground.journal().is_some()) {
+        let journal = ground.journal();
+        if !(watched || metered || ground.settings.echo || journal.is_some()) {
             return Self(None);
         }
+        if let Some(journal) = journal {
+            journal.sends();
+        }
         let make = || what.span(ground, pool);
-        let span = match parent().filter(|_| watched) {
+        let span = match watched.then(parent).flatten() {
             // The parent is entered for this moment only.
             Some(parent) => parent.in_scope(make),
             None => make(),
@@ -80,6 +88,7 @@ impl<'a> Observation<'a> {
             what,
             started: Instant::now(),
             span,
+            watched,
             rows: None,
             streams: false,
             ended: false,
@@ -102,14 +111,14 @@ impl<'a> Observation<'a> {
         }
     }
 
-    /// A sink that counts the rows on their way; the same one if nobody wants to hear of them.
+    /// A sink that counts the rows on their way; the same one if nobody wants to hear how many.
     pub(super) fn counts<'s>(&'s mut self, sink: &'s mut dyn Sink) -> Result<Box<dyn Sink + 's>, &'s mut dyn Sink> {
         match &mut self.0 {
-            Some(observed) => {
+            Some(observed) if observed.watched => {
                 let rows = observed.rows.insert(0);
                 Ok(Box::new(Counting { sink, rows }))
             }
-            None => Err(sink),
+            _ => Err(sink),
         }
     }
 
@@ -123,45 +132,50 @@ impl<'a> Observation<'a> {
     pub(super) fn end(self, affected: Option<u64>, error: Option<&Error>) {
         if let Some(mut observed) = self.0 {
             observed.ended = true;
-            observed.tell(affected, error);
+            observed.tell(affected, error.into());
         }
     }
 }
 
 impl Observed<'_> {
-    fn tell(&self, affected: Option<u64>, error: Option<&Error>) {
+    fn tell(&self, affected: Option<u64>, outcome: Outcome<'_>) {
         let took = self.started.elapsed();
         let (settings, telemetry) = (&self.ground.settings, self.pool.telemetry());
-        let rows = self.rows.filter(|_| error.is_none());
-        answered(&self.span, rows, affected.filter(|_| error.is_none()));
-        if let Some(error) = error {
-            fail(&self.span, error, settings.show_parameters);
+        let rows = self.rows.filter(|_| outcome.is_done());
+        answered(&self.span, rows, affected.filter(|_| outcome.is_done()));
+        match outcome {
+            Outcome::Done => {}
+            Outcome::Failed(error) => fail(&self.span, error, settings.show_parameters),
+            Outcome::Cancelled => cancelled(&self.span),
         }
         if statements_are_watched() {
             self.span
-                .in_scope(|| log(&self.what.name(), took, affected.or(rows), error));
+                .in_scope(|| log(&self.what.name(), took, affected.or(rows), outcome));
         }
         if Meter::MEASURES {
-            telemetry.meter.operation(self.what.operation().as_deref(), took, error);
+            telemetry
+                .meter
+                .operation(self.what.operation().as_deref(), took, outcome);
         }
         if let Some(journal) = self.ground.journal() {
-            journal.add(self.what.text(), took, error);
+            journal.add(self.what.text(), took, outcome);
         }
         if settings.echo {
-            self.echo(took, error);
+            self.echo(took, outcome);
         }
     }
 
-    fn echo(&self, took: Duration, error: Option<&Error>) {
+    fn echo(&self, took: Duration, outcome: Outcome<'_>) {
         let show = self.ground.settings.show_parameters;
         let what = self.what.text();
         let with = match self.what.bound() {
             Some(bound) if show => format!(" {}", values(bound)),
             _ => String::new(),
         };
-        match error {
-            None => eprintln!("ebbtide: {what}{with} ({took:.1?})"),
-            Some(error) => {
+        match outcome {
+            Outcome::Done => eprintln!("ebbtide: {what}{with} ({took:.1?})"),
+            Outcome::Cancelled => eprintln!("ebbtide: {what}{with} ({took:.1?}) was cancelled"),
+            Outcome::Failed(error) => {
                 // A text without values shows its literals anyway.
                 let error = said(error, show || self.what.bound().is_none());
                 eprintln!("ebbtide: {what}{with} ({took:.1?}) failed: {error}");
@@ -175,12 +189,8 @@ impl Drop for Observed<'_> {
         if self.ended {
             return;
         }
-        if self.streams {
-            answered(&self.span, self.rows, None);
-        } else {
-            self.span.record("otel.status_code", "ERROR");
-            self.span.record("error.type", "cancelled");
-        }
+        let seen_enough = self.streams && self.rows > Some(0);
+        self.tell(None, if seen_enough { Outcome::Done } else { Outcome::Cancelled });
     }
 }
 
@@ -307,11 +317,7 @@ impl Node {
     pub(super) fn transaction_span(&self, asker: Asker) -> Option<Box<TransactionSpan>> {
         let peer = &self.ground.pool.telemetry().peer;
         let savepoint = matches!(self.kind, Kind::Transaction { .. });
-        let open = || TransactionSpan::open(peer, savepoint, asker.place);
-        match self.parent_span() {
-            Some(parent) => parent.in_scope(open),
-            None => open(),
-        }
+        TransactionSpan::open(peer, savepoint, asker.place, || self.parent_span())
     }
 
     /// The span of this transaction, to run a closure in.

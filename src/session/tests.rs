@@ -13,12 +13,18 @@ use crate::backend::support::sqlx::Ignore;
 use crate::config::Config;
 use crate::error::{ErrorKind, Result};
 use crate::pool::{Asker, Limits, Pool};
+#[cfg(feature = "macros")]
+use crate::session::Journal;
 use crate::session::{BeginOptions, Chain, Finish, Ground, Guard, Plan, Reads, Target, Work};
 use crate::sql::{Dialect, TemplateCache};
 use crate::telemetry::Telemetry;
 use crate::value::Params;
 
 fn ground(connector: &FakeConnector, sandbox: bool) -> Arc<Ground> {
+    planned(connector, sandbox.then(Plan::default))
+}
+
+fn planned(connector: &FakeConnector, plan: Option<Plan>) -> Arc<Ground> {
     let limits = Limits {
         size: 2,
         overflow: 0,
@@ -37,7 +43,7 @@ fn ground(connector: &FakeConnector, sandbox: bool) -> Arc<Ground> {
         Arc::new(settings),
         templates,
         Arc::default(),
-        sandbox.then(Plan::default),
+        plan,
         None,
     )
 }
@@ -248,4 +254,37 @@ async fn t8_a_second_begin_beside_a_first_is_refused_with_both_places() {
     assert_eq!(error.message().matches(file!()).count(), 2, "{error}");
     drop(first.unwrap());
     assert_clean(&connector, &ground, "refused").await;
+}
+
+/// The row may be there, though nobody heard of it.
+#[cfg(feature = "macros")]
+#[tokio::test]
+async fn f12_what_was_cut_off_is_written_down_and_may_have_left_the_sandbox() {
+    let connector = FakeConnector::default();
+    let journal = Arc::new(Journal::new(9));
+    let plan = Plan {
+        journal: Arc::clone(&journal),
+        ..Plan::default()
+    };
+    let (outside, sandbox) = (ground(&connector, false), planned(&connector, Some(plan)));
+    outside.lies_beside(&sandbox);
+    let cut = async |ground: &Arc<Ground>, sql: &str| {
+        let target = Target::Database(Arc::clone(ground), Reads::Routed);
+        connector.gate("run", Gate::Never);
+        assert!(polled(run(&target, sql), 9).is_none(), "{sql}");
+    };
+    cut(&sandbox, "insert into t values (1)").await;
+    assert!(!journal.was_left());
+    cut(&outside, "insert into t values (2)").await;
+    assert!(journal.was_left());
+    let entries = journal.entries();
+    let told: Vec<_> = entries.iter().map(|entry| (&*entry.sql, entry.outside)).collect();
+    assert_eq!(
+        told,
+        [("insert into t values (1)", false), ("insert into t values (2)", true)],
+        "{entries:?}"
+    );
+    for entry in &entries {
+        assert!(entry.to_string().contains("before the answer came"), "{entry}");
+    }
 }

@@ -1,15 +1,14 @@
 //! The pool and its statements in numbers, through the facade `metrics`.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, Label, SharedString, Unit};
-use parking_lot::RwLock;
 
-use super::Peer;
-use super::span::error_type;
+use super::operation::{OPERATIONS, place};
+use super::{Outcome, Peer};
 use crate::config::Settings;
-use crate::error::Error;
 
 const DURATION: &str = "db.client.operation.duration";
 const COUNT: &str = "db.client.connection.count";
@@ -20,9 +19,6 @@ const TIMEOUTS: &str = "db.client.connection.timeouts";
 const CREATE: &str = "db.client.connection.create_time";
 const WAIT: &str = "db.client.connection.wait_time";
 const USE: &str = "db.client.connection.use_time";
-
-/// For how many operations a histogram is kept at hand. Others are looked up each time.
-const OPERATIONS: usize = 32;
 
 /// The instruments of one pool, bound to the recorder that is installed when the pool is made.
 pub(crate) struct Meter(Option<Box<Instruments>>);
@@ -38,7 +34,8 @@ struct Instruments {
     create: Histogram,
     wait: Histogram,
     uses: Histogram,
-    operations: RwLock<Vec<(Box<str>, Histogram)>>,
+    /// Of what succeeds, in the order of the list; the last is of what has no operation, or several.
+    operations: [OnceLock<Histogram>; OPERATIONS.len() + 1],
 }
 
 impl Meter {
@@ -75,7 +72,7 @@ impl Meter {
             create: metrics::histogram!(CREATE, labels.clone()),
             wait: metrics::histogram!(WAIT, labels.clone()),
             uses: metrics::histogram!(USE, labels.clone()),
-            operations: RwLock::default(),
+            operations: [const { OnceLock::new() }; OPERATIONS.len() + 1],
             labels,
         })))
     }
@@ -138,34 +135,26 @@ impl Meter {
     }
 
     /// A statement has ended.
-    pub(crate) fn operation(&self, name: Option<&str>, took: Duration, error: Option<&Error>) {
+    pub(crate) fn operation(&self, name: Option<&str>, took: Duration, outcome: Outcome<'_>) {
         let Some(this) = &self.0 else { return };
-        let name = name.unwrap_or_default();
-        if let Some(error) = error {
-            this.histogram(name, Some(error)).record(took);
-            return;
-        }
-        if let Some((_, known)) = this.operations.read().iter().find(|(known, _)| **known == *name) {
-            known.record(took);
-            return;
-        }
-        let histogram = this.histogram(name, None);
-        histogram.record(took);
-        let mut known = this.operations.write();
-        if known.len() < OPERATIONS {
-            known.push((name.into(), histogram));
+        let place = name.map_or(OPERATIONS.len(), place);
+        if outcome.is_done() {
+            let known = &this.operations[place];
+            known.get_or_init(|| this.histogram(place, outcome)).record(took);
+        } else {
+            this.histogram(place, outcome).record(took);
         }
     }
 }
 
 impl Instruments {
-    fn histogram(&self, operation: &str, error: Option<&Error>) -> Histogram {
+    fn histogram(&self, operation: usize, outcome: Outcome<'_>) -> Histogram {
         let mut labels = self.labels.clone();
-        if !operation.is_empty() {
-            labels.push(Label::new("db.operation.name", operation.to_owned()));
+        if let Some(name) = OPERATIONS.get(operation) {
+            labels.push(Label::from_static_parts("db.operation.name", name));
         }
-        if let Some(error) = error {
-            labels.push(Label::new("error.type", error_type(error).into_owned()));
+        if let Some(class) = outcome.class() {
+            labels.push(Label::new("error.type", class.into_owned()));
         }
         metrics::histogram!(DURATION, labels)
     }

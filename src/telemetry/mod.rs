@@ -7,6 +7,9 @@ mod meter;
 #[cfg(not(feature = "metrics"))]
 #[path = "unmetered.rs"]
 mod meter;
+#[cfg(feature = "metrics")]
+mod operation;
+mod outcome;
 mod peer;
 mod shown;
 mod span;
@@ -18,9 +21,10 @@ use std::sync::Arc;
 use crate::config::Config;
 
 pub(crate) use meter::Meter;
+pub(crate) use outcome::Outcome;
 pub(crate) use peer::Peer;
 pub(crate) use shown::{said, values};
-pub(crate) use span::{About, TransactionSpan, answered, fail, log, statements_are_watched};
+pub(crate) use span::{About, TransactionSpan, answered, cancelled, fail, log, statements_are_watched};
 
 /// What a pool and its statements tell of themselves.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::field::Empty;
 use tracing::{Level, Span, debug_span, event, span_enabled};
 
-use super::{Peer, said};
+use super::{Outcome, Peer, said};
 use crate::error::{Error, ErrorKind};
 
 const STATEMENT: &str = "ebbtide::statement";
@@ -15,6 +15,11 @@ const TRANSACTION: &str = "ebbtide::transaction";
 const POOL: &str = "ebbtide::pool";
 /// The events at the end of everything.
 const LOG: &str = "ebbtide::log";
+
+/// Whether anybody wants to hear of transactions.
+fn transactions_are_watched() -> bool {
+    span_enabled!(target: TRANSACTION, Level::DEBUG) || tracing::event_enabled!(target: LOG, Level::DEBUG)
+}
 
 /// Whether anybody wants to hear of statements.
 pub(crate) fn statements_are_watched() -> bool {
@@ -105,11 +110,24 @@ pub(crate) struct TransactionSpan {
 }
 
 impl TransactionSpan {
-    /// For a transaction begun now; `None` if nobody wants to hear of it.
-    pub(crate) fn open(peer: &Peer, savepoint: bool, caller: &'static Location<'static>) -> Option<Box<Self>> {
-        if !(span_enabled!(target: TRANSACTION, Level::DEBUG) || tracing::event_enabled!(target: LOG, Level::DEBUG)) {
+    /// For a transaction begun now, in that `around` it if there is one; `None` if nobody wants to hear of it.
+    pub(crate) fn open(
+        peer: &Peer,
+        savepoint: bool,
+        caller: &'static Location<'static>,
+        around: impl FnOnce() -> Option<Span>,
+    ) -> Option<Box<Self>> {
+        if !transactions_are_watched() {
             return None;
         }
+        let open = || Self::begin(peer, savepoint, caller);
+        Some(Box::new(match around() {
+            Some(around) => around.in_scope(open),
+            None => open(),
+        }))
+    }
+
+    fn begin(peer: &Peer, savepoint: bool, caller: &'static Location<'static>) -> Self {
         let span = debug_span!(
             target: TRANSACTION,
             "transaction",
@@ -122,16 +140,16 @@ impl TransactionSpan {
             "ebbtide.savepoint" = savepoint,
             "ebbtide.outcome" = Empty,
         );
-        Some(Box::new(Self {
+        Self {
             around: Span::current().id(),
             span,
             begun: std::time::Instant::now(),
             savepoint,
-        }))
+        }
     }
 
-    /// The parent of what is done in the transaction here: the transaction itself, unless the caller has opened a span of
-    /// his own since.
+    /// The parent of what is done in the transaction here: the transaction itself, unless the caller is in another span
+    /// than the one it was begun in. Whether that was opened before or since, `tracing` does not tell.
     pub(crate) fn parent(&self) -> Option<Span> {
         let here = Span::current().id();
         (here.is_none() || here == self.around).then(|| self.span.clone())
@@ -142,7 +160,7 @@ impl TransactionSpan {
         self.span.record("ebbtide.outcome", outcome);
         let what = if self.savepoint { "savepoint" } else { "transaction" };
         self.span
-            .in_scope(|| log(&format!("{what} {outcome}"), self.begun.elapsed(), None, None));
+            .in_scope(|| log(&format!("{what} {outcome}"), self.begun.elapsed(), None, Outcome::Done));
     }
 }
 
@@ -157,6 +175,12 @@ pub(crate) fn fail(span: &Span, error: &Error, values_too: bool) {
         span.record("db.response.status_code", &*code);
     }
     span.record("error.type", &*error_type(error));
+}
+
+/// Notes in a span that nobody waited for the end.
+pub(crate) fn cancelled(span: &Span) {
+    span.record("otel.status_code", "ERROR");
+    span.record("error.type", Outcome::Cancelled.class().as_deref());
 }
 
 /// Notes in the span of a statement how many rows it brought, and how many it touched.
@@ -187,8 +211,8 @@ fn kind(kind: ErrorKind) -> String {
 }
 
 /// The event at the end of something.
-pub(crate) fn log(what: &str, took: Duration, rows: Option<u64>, error: Option<&Error>) {
-    let kind = error.map(error_type);
+pub(crate) fn log(what: &str, took: Duration, rows: Option<u64>, outcome: Outcome<'_>) {
+    let kind = outcome.class();
     event!(
         target: LOG,
         Level::DEBUG,

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Peer;
+use super::{Outcome, Peer};
 use crate::config::Settings;
-use crate::error::Error;
 
 #[derive(Debug)]
 pub(crate) struct Meter;
@@ -46,5 +45,5 @@ impl Meter {
         Pending
     }
 
-    pub(crate) fn operation(&self, _name: Option<&str>, _took: Duration, _error: Option<&Error>) {}
+    pub(crate) fn operation(&self, _name: Option<&str>, _took: Duration, _outcome: Outcome<'_>) {}
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use ebbtide::{Config, Database, ErrorKind, PoolStatus, params};
+use metrics::{Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use super::pool::{hold, polled, until};
@@ -99,7 +101,92 @@ fn histogram(counts: &Counts, name: &str) -> Vec<f64> {
     }
 }
 
+/// A recorder that asks the database for its status whenever it is told something.
+#[derive(Clone, Default)]
+struct Curious(Arc<(OnceLock<Database>, AtomicUsize)>);
+
+impl Curious {
+    fn ask(&self) {
+        if let Some(database) = self.0.0.get()
+            && database.status().is_ok()
+        {
+            self.0.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl GaugeFn for Curious {
+    fn increment(&self, _value: f64) {
+        self.ask();
+    }
+
+    fn decrement(&self, _value: f64) {
+        self.ask();
+    }
+
+    fn set(&self, _value: f64) {
+        self.ask();
+    }
+}
+
+impl HistogramFn for Curious {
+    fn record(&self, _value: f64) {
+        self.ask();
+    }
+}
+
+impl Recorder for Curious {
+    fn describe_counter(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
+
+    fn describe_gauge(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
+
+    fn describe_histogram(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
+
+    fn register_counter(&self, _key: &Key, _metadata: &Metadata<'_>) -> metrics::Counter {
+        metrics::Counter::noop()
+    }
+
+    fn register_gauge(&self, _key: &Key, _metadata: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(Arc::new(self.clone()))
+    }
+
+    fn register_histogram(&self, _key: &Key, _metadata: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(Arc::new(self.clone()))
+    }
+}
+
 cases! {
+    async fn w2_a_recorder_may_ask_for_the_status_of_the_pool(t: Test) {
+        let curious = Curious::default();
+        let config = Config::from_url(t.url().as_str()).unwrap();
+        let work = async {
+            let database = Database::connect(config).await.unwrap();
+            assert!(curious.0.0.set(database.clone()).is_ok());
+            // Taken and given back.
+            database.fetch_value::<i64>("select 1", ()).await.unwrap();
+            database
+        };
+        let mut work = pin!(work);
+        let polls = |context: &mut std::task::Context<'_>| {
+            metrics::with_local_recorder(&curious, || work.as_mut().poll(context))
+        };
+        let database = std::future::poll_fn(polls).await;
+        let asked = curious.0.1.load(Ordering::Relaxed);
+        assert!(asked >= 4, "idle and used, forth and back: {asked}");
+        database.disconnect().await.unwrap();
+    }
+
+    #[only(postgres, mysql)]
+    async fn w2_a_cancelled_statement_is_counted(t: Test) {
+        let counter = Counter::new(&t);
+        let database = counter.count(Database::connect(counter.config(&t))).await.unwrap();
+        let sleep = if t.backend().is_postgres() { "select pg_sleep(30)" } else { "select sleep(30)" };
+        let asked = database.execute(sleep, ()).timeout(Duration::from_millis(100));
+        let error = counter.count(async { asked.await }).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert_eq!(histogram(&counter.counts(), "operation.duration SELECT cancelled").len(), 1);
+    }
+
     async fn w2_the_gauges_are_what_the_pool_says_of_itself(t: Test) {
         let counter = Counter::new(&t);
         let config = counter.config(&t).pool_size(2).max_overflow(1);
@@ -177,10 +264,12 @@ cases! {
         let work = async {
             let create = t.sql("create table {notes} (id {int} not null primary key)");
             database.execute(create, ()).await.unwrap();
-            for id in 1..=2 {
-                let insert = t.sql("insert into {notes} (id) values (:id)");
+            for (id, verb) in [(1, "insert"), (2, "INSERT")] {
+                let insert = t.sql(&format!("{verb} into {{notes}} (id) values (:id)"));
                 database.execute(insert, params! { id }).await.unwrap();
             }
+            database.execute("this is no SQL", ()).await.unwrap_err();
+            database.execute("neither is that", ()).await.unwrap_err();
             let insert = t.sql("insert into {notes} (id) values (:id)");
             database.execute(insert, params! { id: 2 }).await.unwrap_err();
             let transaction = database.transaction().await.unwrap();
@@ -189,12 +278,14 @@ cases! {
         };
         counter.count(work).await;
         let counts = counter.counts();
-        for operation in ["create table", "select", "BEGIN", "COMMIT"] {
+        for operation in ["CREATE TABLE", "SELECT", "BEGIN", "COMMIT"] {
             assert_eq!(histogram(&counts, &format!("operation.duration {operation}")).len(), 1, "{operation}: {counts:?}");
         }
-        assert_eq!(histogram(&counts, "operation.duration insert").len(), 2);
-        let failed: Vec<_> = counts.keys().filter(|name| name.contains("duration insert ")).collect();
+        assert_eq!(histogram(&counts, "operation.duration INSERT").len(), 2, "however it is written");
+        let failed: Vec<_> = counts.keys().filter(|name| name.contains("duration INSERT ")).collect();
         assert_eq!(failed.len(), 1, "by the class of the error: {failed:?}");
+        let others: Vec<_> = counts.keys().filter(|name| name.contains("duration OTHER ")).collect();
+        assert_eq!(others.len(), 1, "whatever it is, it is no series of its own: {others:?}");
         for (name, _) in counts.iter().filter(|(name, _)| name.contains("duration")) {
             let name = name.trim_start_matches("db.client.");
             assert!(histogram(&counts, name).iter().all(|seconds| (0.0..60.0).contains(seconds)), "{name}");

@@ -12,6 +12,7 @@ mod cancellation;
 mod closing;
 #[cfg(feature = "metrics")]
 mod counting;
+mod echo;
 mod escape;
 mod failure;
 mod force_rollback;
@@ -66,6 +67,7 @@ const LISTED: &[File] = &[
     ("budget", budget::cases),
     #[cfg(feature = "metrics")]
     ("counting", counting::cases),
+    ("echo", echo::cases),
     ("failure", failure::cases),
     ("locked", locked::cases),
     ("messages", messages::cases),

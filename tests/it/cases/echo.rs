@@ -1,0 +1,91 @@
+//! W2: what is shown on standard error, and what is not.
+
+use std::process::Command;
+use std::time::Duration;
+
+use ebbtide::{Database, ErrorKind, params};
+use futures::TryStreamExt as _;
+
+use super::pool::{hold, with};
+use super::watching::{CANARY, add, ready};
+use crate::support::{Test, cases};
+
+/// Set in a process of its own, whose standard error is read.
+const ALONE: &str = "EBBTIDE_TEST_ALONE";
+
+/// Runs this one test again in a process of its own, and returns what that says on standard error. `None` in there.
+fn said_alone(t: &Test) -> Option<String> {
+    if std::env::var_os(ALONE).is_some() {
+        return None;
+    }
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    let run = again.args(["--exact", t.name()]).env(ALONE, "1").output().unwrap();
+    let (said, heard) = (
+        String::from_utf8_lossy(&run.stdout),
+        String::from_utf8_lossy(&run.stderr),
+    );
+    assert!(run.status.success() && said.contains("1 passed"), "{said}\n{heard}");
+    Some(heard.into_owned())
+}
+
+cases! {
+    #[only(postgres, mysql)]
+    async fn w2_echo_shows_what_was_cancelled(t: Test) {
+        if let Some(heard) = said_alone(&t) {
+            let line = heard.lines().find(|line| line.contains("sleep(30)"));
+            assert!(line.is_some_and(|line| line.ends_with(") was cancelled")), "{heard}");
+            return;
+        }
+        let database = ready(&t, "echo=true").await;
+        let sleep = if t.backend().is_postgres() { "select pg_sleep(30)" } else { "select sleep(30)" };
+        let asked = database.execute(sleep, ()).timeout(Duration::from_millis(100));
+        assert_eq!(asked.await.unwrap_err().kind(), ErrorKind::Timeout);
+    }
+
+    async fn w2_echo_shows_statements_and_no_values(t: Test) {
+        if let Some(heard) = said_alone(&t) {
+            for shown in ["BEGIN", "insert into", "COMMIT", "SAVEPOINT", "ROLLBACK TO SAVEPOINT", "select id from"] {
+                let line = heard.lines().find(|line| line.starts_with(&format!("ebbtide: {shown}")));
+                assert!(line.is_some_and(|line| line.contains('(') && line.contains("s)")), "{shown} in {heard}");
+            }
+            assert!(heard.contains("failed: Constraint ("), "{heard}");
+            assert!(!heard.contains(CANARY), "{heard}");
+            return;
+        }
+        let database = ready(&t, "echo=true").await;
+        let transaction = database.transaction().await.unwrap();
+        add(&t, &transaction, 1).await;
+        let savepoint = database.transaction().await.unwrap();
+        let insert = t.sql("insert into {notes} (id, body) values (2, :body)");
+        let body = format!("{CANARY} 1");
+        database.execute(insert, params! { body }).await.unwrap_err();
+        savepoint.rollback().await.unwrap();
+        transaction.commit().await.unwrap();
+        let select = t.sql("select id from {notes} where body <> :body");
+        let rows = database.iterate(select, params! { body: CANARY });
+        assert_eq!(rows.try_collect::<Vec<_>>().await.unwrap().len(), 1);
+    }
+
+    async fn w2_echo_shows_values_to_those_who_ask(t: Test) {
+        if let Some(heard) = said_alone(&t) {
+            assert!(heard.contains(&format!(") [1, '{CANARY} 1'] (")), "{heard}");
+            return;
+        }
+        let database = ready(&t, "echo=true&show_parameters=true").await;
+        add(&t, &database.connection(), 1).await;
+    }
+
+    async fn w2_echo_pool_shows_what_the_pool_does(t: Test) {
+        if let Some(heard) = said_alone(&t) {
+            for shown in ["a connection was opened for", "waits for a connection"] {
+                assert!(heard.lines().any(|line| line.starts_with("ebbtide: ") && line.contains(shown)), "{shown} in {heard}");
+            }
+            assert!(!heard.contains("select"), "statements are shown by `echo`: {heard}");
+            return;
+        }
+        let database = Database::connect(with(&t.url(), "pool_size=1&echo_pool=true")).await.unwrap();
+        let held = hold(&database).await;
+        let waits = async { database.execute("select 1", ()).await.unwrap() };
+        futures::join!(waits, held.release());
+    }
+}
