@@ -27,6 +27,7 @@ fn ground(connector: &FakeConnector, sandbox: bool) -> Arc<Ground> {
         lifetime: None,
         idle: None,
         check_after: Duration::from_mins(1),
+        doubts: false,
         echo: false,
     };
     let config = Config::from_url("mysql://localhost/x").unwrap();
