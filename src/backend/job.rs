@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 
 use super::Done;
 use crate::error::Result;
-use crate::sql::Statement;
+use crate::sql::{Defines, Statement};
 
 type Work = Box<dyn for<'c> FnOnce(&'c mut (dyn Any + Send)) -> BoxFuture<'c, Result<Done>> + Send>;
 
@@ -18,6 +18,7 @@ pub(crate) struct NativeJob {
     work: Work,
     pulse: Option<Pulse>,
     open_ended: bool,
+    defines: Defines,
     statement: Option<Arc<Statement>>,
 }
 
@@ -31,6 +32,7 @@ impl NativeJob {
             work: Box::new(work),
             pulse: Some(Pulse::default()),
             open_ended: false,
+            defines: Defines::Nothing,
             statement: None,
         }
     }
@@ -44,8 +46,20 @@ impl NativeJob {
             work: Box::new(work),
             pulse: None,
             open_ended: true,
+            defines: Defines::Nothing,
             statement: None,
         }
+    }
+
+    /// Says that it changes definitions of tables.
+    pub(crate) fn defining(mut self) -> Self {
+        self.defines = Defines::All;
+        self
+    }
+
+    /// What it says that it changes.
+    pub(crate) fn defines(&self) -> Defines {
+        self.defines
     }
 
     /// Tells with `pulse` when it waits for the reader of its rows.

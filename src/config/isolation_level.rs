@@ -1,10 +1,7 @@
 //! The isolation level of a transaction.
 
-use std::fmt;
-use std::str::FromStr;
-
+use super::spelled::spelled;
 use super::text::squash;
-use crate::error::{Error, ErrorKind};
 
 /// How far a transaction is shut off from what others do at the same time.
 ///
@@ -61,21 +58,4 @@ impl IsolationLevel {
     }
 }
 
-impl fmt::Display for IsolationLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for IsolationLevel {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Self::read(text).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Config,
-                format!("`{text}` is no isolation level; it must be {}", Self::EXPECTED),
-            )
-        })
-    }
-}
+spelled!(IsolationLevel, "is no isolation level");

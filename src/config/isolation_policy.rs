@@ -1,9 +1,6 @@
 //! What happens to an isolation level that a sandbox cannot give.
 
-use std::fmt;
-use std::str::FromStr;
-
-use crate::error::{Error, ErrorKind};
+use super::spelled::spelled;
 
 /// What happens when a transaction in a sandbox asks for another isolation level than the sandbox has, whose level is
 /// that of its first transaction: a savepoint cannot change it.
@@ -42,22 +39,4 @@ impl IsolationPolicy {
     }
 }
 
-impl fmt::Display for IsolationPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for IsolationPolicy {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Self::read(text).ok_or_else(|| {
-            let message = format!(
-                "`{text}` is no policy for isolation levels; it must be {}",
-                Self::EXPECTED
-            );
-            Error::new(ErrorKind::Config, message)
-        })
-    }
-}
+spelled!(IsolationPolicy, "is no policy for isolation levels");

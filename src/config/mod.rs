@@ -14,6 +14,7 @@ mod replicas;
 mod serialize;
 mod setters;
 mod settings;
+mod spelled;
 mod sqlite_mode;
 mod ssl_mode;
 #[cfg(test)]

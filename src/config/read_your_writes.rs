@@ -1,9 +1,6 @@
 //! Who reads what was just written, where reads go to replicas.
 
-use std::fmt;
-use std::str::FromStr;
-
-use crate::error::{Error, ErrorKind};
+use super::spelled::spelled;
 
 /// Who keeps away from replicas that have not yet received what was written; see [`Config::replica`](crate::Config::replica).
 ///
@@ -44,22 +41,4 @@ impl ReadYourWrites {
     }
 }
 
-impl fmt::Display for ReadYourWrites {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for ReadYourWrites {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Self::read(text).ok_or_else(|| {
-            let message = format!(
-                "`{text}` does not say who reads what was written; it must be {}",
-                Self::EXPECTED
-            );
-            Error::new(ErrorKind::Config, message)
-        })
-    }
-}
+spelled!(ReadYourWrites, "does not say who reads what was written");

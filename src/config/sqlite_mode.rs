@@ -1,9 +1,6 @@
 //! How a SQLite file is opened.
 
-use std::fmt;
-use std::str::FromStr;
-
-use crate::error::{Error, ErrorKind};
+use super::spelled::spelled;
 
 /// How a SQLite file is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -40,21 +37,4 @@ impl SqliteMode {
     }
 }
 
-impl fmt::Display for SqliteMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for SqliteMode {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Self::read(text).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Config,
-                format!("`{text}` is no mode of SQLite; it must be {}", Self::EXPECTED),
-            )
-        })
-    }
-}
+spelled!(SqliteMode, "is no mode of SQLite");

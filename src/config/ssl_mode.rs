@@ -1,10 +1,7 @@
 //! Whether and how the connection to the server is encrypted.
 
-use std::fmt;
-use std::str::FromStr;
-
+use super::spelled::spelled;
 use super::text::{flag, squash};
-use crate::error::{Error, ErrorKind};
 
 /// Whether the connection is encrypted, and what is checked of the server. Later ones are stricter.
 ///
@@ -78,21 +75,4 @@ impl SslMode {
     }
 }
 
-impl fmt::Display for SslMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for SslMode {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Self::read(text).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Config,
-                format!("`{text}` is no SSL mode; it must be {}", Self::EXPECTED),
-            )
-        })
-    }
-}
+spelled!(SslMode, "is no SSL mode");

@@ -8,7 +8,8 @@ mod options;
 mod types;
 
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, LazyLock};
 
 use sqlx::sqlite::{SqliteArguments, SqliteQueryResult, SqliteRow};
 use sqlx::{Column, Row, SqlStr, Sqlite, TypeInfo};
@@ -41,13 +42,16 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         persistent: config.settings().statement_cache_capacity > 0,
         explain: Box::new(move |error| connect_error(&explained, error)),
         private: Some(Arc::new(copies)),
-        definitions: Arc::default(),
+        definitions: Arc::clone(&CHANGES),
     };
     Ok(match anchor {
         Some(anchor) => Arc::new(MemoryConnector::new(connector, anchor)),
         None => Arc::new(connector),
     })
 }
+
+/// The changes of definitions in this process: two databases of it may be one file, under whatever names.
+static CHANGES: LazyLock<Arc<AtomicU64>> = LazyLock::new(Arc::default);
 
 impl Native for Sqlite {
     const COUNTS_ANSWERS: bool = false;

@@ -13,7 +13,7 @@ const TRUSTED: Duration = Duration::from_millis(100);
 /// prepares anew.
 #[derive(Debug, Default)]
 pub(crate) struct Definitions {
-    /// The changes made through any connection of the database.
+    /// The changes made through any connection that counts with this one.
     changes: Arc<AtomicU64>,
     known: u64,
     /// Something was changed that only this connection sees.
@@ -36,11 +36,17 @@ impl Definitions {
         }
     }
 
-    /// Whether something was changed since it was asked last.
-    pub(super) fn have_changed(&mut self) -> bool {
+    /// The count of changes, if there was one that this connection has not followed.
+    pub(super) fn unfollowed(&self) -> Option<u64> {
         let now = self.changes.load(Ordering::Acquire);
-        let own = std::mem::take(&mut self.own);
-        std::mem::replace(&mut self.known, now) != now || own
+        (now != self.known || self.own).then_some(now)
+    }
+
+    /// Nothing is prepared any more for tables as they were at that count.
+    pub(super) fn follow(&mut self, count: u64) {
+        self.known = count;
+        self.own = false;
+        self.asked = None;
     }
 
     /// Whether the database is to be asked for its version.
@@ -48,14 +54,22 @@ impl Definitions {
         self.asked.is_none_or(|asked| now.duration_since(asked) >= TRUSTED)
     }
 
-    /// Whether the database told another version than last time.
-    pub(super) fn is_new(&mut self, version: i64, asked: Instant) -> bool {
+    /// Whether that is another version than the one that was followed last.
+    pub(super) fn is_new(&self, version: i64) -> bool {
+        self.version != Some(version)
+    }
+
+    /// Nothing is prepared any more for another version than this one, of which the database told when it was `asked`.
+    pub(super) fn follow_version(&mut self, version: i64, asked: Instant) {
+        self.version = Some(version);
         self.asked = Some(asked);
-        self.version.replace(version) != Some(version)
     }
 
     /// A statement that changes something was sent.
     pub(super) fn change(&mut self, what: Defines, in_transaction: bool) {
+        if what == Defines::Nothing {
+            return;
+        }
         self.own |= what == Defines::Own;
         if what == Defines::All {
             self.changes.fetch_add(1, Ordering::AcqRel);
@@ -76,20 +90,27 @@ impl Definitions {
 mod tests {
     use super::*;
 
+    /// Whether there was something to follow; it is followed.
+    fn follows(one: &mut Definitions) -> bool {
+        let count = one.unfollowed();
+        count.inspect(|count| one.follow(*count)).is_some()
+    }
+
     #[test]
-    fn a_change_is_noticed_once_by_each_connection() {
+    fn a_change_is_followed_once_by_each_connection() {
         let changes = Arc::default();
         let (mut one, mut other) = (Definitions::new(&changes), Definitions::new(&changes));
-        assert!(!one.have_changed());
+        assert!(!follows(&mut one));
         one.change(Defines::All, false);
-        assert!(one.have_changed() && other.have_changed());
-        assert!(!one.have_changed() && !other.have_changed());
+        assert!(one.unfollowed().is_some(), "one that was cut off before it followed");
+        assert!(follows(&mut one) && follows(&mut other));
+        assert!(!follows(&mut one) && !follows(&mut other));
         one.change(Defines::Own, false);
-        assert!(one.have_changed() && !other.have_changed() && !one.have_changed());
+        assert!(follows(&mut one) && !follows(&mut other) && !follows(&mut one));
         one.change(Defines::Nothing, false);
-        assert!(!one.have_changed());
+        assert!(!follows(&mut one));
         assert!(
-            !Definitions::new(&changes).have_changed(),
+            !follows(&mut Definitions::new(&changes)),
             "a new one has nothing prepared"
         );
     }
@@ -99,29 +120,33 @@ mod tests {
         let changes = Arc::default();
         let (mut one, mut other) = (Definitions::new(&changes), Definitions::new(&changes));
         one.level_ended(0);
-        assert!(!other.have_changed());
+        assert!(!follows(&mut other));
         one.change(Defines::All, true);
-        assert!(other.have_changed());
+        assert!(follows(&mut other));
         for depth in [1, 0] {
             one.level_ended(depth);
-            assert!(other.have_changed(), "{depth} left");
+            assert!(follows(&mut other), "{depth} left");
         }
         one.level_ended(0);
-        assert!(!other.have_changed());
+        assert!(!follows(&mut other));
     }
 
     #[test]
-    fn a_version_is_new_until_it_is_known() {
+    fn a_version_is_new_until_it_is_followed() {
         let (mut one, now) = (Definitions::default(), Instant::now());
-        assert!(one.is_new(3, now) && !one.is_new(3, now) && one.is_new(4, now) && !one.is_new(4, now));
+        assert!(one.is_new(3) && one.is_new(3));
+        one.follow_version(3, now);
+        assert!(!one.is_new(3) && one.is_new(4));
     }
 
     #[test]
-    fn the_database_is_asked_now_and_then() {
+    fn the_database_is_asked_now_and_then_and_after_each_change() {
         let (mut one, start) = (Definitions::default(), Instant::now());
         assert!(one.are_to_be_asked(start));
-        one.is_new(3, start);
+        one.follow_version(3, start);
         assert!(!one.are_to_be_asked(start + TRUSTED / 2));
         assert!(one.are_to_be_asked(start + TRUSTED));
+        one.change(Defines::All, false);
+        assert!(follows(&mut one) && one.are_to_be_asked(start));
     }
 }

@@ -85,6 +85,7 @@ where
             Ok(Done::default())
         })
     })
+    .defining()
 }
 
 /// Outside of a transaction, and alone.
@@ -98,6 +99,9 @@ where
     if within && may_go(migrator, connection, course, DB::DIALECT).await.is_err() {
         // What cannot run in a transaction runs without the lock, as sqlx has it.
         lock.release::<DB>(connection, false).await?;
+        tracing::warn!(
+            "a migration that says `-- no-transaction` is to be run on SQLite, so no lock keeps other programs from migrating too"
+        );
         return go::<DB>(migrator, connection, course, false).await;
     }
     let gone = go::<DB>(migrator, connection, course, within).await;
@@ -259,7 +263,8 @@ macro_rules! migrate {
             /// Each migration runs in a transaction of its own (in a transaction: a savepoint), unless it says
             /// `-- no-transaction`. Two programs do not migrate at once, unless the migrator says `set_locking(false)`: on
             /// PostgreSQL sqlx's lock sees to that, on MySQL and MariaDB one more, which both of them have, on SQLite one
-            /// transaction around all that is new. Sandboxes that migrate at the same time wait for each other to
+            /// transaction around all that is new; as long as a `-- no-transaction` is among it, nothing does there, which is
+            /// told as a warning through `tracing`. Sandboxes that migrate at the same time wait for each other to
             /// their end, so migrate before them where you can.
             ///
             /// MySQL cannot undo the making of tables. In a transaction or a sandbox there must be nothing left to do. On
@@ -273,7 +278,8 @@ macro_rules! migrate {
             ///
             /// # Cancel safety
             ///
-            /// As that of `with_sqlx`: what was applied stays applied, the one under way is rolled back.
+            /// As that of `with_sqlx`: the migration under way is rolled back. What was applied before it stays applied, except
+            /// on SQLite, where the transaction around all of them is rolled back.
             ///
             /// ```
             /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {

@@ -121,4 +121,20 @@ cases! {
             transaction.commit().await.unwrap();
         }
     }
+
+    /// Two databases of one process may be one file, and know nothing of each other.
+    #[only(sqlite_file)]
+    async fn q3_a_table_that_another_database_of_the_process_changes_is_read_as_it_is(t: Test) {
+        let one = table(&t).await;
+        let other = Database::connect(t.url().as_str()).await.unwrap();
+        for (database, changed, expected) in [(&one, "alter table {notes} add column a {key} default 'in a'", "id,a"),
+            (&other, "alter table {notes} drop column a", "id"), (&one, "alter table {notes} add column b {key} default 'in b'", "id,b")]
+        {
+            columns(&t, &one).await;
+            columns(&t, &other).await;
+            database.execute(t.sql(changed), ()).await.unwrap();
+            assert_eq!(columns(&t, &one).await, expected);
+            assert_eq!(columns(&t, &other).await, expected);
+        }
+    }
 }

@@ -516,4 +516,27 @@ cases! {
             assert_eq!(ebbtide::Error::from(error).kind(), ErrorKind::NotConnected);
         });
     }
+
+    /// Nothing is known of what is done on a lent connection, and statements that were kept are for the table as it was.
+    #[only(postgres, sqlite)]
+    async fn q9_a_table_that_is_changed_on_the_drivers_connection_is_read_as_it_is(t: Test) {
+        let database = with_notes(&t).await;
+        let columns = async |database: &Database| {
+            database.fetch_one(t.sql("select * from {notes}"), ()).await.unwrap().len()
+        };
+        database.execute(t.sql("insert into {notes} (id, body) values (1, 'one')"), ()).await.unwrap();
+        with_db!(t, {
+            let alter = |column: &str| t.words(&format!("alter table {{notes}} add column {column} integer"));
+            let before = columns(&database).await;
+            for (number, of) in [database.clone(), database.sandbox().await.unwrap()].into_iter().enumerate() {
+                assert_eq!(columns(&of).await, before + number);
+                let sql = alter(&format!("more_{number}"));
+                of.with_sqlx(move |connection: &mut Raw<DB>| Box::pin(async move {
+                    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await
+                })).await.unwrap();
+                assert_eq!(columns(&of).await, before + number + 1);
+            }
+            assert_eq!(columns(&database).await, before + 1, "the sandbox is undone");
+        });
+    }
 }

@@ -15,7 +15,7 @@ use super::{Ignore, Kept, Native, One, Original, is_stale_plan, own_sql};
 use crate::backend::support::definitions::Definitions;
 use crate::backend::{Done, Offer, Request, Sink};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::Statement;
+use crate::sql::Defines;
 use crate::value::{RawRow, ValueRef};
 
 #[derive(Debug)]
@@ -125,8 +125,10 @@ where
         if DB::KEPT == Kept::Follows {
             return Ok(());
         }
-        if self.definitions.have_changed() {
+        if let Some(count) = self.definitions.unfollowed() {
             self.connection.clear_cached_statements().await.map_err(DB::error)?;
+            // Only now, because this may be cut off.
+            self.definitions.follow(count);
         }
         match DB::KEPT {
             // A copy is changed by its own connection only.
@@ -156,17 +158,20 @@ where
     /// The same of what others have changed: another connection, or another program.
     async fn follow_version(&mut self, version: &'static str, look: &'static str, now: Instant) -> Result<()> {
         let version = self.number(version).await?;
-        if self.definitions.is_new(version, now) {
+        if self.definitions.is_new(version) {
             self.connection.clear_cached_statements().await.map_err(DB::error)?;
             // What is prepared next must be for what is there now.
             self.run_own(look.into_sql_str()).await?;
         }
+        self.definitions.follow_version(version, now);
         Ok(())
     }
 
-    fn note_definitions(&mut self, statement: &Statement) {
+    /// Counts what a statement changes: before it is sent, because it may be cut off, and after it, for those who
+    /// prepared something meanwhile.
+    fn note_definitions(&mut self, what: Defines) {
         let inside = self.levels() > 0;
-        self.definitions.change(statement.defines(), inside);
+        self.definitions.change(what, inside);
     }
 
     /// Runs text without preparing it.

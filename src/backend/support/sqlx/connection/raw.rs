@@ -8,9 +8,10 @@ use sqlx::{Connection, Either, Executor, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::{SqlxConnection, note_refusal};
-use crate::backend::support::sqlx::{Ignore, Native, is_stale_plan, own_sql};
+use crate::backend::support::sqlx::{Ignore, Kept, Native, is_stale_plan, own_sql};
 use crate::backend::{Done, NativeJob, RawConnection, Request, Sever, Sink};
 use crate::error::{Error, Result};
+use crate::sql::Defines;
 use crate::value::RawRow;
 
 impl<DB> RawConnection for SqlxConnection<DB>
@@ -22,20 +23,20 @@ where
 {
     fn run<'a>(&'a mut self, request: Request<'a>, sink: &'a mut dyn Sink) -> BoxFuture<'a, Result<Done>> {
         Box::pin(async move {
-            if !request.statement.is_script() {
-                return self.run_prepared(request, sink).await;
-            }
-            // Counted before, in case this is dropped, and after, for those who prepared meanwhile.
-            self.note_definitions(request.statement);
-            let result = self.run_text(request.statement.sql(), sink).await;
-            self.note_definitions(request.statement);
+            self.note_definitions(request.statement.defines());
+            let result = if request.statement.is_script() {
+                self.run_text(request.statement.sql(), sink).await
+            } else {
+                self.run_prepared(request, sink).await
+            };
+            self.note_definitions(request.statement.defines());
             result
         })
     }
 
     fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
         Box::pin(try_stream! {
-            self.note_definitions(request.statement);
+            self.note_definitions(request.statement.defines());
             self.follow_definitions(request.statement.is_starred()).await?;
             loop {
                 let (mut stale, mut told) = (None, None);
@@ -81,10 +82,15 @@ where
             let text = job.text().cloned();
             self.follow_definitions(text.as_ref().is_none_or(|text| text.is_starred()))
                 .await?;
+            let defines = match (&text, DB::KEPT) {
+                (Some(text), _) => text.defines(),
+                // SQLite would deceive those who kept something; elsewhere most jobs would cost others what they kept.
+                (None, Kept::Deceives { .. }) => Defines::All,
+                (None, _) => job.defines(),
+            };
+            self.note_definitions(defines);
             let result = job.run(&mut self.connection).await;
-            if let Some(text) = text {
-                self.note_definitions(&text);
-            }
+            self.note_definitions(defines);
             if result.as_ref().is_err_and(is_stale_plan) {
                 self.connection.clear_cached_statements().await.map_err(DB::error)?;
             }

@@ -1,0 +1,24 @@
+//! Settings that are one word of several.
+
+/// `Display` and `FromStr` for a type that has `as_str`, `read` and `EXPECTED`. An error says what the text is not.
+macro_rules! spelled {
+    ($type:ty, $is_not:literal) => {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = crate::error::Error;
+
+            fn from_str(text: &str) -> crate::error::Result<Self> {
+                Self::read(text).ok_or_else(|| {
+                    let message = format!("`{text}` {}; it must be {}", $is_not, Self::EXPECTED);
+                    crate::error::Error::new(crate::error::ErrorKind::Config, message)
+                })
+            }
+        }
+    };
+}
+pub(super) use spelled;

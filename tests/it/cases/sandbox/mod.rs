@@ -1,0 +1,38 @@
+//! `database.sandbox()`: many at once, whoever uses them, and however they end.
+
+mod ends;
+mod many;
+mod statements;
+
+use std::time::Duration;
+
+use ebbtide::{AssertSqlSafe, Database};
+
+use crate::cases::tasks::{config, list, notes_with};
+use crate::support::Case;
+use crate::support::Test;
+
+/// The cases of all these files.
+pub(crate) fn cases() -> Vec<Case> {
+    [many::cases(), statements::cases(), ends::cases()].concat()
+}
+
+/// What is seen in a database or sandbox: `a,b`.
+pub(super) async fn seen(t: &Test, database: &Database) -> String {
+    database.fetch_value(list(t), ()).await.expect("the list of notes")
+}
+
+/// A statement that takes a moment.
+pub(super) fn slow(t: &Test) -> AssertSqlSafe<String> {
+    AssertSqlSafe(match t.backend().family() {
+        "postgres" => "select count(*) from (select pg_sleep(0.2)) as s".to_owned(),
+        "mysql" => "select sleep(0.2)".to_owned(),
+        _ => "with recursive n(i) as (select 1 union all select i + 1 from n where i < 300000) select count(*) from n"
+            .to_owned(),
+    })
+}
+
+/// A parent with the table `notes` of which one sandbox at a time can be in use; a second one fails soon.
+pub(super) async fn narrow(t: &Test) -> Database {
+    notes_with(t, config(t).pool_size(1).pool_timeout(Duration::from_secs(10))).await
+}
