@@ -15,6 +15,19 @@ pub(super) struct Mark {
     pub(super) until: Option<Instant>,
 }
 
+/// What someone who wants to read has to look out for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing: any replica will do.
+    Clear,
+    /// The primary has to be asked how far it is. With the number of notes that the answer covers.
+    Unasked(u64),
+    /// A replica has to have come so far.
+    At(Position),
+    /// The primary has to be read from, for a while.
+    Untold,
+}
+
 /// How far a replica must be.
 #[derive(Clone, Debug)]
 pub(super) enum Reach {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::mark::{Mark, Reach, Told};
+use super::mark::{Mark, Reach, Standing, Told};
 use crate::backend::Position;
 use crate::config::ReadYourWrites;
 use crate::pool::Who;
@@ -33,19 +33,6 @@ struct Known {
     everyone: Option<Mark>,
     /// How many notes there were.
     notes: u64,
-}
-
-/// What someone who wants to read has to look out for.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// Nothing: any replica will do.
-    Clear,
-    /// The primary has to be asked how far it is. With the number of notes that the answer covers.
-    Unasked(u64),
-    /// A replica has to have come so far.
-    At(Position),
-    /// The primary has to be read from, for a while.
-    Untold,
 }
 
 impl Memory {
@@ -138,15 +125,16 @@ impl Memory {
 
     /// The primary was asked after so many notes, and said where it is, if it can tell.
     pub(super) fn answered(&self, who: Who, notes: u64, position: Option<Position>, asked: Instant) {
+        let told = position.map(|position| Told {
+            position,
+            asked: Some(asked),
+        });
         self.settle(who, |mark| {
             if mark.number > notes || !mark.is_unasked() {
                 return;
             }
-            if let Some(position) = position.clone() {
-                let asked = Some(asked);
-                mark.reach = Reach::At(Told { position, asked });
-            } else {
-                mark.reach = Reach::Anywhere;
+            mark.reach = told.clone().map_or(Reach::Anywhere, Reach::At);
+            if told.is_none() {
                 mark.wait(mark.at + self.window);
             }
         });
@@ -201,6 +189,13 @@ mod tests {
 
     fn somebody_else() -> Who {
         std::thread::spawn(Who::current).join().unwrap()
+    }
+
+    fn ids(ids: &str) -> Position {
+        Position::Transactions {
+            maria: true,
+            ids: ids.into(),
+        }
     }
 
     fn memory(policy: ReadYourWrites) -> Memory {
@@ -266,10 +261,6 @@ mod tests {
             matches!(memory.standing(me(), now), Standing::Unasked(_)),
             "the answer covers both"
         );
-        let ids = |ids: &str| Position::Transactions {
-            maria: true,
-            ids: ids.into(),
-        };
         let who = somebody_else();
         memory.follows(who, &ids("0-1-7"), now);
         assert_eq!(memory.standing(who, now), Standing::At(ids("0-1-7")));
@@ -296,23 +287,19 @@ mod tests {
     #[test]
     fn r6_positions_that_nobody_can_compare_are_asked_for_once() {
         let (memory, now) = (memory(ReadYourWrites::Database), Instant::now());
-        let ids = |ids: &str| Position::Transactions {
-            maria: false,
-            ids: ids.into(),
-        };
         memory.wrote(somebody_else(), now);
-        memory.answered(somebody_else(), 1, Some(ids("a:1-9")), now);
-        memory.follows(me(), &ids("a:1-5"), now);
+        memory.answered(somebody_else(), 1, Some(ids("0-1-9")), now);
+        memory.follows(me(), &ids("0-1-5"), now);
         let Standing::Unasked(notes) = memory.standing(me(), now) else {
             panic!("the primary knows");
         };
-        memory.answered(me(), notes, Some(ids("a:1-10")), now + WINDOW);
+        memory.answered(me(), notes, Some(ids("0-1-10")), now + WINDOW);
         assert_eq!(
             memory.standing(me(), now + WINDOW),
-            Standing::At(ids("a:1-10")),
+            Standing::At(ids("0-1-10")),
             "it was asked later"
         );
-        assert_eq!(memory.standing(somebody_else(), now), Standing::At(ids("a:1-9")));
+        assert_eq!(memory.standing(somebody_else(), now), Standing::At(ids("0-1-9")));
     }
 
     #[test]

@@ -21,7 +21,7 @@ async fn read_impatiently(t: &Test, database: &Database) -> Result<i64, ErrorKin
     read.map_err(|error| error.kind())
 }
 
-async fn is_up(database: &Database) -> bool {
+fn is_up(database: &Database) -> bool {
     database.replicas().unwrap()[0].is_up
 }
 
@@ -34,7 +34,7 @@ cases! {
         let start = Instant::now();
         let database = Database::connect(config).await.unwrap();
         assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
-        assert!(!is_up(&database).await);
+        assert!(!is_up(&database));
         fill(&t, &database, PRIMARY).await;
         assert_eq!(read_by_another(&t, &database).await, PRIMARY);
         assert!(start.elapsed() < 2 * SOON, "{:?}", start.elapsed());
@@ -49,7 +49,7 @@ cases! {
         let config = config.replica(silent.url(t.backend().family())).unwrap();
         let database = Database::connect(config.replica_retry(Duration::from_mins(5))).await.unwrap();
         assert_eq!(read_impatiently(&t, &database).await, Err(ErrorKind::Timeout));
-        assert!(!is_up(&database).await);
+        assert!(!is_up(&database));
         assert_eq!(read(&t, &database).await, PRIMARY);
         assert_eq!(silent.accepted(), 1);
     }
@@ -78,11 +78,11 @@ cases! {
         proxy.pause();
         assert_eq!(read_impatiently(&t, &database).await, Err(ErrorKind::Timeout), "it had begun");
         assert_eq!(read_impatiently(&t, &database).await, Err(ErrorKind::Timeout), "it looked whether it answers");
-        assert!(!is_up(&database).await);
+        assert!(!is_up(&database));
         assert_eq!(read(&t, &database).await, PRIMARY);
         proxy.resume();
         until(async || read(&t, &database).await == REPLICA).await;
-        assert!(is_up(&database).await);
+        assert!(is_up(&database));
     }
 
     #[except(sqlite_memory)]
@@ -94,7 +94,7 @@ cases! {
         for _ in 0..3 {
             assert_eq!(read(&t, &database).await, PRIMARY);
         }
-        assert!(is_up(&database).await, "that is no failure");
+        assert!(is_up(&database), "that is no failure");
         drop(rows);
         until(async || read(&t, &database).await == REPLICA).await;
     }
