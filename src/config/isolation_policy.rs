@@ -17,7 +17,7 @@ pub enum IsolationPolicy {
     /// The transaction begins all the same, and the wish is kept among the recorded statements. The default.
     #[default]
     Record,
-    /// Beginning it is an error ([`ErrorKind::Unsupported`]).
+    /// Beginning it is an error ([`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported)).
     Deny,
 }
 

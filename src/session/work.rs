@@ -155,9 +155,12 @@ impl Target {
                 Box::pin(self.perform(work, Means::Sink(sink))).await
             }
             Err(error) if error.is_of_replica() && sink.restart() => {
-                let _wrote = self.ground().writing_after_all(&error, &Chain::current());
-                let primary = self.on_primary();
-                Box::pin(primary.perform(work, Means::Sink(sink))).await
+                // Boxed whole, because the future of every statement has room for this one.
+                let again = async {
+                    let _wrote = self.ground().writing_after_all(&error, &Chain::current());
+                    self.on_primary().perform(work, Means::Sink(sink)).await
+                };
+                Box::pin(again).await
             }
             result => result,
         }
