@@ -90,6 +90,14 @@ impl Position {
         }
     }
 
+    /// Whether servers of this kind count so.
+    pub(crate) fn is_of(&self, dialect: Dialect) -> bool {
+        match self {
+            Self::Log(_) => dialect == Dialect::Postgres,
+            Self::Transactions { .. } => dialect == Dialect::MySql,
+        }
+    }
+
     /// Whether who is here has everything up to the other.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
@@ -119,5 +127,7 @@ mod tests {
         assert!(ids("0-1-7").covers(&ids("0-1-7")));
         assert!(!ids("0-1-8").covers(&ids("0-1-7")), "only the server can compare them");
         assert!(!ids("0-1-7").covers(&early));
+        assert!(early.is_of(Dialect::Postgres) && !early.is_of(Dialect::MySql));
+        assert!(ids("0-1-7").is_of(Dialect::MySql) && !ids("0-1-7").is_of(Dialect::Postgres));
     }
 }

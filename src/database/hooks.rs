@@ -29,9 +29,28 @@ pub(super) struct Hooks {
 /// A connection just opened, before anyone else gets it.
 pub struct NewConnection {
     raw: Box<dyn RawConnection>,
+    is_replica: bool,
 }
 
 impl NewConnection {
+    /// Whether it is one to a [replica](crate::Config::replica), where a hook must not write.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::Database;
+    /// let database = Database::new("sqlite::memory:")?.after_connect(|connection| Box::pin(async move {
+    ///     if !connection.is_replica() {
+    ///         connection.execute("CREATE TABLE IF NOT EXISTS visit (at TEXT)").await?;
+    ///     }
+    ///     Ok(())
+    /// }));
+    /// Database::connect(&database).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn is_replica(&self) -> bool {
+        self.is_replica
+    }
+
     /// Runs SQL without parameters, one statement or several.
     pub async fn execute(&mut self, sql: impl SqlSafeStr) -> Result<Done> {
         self.raw.run_script(sql.into_sql_str()).await
@@ -53,13 +72,13 @@ impl Hooks {
         run("on_disconnect", self.on_disconnect.as_ref()).await
     }
 
-    /// What the pool runs on each new connection.
-    pub(super) fn prepare(&self) -> Option<Prepare> {
+    /// What a pool runs on each new connection, be it the primary's or a replica's.
+    pub(super) fn prepare(&self, is_replica: bool) -> Option<Prepare> {
         let hook = self.after_connect.clone()?;
         Some(Arc::new(move |raw| {
             let hook = Arc::clone(&hook);
             Box::pin(async move {
-                let mut connection = NewConnection { raw };
+                let mut connection = NewConnection { raw, is_replica };
                 hook(&mut connection)
                     .await
                     .map_err(|error| hook_failed("after_connect", error))?;
@@ -112,7 +131,8 @@ impl Database {
     }
 
     /// Has `hook` run once on each new connection, before anyone gets it: the place to set what a session needs. Its
-    /// error closes the connection and fails whoever asked for one.
+    /// error closes the connection and fails whoever asked for one. It runs on those to
+    /// [replicas](crate::Config::replica) too, and can [ask](NewConnection::is_replica) which it is.
     pub fn after_connect<F>(self, hook: F) -> Self
     where
         F: for<'c> Fn(&'c mut NewConnection) -> BoxFuture<'c, Result<(), HookError>> + Send + Sync + 'static,

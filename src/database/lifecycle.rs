@@ -116,7 +116,7 @@ impl Core {
         let replicas = replicas::connectors(&self.config)?;
         self.hooks.run_on_connect().await?;
         let lazy = settings.lazy;
-        let pools = Pools::new(connector, &self.config, self.hooks.prepare().as_ref(), replicas);
+        let pools = Pools::new(connector, &self.config, &self.hooks, replicas);
         if !lazy && let Err(error) = pools.check(asker).await {
             // What failed says more than what may fail at tidying up.
             let _ = pools.close().await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::hooks::Hooks;
 use super::lifecycle::Live;
 use crate::backend::Connector;
 use crate::backend::support::harbour::Harbour;
@@ -9,7 +10,7 @@ use crate::backend::support::moored::Moored;
 use crate::backend::support::worker::Isolated;
 use crate::config::{Config, Settings};
 use crate::error::Result;
-use crate::pool::{Asker, Limits, Pool, Prepare};
+use crate::pool::{Asker, Limits, Pool};
 use crate::session::{Deferred, Ground, Plan, Replicas};
 use crate::sql::TemplateCache;
 use crate::telemetry::Telemetry;
@@ -38,18 +39,21 @@ impl Pools {
     pub(super) fn new(
         connector: Arc<dyn Connector>,
         config: &Config,
-        prepare: Option<&Prepare>,
+        hooks: &Hooks,
         replicas: Vec<(Arc<dyn Connector>, Config)>,
     ) -> Arc<Self> {
         let settings = config.settings().clone();
         let replicas = replicas.into_iter().map(|(connector, config)| {
-            let limits = limits(config.settings());
-            Pool::new(connector, limits, prepare.cloned(), Telemetry::new(&config))
+            let limits = Limits {
+                doubts: true,
+                ..limits(config.settings())
+            };
+            Pool::new(connector, limits, hooks.prepare(true), Telemetry::new(&config))
         });
         let replicas = Replicas::new(replicas.collect(), &settings);
         let harbour = Harbour::new(format!("ebbtide {}", connector.dialect()));
         let limits = limits(&settings);
-        let make = |connector, telemetry| Pool::new(connector, limits.clone(), prepare.cloned(), telemetry);
+        let make = |connector, telemetry| Pool::new(connector, limits.clone(), hooks.prepare(false), telemetry);
         let beside = Telemetry::unmetered(config);
         let pool = |connector| make(connector, Arc::clone(&beside));
         let apart = |inner| -> Arc<dyn Connector> {
@@ -162,6 +166,7 @@ fn limits(settings: &Settings) -> Limits {
         lifetime: settings.pool_recycle,
         idle: settings.idle_timeout,
         check_after: settings.health_check_after,
+        doubts: false,
         echo: settings.echo_pool,
     }
 }

@@ -105,7 +105,7 @@ impl Database {
     /// Has the caller read from a replica only if that has everything up to a [bookmark](Self::bookmark), beside what the
     /// caller wrote itself. It holds for the task, as its own writes do, and costs nothing now.
     ///
-    /// A bookmark of another kind of server leads to the primary. With `read_your_writes=off`, without replicas and while not
+    /// A bookmark of another kind of server leads to the primary for `replica_window`. With `read_your_writes=off`, without replicas and while not
     /// connected it does nothing.
     pub fn read_after(&self, bookmark: &Bookmark) {
         if let Ok(target) = self.target() {

@@ -336,6 +336,9 @@ impl Drop for Lease {
             }
             return;
         }
+        if self.flight == Flight::Statement && self.pool.limits.doubts {
+            self.pool.state.lock().doubted = Some(Instant::now());
+        }
         if self.cleaning || self.soiled || !self.survives() {
             self.discard();
             return;

@@ -54,6 +54,9 @@ pub(crate) struct Limits {
     pub(crate) lifetime: Option<Duration>,
     pub(crate) idle: Option<Duration>,
     pub(crate) check_after: Duration,
+    /// Whether a call that was cut off casts doubt on the connections at rest: the pool is a replica's, which may have stopped
+    /// answering, and others can stand in for it.
+    pub(crate) doubts: bool,
     /// Whether openings, closings and waiting are shown on standard error.
     pub(crate) echo: bool,
 }
@@ -128,10 +131,7 @@ impl Pool {
     ///
     /// Dropping the future gives up the place in the queue, or the connection if it was just handed over.
     pub(crate) async fn acquire(self: &Arc<Self>, asker: Asker) -> Result<Lease> {
-        let handle = match self.connector.runtime()? {
-            Some(own) => own,
-            None => Handle::try_current().map_err(|_| no_runtime(asker))?,
-        };
+        let handle = self.runtime(asker)?;
         let since = self.telemetry().meter.clock();
         let lease = match self.take(handle, asker) {
             Ok(lease) => lease,
@@ -140,6 +140,40 @@ impl Pool {
         };
         self.telemetry().meter.waited(since);
         Ok(lease)
+    }
+
+    /// The same without waiting for others: `None` if all connections are in use.
+    pub(crate) async fn acquire_free(self: &Arc<Self>, asker: Asker) -> Result<Option<Lease>> {
+        let mut handle = self.runtime(asker)?;
+        let since = self.telemetry().meter.clock();
+        let lease = loop {
+            let step = match self.take(handle, asker) {
+                Ok(lease) => break lease,
+                Err((step, on)) => {
+                    handle = on;
+                    step
+                }
+            };
+            match step {
+                Step::Wait(_) => return Ok(None),
+                Step::Check(mut lease) => {
+                    if self.answers(&mut lease).await {
+                        break lease;
+                    }
+                }
+                step => break Box::pin(self.acquire_watched(step, handle, asker)).await?,
+            }
+        };
+        self.telemetry().meter.waited(since);
+        Ok(Some(lease))
+    }
+
+    /// The runtime that whoever asks is on.
+    fn runtime(&self, asker: Asker) -> Result<Handle> {
+        match self.connector.runtime()? {
+            Some(own) => Ok(own),
+            None => Handle::try_current().map_err(|_| no_runtime(asker)),
+        }
     }
 
     /// The same as [`acquire_by`](Self::acquire_by), for all to see.

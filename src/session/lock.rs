@@ -198,6 +198,7 @@ impl Node {
             }
             if self.depth == 0 {
                 lease.doubt(false);
+                drop(lease.take_writers());
             }
             lease.undo(self.depth).await?;
         } else if lease.shield() == Shield::Doubtful {

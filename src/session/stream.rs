@@ -197,6 +197,7 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
     try_stream! {
         let chain = Chain::current();
         let mut target = target;
+        let mut _wrote = None;
         loop {
             let mut hold = target.hold(&work, &chain, Node::STREAM).await?;
             hold.opened(target.ground(), Weak::clone(&this));
@@ -235,7 +236,10 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
             let ended = ended.map_err(|error| hold.blamed(error, target.ground()));
             drop::<Hold>(hold);
             match ended {
-                Err(error) if error.is_of_replica() && !yielded => target = target.on_primary(),
+                Err(error) if error.is_of_replica() && !yielded => {
+                    _wrote = target.ground().writing_after_all(&error, &chain);
+                    target = target.on_primary();
+                }
                 ended => break ended?,
             }
         }

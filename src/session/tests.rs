@@ -33,6 +33,7 @@ fn planned(connector: &FakeConnector, plan: Option<Plan>) -> Arc<Ground> {
         lifetime: None,
         idle: None,
         check_after: Duration::from_mins(1),
+        doubts: false,
         echo: false,
     };
     let config = Config::from_url("mysql://localhost/x").unwrap();

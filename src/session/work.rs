@@ -94,14 +94,15 @@ impl Target {
             if work.template.statements() == 1 {
                 self.ground().refusing(work, homeless(control, work))?;
             }
-            let replicas = self.replicas(work);
-            let mut lease = match replicas {
-                None => self.ground().pool.acquire(work.asker).await?,
+            let ground = self.ground();
+            let mut lease = match self.replicas(work) {
+                None => ground.pool.acquire(work.asker).await?,
                 // Boxed, because the future of every statement has room for this one.
-                Some((replicas, reads)) => Box::pin(replicas.lease(self.ground(), chain, reads, work.asker)).await?,
+                Some((replicas, reads)) => Box::pin(replicas.lease(ground, chain, reads, work.asker)).await?,
             };
-            let wrote = if replicas.is_none() {
-                self.ground().writing(work, chain)
+            // Also what could have gone to a replica, and did not, may write.
+            let wrote = if Arc::ptr_eq(lease.pool(), &ground.pool) {
+                ground.writing(work, chain)
             } else {
                 None
             };
@@ -154,8 +155,12 @@ impl Target {
                 Box::pin(self.perform(work, Means::Sink(sink))).await
             }
             Err(error) if error.is_of_replica() && sink.restart() => {
-                let primary = self.on_primary();
-                Box::pin(primary.perform(work, Means::Sink(sink))).await
+                // Boxed whole, because the future of every statement has room for this one.
+                let again = async {
+                    let _wrote = self.ground().writing_after_all(&error, &Chain::current());
+                    self.on_primary().perform(work, Means::Sink(sink)).await
+                };
+                Box::pin(again).await
             }
             result => result,
         }

@@ -59,32 +59,37 @@ impl Health {
 
     /// It could not be used. Tells whether that is news.
     pub(super) fn failed(&self, now: Instant) -> bool {
-        let mut state = self.state.lock();
-        let failures = match *state {
-            State::Up => 0,
-            // Others who had begun to use it before that was known.
-            State::Down { trying: false, .. } => return false,
-            State::Down { failures, .. } => failures,
-        };
-        *state = State::Down {
-            until: now + self.pause.saturating_mul(1 << failures.min(DOUBLINGS)),
-            failures: failures + 1,
-            trying: false,
-        };
-        failures == 0
+        self.state.lock().fail(now, self.pause)
     }
 
     /// Whoever tried it gave up without a result.
     pub(super) fn given_up(&self, now: Instant) {
-        let trying = matches!(*self.state.lock(), State::Down { trying: true, .. });
-        if trying {
-            self.failed(now);
+        let mut state = self.state.lock();
+        if matches!(*state, State::Down { trying: true, .. }) {
+            state.fail(now, self.pause);
         }
     }
 
     /// It could be used. Tells whether that is news.
     pub(super) fn works(&self) -> bool {
         !matches!(std::mem::replace(&mut *self.state.lock(), State::Up), State::Up)
+    }
+}
+
+impl State {
+    fn fail(&mut self, now: Instant, pause: Duration) -> bool {
+        let failures = match *self {
+            Self::Up => 0,
+            // Others who had begun to use it before that was known.
+            Self::Down { trying: false, .. } => return false,
+            Self::Down { failures, .. } => failures,
+        };
+        *self = Self::Down {
+            until: now + pause.saturating_mul(1 << failures.min(DOUBLINGS)),
+            failures: failures + 1,
+            trying: false,
+        };
+        failures == 0
     }
 }
 

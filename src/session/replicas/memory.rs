@@ -5,12 +5,16 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::mark::{Mark, Reach, Standing, Told};
 use crate::backend::Position;
 use crate::config::ReadYourWrites;
 use crate::pool::Who;
 
 /// How many writers are remembered one by one. Who ends says nothing, so beyond that all are taken for writers.
 const MOST: usize = 1_024;
+
+/// Nobody waits for longer, and no clock runs over.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
 
 /// What was written, and how far that went.
 #[derive(Debug)]
@@ -27,56 +31,15 @@ struct Known {
     writers: HashMap<Who, Mark>,
     /// Holds for everybody.
     everyone: Option<Mark>,
-    /// How many writes there were.
-    writes: u64,
-}
-
-/// A writer's latest write.
-#[derive(Clone, Debug)]
-struct Mark {
-    /// Which of all writes it was.
-    number: u64,
-    at: Instant,
-    reach: Reach,
-}
-
-/// How far the primary was after a write.
-#[derive(Clone, Debug)]
-enum Reach {
-    /// It was not asked yet.
-    Unasked,
-    At {
-        position: Position,
-        asked: Instant,
-    },
-    /// Nobody can tell.
-    Untold,
-}
-
-/// What someone who wants to read has to look out for.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// Nothing: any replica will do.
-    Clear,
-    /// The primary has to be asked how far it is. With the number of writes that the answer covers.
-    Unasked(u64),
-    /// A replica has to have come so far.
-    At(Position),
-    /// The primary has to be read from, for a while.
-    Untold,
-}
-
-impl Mark {
-    fn is_over(&self, now: Instant, window: Duration) -> bool {
-        matches!(self.reach, Reach::Untold) && now.duration_since(self.at) >= window
-    }
+    /// How many notes there were.
+    notes: u64,
 }
 
 impl Memory {
     pub(super) fn new(policy: ReadYourWrites, window: Duration, tells: bool) -> Self {
         Self {
             policy,
-            window,
+            window: window.min(LONGEST),
             tells,
             known: Mutex::default(),
         }
@@ -84,113 +47,106 @@ impl Memory {
 
     /// Notes that somebody has written, or may have.
     pub(super) fn wrote(&self, who: Who, now: Instant) {
-        let reach = if self.tells { Reach::Unasked } else { Reach::Untold };
-        self.mark(who, now, reach);
+        let mut known = self.known.lock();
+        known.notes += 1;
+        // What the primary will say covers whatever was noted before.
+        let mut mark = Mark::new(known.notes, now, Reach::Unasked);
+        if !self.tells {
+            mark.reach = Reach::Anywhere;
+            mark.wait(now + self.window);
+        }
+        match self.policy {
+            ReadYourWrites::Off => {}
+            ReadYourWrites::Database => known.everyone = Some(mark),
+            ReadYourWrites::Task => known.insert(who, mark, now),
+        }
     }
 
     /// Notes that somebody is to see what lies before a position, whoever wrote it.
     pub(super) fn follows(&self, who: Who, position: &Position, now: Instant) {
-        let reach = |known: &Reach| match known {
-            // What the primary will say covers both.
-            Reach::Unasked => Reach::Unasked,
-            Reach::At { position: own, .. } if !position.covers(own) => {
-                if own.covers(position) {
-                    known.clone()
-                } else {
-                    Reach::Unasked
-                }
-            }
-            Reach::At { .. } | Reach::Untold => Reach::At {
-                position: position.clone(),
-                asked: now,
-            },
-        };
-        self.add(who, now, &reach);
+        self.add(who, now, |mark| mark.follow(position));
     }
 
-    /// Notes that somebody is to read from the primary for so long.
+    /// Notes that somebody is to read from the primary for so long, and for no longer than the window.
     pub(super) fn stays(&self, who: Who, left: Duration, now: Instant) {
         let left = left.min(self.window);
         if !left.is_zero() {
-            // As if it had been written when so much of the window was left.
-            let at = now.checked_sub(self.window.saturating_sub(left)).unwrap_or(now);
-            self.add(who, at, &Reach::clone);
+            self.add(who, now, |mark| mark.wait(now + left));
         }
     }
 
     /// Adds to what is known of somebody, of whom nothing may be known yet.
-    fn add(&self, who: Who, at: Instant, reach: &dyn Fn(&Reach) -> Reach) {
+    fn add(&self, who: Who, now: Instant, change: impl FnOnce(&mut Mark)) {
         if self.policy == ReadYourWrites::Off {
             return;
         }
         let mut known = self.known.lock();
-        known.writes += 1;
-        let own = known.writers.get(&who);
-        let mark = Mark {
-            number: known.writes,
-            at: own.map_or(at, |own| own.at.max(at)),
-            reach: reach(own.map_or(&Reach::Untold, |own| &own.reach)),
-        };
-        known.insert(who, mark, at, self.window);
-    }
-
-    fn mark(&self, who: Who, now: Instant, reach: Reach) {
-        let mut known = self.known.lock();
-        known.writes += 1;
-        let mark = Mark {
-            number: known.writes,
-            at: now,
-            reach,
-        };
-        match self.policy {
-            ReadYourWrites::Off => {}
-            ReadYourWrites::Database => known.everyone = Some(mark),
-            ReadYourWrites::Task => known.insert(who, mark, now, self.window),
-        }
+        known.notes += 1;
+        let new = || Mark::new(known.notes, now, Reach::Anywhere);
+        let mut mark = known.writers.get(&who).cloned().unwrap_or_else(new);
+        (mark.number, mark.at) = (known.notes, now);
+        change(&mut mark);
+        known.insert(who, mark, now);
     }
 
     /// What has to be looked out for when somebody reads.
     pub(super) fn standing(&self, who: Who, now: Instant) -> Standing {
         let mut known = self.known.lock();
-        if known
-            .writers
-            .get(&who)
-            .is_some_and(|mark| mark.is_over(now, self.window))
-        {
+        if known.writers.get(&who).is_some_and(|mark| mark.is_over(now)) {
             known.writers.remove(&who);
         }
-        known.everyone.take_if(|mark| mark.is_over(now, self.window));
-        let marks = || known.writers.get(&who).into_iter().chain(&known.everyone);
-        if marks().any(|mark| matches!(mark.reach, Reach::Unasked)) {
-            return Standing::Unasked(known.writes);
+        known.everyone.take_if(|mark| mark.is_over(now));
+        let notes = known.notes;
+        let Known { writers, everyone, .. } = &mut *known;
+        let (mut own, everyone) = (writers.get_mut(&who), everyone.as_ref());
+        let marks = || own.as_deref().into_iter().chain(everyone);
+        if marks().any(Mark::is_unasked) {
+            return Standing::Unasked(notes);
         }
-        if marks().any(|mark| matches!(mark.reach, Reach::Untold)) {
+        if marks().any(|mark| mark.waits(now)) {
             return Standing::Untold;
         }
-        let positions = marks().filter_map(|mark| match &mark.reach {
-            Reach::At { position, asked } => Some((asked, position)),
-            _ => None,
-        });
-        // The one asked for later covers the other.
-        let latest = positions.max_by_key(|(asked, _)| **asked);
-        latest.map_or(Standing::Clear, |(_, position)| Standing::At(position.clone()))
+        let mut places = marks().filter_map(Mark::told);
+        let later = match (places.next(), places.next()) {
+            (None, _) => return Standing::Clear,
+            (Some(only), None) => Some(only),
+            (Some(one), Some(other)) => one.later(other),
+        };
+        if let Some(told) = later {
+            return Standing::At(told.position.clone());
+        }
+        drop(places);
+        // Only the primary knows a place that lies behind both.
+        if let Some(own) = &mut own {
+            (own.reach, own.at) = (Reach::Unasked, now);
+        }
+        Standing::Unasked(notes)
     }
 
-    /// The primary was asked after so many writes, and said where it is, if it can tell.
-    pub(super) fn answered(&self, who: Who, writes: u64, position: Option<Position>, asked: Instant) {
-        let reach = position.map_or(Reach::Untold, |position| Reach::At { position, asked });
+    /// The primary was asked after so many notes, and said where it is, if it can tell.
+    pub(super) fn answered(&self, who: Who, notes: u64, position: Option<Position>, asked: Instant) {
+        let told = position.map(|position| Told {
+            position,
+            asked: Some(asked),
+        });
         self.settle(who, |mark| {
-            if mark.number <= writes && matches!(mark.reach, Reach::Unasked) {
-                mark.reach = reach.clone();
+            if mark.number > notes || !mark.is_unasked() {
+                return;
+            }
+            mark.reach = told.clone().map_or(Reach::Anywhere, Reach::At);
+            if told.is_none() {
+                mark.wait(mark.at + self.window);
             }
         });
     }
 
-    /// The replicas cannot tell whether they have come so far; only time can.
-    pub(super) fn untold(&self, who: Who) {
+    /// The replicas cannot tell whether they have come as far as that; only time can.
+    pub(super) fn untold(&self, who: Who, position: &Position, now: Instant) {
+        // Others may have given this caller another position than everybody has to look out for.
         self.settle(who, |mark| {
-            if matches!(mark.reach, Reach::At { .. }) {
-                mark.reach = Reach::Untold;
+            if mark.told().is_some_and(|told| told.position == *position) {
+                mark.reach = Reach::Anywhere;
+                mark.wait(now + self.window);
             }
         });
     }
@@ -203,25 +159,21 @@ impl Memory {
 }
 
 impl Known {
-    fn insert(&mut self, who: Who, mark: Mark, now: Instant, window: Duration) {
+    fn insert(&mut self, who: Who, mark: Mark, now: Instant) {
         if self.writers.len() >= MOST && !self.writers.contains_key(&who) {
-            self.make_room(now, window);
+            self.make_room(now);
         }
         self.writers.insert(who, mark);
     }
 
     /// From now on everybody counts as one of those who wrote.
-    fn make_room(&mut self, now: Instant, window: Duration) {
-        self.writers.retain(|_, mark| !mark.is_over(now, window));
+    fn make_room(&mut self, now: Instant) {
+        self.writers.retain(|_, mark| !mark.is_over(now));
         if self.writers.len() < MOST / 2 {
             return;
         }
         self.writers.clear();
-        self.everyone = Some(Mark {
-            number: self.writes,
-            at: now,
-            reach: Reach::Unasked,
-        });
+        self.everyone = Some(Mark::new(self.notes, now, Reach::Unasked));
     }
 }
 
@@ -237,6 +189,13 @@ mod tests {
 
     fn somebody_else() -> Who {
         std::thread::spawn(Who::current).join().unwrap()
+    }
+
+    fn ids(ids: &str) -> Position {
+        Position::Transactions {
+            maria: true,
+            ids: ids.into(),
+        }
     }
 
     fn memory(policy: ReadYourWrites) -> Memory {
@@ -276,9 +235,14 @@ mod tests {
         assert_eq!(memory.standing(me(), now + WINDOW), Standing::Clear);
         memory.wrote(me(), now);
         memory.answered(me(), 2, Some(Position::Log(1)), now);
-        memory.untold(me());
-        assert_eq!(memory.standing(me(), now), Standing::Untold);
-        assert_eq!(memory.standing(me(), now + WINDOW), Standing::Clear);
+        let later = now + WINDOW;
+        memory.untold(me(), &Position::Log(1), later);
+        assert_eq!(
+            memory.standing(me(), later + WINDOW / 2),
+            Standing::Untold,
+            "from when that was known"
+        );
+        assert_eq!(memory.standing(me(), later + WINDOW), Standing::Clear);
     }
 
     #[test]
@@ -297,10 +261,6 @@ mod tests {
             matches!(memory.standing(me(), now), Standing::Unasked(_)),
             "the answer covers both"
         );
-        let ids = |ids: &str| Position::Transactions {
-            maria: true,
-            ids: ids.into(),
-        };
         let who = somebody_else();
         memory.follows(who, &ids("0-1-7"), now);
         assert_eq!(memory.standing(who, now), Standing::At(ids("0-1-7")));
@@ -309,6 +269,79 @@ mod tests {
             matches!(memory.standing(who, now), Standing::Unasked(_)),
             "nobody here can compare them"
         );
+    }
+
+    #[test]
+    fn r6_a_bookmark_does_not_hide_what_others_wrote() {
+        let (memory, now) = (memory(ReadYourWrites::Database), Instant::now());
+        let at = |bytes| Standing::At(Position::Log(bytes));
+        memory.wrote(somebody_else(), now);
+        memory.answered(somebody_else(), 1, Some(Position::Log(9)), now);
+        memory.follows(me(), &Position::Log(5), now + WINDOW);
+        assert_eq!(memory.standing(me(), now + WINDOW), at(9));
+        memory.follows(me(), &Position::Log(12), now + WINDOW);
+        assert_eq!(memory.standing(me(), now + WINDOW), at(12));
+        assert_eq!(memory.standing(somebody_else(), now + WINDOW), at(9));
+    }
+
+    #[test]
+    fn r6_positions_that_nobody_can_compare_are_asked_for_once() {
+        let (memory, now) = (memory(ReadYourWrites::Database), Instant::now());
+        memory.wrote(somebody_else(), now);
+        memory.answered(somebody_else(), 1, Some(ids("0-1-9")), now);
+        memory.follows(me(), &ids("0-1-5"), now);
+        let Standing::Unasked(notes) = memory.standing(me(), now) else {
+            panic!("the primary knows");
+        };
+        memory.answered(me(), notes, Some(ids("0-1-10")), now + WINDOW);
+        assert_eq!(
+            memory.standing(me(), now + WINDOW),
+            Standing::At(ids("0-1-10")),
+            "it was asked later"
+        );
+        assert_eq!(memory.standing(somebody_else(), now), Standing::At(ids("0-1-9")));
+    }
+
+    #[test]
+    fn r6_a_bookmark_and_a_time_both_hold() {
+        let (memory, now) = (memory(ReadYourWrites::Task), Instant::now());
+        let (half, at) = (now + WINDOW / 2, Standing::At(Position::Log(5)));
+        memory.follows(me(), &Position::Log(5), now);
+        memory.stays(me(), WINDOW, now);
+        assert_eq!(memory.standing(me(), half), Standing::Untold);
+        assert_eq!(memory.standing(me(), now + WINDOW), at);
+
+        let who = somebody_else();
+        memory.wrote(who, now);
+        memory.answered(who, 3, None, now);
+        memory.follows(who, &Position::Log(5), now);
+        assert_eq!(memory.standing(who, half), Standing::Untold, "its own write counts");
+        assert_eq!(memory.standing(who, now + WINDOW), at);
+    }
+
+    #[test]
+    fn r6_what_nobody_can_check_of_one_holds_for_others() {
+        let (memory, now) = (memory(ReadYourWrites::Database), Instant::now());
+        memory.wrote(somebody_else(), now);
+        memory.answered(somebody_else(), 1, Some(Position::Log(5)), now);
+        memory.follows(me(), &Position::Log(9), now);
+        memory.untold(me(), &Position::Log(9), now);
+        assert_eq!(memory.standing(me(), now), Standing::Untold);
+        assert_eq!(memory.standing(somebody_else(), now), Standing::At(Position::Log(5)));
+        memory.untold(somebody_else(), &Position::Log(5), now);
+        assert_eq!(
+            memory.standing(somebody_else(), now),
+            Standing::Untold,
+            "it was the position of all"
+        );
+    }
+
+    #[test]
+    fn r6_a_window_without_end_runs_over_no_clock() {
+        let (memory, now) = (Memory::new(ReadYourWrites::Task, Duration::MAX, false), Instant::now());
+        memory.wrote(me(), now);
+        memory.stays(me(), Duration::MAX, now);
+        assert_eq!(memory.standing(me(), now + LONGEST / 2), Standing::Untold);
     }
 
     #[test]

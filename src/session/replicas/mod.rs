@@ -5,15 +5,17 @@
 
 mod bookmark;
 mod health;
+mod mark;
 mod memory;
 mod replica;
+mod wrote;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime};
 
 use super::ask::ask;
-use super::{Chain, Finish, Ground, Node, Target, Work};
+use super::{Chain, Ground, Target, Work};
 use crate::backend::{Position, Reached};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,9 +23,11 @@ use crate::pool::{Asker, Lease, Pool, Who};
 use crate::sql::TemplateCache;
 pub use bookmark::Bookmark;
 use bookmark::Place;
-use memory::{Memory, Standing};
+use mark::Standing;
+use memory::Memory;
 pub(crate) use replica::Replica;
 pub use replica::ReplicaStatus;
+pub(super) use wrote::Wrote;
 
 /// Where the reads through a handle go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +62,7 @@ impl Replicas {
         }))
     }
 
-    /// Reaches each of them for the first time.
+    /// Reaches each of them for the first time. Nobody waits long for one that does not answer.
     pub(crate) async fn check(&self, asker: Asker) -> Result<()> {
         let checks = self.list.iter().map(|replica| replica.check(asker));
         futures::future::try_join_all(checks).await.map(drop)
@@ -92,55 +96,81 @@ impl Replicas {
         }
     }
 
-    /// A connection of a replica. One that cannot be reached is left alone after that, so this ends.
+    /// A connection of a replica, of whichever has one.
     async fn any(&self, asker: Asker) -> Option<Lease> {
-        for _ in 0..self.list.len() {
-            if let Some(lease) = self.least_used(asker)?.lease(asker).await {
+        for replica in self.usable(asker) {
+            if let Some(lease) = replica.lease(asker).await {
                 return Some(lease);
             }
         }
         None
     }
 
-    /// The one with the fewest users; among equals they take turns.
-    fn least_used(&self, asker: Asker) -> Option<&Arc<Replica>> {
+    /// Those that can be used, the one with the fewest users first; equals take turns.
+    fn usable(&self, asker: Asker) -> Vec<&Arc<Replica>> {
         let now = Instant::now();
         let (before, after) = self
             .list
             .split_at(self.next.fetch_add(1, Ordering::Relaxed) % self.list.len());
         let in_turn = after.iter().chain(before);
-        in_turn
-            .filter(|replica| replica.is_usable(now, asker))
-            .min_by_key(|replica| replica.load())
+        let mut usable: Vec<_> = in_turn.filter(|replica| replica.is_usable(now, asker)).collect();
+        usable.sort_by_cached_key(|replica| replica.load());
+        usable
     }
 
     /// A connection of a replica that has come so far.
     async fn caught_up(&self, position: &Position, ground: &Ground, who: Who, asker: Asker) -> Option<Lease> {
-        let replica = self.least_used(asker)?;
+        let usable = self.usable(asker);
+        let mut clueless = 0;
+        for replica in &usable {
+            match self.look(replica, position, ground, asker).await {
+                Some((Reached::At(_), lease)) => return Some(lease),
+                Some((Reached::Unknown, _)) => clueless += 1,
+                Some((Reached::NotYet, _)) | None => {}
+            }
+        }
+        if clueless > 0 && clueless == usable.len() {
+            self.memory.untold(who, position, Instant::now());
+        }
+        None
+    }
+
+    /// Whether a replica has come so far, and the connection that told; `None` if it has none, or was asked a moment ago.
+    async fn look(
+        &self,
+        replica: &Replica,
+        position: &Position,
+        ground: &Ground,
+        asker: Asker,
+    ) -> Option<(Reached, Lease)> {
+        if replica.lacks(position, Instant::now()) {
+            return None;
+        }
         let mut lease = replica.lease(asker).await?;
         // Kept with the connection, because behind one address there may be several servers.
-        if lease.reached().is_some_and(|here| here.covers(position)) {
-            return Some(lease);
+        if let Some(here) = lease.reached().filter(|here| here.covers(position)) {
+            return Some((Reached::At(here.clone()), lease));
         }
         if !replica.may_ask(Instant::now()) {
             return None;
         }
-        match reached(position, &mut lease, &ground.templates).await {
-            Ok(Reached::At(here)) => {
-                let covers = here.covers(position);
-                lease.set_reached(here);
-                covers.then_some(lease)
-            }
-            Ok(Reached::NotYet) => None,
-            Ok(Reached::Unknown) => {
-                self.memory.untold(who);
-                None
-            }
+        let mut reached = match reached(position, &mut lease, &ground.templates).await {
+            Ok(reached) => reached,
             Err(error) => {
                 tracing::debug!(%error, "a replica could not say how far it is");
-                None
+                return None;
+            }
+        };
+        if let Reached::At(here) = &reached {
+            lease.set_reached(here.clone());
+            if !here.covers(position) {
+                reached = Reached::NotYet;
             }
         }
+        if reached == Reached::NotYet {
+            replica.lags(position);
+        }
+        Some((reached, lease))
     }
 
     /// A connection of the primary, which is asked how far it is first, so that the next reads can go elsewhere.
@@ -149,9 +179,15 @@ impl Replicas {
         let then = Instant::now();
         let position = match written(&mut lease, &ground.templates, ground).await {
             Ok(position) => position,
-            Err(error) if error.is_fatal() => return ground.pool.acquire(asker).await,
             Err(error) => {
                 tracing::debug!(%error, "the primary could not say how far it is");
+                if error.is_fatal() {
+                    return ground.pool.acquire(asker).await;
+                }
+                if !is_unable(&error) {
+                    // The next read asks again.
+                    return Ok(lease);
+                }
                 None
             }
         };
@@ -188,7 +224,9 @@ impl Ground {
         let (who, now) = (Chain::current().root(), Instant::now());
         match &bookmark.0 {
             Place::Anywhere => {}
-            Place::At(position) => replicas.memory.follows(who, position, now),
+            Place::At(position) if position.is_of(self.dialect()) => replicas.memory.follows(who, position, now),
+            // Of another kind of server: nobody here can tell.
+            Place::At(_) => replicas.memory.stays(who, self.settings.replica_window, now),
             Place::Until(when) => replicas.memory.stays(who, Bookmark::left(*when), now),
         }
     }
@@ -204,82 +242,21 @@ async fn written(lease: &mut Lease, templates: &TemplateCache, ground: &Ground) 
     Ok(Position::read(dialect, &rows))
 }
 
-/// Whether a replica has come so far. An error that leaves the connection as it is means that it cannot tell.
+/// Whether a server will never answer the question: it has no such function, or does not let everybody ask.
+fn is_unable(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::UndefinedObject | ErrorKind::Permission | ErrorKind::Unsupported
+    )
+}
+
+/// Whether a replica has come so far.
 async fn reached(position: &Position, lease: &mut Lease, templates: &TemplateCache) -> Result<Reached> {
     let (question, params) = position.check()?;
     match ask(lease, templates, question, params).await {
         Ok(rows) => Ok(position.reached(&rows)),
-        Err(error) if error.is_fatal() => Err(error),
-        Err(_) => Ok(Reached::Unknown),
-    }
-}
-
-/// Notes, when it is made and when it is dropped, that somebody has written.
-pub(super) struct Wrote {
-    replicas: Arc<Replicas>,
-    writers: Vec<Who>,
-}
-
-impl Wrote {
-    fn new(replicas: &Arc<Replicas>, writers: Vec<Who>) -> Self {
-        let wrote = Self {
-            replicas: Arc::clone(replicas),
-            writers,
-        };
-        wrote.note();
-        wrote
-    }
-
-    fn note(&self) {
-        let now = Instant::now();
-        for who in &self.writers {
-            self.replicas.memory.wrote(*who, now);
-        }
-    }
-}
-
-impl Drop for Wrote {
-    fn drop(&mut self) {
-        // A sibling may have asked for the position while the write was under way.
-        self.note();
-    }
-}
-
-impl Ground {
-    /// Notes a write outside of transactions, now and at its end. Without replicas nobody wants to know.
-    pub(super) fn writing(&self, work: &Work, chain: &Chain) -> Option<Wrote> {
-        let replicas = self.replicas.as_ref()?;
-        (!work.template.effect().reads).then(|| Wrote::new(replicas, vec![chain.root()]))
-    }
-}
-
-impl Node {
-    /// Notes a write on this level: where that is a transaction, it counts at the commit.
-    pub(super) fn note_write(&self, work: &Work, chain: &Chain, lease: Option<&mut Lease>) -> Option<Wrote> {
-        if self.depth == 0 {
-            return self.ground.writing(work, chain);
-        }
-        if self.ground.replicas.is_some()
-            && !work.template.effect().reads
-            && let Some(lease) = lease
-        {
-            lease.note_writer(chain.root());
-        }
-        None
-    }
-
-    /// Notes the commit of a transaction, for those who wrote in it and for whoever commits it.
-    pub(super) fn note_commit(&self, how: Finish, chain: &Chain, lease: Option<&mut Lease>) -> Option<Wrote> {
-        let replicas = self.ground.replicas.as_ref()?;
-        if how != Finish::Commit || self.depth != 1 {
-            return None;
-        }
-        let mut writers = lease?.take_writers();
-        if writers.is_empty() {
-            return None;
-        }
-        writers.push(chain.root());
-        Some(Wrote::new(replicas, writers))
+        Err(error) if is_unable(&error) => Ok(Reached::Unknown),
+        Err(error) => Err(error),
     }
 }
 

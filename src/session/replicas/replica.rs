@@ -5,19 +5,32 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use super::health::{Health, Use};
+use crate::backend::Position;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, Lease, Pool, PoolStatus};
 
 /// A replica that lags is asked no more often than this how far it is; the reads in between go to the primary.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
+/// How long connecting a database waits for each of its replicas.
+const FIRST_LIMIT: Duration = Duration::from_secs(2);
+
 #[derive(Debug)]
 pub(crate) struct Replica {
     pub(super) pool: Arc<Pool>,
     health: Health,
-    asked: Mutex<Option<Instant>>,
+    asked: Mutex<Option<Asked>>,
+}
+
+/// The latest question how far it is.
+#[derive(Debug)]
+struct Asked {
+    when: Instant,
+    /// What it turned out not to have.
+    lacks: Option<Position>,
 }
 
 /// A replica, as [`Database::replicas`](crate::Database::replicas) tells of it.
@@ -41,10 +54,10 @@ impl Replica {
         })
     }
 
-    /// A connection, unless none can be had; then it is left alone for a while.
+    /// A connection, unless all are in use, or it cannot be reached; then it is left alone for a while.
     pub(super) async fn lease(&self, asker: Asker) -> Option<Lease> {
         match self.reach(asker).await {
-            Ok(lease) => Some(lease),
+            Ok(lease) => lease,
             Err(error) => {
                 tracing::debug!(%error, replica = self.pool.connector().place(), "a read goes elsewhere");
                 None
@@ -52,25 +65,33 @@ impl Replica {
         }
     }
 
-    async fn reach(&self, asker: Asker) -> Result<Lease> {
-        let reached = self.pool.acquire(asker).await;
-        let place = || self.pool.connector().place();
+    /// A connection that is free, or a new one.
+    async fn reach(&self, asker: Asker) -> Result<Option<Lease>> {
+        let cut = Cut(self);
+        let reached = self.pool.acquire_free(asker).await;
+        std::mem::forget(cut);
         match &reached {
-            Ok(_) if self.health.works() => {
-                tracing::info!(replica = place(), "the replica is used again");
+            Ok(Some(_)) if self.health.works() => {
+                tracing::info!(replica = self.pool.connector().place(), "the replica is used again");
             }
-            Err(error) if error.kind() != ErrorKind::NotConnected && self.health.failed(Instant::now()) => {
-                tracing::warn!(%error, replica = place(), "the replica cannot be used; reads go elsewhere until it can");
-            }
+            Err(error) if error.kind() != ErrorKind::NotConnected => self.failed(error),
             _ => {}
         }
         reached
     }
 
+    /// It is left alone for a while.
+    fn failed(&self, error: &Error) {
+        if self.health.failed(Instant::now()) {
+            let replica = self.pool.connector().place();
+            tracing::warn!(%error, replica, "the replica cannot be used; reads go elsewhere until it can");
+        }
+    }
+
     /// Reaches it for the first time. One that is down is none's mistake; one that lets nobody in is.
     pub(super) async fn check(&self, asker: Asker) -> Result<()> {
-        match self.reach(asker).await {
-            Err(error) if is_mistake(&error) => {
+        match timeout(FIRST_LIMIT, self.reach(asker)).await {
+            Ok(Err(error)) if is_mistake(&error) => {
                 Err(error.said_of(&format!("the replica {}", self.pool.connector().place())))
             }
             _ => Ok(()),
@@ -98,14 +119,28 @@ impl Replica {
         status.in_use + status.waiting
     }
 
-    /// Whether it may be asked how far it is.
+    /// Whether it may be asked how far it is; then it counts as asked.
     pub(super) fn may_ask(&self, now: Instant) -> bool {
         let mut asked = self.asked.lock();
-        let may = asked.is_none_or(|asked| now.duration_since(asked) >= ASK_EVERY);
+        let may = asked.as_ref().is_none_or(|asked| !asked.is_fresh(now));
         if may {
-            *asked = Some(now);
+            *asked = Some(Asked { when: now, lacks: None });
         }
         may
+    }
+
+    /// Notes that it was asked, and has not come so far.
+    pub(super) fn lags(&self, position: &Position) {
+        if let Some(asked) = &mut *self.asked.lock() {
+            asked.lacks = Some(position.clone());
+        }
+    }
+
+    /// Whether it had not come so far a moment ago.
+    pub(super) fn lacks(&self, position: &Position, now: Instant) -> bool {
+        let asked = self.asked.lock();
+        let fresh = asked.as_ref().filter(|asked| asked.is_fresh(now));
+        fresh.is_some_and(|asked| asked.lacks.as_ref().is_some_and(|lacks| position.covers(lacks)))
     }
 
     pub(super) fn status(&self) -> ReplicaStatus {
@@ -114,6 +149,25 @@ impl Replica {
             is_up: self.health.is_up(),
             pool: self.pool.status(),
         }
+    }
+}
+
+impl Asked {
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.duration_since(self.when) < ASK_EVERY
+    }
+}
+
+/// A caller who is on the way to a replica. Cut off before it was there, by a time limit perhaps, it takes the replica for down:
+/// else each caller would wait for one that does not answer.
+struct Cut<'r>(&'r Replica);
+
+impl Drop for Cut<'_> {
+    fn drop(&mut self) {
+        self.0.failed(&Error::new(
+            ErrorKind::Timeout,
+            "its caller did not wait for it any longer",
+        ));
     }
 }
 

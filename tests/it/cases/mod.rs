@@ -29,6 +29,7 @@ mod pool;
 mod queries;
 mod refusals;
 mod registry;
+mod replica_trouble;
 mod replicas;
 mod replication;
 mod retry;
@@ -82,6 +83,7 @@ const LISTED: &[File] = &[
     ("queries", queries::cases),
     ("refusals", refusals::cases),
     ("registry", registry::cases),
+    ("replica_trouble", replica_trouble::cases),
     ("replicas", replicas::cases),
     ("replication", replication::cases),
     ("retry", retry::cases),

@@ -12,20 +12,20 @@ use crate::backends::Backend;
 use crate::support::{Test, Watcher, cases};
 
 /// What is read from the primary, and from a replica.
-const PRIMARY: i64 = 1;
-const REPLICA: i64 = 2;
+pub(super) const PRIMARY: i64 = 1;
+pub(super) const REPLICA: i64 = 2;
 
-const READ: &str = "select n from {things} order by n limit 1";
+pub(super) const READ: &str = "select n from {things} order by n limit 1";
 
 /// A database that stands for a replica; it is dropped with this.
-struct Stand {
+pub(super) struct Stand {
     config: Config,
     is_server: bool,
 }
 
 impl Stand {
     /// With a table of one row.
-    async fn new(t: &Test, number: i64) -> Self {
+    pub(super) async fn new(t: &Test, number: i64) -> Self {
         let url = if t.backend().is_sqlite() {
             t.sqlite_url(&format!("stand{number}.db"))
         } else {
@@ -48,7 +48,7 @@ impl Stand {
         Database::connect(&self.config).await.unwrap()
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         self.config.url().expose()
     }
 }
@@ -71,7 +71,7 @@ impl Drop for Stand {
     }
 }
 
-async fn fill(t: &Test, database: &Database, number: i64) {
+pub(super) async fn fill(t: &Test, database: &Database, number: i64) {
     database
         .execute(t.sql("create table {things} (n {int})"), ())
         .await
@@ -79,13 +79,13 @@ async fn fill(t: &Test, database: &Database, number: i64) {
     write(t, database, number).await;
 }
 
-async fn write(t: &Test, database: &Database, number: i64) {
+pub(super) async fn write(t: &Test, database: &Database, number: i64) {
     let sql = t.sql("insert into {things} values (:number)");
     database.execute(sql, params! { number }).await.unwrap();
 }
 
 /// A primary with one stand for its replica, and what both are made from.
-async fn replicated(t: &Test, change: impl FnOnce(Config) -> Config) -> (Database, Stand) {
+pub(super) async fn replicated(t: &Test, change: impl FnOnce(Config) -> Config) -> (Database, Stand) {
     let stand = Stand::new(t, REPLICA).await;
     let config = Config::from_url(t.url()).unwrap().replica(stand.url()).unwrap();
     let config = change(config);
@@ -101,12 +101,12 @@ async fn replicated(t: &Test, change: impl FnOnce(Config) -> Config) -> (Databas
     (Database::connect(config).await.unwrap(), stand)
 }
 
-async fn read(t: &Test, database: &Database) -> i64 {
+pub(super) async fn read(t: &Test, database: &Database) -> i64 {
     database.fetch_value(t.sql(READ), ()).await.unwrap()
 }
 
 /// The same by somebody who is not the caller.
-async fn read_by_another(t: &Test, database: &Database) -> i64 {
+pub(super) async fn read_by_another(t: &Test, database: &Database) -> i64 {
     let (database, sql) = (database.clone(), t.sql(READ));
     let task = tokio::spawn(async move { database.fetch_value(sql, ()).await });
     task.await.unwrap().unwrap()
@@ -329,6 +329,28 @@ cases! {
             }),
             REPLICA,
             "nothing came of it"
+        );
+        assert_eq!(
+            after!(database, insert, {
+                let connection = database.connection();
+                let transaction = connection.transaction().await.unwrap();
+                connection.execute(insert, ()).await.unwrap();
+                transaction.rollback().await.unwrap();
+                connection.transaction().await.unwrap().commit().await.unwrap();
+            }),
+            REPLICA,
+            "nor of the next one on that connection"
+        );
+        assert_eq!(
+            after!(database, insert, {
+                let connection = database.connection();
+                let dropped = connection.transaction().await.unwrap();
+                connection.execute(insert, ()).await.unwrap();
+                drop(dropped);
+                connection.transaction().await.unwrap().commit().await.unwrap();
+            }),
+            REPLICA,
+            "nor after one that was dropped"
         );
         let sql = t.sql("insert into {things} values (:n)");
         assert_eq!(

@@ -223,6 +223,25 @@ cases! {
 
     #[cluster]
     #[only(postgres)]
+    async fn r6_a_writer_reads_from_the_replica_that_does_not_lag(_t: Test) {
+        let cluster = Cluster::start(2).await;
+        cluster.primary.run(TABLE).await;
+        cluster.caught_up(0).await;
+        cluster.caught_up(1).await;
+        let database = Database::connect(config(&cluster)).await.unwrap();
+        cluster.pause(0).await;
+        insert(&database, 1).await;
+        cluster.caught_up(1).await;
+        let ahead = cluster.replicas[1].port();
+        until(async || port(&database).await == ahead).await;
+        for _ in 0..6 {
+            assert_eq!((port(&database).await, count(&database).await), (ahead.clone(), 1));
+        }
+        cluster.resume(0).await;
+    }
+
+    #[cluster]
+    #[only(postgres)]
     async fn r6_what_a_replica_cannot_answer_the_primary_does(_t: Test) {
         let cluster = Cluster::start(1).await;
         cluster.primary.run(TABLE).await;
@@ -242,6 +261,19 @@ cases! {
         assert_eq!(streamed, [(7,)]);
         let next = database.stale().fetch_value::<i64>("select nextval('numbers')", ()).await.unwrap();
         assert_eq!(next, 2, "a function that was vouched for in vain");
+        for through in ["a query", "a stream", "an old read", "a read"] {
+            let database = database.clone();
+            let bookmark = apart(async move {
+                match through {
+                    "a query" => drop(database.fetch_all("select n from next", ()).await.unwrap()),
+                    "a stream" => drop(database.iterate("select n from next", ()).try_collect::<Vec<_>>().await.unwrap()),
+                    "an old read" => drop(database.stale().fetch_all("select nextval('numbers')", ()).await.unwrap()),
+                    _ => drop(database.fetch_all("select n from cache", ()).await.unwrap()),
+                }
+                database.bookmark().await.unwrap()
+            });
+            assert_eq!(bookmark.await != Bookmark::default(), through != "a read", "{through}");
+        }
         let error = database.fetch_value::<i64>("select n from nowhere", ()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UndefinedObject, "{error}");
         let error = database.fetch_value::<i64>("select 1 / 0", ()).await.unwrap_err();
