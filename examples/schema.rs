@@ -38,11 +38,11 @@ impl Book {
 }
 
 /// Reads from another connection than it writes to.
-struct Replicas;
+struct Archive;
 
-impl Router for Replicas {
+impl Router for Archive {
     fn db_for_read(&self, _model: &str) -> Option<Alias> {
-        Some("replica".into())
+        Some("archive".into())
     }
 }
 
@@ -77,9 +77,9 @@ async fn program(url: &str) -> Result<()> {
 
     let config = ConnectionsConfig::new()
         .connection("default", url)?
-        .connection("replica", url)?;
-    let connections = Connections::init(config.router("replicas"))?;
-    connections.register_router("replicas", Replicas);
+        .connection("archive", url)?;
+    let connections = Connections::init(config.router("archive"))?;
+    connections.register_router("archive", Archive);
     let outside = (
         connections.alias_for_read("book")?,
         connections.alias_for_write("book")?,

@@ -307,6 +307,11 @@ impl Error {
             }
             Sqlx::Io(cause) => new(ErrorKind::ConnectionLost, format!("the connection broke: {cause}")).fatal(),
             Sqlx::Tls(cause) => new(ErrorKind::ConnectionLost, format!("the TLS session broke: {cause}")).fatal(),
+            // SQLite's driver tells so before anything is sent.
+            Sqlx::Protocol(what) if what.starts_with("unsupported SQL parameter format") => {
+                new(ErrorKind::Parameter, what.clone())
+                    .help("in a statement of sqlx write `?` or `$1`; `:name` is for the verbs of this library")
+            }
             Sqlx::Protocol(what) => new(
                 ErrorKind::ConnectionLost,
                 format!("the driver lost track of the connection: {what}"),

@@ -6,7 +6,7 @@ use super::connections::in_front;
 use super::credentials::read_credentials;
 use super::credentials::{error, wrong};
 use super::options::{self, Item};
-use super::{Config, Settings};
+use super::{Config, Settings, SqliteMode};
 use crate::error::{Error, Result};
 use crate::sql::Dialect;
 use crate::url::DatabaseUrl;
@@ -90,6 +90,10 @@ impl Config {
         };
         config.follow_socket(None);
         config.follow_mode();
+        if config.settings.sqlite_mode == SqliteMode::ReadWriteCreate {
+            // A file that is missing is no copy of anything.
+            config.settings.sqlite_mode = SqliteMode::ReadWrite;
+        }
         Ok(config)
     }
 

@@ -250,8 +250,8 @@ impl Registry {
         Ok(slot.database().clone())
     }
 
-    /// The alias that is meant where none is named.
-    fn only(&self) -> Result<&str> {
+    /// The alias that is meant where none is named. If there are several, `help` says with one of them where to name it.
+    fn only(&self, help: impl FnOnce(&str) -> String) -> Result<&str> {
         let aliases: Vec<&str> = self.config.aliases().collect();
         match aliases[..] {
             [only] => Ok(only),
@@ -263,10 +263,7 @@ impl Registry {
                     aliases.join("`, `")
                 ),
             )
-            .help(format!(
-                "name the one that is meant: `in_transaction(\"{}\")`",
-                aliases[0]
-            ))),
+            .help(help(aliases[0]))),
         }
     }
 }

@@ -158,7 +158,14 @@ impl Connections {
         match (self.registry.config.apps().get(app), usual) {
             (Some(app), _) => Ok(app.default_connection().to_owned()),
             (None, Some(usual)) => Ok(usual.to_owned()),
-            (None, None) => self.registry.usual().map(str::to_owned),
+            (None, None) => {
+                let help = |alias: &str| {
+                    format!(
+                        "say which one the app `{app}` is on: `App::default_connection(\"{alias}\")`, or `default_connection` under `apps.{app}`"
+                    )
+                };
+                self.registry.usual(help).map(str::to_owned)
+            }
         }
     }
 
@@ -215,14 +222,16 @@ impl Registry {
         }
         match model.split_once('.').and_then(|(app, _)| apps.get(app)) {
             Some(app) => Ok(app.default_connection()),
-            None => self.usual(),
+            None => self.usual(|alias| {
+                format!("the model `{model}` is in no app: add it to the `models` of one, or call the connection that is meant `default` instead of, say, `{alias}`")
+            }),
         }
     }
 
     /// The connection that is meant where nothing names one.
-    fn usual(&self) -> Result<&str> {
+    fn usual(&self, help: impl FnOnce(&str) -> String) -> Result<&str> {
         let default = self.config.aliases().find(|alias| *alias == "default");
-        default.map_or_else(|| self.only(), Ok)
+        default.map_or_else(|| self.only(help), Ok)
     }
 }
 

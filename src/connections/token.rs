@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::slot::Slot;
 use super::{Connections, Registry};
+use crate::config::unknown_alias;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::{Chain, Owner, Pin};
@@ -102,7 +103,8 @@ pub struct ConnectionToken {
 impl Connections {
     /// Has the alias mean `database` here, until the token is [reset](Self::reset) or dropped: in the current task (the
     /// enclosing `run` or `share`, else the task, else the thread), and in what it shares with by
-    /// [`share`](Self::share). Others do not see it. The alias need not be in the configuration.
+    /// [`share`](Self::share). Others do not see it. The alias need not be in the configuration; that
+    /// is told as a warning through `tracing`, since it may be misspelt.
     ///
     /// If the database is not connected, [`get`](Self::get) connects it, and [`close_all`](Self::close_all) takes back that
     /// one connect. One that was connected by its owner is left open.
@@ -126,7 +128,14 @@ impl Connections {
     pub fn set(&self, alias: impl Into<String>, database: &Database) -> ConnectionToken {
         let overrides = &self.registry.overrides;
         let owner = Chain::current().innermost();
-        let slot = Arc::new(Slot::set(alias.into(), database.clone()));
+        let alias = alias.into();
+        if !self.registry.config.aliases().any(|known| known == alias) {
+            tracing::warn!(
+                "{} (it is set all the same)",
+                unknown_alias(&alias, self.registry.config.aliases())
+            );
+        }
+        let slot = Arc::new(Slot::set(alias, database.clone()));
         overrides.map.lock().entry(owner).or_default().push(Arc::clone(&slot));
         overrides.count.fetch_add(1, Ordering::Release);
         ConnectionToken {

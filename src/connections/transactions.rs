@@ -157,7 +157,7 @@ impl InTransaction {
         let registry = &self.connections.registry;
         let alias = match &self.alias {
             Some(alias) => alias,
-            None => registry.only()?,
+            None => registry.only(|alias| format!("name the one that is meant: `in_transaction(\"{alias}\")`"))?,
         };
         let slot = registry.slot(alias)?;
         let database = registry.open(slot, Asker::at(self.place)).await?;

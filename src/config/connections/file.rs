@@ -11,6 +11,11 @@ use crate::error::{Error, Result};
 
 pub(super) fn read(path: &Path) -> Result<Value> {
     let name = path.display();
+    if path.to_string_lossy().contains("://") {
+        // Not shown, because it may hold a password.
+        return Err(error("the name of a file is wanted, and this is a URL".to_owned())
+            .help("a single database is made by `Database::connect(url)`; several are listed in a file, or in a dictionary"));
+    }
     let extension = path
         .extension()
         .map(|extension| extension.to_string_lossy().to_ascii_lowercase());

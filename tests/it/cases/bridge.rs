@@ -539,4 +539,18 @@ cases! {
             assert_eq!(columns(&database).await, before + 1, "the sandbox is undone");
         });
     }
+
+    #[only(sqlite)]
+    async fn q9_a_name_as_placeholder_of_sqlx_is_a_mistake_and_costs_no_transaction(t: Test) {
+        let database = with_notes(&t).await;
+        let transaction = database.transaction().await.unwrap();
+        let sqlx = database.sqlx::<sqlx::Sqlite>().unwrap();
+        let error = sqlx::query(t.sql("insert into {notes} (id) values (:id)")).bind(1_i64).execute(&sqlx).await;
+        let error = ebbtide::Error::from(error.unwrap_err());
+        assert_eq!(error.kind(), ErrorKind::Parameter, "{error}");
+        assert!(error.to_string().contains("`?` or `$1`"), "{error}");
+        sqlx::query(insert(&t)).bind(2_i64).execute(&sqlx).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(t.committed(&database, COUNT).await, 1);
+    }
 }

@@ -92,6 +92,10 @@ fn c2_errors_of_files_tell_file_and_place() {
     let place = std::env::current_dir().unwrap().join("nowhere/c.json");
     let expected = format!("cannot read the configuration file {}: ", place.display());
     assert!(error.starts_with(&expected), "{error}");
+    let error = ConnectionsConfig::from_file("mysql://ada:s3cr3t@h/d")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("this is a URL") && !error.contains("s3cr3t"), "{error}");
 }
 
 /// What a file of that name with that text comes to; the path is cut off the error.
