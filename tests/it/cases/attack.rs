@@ -383,7 +383,11 @@ cases! {
         let done = soon("a value", plain.fetch_value::<i64>(length, params! { text: "x".repeat(20 << 20) })).await;
         match done {
             Ok(found) => assert_eq!(found, 20 << 20),
-            Err(error) => assert_eq!((error.kind(), t.backend().is_mysql()), (ErrorKind::ConnectionLost, true), "{error:?}"),
+            // It says so and hangs up; which of them is noticed first is a matter of luck.
+            Err(error) => {
+                assert!(t.backend().is_mysql(), "{error:?}");
+                assert!(matches!(error.kind(), ErrorKind::ConnectionLost | ErrorKind::Database), "{error:?}");
+            }
         }
         assert_eq!(soon("the next", plain.fetch_value::<i64>("select 42", ())).await?, 42);
         Ok(())
