@@ -1,4 +1,5 @@
-//! The options of others: libpq, MySQL's clients, `SQLAlchemy`, Prisma, and what hosting providers put into their URLs.
+//! The options of others: libpq, MySQL's clients, `SQLAlchemy`, Prisma, and what hosting providers put into their
+//! URLs. Long, because it is one table.
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The table of the options there are.
+//! The table of the options there are. Long, because it is one table.
 
 use std::borrow::Cow;
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::oneshot;
 
 use super::{Narrow, Points, Proxied, may_have_ended, rows};
-use crate::cases::tasks::{add, config, in_task, in_use, kept, kind, list, notes_with, soon, until};
+use crate::cases::tasks::{add, config, in_task, in_use, kind, soon, until};
 use crate::support::cases;
 
 cases! {
@@ -186,31 +186,6 @@ cases! {
         go.send(()).expect("the holder waits");
         holder.await.expect("no panic")?;
         narrow.assert_clean("it waited").await;
-        Ok(())
-    }
-
-    /// SQLite ends the transaction and does not say so. The look whether it is still there must not be taken in by what an
-    /// earlier look left behind when it was cut off.
-    #[only(sqlite)]
-    async fn x4_a_statement_that_ends_the_sandbox_cut_off_at_every_point(t: Test) -> Result<()> {
-        let parent = notes_with(&t, config(&t)).await;
-        let ends = || t.sql("insert or rollback into {notes} (body) values ('before')");
-        let mut points = Points::new();
-        while points.next() {
-            let sandbox = parent.sandbox().await?;
-            sandbox.execute(add(&t, "before"), ()).await?;
-            let done = points.cut(sandbox.execute(ends(), ())).await;
-            // The next one looks, and is cut off too.
-            let again = Points { ends: 0, ..points }.cut(sandbox.execute(add(&t, "next"), ())).await;
-            let done = (done.is_some(), again.is_some());
-            let after = format!("cut at {}, ended: {done:?}", points.polls);
-            match soon("what comes later", sandbox.fetch_value::<String>(list(&t), ())).await {
-                Ok(there) => assert!(there.starts_with("before"), "{after}: what was there is lost: {there:?}"),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::SandboxBroken, "{after}: {error:?}"),
-            }
-            sandbox.disconnect().await?;
-        }
-        assert_eq!(kept(&t, &parent).await, "");
         Ok(())
     }
 }
