@@ -9,7 +9,7 @@ use sqlx::SqlSafeStr;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::state::Idle;
+use super::idle::Idle;
 use super::{CLEANUP_LIMIT, Pool, REST_LIMIT, SETTLE_LIMIT, Severer, Who};
 use crate::backend::{Position, RawConnection};
 use crate::error::{Error, ErrorKind, Result};

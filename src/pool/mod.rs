@@ -4,15 +4,16 @@
 //! decided about. Connections are kept apart by the tokio runtime whose reactor their sockets belong to.
 
 mod counted;
+mod idle;
 mod lease;
+mod limits;
 mod severer;
 mod state;
 mod watch;
 mod who;
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
@@ -28,54 +29,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::telemetry::{Telemetry, fail, log};
 
 use counted::Counted;
+use idle::Idle;
 pub(crate) use lease::{Flight, Lease, Shield};
+pub use limits::PoolStatus;
+pub(crate) use limits::{CLEANUP_LIMIT, Limits, REST_LIMIT, SETTLE_LIMIT};
 pub(crate) use severer::Severer;
-use state::{Grant, Home, Idle, Permit, State, Take};
+use state::{Grant, Home, Permit, State, Take};
 pub(crate) use who::{Asker, Who};
-
-/// How long saying good-bye, or cleaning a connection, may take before it is thrown away.
-pub(crate) const CLEANUP_LIMIT: Duration = Duration::from_secs(2);
-
-/// How long reading the rest of a dropped stream may take, when its connection goes back to the pool.
-pub(crate) const REST_LIMIT: Duration = Duration::from_millis(100);
-
-/// How long the rest of a cancelled statement's answer may take to read, while someone waits for its connection.
-pub(crate) const SETTLE_LIMIT: Duration = Duration::from_secs(10);
-
-/// The sizes and times a pool keeps to.
-#[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    /// Connections that are kept.
-    pub(crate) size: usize,
-    /// Connections beyond those, closed as soon as they are given back.
-    pub(crate) overflow: usize,
-    pub(crate) acquire: Duration,
-    pub(crate) connect: Duration,
-    pub(crate) lifetime: Option<Duration>,
-    pub(crate) idle: Option<Duration>,
-    pub(crate) check_after: Duration,
-    /// Whether a call that was cut off casts doubt on the connections at rest: the pool is a replica's, which may have stopped
-    /// answering, and others can stand in for it.
-    pub(crate) doubts: bool,
-    /// Whether openings, closings and waiting are shown on standard error.
-    pub(crate) echo: bool,
-}
-
-/// The pool in numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PoolStatus {
-    /// Connections that are open or being opened.
-    pub size: usize,
-    /// Open connections that nobody uses.
-    pub idle: usize,
-    /// Connections in use, being opened or being cleaned.
-    pub in_use: usize,
-    /// Callers waiting for a connection.
-    pub waiting: usize,
-    /// The most connections there can be: `pool_size` and `max_overflow` together.
-    pub limit: usize,
-}
 
 /// Runs once on each new connection, before anyone gets it.
 pub(crate) type Prepare =
@@ -412,22 +372,4 @@ fn no_runtime(asker: Asker) -> Error {
         format!("a connection was asked for outside of a tokio runtime, by {asker}"),
     )
     .help("call it from `#[tokio::main]`, `#[tokio::test]` or a task; blocking code can use `Handle::block_on`")
-}
-
-impl Idle {
-    fn new(raw: Box<dyn RawConnection>, home: Home, lives: Arc<AtomicBool>, lifetime: Option<Duration>) -> Self {
-        let now = Instant::now();
-        Self {
-            raw,
-            home,
-            lives,
-            expires: lifetime.and_then(|lifetime| now.checked_add(lifetime)),
-            since: now,
-            reached: None,
-        }
-    }
-
-    fn expired(&self, now: Instant) -> bool {
-        self.expires.is_some_and(|when| now > when)
-    }
 }

@@ -10,8 +10,8 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use super::idle::Idle;
 use super::{Asker, Lease, Pool, PoolStatus};
-use crate::backend::{Position, RawConnection};
 use crate::telemetry::Meter;
 
 /// Which runtime may use a connection.
@@ -20,19 +20,6 @@ pub(super) enum Home {
     /// Any: the driver has a thread of its own.
     Any,
     Runtime(runtime::Id),
-}
-
-/// A connection at rest. It is passed from hand to hand in its box.
-pub(super) struct Idle {
-    pub(super) raw: Box<dyn RawConnection>,
-    pub(super) home: Home,
-    /// Whether the runtime its socket belongs to still runs.
-    pub(super) lives: Arc<AtomicBool>,
-    /// When it is too old to be used again.
-    pub(super) expires: Option<Instant>,
-    pub(super) since: Instant,
-    /// Of a replica: how far it was when it was last asked over this connection.
-    pub(super) reached: Option<Box<Position>>,
 }
 
 /// The right to open one connection. Unused, it goes to the next in the queue.

@@ -8,10 +8,10 @@ use futures::{FutureExt, StreamExt};
 
 use super::ask::run;
 use super::handoff::Reading;
+use super::hold::Hold;
 use super::lock::SET_WITNESS;
 use super::observation::{Observation, within};
 use super::stream::{Drain, Source};
-use super::work::Hold;
 use super::{Chain, Handoff, Kind, Node, StreamCore, Target, Work};
 use crate::backend::{Done, NativeJob};
 use crate::error::{Error, Result};

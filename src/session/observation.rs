@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tracing::{Instrument, Span};
 
-use super::work::Hold;
+use super::hold::Hold;
 use super::{Ended, Ground, Kind, Node, Work};
 use crate::backend::{Done, Offer, Sink};
 use crate::error::{Error, Result};

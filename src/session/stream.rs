@@ -16,8 +16,8 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
+use super::hold::Hold;
 use super::observation::Observation;
-use super::work::Hold;
 use super::{Chain, Ground, Node, Target, Work};
 use crate::backend::Request;
 use crate::error::{Error, ErrorKind, Result};

@@ -1,5 +1,5 @@
 //! Cancellation at every await point, on the scripted driver. The same is tried on the real servers in
-//! `tests/it/cases/cancellation.rs`, where not every point can be reached.
+//! `tests/it/cases/cancellation/`, where not every point can be reached.
 
 use std::future::Future;
 use std::panic::Location;

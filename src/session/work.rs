@@ -1,23 +1,17 @@
 //! Running statements: where they run, and what their errors mean for the connection.
 
-use std::sync::{Arc, Weak};
-
-use tokio::sync::OwnedMutexGuard;
+use std::sync::Arc;
 
 use super::admit::homeless;
-use super::ask::run;
-use super::lock::{SET_WITNESS, is_open};
+use super::hold::Hold;
 use super::observation::{Observation, affected, within};
-use super::operation::UnderWay;
-use super::replicas::{Wrote, blame};
 use super::report::shown;
-use super::stream::Drain;
-use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, Reads, Wire};
+use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, Reads};
 use crate::backend::support::sqlx::is_stale_plan;
 use crate::backend::{Done, NativeJob, Request, Sink};
-use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Asker, Flight, Lease, Pool};
-use crate::sql::{Bound, Control, Dialect, Template};
+use crate::error::{Error, Result};
+use crate::pool::{Asker, Flight};
+use crate::sql::{Bound, Control, Template};
 
 /// A statement ready to run.
 #[derive(Debug)]
@@ -33,7 +27,7 @@ impl Work {
     }
 
     /// What ended a transaction, if it was this statement.
-    fn ended_by(&self, error: &Error) -> String {
+    pub(super) fn ended_by(&self, error: &Error) -> String {
         format!("{}, at `{}` of {}", error.message(), shown(self.text()), self.asker)
     }
 }
@@ -271,226 +265,6 @@ impl Target {
 enum Means<'m> {
     Sink(&'m mut dyn Sink),
     Native(NativeJob),
-}
-
-/// What has to be done before a statement is sent.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
-pub(super) struct Precautions {
-    /// It is to undo itself alone if it fails.
-    shield: bool,
-    /// It may end the transaction, which is to be noticed.
-    witness: bool,
-    /// What it sets is to end with the transaction.
-    settings: bool,
-    /// It may put off checks of rows that were wrong before.
-    keys: bool,
-}
-
-impl Precautions {
-    fn any(self) -> bool {
-        self.shield || self.witness || self.settings || self.keys
-    }
-}
-
-/// The connection, held for one statement.
-pub(super) enum Hold {
-    Pooled {
-        lease: Lease,
-        _wrote: Option<Wrote>,
-    },
-    Level {
-        wire: OwnedMutexGuard<Wire>,
-        level: Arc<Node>,
-        node: Arc<Node>,
-        /// Whether the statement runs under a savepoint of its own.
-        guarded: bool,
-        _under_way: UnderWay,
-        _wrote: Option<Wrote>,
-    },
-}
-
-impl Hold {
-    pub(super) fn lease(&mut self) -> Result<&mut Lease> {
-        match self {
-            Self::Pooled { lease, .. } => Ok(lease),
-            Self::Level { wire, .. } => wire
-                .lease()
-                .ok_or_else(|| Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
-        }
-    }
-
-    /// The pool that its connection is of.
-    pub(super) fn pool<'h>(&'h self, ground: &'h Ground) -> &'h Arc<Pool> {
-        match self {
-            Self::Pooled { lease, .. } => lease.pool(),
-            Self::Level { .. } => &ground.pool,
-        }
-    }
-
-    /// The error of a read, marked if it is the trouble of a replica.
-    pub(super) fn blamed(&self, error: Error, ground: &Ground) -> Error {
-        if Arc::ptr_eq(self.pool(ground), &ground.pool) {
-            error
-        } else {
-            blame(error)
-        }
-    }
-
-    /// A stream was opened; whoever waits for this connection may ask it to put its rows aside.
-    pub(super) fn opened(&self, ground: &Ground, stream: Weak<dyn Drain>) {
-        ground.stream_opened(&stream);
-        if let Self::Level { level, .. } = self {
-            level.state.lock().stream = Some(stream);
-            level.stream_opened.notify_waiters();
-        }
-    }
-
-    /// What has to be done before the statement is sent, if there is something.
-    pub(super) fn precautions(&self, work: &Work) -> Option<Precautions> {
-        let Self::Level {
-            guarded, level, node, ..
-        } = self
-        else {
-            return None;
-        };
-        let effect = work.template.effect();
-        let precautions = Precautions {
-            shield: *guarded,
-            witness: effect.opaque && level.depth > 0,
-            // Alone, and outside of a transaction, what it sets is simply undone.
-            keys: effect.deferrable && node.wants_violations(),
-            settings: !effect.local.is_empty() && node.ground.sandbox.is_some() && !(*guarded && effect.local_only),
-        };
-        precautions.any().then_some(precautions)
-    }
-
-    pub(super) async fn before(&mut self, precautions: Precautions, work: &Work) -> Result<()> {
-        let Self::Level { level, node, .. } = self else {
-            return Ok(());
-        };
-        let (level, node) = (Arc::clone(level), Arc::clone(node));
-        let lease = self.lease()?;
-        if precautions.keys {
-            node.note_violations(lease).await?;
-        }
-        if precautions.witness {
-            run(lease, SET_WITNESS).await?;
-            lease.doubt(true);
-        }
-        if precautions.shield {
-            level.shield(lease).await?;
-        }
-        if precautions.settings {
-            node.keep_settings(lease, work).await?;
-        }
-        Ok(())
-    }
-
-    /// Whether there is something to do after the statement.
-    pub(super) fn wants_care(&self, failed: bool, work: &Work) -> bool {
-        match self {
-            Self::Pooled { .. } => false,
-            Self::Level { guarded, level, .. } => {
-                *guarded || (level.depth > 0 && (failed || work.template.effect().opaque))
-            }
-        }
-    }
-
-    /// What has to be done after it: it is looked whether the transaction is still there, and in the sandbox a
-    /// statement outside of a transaction is kept, or undone alone.
-    pub(super) async fn after<T>(&mut self, result: Result<T>, work: &Work) -> Result<T> {
-        let ended = self.look_after(result.as_ref().err(), work).await;
-        let Self::Level { guarded, level, .. } = self else {
-            return result;
-        };
-        if let Some(ended) = ended {
-            return result.and(Err(ended));
-        }
-        if !*guarded {
-            return result;
-        }
-        let level = Arc::clone(level);
-        let unshielded = level
-            .unshield(self.lease()?, work.template.effect(), result.as_ref().err())
-            .await;
-        result.and_then(|done| unshielded.map(|()| done))
-    }
-
-    /// The statement has ended: what does its error mean for the connection and the transaction?
-    pub(super) fn settled(&mut self, ground: &Ground, error: Option<&Error>, work: &Work) {
-        let Ok(lease) = self.lease() else { return };
-        lease.mark(Flight::None);
-        if error.is_none() && work.template.effect().deferrable {
-            // Also outside of the sandboxes that want to know of it.
-            ground.deferred.set(true);
-        }
-        let Some(error) = error else {
-            if let (Self::Level { node, .. }, Control::Savepoint) = (&*self, work.template.control()) {
-                // After ROLLBACK TO the transaction can be committed again.
-                node.state.lock().failed = None;
-            }
-            return;
-        };
-        if error.is_fatal() {
-            lease.lose();
-        }
-        if error.is_retryable()
-            && let Self::Level { node, .. } = self
-        {
-            node.note_retryable();
-        }
-        let Ok(lease) = self.lease() else { return };
-        let lost = lease.is_lost();
-        let sandboxed = matches!(self, Self::Level { node, .. } if node.ground.sandbox.is_some());
-        let Ok(lease) = self.lease() else { return };
-        if error.ends_transaction() && sandboxed {
-            // Whoever gets it next must not write outside of the transaction it believes in.
-            lease.discard();
-        }
-        if let Self::Level { node, guarded, .. } = self {
-            if lost || error.ends_transaction() {
-                node.end_by_server(&work.ended_by(error));
-            } else if !*guarded && error.sqlstate().is_some() && node.ground.dialect() == Dialect::Postgres {
-                node.state
-                    .lock()
-                    .failed
-                    .get_or_insert_with(|| error.message().to_owned());
-            }
-        }
-    }
-}
-
-impl Hold {
-    /// SQLite may end a transaction with an error (`ON CONFLICT ROLLBACK`, `RAISE(ROLLBACK)`, a full disk), MySQL with a
-    /// procedure that commits, and neither says so. The next statement must not run outside of it.
-    async fn look_after(&mut self, error: Option<&Error>, work: &Work) -> Option<Error> {
-        let Self::Level { wire, level, node, .. } = self else {
-            return None;
-        };
-        let lease = wire.lease().filter(|lease| level.depth > 0 && !lease.is_lost())?;
-        let open = match node.ground.dialect() {
-            Dialect::Sqlite if error.is_some_and(|error| error.sqlstate().is_some()) => {
-                node.has_transaction(lease).await
-            }
-            Dialect::MySql if work.template.effect().opaque => node.has_transaction(lease).await,
-            // With innodb_rollback_on_timeout it ends the transaction, else the statement only.
-            Dialect::MySql if error.is_some_and(|error| error.kind() == ErrorKind::LockTimeout) => {
-                is_open(lease, Flight::Boundary).await
-            }
-            _ => true,
-        };
-        if open {
-            return None;
-        }
-        lease.discard();
-        let why = match error {
-            Some(error) => work.ended_by(error),
-            None => format!("the statement `{}` of {} ended it", shown(work.text()), work.asker),
-        };
-        node.end_by_server(&why);
-        node.usable().err()
-    }
 }
 
 impl Node {

@@ -68,6 +68,7 @@ where
                     Err(error)?;
                 }
             }
+            self.note_definitions(request.statement.defines());
         })
     }
 

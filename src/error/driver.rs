@@ -1,0 +1,124 @@
+//! What the drivers report in common; their databases' own errors are told apart by each backend.
+
+use super::{Error, ErrorKind};
+
+/// What to do when a connection is lost.
+pub(crate) const LOST: &str =
+    "the pool opens another; what was not committed is undone, so run the work again from its beginning";
+
+/// What a syntax error means.
+pub(crate) const SYNTAX: &str = "the server stopped at the text it names; the mistake is there or just before it";
+
+/// What a column that is missing means.
+pub(crate) const NO_COLUMN: &str = "is the name right, and did the migrations run on this database?";
+
+impl Error {
+    /// The error for one of sqlx that did not come from the database itself.
+    pub(crate) fn from_sqlx(error: sqlx::Error) -> Self {
+        use sqlx::Error as Sqlx;
+        let new = |kind, message: String| Self::new(kind, message);
+        let mapped = match &error {
+            Sqlx::Io(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => {
+                new(ErrorKind::ConnectionLost, "the server closed the connection".to_owned()).fatal()
+            }
+            Sqlx::Io(cause) => new(ErrorKind::ConnectionLost, format!("the connection broke: {cause}")).fatal(),
+            Sqlx::Tls(cause) => new(ErrorKind::ConnectionLost, format!("the TLS session broke: {cause}")).fatal(),
+            // SQLite's driver tells so before anything is sent.
+            Sqlx::Protocol(what) if what.starts_with("unsupported SQL parameter format") => {
+                new(ErrorKind::Parameter, what.clone())
+                    .help("in a statement of sqlx write `?` or `$1`; `:name` is for the verbs of this library")
+            }
+            Sqlx::Protocol(what) => new(
+                ErrorKind::ConnectionLost,
+                format!("the driver lost track of the connection: {what}"),
+            )
+            .fatal(),
+            Sqlx::WorkerCrashed => new(
+                ErrorKind::ConnectionLost,
+                "the thread of the connection has ended".to_owned(),
+            )
+            .fatal(),
+            Sqlx::Configuration(cause) => new(ErrorKind::Config, cause.to_string()),
+            Sqlx::Encode(cause) => new(ErrorKind::Parameter, cause.to_string()),
+            Sqlx::InvalidArgument(what) => new(ErrorKind::Parameter, what.clone()),
+            Sqlx::Decode(cause) | Sqlx::ColumnDecode { source: cause, .. } => new(ErrorKind::Decode, cause.to_string()),
+            Sqlx::ColumnIndexOutOfBounds { .. } | Sqlx::ColumnNotFound(_) => new(ErrorKind::Decode, error.to_string()),
+            Sqlx::RowNotFound => new(ErrorKind::RowNotFound, "the statement returned no row".to_owned()),
+            Sqlx::TypeNotFound { type_name } => new(
+                ErrorKind::UndefinedObject,
+                format!("the database has no type {type_name:?}"),
+            ),
+            Sqlx::Database(answer) => new(ErrorKind::Database, answer.message().to_owned()),
+            _ => new(ErrorKind::Driver, error.to_string()),
+        };
+        let mapped = if mapped.is_fatal() { mapped.help(LOST) } else { mapped };
+        mapped.with_source(error)
+    }
+
+    /// The error for a `server` that could not be reached at `place`.
+    pub(crate) fn unreachable_server(server: &str, place: &str, error: sqlx::Error) -> Self {
+        use std::io::ErrorKind as Io;
+        const TLS: &str = "choose with `sslmode` how much TLS is asked for, name the root certificate with `sslrootcert`, \
+                           and build with the Cargo feature `tls`";
+        let (message, help) = match &error {
+            sqlx::Error::Io(cause) => {
+                let help = match cause.kind() {
+                    Io::ConnectionRefused | Io::NotFound => {
+                        format!("is {server} running there, and is the port right?")
+                    }
+                    Io::PermissionDenied => "this program may not open the socket".to_owned(),
+                    Io::UnexpectedEof | Io::ConnectionReset => {
+                        format!("the server closed the connection at once; is it {server}, and not full?")
+                    }
+                    Io::InvalidData => TLS.to_owned(),
+                    _ => "is the host name right, and the network up?".to_owned(),
+                };
+                (format!("cannot connect to {server} at {place}: {cause}"), help)
+            }
+            sqlx::Error::Tls(cause) => (
+                format!("cannot connect to {server} at {place} with TLS: {cause}"),
+                TLS.to_owned(),
+            ),
+            sqlx::Error::Protocol(what) => (
+                format!("what answers at {place} is not {server}: {what}"),
+                "is the port right?".to_owned(),
+            ),
+            other => (
+                format!("cannot connect to {server} at {place}: {other}"),
+                "is the address right?".to_owned(),
+            ),
+        };
+        Self::new(ErrorKind::Connect, message).help(help).with_source(error)
+    }
+}
+
+/// For code written for sqlx. What the database said is sqlx's own error again; what this crate itself has to say is in
+/// [`sqlx::Error::Configuration`], whose `source()` is this error.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+/// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+/// use std::error::Error;
+/// let error = database.fetch_all("SELECT * FROM missing", ()).await.unwrap_err();
+/// assert!(matches!(sqlx::Error::from(error), sqlx::Error::Database(_)));
+///
+/// database.disconnect().await?;
+/// let error = sqlx::Error::from(database.fetch_all("SELECT 1", ()).await.unwrap_err());
+/// let own: &ebbtide::Error = error.source().and_then(|source| source.downcast_ref()).expect("it is inside");
+/// assert_eq!(own.kind(), ebbtide::ErrorKind::NotConnected);
+/// # Ok(()) }
+/// ```
+impl From<Error> for sqlx::Error {
+    fn from(error: Error) -> Self {
+        let while_connecting = matches!(
+            error.kind(),
+            ErrorKind::Connect | ErrorKind::Authentication | ErrorKind::NotConnected
+        );
+        if while_connecting {
+            return Self::Configuration(error.into());
+        }
+        error
+            .into_native()
+            .unwrap_or_else(|error| Self::Configuration(error.into()))
+    }
+}
