@@ -1,0 +1,210 @@
+//! The sizes of the futures of the public API. A caller's task has room for the largest future it ever awaits, so each of
+//! these bytes is paid for once in every task of a server.
+//!
+//! **When this fails**, a future has grown: something new lives across one of its await points. Find it (`RUSTFLAGS=-Zprint-type-sizes`
+//! on a nightly compiler lists each future's variables), then, in this order: end its life before the await (a block, `drop`);
+//! hand it over by reference; put the rare branch into `Box::pin(…)`, as the code around it does. Raise a limit only when what was
+//! added runs on every call, and say so in the commit. When a future has become smaller, the test says it in its output and
+//! passes; lower the limit then.
+//!
+//! The limits are those of a build with all features; with fewer of them a future may be smaller. A boxed future is measured
+//! in its box. The layout does not depend on optimisation: debug and release builds are held to the same limits.
+
+#![cfg(all(
+    feature = "sqlite",
+    feature = "sqlx-interop",
+    feature = "postgres",
+    feature = "mysql"
+))]
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
+use std::fmt::Write as _;
+use std::future::{IntoFuture, ready};
+use std::ops::Deref;
+use std::pin::Pin;
+
+use ebbtide::testing::{create_database, database_exists, drop_database};
+use ebbtide::{Config, Connections, Database, Result, RowStream, Schema, Transaction};
+use futures::TryStreamExt as _;
+
+/// What was measured: a name, the bytes it has, the bytes it may have.
+#[derive(Default)]
+struct Table(Vec<(&'static str, usize, usize)>);
+
+impl Table {
+    /// A future as the caller has it.
+    fn future<F: Future>(&mut self, name: &'static str, limit: usize, future: F) {
+        self.value(name, limit, &future);
+    }
+
+    /// A future that comes in a box, which the caller's own future does not have room for.
+    fn boxed<P: Deref<Target: Future>>(&mut self, name: &'static str, limit: usize, future: Pin<P>) {
+        self.value(name, limit, &*future);
+    }
+
+    fn value<T: ?Sized>(&mut self, name: &'static str, limit: usize, value: &T) {
+        self.0.push((name, size_of_val(value), limit));
+    }
+
+    /// The whole table where one of them has grown.
+    fn check(&self) {
+        let mut text = String::from("bytes  limit  future\n");
+        for (name, bytes, limit) in &self.0 {
+            let note = match bytes.cmp(limit) {
+                std::cmp::Ordering::Less => "   smaller now: lower the limit",
+                std::cmp::Ordering::Equal => "",
+                std::cmp::Ordering::Greater => "   GROWN",
+            };
+            writeln!(text, "{bytes:>5}  {limit:>5}  {name}{note}").unwrap();
+        }
+        let grown = self.0.iter().any(|(_, bytes, limit)| bytes > limit);
+        assert!(
+            !grown,
+            "a future has grown; the head of this file says what to do\n{text}"
+        );
+        println!("{text}");
+    }
+}
+
+fn statements(table: &mut Table, database: &Database) {
+    table.boxed("execute", 912, database.execute("select 1", ()).into_future());
+    table.boxed(
+        "execute_many",
+        936,
+        database.execute_many("select ?", [(1,), (2,)]).into_future(),
+    );
+    table.boxed("fetch_all", 936, database.fetch_all("select 1", ()).into_future());
+    table.boxed(
+        "fetch_all, decoded",
+        936,
+        database.fetch_all("select 1", ()).decode::<(i64,)>().into_future(),
+    );
+    table.boxed("fetch_one", 928, database.fetch_one("select 1", ()).into_future());
+    table.boxed(
+        "fetch_optional",
+        928,
+        database.fetch_optional("select 1", ()).into_future(),
+    );
+    table.boxed(
+        "fetch_value",
+        928,
+        database.fetch_value::<i64>("select 1", ()).into_future(),
+    );
+    table.value(
+        "a query that is not awaited yet",
+        120,
+        &database.execute("select 1", ()),
+    );
+    let mut rows: RowStream = database.iterate("select 1", ());
+    table.value("a stream of rows", 24, &rows);
+    table.future("the next row of a stream", 8, rows.try_next());
+    let mut batches = database.batched_iterate("select 1", (), 9);
+    table.value("a stream of batches", 64, &batches);
+    table.future("the next batch of a stream", 8, batches.try_next());
+}
+
+async fn transactions(table: &mut Table, database: &Database) -> Result<()> {
+    let run = database
+        .transaction()
+        .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
+    table.future("transaction().run", 1192, run);
+    let retry = database
+        .transaction()
+        .retry()
+        .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
+    table.future("transaction().retry().run", 1416, retry);
+    table.boxed("transaction()", 840, database.transaction().into_future());
+    table.value("a transaction that is not begun yet", 64, &database.transaction());
+    let transaction = database.transaction().await?;
+    table.value("a transaction's guard", 24, &transaction);
+    table.boxed("a savepoint", 840, transaction.transaction().into_future());
+    table.future("commit", 864, transaction.commit());
+    table.future("rollback", 864, transaction.rollback());
+    transaction.rollback().await?;
+    table.future("share", 24, database.share(ready(())));
+    table.future("Connection::share", 24, database.connection().share(ready(())));
+    table.future(
+        "force_rollback(false).run",
+        152,
+        database.force_rollback(false).run(ready(())),
+    );
+    table.future("on_commit", 48, database.on_commit(async || {}));
+    table.boxed("sandbox()", 64, database.sandbox().into_future());
+    Ok(())
+}
+
+fn life_cycle(table: &mut Table, database: &Database) {
+    table.future("Database::connect", 888, Database::connect("sqlite::memory:"));
+    table.future("disconnect", 1584, database.disconnect());
+    table.future("disconnect_now", 1584, database.disconnect_now());
+    table.future("bookmark", 672, database.bookmark());
+    table.boxed(
+        "database_exists",
+        7576,
+        database_exists("sqlite::memory:").into_future(),
+    );
+    table.boxed(
+        "create_database",
+        9104,
+        create_database("sqlite::memory:").into_future(),
+    );
+    table.boxed("drop_database", 7456, drop_database("sqlite::memory:").into_future());
+}
+
+async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(), sqlx::Error> {
+    let sqlx = database.sqlx::<sqlx::Sqlite>()?;
+    table.future("sqlx: execute", 88, sqlx::query("select 1").execute(&sqlx));
+    table.boxed(
+        "sqlx: execute, in its box",
+        6200,
+        sqlx::Executor::execute(&sqlx, "select 1"),
+    );
+    table.boxed(
+        "sqlx: fetch_all, in its box",
+        6200,
+        sqlx::Executor::fetch_all(&sqlx, "select 1"),
+    );
+    table.boxed(
+        "sqlx: fetch_optional, in its box",
+        6200,
+        sqlx::Executor::fetch_optional(&sqlx, "select 1"),
+    );
+    let mut rows = sqlx::query("select 1").fetch(&sqlx);
+    table.future("sqlx: the next row of a stream", 8, rows.try_next());
+    drop(rows);
+    table.boxed("sqlx: begin", 96, sqlx.begin());
+    table.future("sqlx: commit", 984, sqlx.begin().await?.commit());
+    table.future("sqlx: rollback", 984, sqlx.begin().await?.rollback());
+    let lent = database.with_sqlx(|_: &mut sqlx::SqliteConnection| Box::pin(ready(Ok(()))));
+    table.boxed("with_sqlx", 6920, lent);
+    table.boxed("migrate", 7072, database.migrate(&sqlx::migrate::Migrator::DEFAULT));
+    Ok(())
+}
+
+fn registry(table: &mut Table, connections: &Connections, database: &Database) {
+    table.future("Connections::get", 1088, connections.get("default"));
+    table.future("Connections::all", 176, connections.all());
+    table.future("Connections::close_all", 128, connections.close_all(true));
+    table.boxed("in_transaction", 1344, connections.in_transaction(None).into_future());
+    let run = connections
+        .in_transaction(None)
+        .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
+    table.future("in_transaction().run", 1408, run);
+    let schema = Schema::new();
+    table.future("generate_schemas", 2728, schema.generate_schemas(database, true));
+    table.future("create_all", 2728, schema.create_all(database));
+    table.future("drop_all", 2728, schema.drop_all(database));
+}
+
+#[tokio::test]
+async fn no_future_has_grown() {
+    let database = Database::connect("sqlite::memory:").await.unwrap();
+    let mut table = Table::default();
+    statements(&mut table, &database);
+    transactions(&mut table, &database).await.unwrap();
+    life_cycle(&mut table, &database);
+    bridge(&mut table, &database).await.unwrap();
+    let one = Config::from_url("sqlite::memory:").unwrap();
+    registry(&mut table, &Connections::init(one).unwrap(), &database);
+    table.check();
+}
