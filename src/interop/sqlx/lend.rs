@@ -57,7 +57,7 @@ where
             Ok(Done::default())
         })
     });
-    within(&target, asker, target.lend(&standing, job)).await?;
+    within(&target, asker, || target.lend(&standing, job)).await?;
     answer.try_recv().map_err(|_| unanswered())
 }
 

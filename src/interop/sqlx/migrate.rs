@@ -63,7 +63,7 @@ pub(super) async fn migrate(
             ));
         }
     };
-    within(&target, asker, target.lend(&work, job)).await
+    within(&target, asker, || target.lend(&work, job)).await
 }
 
 fn job<DB>(migrator: Migrator, course: Course) -> NativeJob

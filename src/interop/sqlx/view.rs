@@ -166,7 +166,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
                     Ok(done)
                 })
             });
-            within(&target, work.asker, target.run_native(&work, job)).await?;
+            within(&target, work.asker, || target.run_native(&work, job)).await?;
             Ok(answer.try_recv().map_err(|_| unanswered())?)
         })
     }
@@ -193,14 +193,18 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
     }
 }
 
-/// Runs a call as long as it may take, where there is a clock for it.
-pub(super) async fn within<T>(
-    target: &Target,
-    asker: Asker,
-    call: impl Future<Output = Result<T>> + Send,
-) -> Result<T> {
+/// Runs a call as long as it may take, where there is a clock for it. The call is made in here, so that nobody's future has
+/// room for it twice.
+pub(super) async fn within<T, F>(target: &Target, asker: Asker, call: impl FnOnce() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>> + Send,
+{
     let limit = target.ground().settings.statement_timeout;
-    query::within(limit, target.sandboxed(), asker.place, call).await
+    match (limit, target.sandboxed()) {
+        (None, None) => call().await,
+        // Boxed, as is everything rare on this path.
+        (limit, sandboxed) => Box::pin(query::within(limit, sandboxed, asker.place, call())).await,
+    }
 }
 
 pub(super) fn unanswered() -> Error {
