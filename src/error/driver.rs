@@ -2,9 +2,12 @@
 
 use super::{Error, ErrorKind};
 
-/// What to do when a connection is lost.
+/// What to do when a connection is lost, and nothing of the work stayed.
 pub(crate) const LOST: &str =
     "the pool opens another; what was not committed is undone, so run the work again from its beginning";
+
+/// What follows when a connection is lost, where nothing is known of the work.
+pub(crate) const REPLACED: &str = "the pool opens another connection for whoever asks next";
 
 /// What a syntax error means.
 pub(crate) const SYNTAX: &str = "the server stopped at the text it names; the mistake is there or just before it";
@@ -27,6 +30,13 @@ impl Error {
             Sqlx::Protocol(what) if what.starts_with("unsupported SQL parameter format") => {
                 new(ErrorKind::Parameter, what.clone())
                     .help("in a statement of sqlx write `?` or `$1`; `:name` is for the verbs of this library")
+            }
+            // These checks of the drivers come before the statement is sent.
+            Sqlx::Protocol(what) if what.contains("too many arguments for query") => {
+                new(ErrorKind::Parameter, what.clone())
+            }
+            Sqlx::Protocol(what) if what.starts_with("prepared statement expected ") => {
+                new(ErrorKind::Parameter, what.clone()).fatal().refusing()
             }
             Sqlx::Protocol(what) => new(
                 ErrorKind::ConnectionLost,
@@ -51,7 +61,11 @@ impl Error {
             Sqlx::Database(answer) => new(ErrorKind::Database, answer.message().to_owned()),
             _ => new(ErrorKind::Driver, error.to_string()),
         };
-        let mapped = if mapped.is_fatal() { mapped.help(LOST) } else { mapped };
+        let mapped = if mapped.leaves_open() {
+            mapped.help(REPLACED)
+        } else {
+            mapped
+        };
         mapped.with_source(error)
     }
 
@@ -92,8 +106,9 @@ impl Error {
     }
 }
 
-/// For code written for sqlx. What the database said is sqlx's own error again; what this crate itself has to say is in
-/// [`sqlx::Error::Configuration`], whose `source()` is this error.
+/// For code written for sqlx. What the database said is sqlx's own error again; what this crate itself has to say, such as that
+/// [nobody knows](Error::outcome_unknown) whether the work was done, is in [`sqlx::Error::Configuration`], whose `source()` is
+/// this error.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -110,11 +125,11 @@ impl Error {
 /// ```
 impl From<Error> for sqlx::Error {
     fn from(error: Error) -> Self {
-        let while_connecting = matches!(
+        let of_this_crate = matches!(
             error.kind(),
-            ErrorKind::Connect | ErrorKind::Authentication | ErrorKind::NotConnected
+            ErrorKind::Connect | ErrorKind::Authentication | ErrorKind::NotConnected | ErrorKind::OutcomeUnknown
         );
-        if while_connecting {
+        if of_this_crate {
             return Self::Configuration(error.into());
         }
         error

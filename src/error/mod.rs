@@ -2,13 +2,14 @@
 
 mod driver;
 mod nearest;
+mod outcome;
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
 
-pub(crate) use driver::{LOST, NO_COLUMN, SYNTAX};
+pub(crate) use driver::{LOST, NO_COLUMN, REPLACED, SYNTAX};
 pub(crate) use nearest::nearest;
 
 /// The result of every fallible operation of this crate.
@@ -32,8 +33,12 @@ pub enum ErrorKind {
     Timeout,
     /// The `Database` is used before `connect` or after the last `disconnect`.
     NotConnected,
-    /// The connection broke, or was given up because a call on it was cancelled half-way.
+    /// The connection broke, or was given up because a call on it was cancelled half-way. Nothing of what was under way has
+    /// stayed; where the work can be run again, [`Error::is_retryable`] says so.
     ConnectionLost,
+    /// A commit, or a statement outside of transactions that may write, was sent, and its answer was lost: the server may
+    /// have done it. See [`Error::outcome_unknown`].
+    OutcomeUnknown,
     /// The server could not parse the statement.
     Syntax,
     /// A table, column, function or other object named in the statement is missing.
@@ -139,6 +144,8 @@ struct Inner {
     ends_transaction: bool,
     /// The connection that reported it must not be used again.
     fatal: bool,
+    /// Although it is fatal, nothing was done: the server said so, or nothing was sent.
+    refusing: bool,
     retryable: bool,
     /// A replica reported it, and the primary may do better.
     of_replica: bool,
@@ -158,6 +165,7 @@ impl Error {
             constraint: None,
             ends_transaction: false,
             fatal: false,
+            refusing: false,
             retryable: matches!(kind, ErrorKind::Serialization | ErrorKind::Deadlock),
             of_replica: false,
             source: None,
@@ -284,8 +292,8 @@ impl Error {
         self.0.constraint.as_ref()
     }
 
-    /// Whether running the whole transaction again may succeed: serialization failures, deadlocks,
-    /// lock time-outs of the server.
+    /// Whether running the whole transaction again may succeed: after serialization failures, deadlocks and lock time-outs of
+    /// the server, and after a lost connection where surely nothing has stayed.
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }

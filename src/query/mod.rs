@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, ready};
@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use crate::backend::{Done, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Asker;
-use crate::session::{BeginOptions, Chain, Finish, Ground, Guard, Target, Work};
+use crate::session::{Anchor, BeginOptions, Chain, Finish, Ground, Guard, Target, Work};
 use crate::sql::{Batch, Bound, IntoSql, Template};
 use crate::value::{IntoParams, Params};
 
@@ -45,12 +45,17 @@ pub struct Query<S> {
 struct Plan {
     target: Target,
     statements: Statements,
-    asker: Asker,
 }
 
 enum Statements {
     One(Work),
-    Many(Arc<Template>, Batch),
+    Many {
+        template: Arc<Template>,
+        batch: Batch,
+        asker: Asker,
+        /// The transaction that they run in, once it has begun.
+        begun: OnceLock<Arc<Anchor>>,
+    },
 }
 
 impl<S> Query<S> {
@@ -66,7 +71,6 @@ impl<S> Query<S> {
             Ok(Plan {
                 target,
                 statements: Statements::One(work),
-                asker,
             })
         });
         Self {
@@ -116,8 +120,7 @@ impl Query<ExecuteMany> {
             let (template, batch) = bind().map_err(|error| unsendable(&target, sql.as_str(), asker, error))?;
             Ok(Plan {
                 target,
-                statements: Statements::Many(template, batch),
-                asker,
+                statements: Statements::of(template, batch, asker),
             })
         });
         Self {
@@ -164,7 +167,7 @@ fn bound(target: &Target, sql: &str, params: impl IntoParams, brought: Params, a
         return Err(Error::new(ErrorKind::Parameter, message)
             .help("send them one by one, in a transaction if they belong together"));
     }
-    Ok(Work { template, bound, asker })
+    Ok(Work::new(template, bound, asker))
 }
 
 impl Plan {
@@ -172,32 +175,65 @@ impl Plan {
         match &mut self.statements {
             Statements::One(work) => self.target.run(work, sink).await,
             // Boxed, as is everything rare on this path: the future of a single statement is small without it.
-            Statements::Many(template, batch) => {
+            Statements::Many {
+                template,
+                batch,
+                asker,
+                begun,
+            } => {
                 let chunks = std::mem::take(&mut batch.chunks);
-                Box::pin(run_many(&self.target, template, chunks, sink, self.asker)).await
+                Box::pin(run_many(&self.target, template, chunks, sink, *asker, begun)).await
+            }
+        }
+    }
+
+    fn place(&self) -> &'static Location<'static> {
+        match &self.statements {
+            Statements::One(work) => work.asker.place,
+            Statements::Many { asker, .. } => asker.place,
+        }
+    }
+
+    /// The error of a call that was given up after its time, with what it means for what was sent.
+    fn given_up(&self, error: Error) -> Error {
+        match &self.statements {
+            Statements::One(work) => work.given_up(error),
+            Statements::Many { begun, .. } => match begun.get() {
+                Some(anchor) => anchor.node.given_up(error),
+                None => error,
+            },
+        }
+    }
+}
+
+impl Statements {
+    fn of(template: Arc<Template>, mut batch: Batch, asker: Asker) -> Self {
+        match batch.chunks.pop() {
+            Some(bound) if batch.chunks.is_empty() => Self::One(Work::new(template, bound, asker)),
+            last => {
+                batch.chunks.extend(last);
+                Self::Many {
+                    template,
+                    batch,
+                    asker,
+                    begun: OnceLock::new(),
+                }
             }
         }
     }
 }
 
-/// Runs the statements of a batch, in one transaction if there is more than one.
+/// Runs the statements of a batch in one transaction.
 async fn run_many(
     target: &Target,
     template: &Arc<Template>,
     chunks: Vec<Bound>,
     sink: &mut dyn Sink,
     asker: Asker,
+    begun: &OnceLock<Arc<Anchor>>,
 ) -> Result<Done> {
     let mut done = Done::default();
-    let work = |bound| Work {
-        template: Arc::clone(template),
-        bound,
-        asker,
-    };
-    if chunks.len() <= 1 {
-        for bound in chunks {
-            done.absorb(target.run(&work(bound), sink).await?);
-        }
+    if chunks.is_empty() {
         return Ok(done);
     }
     let chain = Chain::current();
@@ -207,10 +243,12 @@ async fn run_many(
         .await?;
     // Dropped before its end, the transaction is rolled back.
     let guard = Guard::new(anchor);
+    let _ = begun.set(guard.anchor());
     let inside = Target::Guard(guard.anchor());
     let all = async {
         for bound in chunks {
-            done.absorb(inside.run(&work(bound), sink).await?);
+            let work = Work::new(Arc::clone(template), bound, asker);
+            done.absorb(inside.run(&work, sink).await?);
         }
         guard.finish(Finish::Commit, asker.place).await
     };
@@ -230,8 +268,13 @@ async fn limited<T>(
     }
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
-        Err(_) => Err(Error::new(ErrorKind::Timeout, format!("what was begun at {place} took longer than {limit:?}"))
-            .help("whether the server ran it is unknown; raise `.timeout(…)` or `statement_timeout`, or make the statement quicker")),
+        Err(_) => Err(Error::new(
+            ErrorKind::Timeout,
+            format!("what was begun at {place} took longer than {limit:?}"),
+        )
+        .help(
+            "nothing of it was committed; raise `.timeout(…)` or `statement_timeout`, or make the statement quicker",
+        )),
     }
 }
 
@@ -272,12 +315,15 @@ impl<S: 'static> Query<S> {
             Err(error) => return Box::pin(ready(Err(error))),
         };
         Box::pin(async move {
-            let place = plan.asker.place;
+            let place = plan.place();
             let limit = timeout.or(plan.target.ground().settings.statement_timeout);
             let done = match (limit, plan.target.sandboxed()) {
                 (None, None) => plan.run(&mut sink).await?,
                 // Boxed, as is everything rare on this path.
-                (limit, sandboxed) => Box::pin(within(limit, sandboxed, place, plan.run(&mut sink))).await?,
+                (limit, sandboxed) => {
+                    let ran = Box::pin(within(limit, sandboxed, place, plan.run(&mut sink))).await;
+                    ran.map_err(|error| plan.given_up(error))?
+                }
             };
             finish(sink, done, place)
         })

@@ -46,6 +46,10 @@ impl Node {
             }
             None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
         };
+        let begun = begun.map_err(|error| self.judged(error));
+        if begun.as_ref().is_err_and(Error::is_retryable) {
+            self.note_retryable();
+        }
         observation.end(None, begun.as_ref().err());
         begun?;
         let node = level.open(self, wire, options, closure, owner, asker);
@@ -170,7 +174,7 @@ impl Node {
         drop(wire);
         let _wrote = self.note_commit(how, chain, held.lease());
         let result = match held.lease() {
-            Some(lease) => self.finish_on(lease, how, failed).await,
+            Some(lease) => self.finish_on(lease, how, failed, place).await,
             None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
         };
         observation.end(None, result.as_ref().err());
@@ -179,15 +183,20 @@ impl Node {
         }
         self.state.lock().ended = Some(match &result {
             Ok(()) if how == Finish::Commit => Ended::Committed(place),
-            // Whether a commit was done when the connection broke, nobody knows.
-            Err(error) if how == Finish::Commit && error.is_fatal() => Ended::Interrupted(place),
+            Err(error) if error.outcome_unknown() => Ended::Interrupted(place),
             _ => Ended::RolledBack(place),
         });
         self.close_span();
         result
     }
 
-    async fn finish_on(&self, lease: &mut Lease, how: Finish, failed: Option<String>) -> Result<()> {
+    async fn finish_on(
+        &self,
+        lease: &mut Lease,
+        how: Finish,
+        failed: Option<String>,
+        place: &'static Location<'static>,
+    ) -> Result<()> {
         let below = self.depth - 1;
         let result = match (how, failed) {
             (Finish::Rollback, _) => self.roll_back(lease, below).await,
@@ -204,7 +213,8 @@ impl Node {
                         } else {
                             Flight::Boundary
                         });
-                        lease.raw()?.commit(first).await
+                        let committed = lease.raw()?.commit(first).await;
+                        committed.map_err(|error| self.judged_commit(error, place))
                     }
                     Err(error) => Err(error),
                 };
@@ -240,7 +250,7 @@ impl Node {
             }
             Err(error) => {
                 lease.discard();
-                Err(error)
+                Err(self.judged(error))
             }
         }
     }

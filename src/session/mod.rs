@@ -25,6 +25,7 @@ mod native;
 mod node;
 mod observation;
 mod operation;
+mod outcome;
 mod owner;
 mod replicas;
 mod report;

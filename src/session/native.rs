@@ -51,6 +51,7 @@ fn source<T: Send + 'static>(
             hold.before(precautions, &work).await?;
         }
         let mut observation = Observation::of(target.ground(), &hold, &work).streams();
+        let exposed = hold.exposes(&work);
         let result = {
             let lease = hold.lease()?;
             lease.mark(Flight::Statement);
@@ -89,6 +90,7 @@ fn source<T: Send + 'static>(
             yield item;
         }
         drop(reading);
+        let result = result.map_err(|error| hold.judged(error, &work, exposed));
         observation.end(None, result.as_ref().err());
         hold.settled(target.ground(), result.as_ref().err(), &work);
         let mut ended = result.map(drop);
@@ -109,11 +111,17 @@ impl Target {
         hold.before_lending().await?;
         let observation = Observation::of(self.ground(), &hold, work);
         let dialect = self.ground().dialect();
+        let exposed = self.ground().sandbox.is_none();
         let lease = hold.lease()?;
         // SQLite's thread undoes a BEGIN whose asker is gone; over a socket nobody can know where a dropped job stood.
         let survives = lease.raw()?.is_apart() || dialect == Dialect::Sqlite;
         lease.mark(if survives { Flight::Statement } else { Flight::Boundary });
-        let result = within(observation.span(), lease.raw()?.with_native(job)).await;
+        let running = within(observation.span(), lease.raw()?.with_native(job));
+        // The closure may even have committed the transaction that it was lent.
+        work.exposed.set(exposed);
+        let result = running.await;
+        work.exposed.set(false);
+        let result = result.map_err(|error| hold.judged(error, work, exposed));
         observation.end(None, result.as_ref().err());
         let lease = hold.lease()?;
         lease.mark(Flight::None);

@@ -108,6 +108,8 @@ pub(super) struct State {
     pub(super) callbacks: Vec<Registered>,
     /// The server gave the transaction up, and running it again may help.
     pub(super) retryable: bool,
+    /// Something in the transaction may have been kept, and nobody knows.
+    pub(super) unknown: bool,
     /// What those see of this transaction who watch.
     pub(super) span: Option<Box<TransactionSpan>>,
     /// SET CONSTRAINTS was used, which ends with the transaction.
@@ -249,8 +251,8 @@ impl Node {
             Ended::Committed(at) => (format!("was committed at {at}"), "begin a new one"),
             Ended::RolledBack(at) => (format!("was rolled back at {at}"), "begin a new one"),
             Ended::Interrupted(at) => (
-                format!("was being ended at {at} when that was cancelled or the connection broke"),
-                "whether it was committed is unknown; look, then begin a new one",
+                format!("was being committed at {at} when that was cancelled, or its answer was lost"),
+                "it may have been committed, nobody knows: look whether what it wrote is there, then begin a new one",
             ),
             Ended::Dropped => (
                 "was dropped, which rolled it back".to_owned(),
@@ -300,7 +302,7 @@ impl Node {
             state.ended,
             Some(Ended::RolledBack(_) | Ended::Dropped | Ended::ByServer(_))
         );
-        outermost && stands && undone && state.retryable
+        outermost && stands && undone && state.retryable && !state.unknown
     }
 
     /// Notes that the server, or something sent to it, has ended the whole transaction.

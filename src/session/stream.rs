@@ -206,6 +206,7 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
             }
             let mut observation = Observation::of(target.ground(), &hold, &work).streams();
             let (mut failure, mut yielded) = (None, false);
+            let exposed = hold.exposes(&work);
             {
                 let lease = hold.lease()?;
                 lease.mark(Flight::Statement);
@@ -227,6 +228,7 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
                     }
                 }
             }
+            let failure = failure.map(|error| hold.judged(error, &work, exposed));
             observation.end(None, failure.as_ref());
             hold.settled(target.ground(), failure.as_ref(), &work);
             let mut ended = failure.map_or(Ok(()), Err);

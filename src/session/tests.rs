@@ -57,14 +57,7 @@ async fn run(target: &Target, sql: &str) -> Result<()> {
     let template = target.ground().templates.get(sql)?;
     let bound = template.bind(Params::default())?;
     target
-        .run(
-            &Work {
-                template,
-                bound,
-                asker: here(),
-            },
-            &mut Ignore,
-        )
+        .run(&Work::new(template, bound, here()), &mut Ignore)
         .await
         .map(drop)
 }

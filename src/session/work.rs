@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::admit::homeless;
 use super::hold::Hold;
 use super::observation::{Observation, affected, within};
+use super::outcome::Exposed;
 use super::report::shown;
 use super::{Anchor, BeginOptions, Chain, Ground, Kind, Node, Owner, Reads};
 use crate::backend::support::sqlx::is_stale_plan;
@@ -19,9 +20,19 @@ pub(crate) struct Work {
     pub(crate) template: Arc<Template>,
     pub(crate) bound: Bound,
     pub(crate) asker: Asker,
+    pub(super) exposed: Exposed,
 }
 
 impl Work {
+    pub(crate) fn new(template: Arc<Template>, bound: Bound, asker: Asker) -> Self {
+        Self {
+            template,
+            bound,
+            asker,
+            exposed: Exposed::default(),
+        }
+    }
+
     pub(super) fn text(&self) -> &str {
         self.bound.statement.text().trim()
     }
@@ -174,6 +185,7 @@ impl Target {
         }
         let mut observation = Observation::of(self.ground(), &hold, work);
         let span = observation.span();
+        let exposed = hold.exposes(work);
         let lease = hold.lease()?;
         lease.mark(Flight::Statement);
         let request = Request {
@@ -192,12 +204,15 @@ impl Target {
                 },
                 Means::Native(job) => lease.raw()?.with_native(job.sending(&work.bound.statement)),
             };
+            work.exposed.set(exposed);
             let running = within(span, running);
             match self.ground().watcher() {
                 Some(sandbox) => Box::pin(sandbox.watch(running, work, self.ground())).await,
                 None => running.await,
             }
         };
+        work.exposed.set(false);
+        let result = result.map_err(|error| hold.judged(error, work, exposed));
         observation.end(affected(result.as_ref(), work), result.as_ref().err());
         hold.settled(self.ground(), result.as_ref().err(), work);
         let result = if hold.wants_care(result.is_err(), work) {

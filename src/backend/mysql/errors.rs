@@ -2,7 +2,7 @@
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError};
 
-use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, LOST, NO_COLUMN, SYNTAX};
+use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, NO_COLUMN, REPLACED, SYNTAX};
 
 /// The library's error for one of sqlx.
 pub(super) fn error(error: sqlx::Error) -> Error {
@@ -32,6 +32,10 @@ fn of_number(number: u16, state: &str, message: &str) -> Error {
     }
     if kind == ErrorKind::ConnectionLost || number == PACKET_TOO_LARGE {
         mapped = mapped.fatal();
+        // What is too big was not read, and what comes after an end for idleness was not either.
+        if matches!(number, PACKET_TOO_LARGE | INACTIVE) {
+            mapped = mapped.refusing();
+        }
     }
     if kind == ErrorKind::LockTimeout || number == NEEDS_REPREPARE {
         mapped = mapped.retryable();
@@ -45,6 +49,8 @@ fn of_number(number: u16, state: &str, message: &str) -> Error {
 
 /// The server closes the connection after this one.
 const PACKET_TOO_LARGE: u16 = 1153;
+/// The session was ended for having been idle.
+const INACTIVE: u16 = 4031;
 const NEEDS_REPREPARE: u16 = 1615;
 
 fn kind(number: u16, state: &str, message: &str) -> ErrorKind {
@@ -55,7 +61,7 @@ fn kind(number: u16, state: &str, message: &str) -> ErrorKind {
         1045 | 1698 | 1251 | 1130 | 1820 | 1862 => ErrorKind::Authentication,
         1049 => ErrorKind::DatabaseNotFound,
         1040 | 1203 | 1226 | 1129 => ErrorKind::Connect,
-        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1927 | 4031 => ErrorKind::ConnectionLost,
+        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1927 | 3169 | INACTIVE => ErrorKind::ConnectionLost,
         1064 | 1065 | 1149 => ErrorKind::Syntax,
         1146 | 1051 | 1054 | 1091 | 1109 | 1141 | 1176 | 1193 | 1243 | 1305 | 1360 | 1412 | 1477 | 1008 => {
             ErrorKind::UndefinedObject
@@ -150,7 +156,7 @@ fn table_of(text: &str) -> Option<String> {
 
 fn advice(number: u16) -> Option<&'static str> {
     Some(match number {
-        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1927 | 4031 => LOST,
+        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1927 | 3169 | INACTIVE => REPLACED,
         1064 | 1065 | 1149 => SYNTAX,
         1054 => NO_COLUMN,
         1146 => "did the migrations run on this database? the message names the database that was searched",
@@ -253,8 +259,15 @@ mod tests {
 
     #[test]
     fn a_connection_the_server_gave_up_is_not_used_again() {
-        for number in [1053, 1927, 4031, PACKET_TOO_LARGE] {
-            assert!(of_number(number, "HY000", "").is_fatal(), "{number}");
+        for number in [1053, 1927, 3169, INACTIVE, PACKET_TOO_LARGE] {
+            let error = of_number(number, "HY000", "");
+            assert!(error.is_fatal(), "{number}");
+            // Of the last two it is known that nothing was done.
+            assert_eq!(
+                error.leaves_open(),
+                !matches!(number, INACTIVE | PACKET_TOO_LARGE),
+                "{number}"
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
 
-use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, LOST, NO_COLUMN, SYNTAX};
+use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, NO_COLUMN, REPLACED, SYNTAX};
 
 /// The library's error for one of sqlx.
 pub(super) fn error(error: sqlx::Error) -> Error {
@@ -21,6 +21,10 @@ pub(super) fn error(error: sqlx::Error) -> Error {
     }
     if is_fatal(answer) {
         mapped = mapped.fatal();
+        // The session was ended for having been idle: the server looks for that before it runs what came meanwhile.
+        if matches!(answer.code(), "57P05" | "25P03") {
+            mapped = mapped.refusing();
+        }
     }
     if is_retryable(answer.code()) {
         mapped = mapped.retryable();
@@ -105,8 +109,8 @@ fn help(answer: &PgDatabaseError) -> Option<String> {
 
 fn advice(code: &str, message: &str) -> Option<&'static str> {
     Some(match code {
-        "57P01" | "57P02" | "57P04" | "57P05" | "25P03" | "25P04" => LOST,
-        code if code.starts_with("08") => LOST,
+        "57P01" | "57P02" | "57P04" | "57P05" | "25P03" | "25P04" => REPLACED,
+        code if code.starts_with("08") => REPLACED,
         "42601" => SYNTAX,
         "42703" => NO_COLUMN,
         "42P01" => "did the migrations run on this database? names are looked up in the schemas of `search_path`",

@@ -26,7 +26,7 @@ pub(super) fn unknown(target: &Target, shown: &'static str, effect: Effect, aske
         statement: Arc::clone(template.statement()),
         values: Vec::new(),
     };
-    Ok(Work { template, bound, asker })
+    Ok(Work::new(template, bound, asker))
 }
 
 async fn lend<C, T, F>(target: Result<Target>, work: F, place: &'static Location<'static>) -> Result<T>
@@ -57,7 +57,7 @@ where
             Ok(Done::default())
         })
     });
-    within(&target, asker, || target.lend(&standing, job)).await?;
+    within(&target, &standing, || target.lend(&standing, job)).await?;
     answer.try_recv().map_err(|_| unanswered())
 }
 

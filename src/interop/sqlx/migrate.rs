@@ -63,7 +63,7 @@ pub(super) async fn migrate(
             ));
         }
     };
-    within(&target, asker, || target.lend(&work, job)).await
+    within(&target, &work, || target.lend(&work, job)).await
 }
 
 fn job<DB>(migrator: Migrator, course: Course) -> NativeJob
@@ -110,7 +110,7 @@ where
         (gone, Ok(())) => gone,
         // A transaction that is left open is rolled back.
         (Ok(()), Err(error)) | (Err(error), Err(_)) if within => Err(error),
-        (Ok(()), Err(error)) | (Err(error), Err(_)) => Err(error.fatal()),
+        (Ok(()), Err(error)) | (Err(error), Err(_)) => Err(closing(error)),
     }
 }
 
@@ -128,9 +128,18 @@ where
     };
     // The migrator keeps its lock where it fails, and the connection may be used for long.
     if migrator.locking && connection.unlock().await.is_err() {
-        return Err(error.fatal());
+        return Err(closing(error));
     }
     Err(error)
+}
+
+/// An error after which the connection is closed, because it has the lock still.
+fn closing(error: Error) -> Error {
+    if error.is_fatal() {
+        error
+    } else {
+        error.fatal().refusing()
+    }
 }
 
 /// Undoes everything that was applied, the last first. sqlx's own way wants a connection it can acquire.

@@ -146,7 +146,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
             values: Vec::new(),
         };
         let asker = Asker::at(self.place);
-        Ok((target, Work { template, bound, asker }))
+        Ok((target, Work::new(template, bound, asker)))
     }
 
     /// Runs a statement; `send` gives what it yields, and how many rows it changed.
@@ -166,7 +166,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
                     Ok(done)
                 })
             });
-            within(&target, work.asker, || target.run_native(&work, job)).await?;
+            within(&target, &work, || target.run_native(&work, job)).await?;
             Ok(answer.try_recv().map_err(|_| unanswered())?)
         })
     }
@@ -195,7 +195,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
 
 /// Runs a call as long as it may take, where there is a clock for it. The call is made in here, so that nobody's future has
 /// room for it twice.
-pub(super) async fn within<T, F>(target: &Target, asker: Asker, call: impl FnOnce() -> F) -> Result<T>
+pub(super) async fn within<T, F>(target: &Target, work: &Work, call: impl FnOnce() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>> + Send,
 {
@@ -203,7 +203,9 @@ where
     match (limit, target.sandboxed()) {
         (None, None) => call().await,
         // Boxed, as is everything rare on this path.
-        (limit, sandboxed) => Box::pin(query::within(limit, sandboxed, asker.place, call())).await,
+        (limit, sandboxed) => Box::pin(query::within(limit, sandboxed, work.asker.place, call()))
+            .await
+            .map_err(|error| work.given_up(error)),
     }
 }
 

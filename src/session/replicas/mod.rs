@@ -283,6 +283,9 @@ impl Target {
 /// The error that a replica reported, marked where it is its own trouble: it is gone, it does not have what was made
 /// a moment ago, what it replays is in the way, or it finds that the statement writes after all.
 pub(super) fn blame(error: Error) -> Error {
+    if error.outcome_unknown() {
+        return error;
+    }
     let own_trouble = error.is_fatal()
         || error.is_retryable()
         || matches!(
