@@ -67,6 +67,7 @@ impl Error {
     /// a sandbox, which is lost with its connection.
     #[cold]
     pub(crate) fn undone(mut self, sandboxed: bool) -> Self {
+        self.0.refusing = true;
         if self.kind() == ErrorKind::ConnectionLost {
             self.0.help = Some(if sandboxed { SANDBOX_LOST } else { LOST }.into());
             self.0.retryable = !sandboxed;

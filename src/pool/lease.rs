@@ -390,4 +390,7 @@ fn lost(why: &'static str) -> Error {
     Error::new(ErrorKind::ConnectionLost, why)
         .help("whatever was open on it was rolled back; run the work again from its beginning")
         .fatal()
+        // By whoever hears this, nothing was sent.
+        .refusing()
+        .retryable()
 }

@@ -174,9 +174,10 @@ impl Node {
         drop(wire);
         let _wrote = self.note_commit(how, chain, held.lease());
         let result = match held.lease() {
-            Some(lease) => self.finish_on(lease, how, failed, place).await,
+            Some(lease) => self.finish_on(lease, how, failed).await,
             None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
         };
+        let result = result.map_err(|error| self.judged_end(how, error, place));
         observation.end(None, result.as_ref().err());
         if result.as_ref().is_err_and(Error::is_retryable) {
             self.note_retryable();
@@ -190,13 +191,7 @@ impl Node {
         result
     }
 
-    async fn finish_on(
-        &self,
-        lease: &mut Lease,
-        how: Finish,
-        failed: Option<String>,
-        place: &'static Location<'static>,
-    ) -> Result<()> {
+    async fn finish_on(&self, lease: &mut Lease, how: Finish, failed: Option<String>) -> Result<()> {
         let below = self.depth - 1;
         let result = match (how, failed) {
             (Finish::Rollback, _) => self.roll_back(lease, below).await,
@@ -213,8 +208,7 @@ impl Node {
                         } else {
                             Flight::Boundary
                         });
-                        let committed = lease.raw()?.commit(first).await;
-                        committed.map_err(|error| self.judged_commit(error, place))
+                        lease.raw()?.commit(first).await
                     }
                     Err(error) => Err(error),
                 };

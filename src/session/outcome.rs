@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::hold::Hold;
 use super::report::shown;
-use super::{Ended, Node, Work};
+use super::{Ended, Finish, Node, Work};
 use crate::error::{Error, ErrorKind};
 
 /// Whether a statement is on its way that may stay, whoever hears of it.
@@ -81,9 +81,9 @@ impl Node {
         }
     }
 
-    /// The error of a commit that was sent.
-    pub(super) fn judged_commit(&self, error: Error, place: &'static Location<'static>) -> Error {
-        if error.leaves_open() && self.really_commits() {
+    /// The error of what was sent to end this level.
+    pub(super) fn judged_end(&self, how: Finish, error: Error, place: &'static Location<'static>) -> Error {
+        if how == Finish::Commit && error.leaves_open() && self.really_commits() {
             let what = format!("the commit of the transaction begun at {}", self.opened.place);
             error.unknown(&what, place)
         } else {

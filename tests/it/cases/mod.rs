@@ -25,6 +25,7 @@ mod locked;
 mod messages;
 #[cfg(feature = "sqlx-interop")]
 mod migrations;
+mod outcome;
 mod pool;
 mod queries;
 mod refusals;
@@ -74,6 +75,7 @@ const LISTED: &[File] = &[
     ("messages", messages::cases),
     #[cfg(feature = "sqlx-interop")]
     ("migrations", migrations::cases),
+    ("outcome", outcome::cases),
     ("pool", pool::cases),
     ("runtimes", runtimes::cases),
     ("closing", closing::cases),

@@ -297,7 +297,7 @@ cases! {
         };
         let (ran, ()) = soon("the transaction", async { tokio::join!(ran, lost) }).await;
         let error = ran.unwrap_err();
-        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::ConnectionLost, false), "{error}");
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::OutcomeUnknown, false), "{error}");
         assert_eq!(attempts.into_inner(), 1);
         assert_eq!(t.observe("select balance from {accounts} where id = 1").await, 101, "it was committed, once");
         Ok(())

@@ -40,6 +40,8 @@ struct Shared {
     /// A new number cuts the connections of the time before.
     cuts: watch::Sender<u64>,
     requests: watch::Sender<usize>,
+    /// From the request of that number on, this flow holds.
+    turn: Mutex<Option<(usize, Flow)>>,
 }
 
 /// One connection through the proxy, as the counters see it.
@@ -51,6 +53,8 @@ struct Line {
     round_trips: usize,
     /// The port the server sees as its client's.
     port: u16,
+    /// How many cuts there had been when it was opened; a later one is its end.
+    cuts: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +105,7 @@ impl Proxy {
             flow: watch::Sender::new(Flow::Free),
             cuts: watch::Sender::new(0),
             requests: watch::Sender::new(0),
+            turn: Mutex::default(),
         });
         let (stop, stopped) = oneshot::channel();
         let (listener, address) = listen();
@@ -200,8 +205,25 @@ impl Proxy {
         self.shared.flow.send_replace(Flow::OnlyToServer);
     }
 
+    /// Sets the counters to zero. The request of that number, from 1, still reaches the server; its answer does not come back,
+    /// and neither do those after it.
+    pub(crate) fn hold_answers_from(&self, request: usize) {
+        self.turn_at(request, Flow::OnlyToServer);
+    }
+
+    /// The same, but that request does not reach the server either.
+    pub(crate) fn pause_from(&self, request: usize) {
+        self.turn_at(request, Flow::Stopped);
+    }
+
+    fn turn_at(&self, request: usize, flow: Flow) {
+        self.reset();
+        *self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner) = Some((request, flow));
+    }
+
     /// Lets everything through again, what was withheld first.
     pub(crate) fn resume(&self) {
+        *self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.shared.flow.send_replace(Flow::Free);
     }
 
@@ -230,6 +252,11 @@ impl Shared {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a connection is one of those that were cut, even if it has not ended yet.
+    fn is_cut(&self, line: usize) -> bool {
+        self.lines()[line].cuts != *self.cuts.borrow()
+    }
+
     /// Takes note that a piece is about to be passed on.
     fn note(&self, line: usize, direction: Direction) {
         let mut lines = self.lines();
@@ -237,6 +264,12 @@ impl Shared {
         match direction {
             Direction::ToServer if !line.asked => {
                 line.asked = true;
+                let turn = *self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some((request, flow)) = turn
+                    && request == *self.requests.borrow() + 1
+                {
+                    self.flow.send_replace(flow);
+                }
                 self.requests.send_modify(|requests| *requests += 1);
             }
             Direction::ToClient if line.asked => {
@@ -259,6 +292,7 @@ impl OpenLine {
         let mut lines = shared.lines();
         lines.push(Line {
             open: true,
+            cuts: *shared.cuts.borrow(),
             ..Line::default()
         });
         Self {
@@ -340,6 +374,11 @@ async fn pump(
             // The sender lives as long as `shared`.
             let _ = flow.wait_for(|flow| flow.lets(direction)).await;
             shared.note(line.index, direction);
+            // This may have been the one that nothing passes after.
+            let _ = flow.wait_for(|flow| flow.lets(direction)).await;
+            if shared.is_cut(line.index) {
+                return Err(std::io::ErrorKind::ConnectionAborted.into());
+            }
             to.write_all(&bytes).await?;
         }
         Ok(())
