@@ -1,13 +1,81 @@
-//! Parameters for MySQL, which declares their types anew with each execution.
+//! Parameters, and the text they are sent with.
+//!
+//! MySQL keeps the types that a prepared statement was first run with, and converts later values of other types to them:
+//! `SELECT ?` with 7 and then with "text" yields 0. So the types become part of the text
+//! ([`variants`](crate::backend::support::variants)). MariaDB takes them anew with each execution, so that there the
+//! spelling changes nothing; which of the two a server is need not be known.
 
-use sqlx::Arguments;
 use sqlx::error::BoxDynError;
 use sqlx::mysql::MySqlArguments;
+use sqlx::{Arguments, SqlStr};
 
+use crate::backend::support::variants::{UNTYPED, Variant, Variants, notes, spelled};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Statement;
 use crate::value::Value;
 
-pub(super) fn arguments(values: &[Value]) -> Result<MySqlArguments> {
+/// One way to use a text.
+#[derive(Debug)]
+struct Use {
+    takes: Box<[u32]>,
+    sql: SqlStr,
+}
+
+impl Variant for Use {
+    fn own_type(value: &Value) -> u32 {
+        own_type(value)
+    }
+
+    fn takes(&self) -> &[u32] {
+        &self.takes
+    }
+}
+
+/// Encodes the values and chooses the text to send.
+pub(super) fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, MySqlArguments)> {
+    if values.is_empty() {
+        return Ok((statement.sql(), MySqlArguments::default()));
+    }
+    let arguments = encode(values)?;
+    let uses = notes::<Variants<Use>>(statement)?;
+    let sql = match uses.find(values) {
+        Some(known) => known.sql.clone(),
+        None => first_use(uses, statement, values),
+    };
+    Ok((sql, arguments))
+}
+
+fn first_use(uses: &Variants<Use>, statement: &Statement, values: &[Value]) -> SqlStr {
+    let mut takes: Vec<u32> = values.iter().map(own_type).collect();
+    uses.type_nulls(&mut takes, |_, _| {});
+    let sql = spelled(statement.text(), &takes);
+    let takes = takes.into();
+    uses.add(Use { takes, sql }).sql.clone()
+}
+
+/// The type that sqlx declares for a value: the protocol's number, and 256 where it is unsigned.
+fn own_type(value: &Value) -> u32 {
+    const UNSIGNED: u32 = 256;
+    match value {
+        Value::Null | Value::Interval(_) | Value::Inet(_) | Value::Array(_) | Value::List(_) => UNTYPED,
+        Value::Bool(_) => UNSIGNED | 1,
+        Value::I16(_) => 2,
+        Value::I32(_) => 3,
+        Value::I64(_) => 8,
+        Value::U64(_) => UNSIGNED | 8,
+        Value::F32(_) => 4,
+        Value::F64(_) => 5,
+        Value::Decimal(_) => 246,
+        Value::Text(_) | Value::Untyped(_) | Value::Json(_) => 253,
+        Value::Bytes(_) | Value::Uuid(_) => 252,
+        Value::Date(_) => 10,
+        Value::Time(_) => 11,
+        Value::DateTime(_) => 12,
+        Value::Timestamp(_) => 7,
+    }
+}
+
+fn encode(values: &[Value]) -> Result<MySqlArguments> {
     let mut arguments = MySqlArguments::default();
     arguments.reserve(values.len(), values.len() * 16);
     for (place, value) in values.iter().enumerate() {
@@ -74,9 +142,60 @@ mod tests {
     use super::*;
     use crate::value::Interval;
 
+    fn text(statement: &Statement, values: &[Value]) -> String {
+        arguments(statement, values).unwrap().0.as_str().to_owned()
+    }
+
+    #[test]
+    fn q4_other_types_make_another_text_found_v1() {
+        let statement = || Statement::new("SELECT ?", false);
+        let one = statement();
+        assert_eq!(text(&one, &[]), one.text());
+        let values = [
+            Value::Bool(true),
+            Value::I16(1),
+            Value::I32(1),
+            Value::I64(1),
+            Value::U64(1),
+            Value::F32(1.0),
+            Value::F64(1.0),
+            Value::Decimal(1.into()),
+            Value::Text("1".into()),
+            Value::Bytes(vec![1]),
+            Value::Date("2026-11-30".parse().unwrap()),
+            Value::Time("12:30:00".parse().unwrap()),
+            Value::DateTime("2026-11-30T12:30:00".parse().unwrap()),
+            Value::Timestamp("2026-11-30T12:30:00Z".parse().unwrap()),
+        ];
+        let texts: Vec<String> = values
+            .iter()
+            .map(|value| text(&one, std::slice::from_ref(value)))
+            .collect();
+        let different: std::collections::HashSet<&String> = texts.iter().collect();
+        assert_eq!(different.len(), values.len());
+        // On another statement, and in the other order, they are the same texts.
+        let other = statement();
+        for (value, expected) in values.iter().zip(&texts).rev() {
+            assert_eq!(&text(&other, std::slice::from_ref(value)), expected);
+            assert_eq!(expected.trim_end(), one.text());
+        }
+        assert_eq!(
+            text(&one, &[Value::Null]),
+            texts[0],
+            "NULL goes with a type that is there"
+        );
+        assert_ne!(
+            text(&statement(), &[Value::Null]),
+            texts[8],
+            "and keeps none for others"
+        );
+        let json = Value::Json(serde_json::Value::Null);
+        assert_eq!(text(&one, &[json]), texts[8], "JSON travels as text");
+    }
+
     #[test]
     fn q4_what_mysql_lacks_is_refused_by_name() {
-        let refused = |value: Value| arguments(&[Value::Null, value]).unwrap_err();
+        let refused = |value: Value| encode(&[Value::Null, value]).unwrap_err();
         for (value, word) in [
             (Value::Interval(Interval::default()), "interval"),
             (Value::Inet("10.0.0.0/8".parse().unwrap()), "network address"),

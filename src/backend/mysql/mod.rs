@@ -48,7 +48,7 @@ impl Native for MySql {
     const ONE: One = One::ThenFlush;
 
     fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, MySqlArguments)> {
-        Ok((statement.sql(), arguments::arguments(values)?))
+        arguments::arguments(statement, values)
     }
 
     fn done(result: &MySqlQueryResult) -> Done {

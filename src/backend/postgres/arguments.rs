@@ -1,40 +1,34 @@
 //! Parameters, and the text they are sent with.
 //!
-//! sqlx keeps prepared statements by their text alone, with the parameter types of their first use; here the same text
-//! may come with other types at any time. So the types become part of the text: behind it stand spaces and tabs that
-//! spell a hash of the declared types. The same types give the same text on every connection, other types another one.
+//! sqlx keeps prepared statements by their text alone, so the types that are declared become part of it
+//! ([`variants`](crate::backend::support::variants)).
 
-use std::any::Any;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use parking_lot::RwLock;
 use sqlx::encode::IsNull;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo};
-use sqlx::{Arguments, AssertSqlSafe, Encode, Postgres, SqlSafeStr, SqlStr, Type};
+use sqlx::{Arguments, Encode, Postgres, SqlStr, Type};
 
 use super::encode::{ASKED, own_type, write};
 use super::oid;
 use super::types::number;
+use crate::backend::support::variants::{Variant, Variants, notes, spelled};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Statement;
 use crate::value::Value;
 
-/// How many variants of one text are kept; beyond that the older half is forgotten, at the price of being made again.
-const MOST_VARIANTS: usize = 32;
-/// The letters of the hash. More would make texts longer, fewer would let two lists of types meet.
-const HASH_LETTERS: u32 = 48;
-
-/// The ways in which a text was used so far, and how often what the server had told was doubted.
+/// What is remembered of a text: the ways in which it was used so far, and how often what the server had told was
+/// doubted.
 #[derive(Debug, Default)]
-struct Variants(RwLock<Vec<Arc<Variant>>>, AtomicU32);
+struct Notes {
+    uses: Variants<Use>,
+    doubts: AtomicU32,
+}
 
 /// One way to use a text.
 #[derive(Debug)]
-struct Variant {
+struct Use {
     /// For each place the type a value must have by itself: [`oid::UNDECLARED`] takes only `NULL`, [`ASKED`] only
     /// values whose type the server decides.
     takes: Box<[u32]>,
@@ -47,7 +41,7 @@ struct Variant {
     refused: bool,
 }
 
-impl Variant {
+impl Use {
     fn new(statement: &Statement, takes: Vec<u32>, declared: Vec<u32>, told: Vec<Option<PgTypeInfo>>) -> Self {
         let sql = spelled(statement.text(), &declared);
         Self {
@@ -58,97 +52,45 @@ impl Variant {
             refused: false,
         }
     }
+}
 
-    fn fits(&self, values: &[Value]) -> bool {
-        self.takes.len() == values.len()
-            && self.takes.iter().zip(values).all(|(takes, value)| match value {
-                Value::Null => !self.refused || *takes == oid::UNDECLARED,
-                value => own_type(value) == *takes,
-            })
+impl Variant for Use {
+    fn own_type(value: &Value) -> u32 {
+        own_type(value)
     }
 
-    /// Whether the values could be of this variant, were they not `NULL` here or there.
-    fn resembles(&self, own: &[u32]) -> bool {
-        const ANY: u32 = oid::UNDECLARED;
-        !self.refused
-            && self.takes.len() == own.len()
-            && self
-                .takes
-                .iter()
-                .zip(own)
-                .all(|(takes, own)| *takes == ANY || *own == ANY || takes == own)
+    fn takes(&self) -> &[u32] {
+        &self.takes
+    }
+
+    fn is_refused(&self) -> bool {
+        self.refused
     }
 }
 
-impl Variants {
-    fn of(statement: &Statement) -> Result<&Self> {
-        let notes = statement
-            .notes()
-            .get_or_init(|| Box::new(Self::default()) as Box<dyn Any + Send + Sync>);
-        notes
-            .downcast_ref()
-            .ok_or_else(|| Error::new(ErrorKind::Driver, "a statement was used on two kinds of database"))
-    }
-
-    fn find(&self, values: &[Value]) -> Option<Arc<Variant>> {
-        self.0.read().iter().find(|variant| variant.fits(values)).cloned()
-    }
-
+impl Notes {
     /// Forgets what the server told for these values: a column may have another type by now. The server is asked in
     /// another text next time, because the connections keep its answers.
     fn doubt(&self, values: &[Value]) {
-        self.0.write().retain(|variant| !variant.fits(values));
-        self.1.fetch_add(1, Ordering::Relaxed);
+        self.uses.forget(values);
+        self.doubts.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn add(&self, variant: Variant) -> Arc<Variant> {
-        let variant = Arc::new(variant);
-        let mut all = self.0.write();
-        if all.len() >= MOST_VARIANTS {
-            all.drain(..MOST_VARIANTS / 2);
-        }
-        all.push(Arc::clone(&variant));
-        variant
-    }
-
-    /// Makes the variant of a first use. A place that holds `NULL` takes the type it had in other uses, so that there
-    /// are not as many variants as there are ways to strew `NULL`s.
-    fn make(&self, statement: &Statement, values: &[Value]) -> Arc<Variant> {
+    /// Makes the variant of a first use.
+    fn first_use(&self, statement: &Statement, values: &[Value]) -> Use {
         let mut takes: Vec<u32> = values.iter().map(own_type).collect();
         let mut declared = takes.clone();
         let mut told = vec![None; takes.len()];
-        for other in self.0.read().iter() {
-            if !takes.contains(&oid::UNDECLARED) {
-                break;
-            }
-            if other.resembles(&takes) {
-                for place in 0..takes.len() {
-                    if takes[place] == oid::UNDECLARED {
-                        takes[place] = other.takes[place];
-                        declared[place] = other.declared[place];
-                        told[place].clone_from(&other.told[place]);
-                    }
-                }
-            }
-        }
+        self.uses.type_nulls(&mut takes, |place, other| {
+            declared[place] = other.declared[place];
+            told[place].clone_from(&other.told[place]);
+        });
         // Only a server that did not say what it expects leaves such a place; text it takes for almost anything.
         for declared in declared.iter_mut().filter(|declared| **declared == ASKED) {
             *declared = oid::TEXT;
         }
-        self.add(Variant::new(statement, takes, declared, told))
+        Use::new(statement, takes, declared, told)
     }
-}
-
-/// The text with the hash of the declared types behind it.
-fn spelled(text: &str, declared: &[u32]) -> SqlStr {
-    let mut hasher = DefaultHasher::new();
-    declared.hash(&mut hasher);
-    let hash = hasher.finish();
-    let mut spelled = String::with_capacity(text.len() + HASH_LETTERS as usize);
-    spelled.push_str(text);
-    spelled.extend((0..HASH_LETTERS).map(|bit| if hash >> bit & 1 == 0 { ' ' } else { '\t' }));
-    let spelled: Arc<str> = spelled.into();
-    AssertSqlSafe(spelled).into_sql_str()
 }
 
 /// Encodes the values and chooses the text to send.
@@ -156,10 +98,11 @@ pub(super) fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlS
     if values.is_empty() {
         return Ok((statement.sql(), PgArguments::default()));
     }
-    let variants = Variants::of(statement)?;
-    let variant = variants
-        .find(values)
-        .unwrap_or_else(|| variants.make(statement, values));
+    let notes = notes::<Notes>(statement)?;
+    let variant = match notes.uses.find(values) {
+        Some(variant) => variant,
+        None => notes.uses.add(notes.first_use(statement, values)),
+    };
     let mut arguments = PgArguments::default();
     arguments.reserve(values.len(), values.len() * 16);
     for (place, value) in values.iter().enumerate() {
@@ -170,7 +113,7 @@ pub(super) fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlS
         };
         if let Err(why) = arguments.add(typed) {
             if matches!(value, Value::Untyped(_)) {
-                variants.doubt(values);
+                notes.doubt(values);
             }
             return Err(refusal(place, value, &why.to_string()));
         }
@@ -180,7 +123,8 @@ pub(super) fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlS
 
 /// The types to declare when asking the server for the ones it expects, if that is necessary.
 pub(super) fn undeclared(statement: &Statement, values: &[Value]) -> Option<Vec<PgTypeInfo>> {
-    if !values.iter().any(|value| own_type(value) == ASKED) || Variants::of(statement).ok()?.find(values).is_some() {
+    let asked = values.iter().any(|value| own_type(value) == ASKED);
+    if !asked || notes::<Notes>(statement).ok()?.uses.find(values).is_some() {
         return None;
     }
     let declare = |value| match own_type(value) {
@@ -192,14 +136,14 @@ pub(super) fn undeclared(statement: &Statement, values: &[Value]) -> Option<Vec<
 
 /// The text to ask with. It differs from all that are run, and so do the answers to different questions.
 pub(super) fn question(statement: &Statement, declared: &[PgTypeInfo]) -> SqlStr {
-    let doubts = Variants::of(statement).map_or(0, |variants| variants.1.load(Ordering::Relaxed));
+    let doubts = notes::<Notes>(statement).map_or(0, |notes| notes.doubts.load(Ordering::Relaxed));
     let declared: Vec<u32> = declared.iter().map(number).chain([ASKED, doubts]).collect();
     spelled(statement.text(), &declared)
 }
 
 /// Keeps the types that the server expects.
 pub(super) fn declare(statement: &Statement, values: &[Value], types: &[PgTypeInfo]) {
-    let Ok(variants) = Variants::of(statement) else { return };
+    let Ok(notes) = notes::<Notes>(statement) else { return };
     if types.len() != values.len() {
         return;
     }
@@ -216,35 +160,22 @@ pub(super) fn declare(statement: &Statement, values: &[Value], types: &[PgTypeIn
         declared.push(chosen);
         told.push(asked.then(|| info.clone()));
     }
-    variants.add(Variant::new(statement, takes, declared, told));
+    notes.uses.add(Use::new(statement, takes, declared, told));
 }
 
 /// Remembers that the server refused the types of this use, so that a `NULL` does not go out under one of them again,
 /// and asks the server anew where it had decided.
 pub(super) fn refused(statement: &Statement, values: &[Value]) {
-    let Ok(variants) = Variants::of(statement) else { return };
-    let mut all = variants.0.write();
-    let Some(at) = all.iter().position(|variant| variant.fits(values)) else {
-        return;
-    };
-    let variant = all.remove(at);
-    if !variant.takes.contains(&ASKED) {
-        let Variant {
-            takes,
-            declared,
-            told,
-            sql,
-            ..
-        } = &*variant;
-        let (takes, declared, told, sql) = (takes.clone(), declared.clone(), told.clone(), sql.clone());
-        all.push(Arc::new(Variant {
-            takes,
-            declared,
-            told,
-            sql,
+    let Ok(notes) = notes::<Notes>(statement) else { return };
+    notes.uses.replace(values, |used| {
+        (!used.takes.contains(&ASKED)).then(|| Use {
+            takes: used.takes.clone(),
+            declared: used.declared.clone(),
+            told: used.told.clone(),
+            sql: used.sql.clone(),
             refused: true,
-        }));
-    }
+        })
+    });
 }
 
 fn refusal(place: usize, value: &Value, why: &str) -> Error {
@@ -286,6 +217,7 @@ impl Encode<'_, Postgres> for Typed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::support::variants::MOST_VARIANTS;
 
     fn statement() -> Statement {
         Statement::new("INSERT INTO note VALUES ($1, $2)", false)
@@ -393,6 +325,6 @@ mod tests {
                 .collect();
             arguments(&statement, &values).unwrap();
         }
-        assert!(Variants::of(&statement).unwrap().0.read().len() <= MOST_VARIANTS);
+        assert!(notes::<Notes>(&statement).unwrap().uses.count() <= MOST_VARIANTS);
     }
 }

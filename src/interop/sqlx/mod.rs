@@ -5,6 +5,8 @@ mod executor;
 mod lend;
 mod lock;
 mod migrate;
+#[cfg(feature = "mysql")]
+mod named;
 mod schema;
 mod transaction;
 mod view;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use ebbtide::{AssertSqlSafe, ErrorKind, Value, bind, params};
+use futures::TryStreamExt as _;
 use rust_decimal::Decimal;
 use serde_json::json;
 
@@ -13,17 +14,20 @@ cases! {
         let database = t.database().await;
         let connection = database.connection();
         let sql = "select :v as v";
+        // MySQL takes a parameter that stands for itself for text.
+        let bytes = if t.backend().is_mysql() { "select cast(:v as binary) as v" } else { sql };
         for _ in 0..3 {
             macro_rules! there_and_back {
-                ($($type:ty: $value:expr;)*) => {$(
+                ($sql:ident: $($type:ty: $value:expr;)*) => {$(
                     let value: $type = $value;
-                    let read: $type = connection.fetch_value(sql, params! { v: value.clone() }).await.unwrap();
+                    let read: $type = connection.fetch_value($sql, params! { v: value.clone() }).await.unwrap();
                     assert_eq!(read, value);
-                    let read: Option<$type> = connection.fetch_value(sql, params! { v: None::<$type> }).await.unwrap();
+                    let read: Option<$type> = connection.fetch_value($sql, params! { v: None::<$type> }).await.unwrap();
                     assert_eq!(read, None);
                 )*};
             }
             there_and_back! {
+                sql:
                 i32: 7;
                 i64: i64::MAX;
                 String: "text".to_owned();
@@ -31,10 +35,86 @@ cases! {
                 f64: 0.1;
                 bool: true;
                 f32: 1.5;
-                Vec<u8>: vec![1, 2];
                 NaiveDate: day("2026-11-21");
                 String: String::new();
             }
+            there_and_back! { bytes: Vec<u8>: vec![1, 255]; Vec<u8>: vec![]; }
+        }
+    }
+
+    #[only(mysql)]
+    async fn q4_a_parameter_keeps_no_type_of_an_earlier_value_found_v1(t: Test) {
+        let database = t.database().await;
+        let connection = database.connection();
+        let large = (1_i64 << 60) + 1;
+        for _ in 0..2 {
+            let sql = "select cast(json_object('a', :v) as char) as v";
+            let mut documents = Vec::new();
+            for v in [Value::Null, 7.into(), "text".into(), 0.5.into(), Value::Null, "more".into(), true.into()] {
+                documents.push(connection.fetch_value::<String>(sql, params! { v }).await.unwrap());
+            }
+            let compact: Vec<String> = documents.iter().map(|document| document.replace(' ', "")).collect();
+            let expected = ["null", "7", "\"text\"", "0.5", "null", "\"more\"", "1"];
+            assert_eq!(compact, expected.map(|value| format!("{{\"a\":{value}}}")));
+
+            let sql = "select cast(:v as char) as v, :v + 0 as sum, :w as w";
+            for (v, text) in [(Value::from(0.5), "0.5"), (Value::from(large), "1152921504606846977"), (Value::from("9x"), "9x")] {
+                let row = connection.fetch_one(sql, params! { v: v, w: Value::Null }).await.unwrap();
+                assert_eq!(row.get::<String>("v").unwrap(), text);
+                assert_eq!(row.get::<Option<i64>>("w").unwrap(), None);
+            }
+            let times = "select :v as v";
+            for v in [local("2026-11-21T10:30:00"), local("2026-11-21T10:30:00.123456")] {
+                assert_eq!(connection.fetch_value::<NaiveDateTime>(times, params! { v }).await.unwrap(), v);
+            }
+            for v in ["1", "0.12345678", "12345678901234567890.5"].map(decimal) {
+                assert_eq!(connection.fetch_value::<Decimal>(times, params! { v }).await.unwrap(), v);
+            }
+        }
+    }
+
+    async fn q4_streams_batches_and_transactions_keep_no_type_either_found_v1(t: Test) {
+        let database = t.database().await;
+        database.execute(t.sql("create table {mixed} (id {int} primary key, body {text})"), ()).await.unwrap();
+        let insert = || t.sql("insert into {mixed} (id, body) values (:id, :body)");
+        let row = |id: i64, body: Value| params! { id, body };
+        let transaction = database.transaction().await.unwrap();
+        for id in 0..3 {
+            let bodies: [Value; 3] = ["one".into(), Value::Null, "two".into()];
+            for (place, body) in bodies.into_iter().enumerate() {
+                let id = 100 * id + place as i64;
+                transaction.execute(insert(), row(id, body)).await.unwrap();
+            }
+            let sql = "select :v as v";
+            let row = transaction.iterate(sql, params! { v: 7_i64 }).try_next().await.unwrap().unwrap();
+            let number: i64 = row.get(0).unwrap();
+            let row = transaction.iterate(sql, params! { v: "text" }).try_next().await.unwrap().unwrap();
+            let text: String = row.get(0).unwrap();
+            let row = transaction.iterate(sql, params! { v: None::<i64> }).try_next().await.unwrap().unwrap();
+            let nothing: Option<i64> = row.get(0).unwrap();
+            assert_eq!((number, text, nothing), (7, "text".to_owned(), None));
+        }
+        transaction.commit().await.unwrap();
+        for first in [1000, 2000] {
+            let rows: Vec<_> = (0..250)
+                .map(|n| {
+                    let id = if n % 2 == 0 { Value::from(first + n) } else { Value::from(i64::from(first + n)) };
+                    let body = if n % 3 == 0 { Value::Null } else { Value::from(n.to_string()) };
+                    params! { id, body }
+                })
+                .collect();
+            assert_eq!(database.execute_many(insert(), rows).await.unwrap().rows_affected, 250);
+        }
+        let sums = t.sql(
+            "select count(*) as rows_, count(body) as bodies, min(body) as low, max(body) as high from {mixed} \
+             where id between :first and :last",
+        );
+        for (first, last, expected) in
+            [(0_i64, 999_i64, (9, 6, "one", "two")), (1000, 1999, (250, 166, "1", "98")), (2000, 2999, (250, 166, "1", "98"))]
+        {
+            let row = database.fetch_one(AssertSqlSafe(sums.0.as_str()), params! { first, last }).await.unwrap();
+            let read: (i64, i64, String, String) = row.deserialize().unwrap();
+            assert_eq!((read.0, read.1, read.2.as_str(), read.3.as_str()), expected);
         }
     }
 
