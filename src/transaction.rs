@@ -65,26 +65,35 @@ impl Begin {
     }
 
     /// Makes it deferrable (PostgreSQL): a serializable read-only transaction waits for a moment in which it can run
-    /// without the risk of a serialization failure.
+    /// without the risk of a serialization failure. Other backends need no such wait and ignore it.
     pub fn deferrable(mut self) -> Self {
         self.options.deferrable = true;
         self
     }
 
-    /// Takes SQLite's write lock at the beginning (`BEGIN IMMEDIATE`). A transaction that reads first and then writes
-    /// does not wait for a lock that another holds; with this one it does.
+    /// Takes SQLite's write lock at the beginning (`BEGIN IMMEDIATE`), so that the transaction never fails at its first
+    /// write because another has written since it read. That is the default there, unless the transaction is
+    /// [`read_only`](Self::read_only) or [`deferred`](Self::deferred). Other backends lock rows instead and ignore it, as
+    /// nested transactions do.
     pub fn immediate(mut self) -> Self {
         self.options.mode = Some(Mode::Immediate);
         self
     }
 
     /// Locks everyone else out of a SQLite database from the beginning (`BEGIN EXCLUSIVE`).
+    ///
+    /// # Errors
+    ///
+    /// At the await: [`Unsupported`](crate::ErrorKind::Unsupported) on other backends, and if the transaction is nested.
     pub fn exclusive(mut self) -> Self {
         self.options.mode = Some(Mode::Exclusive);
         self
     }
 
-    /// Takes SQLite's locks when they are needed (`BEGIN DEFERRED`), which is its default.
+    /// Takes SQLite's locks only when they are needed (`BEGIN DEFERRED`). For transactions that mostly read: they never wait
+    /// for a writer, but one that writes after all can fail with
+    /// [`Serialization`](crate::ErrorKind::Serialization) or [`LockTimeout`](crate::ErrorKind::LockTimeout), and has to be
+    /// run again ([`retry`](Self::retry)). Other backends do so anyway and ignore it.
     pub fn deferred(mut self) -> Self {
         self.options.mode = Some(Mode::Deferred);
         self

@@ -39,13 +39,8 @@ impl Job {
         if self.plan.dialect == Dialect::MySql {
             return self.run(&database.connection(), kept).await;
         }
-        let begin = database.transaction();
         // What reads first and writes then does not wait for the lock of another.
-        let begin = if self.plan.dialect == Dialect::Sqlite && !kept {
-            begin.immediate()
-        } else {
-            begin
-        };
+        let begin = database.transaction().immediate();
         begin
             .run(async move |transaction| self.run(&transaction, kept).await)
             .await

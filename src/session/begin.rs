@@ -62,8 +62,7 @@ impl Node {
         let dialect = self.ground.dialect();
         let outermost = self.depth == 0;
         let sql = if outermost {
-            let isolation = options.isolation.or(self.ground.settings.isolation_level);
-            BeginOptions { isolation, ..options }.begin(dialect)?
+            options.settled(&self.ground).begin(dialect)?
         } else {
             options.nested(dialect, self.kind == Kind::Sandbox)?;
             if self.kind == Kind::Sandbox
@@ -74,7 +73,16 @@ impl Node {
             None
         };
         lease.mark(if outermost { Flight::Boundary } else { Flight::Statement });
-        lease.raw()?.begin(sql).await.inspect_err(|error| {
+        let mut begun = lease.raw()?.begin(sql).await;
+        if outermost
+            && options.mode.is_none()
+            && dialect == Dialect::Sqlite
+            && begun.as_ref().is_err_and(|error| error.kind() == ErrorKind::ReadOnly)
+        {
+            // The connection may only read (`PRAGMA query_only`), so there is no lock to take.
+            begun = lease.raw()?.begin(None).await;
+        }
+        begun.inspect_err(|error| {
             if error.is_fatal() {
                 lease.lose();
             } else if outermost {
@@ -84,7 +92,7 @@ impl Node {
             }
         })?;
         lease.mark(Flight::None);
-        if options.read_only {
+        if options.read_only && !self.only_reads() {
             // Boxed, because the future of every transaction has room for this one.
             Box::pin(read_only(lease, dialect, self.depth)).await?;
         }
@@ -92,6 +100,20 @@ impl Node {
             lease.set_shield(Shield::Behind);
         }
         Ok(())
+    }
+
+    /// Whether SQLite's connections are read-only by their settings, so that there is nothing to set and nothing to undo.
+    fn only_reads(&self) -> bool {
+        let on = |value: &str| {
+            !["0", "off", "false", "no"]
+                .iter()
+                .any(|off| value.eq_ignore_ascii_case(off))
+        };
+        let settings = &self.ground.settings.server_settings;
+        let query_only = settings
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("query_only"));
+        self.ground.dialect() == Dialect::Sqlite && query_only.is_some_and(|(_, value)| on(value))
     }
 
     /// The level above this one, on the connection whose lock is `wire`. `from` is the view it was begun through.

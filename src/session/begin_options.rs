@@ -1,7 +1,8 @@
 //! How a transaction is asked for, and the words that begin it on each server.
 
-use sqlx::SqlStr;
+use sqlx::{SqlSafeStr, SqlStr};
 
+use super::Ground;
 use crate::backend::support::sqlx::own_sql;
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,73 +27,87 @@ pub(crate) struct BeginOptions {
 }
 
 impl BeginOptions {
-    /// The statement that begins an outermost transaction; `None` is the plain `BEGIN`.
+    /// What is meant on a database: SQLite takes its write lock at once, because a transaction that turns into a writer
+    /// later does not wait for its turn. A database in memory is spared that:
+    /// there the lock keeps readers out, too.
+    pub(super) fn settled(self, ground: &Ground) -> Self {
+        let writes = ground.dialect() == Dialect::Sqlite && !self.read_only && !ground.streams_block();
+        let isolation = self.isolation.or(ground.settings.isolation_level);
+        let mode = self.mode.or(writes.then_some(Mode::Immediate));
+        Self {
+            isolation,
+            mode,
+            ..self
+        }
+    }
+
+    /// The statement that begins an outermost transaction; `None` is the plain `BEGIN`. Of wishes that the server grants
+    /// anyway, or that only speak of when it takes its locks, no word is said where it has none for them.
     pub(super) fn begin(self, dialect: Dialect) -> Result<Option<SqlStr>> {
-        if dialect != Dialect::Postgres && self.deferrable {
+        if dialect != Dialect::Sqlite && self.mode == Some(Mode::Exclusive) {
             return Err(unsupported(
                 dialect,
-                "DEFERRABLE transactions",
-                "leave `deferrable()` out",
+                "EXCLUSIVE transactions",
+                "they are SQLite's; lock the tables in the transaction instead",
             ));
         }
-        if dialect != Dialect::Sqlite && self.mode.is_some() {
-            return Err(unsupported(
-                dialect,
-                "IMMEDIATE and EXCLUSIVE transactions",
-                "they are SQLite's; leave them out",
-            ));
-        }
-        let mut sql = String::new();
         match dialect {
-            Dialect::Sqlite => {
-                if let Some(level) = self.isolation.filter(|level| *level != IsolationLevel::Serializable) {
-                    return Err(unsupported(
-                        dialect,
-                        &format!("isolation level {level}"),
-                        "every SQLite transaction is SERIALIZABLE",
-                    ));
-                }
-                match self.mode {
-                    None => return Ok(None),
-                    Some(Mode::Deferred) => sql.push_str("BEGIN DEFERRED"),
-                    Some(Mode::Immediate) => sql.push_str("BEGIN IMMEDIATE"),
-                    Some(Mode::Exclusive) => sql.push_str("BEGIN EXCLUSIVE"),
-                }
+            Dialect::Sqlite => self.begin_sqlite(),
+            Dialect::MySql => self.begin_mysql(),
+            Dialect::Postgres => self.begin_postgres(),
+        }
+    }
+
+    fn begin_sqlite(self) -> Result<Option<SqlStr>> {
+        if let Some(level) = self.isolation.filter(|level| *level != IsolationLevel::Serializable) {
+            return Err(unsupported(
+                Dialect::Sqlite,
+                &format!("isolation level {level}"),
+                "every SQLite transaction is SERIALIZABLE",
+            ));
+        }
+        Ok(match self.mode {
+            None | Some(Mode::Deferred) => None,
+            Some(Mode::Immediate) => Some("BEGIN IMMEDIATE".into_sql_str()),
+            Some(Mode::Exclusive) => Some("BEGIN EXCLUSIVE".into_sql_str()),
+        })
+    }
+
+    fn begin_mysql(self) -> Result<Option<SqlStr>> {
+        let start = if self.read_only {
+            "START TRANSACTION READ ONLY"
+        } else {
+            "START TRANSACTION"
+        };
+        Ok(match self.isolation {
+            Some(level) => {
+                let level = level_sql(level, Dialect::MySql)?;
+                Some(own_sql(format!("SET TRANSACTION ISOLATION LEVEL {level}; {start}")))
             }
-            Dialect::MySql => {
-                if let Some(level) = self.isolation {
-                    sql = format!("SET TRANSACTION ISOLATION LEVEL {}; ", level_sql(level, dialect)?);
-                } else if !self.read_only {
-                    return Ok(None);
-                }
-                sql.push_str(if self.read_only {
-                    "START TRANSACTION READ ONLY"
-                } else {
-                    "START TRANSACTION"
-                });
-            }
-            _ => {
-                if self.isolation.is_none() && !self.read_only && !self.deferrable {
-                    return Ok(None);
-                }
-                sql.push_str("BEGIN");
-                if let Some(level) = self.isolation {
-                    sql.push_str(" ISOLATION LEVEL ");
-                    sql.push_str(level_sql(level, dialect)?);
-                }
-                if self.read_only {
-                    sql.push_str(" READ ONLY");
-                }
-                if self.deferrable {
-                    sql.push_str(" DEFERRABLE");
-                }
-            }
+            None => self.read_only.then(|| start.into_sql_str()),
+        })
+    }
+
+    fn begin_postgres(self) -> Result<Option<SqlStr>> {
+        if self.isolation.is_none() && !self.read_only && !self.deferrable {
+            return Ok(None);
+        }
+        let mut sql = "BEGIN".to_owned();
+        if let Some(level) = self.isolation {
+            sql.push_str(" ISOLATION LEVEL ");
+            sql.push_str(level_sql(level, Dialect::Postgres)?);
+        }
+        if self.read_only {
+            sql.push_str(" READ ONLY");
+        }
+        if self.deferrable {
+            sql.push_str(" DEFERRABLE");
         }
         Ok(Some(own_sql(sql)))
     }
 
     /// What can be asked of a savepoint. Inside the sandbox the application believes it begins a transaction, so what a
-    /// savepoint cannot give is let pass there.
+    /// savepoint cannot give is let pass there. When locks are taken is a matter of the outermost transaction.
     pub(super) fn nested(self, dialect: Dialect, virtually_outermost: bool) -> Result<()> {
         if virtually_outermost {
             self.begin(dialect)?;
@@ -105,12 +120,11 @@ impl BeginOptions {
             )
             .help("ask for it where the outermost transaction begins"));
         }
-        if self.mode.is_some() || self.deferrable {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "a nested transaction cannot be immediate, exclusive or deferrable",
-            )
-            .help("ask for it where the outermost transaction begins"));
+        if self.mode == Some(Mode::Exclusive) {
+            return Err(
+                Error::new(ErrorKind::Unsupported, "a nested transaction cannot be exclusive")
+                    .help("ask for it where the outermost transaction begins"),
+            );
         }
         if self.read_only && dialect == Dialect::MySql {
             return Err(unsupported(

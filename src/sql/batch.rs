@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::control::{Part, Verb};
 use super::fault::Fault;
 use super::lexer::Kind;
-use super::template::{Template, placeholder};
+use super::template::{Template, numbered};
 use super::{Bound, Dialect, Statement};
 use crate::error::Result;
 use crate::value::{Params, Value};
@@ -87,8 +87,8 @@ impl Template {
                 chunks.extend(taken.next().map(|values| self.one(values)));
                 continue;
             }
-            let mut values = Vec::with_capacity(size * self.width());
-            taken.for_each(|row| values.extend(self.in_order(row)));
+            let mut values = Vec::with_capacity(size * self.row_width());
+            taken.for_each(|row| values.extend(self.in_order_of_row(row)));
             chunks.push(Bound {
                 statement: self.statement_of_rows(row, size),
                 values,
@@ -99,7 +99,7 @@ impl Template {
 
     /// How many of the rows left go into the next statement.
     fn chunk_size(&self, weights: &[usize]) -> usize {
-        let most = self.dialect.max_parameters() / self.width().max(1);
+        let most = self.dialect.max_parameters() / self.row_width().max(1);
         let fits = |size: usize| {
             size <= most
                 && weights
@@ -130,7 +130,11 @@ impl Template {
                 out.push_str(", ");
             }
             let end = self.fill(&mut out, row.start, &self.holes, |out, hole| {
-                placeholder(out, self.dialect, index * self.slots + hole.slot + 1);
+                if self.dialect == Dialect::Postgres {
+                    numbered(out, index * self.slots + hole.slot + 1);
+                } else {
+                    out.push('?');
+                }
             });
             out.push_str(&self.text[end..row.end]);
         }

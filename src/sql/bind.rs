@@ -1,11 +1,13 @@
 //! Brings a template and some values together.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::fault::{Fault, count, names};
 use super::list::{SCALAR, padded};
+use super::order::Order;
 use super::template::{Style, Template};
-use super::{Bound, Dialect, Statement};
+use super::{Bound, Dialect, Statement, steps};
 use crate::error::{Result, nearest};
 use crate::value::{Bindings, Names, Params, Value};
 
@@ -120,95 +122,71 @@ impl Template {
         if given.iter().eq(self.names.iter().map(|name| &**name)) {
             return Ok(values);
         }
-        self.check_names(given)?;
         let mut slots: Vec<Option<Value>> = Vec::new();
         slots.resize(self.names.len(), None);
         for (name, value) in given.iter().zip(values) {
-            if let Some(slot) = self.names.iter().position(|wanted| **wanted == *name) {
-                slots[slot] = Some(value);
+            match self.slot_of(name).map(|slot| &mut slots[slot]) {
+                Some(slot @ None) => *slot = Some(value),
+                _ => return Err(self.misnamed(given)),
             }
         }
-        Ok(slots.into_iter().flatten().collect())
+        slots
+            .into_iter()
+            .collect::<Option<_>>()
+            .ok_or_else(|| self.misnamed(given))
     }
 
-    /// Makes sure that the names given are those of the statement, each once.
-    fn check_names(&self, given: &Names) -> Result<(), Fault> {
-        let given = || given.iter();
+    /// The slot of a name.
+    fn slot_of(&self, name: &str) -> Option<usize> {
+        steps::count(1);
+        let index = || self.names.iter().cloned().zip(0..).collect();
+        self.by_name.get_or_init(index).get(name).copied()
+    }
+
+    /// What is wrong with names of which one is missing, unknown or given twice.
+    fn misnamed(&self, given: &Names) -> Fault {
         let meant = |near: Option<&str>| near.map_or_else(String::new, |near| format!("; is \"{near}\" meant?"));
-        for wanted in &self.names {
-            if given().any(|name| name == &**wanted) {
-                continue;
-            }
-            let spare = given().filter(|name| !self.names.iter().any(|used| **used == **name));
-            return Err(Fault::new(
+        let mut seen = HashSet::with_capacity(given.len());
+        let twice = given.iter().find(|name| !seen.insert(*name));
+        if let Some(wanted) = self.names.iter().find(|wanted| !seen.contains(&***wanted)) {
+            let spare = given.iter().filter(|name| self.slot_of(name).is_none());
+            return Fault::new(
                 format!("the statement needs :{wanted}, which was not given"),
-                format!("given: {}{}", names("", given()), meant(nearest(wanted, spare))),
-            ));
+                format!("given: {}{}", names("", given.iter()), meant(nearest(wanted, spare))),
+            );
         }
-        for (index, name) in given().enumerate() {
-            if !self.names.iter().any(|used| **used == *name) {
-                let near = nearest(name, self.names.iter().map(|used| &**used));
-                return Err(Fault::new(
-                    format!("the parameter `{name}` is not used by the statement"),
-                    format!("leave it out; the statement uses {}{}", self.shown_names(), meant(near)),
-                ));
-            }
-            if given().take(index).any(|before| before == name) {
-                return Err(Fault::new(
-                    format!("the parameter `{name}` was given twice"),
-                    "give each name once; the statement may use it as often as it likes",
-                ));
-            }
+        if let Some(name) = given.iter().find(|name| self.slot_of(name).is_none()) {
+            let near = nearest(name, self.names.iter().map(|used| &**used));
+            return Fault::new(
+                format!("the parameter `{name}` is not used by the statement"),
+                format!("leave it out; the statement uses {}{}", self.shown_names(), meant(near)),
+            );
         }
-        Ok(())
-    }
-
-    /// Brings values by slot into the order in which the backend binds them.
-    pub(super) fn in_order(&self, values: Vec<Value>) -> Vec<Value> {
-        let as_is = self.holes.len() == values.len() && self.holes.iter().enumerate().all(|(at, hole)| hole.slot == at);
-        if as_is || !self.binds_by_hole() {
-            return values;
-        }
-        let mut values: Vec<_> = values.into_iter().map(Some).collect();
-        let last = |index: usize, slot: usize| self.holes[index + 1..].iter().all(|hole| hole.slot != slot);
-        let ordered = self.holes.iter().enumerate().map(|(index, hole)| {
-            let value = &mut values[hole.slot];
-            if last(index, hole.slot) {
-                value.take()
-            } else {
-                value.clone()
-            }
-        });
-        ordered.map(|value| value.unwrap_or(Value::Null)).collect()
+        Fault::new(
+            format!("the parameter `{}` was given twice", twice.unwrap_or_default()),
+            "give each name once; the statement may use it as often as it likes",
+        )
     }
 
     /// Binds values of which at least one is a list.
     fn expand(&self, values: Vec<Value>) -> Result<Bound, Fault> {
         let mut widths = self.widths(&values, true)?;
-        if self.total(&widths) > self.dialect.max_parameters() {
+        if self.order(Some(&widths)).total > self.dialect.max_parameters() {
             widths = self.widths(&values, false)?;
         }
-        let total = self.total(&widths);
-        self.check_size(total)?;
-        let statement = self.expanded_statement(&widths);
-        let mut bound = Vec::with_capacity(total);
-        if self.binds_by_hole() {
-            for hole in &self.holes {
-                spread(&mut bound, values[hole.slot].clone(), widths[hole.slot]);
-            }
-        } else {
-            for (value, width) in values.into_iter().zip(widths) {
-                spread(&mut bound, value, width);
-            }
-        }
-        Ok(Bound {
-            statement,
-            values: bound,
-        })
+        let order = self.order(Some(&widths));
+        self.check_size(order.total)?;
+        let statement = self.expanded_statement(&order, &widths);
+        let values = self.arrange(&order, values, Some(&widths));
+        Ok(Bound { statement, values })
     }
 
     /// The number of placeholders for each slot.
     fn widths(&self, values: &[Value], pad: bool) -> Result<Vec<u32>, Fault> {
+        let mut alone = vec![true; values.len()];
+        for hole in self.holes.iter().filter(|hole| hole.list.is_none()) {
+            alone[hole.slot] = false;
+        }
         let mut widths = Vec::with_capacity(values.len());
         for (slot, value) in values.iter().enumerate() {
             let Value::List(items) = value else {
@@ -222,11 +200,7 @@ impl Template {
                     "pass a list of single values; PostgreSQL takes an `Array` as one value",
                 ));
             }
-            let alone = self
-                .holes
-                .iter()
-                .filter(|hole| hole.slot == slot)
-                .all(|hole| hole.list.is_some());
+            let alone = alone[slot];
             if items.is_empty() && !alone {
                 return Err(Fault::new(
                     format!(
@@ -242,26 +216,11 @@ impl Template {
         Ok(widths)
     }
 
-    fn total(&self, widths: &[u32]) -> usize {
-        let width = |slot: usize| {
-            if widths[slot] == SCALAR {
-                1
-            } else {
-                widths[slot] as usize
-            }
-        };
-        if self.binds_by_hole() {
-            self.holes.iter().map(|hole| width(hole.slot)).sum()
-        } else {
-            (0..widths.len()).map(width).sum()
-        }
-    }
-
-    fn expanded_statement(&self, widths: &[u32]) -> Arc<Statement> {
+    fn expanded_statement(&self, order: &Order, widths: &[u32]) -> Arc<Statement> {
         if let Some(statement) = self.expanded.read().get(widths) {
             return Arc::clone(statement);
         }
-        let statement = self.write(&self.render(Some(widths)), false);
+        let statement = self.write(&self.render(order, Some(widths)), false);
         let mut expanded = self.expanded.write();
         if expanded.len() >= EXPANDED {
             expanded.clear();
@@ -274,17 +233,5 @@ impl Template {
         self.names
             .get(slot)
             .map_or_else(|| format!("value {}", slot + 1), |name| format!(":{name}"))
-    }
-}
-
-/// Appends a value, or the members of a list, the last of them repeated up to `width`.
-fn spread(into: &mut Vec<Value>, value: Value, width: u32) {
-    let Value::List(items) = value else {
-        return into.push(value);
-    };
-    let missing = (width as usize).saturating_sub(items.len());
-    into.extend(items);
-    if let (true, Some(last)) = (missing > 0, into.last().cloned()) {
-        into.extend(std::iter::repeat_n(last, missing));
     }
 }

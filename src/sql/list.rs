@@ -3,7 +3,8 @@
 use super::Dialect;
 use super::control::Part;
 use super::lexer::Kind;
-use super::template::{Template, placeholder};
+use super::order::{Order, width};
+use super::template::Template;
 
 /// The width of a slot that holds no list.
 pub(super) const SCALAR: u32 = u32::MAX;
@@ -51,20 +52,7 @@ fn empty(dialect: Dialect, negated: bool) -> &'static str {
 }
 
 /// Writes the text with as many placeholders for each slot as `widths` says. Returns where the rest begins.
-pub(super) fn render(template: &Template, out: &mut String, widths: &[u32]) -> usize {
-    let width = |slot: usize| {
-        if widths[slot] == SCALAR {
-            1
-        } else {
-            widths[slot] as usize
-        }
-    };
-    let mut firsts = Vec::with_capacity(widths.len());
-    let mut next = 1;
-    for slot in 0..widths.len() {
-        firsts.push(next);
-        next += width(slot);
-    }
+pub(super) fn render(template: &Template, out: &mut String, order: &Order, widths: &[u32]) -> usize {
     let mut from = 0;
     for hole in &template.holes {
         if let (0, Some(list)) = (widths[hole.slot], hole.list) {
@@ -74,11 +62,11 @@ pub(super) fn render(template: &Template, out: &mut String, widths: &[u32]) -> u
             continue;
         }
         template.fill(out, from, std::slice::from_ref(hole), |out, hole| {
-            for index in 0..width(hole.slot) {
-                if index > 0 {
+            for member in 0..width(widths, hole.slot) {
+                if member > 0 {
                     out.push_str(", ");
                 }
-                placeholder(out, template.dialect, firsts[hole.slot] + index);
+                order.write(out, hole.slot, member);
             }
         });
         from = hole.at;

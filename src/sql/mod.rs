@@ -14,8 +14,10 @@ mod fault;
 mod into_sql;
 mod lexer;
 mod list;
+mod order;
 mod seed;
 mod statement;
+mod steps;
 mod summary;
 mod template;
 

@@ -12,7 +12,8 @@ use super::effect::Effect;
 use super::fault::{Fault, names};
 use super::lexer::{Kind, Lexer, Token, is_name};
 use super::list::{self, ListContext};
-use super::{Bound, Dialect, Statement, Summary, sanitized, shown};
+use super::order::Order;
+use super::{Bound, Dialect, Seed, Statement, Summary, sanitized, shown};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How a text writes its placeholders.
@@ -88,6 +89,14 @@ pub(crate) struct Template {
     pub(super) names: Box<[Box<str>]>,
     /// How many values a call has to give.
     pub(super) slots: usize,
+    /// How often the text uses each slot.
+    pub(super) uses: Box<[usize]>,
+    /// Whether it uses each once, in their order.
+    pub(super) in_line: bool,
+    /// The order in which the values are bound, with one for each slot.
+    pub(super) order: Order,
+    /// The slots by their names, where values come in another order than the text's; made when they first do.
+    pub(super) by_name: OnceLock<HashMap<Box<str>, usize, Seed>>,
     /// A slot that no placeholder uses (`$1` and `$3` without `$2`).
     pub(super) gap: Option<usize>,
     /// The text as it is sent when no parameters are given, if that can be.
@@ -164,15 +173,19 @@ impl Template {
             .flatten();
         drop(parts);
         let slots = holes.iter().map(|hole| hole.slot + 1).max().unwrap_or(0);
-        let mut used = vec![false; slots];
+        let mut uses = vec![0; slots];
         for hole in &holes {
-            used[hole.slot] = true;
+            uses[hole.slot] += 1;
         }
         let mut template = Self {
             dialect,
             style,
             text: text.into_boxed_str(),
-            gap: used.iter().position(|used| !used),
+            gap: uses.iter().position(|uses| *uses == 0),
+            in_line: holes.len() == slots && holes.iter().enumerate().all(|(at, hole)| hole.slot == at),
+            uses: uses.into_boxed_slice(),
+            order: Order::default(),
+            by_name: OnceLock::new(),
             holes: holes.into_boxed_slice(),
             names,
             slots,
@@ -186,7 +199,8 @@ impl Template {
             summary: OnceLock::new(),
             sanitized: OnceLock::new(),
         };
-        template.check_size(template.width())?;
+        template.order = template.order(None);
+        template.check_size(template.order.total)?;
         template.write_statements(sql);
         Ok(template)
     }
@@ -208,7 +222,7 @@ impl Template {
         if literal {
             let mut text = String::with_capacity(sql.len());
             let end = self.fill(&mut text, 0, &self.holes, |text, hole| match self.style {
-                Style::Dollar => placeholder(text, self.dialect, hole.slot + 1),
+                Style::Dollar => numbered(text, hole.slot + 1),
                 _ => text.push('?'),
             });
             text.push_str(&self.text[end..]);
@@ -216,7 +230,7 @@ impl Template {
         }
         self.single = match &self.plain {
             Some(plain) if self.style == Style::None => Arc::clone(plain),
-            _ => self.write(&self.render(None), false),
+            _ => self.write(&self.render(&self.order, None), false),
         };
     }
 
@@ -234,15 +248,18 @@ impl Template {
         holes: &[Hole],
         mut write: impl FnMut(&mut String, &Hole),
     ) -> usize {
+        // `LIKE?` must not become `LIKE$1`, which is a name; SQLite also takes `$1(…)` and `$1::` for one.
+        let sqlite = self.dialect == Dialect::Sqlite;
+        let apart = sqlite || (self.dialect == Dialect::Postgres && self.style == Style::Question);
         for hole in holes {
             out.push_str(&self.text[from..hole.at]);
-            // `LIKE?` must not become `LIKE$1`, which is a name.
-            let named = self.dialect != Dialect::MySql && self.style == Style::Question;
-            if named && out.bytes().next_back().is_some_and(is_name) {
+            if apart && out.bytes().next_back().is_some_and(is_name) {
                 out.push(' ');
             }
             write(out, hole);
-            if named && self.text.as_bytes().get(hole.at).copied().is_some_and(is_name) {
+            let next = self.text.as_bytes().get(hole.at).copied();
+            let joins = sqlite && out.ends_with(|last: char| last.is_ascii_digit());
+            if apart && next.is_some_and(|next| is_name(next) || (joins && matches!(next, b'(' | b':'))) {
                 out.push(' ');
             }
             from = hole.at;
@@ -251,30 +268,23 @@ impl Template {
     }
 
     /// Writes the text with placeholders: one for each slot, or as many as `widths` says.
-    pub(super) fn render(&self, widths: Option<&[u32]>) -> String {
-        let mut out = String::with_capacity(self.text.len() + 4 * self.holes.len());
+    pub(super) fn render(&self, order: &Order, widths: Option<&[u32]>) -> String {
+        let mut out = String::with_capacity(self.text.len() + 4 * order.total);
         let end = match widths {
-            None => self.fill(&mut out, 0, &self.holes, |out, hole| {
-                placeholder(out, self.dialect, hole.slot + 1);
-            }),
-            Some(widths) => list::render(self, &mut out, widths),
+            None => self.fill(&mut out, 0, &self.holes, |out, hole| order.write(out, hole.slot, 0)),
+            Some(widths) => list::render(self, &mut out, order, widths),
         };
         out.push_str(&self.text[end..]);
         out
     }
 
-    /// How many values the statement binds when there are no lists.
-    pub(super) fn width(&self) -> usize {
-        if self.binds_by_hole() {
-            self.holes.len()
-        } else {
+    /// How many values a row binds where several are in one statement.
+    pub(super) fn row_width(&self) -> usize {
+        if self.dialect == Dialect::Postgres {
             self.slots
+        } else {
+            self.holes.len()
         }
-    }
-
-    /// Whether a value used twice is sent twice.
-    pub(super) fn binds_by_hole(&self) -> bool {
-        self.dialect == Dialect::MySql
     }
 
     pub(super) fn check_size(&self, values: usize) -> Result<(), Fault> {
@@ -318,7 +328,7 @@ impl Template {
     /// How many rows of parameters are in one statement, if there are several.
     pub(crate) fn batch_size(&self, bound: &Bound) -> Option<usize> {
         let several = self.row.is_some() && !bound.values.is_empty() && !Arc::ptr_eq(&bound.statement, &self.single);
-        several.then(|| bound.values.len() / self.width().max(1))
+        several.then(|| bound.values.len() / self.row_width().max(1))
     }
 
     /// What the text does to the transaction. Of a script, the strongest.
@@ -375,13 +385,9 @@ impl Template {
     }
 }
 
-/// Writes the backend's placeholder of a number, counted from 1.
-pub(super) fn placeholder(out: &mut String, dialect: Dialect, number: usize) {
-    match dialect {
-        Dialect::Postgres => out.push('$'),
-        Dialect::Sqlite => out.push('?'),
-        Dialect::MySql => return out.push('?'),
-    }
+/// Writes the placeholder of a number, counted from 1, as PostgreSQL has it.
+pub(super) fn numbered(out: &mut String, number: usize) {
+    out.push('$');
     out.push_str(&number.to_string());
 }
 

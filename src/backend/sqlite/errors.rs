@@ -109,10 +109,10 @@ fn constraint(code: i32, message: &str) -> Option<Constraint> {
 fn advice(code: i32, message: &str) -> Option<&'static str> {
     Some(match (code, primary(code)) {
         (BUSY_SNAPSHOT, _) => {
-            "another connection wrote since this transaction began to read; run it again, or begin it with `.immediate()`"
+            "another connection wrote since this transaction began to read; run it again, or begin it without `.deferred()`"
         }
         (_, 5) => {
-            "another connection is writing; a longer `busy_timeout` waits for it, and `.immediate()` begins a transaction that writes"
+            "another connection is writing; a longer `busy_timeout` waits for it, but not where a transaction that is `.deferred()` reads first and then writes"
         }
         (_, 6) => "another statement of this process uses the table",
         (_, 8) => "the file, its directory or the URL (`mode=ro`) allows only reading",

@@ -48,7 +48,7 @@ fn q6_the_text_of_several_rows() {
     for (dialect, first, second) in [
         (Dialect::Postgres, "($1, $2), ($3, $4), ", "($15, $16) RETURNING id;"),
         (Dialect::MySql, "(?, ?), (?, ?), ", "(?, ?) RETURNING id;"),
-        (Dialect::Sqlite, "(?1, ?2), (?3, ?4), ", "(?15, ?16) RETURNING id;"),
+        (Dialect::Sqlite, "(?, ?), (?, ?), ", "(?, ?) RETURNING id;"),
     ] {
         let batch = batch(dialect, sql, rows(8));
         let text = batch.chunks[0].statement.text();
@@ -66,8 +66,16 @@ fn q6_a_name_used_twice_in_a_row() {
     let postgres = &batch(Dialect::Postgres, sql, rows(8)).chunks[0];
     assert!(postgres.statement.text().contains("($1, $2, $1), ($3, $4, $3)"));
     assert_eq!(postgres.values.len(), 16);
-    let mysql = &batch(Dialect::MySql, sql, rows(8)).chunks[0];
-    assert_eq!(shown(mysql).1[..6], [0, 0, 0, 1, -1, 1]);
+    for dialect in [Dialect::MySql, Dialect::Sqlite] {
+        let chunk = &batch(dialect, sql, rows(8)).chunks[0];
+        assert!(chunk.statement.text().contains("(?, ?, ?), (?, ?, ?)"));
+        assert_eq!(shown(chunk).1[..6], [0, 0, 0, 1, -1, 1]);
+    }
+    let alone = batch(Dialect::Sqlite, sql, rows(1));
+    assert_eq!(
+        shown(&alone.chunks[0]),
+        ("INSERT INTO t VALUES ($2, ?, $2)".into(), vec![0, 0])
+    );
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn q2_a_list_expands_in_in() {
     );
     assert_eq!(
         sent(Dialect::Sqlite, sql, ids(&[4, 5])),
-        ("SELECT 1 WHERE x IN (?1, ?2)".into(), vec![4, 5])
+        ("SELECT 1 WHERE x IN (?, ?)".into(), vec![4, 5])
     );
     let by_position = Params(Bindings::Positional(vec![Value::I64(1), list(&[2, 3]), Value::I64(4)]));
     assert_eq!(
@@ -83,7 +83,7 @@ fn q2_a_list_used_twice_is_bound_once_where_it_can_be() {
     );
     assert_eq!(
         sent(Dialect::Sqlite, sql, ids(&[1, 2])),
-        ("a IN (?1, ?2) OR b IN (?1, ?2)".into(), vec![1, 2])
+        ("a IN (?, ?) OR b IN (?, ?)".into(), vec![1, 2, 1, 2])
     );
     assert_eq!(
         sent(Dialect::MySql, sql, ids(&[1, 2])),
@@ -107,6 +107,9 @@ fn lists_are_padded_only_where_it_makes_no_difference() {
     );
     let (_, values) = sent(Dialect::Sqlite, "x IN (:ids)", ids(&vec![1; 20_000]));
     assert_eq!(values.len(), 20_000, "32768 would be too many");
+    let (text, values) = sent(Dialect::Sqlite, "a IN (:ids) OR b IN (:ids)", ids(&vec![1; 20_000]));
+    assert_eq!(values.len(), 20_000, "bound twice they would be too many");
+    assert!(text.starts_with("a IN (?1, ?2, ") && text.ends_with("?19999, ?20000)"));
 }
 
 #[test]

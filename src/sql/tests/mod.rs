@@ -6,6 +6,7 @@ mod control;
 mod definition;
 mod effect;
 mod lists;
+mod order;
 mod placeholders;
 mod properties;
 mod summary;

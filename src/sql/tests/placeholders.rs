@@ -31,7 +31,7 @@ fn q2_each_backend_gets_its_own_placeholders() {
     );
     assert_eq!(
         sent(Dialect::Sqlite, sql, params()),
-        ("SELECT ?1, ?2, ?1".into(), vec![1, 2])
+        ("SELECT $2, ?, $2".into(), vec![2, 1])
     );
 }
 
@@ -53,11 +53,11 @@ fn q2_strings_hold_no_parameters() {
         r#"SELECT "a\":b", `c:d`, :a"#,
         r#"SELECT "a\":b", `c:d`, ?"#,
     );
-    one(Dialect::Sqlite, r"SELECT 'a\', :a", r"SELECT 'a\', ?1");
+    one(Dialect::Sqlite, r"SELECT 'a\', :a", r"SELECT 'a\', ?");
     one(
         Dialect::Sqlite,
         "SELECT [a:b], `c:d`, \"e:f\", :a",
-        "SELECT [a:b], `c:d`, \"e:f\", ?1",
+        "SELECT [a:b], `c:d`, \"e:f\", ?",
     );
     one(Dialect::Postgres, r"SELECT 'a\', :a", r"SELECT 'a\', $1");
 }
@@ -91,7 +91,7 @@ fn q2_comments_hold_no_parameters() {
         "SELECT /* /* :x */ :y */ :a",
         "SELECT /* /* :x */ :y */ $1",
     );
-    one(Dialect::Sqlite, "SELECT /* /* :x */ :a", "SELECT /* /* :x */ ?1");
+    one(Dialect::Sqlite, "SELECT /* /* :x */ :a", "SELECT /* /* :x */ ?");
     one(Dialect::MySql, "SELECT /* /* :x */ :a", "SELECT /* /* :x */ ?");
     one(Dialect::MySql, "SELECT :a # :x\n", "SELECT ? # :x\n");
     one(Dialect::MySql, "SELECT 5--:a", "SELECT 5--?");
@@ -167,7 +167,7 @@ fn q2_question_marks_and_numbers_bind_by_position() {
         );
         assert_eq!(
             sent(Dialect::Sqlite, sql, positional(&[1, 2])),
-            ("SELECT ?1, ?2".into(), vec![1, 2])
+            ("SELECT ?, ?".into(), vec![1, 2])
         );
     }
     assert_eq!(
@@ -176,7 +176,7 @@ fn q2_question_marks_and_numbers_bind_by_position() {
     );
     assert_eq!(
         sent(Dialect::Sqlite, "SELECT ?2, ?1", positional(&[1, 2])),
-        ("SELECT ?2, ?1".into(), vec![1, 2])
+        ("SELECT ?, ?".into(), vec![2, 1])
     );
     assert_eq!(
         sent(Dialect::Postgres, "SELECT x LIKE?AND y", positional(&[1])).0,
@@ -184,7 +184,7 @@ fn q2_question_marks_and_numbers_bind_by_position() {
     );
     assert_eq!(
         sent(Dialect::Sqlite, "SELECT x LIKE?AND y", positional(&[1])).0,
-        "SELECT x LIKE ?1 AND y"
+        "SELECT x LIKE ? AND y"
     );
 }
 

@@ -119,7 +119,7 @@ cases! {
         let database = notes(&t).await;
         let attempts = AtomicUsize::new(0);
         let (read, write) = (t.words("select count(*) from {notes}"), add(&t, "mine").0);
-        let seen = database.transaction().retry().run(async |transaction| {
+        let seen = database.transaction().deferred().retry().run(async |transaction| {
             let seen: i64 = transaction.fetch_value(AssertSqlSafe(read.clone()), ()).await?;
             if attempts.fetch_add(1, Ordering::Relaxed) == 0 {
                 t.observe_exec("insert into {notes} (body) values ('theirs')").await;
@@ -139,7 +139,7 @@ cases! {
         other.execute("begin immediate").await.unwrap();
         let attempts = AtomicUsize::new(0);
         let sql = add(&t, "a").0;
-        let begin = database.transaction().retry().attempts(3).backoff(Duration::from_millis(1));
+        let begin = database.transaction().deferred().retry().attempts(3).backoff(Duration::from_millis(1));
         let ran = begin.run(async |transaction| {
             attempts.fetch_add(1, Ordering::Relaxed);
             transaction.execute(AssertSqlSafe(sql.clone()), ()).await

@@ -192,7 +192,7 @@ cases! {
                     for _ in 0..3 {
                         let begun = in_task({
                             let database = database.clone();
-                            async move { database.transaction().await.unwrap() }
+                            async move { database.transaction().deferred().await.unwrap() }
                         })
                         .await;
                         if let Some(last) = last.take() {
@@ -214,7 +214,7 @@ cases! {
             tokio::task::spawn_blocking(move || thread.join()).await.unwrap().expect("no stack overflow, no panic");
         }
         until("every connection is back", || in_use(&database) == 0).await;
-        let all = (0..3).map(|_| database.transaction().run(async |transaction: Transaction| {
+        let all = (0..3).map(|_| database.transaction().deferred().run(async |transaction: Transaction| {
             transaction.fetch_value::<i64>("select 1", ()).await
         }));
         soon("three connections", try_join_all(all)).await.unwrap();

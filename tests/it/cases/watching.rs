@@ -39,8 +39,7 @@ fn system(t: &Test) -> &'static str {
 fn placeholder(t: &Test, number: usize) -> String {
     match t.backend() {
         Backend::Postgres => format!("${number}"),
-        Backend::Mysql => "?".to_owned(),
-        Backend::SqliteFile | Backend::SqliteMemory => format!("?{number}"),
+        Backend::Mysql | Backend::SqliteFile | Backend::SqliteMemory => "?".to_owned(),
     }
 }
 

@@ -110,10 +110,10 @@ cases! {
         assert_eq!(look(&database).await?, "");
         assert_eq!(in_task(look(&database)).await?, "sandbox", "another task keeps the default");
         assert_eq!(in_task(database.share(look(&database))).await?, "", "a shared one has the override");
-        let transaction = database.transaction().await?;
+        let transaction = database.transaction().deferred().await?;
         assert_eq!(in_task(transaction.share(look(&database))).await?, "");
         transaction.rollback().await?;
-        let run = database.transaction().run(async |_| look(&database).await);
+        let run = database.transaction().deferred().run(async |_| look(&database).await);
         assert_eq!(run.await?, "", "and so has a closure");
         drop(off);
         assert_eq!(look(&database).await?, "sandbox");

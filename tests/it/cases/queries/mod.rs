@@ -2,6 +2,7 @@
 
 mod many;
 mod parameters;
+mod placeholders;
 mod rows;
 mod scripts;
 mod shapes;
@@ -17,6 +18,7 @@ pub(crate) fn cases() -> Vec<Case> {
     [
         verbs::cases(),
         parameters::cases(),
+        placeholders::cases(),
         shapes::cases(),
         rows::cases(),
         scripts::cases(),

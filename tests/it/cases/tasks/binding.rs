@@ -88,7 +88,7 @@ cases! {
     async fn t2_another_task_is_outside_of_it(t: Test) -> Result<()> {
         let database = notes(&t).await;
         // No lock is taken yet, so that others may write on SQLite too.
-        let transaction = database.transaction().await?;
+        let transaction = database.transaction().deferred().await?;
         let (other, sql) = (database.clone(), add(&t, "other"));
         in_task(async move { other.execute(sql, ()).await }).await?;
         assert_eq!(kept(&t, &database).await, "other");

@@ -265,7 +265,7 @@ cases! {
                 guard.commit().await?;
                 if keep { Ok(()) } else { Err(undo()) }
             };
-            database.transaction().run(work).await
+            database.transaction().deferred().run(work).await
         };
         let (first, second) = soon("join!", async { futures::join!(one(true), one(false)) }).await;
         assert!(first.is_ok() && is_undo(&second), "{first:?} {second:?}");

@@ -9,7 +9,7 @@ use crate::support::cases;
 cases! {
     async fn t9_a_moved_guard_takes_its_binding_along_at_first_use(t: Test) -> Result<()> {
         let database = notes(&t).await;
-        let transaction = database.transaction().await?;
+        let transaction = database.transaction().deferred().await?;
         let (used, first_use) = oneshot::channel();
         let (write, may_write) = oneshot::channel::<()>();
         let (other, inside) = (database.clone(), add(&t, "inside"));
@@ -55,7 +55,7 @@ cases! {
 
     async fn t9_a_guard_moved_to_a_task_with_its_own_does_not_displace_it(t: Test) -> Result<()> {
         let database = t.database().await;
-        let moved = database.transaction().await?;
+        let moved = database.transaction().deferred().await?;
         moved.execute(t.sql("create temporary table {moved} (id int)"), ()).await?;
         let other = database.clone();
         let create = t.sql("create temporary table {own} (id int)");

@@ -21,7 +21,7 @@ cases! {
         let database = notes(&t).await;
         let both_begun = Barrier::new(2);
         let (committed, wait) = oneshot::channel();
-        let first = database.transaction().run(async |transaction: Transaction| {
+        let first = database.transaction().deferred().run(async |transaction: Transaction| {
             both_begun.wait().await;
             assert_eq!(in_use(&database), 2);
             transaction.execute(add(&t, "first"), ()).await?;
@@ -33,7 +33,7 @@ cases! {
             committed.send(()).expect("the second waits");
             result
         };
-        let second = database.transaction().run(async |_| {
+        let second = database.transaction().deferred().run(async |_| {
             both_begun.wait().await;
             // SQLite has one writer at a time: the first writes and commits, then this one writes.
             wait.await.expect("the first tells");

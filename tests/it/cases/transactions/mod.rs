@@ -4,6 +4,7 @@ mod begin;
 mod dropped;
 mod ended;
 mod levels;
+mod locks;
 mod nested;
 
 use ebbtide::{Database, Error};
@@ -20,6 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
         dropped::cases(),
         ended::cases(),
         levels::cases(),
+        locks::cases(),
     ]
     .concat()
 }

@@ -1,0 +1,22 @@
+//! Counts the steps of what must not grow faster than the statement, so that tests compare work and not time.
+
+#[cfg(test)]
+thread_local! {
+    static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Counts so many steps; in tests only.
+#[inline]
+pub(super) fn count(steps: usize) {
+    #[cfg(test)]
+    STEPS.with(|counted| counted.set(counted.get() + steps));
+    let _ = steps;
+}
+
+/// The steps that `work` takes on this thread.
+#[cfg(test)]
+pub(super) fn of<T>(work: impl FnOnce() -> T) -> usize {
+    let before = STEPS.with(std::cell::Cell::get);
+    work();
+    STEPS.with(std::cell::Cell::get) - before
+}

@@ -1,0 +1,59 @@
+//! What SQLite is sent for parameters: bare placeholders wherever that means the same.
+
+use ebbtide::{Result, params};
+
+use crate::cases::tasks::{add, notes};
+use crate::support::cases;
+
+cases! {
+    async fn q2_a_list_of_many_members_is_found_found_a4(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        for body in ["a", "b", "c"] {
+            database.execute(add(&t, body), ()).await?;
+        }
+        let ids: Vec<i64> = (2..30_002).collect();
+        let sql = t.sql("select count(*) from {notes} where id in (:ids)");
+        assert_eq!(database.fetch_value::<i64>(sql, params! { ids: ids.clone() }).await?, 2);
+        // Used twice it is bound twice on MySQL and SQLite, unless that is too much.
+        let twice = "select count(*) from {notes} where id in (:ids) and id in (:ids) and body <> :body";
+        for length in [3, 10_000, 20_000] {
+            let ids = ids[..length].to_vec();
+            assert_eq!(database.fetch_value::<i64>(t.sql(twice), params! { body: "c", ids }).await?, 1, "{length}");
+        }
+        Ok(())
+    }
+
+    async fn q2_values_used_once_and_several_times_each_come_to_their_places(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        let sql = t.sql(
+            "select {notes}.id from {notes} where body = :first and :second = :second and body <> :third and :second <> :fourth and id in (:ids) and body <> :third",
+        );
+        database.execute(t.sql("insert into {notes} (id, body) values (7, 'one')"), ()).await?;
+        let given = params! { ids: vec![5_i64, 6, 7], fourth: "four", third: "three", second: "two", first: "one" };
+        assert_eq!(database.fetch_value::<i64>(sql, given).await?, 7);
+        Ok(())
+    }
+
+    /// The terms of ORDER BY have to be expressions of the result, so the same value has to be the same parameter.
+    #[only(sqlite)]
+    async fn q2_a_value_used_twice_is_one_expression(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        database.execute(t.sql("insert into {notes} (id, body) values (1, 'a'), (2, 'b')"), ()).await?;
+        let sql = t.sql("select id + :n from {notes} where body <> :body union select id + :n from {notes} where id in (:ids) order by id + :n desc");
+        let ids: Vec<i64> = (2..200).collect();
+        let found: Vec<i64> = database.fetch_all(sql, params! { n: 10_i64, body: "b", ids }).value::<i64>().await?;
+        assert_eq!(found, [12, 11]);
+        Ok(())
+    }
+
+    #[only(sqlite)]
+    async fn q6_a_name_used_twice_in_each_of_many_rows(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        let rows = (1..=1000_i64).map(|n| params! { body: format!("n{n}"), id: n });
+        let sql = t.sql("insert into {notes} (id, body) values (:id, :body || :id)");
+        assert_eq!(database.execute_many(sql, rows).await?.rows_affected, 1000);
+        let right = t.sql("select count(*) from {notes} where body = 'n' || id || id");
+        assert_eq!(database.fetch_value::<i64>(right, ()).await?, 1000);
+        Ok(())
+    }
+}
