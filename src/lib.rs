@@ -1,4 +1,6 @@
+#![doc = include_str!("guides/links.md")]
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // What only one backend needs lies in the common modules; without that backend nobody calls it.
 #![cfg_attr(
     not(all(
@@ -22,9 +24,8 @@ mod connections;
 mod database;
 mod error;
 mod force_rollback;
+pub mod guides;
 mod interop;
-#[doc = include_str!("../docs/OBSERVABILITY.md")]
-pub mod observability {}
 mod pool;
 pub mod query;
 mod retry;

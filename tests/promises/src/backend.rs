@@ -1,0 +1,55 @@
+//! The database systems that promises are made for.
+
+use std::fmt;
+
+/// A family of backends, as the tests know them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+    Mysql,
+}
+
+impl Backend {
+    pub(crate) const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mysql];
+
+    /// The backend of a word of `EBBTIDE_TEST_BACKENDS`.
+    pub(crate) fn of_family(word: &str) -> Result<Self, String> {
+        let known = |backend: &Self| backend.family() == word.trim();
+        let found = Self::ALL.into_iter().find(known);
+        found.ok_or_else(|| format!("there is no backend `{word}`"))
+    }
+
+    /// The backend of the last part of a test's name.
+    pub(crate) fn of_test(part: &str) -> Option<Self> {
+        match part {
+            "sqlite_file" | "sqlite_memory" | "sqlite" => Some(Self::Sqlite),
+            "postgres" => Some(Self::Postgres),
+            "mysql" => Some(Self::Mysql),
+            _ => None,
+        }
+    }
+
+    /// The backend as the documents write it.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|backend| backend.to_string() == name)
+    }
+
+    fn family(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+            Self::Mysql => "MySQL",
+        })
+    }
+}
