@@ -5,6 +5,7 @@
 macro_rules! guides {
     ($($(#[$when:meta])* $name:ident = $file:literal;)*) => {$(
         $(#[$when])*
+        #[allow(clippy::doc_markdown, reason = "tables quote what programs print")]
         #[doc = include_str!("links.md")]
         #[doc = include_str!(concat!("../../docs/", $file))]
         pub mod $name {}
