@@ -14,26 +14,10 @@ fn nearest<'w>(wanted: &str, known: &[&'w str]) -> Option<&'w str> {
     let limit = (wanted.chars().count() / 3).max(1);
     known
         .iter()
-        .map(|word| (slips(wanted, word), *word))
+        .map(|word| (strsim::osa_distance(wanted, word), *word))
         .filter(|(slips, _)| *slips <= limit)
         .min_by_key(|(slips, _)| *slips)
         .map(|(_, word)| word)
-}
-
-/// How many letters must be added, dropped or changed to make one word of the other.
-fn slips(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let changed = corner + usize::from(a != *b);
-            corner = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use super::{Anchor, Chain, Owner, Pin};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::Seed;
 
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
     /// The innermost is last.
-    map: Mutex<HashMap<Owner, Vec<Weak<Anchor>>, Seed>>,
+    map: Mutex<HashMap<Owner, Vec<Weak<Anchor>>, RandomState>>,
     /// How many entries there are, so that a database without any pays nothing for looking.
     count: AtomicUsize,
 }

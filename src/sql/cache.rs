@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
-use super::{Dialect, Seed, Template};
+use super::{Dialect, Template};
 use crate::error::Result;
 
 /// The longest text that is kept, in bytes. A longer one is a script that is hardly run twice.
@@ -22,7 +23,7 @@ pub(crate) struct TemplateCache {
 
 #[derive(Debug, Default)]
 struct Entries {
-    by_text: HashMap<Box<str>, Entry, Seed>,
+    by_text: HashMap<Box<str>, Entry, RandomState>,
     /// How many texts were ever put in.
     stamp: u64,
 }

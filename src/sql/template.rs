@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
 use super::batch::row_of_values;
@@ -13,7 +14,7 @@ use super::fault::{Fault, names};
 use super::lexer::{Kind, Lexer, Token, is_name};
 use super::list::{self, ListContext};
 use super::order::Order;
-use super::{Bound, Dialect, Seed, Statement, Summary, sanitized, shown};
+use super::{Bound, Dialect, Statement, Summary, sanitized, shown};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How a text writes its placeholders.
@@ -96,7 +97,7 @@ pub(crate) struct Template {
     /// The order in which the values are bound, with one for each slot.
     pub(super) order: Order,
     /// The slots by their names, where values come in another order than the text's; made when they first do.
-    pub(super) by_name: OnceLock<HashMap<Box<str>, usize, Seed>>,
+    pub(super) by_name: OnceLock<HashMap<Box<str>, usize, RandomState>>,
     /// A slot that no placeholder uses (`$1` and `$3` without `$2`).
     pub(super) gap: Option<usize>,
     /// The text as it is sent when no parameters are given, if that can be.
