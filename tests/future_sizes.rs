@@ -71,32 +71,32 @@ impl Table {
 }
 
 fn statements(table: &mut Table, database: &Database) {
-    table.boxed("execute", 912, database.execute("select 1", ()).into_future());
+    table.boxed("execute", 888, database.execute("select 1", ()).into_future());
     table.boxed(
         "execute_many",
-        936,
+        912,
         database.execute_many("select ?", [(1,), (2,)]).into_future(),
     );
-    table.boxed("fetch_all", 936, database.fetch_all("select 1", ()).into_future());
+    table.boxed("fetch_all", 912, database.fetch_all("select 1", ()).into_future());
     table.boxed(
         "fetch_all, decoded",
-        936,
+        912,
         database.fetch_all("select 1", ()).decode::<(i64,)>().into_future(),
     );
-    table.boxed("fetch_one", 928, database.fetch_one("select 1", ()).into_future());
+    table.boxed("fetch_one", 904, database.fetch_one("select 1", ()).into_future());
     table.boxed(
         "fetch_optional",
-        928,
+        904,
         database.fetch_optional("select 1", ()).into_future(),
     );
     table.boxed(
         "fetch_value",
-        928,
+        904,
         database.fetch_value::<i64>("select 1", ()).into_future(),
     );
     table.value(
         "a query that is not awaited yet",
-        120,
+        112,
         &database.execute("select 1", ()),
     );
     let mut rows: RowStream = database.iterate("select 1", ());
@@ -160,17 +160,17 @@ async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(
     table.future("sqlx: execute", 88, sqlx::query("select 1").execute(&sqlx));
     table.boxed(
         "sqlx: execute, in its box",
-        6200,
+        1024,
         sqlx::Executor::execute(&sqlx, "select 1"),
     );
     table.boxed(
         "sqlx: fetch_all, in its box",
-        6200,
+        1024,
         sqlx::Executor::fetch_all(&sqlx, "select 1"),
     );
     table.boxed(
         "sqlx: fetch_optional, in its box",
-        6200,
+        1024,
         sqlx::Executor::fetch_optional(&sqlx, "select 1"),
     );
     let mut rows = sqlx::query("select 1").fetch(&sqlx);
@@ -180,8 +180,8 @@ async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(
     table.future("sqlx: commit", 984, sqlx.begin().await?.commit());
     table.future("sqlx: rollback", 984, sqlx.begin().await?.rollback());
     let lent = database.with_sqlx(|_: &mut sqlx::SqliteConnection| Box::pin(ready(Ok(()))));
-    table.boxed("with_sqlx", 1024, lent);
-    table.boxed("migrate", 1176, database.migrate(&sqlx::migrate::Migrator::DEFAULT));
+    table.boxed("with_sqlx", 1000, lent);
+    table.boxed("migrate", 1152, database.migrate(&sqlx::migrate::Migrator::DEFAULT));
     Ok(())
 }
 

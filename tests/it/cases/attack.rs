@@ -10,21 +10,9 @@ use super::failure::{long_query, until_busy};
 use super::pool::polled;
 use super::sandbox::seen;
 use super::tasks::{add, config, count, in_use, kept, list, notes_with, soon, until};
-use crate::support::{Test, cases, kill_backend};
+use crate::support::{Dice, Test, cases, kill_backend};
 #[cfg(target_os = "linux")]
 use crate::support::{alone, resident};
-
-/// Numbers that are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
 
 /// A server's number of the session.
 async fn session(t: &Test, database: &Database) -> i64 {
@@ -242,7 +230,7 @@ cases! {
         Database::connect(&database).await?;
         database.execute(t.sql("create table {notes} (body varchar(20) not null)"), ()).await?;
         let rows = if t.backend().is_postgres() { "select i from generate_series(1, 50) as i" } else { "select seq from seq_1_to_50" };
-        let mut dice = Dice(0x5eed_0123_4567_89ab);
+        let mut dice = Dice::new(0);
         let tasks: Vec<_> = (0..1000)
             .map(|number| {
                 let texts = [add(&t, number), add(&t, number)];

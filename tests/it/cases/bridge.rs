@@ -8,27 +8,7 @@ use sqlx::error::DatabaseError;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Connection as _, Executor, QueryBuilder, Row};
 
-use crate::support::{Test, cases};
-
-/// Runs the body with `DB` as sqlx's type of the test's database.
-macro_rules! with_db {
-    ($t:expr, $body:block) => {
-        match $t.backend().family() {
-            "postgres" => {
-                type DB = sqlx::Postgres;
-                $body
-            }
-            "mysql" => {
-                type DB = sqlx::MySql;
-                $body
-            }
-            _ => {
-                type DB = sqlx::Sqlite;
-                $body
-            }
-        }
-    };
-}
+use crate::support::{Test, cases, with_db};
 
 /// The driver's connection.
 type Raw<DB> = <DB as sqlx::Database>::Connection;
@@ -84,7 +64,7 @@ fn migrator(t: &Test) -> Migrator {
 cases! {
     async fn q9_a_statement_of_sqlx_runs_in_the_transaction_of_its_task(t: Test) {
         let database = with_notes(&t).await;
-        with_db!(t, {
+        with_db!(t.backend(), {
             let sqlx = database.sqlx::<DB>().unwrap();
             let transaction = database.transaction().await.unwrap();
             sqlx::query(insert(&t)).bind(1_i64).execute(&sqlx).await.unwrap();
@@ -112,7 +92,7 @@ cases! {
 
     async fn q9_every_way_of_sqlx_to_ask_is_answered(t: Test) {
         let database = with_notes(&t).await;
-        with_db!(t, {
+        with_db!(t.backend(), {
             let sqlx = database.sqlx::<DB>().unwrap();
             let mut builder = QueryBuilder::<DB>::new(t.words("insert into {notes} (id, body) "));
             builder.push_values(1..=3_i64, |mut row, id| { row.push_bind(id).push_bind(format!("note {id}")); });
@@ -146,7 +126,7 @@ cases! {
                 return;
             }
             let database = sandboxed(&t, isolated).await;
-            with_db!(t, {
+            with_db!(t.backend(), {
                 let sqlx = database.sqlx::<DB>().unwrap();
                 sqlx::query(insert(&t)).bind(1_i64).execute(&sqlx).await.unwrap();
                 let twice = sqlx::query(insert(&t)).bind(1_i64).execute(&sqlx).await.unwrap_err();
@@ -168,7 +148,7 @@ cases! {
     async fn q9_sandboxes_beside_each_other_see_only_their_own(t: Test) {
         let database = with_notes(&t).await;
         let (one, two) = (database.sandbox().await.unwrap(), database.sandbox().await.unwrap());
-        with_db!(t, {
+        with_db!(t.backend(), {
             for (sandbox, id) in [(&one, 1_i64), (&two, 2)] {
                 sqlx::query(insert(&t)).bind(id).execute(&sandbox.sqlx::<DB>().unwrap()).await.unwrap();
                 let ids: Vec<i64> = sqlx::query_scalar(t.sql("select id from {notes}"))
@@ -186,7 +166,7 @@ cases! {
             return;
         }
         let database = with_notes(&t).await;
-        with_db!(t, {
+        with_db!(t.backend(), {
             let sqlx = database.sqlx::<DB>().unwrap();
             let meet = tokio::sync::Barrier::new(2);
             let (sqlx, t, kept, meet) = (&sqlx, &t, &database, &meet);
@@ -208,7 +188,7 @@ cases! {
     async fn q9_a_stream_dropped_half_way_leaves_the_connection_usable_at_once(t: Test) {
         let database = with_notes(&t).await;
         fill(&database, &t, 3000).await;
-        with_db!(t, {
+        with_db!(t.backend(), {
             let transaction = database.transaction().await.unwrap();
             let sqlx = database.sqlx::<DB>().unwrap();
             for taken in [0, 1, 100] {
@@ -228,7 +208,7 @@ cases! {
     async fn q9_a_statement_inside_a_loop_over_a_stream_neither_hangs_nor_fails(t: Test) {
         let database = with_notes(&t).await;
         fill(&database, &t, 200).await;
-        with_db!(t, {
+        with_db!(t.backend(), {
             let transaction = database.transaction().await.unwrap();
             let sqlx = transaction.sqlx::<DB>().unwrap();
             let mut ids = sqlx::query_scalar::<_, i64>(t.sql("select id from {notes} order by id")).fetch(&sqlx);
@@ -249,7 +229,7 @@ cases! {
         let database = with_notes(&t).await;
         fill(&database, &t, 3000).await;
         let sandbox = database.sandbox().await.unwrap();
-        with_db!(t, {
+        with_db!(t.backend(), {
             let sqlx = sandbox.sqlx::<DB>().unwrap();
             sqlx::query(insert(&t)).bind(4000_i64).execute(&sqlx).await.unwrap();
             for taken in [0, 1, 100, 1000] {
@@ -265,7 +245,7 @@ cases! {
     async fn q9_a_cancelled_statement_leaves_the_connection_clean_or_thrown_away(t: Test) {
         let database = with_notes(&t).await;
         fill(&database, &t, 1000).await;
-        with_db!(t, {
+        with_db!(t.backend(), {
             let sqlx = database.sqlx::<DB>().unwrap();
             for _ in 0..5 {
                 let transaction = database.transaction().await.unwrap();
@@ -289,7 +269,7 @@ cases! {
 
     async fn q9_transactions_begin_as_those_of_sqlx(t: Test) {
         let database = with_notes(&t).await;
-        with_db!(t, {
+        with_db!(t.backend(), {
             let sqlx = database.sqlx::<DB>().unwrap();
             let mut transaction = sqlx.begin().await.unwrap();
             sqlx::query(insert(&t)).bind(1_i64).execute(&mut *transaction).await.unwrap();
@@ -308,7 +288,7 @@ cases! {
 
     async fn q9_text_that_would_end_the_transaction_is_refused(t: Test) {
         let database = with_notes(&t).await;
-        with_db!(t, {
+        with_db!(t.backend(), {
             let transaction = database.transaction().await.unwrap();
             let sqlx = database.sqlx::<DB>().unwrap();
             let error = sqlx::raw_sql("commit").execute(&sqlx).await.unwrap_err();
@@ -321,7 +301,7 @@ cases! {
 
     async fn q9_with_sqlx_lends_the_connection_of_the_transaction(t: Test) {
         let database = with_notes(&t).await;
-        with_db!(t, {
+        with_db!(t.backend(), {
             let transaction = database.transaction().await.unwrap();
             let (keep, lose, open) = (insert(&t), insert(&t), insert(&t));
             let number: i64 = database.with_sqlx(move |connection: &mut Raw<DB>| Box::pin(async move {
@@ -361,7 +341,7 @@ cases! {
 
     async fn q9_a_closure_that_ends_the_transaction_is_found_out(t: Test) {
         let database = with_notes(&t).await;
-        with_db!(t, {
+        with_db!(t.backend(), {
             for sandboxed in [false, true] {
                 let sandbox = database.sandbox().await.unwrap();
                 let target = if sandboxed { sandbox.clone() } else { database.clone() };
@@ -381,7 +361,7 @@ cases! {
     async fn q9_a_failure_inside_a_closure_leaves_the_sandbox_as_it_was(t: Test) {
         let database = with_notes(&t).await;
         let sandbox = database.sandbox().await.unwrap();
-        with_db!(t, {
+        with_db!(t.backend(), {
             let sql = [insert(&t), insert(&t)];
             let swallowed = sandbox.with_sqlx(move |connection: &mut Raw<DB>| Box::pin(async move {
                 let [first, _] = sql;
@@ -401,7 +381,7 @@ cases! {
 
     async fn q9_a_cancelled_closure_leaves_nothing_open(t: Test) {
         let database = with_notes(&t).await;
-        with_db!(t, {
+        with_db!(t.backend(), {
             for _ in 0..3 {
                 let sql = insert(&t);
                 let cancelled = database.with_sqlx(move |connection: &mut Raw<DB>| Box::pin(async move {
@@ -494,7 +474,7 @@ cases! {
 
     async fn q9_errors_of_both_are_found_in_each_other(t: Test) {
         let database = with_notes(&t).await;
-        with_db!(t, {
+        with_db!(t.backend(), {
             let sqlx = database.sqlx::<DB>().unwrap();
             sqlx::query(insert(&t)).bind(1_i64).execute(&sqlx).await.unwrap();
             let native = sqlx::query(insert(&t)).bind(1_i64).execute(&sqlx).await.unwrap_err();
@@ -525,7 +505,7 @@ cases! {
             database.fetch_one(t.sql("select * from {notes}"), ()).await.unwrap().len()
         };
         database.execute(t.sql("insert into {notes} (id, body) values (1, 'one')"), ()).await.unwrap();
-        with_db!(t, {
+        with_db!(t.backend(), {
             let alter = |column: &str| t.words(&format!("alter table {{notes}} add column {column} integer"));
             let before = columns(&database).await;
             for (number, of) in [database.clone(), database.sandbox().await.unwrap()].into_iter().enumerate() {

@@ -5,7 +5,10 @@
 mod alone;
 mod case;
 mod cluster;
+mod cut;
+mod dice;
 mod galley;
+mod native;
 mod proxy;
 mod runner;
 mod self_test;
@@ -18,7 +21,11 @@ mod watcher;
 pub(crate) use alone::{alone, resident};
 pub(crate) use case::{Case, Outcome, cases};
 pub(crate) use cluster::{Cluster, Server, programs, until};
+pub(crate) use cut::cut;
+pub(crate) use dice::Dice;
 pub(crate) use galley::{Galley, maria_programs};
+#[cfg(feature = "sqlx-interop")]
+pub(crate) use native::with_db;
 pub(crate) use proxy::Proxy;
 pub(crate) use runner::block_on_here;
 pub(crate) use self_test::trials;

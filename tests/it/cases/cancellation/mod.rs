@@ -6,15 +6,13 @@ mod statements;
 mod wire;
 
 use std::cell::Cell;
-use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
 
 use ebbtide::{AssertSqlSafe, Config, Connection, Database, ErrorKind, Result};
 
 use crate::cases::tasks::{add, config, in_task, in_use, notes_with, soon, until};
 use crate::support::Case;
-use crate::support::{Proxy, Test};
+use crate::support::{Proxy, Test, cut};
 
 /// The cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
@@ -52,21 +50,7 @@ impl Points {
 
     /// Runs a future up to this place and drops it there.
     pub(super) async fn cut<F: IntoFuture>(&mut self, future: F) -> Option<F::Output> {
-        let mut future = pin!(future.into_future());
-        let mut left = self.polls - 1;
-        let woken = self.woken;
-        let output = poll_fn(|context| {
-            if left == 0 {
-                return Poll::Ready(None);
-            }
-            left -= 1;
-            match future.as_mut().poll(context) {
-                Poll::Ready(output) => Poll::Ready(Some(output)),
-                Poll::Pending if left == 0 && !woken => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await;
+        let output = cut(self.polls - 1, self.woken, future).await;
         self.ends = if output.is_some() { self.ends + 1 } else { 0 };
         output
     }

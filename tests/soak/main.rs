@@ -1,0 +1,65 @@
+//! A storm of cancelled operations, and an oracle that knows what must have become of each.
+//!
+//! Two dozen kinds of operation are dropped at random polls and at random times, on a runtime with several threads, on one
+//! with a single thread, and on runtimes that are shut down while their tasks are in the middle of something. All of them share
+//! one `Database` with few connections. Each operation writes rows under a number of its own into a ledger, and notes how far it
+//! has come; afterwards
+//!
+//! - every commit that was told as done is in the ledger exactly once, what was rolled back, dropped before its COMMIT or done in a
+//!   sandbox is not, and what was cut off in between is there as a whole or not at all;
+//! - no answer was that of another operation, because each asks for its own number;
+//! - `on_commit` callbacks ran once for what was committed, and never for what was not;
+//! - no place in the pool is lost: none is in use, and all of them serve statements at the same time;
+//! - the server, asked from the side, has no transaction open and holds no lock; after `disconnect` it has no session left.
+//!
+//! `EBBTIDE_SOAK` sets how long it goes on: a number of rounds (`EBBTIDE_SOAK=500`) or a time (`EBBTIDE_SOAK=30m`, `90s`, `2h`).
+//! Without it, it is bounded by count and takes well under a minute for each backend. The seed is printed; `EBBTIDE_SOAK_SEED`
+//! gives it, and the operations and the places where they are cut are then the same again. What the server and the threads do
+//! meanwhile is not, so a rare fault may need several runs of the seed that found it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::large_futures,
+    reason = "a test says what is wrong by panicking"
+)]
+
+#[allow(dead_code, reason = "the tests of tests/it say for all whether the servers answer")]
+#[path = "../it/backends.rs"]
+mod backends;
+#[allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "it is what the cases of tests/it stand on, and one case needs a part of it"
+)]
+#[path = "../it/support/mod.rs"]
+mod support;
+
+mod aftermath;
+mod effort;
+mod ground;
+mod ledger;
+mod operations;
+mod storm;
+mod world;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+use crate::effort::Effort;
+use crate::support::{Case, Outcome as _};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let limit = Effort::from_environment().limit().as_secs();
+    let storm = Case::new(
+        "soak",
+        "x4_a_storm_of_cancelled_operations_keeps_every_promise",
+        |test| Box::pin(async move { storm::storm(test).await.outcome() }),
+    );
+    let storm = storm.option(&format!("limit({limit})"));
+    libtest_mimic::run(&arguments, storm.trials()).exit_code()
+}

@@ -1,0 +1,110 @@
+//! The kinds of operation. Each takes a record, and tells it before it does what may keep its rows.
+
+#[cfg(feature = "sqlx-interop")]
+mod bridge;
+mod plain;
+mod sharing;
+mod transactions;
+mod whole;
+
+use std::sync::Arc;
+
+use ebbtide::{Error, ErrorKind, Result};
+use futures::future::BoxFuture;
+
+use crate::ledger::Record;
+use crate::support::Dice;
+use crate::world::World;
+
+/// An operation on its way.
+pub(crate) type Running = BoxFuture<'static, Result<()>>;
+
+/// A kind of operation.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(Arc<World>, Arc<Record>, Dice) -> Running,
+    /// Whether it keeps rows when it comes to its end.
+    pub(crate) keeps: bool,
+    /// Whether it asks to be called after its commit.
+    pub(crate) calls: bool,
+}
+
+macro_rules! kinds {
+    ($($(#[$cfg:meta])? $module:ident :: $name:ident $($word:ident)*,)*) => {
+        /// All of them.
+        pub(crate) const KINDS: &[Kind] = &[$(
+            $(#[$cfg])?
+            Kind {
+                name: stringify!($name),
+                run: |world, record, dice| Box::pin(async move { $module::$name(&world, &record, dice).await }),
+                keeps: false $(|| word!(keeps $word))*,
+                calls: false $(|| word!(calls $word))*,
+            },
+        )*];
+    };
+}
+
+macro_rules! word {
+    (keeps keeps) => {
+        true
+    };
+    (calls calls) => {
+        true
+    };
+    ($one:ident $other:ident) => {
+        false
+    };
+}
+
+kinds! {
+    plain::statement keeps,
+    plain::rows,
+    plain::returning keeps,
+    plain::many keeps,
+    plain::many_one_by_one keeps,
+    plain::stream_then_statement keeps,
+    plain::statement_beside_stream keeps,
+    plain::time_limit keeps,
+    plain::joined_reads,
+    transactions::guard keeps calls,
+    transactions::guard_dropped,
+    transactions::guard_rolled_back,
+    transactions::closure keeps calls,
+    transactions::closure_undone,
+    transactions::nested keeps,
+    transactions::joined_closures keeps,
+    transactions::failed_statement keeps,
+    transactions::stream_in_transaction keeps,
+    transactions::read_only,
+    transactions::isolated keeps,
+    transactions::retried keeps calls,
+    transactions::by_hand,
+    sharing::shared_and_kept keeps,
+    sharing::shared_and_dropped,
+    sharing::aborted_task,
+    whole::sandbox,
+    whole::sandbox_of_many,
+    whole::own_pool,
+    #[cfg(feature = "sqlx-interop")]
+    bridge::native_statement keeps,
+    #[cfg(feature = "sqlx-interop")]
+    bridge::native_stream keeps,
+    #[cfg(feature = "sqlx-interop")]
+    bridge::native_transaction keeps,
+    #[cfg(feature = "sqlx-interop")]
+    bridge::lent keeps,
+    #[cfg(feature = "sqlx-interop")]
+    bridge::lent_in_transaction keeps,
+    #[cfg(feature = "sqlx-interop")]
+    bridge::lent_and_left_open,
+}
+
+/// What an operation may fail with, though nobody has done anything wrong.
+pub(crate) fn may_fail_with(world: &World, kind: &Kind, error: &Error) -> bool {
+    match error.kind() {
+        // SQLite has one writer; who has read first cannot wait for it.
+        ErrorKind::LockTimeout => world.backend.is_sqlite(),
+        ErrorKind::Timeout | ErrorKind::OutcomeUnknown => kind.name == "time_limit",
+        _ => false,
+    }
+}
