@@ -66,6 +66,6 @@ pub use session::{Bookmark, Recorded, ReplicaStatus};
 pub use sql::{Dialect, IntoSql};
 pub use sqlx::{AssertSqlSafe, SqlSafeStr};
 pub use stream::RowStream;
-pub use transaction::{Begin, Transaction};
+pub use transaction::{Begin, EndTransaction, Transaction};
 pub use url::DatabaseUrl;
 pub use value::{Array, Bind, ColumnIndex, FromValue, Interval, IntoParams, Json, Params, Row, Value, bind};

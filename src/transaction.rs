@@ -1,5 +1,7 @@
 //! Transactions: a guard, or a closure.
 
+mod end;
+
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::ops::Deref;
@@ -16,6 +18,8 @@ use crate::error::{Error, Result};
 use crate::pool::Asker;
 use crate::query::within;
 use crate::session::{Anchor, BeginOptions, Callback, Chain, Finish, Ground, Guard, Mode, Owner, Target};
+
+pub use end::EndTransaction;
 
 /// A transaction about to begin: await it for a guard, or give it a closure with [`run`](Self::run).
 ///
@@ -100,7 +104,8 @@ impl Begin {
     }
 
     /// Gives up after `limit` with [`Timeout`](crate::ErrorKind::Timeout); waiting for a connection counts. The
-    /// default is the setting `statement_timeout`, which is unset. It limits the beginning, not the transaction.
+    /// default is the setting `statement_timeout`, which is unset; `Duration::ZERO` means no limit. It limits the beginning,
+    /// not the transaction; its end has a [limit of its own](EndTransaction::timeout).
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
@@ -108,7 +113,7 @@ impl Begin {
 
     async fn begin(self, closure: bool, owner: Owner, chain: &Chain) -> Result<Arc<Anchor>> {
         let target = self.target?;
-        let limit = self.timeout.or(target.ground().settings.statement_timeout);
+        let limit = target.ground().limit(self.timeout);
         let begin = || target.begin(self.options, closure, owner, chain, self.asker);
         match (limit, target.sandboxed()) {
             (None, None) => begin().await,
@@ -230,12 +235,12 @@ where
         // The closure may have ended the transaction by hand.
         Ok(value) if guard.has_ended() => Ok(value),
         Ok(value) => {
-            guard.finish(Finish::Commit, place).await?;
+            guard.finish(Finish::Commit, place, None).await?;
             Ok(value)
         }
         Err(error) => {
             if !guard.has_ended()
-                && let Err(second) = guard.finish(Finish::Rollback, place).await
+                && let Err(second) = guard.finish(Finish::Rollback, place, None).await
             {
                 // The closure's error says more; the connection has been thrown away.
                 tracing::warn!(error = %second, "rolling back after an error failed");
@@ -305,18 +310,6 @@ impl Transaction {
         }
     }
 
-    #[track_caller]
-    fn end(&self, how: Finish) -> impl Future<Output = Result<()>> + Send + use<> {
-        let place = Location::caller();
-        let anchor = self.anchor();
-        async move {
-            match anchor {
-                Some(anchor) => anchor.finish(how, place).await,
-                None => Ok(()),
-            }
-        }
-    }
-
     /// Has something done once this transaction's work is really committed: after the outermost commit, in the order
     /// given. Rolling this level back, or one below it, drops it. See [`Database::on_commit`](crate::Database::on_commit),
     /// which finds the transaction by itself.
@@ -371,29 +364,30 @@ impl Transaction {
     /// [`ConcurrentUse`](crate::ErrorKind::ConcurrentUse) if a transaction inside it is still open (then both stay
     /// usable); [`TransactionAborted`](crate::ErrorKind::TransactionAborted) if a statement had failed and PostgreSQL
     /// therefore rolls back; what the server reports, such as a violated deferred constraint. After an error of the
-    /// server the transaction is rolled back.
+    /// server the transaction is rolled back. [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if the answer was lost, or did
+    /// not come in time: then it may have been committed.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, it is unknown whether the transaction was committed; its connection is closed. Dropped while a
-    /// savepoint is released, as also in a sandbox, the connection lives on and what was done stays with the outer level.
+    /// See [`EndTransaction`].
     #[track_caller]
-    pub fn commit(&self) -> impl Future<Output = Result<()>> + Send + use<> {
-        self.end(Finish::Commit)
+    pub fn commit(&self) -> EndTransaction {
+        EndTransaction::new(self.anchor(), Finish::Commit, Location::caller())
     }
 
     /// Rolls back; inside another transaction, to the savepoint.
     ///
     /// # Errors
     ///
-    /// As [`commit`](Self::commit), but for the server's.
+    /// As [`commit`](Self::commit), but for the server's and `OutcomeUnknown`: whatever error comes, nothing of the
+    /// transaction stays.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, the transaction is rolled back before anyone else uses the connection.
+    /// See [`EndTransaction`].
     #[track_caller]
-    pub fn rollback(&self) -> impl Future<Output = Result<()>> + Send + use<> {
-        self.end(Finish::Rollback)
+    pub fn rollback(&self) -> EndTransaction {
+        EndTransaction::new(self.anchor(), Finish::Rollback, Location::caller())
     }
 
     /// Whether it can still be used: not yet committed, rolled back, or ended by the server.

@@ -122,8 +122,8 @@ async fn transactions(table: &mut Table, database: &Database) -> Result<()> {
     let transaction = database.transaction().await?;
     table.value("a transaction's guard", 24, &transaction);
     table.boxed("a savepoint", 840, transaction.transaction().into_future());
-    table.future("commit", 864, transaction.commit());
-    table.future("rollback", 864, transaction.rollback());
+    table.future("commit", 64, transaction.commit());
+    table.future("rollback", 64, transaction.rollback());
     transaction.rollback().await?;
     table.future("share", 24, database.share(ready(())));
     table.future("Connection::share", 24, database.connection().share(ready(())));
@@ -177,8 +177,8 @@ async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(
     table.future("sqlx: the next row of a stream", 8, rows.try_next());
     drop(rows);
     table.boxed("sqlx: begin", 96, sqlx.begin());
-    table.future("sqlx: commit", 984, sqlx.begin().await?.commit());
-    table.future("sqlx: rollback", 984, sqlx.begin().await?.rollback());
+    table.future("sqlx: commit", 64, sqlx.begin().await?.commit());
+    table.future("sqlx: rollback", 64, sqlx.begin().await?.rollback());
     let lent = database.with_sqlx(|_: &mut sqlx::SqliteConnection| Box::pin(ready(Ok(()))));
     table.boxed("with_sqlx", 1000, lent);
     table.boxed("migrate", 1152, database.migrate(&sqlx::migrate::Migrator::DEFAULT));

@@ -12,12 +12,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, ready};
-use tokio::runtime::Handle;
 
 use crate::backend::{Done, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Asker;
-use crate::session::{Anchor, BeginOptions, Chain, Finish, Ground, Guard, Target, Work};
+use crate::session::{Anchor, BeginOptions, Chain, Finish, Ground, Guard, Target, Work, limited};
 use crate::sql::{Batch, Bound, IntoSql, Template};
 use crate::value::{IntoParams, Params};
 
@@ -80,8 +79,9 @@ impl<S> Query<S> {
         }
     }
 
-    /// Gives up after `limit` with [`ErrorKind::Timeout`]. Waiting for a connection counts. The default is the setting
-    /// `statement_timeout`, which is unset.
+    /// Gives up after `limit` with [`ErrorKind::Timeout`], or with [`ErrorKind::OutcomeUnknown`] if the statement was sent, may
+    /// write, and is not in a transaction. Waiting for a connection counts. The default is the setting `statement_timeout`,
+    /// which is unset; `Duration::ZERO` means no limit.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
@@ -250,32 +250,10 @@ async fn run_many(
             let work = Work::new(Arc::clone(template), bound, asker);
             done.absorb(inside.run(&work, sink).await?);
         }
-        guard.finish(Finish::Commit, asker.place).await
+        guard.finish(Finish::Commit, asker.place, Some(Duration::ZERO)).await
     };
     scope.run(all).await?;
     Ok(done)
-}
-
-async fn limited<T>(
-    limit: Duration,
-    place: &'static Location<'static>,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    if Handle::try_current().is_err() {
-        let message = format!("what was begun at {place} has a time limit, which needs a tokio runtime");
-        return Err(Error::new(ErrorKind::Connect, message)
-            .help("run it in `#[tokio::main]`, `#[tokio::test]`, a task, or `Handle::block_on`"));
-    }
-    match tokio::time::timeout(limit, work).await {
-        Ok(result) => result,
-        Err(_) => Err(Error::new(
-            ErrorKind::Timeout,
-            format!("what was begun at {place} took longer than {limit:?}"),
-        )
-        .help(
-            "nothing of it was committed; raise `.timeout(…)` or `statement_timeout`, or make the statement quicker",
-        )),
-    }
 }
 
 /// Runs work within its time limit, and where the caller has no runtime, in that of the sandbox it is done in.
@@ -316,7 +294,7 @@ impl<S: 'static> Query<S> {
         };
         Box::pin(async move {
             let place = plan.place();
-            let limit = timeout.or(plan.target.ground().settings.statement_timeout);
+            let limit = plan.target.ground().limit(timeout);
             let done = match (limit, plan.target.sandboxed()) {
                 (None, None) => plan.run(&mut sink).await?,
                 // Boxed, as is everything rare on this path.

@@ -258,7 +258,8 @@ impl Node {
     }
 
     async fn roll_back(&self, lease: &mut Lease, depth: usize) -> Result<()> {
-        lease.mark(Flight::Statement);
+        let hurried = depth == 0 && self.state.lock().hurried;
+        lease.mark(if hurried { Flight::Boundary } else { Flight::Statement });
         match lease.raw()?.rollback_to(depth).await {
             Ok(()) => {
                 lease.mark(Flight::None);

@@ -2,6 +2,7 @@
 
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Anchor, Chain, Ended, Finish};
 use crate::error::Result;
@@ -27,21 +28,34 @@ impl Guard {
             .is_some_and(|ended| matches!(ended, Ended::Committed(_) | Ended::RolledBack(_)))
     }
 
-    pub(crate) async fn finish(&self, how: Finish, place: &'static Location<'static>) -> Result<()> {
-        self.0.finish(how, place).await
+    pub(crate) fn finish(
+        &self,
+        how: Finish,
+        place: &'static Location<'static>,
+        limit: Option<Duration>,
+    ) -> impl Future<Output = Result<()>> + Send {
+        self.0.finish(how, place, limit)
     }
 }
 
 impl Anchor {
     /// Ends the transaction; one that has ended is no longer bound.
-    pub(crate) async fn finish(&self, how: Finish, place: &'static Location<'static>) -> Result<()> {
+    pub(crate) async fn finish(
+        &self,
+        how: Finish,
+        place: &'static Location<'static>,
+        limit: Option<Duration>,
+    ) -> Result<()> {
         let below = self.node.below();
-        let chain = Chain::current();
-        let finish = self.node.finish(how, &chain, place);
-        let result = if self.node.ground.sandbox.is_some() {
-            Box::pin(self.node.ground.within(finish)).await
-        } else {
-            finish.await
+        let result = {
+            let ground = &self.node.ground;
+            let chain = Chain::current();
+            match ground.limit(limit) {
+                // Boxed, as is everything rare on this path.
+                Some(limit) => Box::pin(ground.within(self.node.finish_in_time(limit, how, &chain, place))).await,
+                None if ground.sandbox.is_some() => Box::pin(ground.within(self.node.finish(how, &chain, place))).await,
+                None => self.node.finish(how, &chain, place).await,
+            }
         };
         let Some(ended) = self.node.ended() else { return result };
         self.unbind();

@@ -7,11 +7,12 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
 use super::ask::run;
+use super::limit::in_time;
 use super::stream::{Drain, drain};
 use super::{Chain, Kind, Node, Wire};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Asker, Flight, Lease, Shield};
+use crate::pool::{Asker, CLEANUP_LIMIT, Flight, Lease, Shield};
 use crate::sql::Dialect;
 
 /// What is gone when a statement that runs others has ended the transaction.
@@ -188,7 +189,8 @@ impl Node {
         }
         if depth > self.depth {
             lease.mark(Flight::Statement);
-            if let Err(error) = lease.raw()?.rollback_to(self.depth).await {
+            let undone = in_time(CLEANUP_LIMIT, lease.raw()?.rollback_to(self.depth)).await;
+            if let Err(error) = undone.unwrap_or_else(|| Err(unanswered())) {
                 lease.discard();
                 return Err(error);
             }
@@ -230,4 +232,14 @@ impl Node {
             .err()
             .unwrap_or_else(|| Error::new(ErrorKind::ConnectionLost, why.to_owned()))
     }
+}
+
+/// The error where the rollback of a level that was dropped is not answered.
+fn unanswered() -> Error {
+    Error::new(
+        ErrorKind::ConnectionLost,
+        format!("a transaction that was dropped could not be rolled back within {CLEANUP_LIMIT:?}, so its connection was closed"),
+    )
+    .help("nothing was sent after it; run the work again from its beginning")
+    .retryable()
 }

@@ -110,6 +110,8 @@ pub(super) struct State {
     pub(super) retryable: bool,
     /// Something in the transaction may have been kept, and nobody knows.
     pub(super) unknown: bool,
+    /// Its end has a time limit: a connection that does not answer it is closed.
+    pub(super) hurried: bool,
     /// What those see of this transaction who watch.
     pub(super) span: Option<Box<TransactionSpan>>,
     /// SET CONSTRAINTS was used, which ends with the transaction.

@@ -1,12 +1,14 @@
 //! What becomes of work whose answer does not come: it is known that nothing stays, or nobody knows.
 
 use std::panic::Location;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::hold::Hold;
 use super::report::shown;
-use super::{Ended, Finish, Node, Work};
-use crate::error::{Error, ErrorKind};
+use super::{Chain, Ended, Finish, Node, Work, limited};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Whether a statement is on its way that may stay, whoever hears of it.
 #[derive(Debug, Default)]
@@ -84,23 +86,43 @@ impl Node {
     /// The error of what was sent to end this level.
     pub(super) fn judged_end(&self, how: Finish, error: Error, place: &'static Location<'static>) -> Error {
         if how == Finish::Commit && error.leaves_open() && self.really_commits() {
-            let what = format!("the commit of the transaction begun at {}", self.opened.place);
-            error.unknown(&what, place)
+            error.unknown(&self.commit(), place)
         } else {
             self.judged(error)
         }
     }
 
-    /// The error of a commit that was given up after its time.
+    /// The error of an end that was given up after its time.
     pub(crate) fn given_up(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::Timeout {
+            return error;
+        }
         match self.ended() {
-            Some(Ended::Interrupted(place)) if error.kind() == ErrorKind::Timeout && self.really_commits() => error
-                .unknown(
-                    &format!("the commit of the transaction begun at {}", self.opened.place),
-                    place,
-                ),
+            Some(Ended::Interrupted(place)) if self.really_commits() => {
+                error.unknown(&self.commit(), place)
+            }
+            Some(Ended::RolledBack(_)) if self.depth == 1 => error.help(
+                "its connection was closed, so the server undoes the transaction as soon as it notices; its locks may stand until then",
+            ),
             _ => error,
         }
+    }
+
+    /// Commits or rolls back this level, unless that takes too long.
+    pub(super) async fn finish_in_time(
+        self: &Arc<Self>,
+        limit: Duration,
+        how: Finish,
+        chain: &Chain,
+        place: &'static Location<'static>,
+    ) -> Result<()> {
+        self.state.lock().hurried = true;
+        let finished = limited(limit, place, self.finish(how, chain, place)).await;
+        finished.map_err(|error| self.given_up(error))
+    }
+
+    fn commit(&self) -> String {
+        format!("the commit of the transaction begun at {}", self.opened.place)
     }
 
     /// Notes that something in this transaction may have been kept, so that it is not run again.

@@ -49,6 +49,15 @@ fn planned(connector: &FakeConnector, plan: Option<Plan>) -> Arc<Ground> {
     )
 }
 
+#[tokio::test]
+async fn the_future_of_an_end_has_not_grown() {
+    // It lies in a box, where `tests/future_sizes.rs` does not see it.
+    let target = Target::Database(ground(&FakeConnector::default(), false), Reads::Primary);
+    let guard = begin(&target).await.unwrap();
+    let end = guard.finish(Finish::Commit, Location::caller(), None);
+    assert!(size_of_val(&end) <= 864, "{} bytes", size_of_val(&end));
+}
+
 fn here() -> Asker {
     Asker::at(Location::caller())
 }
@@ -144,7 +153,7 @@ async fn x4_cancelled_commit_never_leaks_a_transaction() {
         let target = Target::Database(ground, Reads::Routed);
         let guard = begin(&target).await?;
         run(&target, "insert into t values (1)").await?;
-        guard.finish(Finish::Commit, Location::caller()).await
+        guard.finish(Finish::Commit, Location::caller(), None).await
     })
     .await;
 }
@@ -156,10 +165,10 @@ async fn x4_cancelled_rollback_and_savepoints_never_leak_a_transaction() {
         let outer = begin(&target).await?;
         let inner = begin(&target).await?;
         run(&target, "insert into t values (1)").await?;
-        inner.finish(Finish::Rollback, Location::caller()).await?;
+        inner.finish(Finish::Rollback, Location::caller(), None).await?;
         let again = begin(&target).await?;
-        again.finish(Finish::Commit, Location::caller()).await?;
-        outer.finish(Finish::Rollback, Location::caller()).await
+        again.finish(Finish::Commit, Location::caller(), None).await?;
+        outer.finish(Finish::Rollback, Location::caller(), None).await
     })
     .await;
 }
@@ -189,7 +198,7 @@ async fn x4_failing_and_breaking_steps_never_leak_a_transaction() {
                 let target = Target::Database(Arc::clone(&ground), Reads::Routed);
                 if let Ok(guard) = begin(&target).await {
                     let _ = run(&target, "insert into t values (1)").await;
-                    let _ = guard.finish(how, Location::caller()).await;
+                    let _ = guard.finish(how, Location::caller(), None).await;
                 }
                 assert_clean(&connector, &ground, &format!("{step} {gate:?} {how:?}")).await;
             }
@@ -212,7 +221,7 @@ async fn x4_a_server_that_never_answers_costs_one_connection_only() {
             } else {
                 Finish::Commit
             };
-            guard.finish(how, Location::caller()).await
+            guard.finish(how, Location::caller(), None).await
         };
         assert!(
             tokio::time::timeout(Duration::from_millis(50), script).await.is_err(),

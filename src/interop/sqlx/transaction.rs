@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use super::Sqlx;
 use crate::backend::SqlxDatabase;
-use crate::transaction::Transaction;
+use crate::transaction::{EndTransaction, Transaction};
 
 /// A transaction of a [`Sqlx`] view, to be used as [`sqlx::Transaction`] is: `&mut *transaction` is an executor, and so are
 /// `&transaction` and `&mut transaction`. Dropped without an end, it is rolled back.
@@ -53,8 +53,9 @@ impl<DB: SqlxDatabase> SqlxTransaction<DB> {
     /// assert_eq!(database.fetch_value::<i64>("SELECT count(*) FROM note", ()).await?, 1);
     /// # Ok(()) }
     /// ```
-    pub async fn commit(self) -> Result<(), sqlx::Error> {
-        Ok(self.transaction.commit().await?)
+    #[track_caller]
+    pub fn commit(self) -> EndTransaction<sqlx::Error> {
+        self.transaction.into_end(true)
     }
 
     /// Rolls back.
@@ -77,8 +78,9 @@ impl<DB: SqlxDatabase> SqlxTransaction<DB> {
     /// assert_eq!(database.fetch_value::<i64>("SELECT count(*) FROM note", ()).await?, 0);
     /// # Ok(()) }
     /// ```
-    pub async fn rollback(self) -> Result<(), sqlx::Error> {
-        Ok(self.transaction.rollback().await?)
+    #[track_caller]
+    pub fn rollback(self) -> EndTransaction<sqlx::Error> {
+        self.transaction.into_end(false)
     }
 
     /// The transaction itself, for the verbs of this crate.

@@ -52,4 +52,132 @@ cases! {
         assert_eq!(soon("the next", on.database.fetch_value::<i64>("select 42", ())).await?, 42);
         Ok(())
     }
+
+    /// COMMIT and ROLLBACK keep to the limit they are given, or to that of the settings.
+    #[only(postgres, mysql)]
+    async fn q8_a_commit_that_runs_out_of_time_is_unknown_and_a_rollback_is_not_found_a2(t: Test) -> Result<()> {
+        notes(&t).await;
+        for options in ["pool_size=1", "pool_size=1&statement_timeout=0.3"] {
+            let on = Behind::new(&t, options).await;
+            let limit = (!options.contains("statement_timeout")).then_some(SHORT);
+            for (how, reached) in [("commit", true), ("commit", false), ("rollback", true), ("rollback", false)] {
+                let body = format!("{how} {reached} {}", limit.is_some());
+                let transaction = on.database.transaction().await?;
+                transaction.execute(t.sql("insert into {notes} (body) values (:body)"), params! { body: &*body }).await?;
+                if reached {
+                    on.proxy.hold_answers();
+                } else {
+                    on.proxy.pause();
+                }
+                let end = if how == "commit" { transaction.commit() } else { transaction.rollback() };
+                let ended = soon(&body, async {
+                    match limit {
+                        Some(limit) => end.timeout(limit).await,
+                        None => end.await,
+                    }
+                });
+                let error = ended.await.unwrap_err();
+                if how == "commit" {
+                    told(&error, ErrorKind::OutcomeUnknown, &["may have been done", "took longer", file!()]);
+                } else {
+                    told(&error, ErrorKind::Timeout, &["took longer", "its connection was closed", file!()]);
+                }
+                assert!(!transaction.is_open() && !error.is_retryable(), "{body}");
+                assert_eq!(in_use(&on.database), 0, "{body}: its place is free at once");
+                until("the connection is closed", || on.proxy.open_connections() == 0).await;
+                on.proxy.resume();
+                let kept = i64::from(how == "commit" && reached);
+                let sql = format!("select count(*) from {{notes}} where body = '{body}'");
+                until_so(async || t.observe(&sql).await == kept).await;
+                let error = transaction.execute("select 1", ()).await.unwrap_err();
+                told(&error, ErrorKind::TransactionEnded, &[file!()]);
+                drop(transaction);
+                assert_eq!(soon("the next", on.database.fetch_value::<i64>("select 42", ())).await?, 42);
+            }
+        }
+        Ok(())
+    }
+
+    /// The closure form commits within the limit of the settings.
+    #[only(postgres, mysql)]
+    async fn q8_the_commit_of_a_closure_has_the_limit_of_the_settings_found_a2(t: Test) -> Result<()> {
+        notes(&t).await;
+        let on = Behind::new(&t, "pool_size=1&statement_timeout=0.3").await;
+        let run = on.database.transaction().run(async |transaction| {
+            transaction.execute(t.sql("insert into {notes} (body) values ('run')"), ()).await?;
+            on.proxy.hold_answers();
+            Ok::<_, ebbtide::Error>(())
+        });
+        let error = soon("the closure", run).await.unwrap_err();
+        told(&error, ErrorKind::OutcomeUnknown, &["may have been done", "took longer", file!()]);
+        on.proxy.resume();
+        assert_eq!(in_use(&on.database), 0);
+        until_so(async || t.observe("select count(*) from {notes}").await == 1).await;
+        Ok(())
+    }
+
+    /// What only waits for a statement of the same transaction leaves that open.
+    #[only(postgres, mysql)]
+    async fn q8_an_end_that_was_not_sent_in_time_leaves_the_transaction_open_found_a2(t: Test) -> Result<()> {
+        notes(&t).await;
+        let on = Behind::new(&t, "").await;
+        let transaction = on.database.transaction().await?;
+        on.proxy.hold_answers_from(1);
+        let (connection, sql) = ((*transaction).clone(), t.sql("insert into {notes} (body) values ('late')"));
+        let running = tokio::spawn(async move { connection.execute(sql, ()).await });
+        on.proxy.until_requests(1).await;
+        for end in [transaction.commit(), transaction.rollback()] {
+            let error = soon("the end", end.timeout(SHORT)).await.unwrap_err();
+            told(&error, ErrorKind::Timeout, &["took longer", file!()]);
+            assert!(transaction.is_open());
+        }
+        on.proxy.resume();
+        soon("the statement", running).await.expect("no panic")?;
+        transaction.commit().timeout(Duration::ZERO).await?;
+        assert_eq!(t.observe("select count(*) from {notes}").await, 1);
+        Ok(())
+    }
+
+    /// A savepoint's end has a limit too; what becomes of its work is the outer transaction's affair.
+    #[only(postgres, mysql)]
+    async fn q8_a_savepoint_that_is_not_released_in_time_leaves_the_outer_one_to_decide_found_a2(t: Test) -> Result<()> {
+        notes(&t).await;
+        for how in ["commit", "rollback"] {
+            let on = Behind::new(&t, "pool_size=1").await;
+            let outer = on.database.transaction().await?;
+            let inner = outer.transaction().await?;
+            inner.execute(t.sql(&format!("insert into {{notes}} (body) values ('{how}')")), ()).await?;
+            on.proxy.hold_answers();
+            let end = if how == "commit" { inner.commit() } else { inner.rollback() };
+            let error = soon(how, end.timeout(SHORT)).await.unwrap_err();
+            told(&error, ErrorKind::Timeout, &["took longer", file!()]);
+            on.proxy.resume();
+            drop(inner);
+            // The driver of MySQL cannot read on after it was interrupted.
+            match soon("the outer", outer.commit()).await {
+                Ok(()) => assert!(t.backend().is_postgres()),
+                Err(error) => assert_eq!((error.kind(), t.backend().is_mysql()), (ErrorKind::TransactionEnded, true), "{error:?}"),
+            }
+            let kept = i64::from(how == "commit" && t.backend().is_postgres());
+            assert_eq!(t.observe(&format!("select count(*) from {{notes}} where body = '{how}'")).await, kept);
+        }
+        Ok(())
+    }
+
+    /// The rollback of what was dropped has a limit, whoever comes next.
+    #[only(postgres, mysql)]
+    async fn q8_a_level_that_was_dropped_is_not_rolled_back_for_ever_found_a2(t: Test) -> Result<()> {
+        notes(&t).await;
+        let on = Behind::new(&t, "pool_size=1").await;
+        let outer = on.database.transaction().await?;
+        drop(outer.transaction().await?);
+        on.proxy.pause();
+        let error = soon("the next", outer.execute("select 1", ())).await.unwrap_err();
+        told(&error, ErrorKind::TransactionEnded, &["could not be rolled back", file!()]);
+        drop(outer);
+        assert_eq!(in_use(&on.database), 0);
+        on.proxy.resume();
+        assert_eq!(soon("the next", on.database.fetch_value::<i64>("select 42", ())).await?, 42);
+        Ok(())
+    }
 }

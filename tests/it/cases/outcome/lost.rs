@@ -48,11 +48,11 @@ async fn at_each_request(t: &Test, way: Way) {
             // Twice: what was lost is opened again, and statements are prepared.
             for _ in 0..2 {
                 on.proxy.reset();
-                soon(way.name, (way.write)(&on, &fresh()))
-                    .await
-                    .unwrap_or_else(|error| panic!("{}: {error:?}", way.name));
+                let written = soon(way.name, (way.write)(&on, &fresh())).await;
+                written.unwrap_or_else(|error| panic!("{}: {error:?}", way.name));
+                until("nothing is in use", || in_use(&on.database) == 0).await;
             }
-            let all = on.proxy.requests();
+            let all = on.proxy.requests() - usize::from(way.cleans);
             if request > all {
                 return;
             }

@@ -57,6 +57,8 @@ pub(super) struct Way {
     pub(super) commits: bool,
     /// Whether it is run again where nothing has stayed.
     pub(super) retries: bool,
+    /// Whether one more request follows, which cleans the connection for its next user.
+    pub(super) cleans: bool,
     pub(super) write: for<'w> fn(&'w Behind, &'w str) -> BoxFuture<'w, Result<()>>,
 }
 
@@ -64,8 +66,9 @@ macro_rules! ways {
     ($($kind:ident $name:literal |$behind:ident, $body:ident| $write:expr;)*) => {
         [$(Way {
             name: $name,
-            commits: stringify!($kind).as_bytes()[0] != b's',
-            retries: stringify!($kind).as_bytes()[0] == b'r',
+            commits: matches!(stringify!($kind).as_bytes(), b"commit" | b"retry"),
+            retries: matches!(stringify!($kind).as_bytes(), b"retry"),
+            cleans: matches!(stringify!($kind).as_bytes(), b"lent"),
             write: |$behind, $body| Box::pin(async move { $write }),
         }),*]
     };
@@ -161,7 +164,7 @@ pub(super) mod bridged {
                         view.fetch_many(sqlx::raw_sql(on.text(body))).try_collect::<Vec<_>>().await?;
                         Ok(())
                     };
-                    statement "with_sqlx" |on, body| {
+                    lent "with_sqlx" |on, body| {
                         let text = on.text(body);
                         let write = on.database.with_sqlx(move |connection: &mut <$db as sqlx::Database>::Connection| {
                             async move { sqlx::raw_sql(text).execute(connection).await.map(drop) }.boxed()

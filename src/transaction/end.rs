@@ -1,0 +1,136 @@
+//! The end of a transaction, about to be sent.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::Transaction;
+use crate::error::{Error, Result};
+use crate::session::{Anchor, Finish};
+
+/// A commit or rollback that is sent when it is awaited. [`Transaction::commit`] and [`Transaction::rollback`] make it.
+///
+/// # Cancel safety
+///
+/// A commit that is dropped half-way may have been done, nobody knows; its connection is closed. Dropped while a savepoint is
+/// released, as also in a sandbox, the connection lives on and what was done stays with the outer level. A transaction whose
+/// rollback is dropped half-way is rolled back before anyone else uses the connection.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+/// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+/// # database.execute("CREATE TABLE note (text TEXT)", ()).await?;
+/// use std::time::Duration;
+/// let transaction = database.transaction().await?;
+/// transaction.execute("INSERT INTO note VALUES ('hello')", ()).await?;
+/// match transaction.commit().timeout(Duration::from_secs(5)).await {
+///     Ok(()) => println!("committed"),
+///     Err(error) if error.outcome_unknown() => println!("perhaps committed: look at the data"),
+///     Err(error) => println!("surely not committed: {error}"),
+/// }
+/// # Ok(()) }
+/// ```
+#[must_use = "a transaction is ended when this is awaited"]
+pub struct EndTransaction<E = Error>(State<E>);
+
+enum State<E> {
+    Asked(Ask),
+    Sent(BoxFuture<'static, Result<(), E>>),
+}
+
+struct Ask {
+    anchor: Option<Arc<Anchor>>,
+    /// The guard, where it was given away to be ended.
+    guard: Option<Transaction>,
+    how: Finish,
+    place: &'static Location<'static>,
+    timeout: Option<Duration>,
+}
+
+impl<E> EndTransaction<E> {
+    pub(super) fn new(anchor: Option<Arc<Anchor>>, how: Finish, place: &'static Location<'static>) -> Self {
+        Self(State::Asked(Ask {
+            anchor,
+            guard: None,
+            how,
+            place,
+            timeout: None,
+        }))
+    }
+
+    /// Gives up after `limit`; waiting for a statement that is under way counts, callbacks do not. The default is the setting
+    /// `statement_timeout`, which is unset; `Duration::ZERO` means no limit.
+    ///
+    /// A commit that runs out of time after it was sent is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). A rollback
+    /// that does is [`Timeout`](crate::ErrorKind::Timeout): its connection is closed, and the server undoes the transaction
+    /// as soon as it notices; until then its locks may stand. So does the release of a savepoint, whose work stays with
+    /// the outer level or is undone with it.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        if let State::Asked(ask) = &mut self.0 {
+            ask.timeout = Some(limit);
+        }
+        self
+    }
+}
+
+impl Ask {
+    async fn send(self) -> Result<()> {
+        let Some(anchor) = self.anchor else { return Ok(()) };
+        let ended = anchor.finish(self.how, self.place, self.timeout).await;
+        drop(self.guard);
+        ended
+    }
+}
+
+impl<E: From<Error> + Send + 'static> Future for EndTransaction<E> {
+    type Output = Result<(), E>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::Asked(ask) = &mut self.0 {
+            let ask = Ask {
+                anchor: ask.anchor.take(),
+                guard: ask.guard.take(),
+                ..*ask
+            };
+            self.0 = State::Sent(Box::pin(ask.send().map(|ended| ended.map_err(E::from))));
+        }
+        match &mut self.0 {
+            State::Sent(sent) => sent.as_mut().poll(context),
+            State::Asked(_) => Poll::Pending,
+        }
+    }
+}
+
+impl Transaction {
+    /// Its end, for one who has given it away.
+    #[cfg(feature = "sqlx-interop")]
+    #[track_caller]
+    pub(crate) fn into_end<E>(self, commits: bool) -> EndTransaction<E> {
+        let how = if commits { Finish::Commit } else { Finish::Rollback };
+        let mut end = EndTransaction::new(self.anchor(), how, Location::caller());
+        if let State::Asked(ask) = &mut end.0 {
+            ask.guard = Some(self);
+        }
+        end
+    }
+}
+
+impl<E> fmt::Debug for EndTransaction<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            State::Asked(ask) => f
+                .debug_struct("EndTransaction")
+                .field("how", &ask.how)
+                .field("timeout", &ask.timeout)
+                .finish_non_exhaustive(),
+            State::Sent(_) => f.debug_struct("EndTransaction").finish_non_exhaustive(),
+        }
+    }
+}
