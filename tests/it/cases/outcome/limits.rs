@@ -180,4 +180,17 @@ cases! {
         assert_eq!(soon("the next", on.database.fetch_value::<i64>("select 42", ())).await?, 42);
         Ok(())
     }
+
+    async fn q8_a_limit_of_zero_is_none_found_f6(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        let none = Duration::ZERO;
+        for number in 0..20 {
+            let transaction = database.transaction().timeout(none).await?;
+            let sql = t.sql("insert into {notes} (body) values (:body)");
+            transaction.execute(sql, params! { body: number.to_string() }).timeout(none).await?;
+            transaction.commit().timeout(none).await?;
+        }
+        assert_eq!(database.fetch_value::<i64>(t.sql("select count(*) from {notes}"), ()).timeout(none).await?, 20);
+        Ok(())
+    }
 }
