@@ -1,12 +1,13 @@
 #![doc = include_str!("guides/links.md")]
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// What only one backend needs lies in the common modules; without that backend nobody calls it.
+// What only one backend or feature needs lies in the common modules; without it nobody calls that.
 #![cfg_attr(
     not(all(
         feature = "postgres",
         feature = "mysql",
         feature = "sqlite",
+        feature = "schema",
         feature = "sqlx-interop"
     )),
     allow(dead_code, unused_imports)
@@ -20,6 +21,7 @@
 mod backend;
 mod config;
 mod connection;
+#[cfg(feature = "registry")]
 mod connections;
 mod database;
 mod error;
@@ -29,7 +31,9 @@ mod interop;
 mod pool;
 pub mod query;
 mod retry;
+#[cfg(feature = "registry")]
 mod router;
+#[cfg(feature = "schema")]
 mod schema;
 mod session;
 mod sql;
@@ -43,11 +47,11 @@ mod value;
 #[cfg(feature = "sqlx-interop")]
 pub use backend::SqlxDatabase;
 pub use backend::{Done, FromRow};
-pub use config::{
-    AppConfig, Config, ConnectionsConfig, IntoConfig, IsolationLevel, IsolationPolicy, ReadYourWrites, Settings,
-    SqliteMode, SslMode,
-};
+#[cfg(feature = "registry")]
+pub use config::{AppConfig, ConnectionsConfig};
+pub use config::{Config, IntoConfig, IsolationLevel, IsolationPolicy, ReadYourWrites, Settings, SqliteMode, SslMode};
 pub use connection::Connection;
+#[cfg(feature = "registry")]
 pub use connections::{Atomic, ConnectionToken, Connections, InTransaction, Route};
 pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, NewConnection, OpenSandbox};
 #[cfg(feature = "macros")]
@@ -60,7 +64,9 @@ pub use interop::{Sqlx, SqlxTransaction};
 pub use pool::PoolStatus;
 pub use query::{DoneMany, Query};
 pub use retry::Retry;
+#[cfg(feature = "registry")]
 pub use router::{Alias, Router};
+#[cfg(feature = "schema")]
 pub use schema::{App, DbConnection, Ddl, Schema, SchemaTarget};
 pub use session::{Bookmark, Recorded, ReplicaStatus};
 pub use sql::{Dialect, IntoSql};

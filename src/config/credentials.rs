@@ -245,7 +245,7 @@ pub(super) fn read_credentials(value: &Value, path: &str, engine: Option<(&str, 
     if given.contains([':', '/', '@']) {
         return Err(error(format!("`{here}` is no scheme")).help("a whole URL stands under `url`"));
     }
-    let mut url = DatabaseUrl::of_scheme(given).map_err(|error| error.said_of(&format!("`{here}`")))?;
+    let mut url = DatabaseUrl::of_scheme(given).map_err(|error| error.context(format_args!("`{here}`")))?;
     if let Some(driver) = parts.text(path, "driver")? {
         if url.driver().is_some_and(|known| known != driver) {
             return Err(error(format!(

@@ -1,5 +1,6 @@
 //! The configuration of a database: a URL and settings. No I/O.
 
+#[cfg(feature = "registry")]
 mod connections;
 mod credentials;
 mod dictionary;
@@ -23,7 +24,9 @@ mod text;
 
 use std::str::FromStr;
 
+#[cfg(feature = "registry")]
 pub(crate) use connections::unknown_alias;
+#[cfg(feature = "registry")]
 pub use connections::{AppConfig, ConnectionsConfig};
 pub use into_config::IntoConfig;
 pub use isolation_level::IsolationLevel;

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::connections::in_front;
 use super::credentials::read_credentials;
 use super::credentials::{error, wrong};
 use super::options::{self, Item};
@@ -122,12 +121,12 @@ pub(super) fn add(mut config: Config, path: &str, list: &Value) -> Result<Config
     for (index, replica) in replicas.iter().enumerate() {
         let here = format!("{path}[{index}]");
         let url = match replica {
-            Value::String(url) => DatabaseUrl::parse(url).map_err(|error| in_front(&format!("`{here}`"), &error))?,
+            Value::String(url) => DatabaseUrl::parse(url).map_err(|error| error.context(format_args!("`{here}`")))?,
             credentials => read_credentials(credentials, &here, None)?.url,
         };
         config = config
             .replica(url)
-            .map_err(|error| in_front(&format!("`{here}`"), &error))?;
+            .map_err(|error| error.context(format_args!("`{here}`")))?;
     }
     Ok(config)
 }

@@ -80,19 +80,7 @@ impl Slot {
 
     /// The same error, with the alias.
     fn failed(&self, what: &str, error: Error) -> Error {
-        let named = Error::new(
-            error.kind(),
-            format!("the connection `{}` {what}: {}", self.alias, error.message()),
-        );
-        let named = match error.advice() {
-            Some(help) => named.help(help.to_owned()),
-            None => named,
-        };
-        let named = match error.sqlstate() {
-            Some(code) => named.with_code(code.to_owned()),
-            None => named,
-        };
-        named.with_source(error)
+        error.context(format_args!("the connection `{}` {what}", self.alias))
     }
 }
 

@@ -201,9 +201,9 @@ impl Error {
         self
     }
 
-    /// Says of what it was said.
-    pub(crate) fn said_of(mut self, whom: &str) -> Self {
-        self.0.message = format!("{whom}: {}", self.0.message).into();
+    /// Puts in front of the message what failed; everything else stays as it is.
+    pub(crate) fn context(mut self, what: impl fmt::Display) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message).into();
         self
     }
 

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "sea-query")]
 mod sea_query;
-#[cfg(feature = "sea-query")]
+#[cfg(all(feature = "sea-query", feature = "schema"))]
 mod sea_schema;
 #[cfg(feature = "sqlx-interop")]
 mod sqlx;

@@ -111,7 +111,7 @@ impl Admin {
                 .help("run it in `#[tokio::main]`, `#[tokio::test]`, a task, or `Handle::block_on`"));
         }
         match tokio::time::timeout(self.limit, work).await {
-            Ok(result) => result.map_err(|error| about(&format!("cannot {step} {url}"), error)),
+            Ok(result) => result.map_err(|error| error.context(format_args!("cannot {step} {url}"))),
             Err(_) => Err(Error::new(
                 ErrorKind::Timeout,
                 format!("cannot {step} {url}: it took longer than {:?}", self.limit),
@@ -146,21 +146,6 @@ pub(super) async fn with_connection<T>(config: Config, work: impl AsyncFnOnce(&D
     // The work is done or has failed; the good-bye changes nothing about it.
     let _ = database.disconnect().await;
     result
-}
-
-/// The same error, after what could not be done.
-pub(super) fn about(what: &str, error: Error) -> Error {
-    let mut told = Error::new(error.kind(), format!("{what}: {}", error.message()));
-    if let Some(code) = error.sqlstate() {
-        told = told.with_code(code.to_owned());
-    }
-    if let Some(advice) = error.advice() {
-        told = told.help(advice.to_owned());
-    }
-    if error.is_retryable() {
-        told = told.retryable();
-    }
-    told.with_source(error)
 }
 
 /// Adds advice to errors of one kind that have none.

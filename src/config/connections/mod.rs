@@ -114,7 +114,7 @@ impl ConnectionsConfig {
         let alias = alias.into();
         let config = config
             .into_config()
-            .map_err(|error| in_front(&format!("connection `{alias}`"), &error))?;
+            .map_err(|error| error.context(format_args!("connection `{alias}`")))?;
         self.connections.insert(alias, config);
         Ok(self)
     }
@@ -212,7 +212,7 @@ impl ConnectionsConfig {
     pub fn from_file_with(path: impl AsRef<Path>, lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let path = path.as_ref();
         let value = file::read(path)?;
-        Self::from_value_with(value, lookup).map_err(|error| in_front(&path.display().to_string(), &error))
+        Self::from_value_with(value, lookup).map_err(|error| error.context(path.display()))
     }
 
     /// The aliases, in alphabetical order.
@@ -272,7 +272,7 @@ impl ConnectionsConfig {
         for (name, app) in &self.apps {
             if !self.connections.contains_key(app.default_connection()) {
                 let error = unknown_alias(app.default_connection(), self.aliases());
-                return Err(in_front(&format!("`apps.{name}.default_connection`"), &error));
+                return Err(error.context(format_args!("`apps.{name}.default_connection`")));
             }
         }
         Ok(())
@@ -300,15 +300,6 @@ pub(crate) fn unknown_alias<'a>(alias: &str, known: impl Iterator<Item = &'a str
     match nearest(alias, known) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error.help(format!("name one of those, or add `{alias}` under `connections`")),
-    }
-}
-
-/// The same error, saying first where it happened.
-pub(super) fn in_front(place: &str, error: &Error) -> Error {
-    let moved = Error::new(error.kind(), format!("{place}: {}", error.message()));
-    match error.advice() {
-        Some(help) => moved.help(help.to_owned()),
-        None => moved,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{AppConfig, ConnectionsConfig, DEFAULT, in_front, unknown_alias};
+use super::{AppConfig, ConnectionsConfig, DEFAULT, unknown_alias};
 use crate::config::Config;
 use crate::config::credentials::{error, join, part, unknown, wrong};
 use crate::config::dictionary;
@@ -106,7 +106,7 @@ fn read_connections(table: &Map<String, Value>) -> Result<BTreeMap<String, Confi
             if error.message().contains(&format!("`{path}")) {
                 error
             } else {
-                in_front(&format!("`{path}`"), &error)
+                error.context(format_args!("`{path}`"))
             }
         })?;
         connections.insert(alias.clone(), config);
@@ -139,7 +139,7 @@ fn read_apps(table: &Map<String, Value>, config: &mut ConnectionsConfig) -> Resu
         };
         if !config.connections.contains_key(&default_connection) {
             let error = unknown_alias(&default_connection, config.aliases());
-            return Err(in_front(&format!("`{here}`"), &error));
+            return Err(error.context(format_args!("`{here}`")));
         }
         let models = texts(&join(&path, "models"), app.get("models"))?;
         apps.insert(

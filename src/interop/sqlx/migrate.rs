@@ -245,8 +245,10 @@ fn explain<DB: SqlxDatabase>(error: MigrateError, inside: bool) -> Error {
 /// What the database said, and of which migration.
 fn of_server<DB: SqlxDatabase>(error: MigrateError) -> Error {
     match error {
-        MigrateError::ExecuteMigration(native, version) => DB::explain(native).said_of(&format!("migration {version}")),
-        MigrateError::Execute(native) => DB::explain(native).said_of("the migrator"),
+        MigrateError::ExecuteMigration(native, version) => {
+            DB::explain(native).context(format_args!("migration {version}"))
+        }
+        MigrateError::Execute(native) => DB::explain(native).context("the migrator"),
         other => Error::new(ErrorKind::Driver, other.to_string()).with_source(sqlx::Error::Migrate(Box::new(other))),
     }
 }

@@ -7,6 +7,7 @@ mod lock;
 mod migrate;
 #[cfg(feature = "mysql")]
 mod named;
+#[cfg(feature = "schema")]
 mod schema;
 mod transaction;
 mod view;

@@ -92,7 +92,7 @@ impl Replica {
     pub(super) async fn check(&self, asker: Asker) -> Result<()> {
         match timeout(FIRST_LIMIT, self.reach(asker)).await {
             Ok(Err(error)) if is_mistake(&error) => {
-                Err(error.said_of(&format!("the replica {}", self.pool.connector().place())))
+                Err(error.context(format_args!("the replica {}", self.pool.connector().place())))
             }
             _ => Ok(()),
         }

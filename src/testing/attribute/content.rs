@@ -12,7 +12,6 @@ use sqlx::migrate::Migrator;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
-use crate::testing::admin::about;
 
 /// A file of SQL that was compiled in.
 #[derive(Clone, Copy, Debug)]
@@ -184,7 +183,7 @@ impl Content {
 async fn script(database: &Database, what: &str, sql: Arc<str>) -> Result<()> {
     let done = database.execute(AssertSqlSafe(sql), ()).await;
     done.map(std::mem::drop)
-        .map_err(|error| about(&format!("{what} failed"), error))
+        .map_err(|error| error.context(format_args!("{what} failed")))
 }
 
 /// The table in which sqlx keeps which migrations were applied, so that an application that runs its migrations when it

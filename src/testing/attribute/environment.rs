@@ -5,7 +5,6 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::testing::admin::about;
 
 const URL: &str = "DATABASE_URL";
 const KEEP: &str = "EBBTIDE_KEEP";
@@ -15,13 +14,13 @@ const FILE: &str = ".env";
 /// the crate or in one above.
 pub(super) fn database(manifest: &str) -> Result<Config> {
     if let Some(url) = variable(URL) {
-        return Config::from_url(url).map_err(|error| about(&format!("{URL} in the environment"), error));
+        return Config::from_url(url).map_err(|error| error.context(format_args!("{URL} in the environment")));
     }
     for folder in Path::new(manifest).ancestors() {
         let path = folder.join(FILE);
         if let Some(url) = in_file(&path)? {
             let place = format!("{URL} in {}", path.display());
-            return Config::from_url(url).map_err(|error| about(&place, error));
+            return Config::from_url(url).map_err(|error| error.context(&place));
         }
     }
     Err(

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
-use crate::testing::admin::{Admin, about};
+use crate::testing::admin::Admin;
 use crate::testing::postgres;
 
 /// How long a process waits for the others.
@@ -39,7 +39,7 @@ impl Lock {
                 Dialect::Sqlite => file(config, purpose).await,
             }
         };
-        taken.map_err(|error| about(&format!("cannot lock {} for {purpose}", config.url()), error))
+        taken.map_err(|error| error.context(format_args!("cannot lock {} for {purpose}", config.url())))
     }
 
     pub(super) async fn release(self) {

@@ -6,7 +6,7 @@ use crate::config::{Config, SqliteMode};
 use crate::database::Database;
 use crate::error::{ErrorKind, Result};
 use crate::sql::Dialect;
-use crate::testing::admin::{Admin, about, with_connection};
+use crate::testing::admin::{Admin, with_connection};
 use crate::testing::{create_database, drop_database};
 
 /// Holds one row from the moment the database is complete.
@@ -29,7 +29,7 @@ pub(super) async fn ready(config: &Config, content: &Content, digest: &str) -> R
     };
     let result = result.await;
     lock.release().await;
-    result.map_err(|error| about(&format!("cannot prepare {} for the tests", config.url()), error))
+    result.map_err(|error| error.context(format_args!("cannot prepare {} for the tests", config.url())))
 }
 
 /// A new database with the content.
