@@ -1,43 +1,40 @@
-//! The library against a bare sqlx connection and against `sqlx::Pool`, in one run: `cargo bench`.
+//! The library beside a bare sqlx connection and its peers, in one run: `cargo bench -p ebbtide-bench --bench peers`.
 //!
-//! docs/PERFORMANCE.md tells the method. `cargo bench -- --quick` and `cargo test --benches` only try that everything
-//! runs, without a verdict.
+//! docs/PERFORMANCE.md describes the method; `-- --help` lists the options.
 
 mod cases;
-mod contenders;
-mod effort;
-mod memory;
-mod peer;
-mod processor;
+mod counts;
+mod database;
+mod goals;
+mod process;
+mod programs;
+mod proxy;
 mod race;
 mod report;
-mod server;
 
-use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use contenders::Contenders;
-use effort::Effort;
-use peer::Peer;
+use ebbtide_bench::job::Backend;
+use ebbtide_bench::options::Options;
+use ebbtide_bench::server::Servers;
+use ebbtide_bench::{Failure, Outcome, processor};
+use fastrand::Rng;
+use tokio::runtime::{Builder, Runtime};
+
+use cases::{Case, FIRST, OURS, again};
+use counts::Counts;
+use database::BenchDatabase;
+use process::Programs;
+use proxy::Proxy;
+use race::Lane;
 use report::Report;
-use server::Servers;
 
-/// Whatever ends the run early.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-type Outcome<T = ()> = Result<T, Failure>;
+/// The round trip that the proxy adds.
+const FAR: Duration = Duration::from_millis(4);
 
 fn main() -> ExitCode {
-    let effort = Effort::from_arguments();
-    let processor = processor::pin();
-    let outcome = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::from)
-        .and_then(|runtime| match cases::stream::Alone::from_environment() {
-            Some(alone) => runtime.block_on(alone.run()),
-            None => runtime.block_on(all(&effort, processor)),
-        });
-    match outcome {
+    match Options::from_arguments().and_then(|options| options.map_or(Ok(()), |options| run(&options))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the benchmark ended early: {error}");
@@ -46,64 +43,193 @@ fn main() -> ExitCode {
     }
 }
 
-async fn all(effort: &Effort, processor: Option<usize>) -> Outcome {
-    let mut report = Report::new(effort.verdicts());
-    // Given back what was changed about them when this is dropped, also after Ctrl-C.
-    let mut servers = Servers::new(processor);
-    tokio::select! {
-        outcome = every_backend(effort, &mut report, &mut servers) => outcome?,
-        _ = tokio::signal::ctrl_c() => return Err("interrupted".into()),
-    }
-    report.finish();
-    Ok(())
+/// Everything that all backends share.
+struct Bench<'o> {
+    options: &'o Options,
+    rng: Rng,
+    /// An older commit of this library: its name as a lane, and its programs.
+    older: Option<(String, Programs)>,
+    tokio_rusqlite: Option<Programs>,
 }
 
-async fn every_backend(effort: &Effort, report: &mut Report, servers: &mut Servers) -> Outcome {
-    match std::env::var("EBBTIDE_TEST_POSTGRES_URL") {
-        Ok(url) => {
-            servers.pin_postgres(&url).await;
-            backend::<sqlx::Postgres>(&url, effort, report).await?;
+/// A backend with its database, and what was counted on it.
+struct Stage<'r> {
+    backend: Backend,
+    database: BenchDatabase<'r>,
+    proxy: Option<Proxy>,
+    cases: Vec<(Case, Option<Vec<Counts>>)>,
+}
+
+fn run(options: &Options) -> Outcome {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    // From here on Ctrl-C ends only the lanes, which get it too; what was changed about the servers is put back then.
+    runtime.spawn(async {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            eprintln!("interrupted");
         }
-        Err(_) => report.left_out("PostgreSQL", "EBBTIDE_TEST_POSTGRES_URL"),
+    });
+    let mut report = Report::default();
+    let mut bench = Bench {
+        options,
+        rng: Rng::with_seed(options.seed),
+        older: None,
+        tokio_rusqlite: None,
+    };
+    if let Some(revision) = &options.against {
+        let (commit, programs) = programs::of_commit(revision)?;
+        bench.older = Some((format!("{OURS} {commit}"), programs));
     }
-    match std::env::var("EBBTIDE_TEST_MYSQL_URL") {
-        Ok(url) => {
-            servers.pin_mysql(&url).await;
-            backend::<sqlx::MySql>(&url, effort, report).await?;
+    let mut stages = Vec::new();
+    for backend in Backend::ALL {
+        stages.extend(bench.prepare(backend, &runtime, &mut report)?);
+    }
+    // Counting used both processors; from here on everything is on one.
+    let mut servers = Servers::new(processor::pin());
+    for stage in &stages {
+        let url = stage.database.url();
+        match (stage.backend, options.quick) {
+            (Backend::Postgres, false) => runtime.block_on(servers.pin_postgres(url)),
+            (Backend::MySql, false) => runtime.block_on(servers.pin_mysql(url)),
+            _ => {}
         }
-        Err(_) => report.left_out("MariaDB", "EBBTIDE_TEST_MYSQL_URL"),
     }
-    let folder = tempfile::tempdir()?;
-    backend::<sqlx::Sqlite>(&file(folder.path()), effort, report).await
+    for stage in &stages {
+        bench.measure(stage, &mut report)?;
+    }
+    if options.quick {
+        report.say("Only tried out: the times above mean nothing. `cargo bench -p ebbtide-bench` measures.");
+    }
+    report.finish(options.markdown.as_deref())
 }
 
-fn file(folder: &Path) -> String {
-    format!("sqlite://{}", folder.join("bench.db").display())
-}
+impl Bench<'_> {
+    /// Makes the database of a backend, and counts. Returns `None` where nothing is asked for, or there is no server.
+    fn prepare<'r>(
+        &mut self,
+        backend: Backend,
+        runtime: &'r Runtime,
+        report: &mut Report,
+    ) -> Outcome<Option<Stage<'r>>> {
+        let mut cases = Case::all(backend);
+        cases.retain(|case| self.options.wants(&case.name()));
+        if cases.is_empty() {
+            return Ok(None);
+        }
+        let database = match backend {
+            Backend::Postgres | Backend::MySql => {
+                let variable = format!("EBBTIDE_TEST_{}_URL", backend.word().to_uppercase());
+                let Ok(url) = std::env::var(&variable) else {
+                    report.left_out(backend.title(), &format!("set {variable} to measure it"));
+                    return Ok(None);
+                };
+                BenchDatabase::on_server(runtime, backend, &url)?
+            }
+            Backend::Sqlite => {
+                match programs::tokio_rusqlite() {
+                    Ok(programs) => self.tokio_rusqlite = Some(programs),
+                    Err(error) => report.left_out("tokio-rusqlite", &error.to_string()),
+                }
+                BenchDatabase::in_file(runtime)?
+            }
+        };
+        let proxy = match backend {
+            Backend::Sqlite => None,
+            Backend::Postgres | Backend::MySql => Some(Proxy::start(database.url())?),
+        };
+        let mut stage = Stage {
+            backend,
+            database,
+            proxy,
+            cases: Vec::new(),
+        };
+        for case in cases {
+            let counts = if self.options.counts && case.counts() {
+                Some(self.count(&case, &stage)?)
+            } else {
+                None
+            };
+            stage.cases.push((case, counts));
+        }
+        Ok(Some(stage))
+    }
 
-async fn backend<P: Peer>(url: &str, effort: &Effort, report: &mut Report) -> Outcome {
-    report.backend(P::SHOWN);
-    let contenders = Contenders::<P>::new(url).await?;
-    if effort.wants("stream") {
-        cases::stream::run::<P>(url, effort, report)?;
+    fn count(&self, case: &Case, stage: &Stage<'_>) -> Outcome<Vec<Counts>> {
+        let (url, proxy) = (stage.database.url(), stage.proxy.as_ref());
+        let counts = counts::count(case, &self.lanes(case, false), url, proxy, self.options.quick);
+        stage.database.clear(stage.backend)?;
+        Ok(counts)
     }
-    if effort.wants("point") {
-        cases::point::run(&contenders, effort, report).await?;
+
+    fn measure(&mut self, stage: &Stage<'_>, report: &mut Report) -> Outcome {
+        let (backend, database) = (stage.backend, &stage.database);
+        report.say(&format!("### {} {}", backend.title(), database.version(backend)?));
+        if let Some(proxy) = &stage.proxy {
+            proxy.set_round_trip(FAR);
+            let near = database.round_trip(backend, database.url())?;
+            let far = database.round_trip(backend, proxy.url())?;
+            report.say(&format!(
+                "A ping takes {:.3} ms, and {:.2} ms from far away, by way of a proxy that adds {} ms.",
+                near.as_secs_f64() * 1e3,
+                far.as_secs_f64() * 1e3,
+                FAR.as_millis()
+            ));
+        }
+        for (case, counts) in &stage.cases {
+            if self.options.times {
+                self.race(case, stage, report)?;
+            } else if counts.is_some() {
+                report.say(&format!("#### {}", case.title()));
+            }
+            if let Some(counts) = counts {
+                report.counts(case, counts);
+                if let Some((older, _)) = &self.older {
+                    goals::judge_counts(case, counts, older, report);
+                }
+            }
+            database.clear(backend)?;
+        }
+        Ok(())
     }
-    if effort.wants("crowd") {
-        cases::point::run_crowded(&contenders, effort, report).await?;
+
+    fn race(&mut self, case: &Case, stage: &Stage<'_>, report: &mut Report) -> Outcome {
+        let url = match (case.far, &stage.proxy) {
+            (true, Some(proxy)) => proxy.url(),
+            _ => stage.database.url(),
+        };
+        let lanes = self.lanes(case, case.repeats());
+        let race = race::race(case, lanes, url, self.options, &mut self.rng)
+            .map_err(|error| Failure::from(format!("{}: {error}", case.name())))?;
+        report.race(case, &race);
+        if !self.options.quick {
+            goals::judge(case, &race, report);
+            if let Some((older, _)) = &self.older {
+                goals::judge_against(case, &race, older, report);
+            }
+        }
+        Ok(())
     }
-    if effort.wants("transaction") {
-        cases::transaction::run(&contenders, effort, report).await?;
+
+    /// The lanes of a case, with the bare connection first and, if asked for, those that run twice.
+    fn lanes(&self, case: &Case, twice: bool) -> Vec<Lane> {
+        let own = programs::own();
+        let lane = |name: String, programs: &Programs| Lane {
+            name,
+            programs: programs.clone(),
+        };
+        let mut lanes: Vec<Lane> = case
+            .contenders()
+            .into_iter()
+            .filter_map(|name| match name {
+                "tokio-rusqlite" => Some(lane(name.to_owned(), self.tokio_rusqlite.as_ref()?)),
+                name => Some(lane(name.to_owned(), &own)),
+            })
+            .collect();
+        if twice {
+            lanes.extend([FIRST, OURS].map(|name| lane(again(name), &own)));
+        }
+        if let Some((name, programs)) = &self.older {
+            lanes.push(lane(name.clone(), programs));
+        }
+        lanes
     }
-    if effort.wants("ambient") {
-        cases::ambient::run(&contenders, effort, report).await?;
-    }
-    if effort.wants("rows") {
-        cases::rows::run(&contenders, effort, report).await?;
-    }
-    if effort.wants("batch") {
-        cases::batch::run(&contenders, effort, report).await?;
-    }
-    contenders.end().await
 }

@@ -1,135 +1,219 @@
-//! Contenders taking turns, so that whatever drifts hits all of them alike.
+//! Lanes taking turns, in an order that chance decides, so that whatever drifts hits all of them alike.
 
 use std::time::{Duration, Instant};
 
-use futures::future::LocalBoxFuture;
+use ebbtide_bench::Outcome;
+use ebbtide_bench::options::Options;
+use ebbtide_bench::statistics::{Ratio, median, noise, quantile};
+use fastrand::Rng;
 
-use crate::effort::Effort;
-use crate::{Failure, Outcome};
+use crate::cases::{Case, again};
+use crate::process::{LaneProcess, Programs};
 
-/// One contender of a case: a name, and a number of operations to run.
-pub(crate) trait Runner {
-    fn name(&self) -> &'static str;
-    fn run(&mut self, operations: usize) -> LocalBoxFuture<'_, Outcome>;
+/// How long a turn of the first lane lasts.
+const TURN: Duration = Duration::from_millis(12);
+
+/// A contender.
+#[derive(Clone, Debug)]
+pub(crate) struct Lane {
+    pub(crate) name: String,
+    pub(crate) programs: Programs,
 }
 
-struct Lane<F> {
-    name: &'static str,
-    operations: F,
-}
-
-/// A contender out of a closure that runs so many operations one after the other.
-pub(crate) fn lane<'a, F>(name: &'static str, operations: F) -> Box<dyn Runner + 'a>
-where
-    F: AsyncFnMut(usize) -> Outcome + 'a,
-{
-    Box::new(Lane { name, operations })
-}
-
-impl<F: AsyncFnMut(usize) -> Outcome> Runner for Lane<F> {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn run(&mut self, operations: usize) -> LocalBoxFuture<'_, Outcome> {
-        Box::pin((self.operations)(operations))
-    }
-}
-
-/// What one contender took, in microseconds for each thing counted, round by round.
-#[derive(Debug)]
+/// The microseconds for each thing of one lane: turn by turn, sitting by sitting.
+#[derive(Clone, Debug)]
 pub(crate) struct Times {
-    pub(crate) name: &'static str,
-    rounds: Vec<f64>,
+    pub(crate) name: String,
+    pub(crate) sittings: Vec<Vec<f64>>,
+    /// The growth of memory, at the highest.
+    pub(crate) kilobytes: f64,
 }
 
 impl Times {
+    fn all(&self) -> Vec<f64> {
+        self.sittings.concat()
+    }
+
     pub(crate) fn median(&self) -> f64 {
-        quantile(&self.rounds, 0.5)
+        median(&self.all())
     }
 
     pub(crate) fn quartiles(&self) -> (f64, f64) {
-        (quantile(&self.rounds, 0.25), quantile(&self.rounds, 0.75))
+        (quantile(&self.all(), 0.25), quantile(&self.all(), 0.75))
     }
 
-    /// How many times as long this took as the other: the median over the rounds, in each of which both ran side by
-    /// side.
-    pub(crate) fn over(&self, other: &Self) -> f64 {
-        let ratios: Vec<f64> = self.rounds.iter().zip(&other.rounds).map(|(a, b)| a / b).collect();
-        quantile(&ratios, 0.5)
-    }
-
-    /// How many microseconds longer this took than the other: again the median over the rounds.
-    #[allow(dead_code, reason = "for the benchmark of sandboxes")]
-    pub(crate) fn beyond(&self, other: &Self) -> f64 {
-        let differences: Vec<f64> = self.rounds.iter().zip(&other.rounds).map(|(a, b)| a - b).collect();
-        quantile(&differences, 0.5)
+    pub(crate) fn over(&self, other: &Self) -> Ratio {
+        Ratio::of(&self.sittings, &other.sittings)
     }
 }
 
-fn quantile(values: &[f64], at: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let index = ((sorted.len().saturating_sub(1)) as f64 * at).round() as usize;
-    sorted.get(index).copied().unwrap_or(f64::NAN)
+/// What came out of one case.
+#[derive(Clone, Debug)]
+pub(crate) struct Race {
+    pub(crate) lanes: Vec<Times>,
+    /// How many operations a turn had.
+    pub(crate) operations: usize,
 }
 
-/// Runs the contenders in turns. `things` is how many things one operation counts for, `least` the fewest operations
-/// of a turn. `before` runs ahead of every turn, outside of the time measured.
-pub(crate) async fn race(
-    lanes: &mut [Box<dyn Runner + '_>],
-    effort: &Effort,
-    things: usize,
-    least: usize,
-    mut before: impl AsyncFnMut() -> Outcome,
-) -> Outcome<Vec<Times>> {
-    let mut operations = Vec::new();
-    for lane in lanes.iter_mut() {
-        before().await?;
-        // The first connects, prepares and warms up; the second tells how many operations make a turn.
-        turn(lane.as_mut(), least).await?;
-        before().await?;
-        let one = turn(lane.as_mut(), least).await? / least as f64;
-        operations.push(least.max((effort.turn().as_secs_f64() / one) as usize));
+impl Race {
+    pub(crate) fn lane(&self, name: &str) -> Option<&Times> {
+        self.lanes.iter().find(|lane| lane.name == name)
     }
-    let mut times: Vec<Times> = lanes
-        .iter()
-        .map(|lane| Times {
-            name: lane.name(),
-            rounds: Vec::new(),
-        })
-        .collect();
+
+    /// The lanes that ran twice, each beside itself.
+    pub(crate) fn equals(&self) -> Vec<(String, Ratio)> {
+        self.lanes
+            .iter()
+            .filter_map(|lane| Some((lane.name.clone(), self.lane(&again(&lane.name))?.over(lane))))
+            .collect()
+    }
+
+    /// By how much a lane differs from itself; not a number where none ran twice.
+    pub(crate) fn noise(&self) -> f64 {
+        let pairs: Vec<Ratio> = self.equals().into_iter().map(|(_, ratio)| ratio).collect();
+        noise(&pairs)
+    }
+}
+
+/// Runs a case: several sittings, in each of which every lane has new processes and connections.
+///
+/// A lane that fails is left out, and said to be.
+pub(crate) fn race(case: &Case, mut lanes: Vec<Lane>, url: &str, options: &Options, rng: &mut Rng) -> Outcome<Race> {
+    let mut race = Race {
+        lanes: Vec::new(),
+        operations: options.turn.unwrap_or(0),
+    };
+    let mut sitting = Sitting::open(case, &mut lanes, url);
+    race.lanes.extend(sitting.lanes.iter().map(|(lane, _)| Times {
+        name: lane.name.clone(),
+        sittings: Vec::new(),
+        kilobytes: 0.0,
+    }));
     let begun = Instant::now();
-    let mut round = 0;
-    while round < effort.rounds() || begun.elapsed() < effort.case() {
-        for place in 0..lanes.len() {
-            // Each round another one begins.
-            let index = (place + round) % lanes.len();
-            // What the one before has left to tasks, such as pings at release, is no burden of the next. Contenders that make
-            // and drop a runtime each have left nothing.
-            if tokio::runtime::Handle::try_current().is_ok() {
-                tokio::time::sleep(effort.rest()).await;
+    // Where one lane is very slow, fewer sittings have to do.
+    let limit = budget(case, options) * 2;
+    for number in 0..options.sittings {
+        if number > 0 {
+            if begun.elapsed() > limit {
+                break;
             }
-            before().await?;
-            let taken = turn(lanes[index].as_mut(), operations[index]).await?;
-            times[index]
-                .rounds
-                .push(taken * 1e6 / (operations[index] * things) as f64);
+            sitting = Sitting::open(case, &mut lanes, url);
         }
-        round += 1;
+        if sitting.lanes.len() != race.lanes.len() {
+            return Err("a lane that ran before does not start again".into());
+        }
+        sitting.measure(&mut race, options, rng)?;
     }
-    Ok(times)
+    Ok(race)
 }
 
-/// Nothing to be done ahead of a turn.
-pub(crate) async fn nothing() -> Outcome {
-    Ok(())
+/// The time that a case may take.
+fn budget(case: &Case, options: &Options) -> Duration {
+    match (options.quick, case.far) {
+        (true, _) => Duration::ZERO,
+        (false, false) => Duration::from_secs(8),
+        (false, true) => Duration::from_secs(6),
+    }
 }
 
-async fn turn(lane: &mut dyn Runner, operations: usize) -> Outcome<f64> {
-    let begun = Instant::now();
-    lane.run(operations)
-        .await
-        .map_err(|error| Failure::from(format!("{}: {error}", lane.name())))?;
-    Ok(begun.elapsed().max(Duration::from_nanos(1)).as_secs_f64())
+/// The lanes of a case, with their processes.
+struct Sitting<'c> {
+    case: &'c Case,
+    lanes: Vec<(Lane, LaneProcess)>,
+    /// How long a round of everyone takes.
+    round: Duration,
+    /// How long one operation of the first lane takes.
+    first: Duration,
+}
+
+impl<'c> Sitting<'c> {
+    /// Starts the processes, and warms them up: connections are made, statements prepared. Who fails is taken off the list.
+    fn open(case: &'c Case, lanes: &mut Vec<Lane>, url: &str) -> Self {
+        let mut sitting = Self {
+            case,
+            lanes: Vec::new(),
+            round: Duration::ZERO,
+            first: Duration::ZERO,
+        };
+        lanes.retain(|lane| {
+            let started = sitting.start(lane, url);
+            if let Err(error) = &started {
+                eprintln!("NOTE: {} IS LEFT OUT of {}: {error}", lane.name, case.name());
+            }
+            started.is_ok()
+        });
+        sitting
+    }
+
+    fn start(&mut self, lane: &Lane, url: &str) -> Outcome {
+        let mut process = LaneProcess::start(&lane.programs.plain, &self.case.job(&lane.name), url)?;
+        let warm = least(self.case);
+        process.go(warm)?;
+        let taken = Duration::from_nanos(process.go(warm)?.nanos as u64) / warm as u32;
+        if self.lanes.is_empty() {
+            self.first = taken;
+        }
+        self.round += taken;
+        self.lanes.push((lane.clone(), process));
+        Ok(())
+    }
+
+    fn measure(&mut self, race: &mut Race, options: &Options, rng: &mut Rng) -> Outcome {
+        if race.operations == 0 {
+            race.operations = operations(self.case, options, self.first);
+        }
+        let (operations, begun) = (race.operations, Instant::now());
+        let time = budget(self.case, options) / options.sittings as u32;
+        let most = match (options.quick, self.case.repeats()) {
+            (true, _) | (_, false) => 1,
+            (false, true) => 100,
+        };
+        for times in &mut race.lanes {
+            times.sittings.push(Vec::new());
+        }
+        let mut order: Vec<usize> = (0..self.lanes.len()).collect();
+        for round in 0..most {
+            // At least one round, and no further one that would not end in time.
+            let expected = self.round * operations as u32;
+            if round > 0 && begun.elapsed() + expected > time {
+                break;
+            }
+            rng.shuffle(&mut order);
+            for &index in &order {
+                let (lane, process) = &mut self.lanes[index];
+                let turn = process
+                    .go(operations)
+                    .map_err(|error| format!("{}: {error}", lane.name))?;
+                let things = operations as f64 * self.case.workload.things() as f64;
+                let times = &mut race.lanes[index];
+                times.kilobytes = times.kilobytes.max(turn.kilobytes);
+                if let Some(sitting) = times.sittings.last_mut() {
+                    sitting.push(turn.nanos / 1e3 / things);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The fewest operations: every task has some, so that each connection of a pool is opened and warm.
+fn least(case: &Case) -> usize {
+    match case.tasks {
+        1 => 1,
+        tasks => tasks * 4,
+    }
+}
+
+/// The operations of a turn: the same for all lanes.
+fn operations(case: &Case, options: &Options, one: Duration) -> usize {
+    if !case.repeats() {
+        return if options.quick { 1 } else { 100 };
+    }
+    let least = least(case);
+    if options.quick {
+        return least;
+    }
+    let enough = TURN.as_secs_f64() / one.as_secs_f64();
+    // A multiple, so that every task has as many.
+    least.max((enough / case.tasks as f64).ceil() as usize * case.tasks)
 }

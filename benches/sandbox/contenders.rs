@@ -3,11 +3,11 @@
 use std::marker::PhantomData;
 
 use ebbtide::{AssertSqlSafe, Database};
+use ebbtide_bench::{Failure, Outcome};
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::Outcome;
 use crate::effort::Effort;
 use crate::own;
 use crate::race::{Runner, Times, lane, nothing, race};
@@ -48,7 +48,7 @@ impl<P: Peer> Contenders<P> {
             for name in ["bench", "emptied"] {
                 database.execute(AssertSqlSafe(create::<P>(name)), ()).await?;
             }
-            Ok::<_, crate::Failure>(database)
+            Ok::<_, Failure>(database)
         })?;
         Ok(Self {
             url: url.to_owned(),

@@ -1,56 +1,36 @@
-//! What isolating one test costs: `cargo bench --bench sandbox`.
+//! What isolating one test costs: `cargo bench -p ebbtide-bench --bench sandbox`.
 //!
-//! A test is three statements in a runtime of its own. docs/PERFORMANCE.md tells the method; `-- --quick` only tries that
+//! A test is three statements in a runtime of its own. docs/PERFORMANCE.md describes the method; `-- --quick` only tries that
 //! everything runs, without a verdict.
 
 mod contenders;
+mod effort;
 mod own;
+mod race;
+mod report;
 mod tables;
 
-#[path = "../peers/effort.rs"]
-#[allow(dead_code, reason = "this benchmark needs only some of it")]
-mod effort;
-#[path = "../peers/processor.rs"]
-mod processor;
-#[path = "../peers/race.rs"]
-mod race;
-#[path = "../peers/report.rs"]
-#[allow(dead_code, reason = "this benchmark needs only some of it")]
-mod report;
-#[path = "../peers/server.rs"]
-mod server;
-
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
 
 use ebbtide::Config;
 use ebbtide::testing::{create_database, drop_database};
+use ebbtide_bench::options::Options;
+use ebbtide_bench::server::Servers;
+use ebbtide_bench::{Outcome, processor};
 
 use contenders::Contenders;
 use effort::Effort;
 use race::Times;
 use report::Report;
-use server::Servers;
 use tables::Peer;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-type Outcome<T = ()> = Result<T, Failure>;
 
 /// Set for the process that measures one backend.
 const ALONE: &str = "EBBTIDE_BENCH_ALONE";
 
 fn main() -> ExitCode {
-    let processor = processor::pin();
-    let outcome = match std::env::var(ALONE) {
-        Ok(backend) => alone(&backend),
-        Err(_) => tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .map_err(Failure::from)
-            .and_then(|runtime| runtime.block_on(every_backend(processor))),
-    };
-    match outcome {
+    match Options::from_arguments().and_then(|options| options.map_or(Ok(()), |options| run(&options))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the benchmark ended early: {error}");
@@ -59,34 +39,62 @@ fn main() -> ExitCode {
     }
 }
 
-/// sqlx's own machinery reads `DATABASE_URL`, so each backend is measured in a process of its own.
-async fn every_backend(processor: Option<usize>) -> Outcome {
+fn run(options: &Options) -> Outcome {
+    if !options.times {
+        return Ok(());
+    }
+    let processor = processor::pin();
+    if let Ok(backend) = std::env::var(ALONE) {
+        return alone(&backend, &Effort::new(options.quick));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let tables = runtime.block_on(every_backend(options, processor))?;
+    if let Some(folder) = options.markdown.as_deref().filter(|_| !tables.is_empty()) {
+        std::fs::create_dir_all(folder)?;
+        let head = "# What isolating a test costs\n\nWritten by `cargo bench -p ebbtide-bench`; docs/PERFORMANCE.md describes the method.";
+        std::fs::write(folder.join("sandbox.md"), format!("{head}\n{tables}"))?;
+    }
+    Ok(())
+}
+
+/// Returns the tables of all backends. sqlx's own machinery reads `DATABASE_URL`, so each is measured in a process of its own.
+async fn every_backend(options: &Options, processor: Option<usize>) -> Outcome<String> {
     // Given back what was changed about them when this is dropped, also after Ctrl-C.
     let mut servers = Servers::new(processor);
-    let measuring = Effort::from_arguments().verdicts();
-    if let Ok(url) = std::env::var("EBBTIDE_TEST_POSTGRES_URL") {
-        if measuring {
-            servers.pin_postgres(&url).await;
+    let mut tables = String::new();
+    if options.wants("postgres-sandbox") {
+        if let Ok(url) = std::env::var("EBBTIDE_TEST_POSTGRES_URL") {
+            if !options.quick {
+                servers.pin_postgres(&url).await;
+            }
+            tables += &on_a_server("PostgreSQL", &url).await?;
+        } else {
+            eprintln!("NOTE: PostgreSQL IS LEFT OUT: set EBBTIDE_TEST_POSTGRES_URL to measure it");
         }
-        on_a_server("PostgreSQL", &url).await?;
-    } else {
-        eprintln!("NOTE: PostgreSQL IS LEFT OUT: set EBBTIDE_TEST_POSTGRES_URL to measure it");
     }
-    if let Ok(url) = std::env::var("EBBTIDE_TEST_MYSQL_URL") {
-        if measuring {
-            servers.pin_mysql(&url).await;
+    if options.wants("mysql-sandbox") {
+        if let Ok(url) = std::env::var("EBBTIDE_TEST_MYSQL_URL") {
+            if !options.quick {
+                servers.pin_mysql(&url).await;
+            }
+            tables += &on_a_server("MariaDB or MySQL", &url).await?;
+        } else {
+            eprintln!("NOTE: MariaDB IS LEFT OUT: set EBBTIDE_TEST_MYSQL_URL to measure it");
         }
-        on_a_server("MariaDB or MySQL", &url).await?;
-    } else {
-        eprintln!("NOTE: MariaDB IS LEFT OUT: set EBBTIDE_TEST_MYSQL_URL to measure it");
     }
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("bench.db");
-    on("SQLite file", &format!("sqlite://{}", file.display())).await
+    if options.wants("sqlite-sandbox") {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("bench.db");
+        tables += &on("SQLite file", &format!("sqlite://{}", file.display())).await?;
+    }
+    Ok(tables)
 }
 
 /// In a database of this run, so that nothing of it stays.
-async fn on_a_server(backend: &'static str, url: &str) -> Outcome {
+async fn on_a_server(backend: &'static str, url: &str) -> Outcome<String> {
     let name = format!("ebbtide_bench_{}", std::process::id());
     let config = Config::from_url(url)?.database(name.as_str());
     create_database(&config).await?;
@@ -95,28 +103,41 @@ async fn on_a_server(backend: &'static str, url: &str) -> Outcome {
     outcome
 }
 
-async fn on(backend: &'static str, url: &str) -> Outcome {
+/// Returns the tables of one backend, which are printed as they come.
+async fn on(backend: &'static str, url: &str) -> Outcome<String> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(std::env::args().skip(1))
         .env(ALONE, backend)
         .env("DATABASE_URL", url)
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let said = child.stderr.take();
-    // sqlx announces every database that it makes.
+    let (said, complained) = (child.stdout.take(), child.stderr.take());
     let listener = tokio::task::spawn_blocking(move || {
-        for line in said.into_iter().flat_map(|said| BufReader::new(said).lines()) {
-            match line {
-                Ok(line) if !line.starts_with("created database") => eprintln!("{line}"),
-                _ => {}
-            }
-        }
-        child.wait()
+        // sqlx announces every database that it makes.
+        let complaints = thread::spawn(move || {
+            pass_on(complained, |line| {
+                if !line.starts_with("created database") {
+                    eprintln!("{line}");
+                }
+            });
+        });
+        let mut tables = String::new();
+        pass_on(said, |line| {
+            println!("{line}");
+            tables.push_str(line);
+            tables.push('\n');
+        });
+        let ended = child.wait();
+        // A thread that only prints.
+        let _ = complaints.join();
+        ended.map(|status| (status, tables))
     });
     tokio::select! {
         ended = listener => {
-            if ended??.success() {
-                Ok(())
+            let (status, tables) = ended??;
+            if status.success() {
+                Ok(tables)
             } else {
                 Err(format!("{backend} failed").into())
             }
@@ -126,23 +147,27 @@ async fn on(backend: &'static str, url: &str) -> Outcome {
     }
 }
 
-fn alone(backend: &str) -> Outcome {
+fn pass_on(from: Option<impl Read>, mut line: impl FnMut(&str)) {
+    let lines = from.into_iter().flat_map(|from| BufReader::new(from).lines());
+    lines.map_while(Result::ok).for_each(|text| line(&text));
+}
+
+fn alone(backend: &str, effort: &Effort) -> Outcome {
     let url = std::env::var("DATABASE_URL")?;
     match backend {
-        "PostgreSQL" => backend_of::<sqlx::Postgres>(&url),
-        "SQLite file" => backend_of::<sqlx::Sqlite>(&url),
-        _ => backend_of::<sqlx::MySql>(&url),
+        "PostgreSQL" => backend_of::<sqlx::Postgres>(&url, effort),
+        "SQLite file" => backend_of::<sqlx::Sqlite>(&url, effort),
+        _ => backend_of::<sqlx::MySql>(&url, effort),
     }
 }
 
-fn backend_of<P: Peer>(url: &str) -> Outcome {
-    let effort = Effort::from_arguments();
+fn backend_of<P: Peer>(url: &str, effort: &Effort) -> Outcome {
     let mut report = Report::new(effort.verdicts());
     report.backend(P::SHOWN);
     let contenders = Contenders::<P>::new(url)?;
-    let quick = contenders.race_quick(&effort)?;
+    let quick = contenders.race_quick(effort)?;
     report.table("three statements, what isolating them adds", "µs a test", &quick);
-    let slow = contenders.race_slow(&effort)?;
+    let slow = contenders.race_slow(effort)?;
     report.table("three statements, isolated in other ways", "µs a test", &slow);
     println!("\n{}", contenders::NOTE);
     verdicts::<P>(&quick, &slow, &mut report);

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ebbtide_bench::Outcome;
 use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 use sqlx::pool::PoolOptions;
 use sqlx::testing::{TestArgs, TestFn, TestSupport};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
-use crate::Outcome;
 use crate::tables::{Options, Peer, STATEMENTS, create};
 
 /// The migrations, which sqlx wants to live as long as the program.

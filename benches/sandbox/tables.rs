@@ -4,12 +4,13 @@ use std::fmt::Write;
 use std::future::Future;
 
 use ebbtide::{Config, SslMode};
+use ebbtide_bench::Outcome;
 use sqlx::migrate::Migrator;
 use sqlx::mysql::MySqlSslMode;
 use sqlx::postgres::PgSslMode;
 use sqlx::{Connection, Database};
 
-use crate::{Outcome, own};
+use crate::own;
 
 pub(crate) const TABLES: usize = 10;
 

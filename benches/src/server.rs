@@ -8,14 +8,15 @@ use crate::{Failure, Outcome};
 
 /// What was changed about the servers. It is changed back when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Servers {
+pub struct Servers {
     processor: Option<usize>,
     /// Processes, and the processors they were allowed before.
     pinned: Vec<(u32, String)>,
 }
 
 impl Servers {
-    pub(crate) fn new(processor: Option<usize>) -> Self {
+    /// Prepares nothing yet; without a processor nothing can be pinned.
+    pub fn new(processor: Option<usize>) -> Self {
         Self {
             processor,
             pinned: Vec::new(),
@@ -23,7 +24,7 @@ impl Servers {
     }
 
     /// Pins PostgreSQL's main process; the processes it starts for connections from now on inherit that.
-    pub(crate) async fn pin_postgres(&mut self, url: &str) {
+    pub async fn pin_postgres(&mut self, url: &str) {
         let pinned = match postmaster(url).await {
             Ok(process) => self.pin(process),
             Err(error) => Err(error),
@@ -32,7 +33,7 @@ impl Servers {
     }
 
     /// Pins every thread of MySQL or MariaDB.
-    pub(crate) async fn pin_mysql(&mut self, url: &str) {
+    pub async fn pin_mysql(&mut self, url: &str) {
         let pinned = match mysqld(url).await {
             Ok(process) => self.pin(process),
             Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! One processor for everyone: without it the wake-ups between processors decide, not the code.
 
-/// Pins this process, and what it starts from now on, to one processor; returns its number.
-pub(crate) fn pin() -> Option<usize> {
+/// Pins this thread, and what it starts from now on, to one processor; returns its number.
+pub fn pin() -> Option<usize> {
     let last = core_affinity::get_core_ids()?.into_iter().max_by_key(|core| core.id)?;
     if core_affinity::set_for_current(last) {
         return Some(last.id);

@@ -1,0 +1,146 @@
+//! What is measured, and who takes part.
+
+use ebbtide_bench::job::{Backend, Job, Workload};
+
+/// One comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Case {
+    pub(crate) backend: Backend,
+    pub(crate) workload: Workload,
+    pub(crate) tasks: usize,
+    /// By way of the proxy that adds distance.
+    pub(crate) far: bool,
+}
+
+/// The addition to the name of a lane that runs twice, so that its difference from itself shows the noise.
+const AGAIN: &str = " again";
+
+/// The lane that every other is compared with.
+pub(crate) const FIRST: &str = "sqlx";
+
+/// This library.
+pub(crate) const OURS: &str = "ebbtide";
+
+impl Case {
+    /// Every case of a backend.
+    pub(crate) fn all(backend: Backend) -> Vec<Self> {
+        use Workload::{Batch, Insert, List, Rows, Select, Stream, Structs, Transaction, Tuples};
+
+        let case = |workload, tasks, far| Self {
+            backend,
+            workload,
+            tasks,
+            far,
+        };
+        let mut cases = Vec::new();
+        for workload in [Select, Transaction] {
+            cases.extend([1, 8, 64].map(|tasks| case(workload, tasks, false)));
+        }
+        cases.extend([Insert, Tuples, Structs, Rows, Batch].map(|workload| case(workload, 1, false)));
+        if backend == Backend::Sqlite {
+            cases.push(case(List, 1, false));
+        } else {
+            cases.extend(
+                [(Select, 1), (Select, 64), (Transaction, 1), (Insert, 1), (Batch, 1)]
+                    .map(|(workload, tasks)| case(workload, tasks, true)),
+            );
+        }
+        cases.push(case(Stream, 1, false));
+        cases
+    }
+
+    /// The name for the command line.
+    pub(crate) fn name(&self) -> String {
+        let far = if self.far { "-far" } else { "" };
+        format!("{}-{}-{}{far}", self.backend.word(), self.workload.word(), self.tasks)
+    }
+
+    pub(crate) fn title(&self) -> String {
+        let what = match self.workload {
+            Workload::Select => "select by primary key",
+            Workload::Transaction => "begin, insert, commit",
+            Workload::Tuples => "10,000 rows of five columns into tuples, by index",
+            Workload::Structs => "10,000 rows of five columns into structs, by name",
+            Workload::Rows => "10,000 rows of five columns as they are",
+            Workload::Stream => "a stream of 1,000,000 rows",
+            Workload::Batch => "inserting 10,000 rows",
+            Workload::Insert => "an insert in a sandbox, beside one in an open transaction",
+            Workload::List => "`IN` of 30,000 values",
+        };
+        let tasks = match self.tasks {
+            1 => String::new(),
+            tasks => format!(", {tasks} tasks on 10 connections"),
+        };
+        let far = if self.far { ", from far away" } else { "" };
+        format!("{}: {what}{tasks}{far}", self.backend.title())
+    }
+
+    /// The unit of times and counts.
+    pub(crate) fn unit(&self) -> &'static str {
+        match self.workload {
+            Workload::Select | Workload::Transaction | Workload::Insert => "µs",
+            Workload::List => "µs a value",
+            _ => "µs a row",
+        }
+    }
+
+    /// The names of the contenders.
+    pub(crate) fn contenders(&self) -> Vec<&'static str> {
+        use Workload::{Batch, List, Rows, Select, Stream, Transaction, Tuples};
+
+        let mut names = vec![FIRST];
+        if matches!(self.workload, Select | Transaction | Tuples) {
+            names.push("sqlx::Pool");
+        }
+        let (select, read) = (
+            matches!(self.workload, Select | Transaction | Tuples),
+            matches!(self.workload, Select | Transaction | Tuples | Rows | Stream),
+        );
+        match self.backend {
+            Backend::Postgres => {
+                names.extend((read || self.workload == Batch).then_some("deadpool-postgres"));
+                names.extend(select.then_some("diesel-async"));
+            }
+            Backend::MySql => {
+                names.extend(read.then_some("mysql_async"));
+                names.extend(select.then_some("diesel-async"));
+            }
+            Backend::Sqlite => {
+                let rusqlite = select || matches!(self.workload, Batch | List | Stream);
+                names.extend(rusqlite.then_some("rusqlite"));
+                names.extend((select || self.workload == Batch).then_some("tokio-rusqlite"));
+            }
+        }
+        names.push(OURS);
+        names
+    }
+
+    /// Whether the noise is measured here. A stream is about memory.
+    pub(crate) fn repeats(&self) -> bool {
+        self.workload != Workload::Stream
+    }
+
+    /// Whether anything is counted here: where nothing depends on chance.
+    pub(crate) fn counts(&self) -> bool {
+        self.tasks == 1 && !self.far && self.workload != Workload::Stream
+    }
+
+    pub(crate) fn job(&self, lane: &str) -> Job {
+        Job {
+            backend: self.backend,
+            workload: self.workload,
+            tasks: self.tasks,
+            lane: lane.to_owned(),
+        }
+    }
+}
+
+/// The second name of a contender.
+pub(crate) fn again(name: &str) -> String {
+    format!("{name}{AGAIN}")
+}
+
+/// Whether this is the second name of a contender.
+pub(crate) fn is_again(name: &str) -> bool {
+    name.ends_with(AGAIN)
+}

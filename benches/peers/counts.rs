@@ -1,0 +1,175 @@
+//! What does not depend on how busy the machine is: round trips, allocations, instructions, instruction-cache misses.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use ebbtide_bench::job::{Backend, Workload};
+use ebbtide_bench::{Failure, Outcome};
+
+use crate::cases::Case;
+use crate::process::LaneProcess;
+use crate::proxy::Proxy;
+use crate::race::Lane;
+
+/// The counts of one operation, or of one row where an operation has many.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) name: String,
+    pub(crate) round_trips: Option<f64>,
+    pub(crate) allocations: Option<f64>,
+    pub(crate) bytes: Option<f64>,
+    pub(crate) instructions: Option<f64>,
+    /// Misses of a first-level instruction cache of 32 KiB, 8 ways, lines of 64 bytes.
+    pub(crate) misses: Option<f64>,
+}
+
+/// How many operations are counted: as many again as had run before, so that what only begins and ends costs falls out.
+fn operations(workload: Workload, quick: bool) -> usize {
+    match workload {
+        Workload::Select | Workload::Transaction | Workload::Insert if quick => 30,
+        Workload::Select | Workload::Transaction | Workload::Insert => 300,
+        _ if quick => 1,
+        _ => 2,
+    }
+}
+
+/// Counts everything of every lane; where a lane fails, its fields stay empty.
+pub(crate) fn count(case: &Case, lanes: &[Lane], url: &str, proxy: Option<&Proxy>, quick: bool) -> Vec<Counts> {
+    let mut counts: Vec<Counts> = lanes
+        .iter()
+        .map(|lane| {
+            let mut counts = Counts {
+                name: lane.name.clone(),
+                ..Counts::default()
+            };
+            excuse(case, lane, allocations(case, lane, url, proxy, quick, &mut counts));
+            counts
+        })
+        .collect();
+    // Of a batch or of many rows a simulated processor has too much to do.
+    if matches!(
+        case.workload,
+        Workload::Select | Workload::Transaction | Workload::Insert
+    ) && have_valgrind()
+    {
+        let simulated = simulate_all(case, lanes, url, quick);
+        for (counts, simulated) in counts.iter_mut().zip(simulated) {
+            (counts.instructions, counts.misses) = simulated.unzip();
+        }
+    }
+    counts
+}
+
+fn excuse(case: &Case, lane: &Lane, outcome: Outcome) {
+    if let Err(error) = outcome {
+        eprintln!("NOTE: {} was not counted in {}: {error}", lane.name, case.name());
+    }
+}
+
+fn allocations(
+    case: &Case,
+    lane: &Lane,
+    url: &str,
+    proxy: Option<&Proxy>,
+    quick: bool,
+    counts: &mut Counts,
+) -> Outcome {
+    let url = proxy.map_or(url, Proxy::url);
+    let mut process = LaneProcess::start(&lane.programs.counted, &case.job(&lane.name), url)?;
+    let operations = operations(case.workload, quick);
+    let round_trips = || proxy.map(|proxy| proxy.round_trips() as f64);
+    // The first turn connects and prepares.
+    process.go(operations)?;
+    let before = round_trips();
+    let once = process.go(operations)?;
+    let between = round_trips();
+    let twice = process.go(2 * operations)?;
+    let after = round_trips();
+    let things = operations as f64 * case.workload.things() as f64;
+    counts.allocations = Some((twice.allocations - once.allocations) / things);
+    counts.bytes = Some((twice.bytes - once.bytes) / things);
+    if let (Some(before), Some(between), Some(after)) = (before, between, after) {
+        counts.round_trips = Some(((after - between) - (between - before)) / operations as f64);
+    }
+    Ok(())
+}
+
+fn have_valgrind() -> bool {
+    let version = Command::new("valgrind")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    version.is_ok_and(|status| status.success())
+}
+
+/// Runs the lanes on a simulated processor, two at a time; nothing is timed here.
+fn simulate_all(case: &Case, lanes: &[Lane], url: &str, quick: bool) -> Vec<Option<(f64, f64)>> {
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(vec![None; lanes.len()]));
+    // A file of SQLite has one writer.
+    let threads = if case.backend == Backend::Sqlite { 1 } else { 2 };
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((index, lane)) = take(&next, lanes) {
+                    let outcome = simulate(case, lane, url, quick).map(|result| {
+                        if let Ok(mut results) = results.lock() {
+                            results[index] = Some(result);
+                        }
+                    });
+                    excuse(case, lane, outcome);
+                }
+            });
+        }
+    });
+    results.into_inner().unwrap_or_default()
+}
+
+fn take<'l>(next: &AtomicUsize, lanes: &'l [Lane]) -> Option<(usize, &'l Lane)> {
+    let index = next.fetch_add(1, Ordering::SeqCst);
+    Some((index, lanes.get(index)?))
+}
+
+/// The instructions and the misses of one operation: the difference between two processes, of which one runs more.
+fn simulate(case: &Case, lane: &Lane, url: &str, quick: bool) -> Outcome<(f64, f64)> {
+    let operations = operations(case.workload, quick);
+    let folder = tempfile::tempdir()?;
+    let run = |operations: usize| {
+        let file = folder.path().join(operations.to_string());
+        let mut command = Command::new("valgrind");
+        command
+            .args(["--quiet", "--tool=cachegrind", "--cache-sim=yes", "--I1=32768,8,64"])
+            .arg(format!("--cachegrind-out-file={}", file.display()))
+            // Otherwise it prints that it takes a guess at the other caches.
+            .arg("--log-file=/dev/null")
+            .arg(&lane.programs.plain);
+        let mut process = LaneProcess::run(command, &case.job(&lane.name), url)?;
+        process.go(100.min(operations))?;
+        process.go(operations)?;
+        process.finish()?;
+        summary(&file)
+    };
+    let (once, twice) = (run(operations)?, run(2 * operations)?);
+    let each = |once: f64, twice: f64| (twice - once) / operations as f64;
+    Ok((each(once.0, twice.0), each(once.1, twice.1)))
+}
+
+/// Reads instructions and first-level instruction misses out of a file of cachegrind.
+fn summary(file: &Path) -> Outcome<(f64, f64)> {
+    let text = std::fs::read_to_string(file)?;
+    let words = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .ok_or_else(|| Failure::from(format!("cachegrind wrote no {name}")))
+    };
+    let (events, sums) = (words("events:")?, words("summary:")?);
+    let sum = |event: &str| {
+        let place = events.iter().position(|name| *name == event);
+        let sum = place.and_then(|place| sums.get(place)?.parse().ok());
+        sum.ok_or_else(|| Failure::from(format!("cachegrind counted no {event}")))
+    };
+    Ok((sum("Ir")?, sum("I1mr")?))
+}

@@ -1,0 +1,128 @@
+//! What the figures should be, judged by the noise of the run itself.
+
+use ebbtide_bench::job::{Backend, Workload};
+use ebbtide_bench::statistics::Verdict;
+
+use crate::cases::{Case, FIRST, OURS, is_again};
+use crate::counts::Counts;
+use crate::race::Race;
+use crate::report::Report;
+
+/// How far counts may lie apart and still be the same.
+const SAME: f64 = 0.01;
+
+/// The most megabytes above idle that a stream may take.
+const STREAM: f64 = 10.0;
+
+/// A goal of this library beside another lane.
+enum Goal {
+    AtMost(f64),
+    Faster(f64),
+}
+
+/// The goals of a case: beside whom, and what.
+fn goals(case: &Case) -> Vec<(&'static str, Goal)> {
+    use Goal::{AtMost, Faster};
+
+    let pool = "sqlx::Pool";
+    match (case.workload, case.tasks, case.backend, case.far) {
+        (Workload::Select, 1, Backend::Postgres, false) => vec![(FIRST, AtMost(1.05)), (pool, Faster(2.4))],
+        (Workload::Select, 1, Backend::MySql, false) => vec![(FIRST, AtMost(1.05)), (pool, Faster(2.0))],
+        (Workload::Select, 1, Backend::Sqlite, false) => vec![(FIRST, AtMost(1.05)), (pool, Faster(1.6))],
+        (Workload::Transaction, 1, Backend::Postgres, false) => vec![(pool, Faster(1.7))],
+        // One writer after the other is the best that can be done with one file.
+        (Workload::Transaction, 8, Backend::Sqlite, false) => vec![(FIRST, AtMost(1.25))],
+        (Workload::Structs | Workload::Tuples, _, _, false) => vec![(FIRST, AtMost(1.05))],
+        (Workload::List, ..) => vec![(FIRST, AtMost(3.0))],
+        _ => Vec::new(),
+    }
+}
+
+/// The best pooled peers: level with them is the goal wherever they take part.
+const PEERS: [&str; 3] = ["deadpool-postgres", "diesel-async", "mysql_async"];
+
+/// Judges the times of a case.
+pub(crate) fn judge(case: &Case, race: &Race, report: &mut Report) {
+    let Some(ours) = race.lane(OURS) else { return };
+    let noise = race.noise();
+    for (name, goal) in goals(case) {
+        let Some(other) = race.lane(name) else { continue };
+        match goal {
+            Goal::AtMost(limit) => {
+                let ratio = ours.over(other).median();
+                report.goal(
+                    format!("{}, beside {name}: at most {limit:.2} ×", case.title()),
+                    format!("{ratio:.3} ×"),
+                    Verdict::at_most(limit, ratio, noise),
+                );
+            }
+            Goal::Faster(limit) => {
+                let ratio = other.over(ours).median();
+                report.goal(
+                    format!("{}, beside {name}: at least {limit:.1} × as fast", case.title()),
+                    format!("{ratio:.2} ×"),
+                    Verdict::at_least(limit, ratio, noise),
+                );
+            }
+        }
+    }
+    if matches!(case.workload, Workload::Select | Workload::Transaction) {
+        let peers = race.lanes.iter().filter(|lane| PEERS.contains(&lane.name.as_str()));
+        if let Some(best) = peers.min_by(|a, b| a.median().total_cmp(&b.median())) {
+            let ratio = ours.over(best).median();
+            report.goal(
+                format!(
+                    "{}, beside the best pooled peer, {}: at most 1.00 ×",
+                    case.title(),
+                    best.name
+                ),
+                format!("{ratio:.3} ×"),
+                Verdict::at_most(1.0, ratio, noise),
+            );
+        }
+    }
+    if case.workload == Workload::Stream {
+        let megabytes = ours.kilobytes / 1024.0;
+        report.goal(
+            format!("{}, memory above idle: at most {STREAM:.0} MB", case.title()),
+            format!("{megabytes:.1} MB"),
+            Verdict::at_most(STREAM, megabytes, 0.0),
+        );
+    }
+}
+
+/// Judges this library beside its own older commit: no slower than noise, and the gate of writers far faster.
+pub(crate) fn judge_against(case: &Case, race: &Race, older: &str, report: &mut Report) {
+    let (Some(ours), Some(before)) = (race.lane(OURS), race.lane(older)) else {
+        return;
+    };
+    let ratio = ours.over(before).median();
+    report.goal(
+        format!("{}, beside {older}: at most 1.00 ×", case.title()),
+        format!("{ratio:.3} ×"),
+        Verdict::at_most(1.0, ratio, race.noise()),
+    );
+}
+
+/// Judges the counts of this library beside those of its own older commit.
+pub(crate) fn judge_counts(case: &Case, counts: &[Counts], older: &str, report: &mut Report) {
+    let find = |name: &str| counts.iter().find(|lane| lane.name == name && !is_again(name));
+    let (Some(ours), Some(before)) = (find(OURS), find(older)) else {
+        return;
+    };
+    for (what, ours, before) in [
+        ("round trips", ours.round_trips, before.round_trips),
+        ("allocations", ours.allocations, before.allocations),
+        ("bytes allocated", ours.bytes, before.bytes),
+        ("instructions", ours.instructions, before.instructions),
+    ] {
+        let (Some(ours), Some(before)) = (ours, before) else {
+            continue;
+        };
+        report.goal(
+            format!("{}, {what} beside {older}: no more than 1 % more", case.title()),
+            format!("{ours:.1}, before {before:.1}"),
+            Verdict::at_most(before * (1.0 + SAME), ours, 0.0),
+        );
+    }
+}

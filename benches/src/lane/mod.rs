@@ -1,0 +1,51 @@
+//! A lane: one contender, in a process of its own, driven by lines on its standard input.
+//!
+//! `go N` runs N operations and is answered by a line of four numbers: nanoseconds, allocations, bytes allocated, and
+//! the growth of resident memory in kilobytes. Between two such lines nothing of the process runs, so what a contender
+//! leaves to its tasks, such as a ping when a connection is given back, is paid by its own next turn.
+
+#[cfg(feature = "peers")]
+mod deadpool_postgres;
+#[cfg(feature = "peers")]
+mod diesel_async;
+mod ebbtide;
+#[cfg(feature = "peers")]
+mod mysql_async;
+mod records;
+#[cfg(feature = "peers")]
+mod rusqlite;
+mod serve;
+mod sqlx;
+mod worker;
+
+use std::process::ExitCode;
+
+pub use serve::{Counter, Counts};
+
+use crate::job::Job;
+use crate::{LANE_URL, Outcome};
+
+/// The main function of a lane process; `counter` reads what has been allocated so far.
+pub fn main(counter: Counter) -> ExitCode {
+    serve::main(counter, open)
+}
+
+fn open(counter: Counter, job: &Job) -> Outcome {
+    let url = std::env::var(LANE_URL).map_err(|_| format!("{LANE_URL} is not set"))?;
+    // A name may have an addition, which tells two lanes of one kind apart.
+    let kind = job.lane.split(' ').next().unwrap_or_default();
+    match kind {
+        "sqlx" => sqlx::serve(counter, job, &url),
+        "sqlx::Pool" => sqlx::serve_pool(counter, job, &url),
+        "ebbtide" => ebbtide::serve(counter, job, &url),
+        #[cfg(feature = "peers")]
+        "deadpool-postgres" => deadpool_postgres::serve(counter, job, &url),
+        #[cfg(feature = "peers")]
+        "diesel-async" => diesel_async::serve(counter, job, &url),
+        #[cfg(feature = "peers")]
+        "mysql_async" => mysql_async::serve(counter, job, &url),
+        #[cfg(feature = "peers")]
+        "rusqlite" => rusqlite::serve(counter, job, &url),
+        _ => Err(format!("no lane is called {kind}").into()),
+    }
+}

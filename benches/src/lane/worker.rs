@@ -1,0 +1,173 @@
+//! What a contender can do, and how its operations are spread over tasks.
+
+use std::future::{Future, ready};
+
+use crate::Outcome;
+use crate::job::{LIST, ROWS, Workload};
+use crate::memory::Growth;
+
+/// The row that is selected by its key, read by index.
+pub(crate) type Item = (i64, String);
+
+/// One task's way to the database: a connection that it holds, or a handle to a pool. A contender implements the
+/// operations that it takes part in.
+pub(crate) trait Worker: Sized + Send + 'static {
+    fn select(&mut self, id: i64) -> impl Future<Output = Outcome<Item>> + Send;
+
+    fn transaction(&mut self, amount: i64) -> impl Future<Output = Outcome> + Send;
+
+    /// Fetches all records into tuples by index, and returns how many there were.
+    fn tuples(&mut self) -> impl Future<Output = Outcome<usize>> + Send {
+        ready(missing())
+    }
+
+    /// Fetches all records into structs by name.
+    fn structs(&mut self) -> impl Future<Output = Outcome<usize>> + Send {
+        ready(missing())
+    }
+
+    /// Fetches all records as rows.
+    fn rows(&mut self) -> impl Future<Output = Outcome<usize>> + Send {
+        ready(missing())
+    }
+
+    /// Streams all records `factor` times.
+    fn stream(&mut self, _factor: i64, _growth: &mut Growth) -> impl Future<Output = Outcome<usize>> + Send {
+        ready(missing())
+    }
+
+    /// Inserts rows, and returns how many there were.
+    fn batch(&mut self, _amounts: &[i64]) -> impl Future<Output = Outcome<u64>> + Send {
+        ready(missing())
+    }
+
+    fn insert(&mut self, _amount: i64) -> impl Future<Output = Outcome> + Send {
+        ready(missing())
+    }
+
+    /// Counts the items whose id is in the list.
+    fn list(&mut self, _ids: &[i64]) -> impl Future<Output = Outcome<i64>> + Send {
+        ready(missing())
+    }
+
+    /// Empties the table that inserts go to.
+    fn clear(&mut self) -> impl Future<Output = Outcome> + Send {
+        ready(missing())
+    }
+}
+
+fn missing<T>() -> Outcome<T> {
+    Err("this lane does not take part in this workload".into())
+}
+
+/// The key for the n-th select: scattered, so that no page is hot.
+fn key(number: usize) -> i64 {
+    (number as i64 * 7_919) % ROWS + 1
+}
+
+/// A fast wrong answer would be no achievement.
+fn check(outcome: bool, what: &str) -> Outcome {
+    if outcome {
+        return Ok(());
+    }
+    Err(format!("{what}: the answer is wrong").into())
+}
+
+/// Runs the operations, one task for each worker, and gives the workers back.
+pub(crate) async fn run<W: Worker>(
+    mut workers: Vec<W>,
+    workload: Workload,
+    operations: usize,
+    growth: &mut Growth,
+) -> Outcome<Vec<W>> {
+    if let [worker] = workers.as_mut_slice() {
+        alone(worker, workload, operations, growth).await?;
+        return Ok(workers);
+    }
+    let count = workers.len();
+    let tasks: Vec<_> = workers
+        .into_iter()
+        .enumerate()
+        .map(|(first, mut worker)| {
+            tokio::spawn(async move {
+                let numbers = (first..operations).step_by(count);
+                one_by_one(&mut worker, workload, numbers).await?;
+                Outcome::Ok(worker)
+            })
+        })
+        .collect();
+    let mut workers = Vec::with_capacity(count);
+    for task in tasks {
+        workers.push(task.await??);
+    }
+    Ok(workers)
+}
+
+/// The operations that are worth several tasks.
+async fn one_by_one<W: Worker>(
+    worker: &mut W,
+    workload: Workload,
+    numbers: impl Iterator<Item = usize> + Send,
+) -> Outcome {
+    match workload {
+        Workload::Select => {
+            for number in numbers {
+                let (id, name) = worker.select(key(number)).await?;
+                check(id == key(number) && name.len() > 5, "select")?;
+            }
+        }
+        Workload::Transaction => {
+            for number in numbers {
+                worker.transaction(number as i64).await?;
+            }
+        }
+        Workload::Insert => {
+            for number in numbers {
+                worker.insert(number as i64).await?;
+            }
+        }
+        _ => return Err(format!("{} is for one task", workload.word()).into()),
+    }
+    Ok(())
+}
+
+async fn alone<W: Worker>(worker: &mut W, workload: Workload, operations: usize, growth: &mut Growth) -> Outcome {
+    let all = ROWS as usize;
+    match workload {
+        Workload::Select | Workload::Transaction | Workload::Insert => {
+            one_by_one(worker, workload, 0..operations).await?;
+        }
+        Workload::Tuples => {
+            for _ in 0..operations {
+                check(worker.tuples().await? == all, "tuples")?;
+            }
+        }
+        Workload::Structs => {
+            for _ in 0..operations {
+                check(worker.structs().await? == all, "structs")?;
+            }
+        }
+        Workload::Rows => {
+            for _ in 0..operations {
+                check(worker.rows().await? == all, "rows")?;
+            }
+        }
+        Workload::Stream => {
+            let count = worker.stream(operations as i64, growth).await?;
+            check(count == all * operations, "stream")?;
+        }
+        Workload::Batch => {
+            let amounts: Vec<i64> = (0..ROWS).collect();
+            for _ in 0..operations {
+                check(worker.batch(&amounts).await? == ROWS as u64, "batch")?;
+            }
+        }
+        Workload::List => {
+            let ids: Vec<i64> = (1..=LIST).collect();
+            for _ in 0..operations {
+                check(worker.list(&ids).await? == ROWS, "list")?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! The command line, which both benchmarks understand.
+
+use std::path::PathBuf;
+
+use crate::Outcome;
+
+/// How a benchmark is to be run.
+#[derive(Debug)]
+pub struct Options {
+    /// Only tries that everything runs; the figures mean nothing.
+    pub quick: bool,
+    /// Chooses the cases that have one of these words in their names; without any, all of them.
+    pub words: Vec<String>,
+    /// The folder that the tables are written to.
+    pub markdown: Option<PathBuf>,
+    /// An older commit of this library, which takes part as a lane.
+    pub against: Option<String>,
+    /// What the order of the turns comes from.
+    pub seed: u64,
+    /// How often the processes and connections of a case are made again.
+    pub sittings: usize,
+    /// The operations of a turn, in place of as many as last long enough.
+    pub turn: Option<usize>,
+    /// Whether round trips, allocations and instructions are counted.
+    pub counts: bool,
+    /// Whether anything is timed.
+    pub times: bool,
+}
+
+/// Printed by `--help`.
+const USAGE: &str = "\
+cargo bench -p ebbtide-bench [--bench peers|sandbox] -- [OPTIONS] [WORDS]
+  WORDS            only the cases whose names have one of these words: postgres, select, transaction-64, far …
+  --quick          only try that everything runs
+  --against REV    an older commit of this library takes part as a lane
+  --markdown DIR   write the tables into this folder, as peers.md and sandbox.md
+  --counts         only what is counted: round trips, allocations, instructions
+  --times          only what is timed
+  --sittings N     make the processes and connections of a case N times (default 5)
+  --turn N         run N operations in a turn (default: as many as last 12 ms)
+  --seed N         the seed of the order of turns";
+
+impl Options {
+    /// Reads the arguments of the process. `cargo bench` passes `--bench`; without it only a few calls are tried.
+    ///
+    /// Returns `None` if only the usage was asked for.
+    pub fn from_arguments() -> Outcome<Option<Self>> {
+        Self::read(std::env::args().skip(1))
+    }
+
+    fn read(arguments: impl IntoIterator<Item = String>) -> Outcome<Option<Self>> {
+        let mut options = Self {
+            quick: true,
+            words: Vec::new(),
+            markdown: None,
+            against: None,
+            seed: 1,
+            sittings: 5,
+            turn: None,
+            counts: true,
+            times: true,
+        };
+        let mut quick = false;
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
+            match argument.as_str() {
+                "--bench" => options.quick = false,
+                "--quick" | "--test" => quick = true,
+                "--against" => options.against = Some(value()?),
+                "--markdown" => options.markdown = Some(value()?.into()),
+                "--seed" => options.seed = value()?.parse()?,
+                "--sittings" => options.sittings = value()?.parse()?,
+                "--turn" => options.turn = Some(value()?.parse()?),
+                "--counts" => options.times = false,
+                "--times" => options.counts = false,
+                "--help" | "-h" => {
+                    println!("{USAGE}");
+                    return Ok(None);
+                }
+                option if option.starts_with('-') => {
+                    return Err(format!("there is no option {option}\n{USAGE}").into());
+                }
+                _ => options.words.push(argument),
+            }
+        }
+        options.quick |= quick;
+        if options.quick {
+            options.sittings = 1;
+        }
+        Ok(Some(options))
+    }
+
+    /// Whether a case is to run.
+    pub fn wants(&self, name: &str) -> bool {
+        self.words.is_empty() || self.words.iter().any(|word| name.contains(word))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+
+    fn read(line: &str) -> crate::Outcome<Options> {
+        Options::read(line.split_whitespace().map(str::to_owned))?.ok_or_else(|| "only the usage".into())
+    }
+
+    #[test]
+    fn options_are_read() -> crate::Outcome {
+        let options = read("--bench --against 4e34695 --sittings 3 select-8 mysql")?;
+        assert!(!options.quick && options.counts && options.times);
+        assert_eq!((options.against.as_deref(), options.sittings), (Some("4e34695"), 3));
+        assert!(options.wants("postgres-select-8") && options.wants("mysql-rows"));
+        assert!(!options.wants("postgres-rows"));
+        assert!(read("")?.quick && read("--bench --quick")?.quick);
+        assert!(read("--bench --nothing").is_err() && read("--turn").is_err());
+        Ok(())
+    }
+}
