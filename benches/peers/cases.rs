@@ -24,7 +24,7 @@ pub(crate) const OURS: &str = "ebbtide";
 impl Case {
     /// Every case of a backend.
     pub(crate) fn all(backend: Backend) -> Vec<Self> {
-        use Workload::{Batch, Insert, List, Rows, Select, Stream, Structs, Transaction, Tuples};
+        use Workload::{Batch, Held, Insert, List, Named, Rows, Select, Stream, Structs, Transaction, Tuples};
 
         let case = |workload, tasks, far| Self {
             backend,
@@ -36,7 +36,7 @@ impl Case {
         for workload in [Select, Transaction] {
             cases.extend([1, 8, 64].map(|tasks| case(workload, tasks, false)));
         }
-        cases.extend([Insert, Tuples, Structs, Rows, Batch].map(|workload| case(workload, 1, false)));
+        cases.extend([Held, Named, Insert, Tuples, Structs, Rows, Batch].map(|workload| case(workload, 1, false)));
         if backend == Backend::Sqlite {
             cases.push(case(List, 1, false));
         } else {
@@ -58,6 +58,8 @@ impl Case {
     pub(crate) fn title(&self) -> String {
         let what = match self.workload {
             Workload::Select => "select by primary key",
+            Workload::Held => "select by primary key on a connection that is held",
+            Workload::Named => "select by primary key into a struct, by name",
             Workload::Transaction => "begin, insert, commit",
             Workload::Tuples => "10,000 rows of five columns into tuples, by index",
             Workload::Structs => "10,000 rows of five columns into structs, by name",
@@ -78,8 +80,8 @@ impl Case {
     /// The unit of times and counts.
     pub(crate) fn unit(&self) -> &'static str {
         match self.workload {
-            Workload::Select | Workload::Transaction | Workload::Insert => "µs",
             Workload::List => "µs a value",
+            workload if workload.things() == 1 => "µs",
             _ => "µs a row",
         }
     }

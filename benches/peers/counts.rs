@@ -29,8 +29,13 @@ pub(crate) struct Counts {
 /// How many operations are counted: as many again as had run before, so that what only begins and ends costs falls out.
 fn operations(workload: Workload, quick: bool) -> usize {
     match workload {
-        Workload::Select | Workload::Transaction | Workload::Insert if quick => 30,
-        Workload::Select | Workload::Transaction | Workload::Insert => 300,
+        workload if workload.things() == 1 => {
+            if quick {
+                30
+            } else {
+                300
+            }
+        }
         _ if quick => 1,
         _ => 2,
     }
@@ -50,11 +55,7 @@ pub(crate) fn count(case: &Case, lanes: &[Lane], url: &str, proxy: Option<&Proxy
         })
         .collect();
     // Of a batch or of many rows a simulated processor has too much to do.
-    if matches!(
-        case.workload,
-        Workload::Select | Workload::Transaction | Workload::Insert
-    ) && have_valgrind()
-    {
+    if case.workload.things() == 1 && have_valgrind() {
         let simulated = simulate_all(case, lanes, url, quick);
         for (counts, simulated) in counts.iter_mut().zip(simulated) {
             (counts.instructions, counts.misses) = simulated.unzip();

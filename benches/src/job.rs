@@ -30,6 +30,10 @@ pub enum Backend {
 pub enum Workload {
     /// Selects a row of two columns by its primary key.
     Select,
+    /// The same on a connection that is held, so that no pool has a part in it.
+    Held,
+    /// The same into a struct by name, where possible with a named parameter.
+    Named,
     /// Begins, inserts a row, and commits.
     Transaction,
     /// Fetches all records into tuples, by index.
@@ -127,8 +131,10 @@ pub const RECORDS: &str = "SELECT id, name, price, active, at FROM record";
 
 impl Workload {
     /// Every operation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Select,
+        Self::Held,
+        Self::Named,
         Self::Transaction,
         Self::Tuples,
         Self::Structs,
@@ -143,6 +149,8 @@ impl Workload {
     pub fn word(self) -> &'static str {
         match self {
             Self::Select => "select",
+            Self::Held => "held",
+            Self::Named => "named",
             Self::Transaction => "transaction",
             Self::Tuples => "tuples",
             Self::Structs => "structs",
@@ -157,7 +165,7 @@ impl Workload {
     /// How many things one operation counts for.
     pub fn things(self) -> i64 {
         match self {
-            Self::Select | Self::Transaction | Self::Insert => 1,
+            Self::Select | Self::Held | Self::Named | Self::Transaction | Self::Insert => 1,
             Self::Tuples | Self::Structs | Self::Rows | Self::Stream | Self::Batch => ROWS,
             Self::List => LIST,
         }

@@ -2,10 +2,10 @@
 //!
 //! Only what old commits have too is used here, so that they can be measured in the same run.
 
-use ebbtide::{Config, Database, SslMode, params};
+use ebbtide::{Config, Connection, Database, SslMode, params};
 use futures::TryStreamExt;
 
-use super::records::{Record, Tuple};
+use super::records::{NamedItem, Record, Tuple};
 use super::serve::{Counter, runtime};
 use super::worker::{Item, Worker};
 use crate::Outcome;
@@ -15,6 +15,8 @@ use crate::memory::Growth;
 #[derive(Clone)]
 struct Handle {
     database: Database,
+    /// Acquired at its first use, and held.
+    connection: Connection,
     backend: Backend,
 }
 
@@ -27,14 +29,14 @@ pub(super) fn serve(counter: Counter, job: &Job, url: &str) -> Outcome {
         }
         Outcome::Ok(Database::connect(config).await?)
     })?;
-    let backend = job.backend;
     let worker = Handle {
+        connection: database.connection(),
         database: if job.workload == Workload::Insert {
             runtime.block_on(async { database.sandbox().await })?
         } else {
             database.clone()
         },
-        backend,
+        backend: job.backend,
     };
     let workers = vec![worker; job.tasks];
     super::serve::serve(&runtime, counter, job, workers)
@@ -44,6 +46,18 @@ impl Worker for Handle {
     async fn select(&mut self, id: i64) -> Outcome<Item> {
         let query = self.database.fetch_one(self.backend.select(), (id,));
         Ok(query.decode::<Item>().await?)
+    }
+
+    async fn held(&mut self, id: i64) -> Outcome<Item> {
+        let query = self.connection.fetch_one(self.backend.select(), (id,));
+        Ok(query.decode::<Item>().await?)
+    }
+
+    async fn named(&mut self, id: i64) -> Outcome<Item> {
+        let sql = "SELECT id, name FROM item WHERE id = :id";
+        let query = self.database.fetch_one(sql, params! { id });
+        let NamedItem { id, name } = query.decode::<NamedItem>().await?;
+        Ok((id, name))
     }
 
     async fn transaction(&mut self, amount: i64) -> Outcome {

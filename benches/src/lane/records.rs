@@ -5,6 +5,13 @@ use chrono::{DateTime, Utc};
 /// By index.
 pub(crate) type Tuple = (i64, String, f64, bool, DateTime<Utc>);
 
+/// The row that is selected by its key, by name.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct NamedItem {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+}
+
 /// By name.
 #[derive(Debug, serde::Deserialize, sqlx::FromRow)]
 #[expect(dead_code, reason = "read for the sake of reading")]

@@ -7,7 +7,7 @@ use ::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use ::sqlx::{AssertSqlSafe, ConnectOptions, Connection, Database, MySql, Pool, Postgres, QueryBuilder, Sqlite};
 use futures::TryStreamExt;
 
-use super::records::{Record, Tuple};
+use super::records::{NamedItem, Record, Tuple};
 use super::serve::{Counter, runtime};
 use super::worker::{Item, Worker};
 use crate::Outcome;
@@ -121,6 +121,16 @@ macro_rules! workers {
             async fn select(&mut self, id: i64) -> Outcome<Item> {
                 let query = ::sqlx::query_as::<$database, Item>(<$database>::BACKEND.select());
                 Ok(query.bind(id).fetch_one(&mut self.0).await?)
+            }
+
+            async fn held(&mut self, id: i64) -> Outcome<Item> {
+                self.select(id).await
+            }
+
+            async fn named(&mut self, id: i64) -> Outcome<Item> {
+                let query = ::sqlx::query_as::<$database, NamedItem>(<$database>::BACKEND.select());
+                let NamedItem { id, name } = query.bind(id).fetch_one(&mut self.0).await?;
+                Ok((id, name))
             }
 
             async fn transaction(&mut self, amount: i64) -> Outcome {

@@ -14,6 +14,14 @@ pub(crate) type Item = (i64, String);
 pub(crate) trait Worker: Sized + Send + 'static {
     fn select(&mut self, id: i64) -> impl Future<Output = Outcome<Item>> + Send;
 
+    fn held(&mut self, _id: i64) -> impl Future<Output = Outcome<Item>> + Send {
+        ready(missing())
+    }
+
+    fn named(&mut self, _id: i64) -> impl Future<Output = Outcome<Item>> + Send {
+        ready(missing())
+    }
+
     fn transaction(&mut self, amount: i64) -> impl Future<Output = Outcome> + Send;
 
     /// Fetches all records into tuples by index, and returns how many there were.
@@ -116,6 +124,18 @@ async fn one_by_one<W: Worker>(
                 check(id == key(number) && name.len() > 5, "select")?;
             }
         }
+        Workload::Held => {
+            for number in numbers {
+                let (id, name) = worker.held(key(number)).await?;
+                check(id == key(number) && name.len() > 5, "held")?;
+            }
+        }
+        Workload::Named => {
+            for number in numbers {
+                let (id, name) = worker.named(key(number)).await?;
+                check(id == key(number) && name.len() > 5, "named")?;
+            }
+        }
         Workload::Transaction => {
             for number in numbers {
                 worker.transaction(number as i64).await?;
@@ -134,7 +154,7 @@ async fn one_by_one<W: Worker>(
 async fn alone<W: Worker>(worker: &mut W, workload: Workload, operations: usize, growth: &mut Growth) -> Outcome {
     let all = ROWS as usize;
     match workload {
-        Workload::Select | Workload::Transaction | Workload::Insert => {
+        Workload::Select | Workload::Held | Workload::Named | Workload::Transaction | Workload::Insert => {
             one_by_one(worker, workload, 0..operations).await?;
         }
         Workload::Tuples => {
