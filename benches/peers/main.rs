@@ -13,12 +13,13 @@ mod race;
 mod report;
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ebbtide_bench::job::Backend;
 use ebbtide_bench::options::Options;
 use ebbtide_bench::server::Servers;
-use ebbtide_bench::{Failure, Outcome, processor};
+use ebbtide_bench::{Outcome, processor};
 use fastrand::Rng;
 use tokio::runtime::{Builder, Runtime};
 
@@ -32,6 +33,9 @@ use report::Report;
 
 /// The round trip that the proxy adds.
 const FAR: Duration = Duration::from_millis(4);
+
+/// Ctrl-C was pressed: the lanes have got it too and end, and what was changed about the servers is put back.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> ExitCode {
     match Options::from_arguments().and_then(|options| options.map_or(Ok(()), |options| run(&options))) {
@@ -62,10 +66,9 @@ struct Stage<'r> {
 
 fn run(options: &Options) -> Outcome {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    // From here on Ctrl-C ends only the lanes, which get it too; what was changed about the servers is put back then.
     runtime.spawn(async {
         while tokio::signal::ctrl_c().await.is_ok() {
-            eprintln!("interrupted");
+            INTERRUPTED.store(true, Ordering::SeqCst);
         }
     });
     let mut report = Report::default();
@@ -143,6 +146,9 @@ impl Bench<'_> {
             cases: Vec::new(),
         };
         for case in cases {
+            if INTERRUPTED.load(Ordering::SeqCst) {
+                return Err("interrupted".into());
+            }
             let counts = if self.options.counts && case.counts() {
                 Some(self.count(&case, &stage)?)
             } else {
@@ -175,8 +181,11 @@ impl Bench<'_> {
             ));
         }
         for (case, counts) in &stage.cases {
+            if INTERRUPTED.load(Ordering::SeqCst) {
+                return Err("interrupted".into());
+            }
             if self.options.times {
-                self.race(case, stage, report)?;
+                self.race(case, stage, report);
             } else if counts.is_some() {
                 report.say(&format!("#### {}", case.title()));
             }
@@ -191,14 +200,20 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn race(&mut self, case: &Case, stage: &Stage<'_>, report: &mut Report) -> Outcome {
+    fn race(&mut self, case: &Case, stage: &Stage<'_>, report: &mut Report) {
         let url = match (case.far, &stage.proxy) {
             (true, Some(proxy)) => proxy.url(),
             _ => stage.database.url(),
         };
         let lanes = self.lanes(case, case.repeats());
-        let race = race::race(case, lanes, url, self.options, &mut self.rng)
-            .map_err(|error| Failure::from(format!("{}: {error}", case.name())))?;
+        let race = match race::race(case, lanes, url, self.options, &mut self.rng) {
+            Ok(race) => race,
+            Err(error) => {
+                // The others may still succeed.
+                report.left_out(&case.name(), &error.to_string());
+                return;
+            }
+        };
         report.race(case, &race);
         if !self.options.quick {
             goals::judge(case, &race, report);
@@ -206,7 +221,6 @@ impl Bench<'_> {
                 goals::judge_against(case, &race, older, report);
             }
         }
-        Ok(())
     }
 
     /// The lanes of a case, with the bare connection first and, if asked for, those that run twice.

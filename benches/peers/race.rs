@@ -111,8 +111,8 @@ pub(crate) fn race(case: &Case, mut lanes: Vec<Lane>, url: &str, options: &Optio
 fn budget(case: &Case, options: &Options) -> Duration {
     match (options.quick, case.far) {
         (true, _) => Duration::ZERO,
-        (false, false) => Duration::from_secs(8),
-        (false, true) => Duration::from_secs(6),
+        (false, false) => Duration::from_secs(6),
+        (false, true) => Duration::from_secs(5),
     }
 }
 

@@ -76,8 +76,9 @@ async fn postmaster(url: &str) -> Outcome<u32> {
     let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
         .fetch_one(&mut connection)
         .await?;
-    connection.close().await?;
+    // As long as the connection is open, so is the process.
     let status = std::fs::read_to_string(format!("/proc/{backend}/status")).map_err(|_| elsewhere())?;
+    connection.close().await?;
     let parent = field(&status, "PPid:").ok_or_else(elsewhere)?;
     known(parent.parse()?, &["postgres", "postmaster"])
 }

@@ -10,7 +10,7 @@ use super::records::Tuple;
 use super::serve::{Counter, runtime};
 use super::worker::{Item, Worker};
 use crate::Outcome;
-use crate::job::{Backend, CONNECTIONS, Job, RECORDS};
+use crate::job::{Backend, CONNECTIONS, Job, RECORDS, Workload};
 use crate::memory::Growth;
 
 struct Handle(Pool);
@@ -105,8 +105,11 @@ impl Worker for Handle {
         Ok(writer.finish().await?)
     }
 
-    async fn clear(&mut self) -> Outcome {
-        let client = self.0.get().await?;
-        Ok(client.batch_execute(Backend::Postgres.clear()).await?)
+    async fn before(&mut self, workload: Workload) -> Outcome {
+        if workload == Workload::Batch {
+            let client = self.0.get().await?;
+            client.batch_execute(Backend::Postgres.clear()).await?;
+        }
+        Ok(())
     }
 }

@@ -107,8 +107,10 @@ impl Worker for Handle {
         Ok(self.database.fetch_value(sql, params! { ids: ids.to_vec() }).await?)
     }
 
-    async fn clear(&mut self) -> Outcome {
-        self.database.execute(self.backend.clear(), ()).await?;
+    async fn before(&mut self, workload: Workload) -> Outcome {
+        if workload == Workload::Batch {
+            self.database.execute(self.backend.clear(), ()).await?;
+        }
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use super::records::Tuple;
 use super::serve::{Counter, runtime};
 use super::worker::{Item, Worker};
 use crate::Outcome;
-use crate::job::{Backend, Job, RECORDS};
+use crate::job::{Backend, Job, RECORDS, Workload};
 use crate::memory::Growth;
 
 struct Held(Connection);
@@ -82,7 +82,10 @@ impl Worker for Held {
         Ok(statement.query_row(rusqlite::params_from_iter(ids), |row| row.get(0))?)
     }
 
-    async fn clear(&mut self) -> Outcome {
-        Ok(self.0.execute_batch(Backend::Sqlite.clear())?)
+    async fn before(&mut self, workload: Workload) -> Outcome {
+        if workload == Workload::Batch {
+            self.0.execute_batch(Backend::Sqlite.clear())?;
+        }
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::worker::{Worker, run};
 use crate::Outcome;
-use crate::job::{Job, Workload};
+use crate::job::Job;
 use crate::memory::Growth;
 
 /// What a process has allocated so far.
@@ -51,15 +51,16 @@ pub(crate) fn serve<W: Worker>(runtime: &Runtime, counter: Counter, job: &Job, m
             Some(("go", operations)) => operations.parse()?,
             _ => return Err(format!("`{line}` is no command; `go N` is").into()),
         };
-        if job.workload == Workload::Batch
-            && let Some(worker) = workers.first_mut()
-        {
-            runtime.block_on(worker.clear())?;
+        for worker in &mut workers {
+            runtime.block_on(worker.before(job.workload))?;
         }
         let mut growth = Growth::from_now();
         let (counts, begun) = (counter(), Instant::now());
         workers = runtime.block_on(run(workers, job.workload, operations, &mut growth))?;
         let (taken, after) = (begun.elapsed().max(Duration::from_nanos(1)), counter());
+        for worker in &mut workers {
+            runtime.block_on(worker.after(job.workload))?;
+        }
         writeln!(
             output,
             "{} {} {} {}",

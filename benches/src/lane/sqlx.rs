@@ -77,7 +77,6 @@ pub(super) fn serve_pool(counter: Counter, job: &Job, url: &str) -> Outcome {
 fn bare<P: Peer>(counter: Counter, job: &Job, url: &str) -> Outcome
 where
     Bare<P>: Worker,
-    for<'c> &'c mut P::Connection: ::sqlx::Executor<'c, Database = P>,
 {
     let runtime = runtime()?;
     // A file has one writer: those who write one after the other waste nothing on waiting.
@@ -87,12 +86,7 @@ where
         let options = P::options(url)?;
         let mut workers = Vec::with_capacity(count);
         for _ in 0..count {
-            let mut connection = options.connect().await?;
-            if job.workload == Workload::Insert {
-                // Inside a transaction that is open already, as statements in a sandbox are.
-                ::sqlx::raw_sql("BEGIN").execute(&mut connection).await?;
-            }
-            workers.push(Bare::<P>(connection));
+            workers.push(Bare::<P>(options.connect().await?));
         }
         Outcome::Ok(workers)
     })?;
@@ -200,10 +194,21 @@ macro_rules! workers {
                 Ok(query.fetch_one(&mut self.0).await?)
             }
 
-            async fn clear(&mut self) -> Outcome {
-                ::sqlx::raw_sql(<$database>::BACKEND.clear())
-                    .execute(&mut self.0)
-                    .await?;
+            async fn before(&mut self, workload: Workload) -> Outcome {
+                let sql = match workload {
+                    Workload::Batch => <$database>::BACKEND.clear(),
+                    // Inside a transaction that is open already, as statements in a sandbox are.
+                    Workload::Insert => "BEGIN",
+                    _ => return Ok(()),
+                };
+                ::sqlx::raw_sql(sql).execute(&mut self.0).await?;
+                Ok(())
+            }
+
+            async fn after(&mut self, workload: Workload) -> Outcome {
+                if workload == Workload::Insert {
+                    ::sqlx::raw_sql("ROLLBACK").execute(&mut self.0).await?;
+                }
                 Ok(())
             }
         }

@@ -58,9 +58,14 @@ pub(crate) trait Worker: Sized + Send + 'static {
         ready(missing())
     }
 
-    /// Empties the table that inserts go to.
-    fn clear(&mut self) -> impl Future<Output = Outcome> + Send {
-        ready(missing())
+    /// Prepares a turn, outside of its time: empties the table before a batch, begins what inserts go to.
+    fn before(&mut self, _workload: Workload) -> impl Future<Output = Outcome> + Send {
+        ready(Ok(()))
+    }
+
+    /// Ends a turn, outside of its time.
+    fn after(&mut self, _workload: Workload) -> impl Future<Output = Outcome> + Send {
+        ready(Ok(()))
     }
 }
 

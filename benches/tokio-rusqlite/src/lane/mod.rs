@@ -12,7 +12,7 @@ use tokio_rusqlite::{Connection, rusqlite};
 
 pub use self::serve::{Counter, Counts};
 use self::worker::{Item, Worker};
-use crate::job::{Backend, Job, RECORDS};
+use crate::job::{Backend, Job, RECORDS, Workload};
 use crate::{LANE_URL, Outcome};
 
 type Tuple = (i64, String, f64, bool, DateTime<Utc>);
@@ -92,7 +92,10 @@ impl Worker for Held {
         Ok(self.0.call(work).await?)
     }
 
-    async fn clear(&mut self) -> Outcome {
+    async fn before(&mut self, workload: Workload) -> Outcome {
+        if workload != Workload::Batch {
+            return Ok(());
+        }
         let work = |connection: &mut rusqlite::Connection| connection.execute_batch(Backend::Sqlite.clear());
         Ok(self.0.call(work).await?)
     }
