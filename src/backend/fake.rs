@@ -3,15 +3,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use async_stream::try_stream;
+use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use sqlx::SqlStr;
 
-use super::{Connector, Done, RawConnection, Request, Sink};
+use super::{Connector, Done, NativeJob, RawConnection, Request, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
-use crate::value::RawRow;
+use crate::value::fake::Fake;
+use crate::value::{RawRow, Value};
 
 /// What happens to the next step of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +34,16 @@ pub(crate) struct Server {
     pub(crate) depths: Vec<Option<usize>>,
     /// Each statement with the connection and the depth it ran at.
     pub(crate) log: Vec<(usize, usize, String)>,
+    /// The calls that were given the answer of another.
+    pub(crate) mixed: Vec<String>,
     gates: VecDeque<(&'static str, Gate)>,
 }
 
+/// How many rows a stream has.
+pub(crate) const ROWS: i64 = 3;
+
 /// A server in memory whose connections take two await points for each call: one before it acts, one before it
-/// answers.
+/// answers, and one before each row. What is not read of an answer is read by the next call, which notices.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FakeConnector {
     pub(crate) server: Arc<Mutex<Server>>,
@@ -79,6 +87,8 @@ impl Connector for FakeConnector {
                 connector: self.clone(),
                 id,
                 depth: 0,
+                wire: VecDeque::new(),
+                asked: 0,
             };
             pause().await;
             Ok(Box::new(connection) as Box<dyn RawConnection>)
@@ -86,11 +96,14 @@ impl Connector for FakeConnector {
     }
 }
 
-struct FakeConnection {
+pub(crate) struct FakeConnection {
     connector: FakeConnector,
     id: usize,
     /// What the client believes.
     depth: usize,
+    /// The answers that are not read yet, each by the number of its question.
+    wire: VecDeque<u64>,
+    asked: u64,
 }
 
 impl Drop for FakeConnection {
@@ -114,6 +127,37 @@ async fn pause() {
 }
 
 impl FakeConnection {
+    /// The server answers; the number is that of the question.
+    fn answer(&mut self) -> u64 {
+        self.asked += 1;
+        self.wire.push_back(self.asked);
+        self.asked
+    }
+
+    /// Reads the next answer, which should be that to a question.
+    fn read(&mut self, question: u64, text: &str) {
+        if self.wire.pop_front() != Some(question) {
+            self.connector.server.lock().mixed.push(text.to_owned());
+        }
+    }
+
+    /// A query that yields the numbers from 1 to [`ROWS`].
+    pub(crate) fn rows(&mut self, text: String) -> BoxStream<'_, Result<Box<dyn RawRow>>> {
+        try_stream! {
+            pause().await;
+            let questions: Vec<_> = (0..=ROWS).map(|_| self.answer()).collect();
+            for (number, question) in (1..).zip(questions) {
+                pause().await;
+                self.read(question, &text);
+                // The last of them is the end.
+                if number <= ROWS {
+                    yield Box::new(Fake::new([("number", Value::from(number))])) as Box<dyn RawRow>;
+                }
+            }
+        }
+        .boxed()
+    }
+
     /// One call: the server moves to `depth` if it is given.
     async fn call(&mut self, name: &'static str, text: &str, depth: Option<usize>) -> Result<()> {
         pause().await;
@@ -130,7 +174,11 @@ impl FakeConnection {
             }
             gate
         };
+        let question = self.answer();
         pause().await;
+        if !matches!(gate, Some(Gate::Broken | Gate::Never)) {
+            self.read(question, text);
+        }
         match gate {
             None => {
                 self.depth = depth.unwrap_or(self.depth);
@@ -154,8 +202,12 @@ impl RawConnection for FakeConnection {
         })
     }
 
-    fn stream<'a>(&'a mut self, _request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
-        Box::pin(futures::stream::empty())
+    fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
+        self.rows(request.statement.text().to_owned())
+    }
+
+    fn with_native(&mut self, job: NativeJob) -> BoxFuture<'_, Result<Done>> {
+        job.run(self)
     }
 
     fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Done>> {
@@ -192,7 +244,11 @@ impl RawConnection for FakeConnection {
     }
 
     fn settle(&mut self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move { self.call("settle", "settle", None).await })
+        Box::pin(async move {
+            pause().await;
+            self.wire.clear();
+            self.call("settle", "settle", None).await
+        })
     }
 
     fn ping(&mut self) -> BoxFuture<'_, Result<()>> {

@@ -1,6 +1,8 @@
 //! Cancellation at every await point, on the scripted driver. The same is tried on the real servers in
 //! `tests/it/cases/cancellation/`, where not every point can be reached.
 
+mod ways;
+
 use std::future::Future;
 use std::panic::Location;
 use std::pin::pin;
@@ -96,14 +98,18 @@ fn polled<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
 async fn assert_clean(connector: &FakeConnector, ground: &Arc<Ground>, what: &str) {
     let mut leases = Vec::new();
     for _ in 0..2 {
-        leases.push(
-            ground
-                .pool
-                .acquire(here())
-                .await
-                .unwrap_or_else(|error| panic!("{what}: {error}")),
-        );
+        let lease = ground.pool.acquire(here()).await;
+        leases.push(lease.unwrap_or_else(|error| panic!("{what}: {error}")));
     }
+    for lease in &mut leases {
+        let raw = lease.ready().await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        raw.ping().await.unwrap_or_else(|error| panic!("{what}: {error}"));
+    }
+    assert_eq!(
+        connector.server.lock().mixed,
+        [""; 0],
+        "{what}: the next user got an answer of another"
+    );
     assert!(
         connector.server.lock().depths.iter().flatten().all(|depth| *depth == 0),
         "{what}: {:?}",

@@ -13,7 +13,7 @@ use crate::operations::KINDS;
 use crate::world::World;
 
 /// How long the pool may clean up.
-const CLEANED: Duration = Duration::from_secs(30);
+const CLEANED: Duration = Duration::from_secs(15);
 
 /// Looks at everything after a round; an error tells all that is wrong.
 pub(crate) async fn of_round(world: &Arc<World>, ground: &Ground) -> Result<(), String> {

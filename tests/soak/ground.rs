@@ -11,6 +11,10 @@ use crate::support::{SideConnection, Test, block_on_here};
 /// How long a server may take to notice that a connection is gone.
 const NOTICE: Duration = Duration::from_secs(15);
 
+/// How long to wait between two looks. InnoDB shows its transactions as they were when it was last asked, as long as it is asked
+/// more often than every tenth of a second.
+const PAUSE: Duration = Duration::from_millis(300);
+
 /// A database of the storm's own, dropped when this is.
 #[derive(Debug)]
 pub(crate) struct Ground {
@@ -96,7 +100,7 @@ impl Ground {
     pub(crate) async fn until_deserted(&self) -> Result<(), String> {
         let question = match self.backend {
             Backend::SqliteMemory => return Ok(()),
-            Backend::SqliteFile => return files_are_closed(&self.url),
+            Backend::SqliteFile => return files_are_closed(&self.url).await,
             Backend::Postgres => {
                 "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
                  and backend_type = 'client backend'"
@@ -112,7 +116,7 @@ impl Ground {
 }
 
 async fn none_is_left(side: &mut SideConnection, what: &str, question: &str) -> Result<(), String> {
-    let looks = NOTICE.as_millis() / 20;
+    let looks = NOTICE.as_millis() / PAUSE.as_millis();
     let mut left = 0;
     for _ in 0..looks {
         left = side
@@ -122,29 +126,42 @@ async fn none_is_left(side: &mut SideConnection, what: &str, question: &str) -> 
         if left == 0 {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(PAUSE).await;
     }
-    Err(format!("the server still has {left} {what} of ours"))
+    let sessions = match side {
+        SideConnection::Postgres(_) => {
+            "select coalesce(string_agg(concat_ws(' ', pid, state, wait_event, now() - state_change, query), '; '), '')
+             from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        }
+        _ => {
+            "select coalesce(group_concat(concat_ws(' ', p.id, p.command, p.time, p.state, p.info, t.trx_started, t.trx_state)
+             separator '; '), '') from information_schema.processlist p left join information_schema.innodb_trx t
+             on t.trx_mysql_thread_id = p.id where p.db = database() and p.id <> connection_id()"
+        }
+    };
+    let sessions = side.text(sessions).await.unwrap_or_else(|error| error.to_string());
+    Err(format!("the server still has {left} {what} of ours: {sessions}"))
 }
 
-/// Whether this process still has a file of the database open. Only Linux tells.
-fn files_are_closed(url: &str) -> Result<(), String> {
+/// Waits until this process has no file of the database open. Only Linux tells.
+async fn files_are_closed(url: &str) -> Result<(), String> {
     let path = DatabaseUrl::parse(url)
         .map_err(|error| error.to_string())?
         .sqlite_path();
     let path = path.ok_or("the database has no file")?;
-    let Ok(open) = std::fs::read_dir("/proc/self/fd") else {
-        return Ok(());
-    };
-    let left = open
-        .flatten()
-        .filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|file| file == path))
-        .count();
-    if left == 0 {
-        Ok(())
-    } else {
-        Err(format!("the file is still open {left} times"))
+    let mut left = 0;
+    for _ in 0..NOTICE.as_millis() / PAUSE.as_millis() {
+        let Ok(open) = std::fs::read_dir("/proc/self/fd") else {
+            return Ok(());
+        };
+        let files = open.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        left = files.filter(|file| *file == path).count();
+        if left == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
     }
+    Err(format!("the file is still open {left} times"))
 }
 
 impl Drop for Ground {

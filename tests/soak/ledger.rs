@@ -136,6 +136,10 @@ impl Ledger {
         lock(&self.faults).push(what.to_string());
     }
 
+    pub(crate) fn has_faults(&self) -> bool {
+        !lock(&self.faults).is_empty()
+    }
+
     pub(crate) fn faults(&self) -> Vec<String> {
         lock(&self.faults).clone()
     }

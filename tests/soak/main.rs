@@ -16,6 +16,29 @@
 //! Without it, it is bounded by count and takes well under a minute for each backend. The seed is printed; `EBBTIDE_SOAK_SEED`
 //! gives it, and the operations and the places where they are cut are then the same again. What the server and the threads do
 //! meanwhile is not, so a rare fault may need several runs of the seed that found it.
+//!
+//! What the oracle sees was tried by breaking the library on purpose, one place at a time. Within a run that is bounded by count:
+//!
+//! | broken | seen as | on |
+//! |---|---|---|
+//! | a BEGIN that is cut off leaves no mark | an open transaction on the server; a commit that is not there | PostgreSQL, MySQL |
+//! | connections go back to the pool uncleaned | BEGIN in a transaction, open transactions, read-only settings that stay | all |
+//! | the depth of a connection is not compared | rows of undone levels, aborted transactions that go on | all |
+//! | streams, native streams and statements that are cut off leave no mark | packets of one answer read as another's | MySQL |
+//! | every connection that was cut off is used on | transactions within transactions, settings that stay | PostgreSQL, MySQL |
+//! | a transaction begun by text is forgotten | rows that were told as kept and are not, and the reverse | all |
+//! | a read-only setting is not taken back | writes refused later | SQLite |
+//! | a spawned task outlives the shared transaction and goes on | its rows are there | all |
+//! | a cleaned connection is committed, not rolled back | rows of dropped guards and of sandboxes | all |
+//! | a nested rollback is a release | rows of undone savepoints | all |
+//! | `execute_many` makes no transaction | some of the rows of one call | all |
+//! | a connection thrown away keeps its place; a cut-off connect keeps its place | callers wait without an end | all |
+//! | `disconnect` leaves idle connections open | sessions, or open files | all but in memory |
+//!
+//! Not seen, because the drivers make up for it: a COMMIT that is cut off and leaves no mark (the transaction still counts as open
+//! here, so it is rolled back), an answer that is not read before the next call (sqlx reads it by itself), savepoints counted
+//! late and a lent connection without a mark (an operation that is cut off gives up its whole connection). Those are held
+//! by `src/session/tests/`, on the scripted driver.
 
 #![allow(
     clippy::unwrap_used,

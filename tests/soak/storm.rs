@@ -123,6 +123,10 @@ fn fork(dice: &mut Dice) -> Dice {
 /// What one task does: so many operations, or as many as it can before its runtime ends.
 async fn work(world: Arc<World>, mut dice: Dice, operations: Option<u64>) {
     for _ in 0..operations.unwrap_or(u64::MAX) {
+        if world.ledger.has_faults() {
+            // It has failed; nobody waits for the rest.
+            return;
+        }
         let kind = &KINDS[dice.roll(KINDS.len() as u64) as usize];
         let record = world.ledger.open(kind.name, kind.calls);
         let running = (kind.run)(Arc::clone(&world), Arc::clone(&record), fork(&mut dice));

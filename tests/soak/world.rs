@@ -44,8 +44,8 @@ impl World {
         let config = Config::from_url(ground.url())?
             .pool_size(SIZE)
             .max_overflow(1_u32)
-            .pool_timeout(Duration::from_secs(40))
-            .lease_timeout(Duration::from_secs(40));
+            .pool_timeout(Duration::from_secs(20))
+            .lease_timeout(Duration::from_secs(20));
         let config = if backend.is_sqlite() {
             config.busy_timeout(Duration::from_millis(500))
         } else {

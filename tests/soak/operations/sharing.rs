@@ -15,9 +15,11 @@ pub(super) async fn shared_and_kept(world: &World, record: &Record, _: Dice) -> 
     transaction.execute(INSERT, row(record.id, 1)).await?;
     let (database, id) = (world.database.clone(), record.id);
     let child = tokio::spawn(transaction.share(async move { database.execute(INSERT, row(id, 2)).await }));
-    if let Ok(done) = child.await {
-        done?;
-    }
+    match child.await {
+        Ok(done) => done?,
+        // Its runtime ends, and this task with it.
+        Err(_) => return Ok(()),
+    };
     record.decides(&[1, 2], transaction.commit()).await
 }
 

@@ -40,8 +40,10 @@ pub(super) async fn sandbox_of_many(world: &World, record: &Record, _: Dice) -> 
         });
     }
     while let Some(task) = tasks.join_next().await {
-        if let Ok(done) = task {
-            done?;
+        match task {
+            Ok(done) => done?,
+            // Its runtime ends, and this task with it.
+            Err(_) => return Ok(()),
         }
     }
     let count: i64 = sandbox.fetch_value(COUNT, params! { id: record.id }).await?;

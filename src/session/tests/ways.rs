@@ -1,0 +1,196 @@
+//! Each of the four ways to run a statement, dropped at every await point: a verb, a stream, a stream of the bridge, and the
+//! driver's connection lent to others.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use futures::StreamExt;
+
+use super::{assert_clean, at_every_point, begin, ground, here, polled, run};
+use crate::backend::fake::{FakeConnection, FakeConnector, ROWS};
+use crate::backend::{Done, NativeJob, RawConnection};
+use crate::error::{ErrorKind, Result};
+use crate::session::{Finish, Handoff, Reads, StreamCore, Target, Work};
+use crate::value::Params;
+
+/// The ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Verb,
+    Stream,
+    Bridged,
+    Lent,
+    /// Lent to someone who begins a transaction there and leaves it open.
+    LentAndLeftOpen,
+}
+
+const WAYS: [Way; 5] = [Way::Verb, Way::Stream, Way::Bridged, Way::Lent, Way::LentAndLeftOpen];
+
+/// The one who reads a stream.
+struct Reader<T: Send + 'static>(Arc<StreamCore<T>>);
+
+impl<T: Send + 'static> Reader<T> {
+    /// Reads to the end; tells how many rows there were.
+    async fn read(&self) -> Result<i64> {
+        let mut rows = 0;
+        while let Some(row) = poll_fn(|context| self.0.poll_next(context)).await {
+            row?;
+            rows += 1;
+        }
+        Ok(rows)
+    }
+}
+
+impl<T: Send + 'static> Drop for Reader<T> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+fn work(target: &Target, sql: &str) -> Result<Work> {
+    let template = target.ground().templates.get(sql)?;
+    let bound = template.bind(Params::default())?;
+    Ok(Work::new(template, bound, here()))
+}
+
+/// What the bridge does: it puts the rows into a handoff as long as somebody wants them, and reads the rest of the answer.
+fn stream_job(handoff: Arc<Handoff<i64>>) -> NativeJob {
+    let pulse = handoff.pulse();
+    NativeJob::statement(move |connection| {
+        Box::pin(async move {
+            let connection = connection.downcast_mut::<FakeConnection>().unwrap();
+            {
+                let mut rows = connection.rows("bridged".to_owned());
+                let mut number = 0;
+                while let Some(row) = rows.next().await {
+                    row?;
+                    number += 1;
+                    if !handoff.put(number).await {
+                        break;
+                    }
+                }
+            }
+            connection.settle().await?;
+            Ok(Done::default())
+        })
+    })
+    .with_pulse(pulse)
+}
+
+/// Two steps on the driver's own connection, in a transaction of their own that is ended, or not.
+fn lent_job(left_open: bool) -> NativeJob {
+    NativeJob::open_ended(move |connection| {
+        Box::pin(async move {
+            let connection = connection.downcast_mut::<FakeConnection>().unwrap();
+            connection.begin(None).await?;
+            connection.ping().await?;
+            if !left_open {
+                connection.commit(None).await?;
+            }
+            Ok(Done::default())
+        })
+    })
+}
+
+impl Way {
+    async fn go(self, target: &Target) -> Result<()> {
+        match self {
+            Self::Verb => run(target, "insert into t values (1)").await,
+            Self::Stream => {
+                let reader = Reader(StreamCore::new(target.clone(), work(target, "select number")?));
+                assert_eq!(reader.read().await?, ROWS);
+                Ok(())
+            }
+            Self::Bridged => {
+                let handoff = Arc::new(Handoff::new());
+                let job = stream_job(Arc::clone(&handoff));
+                let work = work(target, "select number")?;
+                let reader = Reader(StreamCore::of_native(target.clone(), work, job, handoff));
+                assert_eq!(reader.read().await?, ROWS);
+                Ok(())
+            }
+            Self::Lent | Self::LentAndLeftOpen => {
+                let job = lent_job(self == Self::LentAndLeftOpen);
+                target.lend(&work(target, "-- lent")?, job).await
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn x4_every_way_outside_of_transactions_dropped_at_every_point() {
+    for way in WAYS {
+        at_every_point(&format!("{way:?}"), async |ground| {
+            way.go(&Target::Database(ground, Reads::Routed)).await
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn x4_every_way_on_a_kept_connection_dropped_at_every_point() {
+    for way in WAYS {
+        at_every_point(&format!("{way:?} on a connection"), async |ground| {
+            let connection = Target::Connection(ground.connection(here()));
+            way.go(&connection).await?;
+            run(&connection, "select 1").await
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn x4_every_way_in_a_transaction_dropped_at_every_point() {
+    for way in WAYS {
+        at_every_point(&format!("{way:?} in a transaction"), async |ground| {
+            let target = Target::Database(ground, Reads::Routed);
+            let outer = begin(&target).await?;
+            way.go(&target).await?;
+            let inner = begin(&target).await?;
+            way.go(&target).await?;
+            inner.finish(Finish::Commit, here().place, None).await?;
+            outer.finish(Finish::Commit, here().place, None).await
+        })
+        .await;
+    }
+}
+
+/// The transaction goes on, or says that it has ended; never does its next statement get what was left of the dropped one.
+#[tokio::test]
+async fn q8_a_transaction_in_which_any_way_was_dropped_at_any_point_goes_on_or_says_so() {
+    for way in WAYS {
+        for survives in [false, true] {
+            for times in 0.. {
+                assert!(times < 200, "{way:?} does not end");
+                let connector = FakeConnector {
+                    survives,
+                    ..FakeConnector::default()
+                };
+                let ground = ground(&connector, false);
+                let target = Target::Database(Arc::clone(&ground), Reads::Routed);
+                let guard = begin(&target).await.unwrap();
+                let what = format!("{way:?} in a transaction, dropped after {times} polls (survives: {survives})");
+                let done = polled(way.go(&target), times);
+                let next = run(&target, "select 1").await;
+                let ended = guard.finish(Finish::Commit, here().place, None).await;
+                match (&next, &ended) {
+                    (Ok(()), Ok(())) => assert!(survives || times == 0 || done.is_some(), "{what}"),
+                    (Err(next), Err(ended)) => {
+                        assert!(times > 0 && done.is_none(), "{what}: {next}");
+                        let kinds = [ErrorKind::TransactionEnded, ErrorKind::ConnectionLost];
+                        assert!(
+                            kinds.contains(&next.kind()) && kinds.contains(&ended.kind()),
+                            "{what}: {next}, {ended}"
+                        );
+                    }
+                    differ => panic!("{what}: {differ:?}"),
+                }
+                drop(guard);
+                assert_clean(&connector, &ground, &what).await;
+                if done.is_some() {
+                    break;
+                }
+            }
+        }
+    }
+}
