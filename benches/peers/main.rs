@@ -24,7 +24,6 @@ use fastrand::Rng;
 use tokio::runtime::{Builder, Runtime};
 
 use cases::{Case, FIRST, OURS, again};
-use counts::Counts;
 use database::BenchDatabase;
 use process::Programs;
 use proxy::Proxy;
@@ -56,12 +55,12 @@ struct Bench<'o> {
     tokio_rusqlite: Option<Programs>,
 }
 
-/// A backend with its database, and what was counted on it.
+/// A backend with its database, and what is to be measured on it.
 struct Stage<'r> {
     backend: Backend,
     database: BenchDatabase<'r>,
     proxy: Option<Proxy>,
-    cases: Vec<(Case, Option<Vec<Counts>>)>,
+    cases: Vec<Case>,
 }
 
 fn run(options: &Options) -> Outcome {
@@ -86,7 +85,6 @@ fn run(options: &Options) -> Outcome {
     for backend in Backend::ALL {
         stages.extend(bench.prepare(backend, &runtime, &mut report)?);
     }
-    // Counting used both processors; from here on everything is on one.
     let mut servers = Servers::new(processor::pin());
     for stage in &stages {
         let url = stage.database.url();
@@ -106,7 +104,7 @@ fn run(options: &Options) -> Outcome {
 }
 
 impl Bench<'_> {
-    /// Makes the database of a backend, and counts. Returns `None` where nothing is asked for, or there is no server.
+    /// Makes the database of a backend. Returns `None` where nothing is asked for, or there is no server.
     fn prepare<'r>(
         &mut self,
         backend: Backend,
@@ -139,31 +137,12 @@ impl Bench<'_> {
             Backend::Sqlite => None,
             Backend::Postgres | Backend::MySql => Some(Proxy::start(database.url())?),
         };
-        let mut stage = Stage {
+        Ok(Some(Stage {
             backend,
             database,
             proxy,
-            cases: Vec::new(),
-        };
-        for case in cases {
-            if INTERRUPTED.load(Ordering::SeqCst) {
-                return Err("interrupted".into());
-            }
-            let counts = if self.options.counts && case.counts() {
-                Some(self.count(&case, &stage)?)
-            } else {
-                None
-            };
-            stage.cases.push((case, counts));
-        }
-        Ok(Some(stage))
-    }
-
-    fn count(&self, case: &Case, stage: &Stage<'_>) -> Outcome<Vec<Counts>> {
-        let (url, proxy) = (stage.database.url(), stage.proxy.as_ref());
-        let counts = counts::count(case, &self.lanes(case, false), url, proxy, self.options.quick);
-        stage.database.clear(stage.backend)?;
-        Ok(counts)
+            cases,
+        }))
     }
 
     fn measure(&mut self, stage: &Stage<'_>, report: &mut Report) -> Outcome {
@@ -180,29 +159,42 @@ impl Bench<'_> {
                 FAR.as_millis()
             ));
         }
-        for (case, counts) in &stage.cases {
+        for case in &stage.cases {
             if INTERRUPTED.load(Ordering::SeqCst) {
                 return Err("interrupted".into());
             }
             if self.options.times {
                 self.race(case, stage, report);
-            } else if counts.is_some() {
-                report.say(&format!("#### {}", case.title()));
             }
-            if let Some(counts) = counts {
-                report.counts(case, counts);
-                if let Some((older, _)) = &self.older {
-                    goals::judge_counts(case, counts, older, report);
-                }
+            if self.options.counts && case.counts() {
+                self.count(case, stage, report);
             }
             database.clear(backend)?;
         }
         Ok(())
     }
 
+    fn count(&self, case: &Case, stage: &Stage<'_>, report: &mut Report) {
+        if !self.options.times {
+            report.say(&format!("#### {}", case.title()));
+        }
+        let (url, proxy) = (stage.database.url(), stage.proxy.as_ref());
+        if let Some(proxy) = proxy {
+            proxy.set_round_trip(Duration::ZERO);
+        }
+        let counts = counts::count(case, &self.lanes(case, false), url, proxy, self.options.quick);
+        report.counts(case, &counts);
+        if let Some((older, _)) = &self.older {
+            goals::judge_counts(case, &counts, older, report);
+        }
+    }
+
     fn race(&mut self, case: &Case, stage: &Stage<'_>, report: &mut Report) {
         let url = match (case.far, &stage.proxy) {
-            (true, Some(proxy)) => proxy.url(),
+            (true, Some(proxy)) => {
+                proxy.set_round_trip(FAR);
+                proxy.url()
+            }
             _ => stage.database.url(),
         };
         let lanes = self.lanes(case, case.repeats());

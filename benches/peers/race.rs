@@ -91,7 +91,7 @@ pub(crate) fn race(case: &Case, mut lanes: Vec<Lane>, url: &str, options: &Optio
     }));
     let begun = Instant::now();
     // Where one lane is very slow, fewer sittings have to do.
-    let limit = budget(case, options) * 2;
+    let limit = budget(options) * 2;
     for number in 0..options.sittings {
         if number > 0 {
             if begun.elapsed() > limit {
@@ -108,12 +108,8 @@ pub(crate) fn race(case: &Case, mut lanes: Vec<Lane>, url: &str, options: &Optio
 }
 
 /// The time that a case may take.
-fn budget(case: &Case, options: &Options) -> Duration {
-    match (options.quick, case.far) {
-        (true, _) => Duration::ZERO,
-        (false, false) => Duration::from_secs(6),
-        (false, true) => Duration::from_secs(5),
-    }
+fn budget(options: &Options) -> Duration {
+    Duration::from_secs(if options.quick { 0 } else { 5 })
 }
 
 /// The lanes of a case, with their processes.
@@ -163,7 +159,7 @@ impl<'c> Sitting<'c> {
             race.operations = operations(self.case, options, self.first);
         }
         let (operations, begun) = (race.operations, Instant::now());
-        let time = budget(self.case, options) / options.sittings as u32;
+        let time = budget(options) / options.sittings as u32;
         let most = match (options.quick, self.case.repeats()) {
             (true, _) | (_, false) => 1,
             (false, true) => 100,
