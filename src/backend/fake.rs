@@ -23,6 +23,12 @@ pub(crate) enum Gate {
     Error,
     /// The connection breaks after the server has done it.
     Broken,
+    /// The server rolls the whole transaction back and says so, as with a deadlock.
+    Deadlock,
+    /// The server rolls the whole transaction back, with an error that does not say so.
+    Ended,
+    /// The server speaks of a deadlock, and the transaction is still open: a trigger can say so with SIGNAL.
+    Signal,
     /// The server never answers.
     Never,
 }
@@ -165,11 +171,21 @@ impl FakeConnection {
             let mut server = self.connector.server.lock();
             let found = server.gates.iter().position(|(gated, _)| *gated == name);
             let gate = found.and_then(|at| server.gates.remove(at)).map(|(_, gate)| gate);
-            if gate != Some(Gate::Error) {
-                let now = server.depths[self.id].unwrap_or_default();
-                server.log.push((self.id, now, text.to_owned()));
-                if let Some(depth) = depth {
-                    server.depths[self.id] = Some(depth);
+            let now = server.depths[self.id].unwrap_or_default();
+            match gate {
+                Some(Gate::Error | Gate::Signal) => {}
+                Some(Gate::Deadlock | Gate::Ended) => server.depths[self.id] = Some(0),
+                _ if now < self.depth && depth.is_some_and(|depth| depth > 0) => {
+                    // Outside of a transaction a savepoint is gone as soon as it is set, and none can be released.
+                    if name != "begin" {
+                        return Err(Error::new(ErrorKind::UndefinedObject, "no such savepoint").with_code("42000"));
+                    }
+                }
+                _ => {
+                    server.log.push((self.id, now, text.to_owned()));
+                    if let Some(depth) = depth {
+                        server.depths[self.id] = Some(depth);
+                    }
                 }
             }
             gate
@@ -185,6 +201,10 @@ impl FakeConnection {
                 Ok(())
             }
             Some(Gate::Error) => Err(Error::new(ErrorKind::Database, "scripted").with_code("XX000")),
+            Some(Gate::Deadlock | Gate::Signal) => Err(Error::new(ErrorKind::Deadlock, "scripted")
+                .with_code("40001")
+                .ending_transaction()),
+            Some(Gate::Ended) => Err(Error::new(ErrorKind::Database, "scripted").with_code("HY000")),
             Some(Gate::Broken) => Err(Error::new(ErrorKind::ConnectionLost, "scripted").fatal()),
             Some(Gate::Never) => std::future::pending().await,
         }
@@ -240,7 +260,8 @@ impl RawConnection for FakeConnection {
     }
 
     fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(async move { Ok(true) })
+        let open = self.connector.server.lock().depths[self.id].unwrap_or_default() > 0;
+        Box::pin(async move { Ok(open) })
     }
 
     fn settle(&mut self) -> BoxFuture<'_, Result<()>> {

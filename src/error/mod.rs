@@ -142,6 +142,8 @@ struct Inner {
     constraint: Option<Constraint>,
     /// The server ended the whole transaction with this error.
     ends_transaction: bool,
+    /// The error is of the statement alone: the transaction goes on as if it had not been sent.
+    of_statement: bool,
     /// The connection that reported it must not be used again.
     fatal: bool,
     /// Although it is fatal, nothing was done: the server said so, or nothing was sent.
@@ -164,6 +166,7 @@ impl Error {
             number: None,
             constraint: None,
             ends_transaction: false,
+            of_statement: false,
             fatal: false,
             refusing: false,
             retryable: matches!(kind, ErrorKind::Serialization | ErrorKind::Deadlock),
@@ -225,6 +228,12 @@ impl Error {
         self
     }
 
+    /// Marks that the error is certainly of the statement alone, so that nobody has to ask whether the transaction stands.
+    pub(crate) fn of_statement(mut self) -> Self {
+        self.0.of_statement = true;
+        self
+    }
+
     /// Marks that running the transaction again may succeed.
     pub(crate) fn retryable(mut self) -> Self {
         self.0.retryable = true;
@@ -259,6 +268,10 @@ impl Error {
 
     pub(crate) fn ends_transaction(&self) -> bool {
         self.0.ends_transaction
+    }
+
+    pub(crate) fn is_of_statement(&self) -> bool {
+        self.0.of_statement
     }
 
     /// The kind of error, for `match`.

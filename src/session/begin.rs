@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use sqlx::SqlSafeStr;
 use tokio::sync::OwnedMutexGuard;
 
+use super::ask::run;
 use super::begin_options::BeginOptions;
 use super::leaving::Leaving;
 use super::node::Child;
 use super::observation::Observation;
+use super::verdict::Sent;
 use super::{Chain, Ended, Finish, Kind, Node, Owner, Wire};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, Flight, Lease, Shield};
@@ -58,7 +59,7 @@ impl Node {
     }
 
     /// Sends what begins the level above this one.
-    async fn send_begin(&self, lease: &mut Lease, options: BeginOptions, asker: Asker) -> Result<()> {
+    async fn send_begin(self: &Arc<Self>, lease: &mut Lease, options: BeginOptions, asker: Asker) -> Result<()> {
         let dialect = self.ground.dialect();
         let outermost = self.depth == 0;
         let sql = if outermost {
@@ -82,24 +83,36 @@ impl Node {
             // The connection may only read (`PRAGMA query_only`), so there is no lock to take.
             begun = lease.raw()?.begin(None).await;
         }
-        begun.inspect_err(|error| {
-            if error.is_fatal() {
-                lease.lose();
-            } else if outermost {
-                lease.discard();
-            } else {
-                lease.mark(Flight::None);
-            }
-        })?;
         lease.mark(Flight::None);
-        if options.read_only && !self.only_reads() {
+        if let Err(error) = begun {
             // Boxed, because the future of every transaction has room for this one.
-            Box::pin(read_only(lease, dialect, self.depth)).await?;
+            return Err(Box::pin(self.not_begun(lease, error)).await);
+        }
+        if options.read_only && !self.only_reads() {
+            Box::pin(self.read_only(lease)).await?;
         }
         if lease.shield() != Shield::Absent {
             lease.set_shield(Shield::Behind);
         }
         Ok(())
+    }
+
+    async fn not_begun(self: &Arc<Self>, lease: &mut Lease, error: Error) -> Error {
+        let outermost = self.depth == 0;
+        let sent = Sent::Boundary(if outermost { "BEGIN" } else { "SAVEPOINT" });
+        self.heed(lease, &error, sent).await;
+        if outermost {
+            // Whether something was begun nobody knows.
+            lease.discard();
+        }
+        error
+    }
+
+    /// Makes the level above this one, just begun, read-only.
+    async fn read_only(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+        let made = read_only(lease, self.ground.dialect(), self.depth).await;
+        self.heeded(lease, made, Sent::Boundary("SET TRANSACTION READ ONLY"))
+            .await
     }
 
     /// Whether SQLite's connections are read-only by their settings, so that there is nothing to set and nothing to undo.
@@ -166,6 +179,9 @@ impl Node {
     ) -> Result<()> {
         let asker = Asker::at(place);
         let _under_way = self.enter(chain.innermost(), asker, "ending a transaction");
+        if how == Finish::Rollback && self.is_undone() {
+            return self.finish_undone(asker);
+        }
         self.usable()?;
         self.innermost(asker)?;
         let mut wire = self.lock(chain, asker).await?;
@@ -213,14 +229,24 @@ impl Node {
         result
     }
 
-    async fn finish_on(&self, lease: &mut Lease, how: Finish, failed: Option<String>) -> Result<()> {
+    /// The rollback of what the server has rolled back already.
+    fn finish_undone(self: &Arc<Self>, asker: Asker) -> Result<()> {
+        self.innermost(asker)?;
+        if !matches!(self.ended(), Some(Ended::ByServer(_))) {
+            return self.usable();
+        }
+        self.state.lock().ended = Some(Ended::RolledBack(asker.place));
+        self.close_span();
+        self.let_go();
+        Ok(())
+    }
+
+    async fn finish_on(self: &Arc<Self>, lease: &mut Lease, how: Finish, failed: Option<String>) -> Result<()> {
         let below = self.depth - 1;
-        let result = match (how, failed) {
+        let aborted = failed.map(|failed| aborted(&failed));
+        let result = match (how, aborted) {
             (Finish::Rollback, _) => self.roll_back(lease, below).await,
-            (Finish::Commit, Some(failed)) => {
-                self.roll_back(lease, below).await?;
-                Err(aborted(&failed))
-            }
+            (Finish::Commit, Some(aborted)) => self.roll_back(lease, below).await.and(Err(aborted)),
             (Finish::Commit, None) => {
                 let committed = match self.check_virtually(lease).await {
                     Ok(first) => {
@@ -234,30 +260,40 @@ impl Node {
                     }
                     Err(error) => Err(error),
                 };
+                lease.mark(Flight::None);
                 match committed {
-                    Ok(()) => {
-                        lease.mark(Flight::None);
-                        Ok(())
-                    }
-                    Err(error) if error.is_fatal() => {
-                        lease.lose();
-                        Err(error)
-                    }
-                    Err(error) => {
-                        // The server refused; what is left of the level is undone.
-                        self.roll_back(lease, below).await?;
-                        Err(error)
-                    }
+                    Ok(()) => Ok(()),
+                    // Boxed, because the future of every end has room for this one.
+                    Err(error) => Err(Box::pin(self.not_committed(lease, error)).await),
                 }
             }
         };
-        if !lease.is_lost() {
-            lease.undo(below).await?;
+        if !lease.is_lost()
+            && let Err(error) = lease.undo(below).await
+        {
+            self.not_restored(lease, &error);
         }
         result
     }
 
-    async fn roll_back(&self, lease: &mut Lease, depth: usize) -> Result<()> {
+    /// The server refused to commit; what is left of the level is undone. The first error is the one to tell: what comes
+    /// after it speaks of its consequences.
+    async fn not_committed(self: &Arc<Self>, lease: &mut Lease, error: Error) -> Error {
+        let stands = if self.depth > 1 {
+            self.heed(lease, &error, Sent::Boundary("RELEASE SAVEPOINT")).await
+        } else {
+            if error.is_fatal() {
+                lease.lose();
+            }
+            !lease.is_lost()
+        };
+        if stands && let Err(second) = self.roll_back(lease, self.depth - 1).await {
+            tracing::debug!(error = %second, "rolling back after a refused commit failed");
+        }
+        error
+    }
+
+    async fn roll_back(self: &Arc<Self>, lease: &mut Lease, depth: usize) -> Result<()> {
         let hurried = depth == 0 && self.state.lock().hurried;
         lease.mark(if hurried { Flight::Boundary } else { Flight::Statement });
         match lease.raw()?.rollback_to(depth).await {
@@ -265,10 +301,28 @@ impl Node {
                 lease.mark(Flight::None);
                 Ok(())
             }
-            Err(error) => {
-                lease.discard();
-                Err(self.judged(error))
-            }
+            Err(error) => Box::pin(self.not_rolled_back(lease, error, depth)).await,
+        }
+    }
+
+    async fn not_rolled_back(self: &Arc<Self>, lease: &mut Lease, error: Error, depth: usize) -> Result<()> {
+        let error = self.judged(error);
+        let sent = Sent::Boundary(if depth > 0 { "ROLLBACK TO SAVEPOINT" } else { "ROLLBACK" });
+        self.heed(lease, &error, sent).await;
+        // What is open on it is undone with it.
+        lease.discard();
+        if depth > 0 {
+            self.end_by_server(&sent.ended_by(&error));
+        }
+        // Where the server has rolled back by itself, there is what was asked for.
+        if error.ends_transaction() { Ok(()) } else { Err(error) }
+    }
+
+    /// What became of the level is known; with a setting that was made for it alone nobody may go on.
+    fn not_restored(self: &Arc<Self>, lease: &mut Lease, error: &Error) {
+        lease.discard();
+        if self.depth > 1 {
+            self.end_by_server(&Sent::Boundary("PRAGMA query_only = 0").ended_by(error));
         }
     }
 }
@@ -312,10 +366,7 @@ async fn read_only(lease: &mut Lease, dialect: Dialect, below: usize) -> Result<
         }
         _ => return Ok(()),
     };
-    lease.mark(Flight::Statement);
-    lease.raw()?.run_script(sql.into_sql_str()).await?;
-    lease.mark(Flight::None);
-    Ok(())
+    run(lease, sql).await
 }
 
 fn aborted(failed: &str) -> Error {

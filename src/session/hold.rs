@@ -6,15 +6,16 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::Work;
 use super::ask::run;
-use super::lock::{SET_WITNESS, is_open};
+use super::lock::SET_WITNESS;
 use super::operation::UnderWay;
 use super::replicas::{Wrote, blame};
 use super::report::shown;
 use super::stream::Drain;
+use super::verdict::Sent;
 use super::{Ground, Node, Wire};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Flight, Lease, Pool};
-use crate::sql::{Control, Dialect};
+use crate::sql::Control;
 
 /// What has to be done before a statement is sent.
 #[derive(Clone, Copy, Debug)]
@@ -57,9 +58,7 @@ impl Hold {
     pub(super) fn lease(&mut self) -> Result<&mut Lease> {
         match self {
             Self::Pooled { lease, .. } => Ok(lease),
-            Self::Level { wire, .. } => wire
-                .lease()
-                .ok_or_else(|| Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
+            Self::Level { wire, .. } => wire.lease().ok_or_else(given_up),
         }
     }
 
@@ -109,25 +108,14 @@ impl Hold {
     }
 
     pub(super) async fn before(&mut self, precautions: Precautions, work: &Work) -> Result<()> {
-        let Self::Level { level, node, .. } = self else {
+        let Self::Level { wire, level, node, .. } = self else {
             return Ok(());
         };
-        let (level, node) = (Arc::clone(level), Arc::clone(node));
-        let lease = self.lease()?;
-        if precautions.keys {
-            node.note_violations(lease).await?;
-        }
-        if precautions.witness {
-            run(lease, SET_WITNESS).await?;
-            lease.doubt(true);
-        }
-        if precautions.shield {
-            level.shield(lease).await?;
-        }
-        if precautions.settings {
-            node.keep_settings(lease, work).await?;
-        }
-        Ok(())
+        let Some(lease) = wire.lease() else {
+            return Err(given_up());
+        };
+        let taken = take(precautions, lease, level, node, work).await;
+        node.heeded(lease, taken, Sent::Statement(work)).await
     }
 
     /// Whether there is something to do after the statement.
@@ -160,15 +148,15 @@ impl Hold {
         result.and_then(|done| unshielded.map(|()| done))
     }
 
-    /// The statement has ended: what does its error mean for the connection and the transaction?
+    /// The statement has ended. What its error means for a transaction, [`after`](Self::after) finds out.
     pub(super) fn settled(&mut self, ground: &Ground, error: Option<&Error>, work: &Work) {
         let Ok(lease) = self.lease() else { return };
         lease.mark(Flight::None);
-        if error.is_none() && work.template.effect().deferrable {
-            // Also outside of the sandboxes that want to know of it.
-            ground.deferred.set(true);
-        }
         let Some(error) = error else {
+            if work.template.effect().deferrable {
+                // Also outside of the sandboxes that want to know of it.
+                ground.deferred.set(true);
+            }
             if let (Self::Level { node, .. }, Control::Savepoint) = (&*self, work.template.control()) {
                 // After ROLLBACK TO the transaction can be committed again.
                 node.state.lock().failed = None;
@@ -178,60 +166,54 @@ impl Hold {
         if error.is_fatal() {
             lease.lose();
         }
-        if error.is_retryable()
-            && let Self::Level { node, .. } = self
-        {
-            node.note_retryable();
-        }
-        let Ok(lease) = self.lease() else { return };
-        let lost = lease.is_lost();
-        let sandboxed = matches!(self, Self::Level { node, .. } if node.ground.sandbox.is_some());
-        let Ok(lease) = self.lease() else { return };
-        if error.ends_transaction() && sandboxed {
-            // Whoever gets it next must not write outside of the transaction it believes in.
-            lease.discard();
-        }
-        if let Self::Level { node, guarded, .. } = self {
-            if lost || error.ends_transaction() {
-                node.end_by_server(&work.ended_by(error));
-            } else if !*guarded && error.sqlstate().is_some() && node.ground.dialect() == Dialect::Postgres {
-                node.state
-                    .lock()
-                    .failed
-                    .get_or_insert_with(|| error.message().to_owned());
-            }
-        }
     }
-}
 
-impl Hold {
-    /// SQLite may end a transaction with an error (`ON CONFLICT ROLLBACK`, `RAISE(ROLLBACK)`, a full disk), MySQL with a
-    /// procedure that commits, and neither says so. The next statement must not run outside of it.
+    /// SQLite may end a transaction with an error (`ON CONFLICT ROLLBACK`, `RAISE(ROLLBACK)`, a full disk), MySQL with
+    /// errors that nobody can list and with a procedure that commits, and neither says so. The next statement must not run
+    /// outside of it.
     async fn look_after(&mut self, error: Option<&Error>, work: &Work) -> Option<Error> {
         let Self::Level { wire, level, node, .. } = self else {
             return None;
         };
-        let lease = wire.lease().filter(|lease| level.depth > 0 && !lease.is_lost())?;
-        let open = match node.ground.dialect() {
-            Dialect::Sqlite if error.is_some_and(|error| error.sqlstate().is_some()) => {
-                node.has_transaction(lease).await
-            }
-            Dialect::MySql if work.template.effect().opaque => node.has_transaction(lease).await,
-            // With innodb_rollback_on_timeout it ends the transaction, else the statement only.
-            Dialect::MySql if error.is_some_and(|error| error.kind() == ErrorKind::LockTimeout) => {
-                is_open(lease, Flight::Boundary).await
-            }
-            _ => true,
+        let lease = wire.lease()?;
+        let witnessed = level.depth > 0 && work.template.effect().opaque;
+        let stands = match error {
+            Some(error) if witnessed => node.heed(lease, error, Sent::Witnessed(work)).await,
+            Some(error) => node.heed(lease, error, Sent::Statement(work)).await,
+            None => !witnessed || node.has_transaction(lease, true).await,
         };
-        if open {
+        if stands {
             return None;
         }
-        lease.discard();
-        let why = match error {
-            Some(error) => work.ended_by(error),
-            None => format!("the statement `{}` of {} ended it", shown(work.text()), work.asker),
-        };
-        node.end_by_server(&why);
+        if error.is_none() {
+            lease.discard();
+            node.end_by_server(&format!(
+                "the statement `{}` of {} ended it",
+                shown(work.text()),
+                work.asker
+            ));
+        }
         node.usable().err()
     }
+}
+
+async fn take(precautions: Precautions, lease: &mut Lease, level: &Node, node: &Arc<Node>, work: &Work) -> Result<()> {
+    if precautions.keys {
+        node.note_violations(lease).await?;
+    }
+    if precautions.witness {
+        run(lease, SET_WITNESS).await?;
+        lease.doubt(true);
+    }
+    if precautions.shield {
+        level.shield(lease).await?;
+    }
+    if precautions.settings {
+        node.keep_settings(lease, work).await?;
+    }
+    Ok(())
+}
+
+fn given_up() -> Error {
+    Error::new(ErrorKind::ConnectionLost, "the connection was given up")
 }

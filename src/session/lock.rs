@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::ask::run;
 use super::limit::in_time;
 use super::stream::{Drain, drain};
+use super::verdict::Sent;
 use super::{Chain, Kind, Node, Wire};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,7 +22,7 @@ pub(super) const SET_WITNESS: &str = "SAVEPOINT ebbtide_witness";
 const ASK_WITNESS: &str = "RELEASE SAVEPOINT ebbtide_witness; SAVEPOINT ebbtide_witness";
 
 /// Asks the server whether a transaction is open.
-pub(super) async fn is_open(lease: &mut Lease, flight: Flight) -> bool {
+async fn is_open(lease: &mut Lease, flight: Flight) -> bool {
     lease.mark(flight);
     let open = match lease.raw() {
         Ok(raw) => raw.transaction_open().await,
@@ -160,6 +161,10 @@ impl Node {
             if lease.is_lost() {
                 self.end_by_server(error.message());
             }
+            if error.ends_transaction() && self.ground.sandbox.is_none() {
+                // The server's own word; running it again may help.
+                return Err(error);
+            }
             // What was lost says more than how: a transaction, or the whole sandbox.
             return Err(self.usable().err().unwrap_or(error));
         }
@@ -180,21 +185,17 @@ impl Node {
     }
 
     async fn level_out(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
-        // What was cut off may have ended the transaction, too: SQLite does so where a statement says OR ROLLBACK.
-        let cut = lease.was_cut() && self.ground.dialect() == Dialect::Sqlite;
+        // What was cut off may have ended the transaction, too: SQLite does so where a statement says OR ROLLBACK, MySQL
+        // with a deadlock of which nobody was told.
+        let cut = lease.was_cut() && self.ground.dialect() != Dialect::Postgres;
         let depth = lease.ready().await?.depth();
-        if self.depth > 0 && (cut || lease.is_in_doubt()) && !self.has_transaction(lease).await {
+        let doubt = lease.is_in_doubt();
+        if self.depth > 0 && (cut || doubt) && !self.has_transaction(lease, doubt).await {
             lease.discard();
             return Err(self.gone("a statement that was cancelled ended it"));
         }
         if depth > self.depth {
-            lease.mark(Flight::Statement);
-            let undone = in_time(CLEANUP_LIMIT, lease.raw()?.rollback_to(self.depth)).await;
-            if let Err(error) = undone.unwrap_or_else(|| Err(unanswered())) {
-                lease.discard();
-                return Err(error);
-            }
-            lease.mark(Flight::None);
+            self.go_back(lease).await?;
             if let Some(journal) = self.ground.journal() {
                 journal.note("-- a transaction that was dropped unfinished was rolled back");
             }
@@ -211,10 +212,11 @@ impl Node {
         Ok(())
     }
 
-    /// Whether the transaction is still there on the server, after something that may have ended it.
-    pub(super) async fn has_transaction(&self, lease: &mut Lease) -> bool {
-        lease.doubt(true);
-        let open = if self.ground.dialect() == Dialect::MySql {
+    /// Whether the transaction is still there on the server, after something that may have ended it. `witnessed` says that
+    /// a savepoint was set before that.
+    pub(super) async fn has_transaction(&self, lease: &mut Lease, witnessed: bool) -> bool {
+        lease.doubt(witnessed);
+        let open = if witnessed && self.ground.dialect() == Dialect::MySql {
             // A transaction that was ended and begun again is another, which knows nothing of the witness.
             run(lease, ASK_WITNESS).await.is_ok()
         } else {
@@ -224,6 +226,21 @@ impl Node {
         };
         lease.doubt(false);
         open
+    }
+
+    /// Undoes the levels above this one, which were dropped.
+    async fn go_back(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+        lease.mark(Flight::Statement);
+        let undone = in_time(CLEANUP_LIMIT, lease.raw()?.rollback_to(self.depth)).await;
+        let undone = undone.unwrap_or_else(|| Err(unanswered()));
+        lease.mark(Flight::None);
+        let Err(error) = undone.map_err(|error| self.judged(error)) else {
+            return Ok(());
+        };
+        self.heed(lease, &error, Sent::Boundary("ROLLBACK TO SAVEPOINT")).await;
+        // What could not be undone must not be committed.
+        lease.discard();
+        Err(error)
     }
 
     fn gone(self: &Arc<Self>, why: &str) -> Error {

@@ -36,6 +36,7 @@ mod stream;
 mod strict;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod work;
 
 pub(crate) use anchor::Anchor;

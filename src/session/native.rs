@@ -12,6 +12,7 @@ use super::hold::Hold;
 use super::lock::SET_WITNESS;
 use super::observation::{Observation, within};
 use super::stream::{Drain, Source};
+use super::verdict::Sent;
 use super::{Chain, Handoff, Kind, Node, StreamCore, Target, Work};
 use crate::backend::{Done, NativeJob};
 use crate::error::{Error, Result};
@@ -123,15 +124,9 @@ impl Target {
         work.exposed.set(false);
         let result = result.map_err(|error| hold.judged(error, work, exposed));
         observation.end(None, result.as_ref().err());
-        let lease = hold.lease()?;
-        lease.mark(Flight::None);
+        hold.settled(self.ground(), result.as_ref().err(), work);
         if let Err(error) = &result {
-            if error.is_fatal() {
-                lease.lose();
-            }
-            if error.ends_transaction() {
-                hold.settled(self.ground(), Some(error), work);
-            }
+            Box::pin(hold.heed_lent(error, work)).await;
         }
         if work.template.effect().deferrable {
             self.ground().deferred.set(true);
@@ -158,13 +153,29 @@ impl Hold {
             lease.unsure();
             return Ok(());
         }
-        if guarded {
+        let marked = if guarded {
             level.shield(lease).await
         } else {
-            run(lease, SET_WITNESS).await?;
-            // Should the closure be dropped, the next user looks.
-            lease.doubt(true);
-            Ok(())
+            run(lease, SET_WITNESS).await
+        };
+        // Should the closure be dropped, the next user looks.
+        lease.doubt(!guarded && marked.is_ok());
+        if marked.is_ok() {
+            return Ok(());
+        }
+        Box::pin(level.heeded(lease, marked, Sent::Boundary(SET_WITNESS))).await
+    }
+
+    /// An error of lent work. Whether the transaction is still there is looked at afterwards, if the error does not tell.
+    async fn heed_lent(&mut self, error: &Error, work: &Work) {
+        let Self::Level { wire, node, .. } = self else { return };
+        if error.is_retryable() {
+            node.note_retryable();
+        }
+        if let Some(lease) = wire.lease()
+            && (lease.is_lost() || error.ends_transaction())
+        {
+            node.heed(lease, error, Sent::Witnessed(work)).await;
         }
     }
 
@@ -196,6 +207,9 @@ impl Hold {
         };
         lease.doubt(false);
         let Err(error) = kept else { return Ok(()) };
+        if error.as_ref().is_some_and(Error::is_retryable) {
+            node.note_retryable();
+        }
         if let Some(error) = error.filter(is_abort)
             && matches!(node.kind, Kind::Transaction { .. })
         {

@@ -112,6 +112,8 @@ pub(super) struct State {
     pub(super) unknown: bool,
     /// Its end has a time limit: a connection that does not answer it is closed.
     pub(super) hurried: bool,
+    /// The server has rolled the transaction back by itself.
+    pub(super) undone: bool,
     /// What those see of this transaction who watch.
     pub(super) span: Option<Box<TransactionSpan>>,
     /// SET CONSTRAINTS was used, which ends with the transaction.

@@ -265,6 +265,101 @@ async fn t8_a_second_begin_beside_a_first_is_refused_with_both_places() {
     assert_clean(&connector, &ground, "refused").await;
 }
 
+/// Nothing may be written where no transaction is open, after one was believed in.
+fn assert_nothing_committed(connector: &FakeConnector, what: &str) {
+    let server = connector.server.lock();
+    let outside = server
+        .log
+        .iter()
+        .filter(|(_, depth, text)| *depth == 0 && text.starts_with("insert"));
+    assert_eq!(outside.count(), 0, "{what}: {:?}", server.log);
+}
+
+#[tokio::test]
+async fn x4_a_transaction_that_the_server_ended_is_never_written_in_found_c1() {
+    let insert = "insert into t values (1)";
+    for (gate, told) in [
+        (Gate::Deadlock, ErrorKind::Deadlock),
+        (Gate::Ended, ErrorKind::Database),
+        (Gate::Signal, ErrorKind::Deadlock),
+    ] {
+        for step in ["begin", "run", "commit", "rollback"] {
+            for sandbox in [false, true] {
+                let what = format!("{gate:?} at the inner {step}, sandbox: {sandbox}");
+                let connector = FakeConnector::default();
+                let ground = ground(&connector, sandbox);
+                let target = Target::Database(Arc::clone(&ground), Reads::Routed);
+                let outer = begin(&target).await.unwrap();
+                run(&target, insert).await.unwrap();
+                if step == "begin" {
+                    connector.gate(step, gate);
+                }
+                let result = match begin(&target).await {
+                    Err(error) => Err(error),
+                    Ok(inner) => {
+                        connector.gate(step, gate);
+                        match step {
+                            "run" => run(&target, insert).await,
+                            "commit" => inner.finish(Finish::Commit, Location::caller()).await,
+                            _ => inner.finish(Finish::Rollback, Location::caller()).await,
+                        }
+                    }
+                };
+                match result {
+                    // What was to be rolled back is.
+                    Ok(()) => assert_eq!(step, "rollback", "{what}"),
+                    Err(error) => assert_eq!(error.kind(), told, "{what}: the first error is told: {error:?}"),
+                }
+                let ended = [ErrorKind::TransactionEnded, ErrorKind::SandboxBroken];
+                let outer_target = Target::Guard(outer.anchor());
+                for later in [run(&target, insert).await, run(&outer_target, insert).await] {
+                    let kind = later.map_err(|error| error.kind());
+                    assert!(kind.is_err_and(|kind| ended.contains(&kind)), "{what}: {kind:?}");
+                }
+                let expected = if gate == Gate::Ended { None } else { Some(true) };
+                let noted = outer.anchor().node.wants_retry();
+                assert!(!noted || !sandbox, "{what}: a broken sandbox cannot be repeated in");
+                outer.finish(Finish::Commit, Location::caller()).await.expect_err(&what);
+                if let Err(error) = outer.finish(Finish::Rollback, Location::caller()).await {
+                    assert!(step == "rollback" && gate == Gate::Ended, "{what}: {error:?}");
+                }
+                assert!(
+                    sandbox || expected.is_none_or(|expected| expected == noted),
+                    "{what}: retryable"
+                );
+                drop(outer);
+                if sandbox {
+                    let error = run(&target, insert).await.expect_err(&what);
+                    assert_eq!(error.kind(), ErrorKind::SandboxBroken, "{what}");
+                    ground.end_sandbox().await;
+                }
+                assert_nothing_committed(&connector, &what);
+                assert_clean(&connector, &ground, &what).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn x4_rolling_back_what_the_server_has_rolled_back_is_done_found_c4() {
+    for gate in [Gate::Deadlock, Gate::Ended] {
+        let connector = FakeConnector::default();
+        let ground = ground(&connector, false);
+        let target = Target::Database(Arc::clone(&ground), Reads::Routed);
+        let guard = begin(&target).await.unwrap();
+        connector.gate("run", gate);
+        run(&target, "insert into t values (1)").await.unwrap_err();
+        guard.finish(Finish::Rollback, Location::caller()).await.unwrap();
+        let twice = guard.finish(Finish::Rollback, Location::caller()).await;
+        assert_eq!(twice.unwrap_err().kind(), ErrorKind::TransactionEnded, "{gate:?}");
+        // The outermost ROLLBACK may hear of it as well.
+        let guard = begin(&target).await.unwrap();
+        connector.gate("rollback", Gate::Deadlock);
+        guard.finish(Finish::Rollback, Location::caller()).await.unwrap();
+        assert_clean(&connector, &ground, "rolled back").await;
+    }
+}
+
 /// The row may be there, though nobody heard of it.
 #[cfg(feature = "macros")]
 #[tokio::test]

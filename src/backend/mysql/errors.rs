@@ -44,7 +44,34 @@ fn of_number(number: u16, state: &str, message: &str) -> Error {
     if kind == ErrorKind::Deadlock || matches!(number, 1020 | 1206) {
         mapped = mapped.ending_transaction();
     }
+    if is_of_statement(kind, number) {
+        mapped = mapped.of_statement();
+    }
     mapped
+}
+
+/// Whether the error is certainly of the statement alone. Any other may have ended the transaction, also those that nobody
+/// has listed (1180 on Galera, 1205 with `innodb_rollback_on_timeout`): the server is asked then.
+fn is_of_statement(kind: ErrorKind, number: u16) -> bool {
+    let by_kind = matches!(
+        kind,
+        ErrorKind::Syntax
+            | ErrorKind::UndefinedObject
+            | ErrorKind::DuplicateObject
+            | ErrorKind::Constraint
+            | ErrorKind::Permission
+            | ErrorKind::Parameter
+    );
+    by_kind
+        || matches!(
+            number,
+            // Names, columns and parameters that do not fit the statement.
+            1052 | 1055 | 1056 | 1058 | 1066 | 1093 | 1136 | 1140 | 1210 | 1222 | 1235 | 1241 | 1242 | 1247 | 1248 | 1295
+                // Values that do not fit their columns or functions.
+                | 1139 | 1264 | 1265 | 1267 | 1292 | 1365 | 1366 | 1367 | 1406 | 1411 | 1416 | 1425 | 1690 | 3140 | 3141 | 3143
+                // What a trigger or function says with SIGNAL; neither can end a transaction.
+                | 1644
+        )
 }
 
 /// The server closes the connection after this one.
@@ -255,6 +282,22 @@ mod tests {
         let waited = of_number(1205, "HY000", "Lock wait timeout exceeded");
         assert!(waited.is_retryable() && !waited.ends_transaction());
         assert!(!of_number(1064, "42000", "You have an error").is_retryable());
+    }
+
+    #[test]
+    fn x4_errors_of_the_statement_alone_leave_the_transaction_without_a_question_found_c2() {
+        for (number, state) in [
+            (1062, "23000"),
+            (1064, "42000"),
+            (1146, "42S02"),
+            (1406, "22001"),
+            (1264, "22003"),
+        ] {
+            assert!(of_number(number, state, "").is_of_statement(), "{number}");
+        }
+        for number in [1180, 1205, 1020, 1213, 1047, 1317, 3572, 1105, 9999] {
+            assert!(!of_number(number, "HY000", "").is_of_statement(), "{number}");
+        }
     }
 
     #[test]

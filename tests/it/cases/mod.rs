@@ -13,6 +13,7 @@ mod closing;
 #[cfg(feature = "metrics")]
 mod counting;
 mod echo;
+mod ended_by_server;
 mod escape;
 mod failure;
 mod force_rollback;
@@ -102,6 +103,7 @@ const LISTED: &[File] = &[
     ("force_rollback", force_rollback::cases),
     ("sandbox", sandbox::cases),
     ("callbacks", callbacks::cases),
+    ("ended_by_server", ended_by_server::cases),
     ("escape", escape::cases),
     ("isolation", isolation::cases),
     ("journal", journal::cases),

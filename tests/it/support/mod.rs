@@ -14,6 +14,7 @@ mod runner;
 mod self_test;
 mod server;
 mod side;
+mod swap;
 mod test;
 mod watcher;
 
@@ -31,5 +32,6 @@ pub(crate) use runner::block_on_here;
 pub(crate) use self_test::trials;
 pub(crate) use server::{SilentServer, backend_pids_of_ports, kill_backend};
 pub(crate) use side::SideConnection;
+pub(crate) use swap::Swap;
 pub(crate) use test::Test;
 pub(crate) use watcher::Watcher;

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-use super::{backend_pids_of_ports, block_on_here};
+use super::{Swap, backend_pids_of_ports, block_on_here};
 
 /// A proxy on a free port of 127.0.0.1. Dropping it closes everything.
 ///
@@ -42,15 +42,18 @@ struct Shared {
     requests: watch::Sender<usize>,
     /// From the request of that number on, this flow holds.
     turn: Mutex<Option<(usize, Flow)>>,
+    swap: Mutex<Option<Swap>>,
 }
 
 /// One connection through the proxy, as the counters see it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Line {
     open: bool,
     /// The client spoke last.
     asked: bool,
     round_trips: usize,
+    /// What the client gets in place of the next answer.
+    answer: Option<Vec<u8>>,
     /// The port the server sees as its client's.
     port: u16,
     /// How many cuts there had been when it was opened; a later one is its end.
@@ -106,6 +109,7 @@ impl Proxy {
             cuts: watch::Sender::new(0),
             requests: watch::Sender::new(0),
             turn: Mutex::default(),
+            swap: Mutex::default(),
         });
         let (stop, stopped) = oneshot::channel();
         let (listener, address) = listen();
@@ -232,6 +236,16 @@ impl Proxy {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
+    /// From now on the next text that a swap is for is sent as that says.
+    pub(crate) fn swap(&self, swap: Swap) {
+        *self.shared.swap() = Some(swap);
+    }
+
+    /// Whether the text that the last swap is for has come; if not, it is not waited for any more.
+    pub(crate) fn swapped(&self) -> bool {
+        self.shared.swap().take().is_none()
+    }
+
     /// Holds every message back for so long, each way.
     pub(crate) fn delay(&self, delay: Duration) {
         *self.shared.delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
@@ -255,6 +269,24 @@ impl Shared {
     /// Whether a connection is one of those that were cut, even if it has not ended yet.
     fn is_cut(&self, line: usize) -> bool {
         self.lines()[line].cuts != *self.cuts.borrow()
+    }
+
+    fn swap(&self) -> MutexGuard<'_, Option<Swap>> {
+        self.swap.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is passed on in place of a piece.
+    fn instead(&self, line: usize, direction: Direction, bytes: Vec<u8>) -> Vec<u8> {
+        if direction == Direction::ToClient {
+            return self.lines()[line].answer.take().unwrap_or(bytes);
+        }
+        let mut swap = self.swap();
+        let Some((instead, answer)) = swap.as_ref().and_then(|swap| swap.take(&bytes)) else {
+            return bytes;
+        };
+        *swap = None;
+        self.lines()[line].answer = answer;
+        instead
     }
 
     /// Takes note that a piece is about to be passed on.
@@ -379,7 +411,7 @@ async fn pump(
             if shared.is_cut(line.index) {
                 return Err(std::io::ErrorKind::ConnectionAborted.into());
             }
-            to.write_all(&bytes).await?;
+            to.write_all(&shared.instead(line.index, direction, bytes)).await?;
         }
         Ok(())
     };

@@ -1,0 +1,57 @@
+//! Another question in place of one that a client asks, and another answer: for what no server can be made to say at
+//! will, such as a deadlock where a savepoint is set.
+
+/// What happens to the next text of a client that begins with certain words.
+#[derive(Clone, Debug)]
+pub(crate) struct Swap {
+    begins: String,
+    instead: Vec<u8>,
+    answer: Option<Vec<u8>>,
+}
+
+impl Swap {
+    /// The server of MySQL's kind gets `instead`, which must be answered by an OK, and the client hears of an error.
+    pub(crate) fn mysql(begins: &str, instead: &str, number: u16) -> Self {
+        let mut error = vec![0xff];
+        error.extend(number.to_le_bytes());
+        error.extend(if number == 1213 { b"#40001" } else { b"#HY000" });
+        error.extend(b"said by the test");
+        Self {
+            begins: begins.to_owned(),
+            instead: packet(0, &[b"\x03", instead.as_bytes()].concat()),
+            answer: Some(packet(1, &error)),
+        }
+    }
+
+    /// A PostgreSQL server gets `instead`, and its answer to that goes to the client.
+    pub(crate) fn postgres(begins: &str, instead: &str) -> Self {
+        Self {
+            begins: begins.to_owned(),
+            instead: query(instead),
+            answer: None,
+        }
+    }
+
+    /// What goes to the server in place of `bytes`, and to the client in place of the answer; if the text is meant.
+    pub(super) fn take(&self, bytes: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+        // The head of a simple query: five bytes on both.
+        let text = match bytes {
+            [_, _, _, 0, 3, text @ ..] | [b'Q', _, _, _, _, text @ ..] => text,
+            _ => return None,
+        };
+        text.starts_with(self.begins.as_bytes())
+            .then(|| (self.instead.clone(), self.answer.clone()))
+    }
+}
+
+/// A packet of MySQL's protocol.
+fn packet(sequence: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).expect("a short packet").to_le_bytes();
+    [&length[..3], &[sequence], body].concat()
+}
+
+/// A simple query of PostgreSQL's protocol.
+fn query(text: &str) -> Vec<u8> {
+    let length = u32::try_from(text.len() + 5).expect("a short message").to_be_bytes();
+    [b"Q", &length[..], text.as_bytes(), b"\0"].concat()
+}
