@@ -13,6 +13,7 @@ use super::idle::Idle;
 use super::{CLEANUP_LIMIT, Pool, REST_LIMIT, SETTLE_LIMIT, Severer, Who};
 use crate::backend::{Position, RawConnection};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Dialect;
 
 /// What is under way on a connection. A value other than `None` outside of a call means that the call was dropped
 /// half-way.
@@ -301,11 +302,14 @@ impl Lease {
     pub(crate) async fn clean(&mut self) -> Result<()> {
         let unsure = self.unsure;
         let raw = self.ready().await?;
-        if raw.depth() > 0 {
+        let deep = raw.depth() > 0;
+        if deep {
             self.mark(Flight::Statement);
             self.raw()?.rollback_to(0).await?;
             self.mark(Flight::None);
-        } else if unsure {
+        }
+        // Elsewhere the rollback has ended all there is; MySQL's session has settings besides.
+        if unsure && (!deep || self.pool.connector().dialect() == Dialect::MySql) {
             self.mark(Flight::Statement);
             self.raw()?.reset().await?;
             self.mark(Flight::None);

@@ -3,7 +3,7 @@
 use super::report::shown;
 use super::{Ground, Kind, Node, Work};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::{Control, Dialect};
+use crate::sql::{Control, Dialect, Setting};
 
 impl Work {
     /// What a refusal says of the statement.
@@ -41,6 +41,22 @@ pub(super) fn homeless(control: Control, work: &Work) -> Result<()> {
     );
     Err(Error::new(ErrorKind::Refused, message)
         .help("use `database.transaction()`, or send such text through one `database.connection()`"))
+}
+
+/// Refuses SQL text that would change what a commit means on its connection.
+pub(super) fn unswitched(work: &Work) -> Result<()> {
+    let (what, help) = match work.template.effect().switches {
+        None => return Ok(()),
+        Some(Setting::Autocommit) => (
+            "may switch `autocommit` off, and what is written on its connection afterwards would be lost without a word",
+            "use `transaction()` for what is to be committed together; outside of it each statement commits itself",
+        ),
+        Some(Setting::CompletionType) => (
+            "may change `completion_type`, after which a COMMIT on its connection begins another transaction or ends the session",
+            "leave it out: the library begins and ends transactions itself, by `transaction()`",
+        ),
+    };
+    Err(Error::new(ErrorKind::Refused, format!("the statement {what}; {}", work.unsent())).help(help))
 }
 
 impl Node {

@@ -148,9 +148,13 @@ impl Hold {
                 level, guarded, node, ..
             } => (node.depth, *guarded, Arc::clone(level)),
         };
+        let mysql = level.ground.dialect() == Dialect::MySql;
         let lease = self.lease()?;
-        if depth == 0 {
+        if depth == 0 || mysql {
+            // MySQL's session has more that a closure may leave changed than a transaction.
             lease.unsure();
+        }
+        if depth == 0 {
             return Ok(());
         }
         let marked = if guarded {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::admit::homeless;
+use super::admit::{homeless, unswitched};
 use super::hold::Hold;
 use super::observation::{Observation, affected, within};
 use super::outcome::Exposed;
@@ -92,6 +92,7 @@ impl Target {
     /// Takes the connection for one statement.
     pub(super) async fn hold(&self, work: &Work, chain: &Chain, what: &'static str) -> Result<Hold> {
         let control = work.template.control();
+        self.ground().refusing(work, unswitched(work))?;
         if !work.template.effect().asks && self.ground().streams_block() {
             Box::pin(self.ground().before_writing()).await?;
         }
@@ -111,7 +112,7 @@ impl Target {
             } else {
                 None
             };
-            if !matches!(control, Control::None | Control::Implicit) {
+            if unsettles(work) {
                 lease.unsure();
             }
             return Ok(Hold::Pooled { lease, _wrote: wrote });
@@ -129,8 +130,8 @@ impl Target {
         {
             lease.soil();
         }
-        if let Kind::Base = node.kind
-            && !matches!(control, Control::None | Control::Implicit)
+        // What runs others may leave the session in another state, also from inside a transaction.
+        if (node.kind == Kind::Base && unsettles(work) || work.template.effect().opaque)
             && let Some(lease) = wire.lease()
         {
             lease.unsure();
@@ -274,6 +275,11 @@ impl Target {
         drop(opening);
         Ok(anchor)
     }
+}
+
+/// Whether a statement may leave a transaction open, or autocommit off, behind the driver's back.
+fn unsettles(work: &Work) -> bool {
+    !matches!(work.template.control(), Control::None | Control::Implicit) || work.template.effect().opaque
 }
 
 /// How a statement is sent.

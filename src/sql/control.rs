@@ -3,6 +3,7 @@
 
 use super::Dialect;
 use super::lexer::Kind;
+use super::switches::{Setting, assigned};
 
 /// What a text does to the transaction it runs in. Of a script, the strongest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -335,9 +336,9 @@ fn commits_implicitly(statement: &[Part<'_>]) -> bool {
         let role = rest.first().is_some_and(|part| part.is("DEFAULT"));
         return role
             || early(&["PASSWORD"])
-            || rest
-                .windows(2)
-                .any(|two| two[0].is("AUTOCOMMIT") && (two[1].is_symbol(b'=') || two[1].is_symbol(b':')));
+            || assigned(statement)
+                .iter()
+                .any(|(setting, _)| *setting == Setting::Autocommit);
     }
     first.is_one_of(&ALWAYS)
         || (first.is_one_of(&["ANALYZE", "CHECK"]) && early(&["TABLE", "TABLES", "VIEW"]))

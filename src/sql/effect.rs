@@ -4,6 +4,7 @@
 use super::Dialect;
 use super::control::{Part, Verb};
 use super::lexer::Kind;
+use super::switches::{Setting, switched};
 
 /// What is known of the traces that a text leaves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) struct Effect {
     pub(crate) deferrable: bool,
     /// It runs what is kept on the server and may end the transaction there.
     pub(crate) opaque: bool,
+    /// The setting that it changes from what the library's transactions rely on (MySQL).
+    pub(crate) switches: Option<Setting>,
     /// It sets settings until the transaction ends, and does nothing else (PostgreSQL).
     pub(crate) local_only: bool,
     /// The settings that it changes until the transaction ends (PostgreSQL).
@@ -67,6 +70,9 @@ impl Effect {
             .iter()
             .any(|part| part.is_one_of(&["DEFERRABLE", "DEFERRED", "DEFER_FOREIGN_KEYS"]));
         self.opaque |= dialect == Dialect::MySql && holds_others(statement);
+        if dialect == Dialect::MySql && self.switches.is_none() {
+            self.switches = switched(statement);
+        }
         if dialect == Dialect::Postgres {
             let local = set_local(statement);
             self.local_only &= local.is_some();

@@ -18,6 +18,7 @@ mod order;
 mod statement;
 mod steps;
 mod summary;
+mod switches;
 mod template;
 
 #[cfg(test)]
@@ -32,4 +33,5 @@ pub(crate) use effect::{Effect, Local};
 pub use into_sql::IntoSql;
 pub(crate) use statement::{Bound, Statement};
 pub(crate) use summary::{Summary, sanitized, shown};
+pub(crate) use switches::Setting;
 pub(crate) use template::Template;

@@ -46,6 +46,7 @@ impl Native for MySql {
     const COUNTS_ANSWERS: bool = true;
     const KEPT: Kept = Kept::Follows;
     const ONE: One = One::ThenFlush;
+    const RESET: &str = options::RESET;
 
     fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, MySqlArguments)> {
         arguments::arguments(statement, values)

@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions, SqlStr};
 use crate::backend::support::sqlx::own_sql;
 use crate::config::{Config, SslMode};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::Dialect;
+use crate::sql::{Dialect, Setting};
 
 /// The options to connect with.
 pub(super) fn connect_options(config: &Config) -> Result<MySqlConnectOptions> {
@@ -14,6 +14,7 @@ pub(super) fn connect_options(config: &Config) -> Result<MySqlConnectOptions> {
     let mut options = MySqlConnectOptions::new()
         .ssl_mode(ssl_mode(settings.ssl_mode))
         .statement_cache_capacity(settings.statement_cache_capacity)
+        .timezone(SESSION.to_owned())
         .disable_statement_logging();
     if let Some(host) = url.host() {
         options = options.host(host.trim_start_matches('[').trim_end_matches(']'));
@@ -51,6 +52,14 @@ pub(super) fn connect_options(config: &Config) -> Result<MySqlConnectOptions> {
     Ok(options)
 }
 
+/// The time zone, and with it what every commit depends on. The server, or its `init_connect`, may have others. The driver
+/// writes it between quotes into the one statement that it sets a session up with, so this costs no round trip.
+const SESSION: &str = "+00:00',autocommit=1,completion_type='NO_CHAIN";
+
+/// Sets what every commit depends on back, whatever was done to a session, and ends the transaction that is open, which
+/// switching autocommit on alone would commit.
+pub(super) const RESET: &str = "SET completion_type='NO_CHAIN'; ROLLBACK; SET autocommit=1";
+
 fn ssl_mode(mode: SslMode) -> MySqlSslMode {
     match mode {
         SslMode::Disable => MySqlSslMode::Disabled,
@@ -78,6 +87,10 @@ pub(super) fn session_variables(config: &Config) -> Result<Option<SqlStr>> {
             time_zone(value);
             continue;
         }
+        if let Some(setting) = Setting::named(name) {
+            relied_on(setting, value)?;
+            continue;
+        }
         parts.push(format!(
             "SESSION {} = {}",
             word("server_settings", name)?,
@@ -95,6 +108,21 @@ fn time_zone(value: &str) {
     if !is_utc {
         tracing::warn!("the time zone {value} is not set: sessions run in UTC, so that timestamps are read right");
     }
+}
+
+/// Refuses to connect with a session in which commits mean something else.
+fn relied_on(setting: Setting, value: &str) -> Result<()> {
+    if setting.keeps(value) {
+        return Ok(());
+    }
+    let name = setting.name();
+    Err(Error::new(
+        ErrorKind::Config,
+        format!("server_settings: {name} = {value:?} would change what a commit means"),
+    )
+    .help(format!(
+        "leave `{name}` out; `transaction()` commits several statements together"
+    )))
 }
 
 fn literal(value: &str) -> String {
@@ -149,6 +177,25 @@ mod tests {
             sql("mysql://db/shop?wait_timeout=60&sql_mode=a'b%5C").unwrap(),
             r"SET SESSION sql_mode = 'a''b\\', SESSION wait_timeout = 60"
         );
+    }
+
+    #[test]
+    fn x4_a_session_in_which_commits_mean_something_else_is_refused_found_w2() {
+        for (option, refused) in [
+            ("autocommit=0", true),
+            ("AUTOCOMMIT=off", true),
+            ("autocommit=1", false),
+            ("completion_type=CHAIN", true),
+            ("completion_type=no_chain", false),
+        ] {
+            let config = Config::from_url("mysql://db/shop").unwrap();
+            let (name, value) = option.split_once('=').unwrap();
+            let variables = session_variables(&config.server_setting(name, value));
+            assert_eq!(variables.is_err(), refused, "{option}: {variables:?}");
+            if let Err(error) = variables {
+                assert!(error.to_string().contains("transaction()"), "{error}");
+            }
+        }
     }
 
     #[test]

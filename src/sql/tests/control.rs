@@ -1,5 +1,5 @@
-use super::super::Control;
 use super::super::control::{Defines, Verb};
+use super::super::{Control, Setting};
 use super::*;
 
 fn control(dialect: Dialect, sql: &str) -> Control {
@@ -84,6 +84,8 @@ fn mysql_commits_implicitly() {
         "DROP TEMPORARY TABLE t",
         "SET names utf8mb4",
         "SET @x = @@autocommit",
+        "SET @autocommit = 0",
+        "SET GLOBAL autocommit = 1",
         "SET ROLE r",
         "CHECKSUM TABLE t",
         "ANALYZE SELECT 1",
@@ -91,6 +93,70 @@ fn mysql_commits_implicitly() {
         "LOAD DATA INFILE 'f' INTO TABLE t",
     ] {
         assert_eq!(control(Dialect::MySql, sql), Control::None, "{sql}");
+    }
+}
+
+#[test]
+fn x4_what_switches_autocommit_off_is_known_by_its_words_found_w2() {
+    let switches = |sql: &str| parse(Dialect::MySql, sql).effect().switches;
+    for sql in [
+        "SET autocommit = 0",
+        "set AUTOCOMMIT=off",
+        "SET autocommit := 0",
+        "SET autocommit = :v",
+        "SET autocommit = ?",
+        "SET autocommit = DEFAULT",
+        "SET autocommit = 1 - 1",
+        "SET autocommit = (SELECT 0)",
+        "SET `autocommit` = 0",
+        "SET SESSION autocommit = 0",
+        "SET LOCAL autocommit = 0",
+        "SET @@autocommit = 0",
+        "SET @@session.autocommit = 0",
+        "SET @@`autocommit` = 0",
+        "SET @a = 1, autocommit = 0",
+        "SET @a = (SELECT 1, 2), SESSION autocommit = 0",
+        "SET @@global.max_connections = 9, autocommit = 0",
+        "SET GLOBAL max_connections = 9, SESSION autocommit = 0",
+        "SET STATEMENT autocommit = 0 FOR INSERT INTO t VALUES (1)",
+        "SET STATEMENT max_statement_time = 1 FOR SET autocommit = 0",
+        "INSERT INTO t VALUES (1); SET autocommit = 0; COMMIT",
+        "BEGIN NOT ATOMIC SET autocommit = 0; END",
+        "IF 1 THEN SET autocommit = 0; END IF",
+        "/*!40101 SET autocommit = 0 */",
+    ] {
+        assert_eq!(switches(sql), Some(Setting::Autocommit), "{sql}");
+        assert_eq!(parse(Dialect::Postgres, sql).effect().switches, None, "{sql}");
+    }
+    for sql in [
+        "SET completion_type = 1",
+        "SET completion_type = 'CHAIN'",
+        "SET SESSION completion_type = RELEASE",
+        "SET @@completion_type = :v",
+    ] {
+        assert_eq!(switches(sql), Some(Setting::CompletionType), "{sql}");
+    }
+    for sql in [
+        "SET autocommit = 1",
+        "SET autocommit = ON",
+        "SET @@session.autocommit = 'on', completion_type = NO_CHAIN",
+        "SET completion_type = 0",
+        "SET @autocommit = 0",
+        "SET @a = 1, @autocommit = 0",
+        "SET @x = @@autocommit",
+        "SET @x = (SELECT a FROM t WHERE autocommit = 0)",
+        "SET GLOBAL autocommit = 0",
+        "SET @@global.autocommit = 0",
+        "SET PERSIST autocommit = 0",
+        "SET GLOBAL max_connections = 9, autocommit = 0",
+        "SELECT @@autocommit = 0",
+        "UPDATE t SET autocommit = 0",
+        "INSERT INTO t SET autocommit = 0",
+        "SET NAMES utf8mb4",
+        "SET TRANSACTION READ ONLY",
+        "CREATE PROCEDURE p() BEGIN SET autocommit = 0; END",
+    ] {
+        assert_eq!(switches(sql), None, "{sql}");
     }
 }
 

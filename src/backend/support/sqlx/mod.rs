@@ -48,6 +48,9 @@ pub(crate) trait Native:
     /// What becomes of a statement kept prepared when the tables behind it are changed.
     const KEPT: Kept;
 
+    /// The text that ends whatever raw SQL may have left open.
+    const RESET: &str = "ROLLBACK";
+
     /// How the first row of an answer is got at the least cost.
     const ONE: One = One::OfMany;
 

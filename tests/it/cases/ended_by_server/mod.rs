@@ -2,6 +2,7 @@
 //! nothing is written outside of it afterwards.
 
 mod boundaries;
+mod session;
 mod statements;
 
 use std::fmt::Display;
@@ -13,7 +14,7 @@ use crate::support::{Case, Test};
 
 /// The cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
-    [boundaries::cases(), statements::cases()].concat()
+    [boundaries::cases(), session::cases(), statements::cases()].concat()
 }
 
 /// In what the transactions of the application run.

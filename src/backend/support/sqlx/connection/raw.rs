@@ -140,7 +140,7 @@ where
 
     fn reset(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            match self.run_script(own_sql("ROLLBACK")).await {
+            match self.run_script(own_sql(DB::RESET)).await {
                 // SQLite calls it an error when there was nothing to roll back.
                 Err(error) if DB::COUNTS_ANSWERS || error.is_fatal() => Err(error),
                 _ => Ok(()),

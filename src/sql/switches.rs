@@ -1,0 +1,124 @@
+//! The settings of a MySQL session on which every commit depends, and what texts make of them.
+
+use super::control::Part;
+use super::lexer::Kind;
+
+/// A setting without which the library's transactions are not what they say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// Off, what is written outside of transactions is lost without a word.
+    Autocommit,
+    /// Other than `NO_CHAIN`, a COMMIT begins the next transaction, or ends the session.
+    CompletionType,
+}
+
+impl Setting {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Autocommit => "autocommit",
+            Self::CompletionType => "completion_type",
+        }
+    }
+
+    fn of(name: &Part<'_>) -> Option<Self> {
+        let text = match name.kind {
+            Kind::Word => name.text,
+            Kind::Quoted => name.text.trim_matches('`'),
+            _ => return None,
+        };
+        Self::named(text)
+    }
+
+    /// The one of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Autocommit, Self::CompletionType]
+            .into_iter()
+            .find(|setting| name.eq_ignore_ascii_case(setting.name()))
+    }
+
+    /// Whether a value is certainly the one that the library relies on.
+    pub(crate) fn keeps(self, value: &str) -> bool {
+        let known: &[&str] = match self {
+            Self::Autocommit => &["1", "on", "true"],
+            Self::CompletionType => &["0", "no_chain"],
+        };
+        let value = value.trim_matches(['\'', '"']);
+        known.iter().any(|known| value.eq_ignore_ascii_case(known))
+    }
+}
+
+/// The settings of the session that a statement of MySQL or MariaDB assigns to, each with its value.
+pub(super) fn assigned<'p, 't>(statement: &'p [Part<'t>]) -> Vec<(Setting, &'p [Part<'t>])> {
+    let mut found = Vec::new();
+    for (index, part) in statement.iter().enumerate() {
+        // Blocks of MariaDB hold statements; the body of what is created runs later, if ever.
+        let begins = index == 0 || statement[index - 1].is_one_of(&["BEGIN", "THEN", "ELSE", "DO", "ATOMIC", "FOR"]);
+        let begins = begins || statement[index - 1].is_symbol(b';');
+        if part.is("SET") && begins && !statement[0].is("CREATE") {
+            assignments(&statement[index + 1..], &mut found);
+        }
+    }
+    found
+}
+
+/// Reads what stands behind `SET`, or behind `SET STATEMENT` up to `FOR`.
+fn assignments<'p, 't>(parts: &'p [Part<'t>], found: &mut Vec<(Setting, &'p [Part<'t>])>) {
+    let for_statement = parts.first().is_some_and(|part| part.is("STATEMENT"));
+    let (mut depth, mut from) = (0, usize::from(for_statement));
+    let mut everybody = false;
+    for (index, part) in parts.iter().enumerate().skip(from) {
+        depth += part.nesting();
+        let ends = part.is_symbol(b';') || (for_statement && part.is("FOR"));
+        if depth == 0 && (ends || part.is_symbol(b',')) {
+            found.extend(assignment(&parts[from..index], &mut everybody));
+            from = index + 1;
+        }
+        if depth == 0 && ends {
+            return;
+        }
+    }
+    found.extend(assignment(&parts[from..], &mut everybody));
+}
+
+/// One of them. `GLOBAL` before a name holds for the names behind it as well, `@@global.` for its own.
+fn assignment<'p, 't>(mut parts: &'p [Part<'t>], everybody: &mut bool) -> Option<(Setting, &'p [Part<'t>])> {
+    const EVERYBODY: [&str; 3] = ["GLOBAL", "PERSIST", "PERSIST_ONLY"];
+    let first = parts.first()?;
+    let mut global = *everybody;
+    if first.is_symbol(b'@') {
+        // One `@` is a variable of the user.
+        parts = parts
+            .get(1..)
+            .filter(|rest| rest.first().is_some_and(|part| part.is_symbol(b'@')))?;
+        parts = &parts[1..];
+        global = false;
+        if let [scope, point, rest @ ..] = parts
+            && point.is_symbol(b'.')
+        {
+            global = scope.is_one_of(&EVERYBODY);
+            parts = rest;
+        }
+    } else if first.is_one_of(&EVERYBODY) || first.is_one_of(&["SESSION", "LOCAL"]) {
+        *everybody = first.is_one_of(&EVERYBODY);
+        global = *everybody;
+        parts = &parts[1..];
+    }
+    let (name, rest) = parts.split_first()?;
+    let setting = Setting::of(name).filter(|_| !global)?;
+    match rest {
+        [equals, value @ ..] if equals.is_symbol(b'=') => Some((setting, value)),
+        [colon, equals, value @ ..] if colon.is_symbol(b':') && equals.is_symbol(b'=') => Some((setting, value)),
+        _ => None,
+    }
+}
+
+/// The setting that a statement changes, or may change, from what the library relies on.
+pub(super) fn switched(statement: &[Part<'_>]) -> Option<Setting> {
+    let unsafe_value = |value: &[Part<'_>], setting: Setting| match value {
+        [value] => value.hole || !setting.keeps(value.text),
+        _ => true,
+    };
+    assigned(statement)
+        .into_iter()
+        .find_map(|(setting, value)| unsafe_value(value, setting).then_some(setting))
+}
