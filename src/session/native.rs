@@ -109,7 +109,8 @@ impl Target {
     pub(crate) async fn lend(&self, work: &Work, job: NativeJob) -> Result<()> {
         let chain = Chain::current();
         let mut hold = self.hold(work, &chain, "the driver's own connection").await?;
-        hold.before_lending().await?;
+        // Boxed, as what follows, because the futures of callers have room for them.
+        Box::pin(hold.before_lending()).await?;
         let observation = Observation::of(self.ground(), &hold, work);
         let dialect = self.ground().dialect();
         let exposed = self.ground().sandbox.is_none();
@@ -125,13 +126,16 @@ impl Target {
         let result = result.map_err(|error| hold.judged(error, work, exposed));
         observation.end(None, result.as_ref().err());
         hold.settled(self.ground(), result.as_ref().err(), work);
-        if let Err(error) = &result {
-            Box::pin(hold.heed_lent(error, work)).await;
-        }
         if work.template.effect().deferrable {
             self.ground().deferred.set(true);
         }
-        let kept = hold.after_lending().await;
+        let kept = Box::pin(async {
+            if let Err(error) = &result {
+                hold.heed_lent(error, work).await;
+            }
+            hold.after_lending().await
+        })
+        .await;
         result.and(kept)
     }
 }
@@ -164,10 +168,7 @@ impl Hold {
         };
         // Should the closure be dropped, the next user looks.
         lease.doubt(!guarded && marked.is_ok());
-        if marked.is_ok() {
-            return Ok(());
-        }
-        Box::pin(level.heeded(lease, marked, Sent::Boundary(SET_WITNESS))).await
+        level.heeded(lease, marked, Sent::Boundary(SET_WITNESS)).await
     }
 
     /// An error of lent work. Whether the transaction is still there is looked at afterwards, if the error does not tell.

@@ -300,8 +300,8 @@ async fn x4_a_transaction_that_the_server_ended_is_never_written_in_found_c1() {
                         connector.gate(step, gate);
                         match step {
                             "run" => run(&target, insert).await,
-                            "commit" => inner.finish(Finish::Commit, Location::caller()).await,
-                            _ => inner.finish(Finish::Rollback, Location::caller()).await,
+                            "commit" => inner.finish(Finish::Commit, Location::caller(), None).await,
+                            _ => inner.finish(Finish::Rollback, Location::caller(), None).await,
                         }
                     }
                 };
@@ -319,8 +319,11 @@ async fn x4_a_transaction_that_the_server_ended_is_never_written_in_found_c1() {
                 let expected = if gate == Gate::Ended { None } else { Some(true) };
                 let noted = outer.anchor().node.wants_retry();
                 assert!(!noted || !sandbox, "{what}: a broken sandbox cannot be repeated in");
-                outer.finish(Finish::Commit, Location::caller()).await.expect_err(&what);
-                if let Err(error) = outer.finish(Finish::Rollback, Location::caller()).await {
+                outer
+                    .finish(Finish::Commit, Location::caller(), None)
+                    .await
+                    .expect_err(&what);
+                if let Err(error) = outer.finish(Finish::Rollback, Location::caller(), None).await {
                     assert!(step == "rollback" && gate == Gate::Ended, "{what}: {error:?}");
                 }
                 assert!(
@@ -349,13 +352,13 @@ async fn x4_rolling_back_what_the_server_has_rolled_back_is_done_found_c4() {
         let guard = begin(&target).await.unwrap();
         connector.gate("run", gate);
         run(&target, "insert into t values (1)").await.unwrap_err();
-        guard.finish(Finish::Rollback, Location::caller()).await.unwrap();
-        let twice = guard.finish(Finish::Rollback, Location::caller()).await;
+        guard.finish(Finish::Rollback, Location::caller(), None).await.unwrap();
+        let twice = guard.finish(Finish::Rollback, Location::caller(), None).await;
         assert_eq!(twice.unwrap_err().kind(), ErrorKind::TransactionEnded, "{gate:?}");
         // The outermost ROLLBACK may hear of it as well.
         let guard = begin(&target).await.unwrap();
         connector.gate("rollback", Gate::Deadlock);
-        guard.finish(Finish::Rollback, Location::caller()).await.unwrap();
+        guard.finish(Finish::Rollback, Location::caller(), None).await.unwrap();
         assert_clean(&connector, &ground, "rolled back").await;
     }
 }

@@ -16,6 +16,8 @@ enum Step {
     RollbackTo,
     /// A guard is dropped, and the next statement goes back.
     Dropped,
+    /// A statement in the inner level.
+    Statement,
 }
 
 impl Step {
@@ -26,6 +28,7 @@ impl Step {
             Self::Savepoint => "SAVEPOINT ebbtide_",
             Self::Release => "RELEASE SAVEPOINT ebbtide_",
             Self::RollbackTo | Self::Dropped => "ROLLBACK TO SAVEPOINT ebbtide_",
+            Self::Statement => "delete from ",
         }
     }
 
@@ -41,6 +44,10 @@ impl Step {
         match self {
             Self::Release => inner.commit().await,
             Self::RollbackTo => inner.rollback().await,
+            Self::Statement => inner
+                .execute(t.sql("delete from {notes} where body = 'nobody'"), ())
+                .await
+                .map(drop),
             _ => {
                 drop(inner);
                 outer.execute("select 1", ()).await.map(drop)
@@ -62,7 +69,7 @@ cases! {
         let _parent = notes(&t).await;
         // Errors that end the transaction, whether the library knows it or not, and the same without that.
         for (number, instead) in [(1213, "ROLLBACK"), (1213, "DO 0"), (1180, "ROLLBACK"), (1180, "DO 0"), (1047, "DO 0"), (1205, "ROLLBACK")] {
-            for step in Step::ALL {
+            for step in Step::ALL.into_iter().chain([Step::Statement]) {
                 for ground in Ground::ALL {
                     for end in End::ALL {
                         let what = format!("{number} for `{instead}` at {step:?} in {ground:?}");

@@ -2,6 +2,7 @@
 //! nothing is written outside of it afterwards.
 
 mod boundaries;
+mod causes;
 mod session;
 mod statements;
 
@@ -14,7 +15,13 @@ use crate::support::{Case, Test};
 
 /// The cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
-    [boundaries::cases(), session::cases(), statements::cases()].concat()
+    [
+        boundaries::cases(),
+        causes::cases(),
+        session::cases(),
+        statements::cases(),
+    ]
+    .concat()
 }
 
 /// In what the transactions of the application run.

@@ -178,7 +178,7 @@ async fn triggers(t: &Test, database: &ebbtide::Database) -> Result<()> {
 
 cases! {
     #[limit(300)]
-    async fn x4_an_error_of_a_statement_leaves_what_the_server_says_found_c2(t: Test) -> Result<()> {
+    async fn x4_an_error_of_a_statement_leaves_what_the_server_says_found_c1(t: Test) -> Result<()> {
         let parent = notes(&t).await;
         let texts = failing(&t).await;
         if t.backend().is_sqlite() {
