@@ -35,9 +35,8 @@ impl Swap {
     /// What goes to the server in place of `bytes`, and to the client in place of the answer; if the text is meant.
     pub(super) fn take(&self, bytes: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
         // The head of a simple query: five bytes on both; MySQL prepares by another command.
-        let text = match bytes {
-            [_, _, _, 0, 3 | 0x16, text @ ..] | [b'Q', _, _, _, _, text @ ..] => text,
-            _ => return None,
+        let ([_, _, _, 0, 3 | 0x16, text @ ..] | [b'Q', _, _, _, _, text @ ..]) = bytes else {
+            return None;
         };
         text.starts_with(self.begins.as_bytes())
             .then(|| (self.instead.clone(), self.answer.clone()))
