@@ -111,12 +111,12 @@ async fn transactions(table: &mut Table, database: &Database) -> Result<()> {
     let run = database
         .transaction()
         .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
-    table.future("transaction().run", 1192, run);
+    table.future("transaction().run", 1168, run);
     let retry = database
         .transaction()
         .retry()
         .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
-    table.future("transaction().retry().run", 1416, retry);
+    table.future("transaction().retry().run", 1392, retry);
     table.boxed("transaction()", 840, database.transaction().into_future());
     table.value("a transaction that is not begun yet", 64, &database.transaction());
     let transaction = database.transaction().await?;
@@ -180,8 +180,8 @@ async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(
     table.future("sqlx: commit", 64, sqlx.begin().await?.commit());
     table.future("sqlx: rollback", 64, sqlx.begin().await?.rollback());
     let lent = database.with_sqlx(|_: &mut sqlx::SqliteConnection| Box::pin(ready(Ok(()))));
-    table.boxed("with_sqlx", 1000, lent);
-    table.boxed("migrate", 1152, database.migrate(&sqlx::migrate::Migrator::DEFAULT));
+    table.boxed("with_sqlx", 816, lent);
+    table.boxed("migrate", 968, database.migrate(&sqlx::migrate::Migrator::DEFAULT));
     Ok(())
 }
 
@@ -195,9 +195,9 @@ fn registry(table: &mut Table, connections: &Connections, database: &Database) {
         .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
     table.future("in_transaction().run", 1408, run);
     let schema = Schema::new();
-    table.future("generate_schemas", 2728, schema.generate_schemas(database, true));
-    table.future("create_all", 2728, schema.create_all(database));
-    table.future("drop_all", 2728, schema.drop_all(database));
+    table.future("generate_schemas", 2704, schema.generate_schemas(database, true));
+    table.future("create_all", 2704, schema.create_all(database));
+    table.future("drop_all", 2704, schema.drop_all(database));
 }
 
 #[tokio::test]

@@ -47,20 +47,19 @@ impl Node {
             }
             None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
         };
-        if let Err(error) = begun.map_err(|error| self.judged(error)) {
-            // Boxed, because the future of every transaction has room for this one.
-            let error = Box::pin(self.not_begun(&level, &mut wire, error)).await;
-            observation.end(None, Some(&error));
-            return Err(error);
+        let begun = begun.map_err(|error| self.judged(error));
+        if begun.as_ref().is_err_and(Error::is_retryable) {
+            self.note_retryable();
         }
-        observation.end(None, None);
+        observation.end(None, begun.as_ref().err());
+        begun?;
         let node = level.open(self, wire, options, closure, owner, asker);
         node.state.lock().span = span;
         Ok(node)
     }
 
     /// Sends what begins the level above this one.
-    async fn send_begin(&self, lease: &mut Lease, options: BeginOptions, asker: Asker) -> Result<()> {
+    async fn send_begin(self: &Arc<Self>, lease: &mut Lease, options: BeginOptions, asker: Asker) -> Result<()> {
         let dialect = self.ground.dialect();
         let outermost = self.depth == 0;
         let sql = if outermost {
@@ -75,28 +74,26 @@ impl Node {
             None
         };
         lease.mark(if outermost { Flight::Boundary } else { Flight::Statement });
-        let mut begun = lease.raw()?.begin(sql).await;
-        if outermost
-            && options.mode.is_none()
-            && dialect == Dialect::Sqlite
-            && begun.as_ref().is_err_and(|error| error.kind() == ErrorKind::ReadOnly)
-        {
-            // The connection may only read (`PRAGMA query_only`), so there is no lock to take.
-            begun = lease.raw()?.begin(None).await;
-        }
-        begun.inspect_err(|error| {
-            if error.is_fatal() {
-                lease.lose();
-            } else if outermost {
-                lease.discard();
-            } else {
-                lease.mark(Flight::None);
+        // In a block of its own, because what was once borrowed takes room in the future to the end of its scope.
+        let error = {
+            let mut begun = lease.raw()?.begin(sql).await;
+            if outermost
+                && options.mode.is_none()
+                && dialect == Dialect::Sqlite
+                && begun.as_ref().is_err_and(|error| error.kind() == ErrorKind::ReadOnly)
+            {
+                // The connection may only read (`PRAGMA query_only`), so there is no lock to take.
+                begun = lease.raw()?.begin(None).await;
             }
-        })?;
+            begun.err()
+        };
         lease.mark(Flight::None);
-        if options.read_only && !self.only_reads() {
+        if let Some(error) = error {
             // Boxed, because the future of every transaction has room for this one.
-            Box::pin(read_only(lease, dialect, self.depth)).await?;
+            return Err(Box::pin(self.not_begun(lease, error)).await);
+        }
+        if options.read_only && !self.only_reads() {
+            Box::pin(self.read_only(lease)).await?;
         }
         if lease.shield() != Shield::Absent {
             lease.set_shield(Shield::Behind);
@@ -104,17 +101,22 @@ impl Node {
         Ok(())
     }
 
-    /// What an error says of the level that another was to be begun on.
-    async fn not_begun(self: &Arc<Self>, level: &Arc<Self>, wire: &mut Wire, error: Error) -> Error {
-        if error.is_retryable() {
-            self.note_retryable();
-        }
-        if let Some(lease) = wire.lease()
-            && level.depth > 0
-        {
-            level.heed(lease, &error, Sent::Boundary("SAVEPOINT")).await;
+    async fn not_begun(self: &Arc<Self>, lease: &mut Lease, error: Error) -> Error {
+        let outermost = self.depth == 0;
+        let sent = Sent::Boundary(if outermost { "BEGIN" } else { "SAVEPOINT" });
+        self.heed(lease, &error, sent).await;
+        if outermost {
+            // Whether something was begun nobody knows.
+            lease.discard();
         }
         error
+    }
+
+    /// Makes the level above this one, just begun, read-only.
+    async fn read_only(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+        let made = read_only(lease, self.ground.dialect(), self.depth).await;
+        self.heeded(lease, made, Sent::Boundary("SET TRANSACTION READ ONLY"))
+            .await
     }
 
     /// Whether SQLite's connections are read-only by their settings, so that there is nothing to set and nothing to undo.
