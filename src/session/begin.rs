@@ -74,23 +74,11 @@ impl Node {
             None
         };
         lease.mark(if outermost { Flight::Boundary } else { Flight::Statement });
-        // In a block of its own, because what was once borrowed takes room in the future to the end of its scope.
-        let error = {
-            let mut begun = lease.raw()?.begin(sql).await;
-            if outermost
-                && options.mode.is_none()
-                && dialect == Dialect::Sqlite
-                && begun.as_ref().is_err_and(|error| error.kind() == ErrorKind::ReadOnly)
-            {
-                // The connection may only read (`PRAGMA query_only`), so there is no lock to take.
-                begun = lease.raw()?.begin(None).await;
-            }
-            begun.err()
-        };
+        let begun = lease.raw()?.begin(sql).await;
         lease.mark(Flight::None);
-        if let Some(error) = error {
+        if let Err(error) = begun {
             // Boxed, because the future of every transaction has room for this one.
-            return Err(Box::pin(self.not_begun(lease, error)).await);
+            Box::pin(self.not_begun(lease, options, error)).await?;
         }
         if options.read_only && !self.only_reads() {
             Box::pin(self.read_only(lease)).await?;
@@ -101,15 +89,27 @@ impl Node {
         Ok(())
     }
 
-    async fn not_begun(self: &Arc<Self>, lease: &mut Lease, error: Error) -> Error {
+    /// The server refused to begin the level above this one.
+    async fn not_begun(self: &Arc<Self>, lease: &mut Lease, options: BeginOptions, mut error: Error) -> Result<()> {
         let outermost = self.depth == 0;
+        let sqlite = self.ground.dialect() == Dialect::Sqlite;
+        if outermost && sqlite && options.mode.is_none() && error.kind() == ErrorKind::ReadOnly {
+            // The connection may only read (`PRAGMA query_only`), so there is no lock to take.
+            lease.mark(Flight::Boundary);
+            let begun = lease.raw()?.begin(None).await;
+            lease.mark(Flight::None);
+            match begun {
+                Ok(()) => return Ok(()),
+                Err(second) => error = second,
+            }
+        }
         let sent = Sent::Boundary(if outermost { "BEGIN" } else { "SAVEPOINT" });
         self.heed(lease, &error, sent).await;
         if outermost {
             // Whether something was begun nobody knows.
             lease.discard();
         }
-        error
+        Err(error)
     }
 
     /// Makes the level above this one, just begun, read-only.
