@@ -16,7 +16,7 @@ use super::fault::Fault;
 use super::from_value::Mismatch;
 use super::text::{self, Buffer};
 use super::wrappers::JSON;
-use super::{Interval, Value, ValueRef, number};
+use super::{Interval, Value, ValueRef, document, number};
 
 /// Whether a visitor that makes `T` makes the type `O`. Both names are constants, so this costs nothing at run time.
 pub(super) fn is<T, O>() -> bool {
@@ -54,10 +54,10 @@ impl<'de> Lend<'de, 'de> for FromRow {
     }
 
     fn document<V: Visitor<'de>>(text: &'de str, ask: Ask, visitor: V) -> Result<V::Value, Fault> {
-        let mut document = serde_json::Deserializer::from_str(text);
-        let out = ask.of(&mut document, visitor)?;
-        document.end()?;
-        Ok(out)
+        Ok(match ask {
+            Ask::Any => document::any(text, visitor)?,
+            ask => document::from_text(text, |document| ask.of(document, visitor))?,
+        })
     }
 }
 
@@ -74,8 +74,7 @@ impl<'de> Lend<'_, 'de> for FromMember {
     }
 
     fn document<V: Visitor<'de>>(text: &str, ask: Ask, visitor: V) -> Result<V::Value, Fault> {
-        let document: serde_json::Value = serde_json::from_str(text)?;
-        Ok(ask.of(document, visitor)?)
+        Ok(ask.of(document::parse(text)?, visitor)?)
     }
 }
 
@@ -121,6 +120,7 @@ impl<'v, L> Cell<'v, L> {
             ValueRef::F32(value) => return visitor.visit_f64(value.into()),
             ValueRef::F64(value) => return visitor.visit_f64(value),
             ValueRef::Text(value) => return L::text(value, visitor),
+            ValueRef::Json(text) => return L::document(text, Ask::Any, visitor),
             ValueRef::Bytes(value) => return sequence(value, visitor),
             ValueRef::Decimal(value) => buffer.decimal(value),
             ValueRef::Date(value) => buffer.date(value),
@@ -158,7 +158,7 @@ impl<'v, L> Cell<'v, L> {
                 },
                 None => Err(Mismatch::fraction().into()),
             },
-            ValueRef::Owned(Value::Json(_)) => self.natural(visitor),
+            ValueRef::Json(_) | ValueRef::Owned(Value::Json(_)) => self.natural(visitor),
             value => Err(Mismatch::kind(value).into()),
         }
     }
@@ -194,6 +194,7 @@ impl<'v, L> Cell<'v, L> {
             | ValueRef::DateTime(_)
             | ValueRef::Timestamp(_)
             | ValueRef::Uuid(_)
+            | ValueRef::Json(_)
             | ValueRef::Owned(Value::Inet(_) | Value::Json(_)) => self.natural(visitor),
             ValueRef::Owned(whole @ (Value::Text(_) | Value::Bytes(_))) => {
                 Cell::<FromMember>::new(whole.into(), self.documents).text(visitor)
@@ -209,7 +210,7 @@ impl<'v, L> Cell<'v, L> {
     {
         match &self.value {
             ValueRef::Text(text) => L::document(text, Ask::Any, visitor),
-            ValueRef::Bytes(_) | ValueRef::Owned(_) => self.natural(visitor),
+            ValueRef::Json(_) | ValueRef::Bytes(_) | ValueRef::Owned(_) => self.natural(visitor),
             value => Err(Mismatch::kind(value).into()),
         }
     }
@@ -312,7 +313,7 @@ impl<'de, 'v, L: Lend<'v, 'de>> Deserializer<'de> for Cell<'v, L> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if is::<V::Value, Decimal>() {
+        if is::<V::Value, Decimal>() && !matches!(self.value, ValueRef::Json(_)) {
             return self.decimal(visitor);
         }
         if is::<V::Value, serde_json::Value>() {
@@ -329,7 +330,7 @@ impl<'de, 'v, L: Lend<'v, 'de>> Deserializer<'de> for Cell<'v, L> {
     #[inline]
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.value {
-            ValueRef::Owned(Value::Json(_)) => self.natural(visitor),
+            ValueRef::Json(_) | ValueRef::Owned(Value::Json(_)) => self.natural(visitor),
             value => visitor.visit_bool(number::boolean(&value)?),
         }
     }
@@ -337,7 +338,7 @@ impl<'de, 'v, L: Lend<'v, 'de>> Deserializer<'de> for Cell<'v, L> {
     #[inline]
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.value {
-            ValueRef::Owned(Value::Json(_)) => self.natural(visitor),
+            ValueRef::Json(_) | ValueRef::Owned(Value::Json(_)) => self.natural(visitor),
             value => visitor.visit_f32(number::single(&value)?),
         }
     }
@@ -345,7 +346,7 @@ impl<'de, 'v, L: Lend<'v, 'de>> Deserializer<'de> for Cell<'v, L> {
     #[inline]
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.value {
-            ValueRef::Owned(Value::Json(_)) => self.natural(visitor),
+            ValueRef::Json(_) | ValueRef::Owned(Value::Json(_)) => self.natural(visitor),
             value => visitor.visit_f64(number::double(&value)?),
         }
     }
@@ -382,11 +383,12 @@ impl<'de, 'v, L: Lend<'v, 'de>> Deserializer<'de> for Cell<'v, L> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fault> {
-        if name != JSON {
+        // Under a name of its own `serde_json` asks for a document as it is written.
+        if name != JSON && !name.starts_with("$serde_json::") {
             return visitor.visit_newtype_struct(self);
         }
         match self.value {
-            ValueRef::Text(text) => L::document(text, Ask::Newtype(name), visitor),
+            ValueRef::Json(text) | ValueRef::Text(text) => L::document(text, Ask::Newtype(name), visitor),
             ValueRef::Owned(Value::Json(document)) => Ok(Ask::Newtype(name).of(document, visitor)?),
             value => Err(Mismatch::kind(&value).into()),
         }
@@ -401,6 +403,7 @@ impl<'de, 'v, L: Lend<'v, 'de>> Deserializer<'de> for Cell<'v, L> {
         match self.value {
             ValueRef::Text(text) if text.starts_with('{') => L::document(text, Ask::Enum(name, variants), visitor),
             ValueRef::Text(text) => visitor.visit_enum(StrDeserializer::new(text)),
+            ValueRef::Json(text) => L::document(text, Ask::Enum(name, variants), visitor),
             ValueRef::Owned(Value::Json(document)) => Ok(Ask::Enum(name, variants).of(document, visitor)?),
             value => Err(Mismatch::kind(&value).into()),
         }

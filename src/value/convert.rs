@@ -10,8 +10,10 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use rust_decimal::Decimal;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::document::{ROUNDED, keeps_numbers};
 use super::{Array, Interval, Json, Value};
 
 /// Marks the values of [`unfit`].
@@ -209,10 +211,24 @@ where
     }
 }
 
+/// The document as it is written. Its place must be one for JSON: on PostgreSQL a column, or `CAST(:document AS jsonb)`.
+impl From<&RawValue> for Value {
+    fn from(value: &RawValue) -> Self {
+        Self::Untyped(value.get().to_owned())
+    }
+}
+
+impl From<Box<RawValue>> for Value {
+    fn from(value: Box<RawValue>) -> Self {
+        Self::from(&*value)
+    }
+}
+
 /// A value that serde cannot write as JSON (a map whose keys are not text) is refused with an error when it is bound.
 impl<T: Serialize> From<Json<T>> for Value {
     fn from(value: Json<T>) -> Self {
         match serde_json::to_value(&value.0) {
+            Ok(document) if !keeps_numbers(&value.0, &document) => unfit(ROUNDED.to_owned()),
             Ok(document) => Self::Json(document),
             Err(error) => unfit(format!("it cannot be written as JSON: {error}")),
         }

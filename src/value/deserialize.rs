@@ -166,7 +166,7 @@ impl<'r> Deserializer<'r> for Whole<'r> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'r>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fault> {
-        if name == JSON {
+        if name == JSON || name.starts_with("$serde_json::") {
             let row = self.row;
             return self
                 .only()?
@@ -280,6 +280,7 @@ impl<'r> Column<'r> {
     fn is_sequence(self) -> bool {
         match self.row.value(self.index) {
             Ok(ValueRef::Bytes(_) | ValueRef::Owned(Value::Array(_) | Value::Bytes(_))) => true,
+            Ok(ValueRef::Json(text)) => text.trim_ascii_start().starts_with('['),
             Ok(ValueRef::Owned(Value::Json(document))) => document.is_array(),
             _ => false,
         }

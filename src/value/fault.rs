@@ -64,12 +64,6 @@ impl From<Mismatch> for Fault {
     }
 }
 
-impl From<serde_json::Error> for Fault {
-    fn from(error: serde_json::Error) -> Self {
-        Mismatch::new(format!("the JSON in it does not fit: {error}")).into()
-    }
-}
-
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {

@@ -7,11 +7,12 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use ipnetwork::IpNetwork;
 use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::convert::Member;
-use super::{Array, Interval, Json, Value, ValueRef, number, text};
-use crate::error::Error;
+use super::{Array, Interval, Json, Value, ValueRef, document, number, text};
+use crate::error::{Error, ErrorKind};
 
 /// Rust types that one column can be read as.
 ///
@@ -26,7 +27,8 @@ use crate::error::Error;
 /// | `chrono`: `NaiveDate`, `NaiveTime`, `NaiveDateTime` | their like, without a zone, and ISO text |
 /// | `chrono::DateTime<Utc>`, `DateTime<FixedOffset>` | points in time; text, where no zone means UTC |
 /// | `uuid::Uuid` | UUIDs, 16 bytes, text |
-/// | `serde_json::Value`, [`Json<T>`] | JSON, and text that is JSON |
+/// | `serde_json::Value`, [`Json<T>`] | JSON, and text that is JSON, if no number in it is rounded |
+/// | `Box<serde_json::value::RawValue>` | the same as it is written, whatever its numbers |
 /// | `IpNetwork`, `IpAddr` | `inet`, `cidr`, text |
 /// | [`Interval`] | intervals |
 /// | [`Array<T>`], `Vec<T>` of any of these but `u8` | PostgreSQL arrays |
@@ -100,6 +102,18 @@ impl From<Error> for Mismatch {
     }
 }
 
+const JSON_READS: (&str, &str) = ("a JSON document", "serde_json::Value or ebbtide::Json<_>");
+
+impl From<Mismatch> for Error {
+    fn from(mismatch: Mismatch) -> Self {
+        let error = Self::new(ErrorKind::Decode, mismatch.reason);
+        match mismatch.help {
+            Some(help) => error.help(help),
+            None => error,
+        }
+    }
+}
+
 /// What a value is, and the Rust type that reads it, for messages.
 fn natural(value: &ValueRef<'_>) -> (&'static str, &'static str) {
     match value {
@@ -111,6 +125,7 @@ fn natural(value: &ValueRef<'_>) -> (&'static str, &'static str) {
         ValueRef::F64(_) => ("a floating-point number", "f64"),
         ValueRef::Decimal(_) => ("a decimal number", "rust_decimal::Decimal"),
         ValueRef::Text(_) => ("text", "String"),
+        ValueRef::Json(_) => JSON_READS,
         ValueRef::Bytes(_) => ("bytes", "Vec<u8>"),
         ValueRef::Date(_) => ("a date", "chrono::NaiveDate"),
         ValueRef::Time(_) => ("a time of day", "chrono::NaiveTime"),
@@ -118,7 +133,7 @@ fn natural(value: &ValueRef<'_>) -> (&'static str, &'static str) {
         ValueRef::Timestamp(_) => ("a point in time", "chrono::DateTime<Utc>"),
         ValueRef::Uuid(_) => ("a UUID", "uuid::Uuid"),
         ValueRef::Owned(value) => match value {
-            Value::Json(_) => ("a JSON document", "serde_json::Value or ebbtide::Json<_>"),
+            Value::Json(_) => JSON_READS,
             Value::Interval(_) => ("an interval", "ebbtide::Interval"),
             Value::Inet(_) => ("a network address", "ipnetwork::IpNetwork"),
             Value::Array(_) | Value::List(_) => ("an array", "Vec<_>"),
@@ -280,7 +295,20 @@ impl Decode for serde_json::Value {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Owned(Value::Json(value)) => Ok(value),
-            ValueRef::Text(text) => serde_json::from_str(text).map_err(|error| unreadable("JSON", error)),
+            ValueRef::Json(text) | ValueRef::Text(text) => document::parse(text),
+            value => Err(Mismatch::kind(&value)),
+        }
+    }
+}
+
+/// The document as it is written.
+impl Decode for Box<RawValue> {
+    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+        match value {
+            ValueRef::Json(text) | ValueRef::Text(text) => document::typed(text),
+            ValueRef::Owned(Value::Json(value)) => {
+                serde_json::value::to_raw_value(&value).map_err(|error| document::mismatch(&error))
+            }
             value => Err(Mismatch::kind(&value)),
         }
     }
@@ -289,18 +317,11 @@ impl Decode for serde_json::Value {
 impl<T: DeserializeOwned> Decode for Json<T> {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
-            ValueRef::Owned(Value::Json(value)) => serde_json::from_value(value)
-                .map(Json)
-                .map_err(|error| document(&error)),
-            ValueRef::Text(text) => serde_json::from_str(text).map(Json).map_err(|error| document(&error)),
+            ValueRef::Owned(Value::Json(value)) => document::typed(&value.to_string()).map(Json),
+            ValueRef::Json(text) | ValueRef::Text(text) => document::typed(text).map(Json),
             value => Err(Mismatch::kind(&value)),
         }
     }
-}
-
-fn document(error: &serde_json::Error) -> Mismatch {
-    Mismatch::new(format!("the JSON document does not fit: {error}"))
-        .help("read it as serde_json::Value to see all of it")
 }
 
 impl<T: Decode> Decode for Array<T> {
@@ -340,6 +361,6 @@ impl<T: Decode> Decode for Option<T> {
 
 impl Decode for Value {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
-        Ok(value.into())
+        value.try_into()
     }
 }

@@ -1,5 +1,6 @@
 //! Values as JSON, for rows that leave the program as they are.
 
+use super::document;
 use super::from_value::Mismatch;
 use super::text::Buffer;
 use super::{Value, ValueRef};
@@ -16,6 +17,7 @@ pub(super) fn to_json(value: ValueRef<'_>) -> Result<serde_json::Value, Mismatch
         ValueRef::F32(value) => return finite(value.into()),
         ValueRef::F64(value) => return finite(value),
         ValueRef::Text(value) => return Ok(value.into()),
+        ValueRef::Json(text) => return document::parse(text),
         ValueRef::Bytes(value) => return Ok(value.into()),
         ValueRef::Decimal(value) => buffer.decimal(value),
         ValueRef::Date(value) => buffer.date(value),

@@ -3,6 +3,7 @@
 mod cell;
 mod convert;
 mod deserialize;
+mod document;
 mod fault;
 mod from_value;
 mod json;

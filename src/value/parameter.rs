@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::ser::{self, Serialize};
 use uuid::Uuid;
 
+use super::document::{ROUNDED, keeps_numbers};
 use super::wrappers::{ARRAY, JSON};
 use super::{Array, Interval, Value};
 use crate::error::{Error, ErrorKind};
@@ -105,9 +106,12 @@ pub(super) fn value<T: Serialize + ?Sized>(value: &T, place: Place) -> Result<Va
 }
 
 fn document<T: Serialize + ?Sized>(value: &T) -> Result<Value, Fault> {
-    serde_json::to_value(value)
-        .map(Value::Json)
-        .map_err(|error| Fault::Message(error.to_string()))
+    let document = serde_json::to_value(value).map_err(|error| Fault::Message(error.to_string()))?;
+    if keeps_numbers(value, &document) {
+        Ok(Value::Json(document))
+    } else {
+        Err(Fault::Message(ROUNDED.to_owned()))
+    }
 }
 
 /// Gives a type that serde writes as a struct back.

@@ -6,6 +6,10 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::document::parse;
+use super::from_value::Mismatch;
+use crate::error::Result;
+
 /// A PostgreSQL interval: months, days and microseconds are kept apart, as the server does, because
 /// months and days have no fixed length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -81,13 +85,15 @@ pub enum ValueRef<'r> {
     F64(f64),
     Decimal(Decimal),
     Text(&'r str),
+    /// The text of a JSON document, which is read when it is known as what.
+    Json(&'r str),
     Bytes(&'r [u8]),
     Date(NaiveDate),
     Time(NaiveTime),
     DateTime(NaiveDateTime),
     Timestamp(DateTime<Utc>),
     Uuid(Uuid),
-    /// Anything that has to be built whole: JSON, intervals, networks, arrays.
+    /// Anything that has to be built whole: intervals, networks, arrays, the JSON in them.
     Owned(Value),
 }
 
@@ -121,9 +127,18 @@ impl Value {
     }
 }
 
-impl From<ValueRef<'_>> for Value {
-    fn from(value: ValueRef<'_>) -> Self {
-        match value {
+impl Value {
+    /// The value that is borrowed, for a backend that keeps it as a part of another one.
+    pub(crate) fn of_member(value: ValueRef<'_>) -> Result<Self> {
+        Self::try_from(value).map_err(Into::into)
+    }
+}
+
+impl TryFrom<ValueRef<'_>> for Value {
+    type Error = Mismatch;
+
+    fn try_from(value: ValueRef<'_>) -> std::result::Result<Self, Mismatch> {
+        Ok(match value {
             ValueRef::Null => Self::Null,
             ValueRef::Bool(value) => Self::Bool(value),
             ValueRef::I64(value) => Self::I64(value),
@@ -132,6 +147,7 @@ impl From<ValueRef<'_>> for Value {
             ValueRef::F64(value) => Self::F64(value),
             ValueRef::Decimal(value) => Self::Decimal(value),
             ValueRef::Text(value) => Self::Text(value.to_owned()),
+            ValueRef::Json(value) => Self::Json(parse(value)?),
             ValueRef::Bytes(value) => Self::Bytes(value.to_vec()),
             ValueRef::Date(value) => Self::Date(value),
             ValueRef::Time(value) => Self::Time(value),
@@ -139,7 +155,7 @@ impl From<ValueRef<'_>> for Value {
             ValueRef::Timestamp(value) => Self::Timestamp(value),
             ValueRef::Uuid(value) => Self::Uuid(value),
             ValueRef::Owned(value) => value,
-        }
+        })
     }
 }
 

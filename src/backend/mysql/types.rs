@@ -11,7 +11,7 @@ use sqlx::{Column, Decode, MySql, Row, Type, TypeInfo};
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{Value, ValueRef};
+use crate::value::ValueRef;
 
 /// Reads column `index` of `row`.
 pub(super) fn value(row: &MySqlRow, index: usize) -> Result<ValueRef<'_>> {
@@ -35,7 +35,7 @@ pub(super) fn value(row: &MySqlRow, index: usize) -> Result<ValueRef<'_>> {
         "TIMESTAMP" => date_time(row, index, bytes, name).map(|moment| ValueRef::Timestamp(moment.and_utc())),
         "DATE" => date(row, index, bytes).map(ValueRef::Date),
         "TIME" => time(row, index).map(ValueRef::Time),
-        "JSON" => json(bytes).map(ValueRef::Owned),
+        "JSON" => utf8(bytes).map(ValueRef::Json),
         "NULL" => Ok(ValueRef::Null),
         _ if is_text(info) => utf8(bytes).map(ValueRef::Text),
         _ => Ok(ValueRef::Bytes(bytes)),
@@ -125,13 +125,6 @@ fn time(row: &MySqlRow, index: usize) -> Result<NaiveTime> {
     let time = NaiveTime::from_hms_micro_opt(span.hours(), minute, second, span.microseconds());
     time.filter(|_| span.is_valid_time_of_day())
         .ok_or_else(|| unreadable("TIME", &format!("{span} is no time of day")))
-}
-
-fn json(bytes: &[u8]) -> Result<Value> {
-    let document = serde_json::from_slice(bytes);
-    document
-        .map(Value::Json)
-        .map_err(|why| unreadable("JSON", &why).with_source(why))
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ fn level(rest: &mut &[u8], lengths: &[usize], oid: u32, info: Option<&PgTypeInfo
                 let split = usize::try_from(size).ok().and_then(|size| rest.split_at_checked(size));
                 let (bytes, after) = split.ok_or_else(|| broken("an array that ends too early"))?;
                 *rest = after;
-                member(oid, info, bytes).map(Value::from)
+                member(oid, info, bytes).and_then(Value::of_member)
             }
         };
     };
@@ -75,7 +75,7 @@ pub(super) fn textual(array: u32, of: u32, text: &str) -> Result<Value> {
     if matches!(array, oid::INT2VECTOR | oid::OIDVECTOR) {
         let members: Result<Vec<Value>> = text
             .split_ascii_whitespace()
-            .map(|word| member_of_text(of, word).map(Value::from))
+            .map(|word| member_of_text(of, word).and_then(Value::of_member))
             .collect();
         return members.map(Value::Array);
     }
@@ -125,7 +125,7 @@ fn word_of_text(rest: &mut &str, of: u32) -> Result<Value> {
             match letter {
                 '"' => {
                     *rest = &quoted[at + 1..];
-                    return member_of_text(of, &word).map(Value::from);
+                    return member_of_text(of, &word).and_then(Value::of_member);
                 }
                 '\\' => word.extend(letters.next().map(|(_, letter)| letter)),
                 letter => word.push(letter),
@@ -141,7 +141,7 @@ fn word_of_text(rest: &mut &str, of: u32) -> Result<Value> {
     if word.eq_ignore_ascii_case("null") {
         Ok(Value::Null)
     } else {
-        member_of_text(of, word).map(Value::from)
+        member_of_text(of, word).and_then(Value::of_member)
     }
 }
 

@@ -329,7 +329,7 @@ mod tests {
         let bytes = written(&mixed, 1016).unwrap();
         let read = binary(1016, None, &bytes).unwrap();
         let expected = Value::Array(vec![Value::I64(1), Value::Null, Value::I64(i64::MAX)]);
-        assert_eq!(Value::from(read), expected);
+        assert_eq!(Value::of_member(read).unwrap(), expected);
         assert_eq!(own_type(&Value::Array(vec![Value::U64(1), Value::U64(u64::MAX)])), 1231);
     }
 

@@ -50,12 +50,12 @@ pub(super) fn binary<'r>(oid: u32, info: Option<&PgTypeInfo>, bytes: &'r [u8]) -
         oid::NUMERIC => ValueRef::Decimal(numeric::decode(bytes).map_err(|why| cast("numeric", why))?),
         oid::DATE => ValueRef::Date(date(bytes)?),
         oid::TIME => ValueRef::Time(time(bytes)?),
-        oid::JSONB => ValueRef::Owned(json(
+        oid::JSONB => ValueRef::Json(utf8(
             bytes
                 .strip_prefix(&[1])
                 .ok_or_else(|| broken("JSONB of a newer version"))?,
         )?),
-        oid::JSON => ValueRef::Owned(json(bytes)?),
+        oid::JSON => ValueRef::Json(utf8(bytes)?),
         oid::INTERVAL => ValueRef::Owned(Value::Interval(interval(bytes)?)),
         oid::INET | oid::CIDR => ValueRef::Owned(Value::Inet(network(bytes)?)),
         oid::OID | oid::XID | oid::CID => ValueRef::I64(u32::from_be_bytes(fixed(bytes)?).into()),
@@ -107,7 +107,7 @@ pub(super) fn textual(oid: u32, text: &str) -> Result<ValueRef<'_>> {
         oid::TIMESTAMP => text::date_time(text).map(ValueRef::DateTime),
         oid::TIMESTAMPTZ => text::timestamp(text).map(ValueRef::Timestamp),
         oid::UUID => text.parse().ok().map(ValueRef::Uuid),
-        oid::JSON | oid::JSONB => return json(text.as_bytes()).map(ValueRef::Owned),
+        oid::JSON | oid::JSONB => Some(ValueRef::Json(text)),
         oid::INTERVAL => text::interval(text).map(|it| ValueRef::Owned(Value::Interval(it))),
         oid::INET | oid::CIDR => text.parse().ok().map(|it| ValueRef::Owned(Value::Inet(it))),
         oid::VOID => Some(ValueRef::Null),
@@ -204,12 +204,6 @@ fn interval(bytes: &[u8]) -> Result<Interval> {
         (i32::MAX, i32::MAX, i64::MAX) | (i32::MIN, i32::MIN, i64::MIN) => Err(cast("interval", "is infinite")),
         _ => Ok(interval),
     }
-}
-
-fn json(bytes: &[u8]) -> Result<Value> {
-    serde_json::from_slice(bytes).map(Value::Json).map_err(|error| {
-        Error::new(ErrorKind::Decode, format!("a JSON document cannot be read: {error}")).with_source(error)
-    })
 }
 
 fn network(bytes: &[u8]) -> Result<IpNetwork> {

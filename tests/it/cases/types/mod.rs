@@ -1,5 +1,6 @@
 //! Q4: every type bound and read back on every backend, at its extremes; and what would lose something is an error.
 
+mod documents;
 mod lossy;
 mod mixtures;
 mod null;

@@ -1,0 +1,131 @@
+//! JSON documents, read so that no number in them becomes another one.
+//!
+//! `serde_json` reads what is neither an `i64` nor a `u64` as an `f64`: long integers and decimals are rounded, and some
+//! decimals that an `f64` has come out one bit off. Its cure, the feature `arbitrary_precision`, would be switched on for
+//! the whole program. Here a number is read as what is asked for, if it is *whole* there ([`number`]), and is an error
+//! otherwise.
+
+mod access;
+mod exact;
+mod float;
+mod number;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde_json::value::RawValue;
+
+use super::cell::is;
+use super::fault::Fault;
+use super::from_value::Mismatch;
+use access::Wrapped;
+use exact::Exact;
+
+/// What to do about a number that is not whole.
+const EXACT: &str = "read it as Box<serde_json::value::RawValue>, with i128 or rust_decimal::Decimal fields in a struct, or cast it \
+                     to text in the statement and read a String";
+
+/// Reads a whole document.
+pub(crate) fn parse(text: &str) -> Result<serde_json::Value, Mismatch> {
+    let read = if number::are_plain(text) {
+        serde_json::from_str(text)
+    } else {
+        from_text(text, |document| serde_json::Value::deserialize(document))
+    };
+    read.map_err(|error| mismatch(&error))
+}
+
+/// Reads a type out of a document.
+pub(super) fn typed<T: DeserializeOwned>(text: &str) -> Result<T, Mismatch> {
+    from_text(text, |document| T::deserialize(document)).map_err(|error| mismatch(&error))
+}
+
+/// Reads what a visitor takes out of a document.
+pub(super) fn any<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Result<V::Value, serde_json::Error> {
+    if !text.trim_ascii_start().starts_with(['{', '[']) {
+        return any_raw(serde_json::from_str(text)?, visitor);
+    }
+    let plain = number::are_plain(text);
+    if !plain && number::is_deep(text) {
+        return Err(serde::de::Error::custom("recursion limit exceeded"));
+    }
+    let mut document = serde_json::Deserializer::from_str(text);
+    let out = if plain && is::<V::Value, serde_json::Value>() {
+        document.deserialize_any(visitor)?
+    } else {
+        document.deserialize_any(Wrapped { inner: visitor, plain })?
+    };
+    document.end()?;
+    Ok(out)
+}
+
+/// Hands the document to whoever reads it, and sees to it that nothing stands behind it.
+pub(super) fn from_text<'de, T>(
+    text: &'de str,
+    read: impl FnOnce(Exact<&mut serde_json::Deserializer<serde_json::de::StrRead<'de>>>) -> Result<T, serde_json::Error>,
+) -> Result<T, serde_json::Error> {
+    let mut document = serde_json::Deserializer::from_str(text);
+    let out = read(Exact {
+        inner: &mut document,
+        plain: number::are_plain(text),
+    })?;
+    document.end()?;
+    Ok(out)
+}
+
+/// The same of a text that is known to be JSON.
+fn any_raw<'de, V: Visitor<'de>>(raw: &'de RawValue, visitor: V) -> Result<V::Value, serde_json::Error> {
+    let text = raw.get();
+    match text.as_bytes().first() {
+        Some(b'-' | b'0'..=b'9') => number::read(text, visitor),
+        Some(b'{' | b'[') => any(text, visitor),
+        _ => serde_json::Deserializer::from_str(text).deserialize_any(visitor),
+    }
+}
+
+/// The error of a document that cannot be read.
+pub(super) fn mismatch(error: &serde_json::Error) -> Mismatch {
+    if number::is_rounding(error) {
+        return Mismatch::new(error.to_string()).help(EXACT);
+    }
+    let out = Mismatch::new(if error.is_data() {
+        format!("the JSON document does not fit: {error}")
+    } else {
+        format!("its text is not JSON: {error}")
+    });
+    out.help(if error.is_data() {
+        "read it as serde_json::Value to see all of it"
+    } else {
+        "read it as String"
+    })
+}
+
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        if number::is_rounding(&error) {
+            return mismatch(&error).into();
+        }
+        Mismatch::new(format!("the JSON in it does not fit: {error}")).into()
+    }
+}
+
+/// What is wrong where [`keeps_numbers`] says no.
+pub(super) const ROUNDED: &str = "it holds a number with more digits than a serde_json::Value can hold; bind the text of the \
+                                  document, or a RawValue by itself";
+
+/// Returns whether a document that was made out of a Rust value has the numbers of that value: the digits of a
+/// [`RawValue`] in it are rounded when it becomes a `serde_json::Value`.
+pub(super) fn keeps_numbers<T: serde::Serialize + ?Sized>(value: &T, document: &serde_json::Value) -> bool {
+    !has_fractions(document) || serde_json::to_string(value).is_ok_and(|text| number::are_whole(&text))
+}
+
+fn has_fractions(document: &serde_json::Value) -> bool {
+    match document {
+        serde_json::Value::Number(number) => number.is_f64(),
+        serde_json::Value::Array(members) => members.iter().any(has_fractions),
+        serde_json::Value::Object(members) => members.values().any(has_fractions),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;
