@@ -242,6 +242,11 @@ pub(super) fn converses(parts: &[Part<'_>]) -> bool {
     statements(parts).any(|statement| statement[0].is("COPY") && statement.iter().any(client))
 }
 
+/// Whether a statement of PostgreSQL makes the session listen.
+pub(super) fn listens(parts: &[Part<'_>]) -> bool {
+    statements(parts).any(|statement| statement[0].is("LISTEN"))
+}
+
 /// Whether a statement changes what tables and views look like.
 fn defines(statement: &[Part<'_>]) -> Defines {
     let Some((first, rest)) = statement.split_first() else {

@@ -160,6 +160,13 @@ impl Template {
                 "use `execute_many` to write many rows, or `copy_in_raw` and `copy_out_raw` of sqlx inside `with_sqlx`",
             ));
         }
+        if dialect == Dialect::Postgres && control::listens(&parts) {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "LISTEN makes the connection receive notifications, and on one of the pool nobody can read them, so it was not sent",
+            )
+            .help("use a `sqlx::postgres::PgListener`, which has a connection of its own; `NOTIFY` and `pg_notify` work anywhere"));
+        }
         let facts = Facts::of(dialect, &parts);
         let effect = Effect::of(dialect, control::statements(&parts), |hole| holes[hole].slot);
         let mut index = 0;

@@ -43,6 +43,8 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
 
 impl Native for Postgres {
     const COUNTS_ANSWERS: bool = true;
+    const NOTIFIES: bool = true;
+    const RESET: &str = "ROLLBACK; UNLISTEN *";
     const KEPT: Kept = Kept::IsRefused;
     const ONE: One = One::AndReadsAll;
 

@@ -135,7 +135,6 @@ fn what_writes_is_never_taken_for_reading() {
                 "REFRESH MATERIALIZED VIEW v",
                 "TRUNCATE t",
                 "NOTIFY a",
-                "LISTEN a",
                 "SET work_mem = '1MB'",
                 "LOCK TABLE t",
                 "FETCH 1 FROM c",

@@ -63,7 +63,8 @@ fn double<E: Error>(token: &str) -> Result<f64, E> {
 fn single<E: Error>(token: &str) -> Result<f32, E> {
     let value: f32 = token.parse().map_err(E::custom)?;
     let widened = || double::<E>(token).is_ok_and(|wide| wide.to_bits() == f64::from(value).to_bits());
-    (is_whole(token, value) || widened())
+    // Between 2²⁴ and 10¹⁶ `serde_json` writes all digits of an `f32`, and the shortest form ends in zeros.
+    (is_whole(token, value) || Digits::of(token) == Digits::of(&value.to_string()) || widened())
         .then_some(value)
         .ok_or_else(|| E::custom(format_args!("{ROUNDED} an f32 can hold")))
 }

@@ -26,6 +26,7 @@ mod locked;
 mod messages;
 #[cfg(feature = "sqlx-interop")]
 mod migrations;
+mod notifications;
 mod outcome;
 mod pool;
 mod queries;
@@ -74,6 +75,7 @@ const LISTED: &[File] = &[
     ("failure", failure::cases),
     ("locked", locked::cases),
     ("messages", messages::cases),
+    ("notifications", notifications::cases),
     #[cfg(feature = "sqlx-interop")]
     ("migrations", migrations::cases),
     ("outcome", outcome::cases),

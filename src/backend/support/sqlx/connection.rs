@@ -1,5 +1,6 @@
 //! What a connection does by itself: savepoints, kept statements, reading answers.
 
+mod notified;
 mod raw;
 
 use std::fmt::Debug;
@@ -10,6 +11,8 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use sqlx::{Connection, Database, Either, Executor, SqlSafeStr, SqlStr};
 use sqlx_core::transaction::TransactionManager;
+
+use notified::{is_notification, is_to_be_repeated};
 
 use super::{Ignore, Kept, Native, One, Original, is_stale_plan, own_sql};
 use crate::backend::support::definitions::Definitions;
@@ -71,9 +74,12 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
     async fn run_own(&mut self, sql: SqlStr) -> Result<()> {
-        drain::<DB>(self.connection.fetch_many(sql), &mut Ignore)
-            .await
-            .map(drop)
+        let answer = drain::<DB>(self.connection.fetch_many(sql), &mut Ignore).await;
+        match answer {
+            // What this crate sends by itself has no answer but that it was done.
+            Err(error) if is_notification(&error) => Box::pin(self.silence()).await,
+            answer => self.heard(answer).await.map(drop),
+        }
     }
 
     /// Reads what is still to come, so that the next text is sent as soon as it is asked for.
@@ -176,7 +182,8 @@ where
 
     /// Runs text without preparing it.
     async fn run_text(&mut self, sql: SqlStr, sink: &mut dyn Sink) -> Result<Done> {
-        let done = drain::<DB>(self.connection.fetch_many(sql), sink).await?;
+        let answer = drain::<DB>(self.connection.fetch_many(sql), sink).await;
+        let done = self.heard(answer).await?;
         self.told(done).await
     }
 
@@ -200,7 +207,7 @@ where
         self.savepoints = 0;
         while self.levels() > depth {
             let undone = DB::TransactionManager::rollback(&mut self.connection).await;
-            undone.map_err(DB::error)?;
+            self.ended(undone).await?;
         }
         Ok(())
     }
@@ -214,6 +221,7 @@ where
         self.follow_definitions(request.statement.is_starred()).await?;
         match self.run_once(request, sink).await {
             Err(error) if is_stale_plan(&error) => Box::pin(self.run_anew(request, sink, error)).await,
+            Err(error) if is_to_be_repeated(&error) => Box::pin(self.run_once(request, sink)).await,
             result => result,
         }
     }
@@ -237,18 +245,25 @@ where
         }
         while DB::TransactionManager::get_transaction_depth(&self.connection) > depth {
             let undone = DB::TransactionManager::rollback(&mut self.connection).await;
-            undone.map_err(DB::error)?;
+            self.ended(undone).await?;
         }
         Ok(())
     }
 
     async fn run_once(&mut self, request: Request<'_>, sink: &mut dyn Sink) -> Result<Done> {
-        self.declare(request).await?;
+        let declared = self.declare(request).await;
+        if let Err(error) = declared {
+            return Err(if is_notification(&error) {
+                Box::pin(self.given_up(error)).await
+            } else {
+                error
+            });
+        }
         let result = if DB::ONE != One::OfMany && sink.wants_one() {
             self.run_for_one(request, sink).await
         } else {
-            let done = drain::<DB>(self.steps(request)?, sink).await;
-            match done {
+            let answer = drain::<DB>(self.steps(request)?, sink).await;
+            match self.heard(answer).await {
                 Ok(done) => self.told(done).await,
                 Err(error) => Err(error),
             }
@@ -257,7 +272,11 @@ where
     }
 
     async fn run_for_one(&mut self, request: Request<'_>, sink: &mut dyn Sink) -> Result<Done> {
-        let row = self.one(request)?.await.map_err(DB::error)?;
+        let answer = self.one(request)?;
+        let row = match answer.await.map_err(DB::error) {
+            Err(error) if is_notification(&error) => return Err(Box::pin(self.given_up(error)).await),
+            row => row?,
+        };
         let taken = if row.is_some() {
             sink.row(&mut Slot(row))
         } else {
@@ -294,13 +313,27 @@ fn note_refusal<DB: Native>(error: &Error, request: Request<'_>) {
 /// What sqlx yields: rows, and after them what the statement did.
 type Steps<'a, DB> = BoxStream<'a, Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, sqlx::Error>>;
 
+/// What an answer said of what was done; nothing if the text was empty, or the driver fell silent.
+struct Answer {
+    done: Option<Done>,
+    /// A notification stood behind it.
+    notified: bool,
+}
+
 /// Reads an answer to its end. A sink that refuses a row does not stop the reading, so that the connection is left
-/// at rest. `None` if nothing was done, not even nothing: the text was empty, or the driver fell silent.
-async fn drain<DB: Native>(mut steps: Steps<'_, DB>, sink: &mut dyn Sink) -> Result<Option<Done>> {
+/// at rest.
+async fn drain<DB: Native>(mut steps: Steps<'_, DB>, sink: &mut dyn Sink) -> Result<Answer> {
     let mut done: Option<Done> = None;
-    let mut refused = None;
+    let (mut refused, mut notified) = (None, false);
     while let Some(step) = steps.next().await {
-        match step.map_err(DB::error)? {
+        let step = match step.map_err(DB::error) {
+            Err(error) if done.is_some() && is_notification(&error) => {
+                notified = true;
+                break;
+            }
+            step => step?,
+        };
+        match step {
             Either::Left(result) => done.get_or_insert_default().absorb(DB::done(&result)),
             Either::Right(row) => {
                 if refused.is_none() {
@@ -309,5 +342,5 @@ async fn drain<DB: Native>(mut steps: Steps<'_, DB>, sink: &mut dyn Sink) -> Res
             }
         }
     }
-    refused.map_or(Ok(done), Err)
+    refused.map_or(Ok(Answer { done, notified }), Err)
 }

@@ -45,6 +45,9 @@ pub(crate) trait Native:
     /// (SQLite's has a thread instead, which also keeps count of savepoints.)
     const COUNTS_ANSWERS: bool;
 
+    /// Whether a session can be sent notifications that no statement has asked for.
+    const NOTIFIES: bool = false;
+
     /// What becomes of a statement kept prepared when the tables behind it are changed.
     const KEPT: Kept;
 

@@ -37,7 +37,8 @@ fn columns(t: &Test) -> &'static [&'static str] {
     match t.backend().family() {
         "postgres" => &["json", "jsonb", "text"],
         "mysql" => &["longtext"],
-        _ => &["json", "text"],
+        // A column declared JSON has the affinity of numbers.
+        _ => &["text"],
     }
 }
 

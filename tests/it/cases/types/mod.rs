@@ -28,6 +28,7 @@ pub(crate) fn cases() -> Vec<Case> {
         numbers::cases(),
         text::cases(),
         times::cases(),
+        documents::cases(),
         postgres::cases(),
         null::cases(),
         lossy::cases(),

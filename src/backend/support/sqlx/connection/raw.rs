@@ -7,6 +7,7 @@ use futures::stream::BoxStream;
 use sqlx::{Connection, Either, Executor, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 
+use super::notified::{is_notification, is_to_be_repeated};
 use super::{SqlxConnection, note_refusal};
 use crate::backend::support::sqlx::{Ignore, Kept, Native, is_stale_plan, own_sql};
 use crate::backend::{Done, NativeJob, RawConnection, Request, Sever, Sink};
@@ -39,7 +40,7 @@ where
             self.note_definitions(request.statement.defines());
             self.follow_definitions(request.statement.is_starred()).await?;
             loop {
-                let (mut stale, mut told) = (None, None);
+                let (mut stale, mut told, mut notified) = (None, None, None);
                 {
                     let mut steps = if request.statement.is_script() {
                         self.connection.fetch_many(request.statement.sql())
@@ -52,11 +53,24 @@ where
                             Ok(Either::Left(done)) => told = Some(DB::done(&done)),
                             Ok(Either::Right(row)) => yield Box::new(row) as Box<dyn RawRow>,
                             Err(error) if is_stale_plan(&error) => stale = Some(error),
+                            Err(error) if is_notification(&error) => {
+                                notified = Some(error);
+                                break;
+                            }
                             Err(error) => {
                                 note_refusal::<DB>(&error, request);
                                 Err(error)?;
                             }
                         }
+                    }
+                }
+                if let Some(error) = notified {
+                    let found = Box::pin(self.given_up(error)).await;
+                    if told.is_none() {
+                        if is_to_be_repeated(&found) {
+                            continue;
+                        }
+                        Err(found)?;
                     }
                 }
                 let Some(error) = stale else {
@@ -79,6 +93,7 @@ where
     fn with_native(&mut self, job: NativeJob) -> BoxFuture<'_, Result<Done>> {
         Box::pin(async move {
             let open_ended = job.is_open_ended();
+            let lent = job.defines() == Defines::Nothing;
             let depth = DB::TransactionManager::get_transaction_depth(&self.connection);
             let text = job.text().cloned();
             self.follow_definitions(text.as_ref().is_none_or(|text| text.is_starred()))
@@ -95,8 +110,16 @@ where
             if result.as_ref().is_err_and(is_stale_plan) {
                 self.connection.clear_cached_statements().await.map_err(DB::error)?;
             }
+            let result = match result {
+                Err(error) if is_notification(&error) => Err(self.given_up(error).await),
+                result => result,
+            };
             if open_ended && !result.as_ref().is_err_and(Error::is_fatal) {
                 self.level_out(depth).await?;
+                // Outside of a transaction `reset` does it.
+                if depth > 0 && lent {
+                    self.unlisten().await?;
+                }
             }
             result
         })
@@ -118,7 +141,7 @@ where
                 self.release(first.as_ref().map_or("", SqlStr::as_str)).await
             } else {
                 let committed = DB::TransactionManager::commit(&mut self.connection).await;
-                committed.map_err(DB::error)
+                self.ended(committed).await
             };
             let left = self.levels();
             self.definitions.level_ended(left);
