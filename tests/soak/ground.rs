@@ -11,7 +11,7 @@ use crate::support::{SideConnection, Test, block_on_here};
 /// How long a server may take to notice that a connection is gone.
 const NOTICE: Duration = Duration::from_secs(15);
 
-/// How long to wait between two looks. InnoDB shows its transactions as they were when it was last asked, as long as it is asked
+/// How long to wait between two looks. `InnoDB` shows its transactions as they were when it was last asked, as long as it is asked
 /// more often than every tenth of a second.
 const PAUSE: Duration = Duration::from_millis(300);
 

@@ -37,8 +37,9 @@
 //!
 //! Not seen, because the drivers make up for it: a COMMIT that is cut off and leaves no mark (the transaction still counts as open
 //! here, so it is rolled back), an answer that is not read before the next call (sqlx reads it by itself), savepoints counted
-//! late and a lent connection without a mark (an operation that is cut off gives up its whole connection). Those are held
-//! by `src/session/tests/`, on the scripted driver.
+//! late and a lent connection without a mark (an operation that is cut off gives up its whole connection), and connections of
+//! runtimes that have ended (they fail at their first use). Marks and counts are what `src/session/tests/` looks at, on the
+//! scripted driver.
 
 #![allow(
     clippy::unwrap_used,

@@ -47,6 +47,7 @@ impl World {
             .pool_timeout(Duration::from_secs(20))
             .lease_timeout(Duration::from_secs(20));
         let config = if backend.is_sqlite() {
+            // In memory a writer and another task's open stream can wait for each other that long (A10 of docs/FAULTS.md).
             config.busy_timeout(Duration::from_millis(500))
         } else {
             config
