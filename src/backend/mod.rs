@@ -17,6 +17,7 @@ mod sqlx_database;
 pub(crate) mod support;
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, ready};
@@ -70,8 +71,16 @@ fn left_out(dialect: Dialect) -> Error {
 pub struct Done {
     /// The number of rows inserted, updated or deleted.
     pub rows_affected: u64,
-    /// The key of the last inserted row: MySQL's and MariaDB's `AUTO_INCREMENT`, SQLite's `rowid`. `None` where the
-    /// server does not tell it (PostgreSQL: use `RETURNING`).
+    /// The key of the last inserted row: MySQL's and MariaDB's `AUTO_INCREMENT`, SQLite's `rowid`. `None` if no row was
+    /// inserted, if the table has no such key, and where the server does not tell it (PostgreSQL: use `RETURNING`).
+    ///
+    /// Of statements that insert or update (`ON CONFLICT … DO UPDATE`, `ON DUPLICATE KEY UPDATE`) it is not certain. On
+    /// SQLite it is `None` if the last row was updated, and may be `None` although it was inserted, if the row inserted
+    /// before, into whatever table, had the same key. MySQL and MariaDB tell the key of the updated row, if it changed.
+    /// `RETURNING` is certain, where the server has it.
+    ///
+    /// MySQL's and MariaDB's servers also tell what an `UPDATE` has set by `LAST_INSERT_ID(expression)`. A key above
+    /// `i64::MAX` is `None`: ask for it by `SELECT LAST_INSERT_ID()` on the same connection.
     pub last_insert_id: Option<i64>,
 }
 
@@ -88,6 +97,29 @@ impl Done {
 pub(crate) struct Request<'a> {
     pub(crate) statement: &'a Arc<Statement>,
     pub(crate) values: &'a [Value],
+}
+
+/// How many may write to a database at the same time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Writers {
+    /// The server sees to it.
+    Many,
+    /// One, and whatever others have the same database.
+    Of(One),
+    /// One; the database is not there yet. If it cannot be found later either, this is its name.
+    Unknown(One),
+}
+
+/// A database that has one writer at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "SQLite's are the only ones"))]
+pub(crate) enum One {
+    /// A file, under whatever names.
+    File { device: u64, number: u64 },
+    /// A file of which no more is known.
+    Path(PathBuf),
+    /// A database in memory.
+    Memory(String),
 }
 
 /// Makes connections of one database.
@@ -108,6 +140,11 @@ pub(crate) trait Connector: Debug + Send + Sync {
     /// Whether an open `SELECT` of one connection keeps the others from writing.
     fn readers_block_writers(&self) -> bool {
         false
+    }
+
+    /// Whether those of its users who write have to take turns.
+    fn writers(&self) -> Writers {
+        Writers::Many
     }
 
     /// Makes connections that each see a copy of the database of their own, where two transactions that write would

@@ -96,7 +96,7 @@ plain! {
     charset: text;
     /// MySQL: sets the collation of the connection.
     collation: text;
-    /// SQLite: sets how long a statement waits for a lock: at most an hour.
+    /// SQLite: sets how long a writer waits for the end of another one: at most an hour.
     busy_timeout: Duration;
     /// SQLite: sets the journal mode: `wal`, `delete`, `truncate`, `persist`, `memory` or `off`.
     journal_mode: text;

@@ -119,7 +119,8 @@ pub struct Settings {
     pub collation: Option<String>,
     /// SQLite: how the file is opened (option `mode`). Default [`SqliteMode::ReadWriteCreate`].
     pub sqlite_mode: SqliteMode,
-    /// SQLite: how long a statement waits for a lock. Default 5 seconds. Also `timeout`.
+    /// SQLite: how long a writer waits for the end of another one, of this program or another, and a reader for a lock.
+    /// Default 5 seconds. Also `timeout`.
     pub busy_timeout: Duration,
     /// SQLite: the journal mode. Default `None`: `wal` for a file opened with `mode=rwc`, else as the file has it. The mode
     /// `wal` stays with the file; `delete` is the mode SQLite itself begins with.

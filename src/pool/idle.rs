@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use super::Turn;
 use super::state::Home;
 use crate::backend::{Position, RawConnection};
 
@@ -18,6 +19,9 @@ pub(super) struct Idle {
     pub(super) since: Instant,
     /// Of a replica: how far it was when it was last asked over this connection.
     pub(super) reached: Option<Box<Position>>,
+    /// The turn to write, for as long as a transaction or a statement that has it is not at its end. (Here and not with the
+    /// lease, which every future of a statement has room for.)
+    pub(super) turn: Option<Turn>,
 }
 
 impl Idle {
@@ -35,6 +39,7 @@ impl Idle {
             expires: lifetime.and_then(|lifetime| now.checked_add(lifetime)),
             since: now,
             reached: None,
+            turn: None,
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::idle::Idle;
 use super::{CLEANUP_LIMIT, Pool, REST_LIMIT, SETTLE_LIMIT, Severer, Who};
-use crate::backend::{Position, RawConnection};
+use crate::backend::RawConnection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 
@@ -43,7 +43,7 @@ pub(crate) enum Shield {
 
 #[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(crate) struct Lease {
-    idle: Option<Box<Idle>>,
+    pub(super) idle: Option<Box<Idle>>,
     holder: usize,
     handle: Handle,
     pool: Arc<Pool>,
@@ -58,7 +58,7 @@ pub(crate) struct Lease {
     /// What to run when no more than so many levels are open.
     undo: Option<(usize, &'static str)>,
     /// Who wrote in the transaction that is open; noted where there are replicas.
-    writers: Vec<Who>,
+    pub(super) writers: Vec<Who>,
     /// It is being cleaned; dropped half-way, it is thrown away.
     cleaning: bool,
     /// Set once the connection was closed from outside; then it does not count any more.
@@ -197,30 +197,6 @@ impl Lease {
         &self.pool
     }
 
-    /// Marks that somebody wrote in the transaction that is open.
-    pub(crate) fn note_writer(&mut self, who: Who) {
-        if !self.writers.contains(&who) {
-            self.writers.push(who);
-        }
-    }
-
-    /// Those who wrote in the transaction that is open, which is about to end.
-    pub(crate) fn take_writers(&mut self) -> Vec<Who> {
-        std::mem::take(&mut self.writers)
-    }
-
-    /// How far the server was when it was last asked over this connection.
-    pub(crate) fn reached(&self) -> Option<&Position> {
-        self.idle.as_ref()?.reached.as_deref()
-    }
-
-    /// Notes how far the server is.
-    pub(crate) fn set_reached(&mut self, position: Position) {
-        if let Some(idle) = &mut self.idle {
-            idle.reached = Some(Box::new(position));
-        }
-    }
-
     /// Has `sql` run once no more than `depth` levels are open, to restore a setting of the session.
     pub(crate) fn undo_at(&mut self, depth: usize, sql: &'static str) {
         // The outermost is what must be restored in the end.
@@ -317,6 +293,7 @@ impl Lease {
         self.unsure = false;
         self.shield = Shield::Absent;
         self.doubt = false;
+        self.end_turn();
         self.undo(0).await
     }
 
@@ -335,6 +312,7 @@ impl Drop for Lease {
             return;
         }
         if self.at_rest() {
+            self.end_turn();
             if let Some(idle) = self.idle.take() {
                 self.pool.take_back(idle, self.holder, &self.handle);
             }
@@ -356,6 +334,9 @@ impl Drop for Lease {
         };
         if self.flight != Flight::Statement {
             self.pool.state.lock().cleaning(self.holder, self.handle.id());
+        }
+        if let Some(turn) = self.idle.as_ref().and_then(|idle| idle.turn.as_ref()) {
+            turn.ends_by_itself();
         }
         // Cleaned on its own runtime. If that is gone, the future is dropped at once, and with it the connection.
         let mut lease = Self {

@@ -4,9 +4,11 @@
 //! decided about. Connections are kept apart by the tokio runtime whose reactor their sockets belong to.
 
 mod counted;
+mod gate;
 mod idle;
 mod lease;
 mod limits;
+mod noted;
 mod severer;
 mod state;
 mod watch;
@@ -29,13 +31,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::telemetry::{Telemetry, fail, log};
 
 use counted::Counted;
+pub(crate) use gate::{Bid, Gate, Stay, Turn};
 use idle::Idle;
 pub(crate) use lease::{Flight, Lease, Shield};
 pub use limits::PoolStatus;
 pub(crate) use limits::{CLEANUP_LIMIT, Limits, REST_LIMIT, SETTLE_LIMIT};
 pub(crate) use severer::Severer;
 use state::{Grant, Home, Permit, State, Take};
-pub(crate) use who::{Asker, Who};
+pub(crate) use who::{Asker, Owner, Who};
 
 /// Runs once on each new connection, before anyone gets it.
 pub(crate) type Prepare =

@@ -32,6 +32,13 @@ impl fmt::Display for Who {
     }
 }
 
+/// The key under which a connection is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Owner {
+    Scope(u64),
+    Who(Who),
+}
+
 /// Who asks, and where in the source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asker {

@@ -272,6 +272,9 @@ impl Node {
                 }
             }
         };
+        if lease.depth() == 0 {
+            lease.end_turn();
+        }
         if !lease.is_lost()
             && let Err(error) = lease.undo(below).await
         {

@@ -11,9 +11,10 @@ use super::journal::{Journal, Pen, Recorded};
 use super::sandbox::{Deferred, Plan, Root, Sandbox};
 use super::stream::{Drain, drain};
 use super::{Anchor, Bindings, Chain, Kind, Node, Replicas, Wire};
+use crate::backend::Writers;
 use crate::config::Settings;
 use crate::error::Result;
-use crate::pool::{Asker, Pool};
+use crate::pool::{Asker, Gate, Pool};
 use crate::sql::{Dialect, TemplateCache};
 
 pub(crate) struct Ground {
@@ -30,6 +31,10 @@ pub(crate) struct Ground {
     record: OnceLock<Arc<Journal>>,
     /// The journal of the sandbox that this ground is left for under `force_rollback(false)`.
     beside: OnceLock<Arc<Journal>>,
+    /// Whether those who write have to take turns.
+    pub(super) has_one_writer: bool,
+    /// Where they wait for them, once that is known.
+    pub(super) gate: OnceLock<Option<Arc<Gate>>>,
     /// Where statements that only read are sent to, outside of everything.
     pub(super) replicas: Option<Arc<Replicas>>,
     /// What is known of the constraints, for the sandboxes beside this ground.
@@ -47,6 +52,7 @@ impl Ground {
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let streams = pool.connector().readers_block_writers().then(Mutex::default);
+        let has_one_writer = pool.connector().writers() != Writers::Many;
         Arc::new(Self {
             streams,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -57,6 +63,8 @@ impl Ground {
             sandbox: sandbox.map(Sandbox::new),
             record: OnceLock::new(),
             beside: OnceLock::new(),
+            has_one_writer,
+            gate: OnceLock::new(),
             replicas,
             deferred,
         })

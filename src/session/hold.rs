@@ -49,7 +49,7 @@ pub(super) enum Hold {
         node: Arc<Node>,
         /// Whether the statement runs under a savepoint of its own.
         guarded: bool,
-        _under_way: UnderWay,
+        under_way: UnderWay,
         _wrote: Option<Wrote>,
     },
 }
@@ -150,6 +150,11 @@ impl Hold {
 
     /// The statement has ended. What its error means for a transaction, [`after`](Self::after) finds out.
     pub(super) fn settled(&mut self, ground: &Ground, error: Option<&Error>, work: &Work) {
+        match work.template.control() {
+            Control::Commit | Control::Rollback if error.is_none() => self.end_turn_of_text(),
+            Control::Begin if error.is_some() => self.end_turn_of_text(),
+            _ => {}
+        }
         let Ok(lease) = self.lease() else { return };
         lease.mark(Flight::None);
         let Some(error) = error else {

@@ -13,7 +13,7 @@ use super::verdict::Sent;
 use super::{Chain, Kind, Node, Wire};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Asker, CLEANUP_LIMIT, Flight, Lease, Shield};
+use crate::pool::{Asker, CLEANUP_LIMIT, Flight, Lease, Shield, Stay};
 use crate::sql::Dialect;
 
 /// What is gone when a statement that runs others has ended the transaction.
@@ -137,6 +137,15 @@ impl Node {
     async fn prepare(self: &Arc<Self>, wire: &mut Wire, asker: Asker, isolation: Option<IsolationLevel>) -> Result<()> {
         let lost = self.kind == Kind::Base && wire.lease().is_some_and(|lease| lease.is_lost());
         if lost || matches!(wire, Wire::Vacant) {
+            let turn = match self.kind {
+                Kind::Sandbox => {
+                    let chain = Chain::current();
+                    self.ground
+                        .turn(&chain, chain.innermost(), asker, Stay::Sandbox)
+                        .await?
+                }
+                _ => None,
+            };
             let mut lease = self.acquire(asker).await?;
             if self.kind == Kind::Sandbox {
                 // The outer transaction of force rollback begins with the first use.
@@ -148,6 +157,9 @@ impl Node {
                     lease = self.acquire(asker).await?;
                     self.begin_outer(&mut lease, isolation).await?;
                 }
+            }
+            if let Some(turn) = turn {
+                lease.keep_turn(turn);
             }
             *wire = Wire::Lease(lease);
         }
@@ -200,6 +212,7 @@ impl Node {
                 journal.note("-- a transaction that was dropped unfinished was rolled back");
             }
             if self.depth == 0 {
+                lease.end_turn();
                 lease.doubt(false);
                 drop(lease.take_writers());
             }

@@ -36,6 +36,7 @@ mod stream;
 mod strict;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod verdict;
 mod work;
 

@@ -46,13 +46,18 @@ fn source<T: Send + 'static>(
     try_stream! {
         let reading = Reading(&*handoff);
         let chain = Chain::current();
-        let mut hold = target.hold(&work, &chain, Node::STREAM).await?;
+        let mut hold = if target.wants_turn(&work) {
+            Box::pin(target.hold_in_turn(&work, &chain, Node::STREAM)).await?
+        } else {
+            target.hold(&work, &chain, Node::STREAM).await?
+        };
         hold.opened(target.ground(), this);
         if let Some(precautions) = hold.precautions(&work) {
             hold.before(precautions, &work).await?;
         }
         let mut observation = Observation::of(target.ground(), &hold, &work).streams();
         let exposed = hold.exposes(&work);
+        let mut turn = hold.take_turn();
         let result = {
             let lease = hold.lease()?;
             lease.mark(Flight::Statement);
@@ -77,6 +82,7 @@ fn source<T: Send + 'static>(
                 match step {
                     Step::Item(item) => {
                         *flight = Flight::Rows;
+                        turn = None;
                         observation.row();
                         yield item;
                         *flight = Flight::Statement;
@@ -90,7 +96,7 @@ fn source<T: Send + 'static>(
             observation.row();
             yield item;
         }
-        drop(reading);
+        drop((reading, turn));
         let result = result.map_err(|error| hold.judged(error, &work, exposed));
         observation.end(None, result.as_ref().err());
         hold.settled(target.ground(), result.as_ref().err(), &work);
@@ -108,7 +114,11 @@ impl Target {
     /// Lends the connection to a job of which nothing is known. It may do what it likes but end the transaction it is in.
     pub(crate) async fn lend(&self, work: &Work, job: NativeJob) -> Result<()> {
         let chain = Chain::current();
-        let mut hold = self.hold(work, &chain, "the driver's own connection").await?;
+        let mut hold = if self.wants_turn(work) {
+            Box::pin(self.hold_in_turn(work, &chain, "the driver's own connection")).await?
+        } else {
+            self.hold(work, &chain, "the driver's own connection").await?
+        };
         // Boxed, as what follows, because the futures of callers have room for them.
         Box::pin(hold.before_lending()).await?;
         let observation = Observation::of(self.ground(), &hold, work);

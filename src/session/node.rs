@@ -14,7 +14,7 @@ use super::stream::Drain;
 use super::{Chain, Ground, Owner};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Asker, Lease, Severer};
+use crate::pool::{Asker, Lease, Severer, Turn};
 use crate::sql::Statement;
 use crate::telemetry::TransactionSpan;
 
@@ -94,6 +94,8 @@ pub(super) struct State {
     pub(super) failed: Option<String>,
     pub(super) operations: Vec<Operation>,
     pub(super) next_operation: u64,
+    /// The turns to write of operations under way outside of transactions; that of a transaction begun as text.
+    pub(super) turns: Vec<(u64, Turn)>,
     pub(super) stream: Option<Weak<dyn Drain>>,
     pub(super) rollback_only: bool,
     /// Writing is refused here, where the server would not (a read-only transaction in a sandbox on MySQL).
@@ -327,6 +329,7 @@ impl Node {
 impl Node {
     /// Those below learn who uses this level now.
     pub(super) fn moved_to(self: &Arc<Self>, owner: Owner) {
+        self.ground.turn_moved(self.opened, owner);
         let mut below = self.state.lock().parent.clone();
         while let Some(node) = below {
             let mut state = node.state.lock();

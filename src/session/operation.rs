@@ -83,17 +83,19 @@ impl Node {
 /// An operation under way; see [`Node::enter`].
 #[derive(Debug)]
 pub(super) struct UnderWay {
-    node: Arc<Node>,
-    id: u64,
+    pub(super) node: Arc<Node>,
+    pub(super) id: u64,
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let ended = {
+        let (ended, turn) = {
             let mut state = self.node.state.lock();
             state.operations.retain(|operation| operation.id != self.id);
-            state.ended.is_some()
+            let turn = state.turns.iter().position(|(id, _)| *id == self.id);
+            (state.ended.is_some(), turn.map(|at| state.turns.swap_remove(at)))
         };
+        drop(turn);
         // The guard was dropped while this went on; now the connection can be let go.
         if ended && matches!(self.node.kind, Kind::Transaction { .. }) {
             self.node.let_go();

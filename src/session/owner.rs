@@ -9,14 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Anchor;
+pub(crate) use crate::pool::Owner;
 use crate::pool::Who;
-
-/// The key under which a connection is bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Owner {
-    Scope(u64),
-    Who(Who),
-}
 
 /// What a scope brings along for one database.
 #[derive(Debug)]

@@ -199,13 +199,19 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
         let mut target = target;
         let mut _wrote = None;
         loop {
-            let mut hold = target.hold(&work, &chain, Node::STREAM).await?;
+            let mut hold = if target.wants_turn(&work) {
+                Box::pin(target.hold_in_turn(&work, &chain, Node::STREAM)).await?
+            } else {
+                target.hold(&work, &chain, Node::STREAM).await?
+            };
             hold.opened(target.ground(), Weak::clone(&this));
             if let Some(precautions) = hold.precautions(&work) {
                 hold.before(precautions, &work).await?;
             }
             let mut observation = Observation::of(target.ground(), &hold, &work).streams();
             let (mut failure, mut yielded) = (None, false);
+            // What writes has written when its first row is there, and its reader may be one who writes next.
+            let mut turn = hold.take_turn();
             let exposed = hold.exposes(&work);
             {
                 let lease = hold.lease()?;
@@ -217,6 +223,7 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
                         Ok(row) => {
                             *flight = Flight::Rows;
                             yielded = true;
+                            turn = None;
                             observation.row();
                             yield Row::new(row);
                             *flight = Flight::Statement;
@@ -229,6 +236,7 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
                 }
             }
             let failure = failure.map(|error| hold.judged(error, &work, exposed));
+            drop(turn);
             observation.end(None, failure.as_ref());
             hold.settled(target.ground(), failure.as_ref(), &work);
             let mut ended = failure.map_or(Ok(()), Err);

@@ -143,7 +143,7 @@ impl Target {
             level: node.wired(),
             node,
             guarded,
-            _under_way: under_way,
+            under_way,
             _wrote: wrote,
         })
     }
@@ -179,7 +179,12 @@ impl Target {
 
     async fn perform(&self, work: &Work, means: Means<'_>) -> Result<Done> {
         let chain = Chain::current();
-        let mut hold = self.hold(work, &chain, "a statement").await?;
+        let mut hold = if self.wants_turn(work) {
+            // Boxed, because the future of every statement has room for this one.
+            Box::pin(self.hold_in_turn(work, &chain, "a statement")).await?
+        } else {
+            self.hold(work, &chain, "a statement").await?
+        };
         if let Some(precautions) = hold.precautions(work) {
             // Boxed, because the future of every statement has room for this one.
             Box::pin(hold.before(precautions, work)).await?;
@@ -269,7 +274,12 @@ impl Target {
                 Arc::clone(&anchor.node)
             }
         };
-        let node = from.begin(options, closure, chain, owner, asker).await?;
+        let node = if from.begins_writing(options) {
+            // Boxed, because the future of every transaction has room for this one.
+            Box::pin(from.begin_in_turn(options, closure, chain, owner, asker)).await?
+        } else {
+            from.begin(options, closure, chain, owner, asker).await?
+        };
         let anchor = Anchor::new(node);
         anchor.bind(owner);
         drop(opening);

@@ -25,6 +25,11 @@ impl ObjectName {
         (used == parts.len()).then_some(name)
     }
 
+    /// The name at the beginning of some parts of a text.
+    pub(super) fn first(dialect: Dialect, text: &str, parts: &[Part<'_>]) -> Option<Self> {
+        name(dialect, text, parts).map(|(name, _)| name)
+    }
+
     /// Whether both are the same name.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.folded == other.folded
@@ -180,7 +185,7 @@ impl Object {
 }
 
 /// The words of a text, with their places in it.
-fn cut(dialect: Dialect, text: &str) -> Vec<Part<'_>> {
+pub(super) fn cut(dialect: Dialect, text: &str) -> Vec<Part<'_>> {
     let mut at = 0;
     let mut parts = Vec::new();
     for token in Lexer::new(dialect, text) {

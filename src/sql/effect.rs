@@ -16,6 +16,8 @@ pub(crate) struct Effect {
     pub(crate) asks: bool,
     /// It locks the rows that it reads, or may: `FOR UPDATE` and its like.
     pub(crate) locks: bool,
+    /// It takes the write lock of a SQLite database, or may.
+    pub(crate) writes: bool,
     /// It changes the session in a way that no rollback undoes.
     pub(crate) soils: bool,
     /// It speaks of constraints that can be deferred.
@@ -65,6 +67,7 @@ impl Effect {
         self.reads &= reads(dialect, statement, false);
         self.asks &= reads(dialect, statement, true);
         self.locks |= locks(statement);
+        self.writes |= dialect == Dialect::Sqlite && writes(statement);
         self.soils |= soils(dialect, statement);
         self.deferrable |= statement
             .iter()
@@ -147,6 +150,37 @@ fn locks(statement: &[Part<'_>]) -> bool {
     statement
         .windows(2)
         .any(|two| two[0].is_one_of(&["FOR", "KEY", "IN"]) && two[1].is_one_of(&["UPDATE", "SHARE"]))
+}
+
+/// Whether a statement of SQLite takes the write lock, or may. Of a transaction begun as text that takes it later nothing can
+/// be known when it begins.
+fn writes(statement: &[Part<'_>]) -> bool {
+    const NOT_IN_THE_FILE: [&str; 7] = ["COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ATTACH", "DETACH"];
+    const PRAGMAS: [&str; 10] = [
+        "APPLICATION_ID",
+        "AUTO_VACUUM",
+        "ENCODING",
+        "INCREMENTAL_VACUUM",
+        "JOURNAL_MODE",
+        "OPTIMIZE",
+        "PAGE_SIZE",
+        "SCHEMA_VERSION",
+        "USER_VERSION",
+        "WAL_CHECKPOINT",
+    ];
+    let Some((first, rest)) = statement.split_first() else {
+        return false;
+    };
+    let second = |words: &[&str]| rest.first().is_some_and(|part| part.is_one_of(words));
+    match Verb::of(statement) {
+        Verb::Pragma => any_of(rest, &PRAGMAS),
+        Verb::Other if first.is("BEGIN") => second(&["IMMEDIATE", "EXCLUSIVE"]),
+        Verb::Other if first.is("CREATE") => !second(&["TEMP", "TEMPORARY"]),
+        // `VACUUM INTO` writes another file.
+        Verb::Other if first.is("VACUUM") => !any_of(rest, &["INTO"]),
+        Verb::Other => !first.is_one_of(&NOT_IN_THE_FILE),
+        _ => !reads(Dialect::Sqlite, statement, true),
+    }
 }
 
 /// Whether a statement of MySQL or MariaDB runs others, which are not read here: a procedure, a prepared text, a block

@@ -3,6 +3,7 @@
 //! `Lexer` cuts, `Template` is a text read once, `bind` makes a `Bound` of it and some values, and
 //! `TemplateCache` keeps the templates.
 
+mod act;
 mod batch;
 mod bind;
 mod cache;
@@ -24,6 +25,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use act::Act;
 pub(crate) use batch::Batch;
 pub(crate) use cache::TemplateCache;
 pub(crate) use control::{Control, Defines};

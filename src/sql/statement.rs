@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
+use super::Act;
 use super::control::{Defines, Facts};
 use crate::value::Value;
 
@@ -15,6 +16,7 @@ pub(crate) struct Statement {
     script: bool,
     starred: bool,
     defines: Defines,
+    acts: Arc<[Act]>,
     notes: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
@@ -25,12 +27,14 @@ impl Statement {
             script,
             starred: false,
             defines: Defines::Nothing,
+            acts: Arc::default(),
             notes: OnceLock::new(),
         }
     }
 
     /// Says what is known of the text.
-    pub(super) fn with(mut self, facts: Facts) -> Self {
+    pub(super) fn with(mut self, facts: Facts, acts: &Arc<[Act]>) -> Self {
+        self.acts = Arc::clone(acts);
         self.starred = facts.starred;
         self.defines = facts.defines;
         self
@@ -60,6 +64,11 @@ impl Statement {
     /// Whether it changes what tables and views look like.
     pub(crate) fn defines(&self) -> Defines {
         self.defines
+    }
+
+    /// What each of its statements does to rows; nothing is said of it where the driver knows.
+    pub(crate) fn acts(&self) -> &[Act] {
+        &self.acts
     }
 
     /// What a backend remembers of this text. Only one backend ever sees it.

@@ -14,7 +14,7 @@ use super::fault::{Fault, names};
 use super::lexer::{Kind, Lexer, Token, is_name};
 use super::list::{self, ListContext};
 use super::order::Order;
-use super::{Bound, Dialect, Statement, Summary, sanitized, shown};
+use super::{Act, Bound, Dialect, Statement, Summary, sanitized, shown};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How a text writes its placeholders.
@@ -111,6 +111,7 @@ pub(crate) struct Template {
     /// The texts for several rows, by their number.
     pub(super) rows: RwLock<Vec<(usize, Arc<Statement>)>>,
     facts: Facts,
+    acts: Arc<[Act]>,
     effect: Effect,
     /// What is told of it to those who watch; made when somebody does.
     summary: OnceLock<Summary>,
@@ -168,6 +169,10 @@ impl Template {
             .help("use a `sqlx::postgres::PgListener`, which has a connection of its own; `NOTIFY` and `pg_notify` work anywhere"));
         }
         let facts = Facts::of(dialect, &parts);
+        let acts = match dialect {
+            Dialect::Sqlite => Act::of_all(&parts),
+            Dialect::Postgres | Dialect::MySql => Vec::new(),
+        };
         let effect = Effect::of(dialect, control::statements(&parts), |hole| holes[hole].slot);
         let mut index = 0;
         for (place, part) in parts.iter().enumerate() {
@@ -203,6 +208,7 @@ impl Template {
             row,
             rows: RwLock::default(),
             facts,
+            acts: acts.into(),
             effect,
             summary: OnceLock::new(),
             sanitized: OnceLock::new(),
@@ -244,7 +250,7 @@ impl Template {
 
     /// One of the texts that it is sent as.
     pub(super) fn write(&self, text: &str, script: bool) -> Arc<Statement> {
-        Arc::new(Statement::new(text, script).with(self.facts))
+        Arc::new(Statement::new(text, script).with(self.facts, &self.acts))
     }
 
     /// Copies the text from `from` on up to the last of `holes`, with `write` called at each. Returns where the rest
@@ -368,9 +374,12 @@ impl Template {
     /// Whether the driver's count of rows means something: SQLite repeats the last one for statements that write
     /// nothing, and PostgreSQL counts rows that were only read.
     pub(crate) fn counts_rows(&self) -> bool {
+        if self.dialect == Dialect::Sqlite {
+            return self.acts.iter().any(|act| *act != Act::Nothing);
+        }
         match self.facts.verb {
             Verb::Insert | Verb::Replace | Verb::Update | Verb::Delete | Verb::Merge | Verb::Call => true,
-            Verb::Other => self.dialect != Dialect::Sqlite,
+            Verb::Other => true,
             _ => false,
         }
     }

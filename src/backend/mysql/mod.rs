@@ -56,7 +56,7 @@ impl Native for MySql {
         let id = result.last_insert_id();
         Done {
             rows_affected: result.rows_affected(),
-            last_insert_id: (id != 0).then_some(id as i64),
+            last_insert_id: i64::try_from(id).ok().filter(|id| *id != 0),
         }
     }
 

@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions, Sqlite};
 use tokio::sync::Mutex;
 
 use crate::backend::support::sqlx::SqlxConnector;
-use crate::backend::{Connector, RawConnection};
+use crate::backend::{Connector, One, RawConnection, Writers};
 use crate::error::Result;
 use crate::sql::Dialect;
 
@@ -56,6 +56,10 @@ impl Connector for MemoryConnector {
 
     fn readers_block_writers(&self) -> bool {
         true
+    }
+
+    fn writers(&self) -> Writers {
+        Writers::Of(One::Memory(self.inner.options.get_filename().display().to_string()))
     }
 
     fn private(&self) -> Option<Arc<dyn Connector>> {

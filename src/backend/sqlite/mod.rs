@@ -3,6 +3,7 @@
 mod arguments;
 mod copy;
 mod errors;
+mod file;
 mod memory;
 mod options;
 mod types;
@@ -16,12 +17,13 @@ use sqlx::{Column, Row, SqlStr, Sqlite, TypeInfo};
 
 use copy::CopyConnector;
 use errors::connect_error;
+use file::FileConnector;
 use memory::{Anchor, MemoryConnector};
 use options::connect_options;
 
 use crate::backend::support::sqlx::{Kept, Native, SqlxConnector};
 use crate::backend::{Connector, Done};
-use crate::config::Config;
+use crate::config::{Config, SqliteMode};
 use crate::error::{Error, Result};
 use crate::sql::{Dialect, Statement};
 use crate::value::{RawRow, Value, ValueRef};
@@ -44,9 +46,13 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         private: Some(Arc::new(copies)),
         definitions: Arc::clone(&CHANGES),
     };
-    Ok(match anchor {
-        Some(anchor) => Arc::new(MemoryConnector::new(connector, anchor)),
-        None => Arc::new(connector),
+    Ok(match (anchor, config.url().sqlite_path()) {
+        (Some(anchor), _) => Arc::new(MemoryConnector::new(connector, anchor)),
+        (None, Some(path)) => {
+            let read_only = config.settings().immutable || config.settings().sqlite_mode == SqliteMode::ReadOnly;
+            Arc::new(FileConnector::new(connector, path.into(), read_only))
+        }
+        (None, None) => Arc::new(connector),
     })
 }
 
@@ -55,6 +61,7 @@ static CHANGES: LazyLock<Arc<AtomicU64>> = LazyLock::new(Arc::default);
 
 impl Native for Sqlite {
     const COUNTS_ANSWERS: bool = false;
+    const REPEATS: bool = true;
     const KEPT: Kept = Kept::Deceives {
         version: "PRAGMA schema_version",
         look: "SELECT 1 FROM sqlite_schema LIMIT 0",
@@ -65,10 +72,9 @@ impl Native for Sqlite {
     }
 
     fn done(result: &SqliteQueryResult) -> Done {
-        let id = result.last_insert_rowid();
         Done {
             rows_affected: result.rows_affected(),
-            last_insert_id: (id != 0).then_some(id),
+            last_insert_id: Some(result.last_insert_rowid()),
         }
     }
 

@@ -40,7 +40,10 @@ pub(super) async fn migrate(
 ) -> Result<()> {
     let target = target?;
     let ground = target.ground();
-    let mut effect = Effect::default();
+    let mut effect = Effect {
+        writes: ground.dialect() == Dialect::Sqlite,
+        ..Effect::default()
+    };
     for migration in migrator.iter() {
         let template = ground.templates.foreign(migration.sql.as_str())?;
         effect.deferrable |= template.effect().deferrable;

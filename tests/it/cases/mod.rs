@@ -51,6 +51,7 @@ mod transactions;
 mod types;
 mod waiting;
 mod watching;
+mod writers;
 
 use std::fs;
 use std::path::Path;
@@ -113,6 +114,7 @@ const LISTED: &[File] = &[
     ("together", together::cases),
     ("waiting", waiting::cases),
     ("watching", watching::cases),
+    ("writers", writers::cases),
 ];
 
 /// Every case of every file.

@@ -14,11 +14,12 @@ use sqlx_core::transaction::TransactionManager;
 
 use notified::{is_notification, is_to_be_repeated};
 
+use super::told::{LastKey, Tally};
 use super::{Ignore, Kept, Native, One, Original, is_stale_plan, own_sql};
 use crate::backend::support::definitions::Definitions;
 use crate::backend::{Done, Offer, Request, Sink};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::Defines;
+use crate::sql::{Defines, Dialect, Statement};
 use crate::value::{RawRow, ValueRef};
 
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(crate) struct SqlxConnection<DB: Native> {
     /// its guard of a cancelled `SAVEPOINT` rolls back the level below.
     savepoints: usize,
     definitions: Definitions,
+    last_key: LastKey,
     /// What its database is a copy of.
     original: Option<Box<dyn Original<DB>>>,
 }
@@ -44,6 +46,7 @@ impl<DB: Native> SqlxConnection<DB> {
             persistent,
             savepoints: 0,
             definitions,
+            last_key: LastKey::new(),
             original: None,
         }
     }
@@ -74,7 +77,7 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
     async fn run_own(&mut self, sql: SqlStr) -> Result<()> {
-        let answer = drain::<DB>(self.connection.fetch_many(sql), &mut Ignore).await;
+        let answer = drain::<DB>(self.connection.fetch_many(sql), &mut Ignore, &mut Tally::default()).await;
         match answer {
             // What this crate sends by itself has no answer but that it was done.
             Err(error) if is_notification(&error) => Box::pin(self.silence()).await,
@@ -133,6 +136,7 @@ where
         }
         if let Some(count) = self.definitions.unfollowed() {
             self.connection.clear_cached_statements().await.map_err(DB::error)?;
+            self.last_key.forget_tables();
             // Only now, because this may be cut off.
             self.definitions.follow(count);
         }
@@ -150,20 +154,21 @@ where
     }
 
     /// The number that a query of this crate's own yields.
-    async fn number(&mut self, sql: &'static str) -> Result<i64> {
+    async fn number(&mut self, sql: SqlStr) -> Result<i64> {
+        let shown = sql.clone();
         let row = sqlx::query::<DB>(sql).fetch_one(&mut self.connection).await;
         match row.map_err(DB::error)?.value(0)? {
             ValueRef::I64(number) => Ok(number),
             other => Err(Error::new(
                 ErrorKind::Driver,
-                format!("`{sql}` told {other:?} and no number"),
+                format!("`{}` told {other:?} and no number", shown.as_str()),
             )),
         }
     }
 
     /// The same of what others have changed: another connection, or another program.
     async fn follow_version(&mut self, version: &'static str, look: &'static str, now: Instant) -> Result<()> {
-        let version = self.number(version).await?;
+        let version = self.number(version.into_sql_str()).await?;
         if self.definitions.is_new(version) {
             self.connection.clear_cached_statements().await.map_err(DB::error)?;
             // What is prepared next must be for what is there now.
@@ -181,10 +186,41 @@ where
     }
 
     /// Runs text without preparing it.
-    async fn run_text(&mut self, sql: SqlStr, sink: &mut dyn Sink) -> Result<Done> {
-        let answer = drain::<DB>(self.connection.fetch_many(sql), sink).await;
+    async fn run_text(&mut self, sql: SqlStr, statement: Option<&Statement>, sink: &mut dyn Sink) -> Result<Done> {
+        let mut tally = Tally::new(statement, &mut self.last_key);
+        let answer = drain::<DB>(self.connection.fetch_many(sql), sink, &mut tally).await;
         let done = self.heard(answer).await?;
-        self.told(done).await
+        self.done(done, tally, statement).await
+    }
+
+    /// What a text has done, of which the driver has told.
+    async fn done(&mut self, done: Option<Done>, tally: Tally<'_>, statement: Option<&Statement>) -> Result<Done> {
+        let doubtful = tally.end(&mut self.last_key);
+        let mut done = self.told(done).await?;
+        if let (Some((index, key)), Some(statement)) = (doubtful, statement) {
+            // Boxed, because the future of every statement has room for this one.
+            done.last_insert_id = Box::pin(self.key_of(statement, index)).await?.then_some(key);
+        }
+        Ok(done)
+    }
+
+    /// Whether the table that a statement has inserted into has keys, so that the last key told is that of its row.
+    async fn key_of(&mut self, statement: &Statement, index: usize) -> Result<bool> {
+        // SQLite's driver is the one that repeats.
+        let Some(table) = statement.target(Dialect::Sqlite, index) else {
+            return Ok(false);
+        };
+        let Some(name) = table.path.last() else {
+            return Ok(false);
+        };
+        if let Some(known) = self.last_key.has_keys(&table.written) {
+            return Ok(known);
+        }
+        let name = Dialect::Sqlite.quote_text(&name.to_lowercase());
+        let sql = format!("SELECT count(*) FROM pragma_table_list WHERE lower(name) = {name} AND wr");
+        let without = self.number(own_sql(sql)).await? > 0;
+        self.last_key.remember(&table.written, !without);
+        Ok(!without)
     }
 
     /// What a statement has done. A thread that panicked ends the rows without a word; that is an error and not an end.
@@ -262,9 +298,11 @@ where
         let result = if DB::ONE != One::OfMany && sink.wants_one() {
             self.run_for_one(request, sink).await
         } else {
-            let answer = drain::<DB>(self.steps(request)?, sink).await;
+            let statement = &**request.statement;
+            let mut tally = Tally::new(Some(statement), &mut self.last_key);
+            let answer = drain::<DB>(self.steps(request)?, sink, &mut tally).await;
             match self.heard(answer).await {
-                Ok(done) => self.told(done).await,
+                Ok(done) => self.done(done, tally, Some(statement)).await,
                 Err(error) => Err(error),
             }
         };
@@ -272,6 +310,7 @@ where
     }
 
     async fn run_for_one(&mut self, request: Request<'_>, sink: &mut dyn Sink) -> Result<Done> {
+        self.last_key.forget();
         let answer = self.one(request)?;
         let row = match answer.await.map_err(DB::error) {
             Err(error) if is_notification(&error) => return Err(Box::pin(self.given_up(error)).await),
@@ -322,19 +361,18 @@ struct Answer {
 
 /// Reads an answer to its end. A sink that refuses a row does not stop the reading, so that the connection is left
 /// at rest.
-async fn drain<DB: Native>(mut steps: Steps<'_, DB>, sink: &mut dyn Sink) -> Result<Answer> {
-    let mut done: Option<Done> = None;
+async fn drain<DB: Native>(mut steps: Steps<'_, DB>, sink: &mut dyn Sink, tally: &mut Tally<'_>) -> Result<Answer> {
     let (mut refused, mut notified) = (None, false);
     while let Some(step) = steps.next().await {
         let step = match step.map_err(DB::error) {
-            Err(error) if done.is_some() && is_notification(&error) => {
+            Err(error) if tally.done.is_some() && is_notification(&error) => {
                 notified = true;
                 break;
             }
             step => step?,
         };
         match step {
-            Either::Left(result) => done.get_or_insert_default().absorb(DB::done(&result)),
+            Either::Left(result) => tally.add(DB::done(&result), DB::REPEATS),
             Either::Right(row) => {
                 if refused.is_none() {
                     refused = sink.row(&mut Slot(Some(row))).err();
@@ -342,5 +380,6 @@ async fn drain<DB: Native>(mut steps: Steps<'_, DB>, sink: &mut dyn Sink) -> Res
             }
         }
     }
+    let done = tally.done;
     refused.map_or(Ok(Answer { done, notified }), Err)
 }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod connector;
+mod told;
 
 use std::fmt::Debug;
 
@@ -47,6 +48,9 @@ pub(crate) trait Native:
 
     /// Whether a session can be sent notifications that no statement has asked for.
     const NOTIFIES: bool = false;
+
+    /// Whether the driver tells of a statement what an earlier one has done, if this one has done nothing of the kind.
+    const REPEATS: bool = false;
 
     /// What becomes of a statement kept prepared when the tables behind it are changed.
     const KEPT: Kept;

@@ -1,5 +1,6 @@
 //! Q1 to Q3, Q5 and Q6: the verbs, the parameters, the rows.
 
+mod last_ids;
 mod many;
 mod parameters;
 mod placeholders;
@@ -23,6 +24,7 @@ pub(crate) fn cases() -> Vec<Case> {
         rows::cases(),
         scripts::cases(),
         many::cases(),
+        last_ids::cases(),
     ]
     .concat()
 }

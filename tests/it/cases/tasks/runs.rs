@@ -204,7 +204,9 @@ cases! {
         let results: Vec<_> = soon("all runs", runs.buffer_unordered(6).collect()).await;
         let undone = results.iter().filter(|result| is_undo(result)).count();
         assert_eq!((undone, results.iter().filter(|result| result.is_ok()).count()), (10, 20), "{results:?}");
-        assert!(most.get() == 3, "{} connections at once", most.get());
+        // SQLite has one writer at a time, and those who wait for their turn have no connection yet.
+        let expected = if t.backend().is_sqlite() { 1 } else { 3 };
+        assert!(most.get() == expected, "{} connections at once", most.get());
         let kept_numbers: Vec<_> = (10..40).filter(|number| number % 3 != 0).map(|number| number.to_string()).collect();
         assert_eq!(kept(&t, &database).await, kept_numbers.join(","));
         Ok(())

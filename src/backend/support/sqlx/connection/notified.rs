@@ -7,7 +7,7 @@
 use sqlx::Executor;
 use sqlx_core::transaction::TransactionManager;
 
-use super::{Answer, SqlxConnection, drain};
+use super::{Answer, SqlxConnection, Tally, drain};
 use crate::backend::Done;
 use crate::backend::support::sqlx::{Ignore, Native, own_sql};
 use crate::error::{Error, ErrorKind, Result};
@@ -81,7 +81,7 @@ where
             return Ok(());
         }
         let steps = self.connection.fetch_many(own_sql("UNLISTEN *"));
-        match drain::<DB>(steps, &mut Ignore).await {
+        match drain::<DB>(steps, &mut Ignore, &mut Tally::default()).await {
             Err(error) if error.is_fatal() && !is_notification(&error) => Err(error),
             // What came meanwhile is passed over.
             _ => match self.at_rest().await {

@@ -26,7 +26,8 @@ where
         Box::pin(async move {
             self.note_definitions(request.statement.defines());
             let result = if request.statement.is_script() {
-                self.run_text(request.statement.sql(), sink).await
+                self.run_text(request.statement.sql(), Some(request.statement), sink)
+                    .await
             } else {
                 self.run_prepared(request, sink).await
             };
@@ -37,6 +38,7 @@ where
 
     fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
         Box::pin(try_stream! {
+            self.last_key.forget();
             self.note_definitions(request.statement.defines());
             self.follow_definitions(request.statement.is_starred()).await?;
             loop {
@@ -87,11 +89,12 @@ where
     }
 
     fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Done>> {
-        Box::pin(async move { self.run_text(sql, &mut Ignore).await })
+        Box::pin(async move { self.run_text(sql, None, &mut Ignore).await })
     }
 
     fn with_native(&mut self, job: NativeJob) -> BoxFuture<'_, Result<Done>> {
         Box::pin(async move {
+            self.last_key.forget();
             let open_ended = job.is_open_ended();
             let lent = job.defines() == Defines::Nothing;
             let depth = DB::TransactionManager::get_transaction_depth(&self.connection);
