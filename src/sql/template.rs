@@ -377,11 +377,10 @@ impl Template {
         if self.dialect == Dialect::Sqlite {
             return self.acts.iter().any(|act| *act != Act::Nothing);
         }
-        match self.facts.verb {
-            Verb::Insert | Verb::Replace | Verb::Update | Verb::Delete | Verb::Merge | Verb::Call => true,
-            Verb::Other => true,
-            _ => false,
-        }
+        matches!(
+            self.facts.verb,
+            Verb::Insert | Verb::Replace | Verb::Update | Verb::Delete | Verb::Merge | Verb::Call | Verb::Other
+        )
     }
 
     /// The verb of the first statement.

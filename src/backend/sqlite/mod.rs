@@ -50,7 +50,7 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         (Some(anchor), _) => Arc::new(MemoryConnector::new(connector, anchor)),
         (None, Some(path)) => {
             let read_only = config.settings().immutable || config.settings().sqlite_mode == SqliteMode::ReadOnly;
-            Arc::new(FileConnector::new(connector, path.into(), read_only))
+            Arc::new(FileConnector::new(connector, path, read_only))
         }
         (None, None) => Arc::new(connector),
     })

@@ -233,7 +233,7 @@ cases! {
         let held = Held::new(&database).await;
         let one = async |n: usize| {
             let sql = add(&t, n);
-            if n % 2 == 0 {
+            if n.is_multiple_of(2) {
                 return database.execute(sql, ()).await.map(drop);
             }
             database.transaction().run(async |_| database.execute(sql, ()).await.map(drop)).await
