@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::query::verbs;
-use crate::session::{Chain, Pin, Target};
+use crate::session::{Chain, Pin, Target, Unbound};
 
 /// A connection of the pool, held by a task until the last handle to it is dropped.
 ///
@@ -24,7 +25,14 @@ use crate::session::{Chain, Pin, Target};
 /// ```
 pub struct Connection {
     /// Or why there is none; every use then fails with that.
-    target: Result<Target, fn() -> Error>,
+    target: Result<Target, Arc<Absent>>,
+}
+
+/// Why there is no connection.
+pub(crate) enum Absent {
+    Reason(fn() -> Error),
+    /// The caller is bound to a connection that he cannot use, which came out at this place.
+    Unbound(Unbound, &'static Location<'static>),
 }
 
 impl Clone for Connection {
@@ -44,12 +52,17 @@ impl Connection {
         Self { target: Ok(target) }
     }
 
-    pub(crate) fn failed(why: fn() -> Error) -> Self {
-        Self { target: Err(why) }
+    pub(crate) fn failed(why: Absent) -> Self {
+        Self {
+            target: Err(Arc::new(why)),
+        }
     }
 
     pub(crate) fn target(&self) -> Result<Target> {
-        self.target.clone().map_err(|why| why())
+        self.target.clone().map_err(|why| match &*why {
+            Absent::Reason(reason) => reason(),
+            Absent::Unbound(why, place) => why.error(place),
+        })
     }
 
     /// Lets a future, usually one that is spawned, join this connection: plain `database.…` calls in it run here, inside

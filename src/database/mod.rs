@@ -16,12 +16,12 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::config::{Config, IntoConfig};
-use crate::connection::Connection;
+use crate::connection::{Absent, Connection};
 use crate::error::{Error, Result};
 use crate::force_rollback::{ForceRollback, Overrides};
 use crate::pool::{Asker, PoolStatus};
 use crate::query::verbs;
-use crate::session::{Anchor, Chain, Kind, Pin, Reads, Target, ended, sandbox_closed};
+use crate::session::{Anchor, Chain, Kind, Pin, Reads, Target, Unbound, sandbox_closed};
 use crate::transaction::Begin;
 
 pub use callbacks::CapturedCallbacks;
@@ -145,7 +145,7 @@ impl Database {
     /// Whether what the caller does belongs on this database and nowhere else: in a transaction of it, or in a sandbox.
     pub(crate) fn keeps_caller(&self) -> Result<bool> {
         if let Ok(target) = self.target() {
-            return Ok(target.sandboxed().is_some() || target.in_transaction(&Chain::current())?);
+            return Ok(target.sandboxed().is_some() || target.in_transaction(&Chain::current()));
         }
         // Nothing has begun on a database that is not connected, but it may be meant to be a sandbox.
         let meant = self.core.overrides.current();
@@ -159,12 +159,13 @@ impl Database {
     #[track_caller]
     pub fn connection(&self) -> Connection {
         let Ok(Target::Database(ground, _)) = self.target() else {
-            return Connection::failed(self.absent());
+            return Connection::failed(Absent::Reason(self.absent()));
         };
         let chain = Chain::current();
         let asker = Asker::at(Location::caller());
-        let Ok(bound) = ground.bound(&chain) else {
-            return Connection::failed(ended);
+        let bound = match ground.bound(&chain) {
+            Ok(bound) => bound,
+            Err(why) => return Connection::failed(Absent::Unbound(why, asker.place)),
         };
         let anchor = match bound.filter(|anchor| !anchor.opening) {
             // A closure's transaction is not found from below by a task outside of the closure, to which the connection
@@ -222,11 +223,16 @@ impl Database {
         let Ok(Target::Database(ground, _)) = self.target() else {
             return None;
         };
-        // One that is only about to begin is not there to be shared.
-        let anchor = ground.bound(chain).ok().flatten().filter(|anchor| !anchor.opening)?;
+        let anchor = match ground.bound(chain) {
+            // One that is only about to begin is not there to be shared.
+            Ok(anchor) => Arc::downgrade(&anchor.filter(|anchor| !anchor.opening)?),
+            // Who shares it must not run outside of it either, wherever its guard is.
+            Err(Unbound::Away { anchor, .. }) => anchor,
+            Err(Unbound::Ended) => return None,
+        };
         Some(Pin::Shared {
-            ground: anchor.node.ground.id,
-            anchor: Arc::downgrade(&anchor),
+            ground: ground.id,
+            anchor,
         })
     }
 }

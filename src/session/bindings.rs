@@ -7,8 +7,7 @@ use std::sync::{Arc, Weak};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use super::{Anchor, Chain, Owner, Pin};
-use crate::error::{Error, ErrorKind, Result};
+use super::{Anchor, Chain, Owner, Pin, Unbound};
 
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
@@ -20,18 +19,25 @@ pub(crate) struct Bindings {
 
 impl Bindings {
     /// What the chain is bound to: the innermost owner's innermost handle.
-    pub(crate) fn find(&self, ground: u64, chain: &Chain) -> Result<Option<Arc<Anchor>>> {
+    pub(crate) fn find(&self, ground: u64, chain: &Chain) -> Result<Option<Arc<Anchor>>, Unbound> {
         let map = (self.count.load(Ordering::Acquire) > 0).then(|| self.map.lock());
+        let mut past = None;
         for (owner, pins) in chain.owners() {
-            let bound = owner.and_then(|owner| map.as_ref()?.get(&owner));
-            if let Some(anchor) = bound.and_then(|bound| bound.iter().rev().find_map(Weak::upgrade)) {
-                return Ok(Some(anchor));
+            let bound = owner.and_then(|owner| Some((owner, map.as_ref()?.get(&owner)?)));
+            if let Some((owner, bound)) = bound {
+                let mut inner = bound.iter().rev().filter(|weak| past != Some(weak.as_ptr()));
+                if let Some(anchor) = inner.find_map(Weak::upgrade) {
+                    drop(map);
+                    return anchor.is_held_by(owner).map(|()| Some(anchor));
+                }
             }
             for pin in pins {
-                if let Pin::Shared { ground: of, anchor } = pin
-                    && *of == ground
-                {
-                    return anchor.upgrade().map(Some).ok_or_else(ended);
+                match pin {
+                    Pin::Shared { ground: of, anchor } if *of == ground => {
+                        return anchor.upgrade().map(Some).ok_or(Unbound::Ended);
+                    }
+                    Pin::Past(anchor) => past = Some(anchor.as_ptr()),
+                    _ => {}
                 }
             }
         }
@@ -78,11 +84,4 @@ impl Bindings {
     pub(crate) fn len(&self) -> usize {
         self.map.lock().len()
     }
-}
-
-/// The error of a future that shares a transaction which has ended.
-pub(crate) fn ended() -> Error {
-    Error::new(ErrorKind::TransactionEnded, "the shared transaction or connection has ended").help(
-        "await the futures that share a transaction before it is committed, rolled back or dropped; nothing was run outside of it",
-    )
 }

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::journal::{Journal, Pen, Recorded};
 use super::sandbox::{Deferred, Plan, Root, Sandbox};
 use super::stream::{Drain, drain};
-use super::{Anchor, Bindings, Chain, Kind, Node, Replicas, Wire};
+use super::{Anchor, Bindings, Chain, Kind, Node, Replicas, Unbound, Wire};
 use crate::backend::Writers;
 use crate::config::Settings;
 use crate::error::Result;
@@ -153,7 +153,7 @@ impl Ground {
     }
 
     /// What the caller is bound to.
-    pub(crate) fn bound(&self, chain: &Chain) -> Result<Option<Arc<Anchor>>> {
+    pub(crate) fn bound(&self, chain: &Chain) -> Result<Option<Arc<Anchor>>, Unbound> {
         self.bindings.find(self.id, chain)
     }
 

@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Anchor, Chain, Ended, Finish};
+use super::{Anchor, Chain, Ended, Finish, Pin};
 use crate::error::Result;
 
 /// Holds a transaction open; dropped, it rolls back what was not ended.
@@ -34,6 +34,7 @@ impl Guard {
         place: &'static Location<'static>,
         limit: Option<Duration>,
     ) -> impl Future<Output = Result<()>> + Send {
+        self.0.leave_home();
         self.0.finish(how, place, limit)
     }
 }
@@ -41,7 +42,7 @@ impl Guard {
 impl Anchor {
     /// Ends the transaction; one that has ended is no longer bound.
     pub(crate) async fn finish(
-        &self,
+        self: &Arc<Self>,
         how: Finish,
         place: &'static Location<'static>,
         limit: Option<Duration>,
@@ -58,7 +59,7 @@ impl Anchor {
             }
         };
         let Some(ended) = self.node.ended() else { return result };
-        self.unbind();
+        self.retire();
         let callbacks = self.node.take_callbacks(below.as_ref());
         // A callback may want the connection that this level has given back.
         drop(below);
@@ -68,7 +69,8 @@ impl Anchor {
             } else {
                 Finish::Rollback
             };
-            Box::pin(self.node.ground.run_callbacks(how, callbacks)).await;
+            let outside = Chain::current().enter(vec![Pin::Past(Arc::downgrade(self))]);
+            Box::pin(outside.run(self.node.ground.run_callbacks(how, callbacks))).await;
         }
         result
     }

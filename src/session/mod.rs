@@ -37,12 +37,13 @@ mod strict;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod unbound;
 mod verdict;
 mod work;
 
 pub(crate) use anchor::Anchor;
 pub(crate) use begin_options::{BeginOptions, Mode};
-pub(crate) use bindings::{Bindings, ended};
+pub(crate) use bindings::Bindings;
 pub(crate) use callback::Callback;
 pub(crate) use ground::Ground;
 pub(crate) use guard::Guard;
@@ -56,4 +57,5 @@ pub use replicas::{Bookmark, ReplicaStatus};
 pub(crate) use replicas::{Reads, Replicas};
 pub(crate) use sandbox::{Deferred, Plan, Sandbox, sandbox_closed};
 pub(crate) use stream::StreamCore;
+pub(crate) use unbound::Unbound;
 pub(crate) use work::{Target, Work};

@@ -20,6 +20,8 @@ pub(crate) enum Pin {
         ground: u64,
         anchor: std::sync::Weak<Anchor>,
     },
+    /// A transaction that has ended, whose callbacks run here: they are not in it any more.
+    Past(std::sync::Weak<Anchor>),
     /// The override of `force_rollback` for one database.
     ForceRollback { database: u64, on: bool },
     /// A database set for an alias of a registry, which knows its type.
@@ -96,6 +98,12 @@ impl Chain {
             elsewhere = elsewhere || (scope.shared && Who::current() != scope.root);
             Some((owner, scope.pins.as_slice()))
         })
+    }
+
+    /// Whether this level is shared with the caller, who so has it together with its holder.
+    pub(super) fn shares(&self, with: &Arc<Anchor>) -> bool {
+        let shared = |pin: &Pin| matches!(pin, Pin::Shared { anchor, .. } if anchor.as_ptr() == Arc::as_ptr(with));
+        self.owners().any(|(_, pins)| pins.iter().any(shared))
     }
 
     /// Every owner there is, those of the spawning task included.

@@ -1,6 +1,7 @@
 //! Cancellation at every await point, on the scripted driver. The same is tried on the real servers in
 //! `tests/it/cases/cancellation/`, where not every point can be reached.
 
+mod owners;
 mod ways;
 
 use std::future::Future;

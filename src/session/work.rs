@@ -67,22 +67,25 @@ impl Target {
     }
 
     /// Whether the caller is in a transaction here.
-    pub(crate) fn in_transaction(&self, chain: &Chain) -> Result<bool> {
-        let bound = self.ground().bound(chain)?;
+    pub(crate) fn in_transaction(&self, chain: &Chain) -> bool {
+        // What is in other hands is a transaction, and what has ended was one.
+        let Ok(bound) = self.ground().bound(chain) else {
+            return true;
+        };
         let bound = bound.filter(|anchor| !anchor.opening);
-        Ok(bound.is_some_and(|anchor| matches!(anchor.node.meant(chain).kind, Kind::Transaction { .. })))
+        bound.is_some_and(|anchor| matches!(anchor.node.meant(chain).kind, Kind::Transaction { .. }))
     }
 
     /// The level that is meant, if there is one.
     pub(super) fn level(&self, chain: &Chain, asker: Asker) -> Result<Option<Arc<Node>>> {
         match self {
-            Self::Database(ground, _) => match ground.bound(chain)? {
+            Self::Database(ground, _) => match ground.bound(chain).map_err(|why| why.error(asker.place))? {
                 Some(anchor) if !anchor.opening => Ok(Some(anchor.node.meant(chain))),
                 _ => Ok(ground.sandbox_root(asker)),
             },
             Self::Connection(anchor) => Ok(Some(anchor.node.top(chain))),
             Self::Guard(anchor) => {
-                anchor.adopt(chain);
+                anchor.adopt(chain, asker);
                 anchor.node.innermost(asker)?;
                 Ok(Some(Arc::clone(&anchor.node)))
             }
@@ -234,6 +237,45 @@ impl Target {
         })
     }
 
+    /// The level that a transaction begins on. While that is under way, the connection is bound too, by the second, so that
+    /// another begin beside it is noticed.
+    fn begins_on(
+        &self,
+        closure: bool,
+        owner: Owner,
+        chain: &Chain,
+        asker: Asker,
+    ) -> Result<(Arc<Node>, Option<Arc<Anchor>>)> {
+        let node = match self {
+            Self::Database(ground, _) => {
+                let bound = ground.bound(chain).map_err(|why| why.error(asker.place))?;
+                let Some(anchor) = bound.filter(|anchor| !(anchor.opening && closure)) else {
+                    let anchor = ground.opening(asker);
+                    if !closure {
+                        anchor.bind(owner);
+                    }
+                    return Ok((Arc::clone(&anchor.node), Some(anchor)));
+                };
+                let node = anchor.node.meant(chain);
+                if !closure {
+                    node.idle_for(chain.innermost(), asker)?;
+                }
+                node
+            }
+            Self::Connection(anchor) => anchor.node.top(chain),
+            Self::Guard(anchor) => {
+                anchor.adopt(chain, asker);
+                if closure {
+                    anchor.node.innermost_for(chain, asker)?;
+                } else {
+                    anchor.node.innermost(asker)?;
+                }
+                Arc::clone(&anchor.node)
+            }
+        };
+        Ok((node, None))
+    }
+
     /// Begins a transaction for `owner`, and binds it.
     pub(crate) async fn begin(
         &self,
@@ -243,37 +285,7 @@ impl Target {
         chain: &Chain,
         asker: Asker,
     ) -> Result<Arc<Anchor>> {
-        // While this is under way, the connection is bound too, so that a second begin beside it is noticed.
-        let mut opening = None;
-        let from = match self {
-            Self::Database(ground, _) => {
-                if let Some(anchor) = ground.bound(chain)?.filter(|anchor| !(anchor.opening && closure)) {
-                    let node = anchor.node.meant(chain);
-                    if !closure {
-                        node.idle_for(chain.innermost(), asker)?;
-                    }
-                    node
-                } else {
-                    let anchor = ground.opening(asker);
-                    if !closure {
-                        anchor.bind(owner);
-                    }
-                    let node = Arc::clone(&anchor.node);
-                    opening = Some(anchor);
-                    node
-                }
-            }
-            Self::Connection(anchor) => anchor.node.top(chain),
-            Self::Guard(anchor) => {
-                anchor.adopt(chain);
-                if closure {
-                    anchor.node.innermost_for(chain, asker)?;
-                } else {
-                    anchor.node.innermost(asker)?;
-                }
-                Arc::clone(&anchor.node)
-            }
-        };
+        let (from, opening) = self.begins_on(closure, owner, chain, asker)?;
         let node = if from.begins_writing(options) {
             // Boxed, because the future of every transaction has room for this one.
             Box::pin(from.begin_in_turn(options, closure, chain, owner, asker)).await?

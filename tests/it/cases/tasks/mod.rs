@@ -1,6 +1,7 @@
 //! Whose connection it is: tasks, sharing, streams beside statements, and several futures in one task.
 
 mod binding;
+mod displaced;
 mod guards;
 mod moved;
 mod runs;
@@ -27,6 +28,7 @@ pub(crate) fn cases() -> Vec<Case> {
         runs::cases(),
         guards::cases(),
         moved::cases(),
+        displaced::cases(),
     ]
     .concat()
 }

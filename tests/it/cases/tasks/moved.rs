@@ -3,7 +3,7 @@
 use ebbtide::{AssertSqlSafe, Error, Result};
 use tokio::sync::oneshot;
 
-use super::{add, in_task, in_use, kept, notes, soon};
+use super::{add, in_task, in_use, kept, notes, refused, soon};
 use crate::support::cases;
 
 cases! {
@@ -23,11 +23,10 @@ cases! {
             transaction.rollback().await
         });
         first_use.await.expect("the task tells");
-        database.execute(add(&t, "outside"), ()).await?;
-        assert_eq!(kept(&t, &database).await, "outside", "the first task no longer has the binding");
+        refused(database.execute(add(&t, "outside"), ()).await, 2);
         write.send(()).expect("the task waits");
         task.await.expect("no panic")?;
-        assert_eq!(kept(&t, &database).await, "outside", "the second has it");
+        assert_eq!(kept(&t, &database).await, "", "the second has the binding, and the first none");
         Ok(())
     }
 

@@ -1,0 +1,165 @@
+//! T9: whose plain calls run on a level, over every short history of three owners.
+
+use std::sync::Arc;
+
+use super::{ground, here};
+use crate::backend::fake::FakeConnector;
+use crate::session::{Anchor, Chain, Ended, Ground, Kind, Node, Unbound, Wire};
+
+const OWNERS: usize = 3;
+
+/// What an owner may do.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Use the guard itself.
+    Use(usize),
+    /// End it by hand.
+    End,
+    /// Drop it.
+    Drop,
+}
+
+const STEPS: [Step; OWNERS + 2] = [Step::Use(0), Step::Use(1), Step::Use(2), Step::End, Step::Drop];
+
+/// What is to be expected, in the plainest terms.
+#[derive(Debug)]
+struct Model {
+    holder: usize,
+    /// Whoever has ever used it.
+    met: [bool; OWNERS],
+    ended: bool,
+    dropped: bool,
+}
+
+/// A plain call of an owner.
+#[derive(Debug, PartialEq, Eq)]
+enum Plain {
+    Bound,
+    Refused,
+    Free,
+}
+
+impl Model {
+    fn new() -> Self {
+        Self {
+            holder: 0,
+            met: [true, false, false],
+            ended: false,
+            dropped: false,
+        }
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Use(owner) if !self.ended && !self.dropped => {
+                self.holder = owner;
+                self.met[owner] = true;
+            }
+            Step::Use(_) => {}
+            Step::End => self.ended = true,
+            Step::Drop => self.dropped = true,
+        }
+    }
+
+    fn plain(&self, owner: usize, closure: bool) -> Plain {
+        if self.dropped {
+            return Plain::Free;
+        }
+        if self.ended {
+            // What is left of a closure finds its transaction, which has ended.
+            let of_closure = closure && owner == 0;
+            return if of_closure { Plain::Bound } else { Plain::Free };
+        }
+        if self.holder == owner {
+            Plain::Bound
+        } else if self.met[owner] {
+            Plain::Refused
+        } else {
+            Plain::Free
+        }
+    }
+}
+
+/// Chains of owners beside each other, as joined `run`s or tasks are.
+async fn chains() -> [Chain; OWNERS] {
+    let mut chains = Vec::new();
+    for _ in 0..OWNERS {
+        let scope = Chain::current().enter(Vec::new());
+        chains.push(scope.run(async { Chain::current() }).await);
+    }
+    chains.try_into().unwrap()
+}
+
+fn play(ground: &Arc<Ground>, chains: &[Chain; OWNERS], closure: bool, history: &[Step]) {
+    let kind = Kind::Transaction { closure };
+    let node = Node::new(ground, kind, 1, here(), None, Wire::Vacant);
+    let mut anchor = Some(Anchor::new(Arc::clone(&node)));
+    let mut model = Model::new();
+    anchor.as_ref().unwrap().bind(chains[0].innermost());
+    for step in history {
+        match (step, &anchor) {
+            (Step::Use(owner), Some(anchor)) => anchor.adopt(&chains[*owner], here()),
+            (Step::End, Some(anchor)) => {
+                let ended = Ended::RolledBack(std::panic::Location::caller());
+                node.state.lock().ended.get_or_insert(ended);
+                anchor.retire();
+            }
+            (Step::Drop, _) => anchor = None,
+            (_, None) => {}
+        }
+        model.take(*step);
+        for (owner, chain) in chains.iter().enumerate() {
+            let found = match ground.bound(chain) {
+                Ok(Some(_)) => Plain::Bound,
+                Ok(None) => Plain::Free,
+                Err(Unbound::Away { .. }) => Plain::Refused,
+                Err(Unbound::Ended) => panic!("nothing is shared"),
+            };
+            assert_eq!(
+                found,
+                model.plain(owner, closure),
+                "owner {owner} after {history:?} up to {step:?}, closure: {closure}"
+            );
+        }
+    }
+    drop(anchor);
+    assert_eq!(ground.bindings.len(), 0, "{history:?}");
+}
+
+#[tokio::test]
+async fn t9_no_history_has_two_holders_or_lets_a_displaced_owner_run_outside() {
+    let ground = ground(&FakeConnector::default(), false);
+    let chains = chains().await;
+    for length in 1..=5 {
+        for number in 0..STEPS.len().pow(length) {
+            let mut rest = number;
+            let history: Vec<_> = (0..length)
+                .map(|_| {
+                    let step = STEPS[rest % STEPS.len()];
+                    rest /= STEPS.len();
+                    step
+                })
+                .collect();
+            for closure in [false, true] {
+                play(&ground, &chains, closure, &history);
+            }
+        }
+    }
+}
+
+/// An owner's name that is used again, as the number of a task might be, is refused as long as the guard lives.
+#[tokio::test]
+async fn t9_a_name_that_is_used_again_never_runs_outside_of_what_it_was_bound_to() {
+    let ground = ground(&FakeConnector::default(), false);
+    let [first, second, _] = chains().await;
+    let again = first.clone();
+    let kind = Kind::Transaction { closure: false };
+    let anchor = Anchor::new(Node::new(&ground, kind, 1, here(), None, Wire::Vacant));
+    anchor.bind(first.innermost());
+    drop(first);
+    anchor.adopt(&second, here());
+    let refused = ground.bound(&again).unwrap_err().error(std::panic::Location::caller());
+    assert_eq!(refused.kind(), crate::ErrorKind::ConcurrentUse, "{refused}");
+    drop(anchor);
+    assert!(ground.bound(&again).unwrap().is_none());
+}
