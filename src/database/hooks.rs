@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -52,8 +53,28 @@ impl NewConnection {
     }
 
     /// Runs SQL without parameters, one statement or several.
-    pub async fn execute(&mut self, sql: impl SqlSafeStr) -> Result<Done> {
-        self.raw.run_script(sql.into_sql_str()).await
+    ///
+    /// # Errors
+    ///
+    /// What the server reports; [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if the answer was lost. The error of a hook
+    /// [carries that on](crate::Error::outcome_unknown).
+    ///
+    /// # Cancel safety
+    ///
+    /// The connection is closed, since nobody has got it yet.
+    #[track_caller]
+    pub fn execute(&mut self, sql: impl SqlSafeStr) -> BoxFuture<'_, Result<Done>> {
+        let place = Location::caller();
+        let running = self.raw.run_script(sql.into_sql_str());
+        Box::pin(async move {
+            running.await.map_err(|error| {
+                if error.leaves_open() {
+                    error.unknown("the statement of a hook", place)
+                } else {
+                    error
+                }
+            })
+        })
     }
 }
 

@@ -143,13 +143,13 @@ impl Database {
     }
 
     /// Whether what the caller does belongs on this database and nowhere else: in a transaction of it, or in a sandbox.
-    pub(crate) fn keeps_caller(&self) -> Result<bool> {
+    pub(crate) fn keeps_caller(&self) -> bool {
         if let Ok(target) = self.target() {
-            return Ok(target.sandboxed().is_some() || target.in_transaction(&Chain::current()));
+            return target.sandboxed().is_some() || target.in_transaction(&Chain::current());
         }
         // Nothing has begun on a database that is not connected, but it may be meant to be a sandbox.
         let meant = self.core.overrides.current();
-        Ok(meant.unwrap_or(self.core.config.settings().force_rollback))
+        meant.unwrap_or(self.core.config.settings().force_rollback)
     }
 
     /// The connection of the current task, acquired at first use. While a handle to it lives, the task gets the same

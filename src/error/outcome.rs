@@ -11,8 +11,8 @@ const UNKNOWN: &str = "do not run it again blindly: look first whether what it w
                        choosing; docs/TRANSACTIONS.md has more under \"When nobody knows\"";
 
 impl Error {
-    /// Whether the server may have done what this error reports, and nobody knows: the same as
-    /// [`ErrorKind::OutcomeUnknown`].
+    /// Whether the server may have done what this error reports, and nobody knows: the kind is
+    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), or that of a [`Hook`](ErrorKind::Hook) which has returned such an error.
     ///
     /// The connection broke, the time limit ran out, or the answer could not be read after a commit was sent, or a statement
     /// outside of transactions that may write. Such work is never run again by this crate, and
@@ -37,7 +37,14 @@ impl Error {
     /// # Ok(()) }
     /// ```
     pub fn outcome_unknown(&self) -> bool {
-        self.kind() == ErrorKind::OutcomeUnknown
+        match self.kind() {
+            ErrorKind::OutcomeUnknown => true,
+            ErrorKind::Hook => {
+                let cause = self.0.source.as_ref().and_then(|cause| cause.downcast_ref::<Self>());
+                cause.is_some_and(Self::outcome_unknown)
+            }
+            _ => false,
+        }
     }
 
     /// Marks an error after which the connection ends although the server has told, or could not be asked: nothing was done.

@@ -35,7 +35,7 @@ pub(super) struct Job {
 impl Job {
     /// Does everything, in one transaction where the dialect can.
     pub(super) async fn on(self, database: &Database) -> Result<()> {
-        let kept = database.keeps_caller()?;
+        let kept = database.keeps_caller();
         if self.plan.dialect == Dialect::MySql {
             return self.run(&database.connection(), kept).await;
         }

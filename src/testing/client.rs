@@ -177,7 +177,8 @@ impl TestClient {
             // Someone else was quicker.
             Ok(false) => self.owes.store(drops_what_was_there, Ordering::Release),
             Err(error) => {
-                if !matches!(error.kind(), ErrorKind::Timeout | ErrorKind::ConnectionLost) {
+                if !(error.outcome_unknown() || matches!(error.kind(), ErrorKind::Timeout | ErrorKind::ConnectionLost))
+                {
                     self.owes.store(false, Ordering::Release);
                 }
                 return Err(error);

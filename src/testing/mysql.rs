@@ -82,7 +82,7 @@ async fn end_sessions(server: &Database, name: &str) -> Result<()> {
         .filter(|(_, database)| database.as_deref() == Some(name))
     {
         match server.execute(AssertSqlSafe(format!("KILL {id}")), ()).await {
-            Err(error) if error.kind() == ErrorKind::ConnectionLost => return Err(error),
+            Err(error) if error.is_fatal() => return Err(error),
             // It is gone already, or not ours; if it is in the way, the statement says so.
             _ => {}
         }

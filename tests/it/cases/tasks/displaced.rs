@@ -64,7 +64,7 @@ cases! {
     /// In a sandbox he does not wait for himself either.
     async fn t9_in_a_sandbox_the_first_owner_is_refused_at_once_found_w11(t: Test) -> Result<()> {
         let database = notes(&t).await;
-        let patient = Database::connect(config(&t).lease_timeout(Duration::from_secs(300))).await?;
+        let patient = Database::connect(config(&t).lease_timeout(Duration::from_mins(5))).await?;
         let sandbox = if t.can_observe() { patient.sandbox().await? } else { database.sandbox().await? };
         let transaction = Arc::new(sandbox.transaction().await?);
         used_elsewhere(&transaction).await;
