@@ -2,11 +2,21 @@
 
 mod limits;
 mod lost;
+mod standby;
+#[cfg(feature = "sqlx-interop")]
+mod steps;
 mod ways;
 
 use crate::support::Case;
 
 /// The cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
-    [lost::cases(), limits::cases()].concat()
+    #[cfg_attr(
+        not(feature = "sqlx-interop"),
+        expect(unused_mut, reason = "the bridge has cases too")
+    )]
+    let mut cases = [lost::cases(), limits::cases(), standby::cases()].concat();
+    #[cfg(feature = "sqlx-interop")]
+    cases.extend(steps::cases());
+    cases
 }

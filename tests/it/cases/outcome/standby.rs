@@ -1,0 +1,88 @@
+//! A commit that waits for a synchronous standby which is not there, and a server that goes away at once.
+
+use ebbtide::{Database, ErrorKind, Result};
+
+use crate::cases::messages::told;
+use crate::cases::tasks::soon;
+use crate::support::{Cluster, Server, Watcher, cases, until};
+
+/// How many sessions wait for the standby.
+const WAITING: &str = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'";
+
+/// Does something to the sessions that wait for the standby.
+async fn those_waiting(primary: &Server, what: &str) {
+    until(async || primary.number(WAITING).await == 1).await;
+    primary
+        .run(&format!(
+            "select {what}(pid) from pg_stat_activity where wait_event = 'SyncRep'"
+        ))
+        .await;
+}
+
+async fn there(primary: &Server, body: &str) -> i64 {
+    primary
+        .number(&format!("select count(*) from note where body = '{body}'"))
+        .await
+}
+
+/// Writes a note by a statement alone, or by a transaction; both wait for the standby.
+async fn write(database: &Database, body: &str, alone: bool) -> Result<()> {
+    let sql = "insert into note values (:body)";
+    if alone {
+        return database.execute(sql, ebbtide::params! { body }).await.map(drop);
+    }
+    let transaction = database.transaction().await?;
+    transaction.execute(sql, ebbtide::params! { body }).await?;
+    transaction.commit().await
+}
+
+cases! {
+    #[only(postgres)]
+    #[cluster]
+    #[limit(120)]
+    async fn x12_a_session_ended_while_it_waits_for_a_standby_has_committed_and_says_so_found_c5(_t: Test) -> Result<()> {
+        let mut cluster = Cluster::start(0).await;
+        let primary = &cluster.primary;
+        let database = Database::connect(primary.url()).await?;
+        primary.run("create table note (body text primary key)").await;
+        primary.run("alter system set synchronous_standby_names = 'nobody'").await;
+        primary.run("select pg_reload_conf()").await;
+        until(async || primary.text("show synchronous_standby_names").await == "nobody").await;
+        for alone in [false, true] {
+            let body = format!("terminated, alone: {alone}");
+            let written = async { tokio::join!(write(&database, &body, alone), those_waiting(primary, "pg_terminate_backend")) };
+            let (written, ()) = soon(&body, written).await;
+            let error = written.expect_err("its session was ended");
+            told(&error, ErrorKind::OutcomeUnknown, &["may have been done", file!()]);
+            assert!(!error.is_retryable());
+            assert_eq!(there(primary, &body).await, 1, "{body}: it has committed");
+
+            // If only the wait is given up, it is done, with a warning.
+            let body = format!("cancelled, alone: {alone}");
+            let watcher = Watcher::default();
+            let written = watcher.watch(async {
+                tokio::join!(write(&database, &body, alone), those_waiting(primary, "pg_cancel_backend"))
+            });
+            let (written, ()) = soon(&body, written).await;
+            written?;
+            assert_eq!(there(primary, &body).await, 1, "{body}");
+            let warned = !watcher.events("sqlx::postgres::notice").is_empty();
+            assert!(warned, "{body}: the server's warning is told");
+        }
+
+        // A server that stops at once, as in a crash: nothing stayed of the transaction that was open.
+        primary.run("alter system set synchronous_standby_names = ''").await;
+        primary.run("select pg_reload_conf()").await;
+        until(async || primary.text("show synchronous_standby_names").await.is_empty()).await;
+        let transaction = database.transaction().await?;
+        transaction.execute("insert into note values ('crashed')", ()).await?;
+        cluster.primary.stop();
+        let error = soon("a statement", transaction.execute("insert into note values ('crashed too')", ())).await.unwrap_err();
+        told(&error, ErrorKind::ConnectionLost, &[]);
+        assert!(error.is_retryable());
+        drop(transaction);
+        cluster.primary.restart().await;
+        assert_eq!(there(&cluster.primary, "crashed").await, 0);
+        Ok(())
+    }
+}
