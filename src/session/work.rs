@@ -277,25 +277,28 @@ impl Target {
     }
 
     /// Begins a transaction for `owner`, and binds it.
-    pub(crate) async fn begin(
+    pub(crate) fn begin(
         &self,
         options: BeginOptions,
         closure: bool,
         owner: Owner,
         chain: &Chain,
         asker: Asker,
-    ) -> Result<Arc<Anchor>> {
-        let (from, opening) = self.begins_on(closure, owner, chain, asker)?;
-        let node = if from.begins_writing(options) {
-            // Boxed, because the future of every transaction has room for this one.
-            Box::pin(from.begin_in_turn(options, closure, chain, owner, asker)).await?
-        } else {
-            from.begin(options, closure, chain, owner, asker).await?
-        };
-        let anchor = Anchor::new(node);
-        anchor.bind(owner);
-        drop(opening);
-        Ok(anchor)
+    ) -> impl Future<Output = Result<Arc<Anchor>>> + Send {
+        // Found out here, so that the future has no room for where it was looked for.
+        let on = self.begins_on(closure, owner, chain, asker);
+        async move {
+            let (from, _opening) = on?;
+            let node = if from.begins_writing(options) {
+                // Boxed, because the future of every transaction has room for this one.
+                Box::pin(from.begin_in_turn(options, closure, chain, owner, asker)).await?
+            } else {
+                from.begin(options, closure, chain, owner, asker).await?
+            };
+            let anchor = Anchor::new(node);
+            anchor.bind(owner);
+            Ok(anchor)
+        }
     }
 }
 

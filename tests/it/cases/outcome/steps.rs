@@ -29,20 +29,16 @@ cases! {
         let on = Behind::new(&t, "pool_size=1").await;
         let app = App::new("notes").define(t.sql("create table {notes} (id bigint primary key)"));
         let schema = Schema::new().app(app);
-        for _ in 0..2 {
+        // What is asked once is asked the first time.
+        let mut all = 0;
+        for _ in 0..3 {
             on.proxy.reset();
             schema.create_all(&on.database).await?;
-            let all = on.proxy.requests();
+            all = on.proxy.requests();
             schema.drop_all(&on.database).await?;
-            on.proxy.reset();
-            schema.create_all(&on.database).await?;
-            assert_eq!(on.proxy.requests(), all, "it takes as many requests each time");
-            schema.drop_all(&on.database).await?;
-            let error = losing(&on.proxy, all, schema.create_all(&on.database)).await.unwrap_err();
-            assert!(error.outcome_unknown() && !error.is_retryable(), "{error:?}");
-            t.observe_exec("drop table if exists {notes}").await;
-            on.database.fetch_value::<i64>("select 1", ()).await?;
         }
+        let error = losing(&on.proxy, all, schema.create_all(&on.database)).await.unwrap_err();
+        assert!(error.outcome_unknown() && !error.is_retryable(), "{error:?}");
         Ok(())
     }
 
