@@ -293,6 +293,7 @@ cases! {
         };
         let limit = Duration::from_millis(200);
         let (line, answer) = (line!(), database.fetch_all(sql, ()).timeout(limit).await);
-        told(&answer.unwrap_err(), ErrorKind::Timeout, &["200ms", &format!("{}:{line}", file!())]);
+        // It calls a function, or what looks like one, so it may have written something.
+        told(&answer.unwrap_err(), ErrorKind::OutcomeUnknown, &["200ms", &format!("{}:{line}", file!())]);
     }
 }

@@ -315,7 +315,7 @@ cases! {
         let watcher = Watcher::default();
         let asked = database.execute(sleep, ()).timeout(Duration::from_millis(100));
         let error = watcher.watch(async { asked.await }).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
         let span = watcher.statement("select");
         assert_eq!((span.field("error.type"), span.field("otel.status_code")), ("cancelled", "ERROR"));
         until("it has ended", || watcher.ended("statement")).await;

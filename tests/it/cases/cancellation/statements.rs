@@ -114,7 +114,10 @@ cases! {
                 };
                 proxy.resume();
                 let error = error.expect("no answer came");
-                assert_eq!(error.kind(), ErrorKind::Timeout, "{verb}");
+                // Of what may write, and is in no transaction, nobody knows; `execute_many` came no further than its own.
+                let known = inside || verb == "execute_many";
+                let kind = if known { ErrorKind::Timeout } else { ErrorKind::OutcomeUnknown };
+                assert_eq!(error.kind(), kind, "{verb}");
                 assert!(error.message().contains(file!()), "{verb} says where: {error}");
                 if let Some(transaction) = transaction {
                     let question = AssertSqlSafe(format!("select {number}"));
@@ -157,7 +160,7 @@ cases! {
                 Some(limit) => query.timeout(limit).await,
                 None => query.await,
             };
-            assert_eq!(kind(&timed_out), Some(ErrorKind::Timeout), "{timed_out:?}");
+            assert_eq!(kind(&timed_out), Some(ErrorKind::OutcomeUnknown), "{timed_out:?}");
             if let Some(blocker) = blocker {
                 blocker.rollback().await?;
             }
