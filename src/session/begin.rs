@@ -105,7 +105,10 @@ impl Node {
         }
         let sent = Sent::Boundary(if outermost { "BEGIN" } else { "SAVEPOINT" });
         self.heed(lease, &error, sent).await;
-        if outermost {
+        if outermost && sqlite && error.kind() == ErrorKind::LockTimeout {
+            // Without the lock nothing has begun, and the session keeps what is its own.
+            lease.mark(Flight::None);
+        } else if outermost {
             // Whether something was begun nobody knows.
             lease.discard();
         }
@@ -190,19 +193,17 @@ impl Node {
         self.innermost(asker)?;
         let mut wire = self.lock(chain, asker).await?;
         self.innermost(asker)?;
-        let failed = {
+        let (how, sent, failed, retryable) = {
             let mut state = self.state.lock();
+            let how = if state.rollback_only { Finish::Rollback } else { how };
+            let failed = state.failed.take();
             // Of a rollback it is certain that nothing is kept, also if it is cut off.
-            state.ended = Some(match how {
+            let sent = if failed.is_some() { Finish::Rollback } else { how };
+            state.ended = Some(match sent {
                 Finish::Commit => Ended::Interrupted(place),
                 Finish::Rollback => Ended::RolledBack(place),
             });
-            state.failed.take()
-        };
-        let how = if self.state.lock().rollback_only {
-            Finish::Rollback
-        } else {
-            how
+            (how, sent, failed, state.retryable)
         };
         let what = match (how, self.depth) {
             (Finish::Commit, 1) => "COMMIT",
@@ -219,10 +220,14 @@ impl Node {
             Some(lease) => self.finish_on(lease, how, failed).await,
             None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was given up")),
         };
-        let result = result.map_err(|error| self.judged_end(how, error, place));
+        let result = result.map_err(|error| self.judged_end(sent, error, place));
         observation.end(None, result.as_ref().err());
         if result.as_ref().is_err_and(Error::is_retryable) {
             self.note_retryable();
+        }
+        if sent == Finish::Rollback && self.depth == 1 {
+            // It was given up for a reason of its own, and not because its rollback was not heard.
+            self.state.lock().retryable = retryable;
         }
         self.state.lock().ended = Some(match &result {
             Ok(()) if how == Finish::Commit => Ended::Committed(place),

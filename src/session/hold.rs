@@ -151,7 +151,9 @@ impl Hold {
     /// The statement has ended. What its error means for a transaction, [`after`](Self::after) finds out.
     pub(super) fn settled(&mut self, ground: &Ground, error: Option<&Error>, work: &Work) {
         match work.template.control() {
-            Control::Commit | Control::Rollback if error.is_none() => self.end_turn_of_text(),
+            // A ROLLBACK that fails had nothing to roll back.
+            Control::Rollback => self.end_turn_of_text(),
+            Control::Commit if error.is_none() => self.end_turn_of_text(),
             Control::Begin if error.is_some() => self.end_turn_of_text(),
             _ => {}
         }

@@ -56,7 +56,7 @@ fn source<T: Send + 'static>(
             hold.before(precautions, &work).await?;
         }
         let mut observation = Observation::of(target.ground(), &hold, &work).streams();
-        let exposed = hold.exposes(&work);
+        let exposed = hold.exposes(target.ground(), &work);
         let mut turn = hold.take_turn();
         let result = {
             let lease = hold.lease()?;
@@ -124,6 +124,7 @@ impl Target {
         let observation = Observation::of(self.ground(), &hold, work);
         let dialect = self.ground().dialect();
         let exposed = self.ground().sandbox.is_none();
+        let known = hold.presume_unknown(exposed);
         let lease = hold.lease()?;
         // SQLite's thread undoes a BEGIN whose asker is gone; over a socket nobody can know where a dropped job stood.
         let survives = lease.raw()?.is_apart() || dialect == Dialect::Sqlite;
@@ -133,6 +134,7 @@ impl Target {
         work.exposed.set(exposed);
         let result = running.await;
         work.exposed.set(false);
+        hold.answered(known);
         let result = result.map_err(|error| hold.judged(error, work, exposed));
         observation.end(None, result.as_ref().err());
         hold.settled(self.ground(), result.as_ref().err(), work);

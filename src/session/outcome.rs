@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::hold::Hold;
 use super::report::shown;
-use super::{Chain, Ended, Finish, Node, Work, limited};
+use super::{Chain, Ended, Finish, Ground, Node, Work, limited};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Whether a statement is on its way that may stay, whoever hears of it.
@@ -26,15 +26,32 @@ impl Exposed {
 
 impl Hold {
     /// Whether the statement may write something that stays although its answer is lost.
-    pub(super) fn exposes(&self, work: &Work) -> bool {
+    pub(super) fn exposes(&self, ground: &Ground, work: &Work) -> bool {
         let effect = work.template.effect();
         if effect.reads {
             return false;
         }
         match self {
-            Self::Pooled { .. } => true,
+            // A replica takes no writes.
+            Self::Pooled { lease, .. } => Arc::ptr_eq(lease.pool(), &ground.pool),
             // The server undoes what is in a transaction, unless a procedure of MySQL has committed it.
             Self::Level { node, .. } => node.ground.sandbox.is_none() && (node.depth == 0 || effect.opaque),
+        }
+    }
+
+    /// Before what may stay is sent: should its answer never be heard, by a time limit or a drop, its transaction is not run
+    /// again. Returns whether the answer makes that known.
+    pub(super) fn presume_unknown(&self, exposed: bool) -> bool {
+        match self {
+            Self::Level { node, .. } if exposed && node.depth > 0 => !node.note_unknown(true),
+            _ => false,
+        }
+    }
+
+    /// The answer is there.
+    pub(super) fn answered(&self, known: bool) {
+        if let (Self::Level { node, .. }, true) = (self, known) {
+            node.note_unknown(false);
         }
     }
 
@@ -45,7 +62,7 @@ impl Hold {
         }
         if exposed {
             if let Self::Level { node, .. } = self {
-                node.note_unknown();
+                node.note_unknown(true);
             }
             return error.unknown(&work.named(), work.asker.place);
         }
@@ -101,6 +118,9 @@ impl Node {
             Some(Ended::Interrupted(place)) if self.really_commits() => {
                 error.unknown(&self.commit(), place)
             }
+            Some(Ended::Interrupted(_)) => {
+                error.help("what was done in it may stay with the outer transaction, which is still open: commit or roll back that one")
+            }
             Some(Ended::RolledBack(_)) if self.depth == 1 => error.help(
                 "its connection was closed, so the server undoes the transaction as soon as it notices; its locks may stand until then",
             ),
@@ -126,12 +146,14 @@ impl Node {
     }
 
     /// Notes that something in this transaction may have been kept, so that it is not run again.
-    fn note_unknown(&self) {
-        self.state.lock().unknown = true;
+    /// Returns whether that was noted before, here or below.
+    fn note_unknown(&self, unknown: bool) -> bool {
+        let mut before = std::mem::replace(&mut self.state.lock().unknown, unknown);
         let mut below = self.below();
         while let Some(node) = below {
-            node.state.lock().unknown = true;
+            before |= std::mem::replace(&mut node.state.lock().unknown, unknown);
             below = node.below();
         }
+        before
     }
 }

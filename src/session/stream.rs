@@ -212,7 +212,7 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
             let (mut failure, mut yielded) = (None, false);
             // What writes has written when its first row is there, and its reader may be one who writes next.
             let mut turn = hold.take_turn();
-            let exposed = hold.exposes(&work);
+            let exposed = hold.exposes(target.ground(), &work);
             {
                 let lease = hold.lease()?;
                 lease.mark(Flight::Statement);

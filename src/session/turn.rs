@@ -178,6 +178,8 @@ impl Node {
         owner: Owner,
         asker: Asker,
     ) -> Result<Arc<Self>> {
+        // Known from the start, so that a second begin beside this one is noticed while it waits for its turn.
+        let _under_way = self.enter(chain.innermost(), asker, "beginning a transaction");
         let turn = if self.has_turn_of_text() {
             None
         } else {

@@ -27,6 +27,12 @@ impl Sent<'_> {
         }
     }
 
+    /// True for a statement that does nothing to transactions and definitions, whatever comes of it.
+    fn is_plain(self) -> bool {
+        let Self::Statement(work) = self else { return false };
+        work.template.is_plain()
+    }
+
     fn is_witnessed(self) -> bool {
         matches!(self, Self::Witnessed(_))
     }
@@ -87,7 +93,8 @@ impl Node {
         error.sqlstate().is_none()
             || match self.ground.dialect() {
                 Dialect::Postgres => true,
-                Dialect::MySql => error.is_of_statement(),
+                // Of a definition, or of a savepoint that is gone, the same error may be the sign of an end.
+                Dialect::MySql => sent.is_plain() && error.is_of_statement(),
                 Dialect::Sqlite => false,
             }
     }

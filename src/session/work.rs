@@ -194,7 +194,8 @@ impl Target {
         }
         let mut observation = Observation::of(self.ground(), &hold, work);
         let span = observation.span();
-        let exposed = hold.exposes(work);
+        let exposed = hold.exposes(self.ground(), work);
+        let known = hold.presume_unknown(exposed);
         let lease = hold.lease()?;
         lease.mark(Flight::Statement);
         let request = Request {
@@ -221,6 +222,7 @@ impl Target {
             }
         };
         work.exposed.set(false);
+        hold.answered(known);
         let result = result.map_err(|error| hold.judged(error, work, exposed));
         observation.end(affected(result.as_ref(), work), result.as_ref().err());
         hold.settled(self.ground(), result.as_ref().err(), work);

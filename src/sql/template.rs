@@ -383,6 +383,15 @@ impl Template {
         )
     }
 
+    /// True for a single statement that reads or changes rows, and does nothing to transactions and definitions.
+    pub(crate) fn is_plain(&self) -> bool {
+        let rows = matches!(
+            self.facts.verb,
+            Verb::Select | Verb::Insert | Verb::Replace | Verb::Update | Verb::Delete
+        );
+        rows && self.facts.statements == 1 && self.facts.control == Control::None
+    }
+
     /// The verb of the first statement.
     #[cfg(test)]
     pub(crate) fn verb(&self) -> Verb {

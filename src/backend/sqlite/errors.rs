@@ -39,6 +39,10 @@ fn of_code(code: i32, message: &str) -> Error {
     // Out of memory, a broken disk, a broken file: the state of the transaction is anyone's guess.
     if matches!(primary(code), 7 | 10 | 11 | 26) {
         mapped = mapped.fatal();
+        // A broken disk may have kept what it failed to confirm; the others are told before anything is kept.
+        if primary(code) != 10 {
+            mapped = mapped.refusing();
+        }
     }
     mapped
 }

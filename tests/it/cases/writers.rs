@@ -401,4 +401,50 @@ cases! {
         assert_eq!(kept(&t, &database).await, "kept");
         Ok(())
     }
+
+    /// Also while it waits for its turn, a beginning is noticed by the sibling beside it.
+    #[only(sqlite_file)]
+    async fn t8_a_second_guard_is_refused_while_the_first_waits_for_its_turn(t: Test) -> Result<()> {
+        let database = notes_with(&t, config(&t)).await;
+        let held = Held::new(&database).await;
+        let mut first = Box::pin(database.transaction().into_future());
+        assert!(once(&mut first).await.is_pending());
+        let error = soon("the second guard", database.transaction()).await.expect_err("it is refused");
+        assert_eq!(error.kind(), ErrorKind::ConcurrentUse, "{error}");
+        held.commit().await;
+        first.await?.rollback().await
+    }
+
+    /// SQLite ends the transaction itself, and the ROLLBACK behind it has nothing to do.
+    #[only(sqlite_file)]
+    async fn x13_a_rollback_as_text_ends_the_turn_although_it_fails(t: Test) -> Result<()> {
+        let (database, other) = two(&t).await;
+        let connection = database.connection();
+        connection.execute("begin immediate", ()).await?;
+        connection.execute(add(&t, "a"), ()).await?;
+        let clash = t.sql("insert or rollback into {notes} (id, body) select id, body from {notes}");
+        connection.execute(clash, ()).await.expect_err("a key that is there");
+        connection.execute("rollback", ()).await.expect_err("nothing is open");
+        soon("the next writer", write(&t, &other, "b")).await?;
+        drop(connection);
+        assert_eq!(kept(&t, &database).await, "b");
+        Ok(())
+    }
+
+    /// A lock that is not had leaves the session as it is.
+    #[only(sqlite_file)]
+    async fn x13_a_beginning_that_is_busy_keeps_the_session(t: Test) -> Result<()> {
+        let (database, _) = two(&t).await;
+        let mut program = t.observer().await;
+        let connection = database.connection();
+        connection.execute("create temp table own (id integer)", ()).await?;
+        program.execute("begin immediate").await.expect("it locks");
+        let busy = connection.transaction().await.expect_err("it is locked");
+        assert_eq!(busy.kind(), ErrorKind::LockTimeout, "{busy}");
+        program.execute("commit").await.expect("it lets go");
+        program.close().await.expect("it leaves");
+        let transaction = connection.transaction().await?;
+        transaction.execute("insert into own values (1)", ()).await?;
+        transaction.commit().await
+    }
 }

@@ -199,7 +199,12 @@ where
         let mut done = self.told(done).await?;
         if let (Some((index, key)), Some(statement)) = (doubtful, statement) {
             // Boxed, because the future of every statement has room for this one.
-            done.last_insert_id = Box::pin(self.key_of(statement, index)).await?.then_some(key);
+            done.last_insert_id = match Box::pin(self.key_of(statement, index)).await {
+                Ok(has_key) => has_key.then_some(key),
+                Err(error) if error.is_fatal() => return Err(error),
+                // The row is there; that nobody knows its key is no failure of its statement.
+                Err(_) => None,
+            };
         }
         Ok(done)
     }

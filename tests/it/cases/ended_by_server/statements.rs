@@ -1,10 +1,13 @@
 //! X4, X10, F7: errors of statements, however they are sent, and what they leave of the transaction.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use ebbtide::{AssertSqlSafe, Result, Transaction};
 use futures::TryStreamExt as _;
 
 use super::{End, Ground, agree};
-use crate::cases::tasks::{add, notes};
+use crate::cases::tasks::{add, kept, notes};
 use crate::support::{Proxy, Test, cases};
 
 /// How a text is sent.
@@ -231,7 +234,8 @@ cases! {
         for (sql, questions) in [
             ("insert into {notes} (body) values ('before')", 0),
             ("insert into {notes} (body) values (null)", 0),
-            ("signal sqlstate 'HY000' set mysql_errno = 1062", 0),
+            // Its number says nothing, because it is no statement that reads or changes rows.
+            ("signal sqlstate 'HY000' set mysql_errno = 1062", 1),
             ("signal sqlstate 'HY000' set mysql_errno = 1180", 1),
             ("signal sqlstate 'HY000' set mysql_errno = 1105", 1),
         ] {
@@ -243,5 +247,52 @@ cases! {
             assert!(outer.is_open(), "{sql}");
         }
         outer.rollback().await
+    }
+
+    /// A savepoint that is missing may be missing because something has committed: the server is asked.
+    #[only(mysql)]
+    async fn x4_a_missing_savepoint_is_the_sign_of_an_end_found_c2(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        t.observe_exec("create procedure {commits}() begin commit; start transaction; end").await;
+        let outer = database.transaction().await?;
+        outer.execute("savepoint ebbtide_probe_of_test", ()).await?;
+        // The end of a transaction that is not noticed where it happens.
+        let gone = outer.execute(t.sql("call {commits}()"), ()).await;
+        let missing = outer.execute("rollback to ebbtide_probe_of_test", ()).await;
+        assert!(gone.is_err() && missing.is_err(), "{gone:?} {missing:?}");
+        outer.execute(add(&t, "outside"), ()).await.expect_err("nothing runs outside of it");
+        drop(outer);
+        t.observe_exec("drop procedure {commits}").await;
+        assert_eq!(kept(&t, &database).await, "");
+        Ok(())
+    }
+
+    /// What may have been committed is not run again, also where its answer was not waited for.
+    #[only(mysql)]
+    async fn x10_what_may_have_been_committed_is_not_run_again_found_a1(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        for sql in [
+            "create procedure {busy}() begin signal sqlstate 'HY000' set mysql_errno = 1205; end",
+            "create procedure {slow}() begin commit; do sleep(30); end",
+        ] {
+            t.observe_exec(sql).await;
+        }
+        let attempts = AtomicUsize::new(0);
+        let ran = database.transaction().retry().run(async |transaction| {
+            attempts.fetch_add(1, Ordering::Relaxed);
+            let busy = transaction.execute(t.sql("call {busy}()"), ()).await;
+            assert!(busy.is_err_and(|error| error.is_retryable()));
+            transaction.execute(add(&t, "once"), ()).await?;
+            let slow = transaction.execute(t.sql("call {slow}()"), ());
+            slow.timeout(Duration::from_millis(300)).await.map(drop)
+        });
+        let error = ran.await.expect_err("it takes too long");
+        assert!(error.outcome_unknown(), "{error}");
+        assert_eq!(attempts.load(Ordering::Relaxed), 1, "{error}");
+        assert_eq!(kept(&t, &database).await, "once");
+        for sql in ["drop procedure {busy}", "drop procedure {slow}"] {
+            t.observe_exec(sql).await;
+        }
+        Ok(())
     }
 }
