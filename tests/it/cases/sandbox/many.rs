@@ -104,7 +104,6 @@ cases! {
                     t.sql("do $$ begin perform pg_advisory_lock(hashtext('{notes}x')); end $$"),
                     t.sql("create temporary table scratch (n int)"),
                     t.sql("prepare kept as select 1"),
-                    t.sql("listen somewhere"),
                     t.sql("set role pg_monitor"),
                 ],
                 vec![
