@@ -117,11 +117,11 @@ async fn transactions(table: &mut Table, database: &Database) -> Result<()> {
         .retry()
         .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
     table.future("transaction().retry().run", 1392, retry);
-    table.boxed("transaction()", 856, database.transaction().into_future());
+    table.boxed("transaction()", 832, database.transaction().into_future());
     table.value("a transaction that is not begun yet", 64, &database.transaction());
     let transaction = database.transaction().await?;
     table.value("a transaction's guard", 24, &transaction);
-    table.boxed("a savepoint", 856, transaction.transaction().into_future());
+    table.boxed("a savepoint", 832, transaction.transaction().into_future());
     table.future("commit", 64, transaction.commit());
     table.future("rollback", 64, transaction.rollback());
     transaction.rollback().await?;

@@ -111,6 +111,12 @@ fn source<T: Send + 'static>(
 }
 
 impl Target {
+    /// Whether what is done on a lent connection may stay although its answer is lost. Asked again and not kept, because the
+    /// futures of callers have no room for it.
+    fn lends_what_stays(&self) -> bool {
+        self.ground().sandbox.is_none()
+    }
+
     /// Lends the connection to a job of which nothing is known. It may do what it likes but end the transaction it is in.
     pub(crate) async fn lend(&self, work: &Work, job: NativeJob) -> Result<()> {
         let chain = Chain::current();
@@ -123,19 +129,18 @@ impl Target {
         Box::pin(hold.before_lending()).await?;
         let observation = Observation::of(self.ground(), &hold, work);
         let dialect = self.ground().dialect();
-        let exposed = self.ground().sandbox.is_none();
-        let known = hold.presume_unknown(exposed);
+        let known = hold.presume_unknown(self.lends_what_stays());
         let lease = hold.lease()?;
         // SQLite's thread undoes a BEGIN whose asker is gone; over a socket nobody can know where a dropped job stood.
         let survives = lease.raw()?.is_apart() || dialect == Dialect::Sqlite;
         lease.mark(if survives { Flight::Statement } else { Flight::Boundary });
         let running = within(observation.span(), lease.raw()?.with_native(job));
         // The closure may even have committed the transaction that it was lent.
-        work.exposed.set(exposed);
+        work.exposed.set(self.lends_what_stays());
         let result = running.await;
         work.exposed.set(false);
         hold.answered(known);
-        let result = result.map_err(|error| hold.judged(error, work, exposed));
+        let result = result.map_err(|error| hold.judged(error, work, self.lends_what_stays()));
         observation.end(None, result.as_ref().err());
         hold.settled(self.ground(), result.as_ref().err(), work);
         if work.template.effect().deferrable {
