@@ -64,7 +64,7 @@ async fn begun(t: &Test, database: &Database) -> Transaction {
 
 cases! {
     #[only(mysql)]
-    #[limit(180)]
+    #[limit(1200)]
     async fn x4_an_end_heard_where_a_level_begins_or_ends_is_believed_found_c1(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
         // Errors that end the transaction, whether the library knows it or not, and the same without that.
@@ -92,7 +92,7 @@ cases! {
     }
 
     #[only(postgres)]
-    #[limit(180)]
+    #[limit(1200)]
     async fn x4_an_error_where_a_level_begins_or_ends_aborts_no_transaction_silently_found_c1(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
         for instead in ["select 1/0", "select pg_terminate_backend(pg_backend_pid())"] {

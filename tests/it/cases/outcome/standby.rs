@@ -42,12 +42,13 @@ cases! {
     #[limit(120)]
     async fn x12_a_session_ended_while_it_waits_for_a_standby_has_committed_and_says_so_found_c5(_t: Test) -> Result<()> {
         let mut cluster = Cluster::start(0).await;
+        cluster.primary.run("create table note (body text primary key)").await;
+        cluster.primary.run("alter system set synchronous_standby_names = 'nobody'").await;
+        // Whether commits wait is told to them by the checkpointer; a reload would be seen here before it has heard of it.
+        cluster.primary.stop();
+        cluster.primary.restart().await;
         let primary = &cluster.primary;
         let database = Database::connect(primary.url()).await?;
-        primary.run("create table note (body text primary key)").await;
-        primary.run("alter system set synchronous_standby_names = 'nobody'").await;
-        primary.run("select pg_reload_conf()").await;
-        until(async || primary.text("show synchronous_standby_names").await == "nobody").await;
         for alone in [false, true] {
             let body = format!("terminated, alone: {alone}");
             let written = async { tokio::join!(write(&database, &body, alone), those_waiting(primary, "pg_terminate_backend")) };
