@@ -14,7 +14,7 @@ use crate::backends::Backend;
 /// Each becomes one test for each backend, named `file::case::backend`. A case may return a `Result`. Attributes:
 /// `#[only(postgres, mysql)]` and `#[except(sqlite_memory)]` choose backends by name or family where a promise does
 /// not apply to all; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds
-/// instead of 60; `#[cluster]` is for cases that start servers of their own from installed programs, and are ignored, with
+/// instead of 60; `#[by_hand]` is for cases that are ignored, with the reason, unless `EBBTIDE_TEST_BY_HAND` is set; `#[cluster]` is for cases that start servers of their own from installed programs, and are ignored, with
 /// the reason, where those are missing.
 macro_rules! cases {
     ($($(#[$($option:tt)+])* async fn $name:ident($test:ident: Test) $(-> $output:ty)? $body:block)*) => {
@@ -60,6 +60,7 @@ pub(crate) struct Case {
     backends: Vec<Backend>,
     current_thread: bool,
     cluster: bool,
+    by_hand: bool,
     limit: Duration,
 }
 
@@ -72,6 +73,7 @@ impl Case {
             backends: Backend::ALL.to_vec(),
             current_thread: false,
             cluster: false,
+            by_hand: false,
             limit: Duration::from_mins(1),
         }
     }
@@ -91,6 +93,7 @@ impl Case {
             }
             "current_thread" => self.current_thread = true,
             "cluster" => self.cluster = true,
+            "by_hand" => self.by_hand = true,
             "limit" => {
                 let seconds = arguments.trim().parse();
                 self.limit = Duration::from_secs(seconds.expect("`limit` wants a number of seconds"));
@@ -127,6 +130,10 @@ impl Case {
             // nextest only knows what is ignored before it runs, libtest shows a reason only when it is told late.
             let early = std::env::var_os("NEXTEST").is_some();
             return Trial::ignorable_test(name, || Ok(Completion::ignored_with(reason))).with_ignored_flag(early);
+        }
+        if self.by_hand && std::env::var_os("EBBTIDE_TEST_BY_HAND").is_none() {
+            let reason = "it needs a machine without other load; set EBBTIDE_TEST_BY_HAND=1";
+            return Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason)));
         }
         let (body, current_thread, limit) = (self.body, self.current_thread, self.limit);
         Trial::test(name.clone(), move || {

@@ -93,6 +93,7 @@ cases! {
 
     #[only(postgres)]
     #[limit(1200)]
+    #[by_hand]
     async fn x4_an_error_where_a_level_begins_or_ends_aborts_no_transaction_silently_found_c1(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
         for instead in ["select 1/0", "select pg_terminate_backend(pg_backend_pid())"] {

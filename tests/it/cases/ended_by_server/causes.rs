@@ -184,6 +184,7 @@ async fn tables(t: &Test) -> Database {
 cases! {
     #[only(postgres, mysql)]
     #[limit(1200)]
+    #[by_hand]
     async fn x4_whatever_ends_a_statement_the_server_and_the_library_agree_found_c1(t: Test) -> Result<()> {
         let _parent = tables(&t).await;
         for cause in Cause::all(&t) {
