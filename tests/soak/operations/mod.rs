@@ -102,10 +102,9 @@ kinds! {
 /// What an operation may fail with, though nobody has done anything wrong.
 pub(crate) fn may_fail_with(world: &World, kind: &Kind, error: &Error) -> bool {
     match error.kind() {
-        // SQLite has one writer; who has read first cannot wait for it.
-        ErrorKind::LockTimeout => world.backend.is_sqlite(),
-        // A task that was cut off may still be taken for the writer (A16 of docs/FAULTS.md).
-        ErrorKind::ConcurrentUse => world.backend.is_sqlite(),
+        // SQLite has one writer; who has read first cannot wait for it. A task that was cut off may still be taken for that
+        // writer (A16 of docs/FAULTS.md).
+        ErrorKind::LockTimeout | ErrorKind::ConcurrentUse => world.backend.is_sqlite(),
         ErrorKind::Timeout | ErrorKind::OutcomeUnknown => kind.name == "time_limit",
         _ => false,
     }
