@@ -1,11 +1,14 @@
 //! Futures dropped at each of their await points, and between a request and its answer: whatever happens, the next
 //! user of the connection finds it clean.
 
+#[cfg(feature = "sqlx-interop")]
+mod bridge;
 mod points;
 mod statements;
 mod wire;
 
 use std::cell::Cell;
+use std::fmt::Display;
 use std::pin::pin;
 
 use ebbtide::{AssertSqlSafe, Config, Connection, Database, ErrorKind, Result};
@@ -16,7 +19,14 @@ use crate::support::{Proxy, Test, cut};
 
 /// The cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
-    [points::cases(), wire::cases(), statements::cases()].concat()
+    #[cfg_attr(
+        not(feature = "sqlx-interop"),
+        expect(unused_mut, reason = "the bridge has cases too")
+    )]
+    let mut cases = [points::cases(), wire::cases(), statements::cases()].concat();
+    #[cfg(feature = "sqlx-interop")]
+    cases.extend(bridge::cases());
+    cases
 }
 
 /// The places at which a future can be cut off: after so many polls, at once or when it has been woken again.
@@ -174,7 +184,7 @@ impl<'t> Proxied<'t> {
     }
 }
 
-pub(super) fn rows(number: u32) -> AssertSqlSafe<String> {
+pub(super) fn rows(number: impl Display) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!(
         "with recursive n(i) as (select 1 union all select i + 1 from n where i < 900) select i, {number} from n"
     ))
