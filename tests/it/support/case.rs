@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::LocalBoxFuture;
 use libtest_mimic::{Completion, Failed, Trial};
 
-use super::{Test, runner};
+use super::{Test, galera_provider, runner};
 use crate::backends::Backend;
 
 /// Lists the cases of a file: `cases! { async fn x2_inner_rollback_keeps_the_outer(t: Test) { … } }`.
@@ -14,8 +14,8 @@ use crate::backends::Backend;
 /// Each becomes one test for each backend, named `file::case::backend`. A case may return a `Result`. Attributes:
 /// `#[only(postgres, mysql)]` and `#[except(sqlite_memory)]` choose backends by name or family where a promise does
 /// not apply to all; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds
-/// instead of 60; `#[by_hand]` is for cases that are ignored, with the reason, unless `EBBTIDE_TEST_BY_HAND` is set; `#[cluster]` is for cases that start servers of their own from installed programs, and are ignored, with
-/// the reason, where those are missing.
+/// instead of 60; `#[cluster]` is for cases that start servers of their own from installed programs, `#[galera]` for those that need
+/// the library of Galera beside them; they are ignored, with the reason, where those are missing.
 macro_rules! cases {
     ($($(#[$($option:tt)+])* async fn $name:ident($test:ident: Test) $(-> $output:ty)? $body:block)*) => {
         pub(crate) fn cases() -> Vec<$crate::support::Case> {
@@ -59,8 +59,8 @@ pub(crate) struct Case {
     body: Body,
     backends: Vec<Backend>,
     current_thread: bool,
-    cluster: bool,
-    by_hand: bool,
+    /// Why servers of its own cannot be started, if it needs some.
+    missing: fn(Backend) -> Option<String>,
     limit: Duration,
 }
 
@@ -72,8 +72,7 @@ impl Case {
             body,
             backends: Backend::ALL.to_vec(),
             current_thread: false,
-            cluster: false,
-            by_hand: false,
+            missing: |_| None,
             limit: Duration::from_mins(1),
         }
     }
@@ -92,8 +91,8 @@ impl Case {
                 self.backends.retain(|backend| !named.contains(backend));
             }
             "current_thread" => self.current_thread = true,
-            "cluster" => self.cluster = true,
-            "by_hand" => self.by_hand = true,
+            "cluster" => self.missing = Backend::no_programs,
+            "galera" => self.missing = |_| galera_provider().err(),
             "limit" => {
                 let seconds = arguments.trim().parse();
                 self.limit = Duration::from_secs(seconds.expect("`limit` wants a number of seconds"));
@@ -125,15 +124,10 @@ impl Case {
 
     fn trial(&self, backend: Backend) -> Trial {
         let name = format!("{}::{}", self.name, backend.name());
-        let no_programs = || self.cluster.then(|| backend.no_programs()).flatten();
-        if let Some(reason) = backend.left_out().or_else(no_programs) {
+        if let Some(reason) = backend.left_out().or_else(|| (self.missing)(backend)) {
             // nextest only knows what is ignored before it runs, libtest shows a reason only when it is told late.
             let early = std::env::var_os("NEXTEST").is_some();
             return Trial::ignorable_test(name, || Ok(Completion::ignored_with(reason))).with_ignored_flag(early);
-        }
-        if self.by_hand && std::env::var_os("EBBTIDE_TEST_BY_HAND").is_none() {
-            let reason = "it needs a machine without other load; set EBBTIDE_TEST_BY_HAND=1";
-            return Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason)));
         }
         let (body, current_thread, limit) = (self.body, self.current_thread, self.limit);
         Trial::test(name.clone(), move || {

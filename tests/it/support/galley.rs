@@ -1,6 +1,7 @@
-//! A primary of MariaDB and a replica that follows it by global transaction ids, started by the test itself from the
-//! installed programs.
+//! Servers of MariaDB that a test starts itself, from the installed programs: a primary with a replica that follows it by global
+//! transaction ids, or one with settings of its own.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -23,6 +24,9 @@ pub(crate) fn maria_programs() -> Result<[PathBuf; 2], String> {
     Ok([find("mariadb-install-db")?, find("mariadbd")?])
 }
 
+/// No settings of its own.
+const NONE: &[&str] = &[];
+
 /// The servers. Dropping it stops them and removes what they wrote; so does the end of this process, however it ends.
 #[derive(Debug)]
 pub(crate) struct Galley {
@@ -31,8 +35,34 @@ pub(crate) struct Galley {
     _folder: TempDir,
 }
 
+/// One server with settings of its own. Dropping it stops it as well.
 #[derive(Debug)]
-struct Ship {
+pub(crate) struct Skiff {
+    ship: Ship,
+    _folder: TempDir,
+}
+
+impl Skiff {
+    pub(crate) async fn start(settings: &[&str]) -> Self {
+        let programs = maria_programs().unwrap_or_else(|missing| panic!("{missing}"));
+        let user = User::choose("mysql");
+        let folder = folder_of(user);
+        let skiff = Self {
+            ship: Ship::start(&programs, user, folder.path(), 1, settings).await,
+            _folder: folder,
+        };
+        run_on(&skiff.ship.url(""), "create database shop").await;
+        skiff
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.ship.url("shop")
+    }
+}
+
+/// A server.
+#[derive(Debug)]
+pub(super) struct Ship {
     port: u16,
     /// Ends it when it is dropped.
     #[expect(dead_code, reason = "it only has to live")]
@@ -45,8 +75,8 @@ impl Galley {
         let user = User::choose("mysql");
         let folder = folder_of(user);
         let galley = Self {
-            primary: Ship::start(&programs, user, folder.path(), 1).await,
-            replica: Ship::start(&programs, user, folder.path(), 2).await,
+            primary: Ship::start(&programs, user, folder.path(), 1, NONE).await,
+            replica: Ship::start(&programs, user, folder.path(), 2, NONE).await,
             _folder: folder,
         };
         let port = galley.primary.port;
@@ -91,7 +121,13 @@ impl Galley {
 }
 
 impl Ship {
-    async fn start(programs: &[PathBuf; 2], user: Option<User>, folder: &Path, id: u32) -> Self {
+    pub(super) async fn start(
+        programs: &[PathBuf; 2],
+        user: Option<User>,
+        folder: &Path,
+        id: u32,
+        settings: &[impl AsRef<OsStr>],
+    ) -> Self {
         let [install, server] = programs;
         let (data, log) = (folder.join(format!("data{id}")), folder.join(format!("log{id}")));
         let mut set_up = command(install, user, folder);
@@ -117,6 +153,7 @@ impl Ship {
             ]);
             start.arg(format!("--datadir={}", data.display()));
             start.args([format!("--port={port}"), format!("--server-id={id}")]);
+            start.args(settings);
             let keeper = Keeper::start(&start, user, &log).unwrap();
             let ship = Self { port, keeper };
             if answers(&ship.url(""), &log).await.is_ok() {
@@ -126,12 +163,12 @@ impl Ship {
         panic!("MariaDB does not start: {}", read(&log));
     }
 
-    fn url(&self, database: &str) -> String {
+    pub(super) fn url(&self, database: &str) -> String {
         format!("mysql://root@127.0.0.1:{}/{database}", self.port)
     }
 }
 
-async fn run_on(url: &str, sql: &str) {
+pub(super) async fn run_on(url: &str, sql: &str) {
     let mut side = SideConnection::connect(url).await.unwrap();
     side.execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     side.close().await.unwrap();

@@ -32,14 +32,35 @@ impl Swap {
         }
     }
 
-    /// What goes to the server in place of `bytes`, and to the client in place of the answer; if the text is meant.
+    /// What goes to the server in place of `bytes`, and to the client in place of the answer; if the text that is meant is among
+    /// them. A client may send in one piece what is not answered and what is.
     pub(super) fn take(&self, bytes: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-        // The head of a simple query: five bytes on both; MySQL prepares by another command.
-        let ([_, _, _, 0, 3 | 0x16, text @ ..] | [b'Q', _, _, _, _, text @ ..]) = bytes else {
-            return None;
+        let mut start = 0;
+        loop {
+            let end = start + self.length(bytes.get(start..)?)?;
+            if self.means(bytes.get(start..end)?) {
+                let sent = [&bytes[..start], &self.instead, &bytes[end..]].concat();
+                return Some((sent, self.answer.clone()));
+            }
+            start = end;
+        }
+    }
+
+    /// The length of the message that begins here.
+    fn length(&self, bytes: &[u8]) -> Option<usize> {
+        Some(match (bytes, &self.answer) {
+            ([one, two, three, ..], Some(_)) => 4 + u32::from_le_bytes([*one, *two, *three, 0]) as usize,
+            ([_, one, two, three, four, ..], None) => 1 + u32::from_be_bytes([*one, *two, *three, *four]) as usize,
+            _ => return None,
+        })
+    }
+
+    /// Whether a message is the text; MySQL prepares by another command than it queries.
+    fn means(&self, message: &[u8]) -> bool {
+        let ([_, _, _, 0, 3 | 0x16, text @ ..] | [b'Q', _, _, _, _, text @ ..]) = message else {
+            return false;
         };
         text.starts_with(self.begins.as_bytes())
-            .then(|| (self.instead.clone(), self.answer.clone()))
     }
 }
 

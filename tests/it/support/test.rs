@@ -61,6 +61,17 @@ impl Test {
         self.backend
     }
 
+    /// The same test on another server, which goes with its tables.
+    pub(crate) fn on(&self, url: String) -> Self {
+        Self {
+            name: self.name.clone(),
+            backend: self.backend,
+            url,
+            id: self.id.clone(),
+            trash: self.trash.clone(),
+        }
+    }
+
     /// Eight hexadecimal digits no other test has.
     pub(crate) fn id(&self) -> &str {
         &self.id

@@ -11,6 +11,8 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::deaf::have_everyone_asked;
+
 /// A span, with everything that was recorded in it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
@@ -36,6 +38,7 @@ pub(crate) struct Watcher(Arc<Mutex<(Vec<Seen>, Vec<Seen>)>>);
 impl Watcher {
     /// Runs a future and listens to what is said in it.
     pub(crate) async fn watch<T>(&self, future: impl Future<Output = T>) -> T {
+        have_everyone_asked();
         let subscriber = tracing_subscriber::registry().with(self.clone());
         future.with_subscriber(subscriber).await
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ebbtide::{Database, Error, ErrorKind, Result, Transaction};
 
-use super::{End, Ground, agree};
+use super::{End, Ground, Stage};
 use crate::cases::tasks::{add, kept, kind, notes};
 use crate::support::{Proxy, Swap, Test, cases};
 
@@ -64,17 +64,18 @@ async fn begun(t: &Test, database: &Database) -> Transaction {
 
 cases! {
     #[only(mysql)]
-    #[limit(1200)]
+    #[limit(180)]
     async fn x4_an_end_heard_where_a_level_begins_or_ends_is_believed_found_c1(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
+        let proxy = Proxy::start(&t.url());
+        let mut stage = Stage::new(&t, &proxy.url());
         // Errors that end the transaction, whether the library knows it or not, and the same without that.
         for (number, instead) in [(1213, "ROLLBACK"), (1213, "DO 0"), (1180, "ROLLBACK"), (1180, "DO 0"), (1047, "DO 0"), (1205, "ROLLBACK")] {
             for step in Step::ALL.into_iter().chain([Step::Statement]) {
                 for ground in Ground::ALL {
                     for end in End::ALL {
                         let what = format!("{number} for `{instead}` at {step:?} in {ground:?}");
-                        let proxy = Proxy::start(&t.url());
-                        let database = ground.open(&t, &proxy.url()).await;
+                        let database = stage.database(ground).await;
                         let outer = begun(&t, &database).await;
                         let swap = Swap::mysql(step.words(), instead, number);
                         let result = step.take(&t, &proxy, &outer, swap).await;
@@ -83,7 +84,7 @@ cases! {
                             let error = result.as_ref().expect_err(&what);
                             assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Deadlock, true), "{what}: {error:?}");
                         }
-                        agree(&t, (ground, &database), outer, end, what).await;
+                        stage.agree((ground, &database), outer, end, what).await;
                     }
                 }
             }
@@ -92,22 +93,22 @@ cases! {
     }
 
     #[only(postgres)]
-    #[limit(1200)]
-    #[by_hand]
+    #[limit(180)]
     async fn x4_an_error_where_a_level_begins_or_ends_aborts_no_transaction_silently_found_c1(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
+        let proxy = Proxy::start(&t.url());
+        let mut stage = Stage::new(&t, &proxy.url());
         for instead in ["select 1/0", "select pg_terminate_backend(pg_backend_pid())"] {
             for step in Step::ALL {
                 for ground in Ground::ALL {
                     for end in End::ALL {
                         let what = format!("`{instead}` at {step:?} in {ground:?}");
-                        let proxy = Proxy::start(&t.url());
-                        let database = ground.open(&t, &proxy.url()).await;
+                        let database = stage.database(ground).await;
                         let outer = begun(&t, &database).await;
                         let result = step.take(&t, &proxy, &outer, Swap::postgres(step.words(), instead)).await;
                         assert!(proxy.swapped(), "{what}: it was not reached: {result:?}");
                         result.expect_err(&what);
-                        agree(&t, (ground, &database), outer, end, what).await;
+                        stage.agree((ground, &database), outer, end, what).await;
                     }
                 }
             }

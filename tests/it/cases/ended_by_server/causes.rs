@@ -3,10 +3,10 @@
 use ebbtide::{AssertSqlSafe, Database, Result, Transaction};
 use tokio::task::JoinHandle;
 
-use super::{End, Ground, agree};
+use super::{End, Ground, Stage};
 use crate::cases::failure::until_busy;
 use crate::cases::tasks::{add, notes, soon};
-use crate::support::{SideConnection, Test, cases, kill_backend, until};
+use crate::support::{SideConnection, Skiff, Test, cases, kill_backend, until};
 
 /// Why a statement in a transaction fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ enum Cause {
 async fn other(t: &Test) -> SideConnection {
     let mut other = t.observer().await;
     let begin = if t.backend().is_postgres() {
-        // The other one is to find the deadlock.
-        "begin; set local deadlock_timeout = '30s'"
+        // The other one is not to find the deadlock.
+        "begin; set local deadlock_timeout = '60s'"
     } else {
         "start transaction"
     };
@@ -38,20 +38,25 @@ async fn other(t: &Test) -> SideConnection {
     other
 }
 
-/// The other one goes for the first row.
+/// The other one goes for the first row; it goes on when the transaction that has it is undone.
 async fn crosses(t: &Test, mut other: SideConnection) -> JoinHandle<()> {
+    let pid = if t.backend().is_postgres() {
+        Some(other.number("select pg_backend_pid()::bigint").await.unwrap())
+    } else {
+        None
+    };
     let sql = t.words("update {locked} set n = 2 where id = 1");
     let task = tokio::spawn(async move {
-        let _ = other.execute(&sql).await;
-        let _ = other.execute("rollback").await;
-        let _ = other.close().await;
+        other.execute(&sql).await.expect("it is not the victim");
+        other.execute("rollback").await.expect("it is there");
+        other.close().await.expect("it leaves");
     });
-    let waiting = if t.backend().is_postgres() {
-        "select count(*) from pg_locks where not granted"
-    } else {
-        "select count(*) from information_schema.innodb_trx where trx_state = 'LOCK WAIT'"
-    };
-    until(async || t.observe(waiting).await > 0).await;
+    // InnoDB finds the deadlock whoever comes second, and gives up the one who has changed less. PostgreSQL looks for one when
+    // somebody has waited for a while, and only once.
+    if let Some(pid) = pid {
+        let waits = format!("select count(*) from pg_locks where not granted and pid = {pid}");
+        until(async || t.observe(&waits).await > 0).await;
+    }
     task
 }
 
@@ -81,81 +86,90 @@ impl Cause {
         all
     }
 
-    /// Has a statement of `transaction` fail for this cause, or its commit.
-    async fn strike(self, t: &Test, transaction: &Transaction) -> Result<()> {
-        let postgres = t.backend().is_postgres();
-        let locked = || t.sql("update {locked} set n = 1 where id = 2");
-        match self {
-            Self::Deadlock => {
-                if postgres {
-                    transaction.execute("set local deadlock_timeout = '10ms'", ()).await?;
-                }
-                transaction
-                    .execute(t.sql("update {locked} set n = 1 where id = 1"), ())
-                    .await?;
-                let other = other(t).await;
-                let crossing = crosses(t, other).await;
-                let struck = soon("the deadlock", transaction.execute(locked(), ())).await;
-                // It goes on when this transaction is undone, which on PostgreSQL is the caller's.
-                drop(crossing);
-                struck.map(drop)
-            }
-            Self::LockTimeout => {
-                let wait = if postgres {
-                    "set local lock_timeout = '100ms'"
-                } else {
-                    "set innodb_lock_wait_timeout = 1"
-                };
-                transaction.execute(AssertSqlSafe(wait.to_owned()), ()).await?;
-                let mut other = other(t).await;
-                let struck = soon("the lock", transaction.execute(locked(), ())).await;
-                other.execute("rollback").await.unwrap();
-                other.close().await.unwrap();
-                struck.map(drop)
-            }
-            Self::QueryKilled | Self::SessionKilled => {
-                let pid = pid(t, transaction).await;
-                let long = if postgres {
-                    "select pg_sleep(30)"
-                } else {
-                    "update {notes} set body = concat(body, sleep(30))"
-                };
-                let kill = async {
-                    until_busy(t, pid).await;
-                    if self == Self::SessionKilled {
-                        kill_backend(&t.url(), pid).await.unwrap();
-                    } else if postgres {
-                        t.observe(&format!("select pg_cancel_backend({pid})::int::bigint"))
-                            .await;
-                    } else {
-                        t.observe_exec(&format!("kill query {pid}")).await;
-                    }
-                };
-                let long = transaction.fetch_all(t.sql(long), ()).into_future();
-                soon("the long query", async { tokio::join!(long, kill) })
-                    .await
-                    .0
-                    .map(drop)
-            }
-            Self::Idle => {
-                let pid = pid(t, transaction).await;
-                transaction
-                    .execute("set local idle_in_transaction_session_timeout = '20ms'", ())
-                    .await?;
-                until(async || {
-                    t.observe(&format!("select count(*) from pg_stat_activity where pid = {pid}"))
-                        .await
-                        == 0
-                })
-                .await;
-                transaction.execute("select 1", ()).await.map(drop)
-            }
-            Self::Deferred => transaction
-                .execute(t.sql("insert into {referring} values (7)"), ())
-                .await
-                .map(drop),
+    /// Has a statement of `transaction` fail for this cause, or its commit. The other one of a deadlock waits for its end.
+    async fn strike(self, t: &Test, transaction: &Transaction) -> (Result<()>, Option<JoinHandle<()>>) {
+        if self == Self::Deadlock {
+            let (struck, crossing) = deadlock(t, transaction).await.expect("nothing else fails");
+            return (struck, Some(crossing));
         }
+        let struck = match self {
+            Self::LockTimeout => lock_timeout(t, transaction).await,
+            Self::Idle => idle(t, transaction).await,
+            Self::Deferred => {
+                let refers = transaction.execute(t.sql("insert into {referring} values (7)"), ());
+                refers.await.map(drop)
+            }
+            _ => self.killed(t, transaction).await,
+        };
+        (struck, None)
     }
+
+    /// Somebody ends a long query, or its session.
+    async fn killed(self, t: &Test, transaction: &Transaction) -> Result<()> {
+        let postgres = t.backend().is_postgres();
+        let pid = pid(t, transaction).await;
+        let long = if postgres {
+            "select pg_sleep(60)"
+        } else {
+            "update {notes} set body = concat(body, sleep(60))"
+        };
+        let kill = async {
+            until_busy(t, pid).await;
+            if self == Self::SessionKilled {
+                kill_backend(&t.url(), pid).await.unwrap();
+            } else if postgres {
+                t.observe(&format!("select pg_cancel_backend({pid})::int::bigint"))
+                    .await;
+            } else {
+                t.observe_exec(&format!("kill query {pid}")).await;
+            }
+        };
+        let long = transaction.fetch_all(t.sql(long), ()).into_future();
+        let struck = soon("the long query", async { tokio::join!(long, kill) });
+        struck.await.0.map(drop)
+    }
+}
+
+/// The statement that wants a row which somebody else has.
+fn locked(t: &Test) -> AssertSqlSafe<String> {
+    t.sql("update {locked} set n = 1 where id = 2")
+}
+
+async fn deadlock(t: &Test, transaction: &Transaction) -> Result<(Result<()>, JoinHandle<()>)> {
+    let patience = if t.backend().is_postgres() {
+        "set local deadlock_timeout = '10ms'"
+    } else {
+        "set innodb_lock_wait_timeout = 60"
+    };
+    transaction.execute(patience, ()).await?;
+    let first = t.sql("update {locked} set n = 1 where id = 1");
+    transaction.execute(first, ()).await?;
+    let crossing = crosses(t, other(t).await).await;
+    let struck = soon("the deadlock", transaction.execute(locked(t), ())).await;
+    Ok((struck.map(drop), crossing))
+}
+
+async fn lock_timeout(t: &Test, transaction: &Transaction) -> Result<()> {
+    let patience = if t.backend().is_postgres() {
+        "set local lock_timeout = '100ms'"
+    } else {
+        "set innodb_lock_wait_timeout = 1"
+    };
+    transaction.execute(patience, ()).await?;
+    let mut other = other(t).await;
+    let struck = soon("the lock", transaction.execute(locked(t), ())).await;
+    other.execute("rollback").await.unwrap();
+    other.close().await.unwrap();
+    struck.map(drop)
+}
+
+async fn idle(t: &Test, transaction: &Transaction) -> Result<()> {
+    let pid = pid(t, transaction).await;
+    let patience = "set local idle_in_transaction_session_timeout = '20ms'";
+    transaction.execute(patience, ()).await?;
+    let there = format!("select count(*) from pg_stat_activity where pid = {pid}");
+    until(async || t.observe(&there).await == 0).await;
+    transaction.execute("select 1", ()).await.map(drop)
 }
 
 async fn tables(t: &Test) -> Database {
@@ -181,35 +195,57 @@ async fn tables(t: &Test) -> Database {
     parent
 }
 
-cases! {
-    #[only(postgres, mysql)]
-    #[limit(1200)]
-    #[by_hand]
-    async fn x4_whatever_ends_a_statement_the_server_and_the_library_agree_found_c1(t: Test) -> Result<()> {
-        let _parent = tables(&t).await;
-        for cause in Cause::all(&t) {
-            for (number, ground) in Ground::ALL.into_iter().enumerate() {
-                for nested in [false, true] {
-                    let end = End::ALL[(number + usize::from(nested)) % 3];
-                    let what = format!("{cause:?} in {ground:?}, nested: {nested}");
-                    let database = ground.open(&t, &t.url()).await;
-                    let outer = database.transaction().await?;
-                    outer.execute(add(&t, "before"), ()).await?;
-                    let struck = if nested {
-                        let inner = outer.transaction().await?;
-                        let struck = cause.strike(&t, &inner).await;
-                        if cause == Cause::Deferred {
-                            inner.commit().await?;
-                        }
-                        struck
-                    } else {
-                        cause.strike(&t, &outer).await
-                    };
-                    assert_eq!(struck.is_err(), cause != Cause::Deferred, "{what}: {struck:?}");
-                    let end = if cause == Cause::Deferred { End::Commit } else { end };
-                    agree(&t, (ground, &database), outer, end, what).await;
+/// Each of these causes on each ground. Returns how many transactions were open after it.
+async fn matrix(t: &Test, causes: &[Cause]) -> Result<usize> {
+    let _parent = tables(t).await;
+    let mut stage = Stage::new(t, &t.url());
+    let mut left_open = 0;
+    for &cause in causes {
+        for (number, ground) in Ground::ALL.into_iter().enumerate() {
+            for nested in [false, true] {
+                let end = End::ALL[(number + usize::from(nested)) % 3];
+                let what = format!("{cause:?} in {ground:?}, nested: {nested}");
+                let database = stage.database(ground).await;
+                let outer = database.transaction().await?;
+                outer.execute(add(t, "before"), ()).await?;
+                let (struck, crossing) = if nested {
+                    let inner = outer.transaction().await?;
+                    let struck = cause.strike(t, &inner).await;
+                    if cause == Cause::Deferred {
+                        inner.commit().await?;
+                    }
+                    struck
+                } else {
+                    cause.strike(t, &outer).await
+                };
+                assert_eq!(struck.is_err(), cause != Cause::Deferred, "{what}: {struck:?}");
+                left_open += usize::from(outer.is_open());
+                let end = if cause == Cause::Deferred { End::Commit } else { end };
+                stage.agree((ground, &database), outer, end, &what).await;
+                if let Some(crossing) = crossing {
+                    soon(&what, crossing).await.expect("the other one goes on");
                 }
             }
+        }
+    }
+    Ok(left_open)
+}
+
+cases! {
+    #[only(postgres, mysql)]
+    #[limit(180)]
+    async fn x4_whatever_ends_a_statement_the_server_and_the_library_agree_found_c1(t: Test) -> Result<()> {
+        matrix(&t, &Cause::all(&t)).await.map(drop)
+    }
+
+    /// By default InnoDB undoes the statement alone; a server may be set to undo the whole transaction.
+    #[only(mysql)]
+    #[cluster]
+    #[limit(180)]
+    async fn x4_a_lock_timeout_is_the_end_where_the_server_rolls_back_on_it_found_c1(t: Test) -> Result<()> {
+        for (setting, left_open) in [("OFF", 6), ("ON", 0)] {
+            let server = Skiff::start(&[&format!("--innodb-rollback-on-timeout={setting}")]).await;
+            assert_eq!(matrix(&t.on(server.url()), &[Cause::LockTimeout]).await?, left_open, "{setting}");
         }
         Ok(())
     }

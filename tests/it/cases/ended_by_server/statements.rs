@@ -6,7 +6,7 @@ use std::time::Duration;
 use ebbtide::{AssertSqlSafe, Result, Transaction};
 use futures::TryStreamExt as _;
 
-use super::{End, Ground, agree};
+use super::{End, Ground, Stage};
 use crate::cases::tasks::{add, kept, notes};
 use crate::support::{Proxy, Test, cases};
 
@@ -180,15 +180,16 @@ async fn triggers(t: &Test, database: &ebbtide::Database) -> Result<()> {
 }
 
 cases! {
-    #[limit(1200)]
+    #[limit(180)]
     async fn x4_an_error_of_a_statement_leaves_what_the_server_says_found_c1(t: Test) -> Result<()> {
         let parent = notes(&t).await;
         let texts = failing(&t).await;
         if t.backend().is_sqlite() {
             triggers(&t, &parent).await?;
         }
+        let sqlite = t.backend().is_sqlite();
+        let mut stage = if t.can_observe() { Stage::new(&t, &t.url()) } else { Stage::on(&t, &parent) };
         for ground in Ground::ALL {
-            let sqlite = t.backend().is_sqlite();
             if sqlite && (ground == Ground::ForceRollback || (ground.is_sandbox() && !t.can_observe())) {
                 continue; // Nobody could look at the database from the side.
             }
@@ -197,11 +198,7 @@ cases! {
                     for nested in [false, true] {
                         let end = End::ALL[(number + index) % 3];
                         let what = format!("`{text}` by {way:?} in {ground:?}, nested: {nested}");
-                        let database = if t.can_observe() {
-                            ground.open(&t, &t.url()).await
-                        } else {
-                            parent.clone()
-                        };
+                        let database = stage.database(ground).await;
                         if sqlite {
                             database.execute("pragma max_page_count = 400", ()).await?;
                         }
@@ -214,7 +211,7 @@ cases! {
                         } else {
                             way.send(&t, &outer, text).await.expect_err(&what);
                         }
-                        agree(&t, (ground, &database), outer, end, what).await;
+                        stage.agree((ground, &database), outer, end, what).await;
                     }
                 }
             }

@@ -4,7 +4,7 @@ use ebbtide::{Database, ErrorKind, Result};
 
 use crate::cases::messages::told;
 use crate::cases::tasks::soon;
-use crate::support::{Cluster, Server, cases, until};
+use crate::support::{Cluster, Server, Watcher, cases, until};
 
 /// How many sessions wait for the standby.
 const WAITING: &str = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'";
@@ -58,12 +58,17 @@ cases! {
             assert!(!error.is_retryable());
             assert_eq!(there(primary, &body).await, 1, "{body}: it has committed");
 
-            // If only the wait is given up, it is done, with a warning of the server (`sqlx::postgres::notice`).
+            // If only the wait is given up, it is done, with a warning of the server.
             let body = format!("cancelled, alone: {alone}");
-            let written = async { tokio::join!(write(&database, &body, alone), those_waiting(primary, "pg_cancel_backend")) };
+            let watcher = Watcher::default();
+            let written = watcher.watch(write(&database, &body, alone));
+            let written = async { tokio::join!(written, those_waiting(primary, "pg_cancel_backend")) };
             let (written, ()) = soon(&body, written).await;
             written?;
             assert_eq!(there(primary, &body).await, 1, "{body}");
+            let notices = watcher.events("sqlx::postgres::notice");
+            let warned = notices.iter().any(|notice| notice.field("message").contains("synchronous replication"));
+            assert!(warned, "{body}: the server's warning is told: {notices:?}");
         }
 
         // A server that stops at once, as in a crash: nothing stayed of the transaction that was open.
