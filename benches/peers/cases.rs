@@ -24,7 +24,9 @@ pub(crate) const OURS: &str = "ebbtide";
 impl Case {
     /// Every case of a backend.
     pub(crate) fn all(backend: Backend) -> Vec<Self> {
-        use Workload::{Batch, Held, Insert, List, Named, Rows, Select, Stream, Structs, Transaction, Tuples};
+        use Workload::{
+            Autocommit, Batch, Beside, Held, Insert, List, Named, Rows, Select, Stream, Structs, Transaction, Tuples,
+        };
 
         let case = |workload, tasks, far| Self {
             backend,
@@ -33,8 +35,11 @@ impl Case {
             far,
         };
         let mut cases = Vec::new();
-        for workload in [Select, Transaction] {
+        for workload in [Select, Transaction, Autocommit] {
             cases.extend([1, 8, 64].map(|tasks| case(workload, tasks, false)));
+        }
+        if backend == Backend::Sqlite {
+            cases.extend([8, 64].map(|tasks| case(Beside, tasks, false)));
         }
         cases.extend([Held, Named, Insert, Tuples, Structs, Rows, Batch].map(|workload| case(workload, 1, false)));
         if backend == Backend::Sqlite {
@@ -61,6 +66,8 @@ impl Case {
             Workload::Held => "select by primary key on a connection that is held",
             Workload::Named => "select by primary key into a struct, by name",
             Workload::Transaction => "begin, insert, commit",
+            Workload::Autocommit => "an insert outside of transactions",
+            Workload::Beside => "select by primary key, one of eight operations begin, insert, commit",
             Workload::Tuples => "10,000 rows of five columns into tuples, by index",
             Workload::Structs => "10,000 rows of five columns into structs, by name",
             Workload::Rows => "10,000 rows of five columns as they are",
@@ -88,16 +95,12 @@ impl Case {
 
     /// The names of the contenders.
     pub(crate) fn contenders(&self) -> Vec<&'static str> {
-        use Workload::{Batch, List, Rows, Select, Stream, Transaction, Tuples};
+        use Workload::{Autocommit, Batch, Beside, List, Rows, Select, Stream, Transaction, Tuples};
 
         let mut names = vec![FIRST];
-        if matches!(self.workload, Select | Transaction | Tuples) {
-            names.push("sqlx::Pool");
-        }
-        let (select, read) = (
-            matches!(self.workload, Select | Transaction | Tuples),
-            matches!(self.workload, Select | Transaction | Tuples | Rows | Stream),
-        );
+        let select = matches!(self.workload, Select | Transaction | Autocommit | Beside | Tuples);
+        let read = select || matches!(self.workload, Rows | Stream);
+        names.extend(select.then_some("sqlx::Pool"));
         match self.backend {
             Backend::Postgres => {
                 names.extend((read || self.workload == Batch).then_some("deadpool-postgres"));

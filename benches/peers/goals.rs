@@ -14,6 +14,9 @@ const SAME: f64 = 0.01;
 /// The most megabytes above idle that a stream may take.
 const STREAM: f64 = 10.0;
 
+/// How many times as fast several writers of a SQLite file are that take turns.
+const GATE: f64 = 6.0;
+
 /// A goal of this library beside another lane.
 enum Goal {
     AtMost(f64),
@@ -31,7 +34,7 @@ fn goals(case: &Case) -> Vec<(&'static str, Goal)> {
         (Workload::Select, 1, Backend::Sqlite, false) => vec![(FIRST, AtMost(1.05)), (pool, Faster(1.6))],
         (Workload::Transaction, 1, Backend::Postgres, false) => vec![(pool, Faster(1.7))],
         // One writer after the other is the best that can be done with one file.
-        (Workload::Transaction, 8, Backend::Sqlite, false) => vec![(FIRST, AtMost(1.25))],
+        (Workload::Transaction | Workload::Autocommit, 8, Backend::Sqlite, false) => vec![(FIRST, AtMost(1.25))],
         (Workload::Structs | Workload::Tuples, _, _, false) => vec![(FIRST, AtMost(1.05))],
         (Workload::List, ..) => vec![(FIRST, AtMost(3.0))],
         _ => Vec::new(),
@@ -66,7 +69,10 @@ pub(crate) fn judge(case: &Case, race: &Race, report: &mut Report) {
             }
         }
     }
-    if matches!(case.workload, Workload::Select | Workload::Transaction) {
+    if matches!(
+        case.workload,
+        Workload::Select | Workload::Transaction | Workload::Autocommit
+    ) {
         let peers = race.lanes.iter().filter(|lane| PEERS.contains(&lane.name.as_str()));
         if let Some(best) = peers.min_by(|a, b| a.median().total_cmp(&b.median())) {
             let ratio = ours.over(best).median();
@@ -91,6 +97,9 @@ pub(crate) fn judge(case: &Case, race: &Race, report: &mut Report) {
     }
 }
 
+/// The last commit whose writers of a SQLite file did not take turns.
+const BEFORE_THE_GATE: &str = "4e34695";
+
 /// Judges this library beside its own older commit: no slower than noise, and the gate of writers far faster.
 pub(crate) fn judge_against(case: &Case, race: &Race, older: &str, report: &mut Report) {
     let (Some(ours), Some(before)) = (race.lane(OURS), race.lane(older)) else {
@@ -102,6 +111,14 @@ pub(crate) fn judge_against(case: &Case, race: &Race, older: &str, report: &mut 
         format!("{ratio:.3} ×"),
         Verdict::at_most(1.0, ratio, race.noise()),
     );
+    if case.job(OURS).only_one_writes() && case.tasks == 8 && older.ends_with(BEFORE_THE_GATE) {
+        let ratio = before.over(ours).median();
+        report.goal(
+            format!("{}, beside {older}: at least {GATE:.1} × as fast", case.title()),
+            format!("{ratio:.2} ×"),
+            Verdict::at_least(GATE, ratio, race.noise()),
+        );
+    }
 }
 
 /// Judges the counts of this library beside those of its own older commit. Instructions are only shown: whether an answer has to be waited

@@ -14,6 +14,9 @@ pub const ROWS: i64 = 10_000;
 /// How many values the list of [`Workload::List`] has: nearly all that one statement of SQLite can bind.
 pub const LIST: i64 = 30_000;
 
+/// One task of so many writes in [`Workload::Beside`], and one operation.
+pub const WRITERS: usize = 8;
+
 /// A kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
@@ -36,6 +39,10 @@ pub enum Workload {
     Named,
     /// Begins, inserts a row, and commits.
     Transaction,
+    /// Inserts a row outside of transactions.
+    Autocommit,
+    /// Selects by primary key, while some tasks begin, insert and commit: each [`WRITERS`]th task, and each operation so.
+    Beside,
     /// Fetches all records into tuples, by index.
     Tuples,
     /// Fetches all records into structs, by name.
@@ -131,11 +138,13 @@ pub const RECORDS: &str = "SELECT id, name, price, active, at FROM record";
 
 impl Workload {
     /// Every operation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Select,
         Self::Held,
         Self::Named,
         Self::Transaction,
+        Self::Autocommit,
+        Self::Beside,
         Self::Tuples,
         Self::Structs,
         Self::Rows,
@@ -152,6 +161,8 @@ impl Workload {
             Self::Held => "held",
             Self::Named => "named",
             Self::Transaction => "transaction",
+            Self::Autocommit => "autocommit",
+            Self::Beside => "beside",
             Self::Tuples => "tuples",
             Self::Structs => "structs",
             Self::Rows => "rows",
@@ -165,7 +176,13 @@ impl Workload {
     /// How many things one operation counts for.
     pub fn things(self) -> i64 {
         match self {
-            Self::Select | Self::Held | Self::Named | Self::Transaction | Self::Insert => 1,
+            Self::Select
+            | Self::Held
+            | Self::Named
+            | Self::Transaction
+            | Self::Autocommit
+            | Self::Beside
+            | Self::Insert => 1,
             Self::Tuples | Self::Structs | Self::Rows | Self::Stream | Self::Batch => ROWS,
             Self::List => LIST,
         }
@@ -200,6 +217,11 @@ impl Job {
     /// How many tasks a lane runs that holds a connection for each.
     pub fn held(&self) -> usize {
         self.tasks.min(CONNECTIONS)
+    }
+
+    /// Whether nothing but writers of one file take part, who can only follow one another.
+    pub fn only_one_writes(&self) -> bool {
+        self.backend == Backend::Sqlite && matches!(self.workload, Workload::Transaction | Workload::Autocommit)
     }
 }
 

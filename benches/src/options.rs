@@ -1,6 +1,6 @@
 //! The command line, which both benchmarks understand.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Outcome;
 
@@ -33,7 +33,7 @@ cargo bench -p ebbtide-bench [--bench peers|sandbox] -- [OPTIONS] [WORDS]
   WORDS            only the cases whose names have one of these words: postgres, select, transaction-64, far …
   --quick          only try that everything runs
   --against REV    an older commit of this library takes part as a lane
-  --markdown DIR   write the tables into this folder, as peers.md and sandbox.md
+  --markdown DIR   write the tables into this folder of the repository, as peers.md and sandbox.md
   --counts         only what is counted: round trips, allocations, instructions
   --times          only what is timed
   --sittings N     make the processes and connections of a case N times (default 5)
@@ -68,7 +68,7 @@ impl Options {
                 "--bench" => options.quick = false,
                 "--quick" | "--test" => quick = true,
                 "--against" => options.against = Some(value()?),
-                "--markdown" => options.markdown = Some(value()?.into()),
+                "--markdown" => options.markdown = Some(of_repository(&value()?)),
                 "--seed" => options.seed = value()?.parse()?,
                 "--sittings" => options.sittings = value()?.parse()?,
                 "--turn" => options.turn = Some(value()?.parse()?),
@@ -97,8 +97,16 @@ impl Options {
     }
 }
 
+/// Cargo runs a benchmark in the folder of its package, which is not where the command was given.
+fn of_repository(folder: &str) -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).join(folder)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::Options;
 
     fn read(line: &str) -> crate::Outcome<Options> {
@@ -113,6 +121,10 @@ mod tests {
         assert!(options.wants("postgres-select-8") && options.wants("mysql-rows"));
         assert!(!options.wants("postgres-rows"));
         assert!(read("")?.quick && read("--bench --quick")?.quick);
+        let folder = read("--markdown docs/performance")?.markdown;
+        assert!(folder.is_some_and(|folder| folder.is_absolute() && !folder.starts_with(env!("CARGO_MANIFEST_DIR"))));
+        let folder = read("--markdown /elsewhere")?.markdown;
+        assert_eq!(folder.as_deref(), Some(Path::new("/elsewhere")));
         assert!(read("--bench --nothing").is_err() && read("--turn").is_err());
         Ok(())
     }

@@ -105,6 +105,13 @@ impl Worker for Handle {
         Ok(writer.finish().await?)
     }
 
+    async fn insert(&mut self, amount: i64) -> Outcome {
+        let client = self.0.get().await?;
+        let statement = client.prepare_cached(Backend::Postgres.insert()).await?;
+        client.execute(&statement, &[&"an entry", &amount]).await?;
+        Ok(())
+    }
+
     async fn before(&mut self, workload: Workload) -> Outcome {
         if workload == Workload::Batch {
             let client = self.0.get().await?;

@@ -108,6 +108,17 @@ macro_rules! worker {
                 Ok(())
             }
 
+            async fn insert(&mut self, amount: i64) -> Outcome {
+                let mut connection = self.0.get().await?;
+                let entry = Entry {
+                    label: "an entry",
+                    amount,
+                };
+                let query = diesel::insert_into(entry::table).values(entry);
+                query.execute(&mut connection).await?;
+                Ok(())
+            }
+
             async fn tuples(&mut self) -> Outcome<usize> {
                 let mut connection = self.0.get().await?;
                 let query = $records::record::table;

@@ -15,8 +15,8 @@ use crate::memory::Growth;
 #[derive(Clone)]
 struct Handle {
     database: Database,
-    /// Acquired at its first use, and held.
-    connection: Connection,
+    /// Only where it is measured: it belongs to the task that asks for it, whose calls on the database would all run on it.
+    connection: Option<Connection>,
     backend: Backend,
 }
 
@@ -30,7 +30,8 @@ pub(super) fn serve(counter: Counter, job: &Job, url: &str) -> Outcome {
         Outcome::Ok(Database::connect(config).await?)
     })?;
     let worker = Handle {
-        connection: database.connection(),
+        // Acquired at its first use, and held.
+        connection: (job.workload == Workload::Held).then(|| database.connection()),
         database: if job.workload == Workload::Insert {
             runtime.block_on(async { database.sandbox().await })?
         } else {
@@ -49,7 +50,8 @@ impl Worker for Handle {
     }
 
     async fn held(&mut self, id: i64) -> Outcome<Item> {
-        let query = self.connection.fetch_one(self.backend.select(), (id,));
+        let connection = self.connection.as_ref().ok_or("no connection is held")?;
+        let query = connection.fetch_one(self.backend.select(), (id,));
         Ok(query.decode::<Item>().await?)
     }
 

@@ -66,6 +66,14 @@ impl Worker for Handle {
         Ok(rows.len())
     }
 
+    async fn insert(&mut self, amount: i64) -> Outcome {
+        let mut connection = self.0.get_conn().await?;
+        connection
+            .exec_drop(Backend::MySql.insert(), ("an entry", amount))
+            .await?;
+        Ok(())
+    }
+
     async fn stream(&mut self, factor: i64, growth: &mut Growth) -> Outcome<usize> {
         let mut connection = self.0.get_conn().await?;
         let rows = connection.exec_stream::<Tuple, _, _>(Backend::MySql.stream(), (factor,));

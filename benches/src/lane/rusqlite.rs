@@ -74,6 +74,12 @@ impl Worker for Held {
         Ok(affected)
     }
 
+    async fn insert(&mut self, amount: i64) -> Outcome {
+        let mut statement = self.0.prepare_cached(Backend::Sqlite.insert())?;
+        statement.execute(("an entry", amount))?;
+        Ok(())
+    }
+
     async fn list(&mut self, ids: &[i64]) -> Outcome<i64> {
         let marks = vec!["?"; ids.len()].join(", ");
         let mut statement = self

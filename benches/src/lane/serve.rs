@@ -56,7 +56,7 @@ pub(crate) fn serve<W: Worker>(runtime: &Runtime, counter: Counter, job: &Job, m
         }
         let mut growth = Growth::from_now();
         let (counts, begun) = (counter(), Instant::now());
-        workers = runtime.block_on(run(workers, job.workload, operations, &mut growth))?;
+        workers = runtime.block_on(run(workers, job, operations, &mut growth))?;
         let (taken, after) = (begun.elapsed().max(Duration::from_nanos(1)), counter());
         for worker in &mut workers {
             runtime.block_on(worker.after(job.workload))?;

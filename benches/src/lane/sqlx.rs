@@ -80,8 +80,7 @@ where
 {
     let runtime = runtime()?;
     // A file has one writer: those who write one after the other waste nothing on waiting.
-    let alone = job.backend == Backend::Sqlite && job.workload == Workload::Transaction;
-    let count = if alone { 1 } else { job.held() };
+    let count = if job.only_one_writes() { 1 } else { job.held() };
     let workers = runtime.block_on(async {
         let options = P::options(url)?;
         let mut workers = Vec::with_capacity(count);
@@ -233,6 +232,12 @@ macro_rules! workers {
             async fn tuples(&mut self) -> Outcome<usize> {
                 let query = ::sqlx::query_as::<$database, Tuple>(RECORDS);
                 Ok(query.fetch_all(&self.0).await?.len())
+            }
+
+            async fn insert(&mut self, amount: i64) -> Outcome {
+                let query = ::sqlx::query::<$database>(<$database>::BACKEND.insert());
+                query.bind("an entry").bind(amount).execute(&self.0).await?;
+                Ok(())
             }
         }
     };

@@ -1,9 +1,11 @@
 //! What a contender can do, and how its operations are spread over tasks.
 
 use std::future::{Future, ready};
+use std::iter::StepBy;
+use std::ops::Range;
 
 use crate::Outcome;
-use crate::job::{LIST, ROWS, Workload};
+use crate::job::{Job, LIST, ROWS, WRITERS, Workload};
 use crate::memory::Growth;
 
 /// The row that is selected by its key, read by index.
@@ -87,23 +89,27 @@ fn check(outcome: bool, what: &str) -> Outcome {
 }
 
 /// Runs the operations, one task for each worker, and gives the workers back.
+///
+/// Where the job has several tasks, a single worker runs in a task too, so that everyone is scheduled in the same way.
 pub(crate) async fn run<W: Worker>(
     mut workers: Vec<W>,
-    workload: Workload,
+    job: &Job,
     operations: usize,
     growth: &mut Growth,
 ) -> Outcome<Vec<W>> {
-    if let [worker] = workers.as_mut_slice() {
-        alone(worker, workload, operations, growth).await?;
+    if job.tasks == 1 {
+        for worker in &mut workers {
+            alone(worker, job.workload, operations, growth).await?;
+        }
         return Ok(workers);
     }
     let count = workers.len();
     let tasks: Vec<_> = workers
         .into_iter()
         .enumerate()
-        .map(|(first, mut worker)| {
+        .map(|(place, mut worker)| {
+            let (workload, numbers) = share(job.workload, place, count, operations);
             tokio::spawn(async move {
-                let numbers = (first..operations).step_by(count);
                 one_by_one(&mut worker, workload, numbers).await?;
                 Outcome::Ok(worker)
             })
@@ -114,6 +120,19 @@ pub(crate) async fn run<W: Worker>(
         workers.push(task.await??);
     }
     Ok(workers)
+}
+
+/// What one of `count` workers does.
+fn share(workload: Workload, place: usize, count: usize, operations: usize) -> (Workload, StepBy<Range<usize>>) {
+    if workload != Workload::Beside {
+        return (workload, (place..operations).step_by(count));
+    }
+    // The same number of each kind for every contender, however many workers it has.
+    let (writers, writes) = ((count / WRITERS).max(1), operations / WRITERS);
+    match place.checked_sub(writers) {
+        None => (Workload::Transaction, (place..writes).step_by(writers)),
+        Some(place) => (Workload::Select, (place..operations - writes).step_by(count - writers)),
+    }
 }
 
 /// The operations that are worth several tasks.
@@ -146,7 +165,7 @@ async fn one_by_one<W: Worker>(
                 worker.transaction(number as i64).await?;
             }
         }
-        Workload::Insert => {
+        Workload::Insert | Workload::Autocommit => {
             for number in numbers {
                 worker.insert(number as i64).await?;
             }
@@ -159,9 +178,15 @@ async fn one_by_one<W: Worker>(
 async fn alone<W: Worker>(worker: &mut W, workload: Workload, operations: usize, growth: &mut Growth) -> Outcome {
     let all = ROWS as usize;
     match workload {
-        Workload::Select | Workload::Held | Workload::Named | Workload::Transaction | Workload::Insert => {
+        Workload::Select
+        | Workload::Held
+        | Workload::Named
+        | Workload::Transaction
+        | Workload::Autocommit
+        | Workload::Insert => {
             one_by_one(worker, workload, 0..operations).await?;
         }
+        Workload::Beside => return Err("beside is for several tasks".into()),
         Workload::Tuples => {
             for _ in 0..operations {
                 check(worker.tuples().await? == all, "tuples")?;
@@ -195,4 +220,27 @@ async fn alone<W: Worker>(worker: &mut W, workload: Workload, operations: usize,
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+    use crate::job::Workload;
+
+    #[test]
+    fn each_operation_is_done_once_and_one_of_eight_writes() {
+        for (count, operations) in [(8, 64), (10, 64), (64, 256), (8, 37)] {
+            let (mut reads, mut writes) = (Vec::new(), Vec::new());
+            for place in 0..count {
+                match share(Workload::Beside, place, count, operations) {
+                    (Workload::Select, numbers) => reads.extend(numbers),
+                    (_, numbers) => writes.extend(numbers),
+                }
+            }
+            reads.sort_unstable();
+            writes.sort_unstable();
+            assert!(writes.into_iter().eq(0..operations / 8));
+            assert!(reads.into_iter().eq(0..operations - operations / 8));
+        }
+    }
 }

@@ -92,6 +92,15 @@ impl Worker for Held {
         Ok(self.0.call(work).await?)
     }
 
+    async fn insert(&mut self, amount: i64) -> Outcome {
+        let work = move |connection: &mut rusqlite::Connection| {
+            let mut statement = connection.prepare_cached(Backend::Sqlite.insert())?;
+            statement.execute(("an entry", amount))
+        };
+        self.0.call(work).await?;
+        Ok(())
+    }
+
     async fn before(&mut self, workload: Workload) -> Outcome {
         if workload != Workload::Batch {
             return Ok(());
