@@ -68,12 +68,14 @@ impl Template {
     }
 
     fn by_position(&self, values: Vec<Value>) -> Result<Vec<Value>, Fault> {
-        let given = count(values.len(), "value");
+        // Written only for an error: most values fit.
+        let given = || count(values.len(), "value");
         if self.style == Style::Named {
             return Err(Fault::new(
                 format!(
-                    "the statement names its parameters ({}), and {given} came without a name",
-                    self.shown_names()
+                    "the statement names its parameters ({}), and {} came without a name",
+                    self.shown_names(),
+                    given()
                 ),
                 "name the values, as in `params! { id: 1 }`, or write `?` for the placeholders",
             ));
@@ -81,7 +83,7 @@ impl Template {
         if self.style == Style::None {
             let help = "leave the values out, or write a placeholder (`?` or `$1`) for each of them";
             return Err(Fault::new(
-                format!("the statement has no placeholders, and {given} came with it"),
+                format!("the statement has no placeholders, and {} came with it", given()),
                 help,
             ));
         }
@@ -93,7 +95,7 @@ impl Template {
             };
             let slots = count(self.slots, "placeholder");
             return Err(Fault::new(
-                format!("the statement has {slots}, and {given} came with it"),
+                format!("the statement has {slots}, and {} came with it", given()),
                 help,
             ));
         }
