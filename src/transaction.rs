@@ -371,7 +371,7 @@ impl Transaction {
     ///
     /// See [`EndTransaction`].
     #[track_caller]
-    pub fn commit(&self) -> EndTransaction {
+    pub fn commit(&self) -> EndTransaction<'_> {
         EndTransaction::new(self.anchor(), Finish::Commit, Location::caller())
     }
 
@@ -386,7 +386,7 @@ impl Transaction {
     ///
     /// See [`EndTransaction`].
     #[track_caller]
-    pub fn rollback(&self) -> EndTransaction {
+    pub fn rollback(&self) -> EndTransaction<'_> {
         EndTransaction::new(self.anchor(), Finish::Rollback, Location::caller())
     }
 

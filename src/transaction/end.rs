@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,6 +17,9 @@ use crate::error::{Error, Result};
 use crate::session::{Anchor, Finish};
 
 /// A commit or rollback that is sent when it is awaited. [`Transaction::commit`] and [`Transaction::rollback`] make it.
+///
+/// It borrows the guard, which therefore lives until the end is there: dropped before, the guard would roll back, or the
+/// callbacks of the commit would be lost. To end a transaction in another task, move the guard there, or an `Arc` of it.
 ///
 /// # Cancel safety
 ///
@@ -37,28 +41,42 @@ use crate::session::{Anchor, Finish};
 /// }
 /// # Ok(()) }
 /// ```
+///
+/// The compiler refuses to drop the guard meanwhile:
+///
+/// ```compile_fail,E0505
+/// # async fn misuse(database: ebbtide::Database) -> ebbtide::Result<()> {
+/// let transaction = database.transaction().await?;
+/// let commit = transaction.commit();
+/// drop(transaction);
+/// commit.await
+/// # }
+/// ```
 #[must_use = "a transaction is ended when this is awaited"]
-pub struct EndTransaction<E = Error>(State<E>);
+pub struct EndTransaction<'t, E = Error>(State<'t, E>);
 
-enum State<E> {
-    Asked(Ask),
-    Sent(BoxFuture<'static, Result<(), E>>),
+enum State<'t, E> {
+    Asked(Ask<'t>),
+    Sent(BoxFuture<'t, Result<(), E>>),
 }
 
-struct Ask {
+struct Ask<'t> {
     anchor: Option<Arc<Anchor>>,
     /// The guard, where it was given away to be ended.
     guard: Option<Transaction>,
+    /// Else it is borrowed.
+    borrowed: PhantomData<&'t Transaction>,
     how: Finish,
     place: &'static Location<'static>,
     timeout: Option<Duration>,
 }
 
-impl<E> EndTransaction<E> {
+impl<E> EndTransaction<'_, E> {
     pub(super) fn new(anchor: Option<Arc<Anchor>>, how: Finish, place: &'static Location<'static>) -> Self {
         Self(State::Asked(Ask {
             anchor,
             guard: None,
+            borrowed: PhantomData,
             how,
             place,
             timeout: None,
@@ -80,7 +98,7 @@ impl<E> EndTransaction<E> {
     }
 }
 
-impl Ask {
+impl Ask<'_> {
     async fn send(self) -> Result<()> {
         let Some(anchor) = self.anchor else { return Ok(()) };
         let ended = anchor.finish(self.how, self.place, self.timeout).await;
@@ -89,7 +107,7 @@ impl Ask {
     }
 }
 
-impl<E: From<Error> + Send + 'static> Future for EndTransaction<E> {
+impl<E: From<Error> + Send + 'static> Future for EndTransaction<'_, E> {
     type Output = Result<(), E>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -112,7 +130,7 @@ impl Transaction {
     /// Its end, for one who has given it away.
     #[cfg(feature = "sqlx-interop")]
     #[track_caller]
-    pub(crate) fn into_end<E>(self, commits: bool) -> EndTransaction<E> {
+    pub(crate) fn into_end<E>(self, commits: bool) -> EndTransaction<'static, E> {
         let how = if commits { Finish::Commit } else { Finish::Rollback };
         let mut end = EndTransaction::new(self.anchor(), how, Location::caller());
         if let State::Asked(ask) = &mut end.0 {
@@ -122,7 +140,7 @@ impl Transaction {
     }
 }
 
-impl<E> fmt::Debug for EndTransaction<E> {
+impl<E> fmt::Debug for EndTransaction<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             State::Asked(ask) => f

@@ -54,7 +54,7 @@ impl<DB: SqlxDatabase> SqlxTransaction<DB> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn commit(self) -> EndTransaction<sqlx::Error> {
+    pub fn commit(self) -> EndTransaction<'static, sqlx::Error> {
         self.transaction.into_end(true)
     }
 
@@ -79,7 +79,7 @@ impl<DB: SqlxDatabase> SqlxTransaction<DB> {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn rollback(self) -> EndTransaction<sqlx::Error> {
+    pub fn rollback(self) -> EndTransaction<'static, sqlx::Error> {
         self.transaction.into_end(false)
     }
 
