@@ -2,9 +2,13 @@
 //!
 //! MySQL keeps the types that a prepared statement was first run with, and converts later values of other types to them:
 //! `SELECT ?` with 7 and then with "text" yields 0. So the types become part of the text
-//! ([`variants`](crate::backend::support::variants)). MariaDB takes them anew with each execution, so that there the
-//! spelling changes nothing; which of the two a server is need not be known.
+//! ([`variants`](crate::backend::support::variants)), and a `NULL` is sent with the type that its place has there. MariaDB takes
+//! them anew with each execution, so that there the spelling changes nothing; which of the two a server is need not be known.
 
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use rust_decimal::Decimal;
 use sqlx::error::BoxDynError;
 use sqlx::mysql::MySqlArguments;
 use sqlx::{Arguments, SqlStr};
@@ -36,26 +40,29 @@ pub(super) fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlS
     if values.is_empty() {
         return Ok((statement.sql(), MySqlArguments::default()));
     }
-    let arguments = encode(values)?;
+    check(values)?;
     let uses = notes::<Variants<Use>>(statement)?;
-    let sql = match uses.find(values) {
-        Some(known) => known.sql.clone(),
+    let variant = match uses.find(values) {
+        Some(known) => known,
         None => first_use(uses, statement, values),
     };
-    Ok((sql, arguments))
+    let arguments = encode(values, &variant.takes)?;
+    Ok((variant.sql.clone(), arguments))
 }
 
-fn first_use(uses: &Variants<Use>, statement: &Statement, values: &[Value]) -> SqlStr {
+fn first_use(uses: &Variants<Use>, statement: &Statement, values: &[Value]) -> Arc<Use> {
     let mut takes: Vec<u32> = values.iter().map(own_type).collect();
     uses.type_nulls(&mut takes, |_, _| {});
     let sql = spelled(statement.text(), &takes);
     let takes = takes.into();
-    uses.add(Use { takes, sql }).sql.clone()
+    uses.add(Use { takes, sql })
 }
 
-/// The type that sqlx declares for a value: the protocol's number, and 256 where it is unsigned.
+/// What is added to the protocol's number of a type that is unsigned.
+const UNSIGNED: u32 = 256;
+
+/// The type that sqlx declares for a value: the protocol's number, and [`UNSIGNED`].
 fn own_type(value: &Value) -> u32 {
-    const UNSIGNED: u32 = 256;
     match value {
         Value::Null | Value::Interval(_) | Value::Inet(_) | Value::Array(_) | Value::List(_) => UNTYPED,
         Value::Bool(_) => UNSIGNED | 1,
@@ -75,18 +82,43 @@ fn own_type(value: &Value) -> u32 {
     }
 }
 
-fn encode(values: &[Value]) -> Result<MySqlArguments> {
+fn check(values: &[Value]) -> Result<()> {
+    let refused = values.iter().zip(1..).find_map(|(value, place)| refused(value, place));
+    refused.map_or(Ok(()), Err)
+}
+
+/// Encodes the values, and each `NULL` with the type that its place takes.
+fn encode(values: &[Value], takes: &[u32]) -> Result<MySqlArguments> {
     let mut arguments = MySqlArguments::default();
     arguments.reserve(values.len(), values.len() * 16);
-    for (place, value) in values.iter().enumerate() {
-        let place = place + 1;
-        if let Some(error) = refused(value, place) {
-            return Err(error);
-        }
-        add(&mut arguments, value)
-            .map_err(|why| Error::new(ErrorKind::Parameter, format!("parameter {place} cannot be sent: {why}")))?;
+    for ((value, takes), place) in values.iter().zip(takes).zip(1..) {
+        let added = match value {
+            Value::Null => add_null(&mut arguments, *takes),
+            value => add(&mut arguments, value),
+        };
+        added.map_err(|why| Error::new(ErrorKind::Parameter, format!("parameter {place} cannot be sent: {why}")))?;
     }
     Ok(arguments)
+}
+
+/// Adds a `NULL` of one of the types that [`own_type`] knows.
+fn add_null(arguments: &mut MySqlArguments, kind: u32) -> Result<(), BoxDynError> {
+    match kind {
+        kind if kind == UNSIGNED | 1 => arguments.add(None::<bool>),
+        2 => arguments.add(None::<i16>),
+        3 => arguments.add(None::<i32>),
+        8 => arguments.add(None::<i64>),
+        kind if kind == UNSIGNED | 8 => arguments.add(None::<u64>),
+        4 => arguments.add(None::<f32>),
+        5 => arguments.add(None::<f64>),
+        246 => arguments.add(None::<Decimal>),
+        252 => arguments.add(None::<&[u8]>),
+        10 => arguments.add(None::<NaiveDate>),
+        11 => arguments.add(None::<NaiveTime>),
+        12 => arguments.add(None::<NaiveDateTime>),
+        7 => arguments.add(None::<DateTime<Utc>>),
+        _ => arguments.add(None::<&str>),
+    }
 }
 
 /// What MySQL has no type or no value for.
@@ -195,7 +227,7 @@ mod tests {
 
     #[test]
     fn q4_what_mysql_lacks_is_refused_by_name() {
-        let refused = |value: Value| encode(&[Value::Null, value]).unwrap_err();
+        let refused = |value: Value| check(&[Value::Null, value]).unwrap_err();
         for (value, word) in [
             (Value::Interval(Interval::default()), "interval"),
             (Value::Inet("10.0.0.0/8".parse().unwrap()), "network address"),

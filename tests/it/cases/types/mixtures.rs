@@ -73,6 +73,28 @@ cases! {
         }
     }
 
+    /// Also on a connection that prepares the text with the `NULL`, whose type is known from the values of another connection.
+    #[only(mysql)]
+    async fn q4_a_null_has_the_type_of_its_place_found_v1(t: Test) {
+        let database = t.database().await;
+        let values: [Value; 8] = [
+            7_i64.into(), 7_i32.into(), u64::MAX.into(), true.into(), 0.5.into(), decimal("0.5").into(), local("2026-11-21T10:30:00").into(), "text".into(),
+        ];
+        let sql = "select cast(json_object('a', :v) as char) as v";
+        for v in values {
+            let first = database.transaction().await.unwrap();
+            let expected: String = first.fetch_value(sql, params! { v: v.clone() }).await.unwrap();
+            let (others, value) = (database.clone(), v.clone());
+            let there = tokio::spawn(async move {
+                let second = others.transaction().await.unwrap();
+                let null: String = second.fetch_value(sql, params! { v: Value::Null }).await.unwrap();
+                let some: String = second.fetch_value(sql, params! { v: value }).await.unwrap();
+                (null.replace(' ', ""), some)
+            });
+            assert_eq!(there.await.unwrap(), ("{\"a\":null}".to_owned(), expected), "{v:?}");
+        }
+    }
+
     async fn q4_streams_batches_and_transactions_keep_no_type_either_found_v1(t: Test) {
         let database = t.database().await;
         database.execute(t.sql("create table {mixed} (id {int} primary key, body {text})"), ()).await.unwrap();
