@@ -125,9 +125,12 @@ fn reads(dialect: Dialect, statement: &[Part<'_>], trusting: bool) -> bool {
     ) {
         return false;
     }
+    let tables = if trusting { Vec::new() } else { common_tables(statement) };
     statement.iter().enumerate().all(|(index, part)| {
         let before = index.checked_sub(1).map(|index| &statement[index]);
-        let called = statement.get(index + 1).is_some_and(|next| next.is_symbol(b'('));
+        // Behind `AS`, and in front of it in a common table, a name has its columns in the parentheses.
+        let named = before.is_some_and(|before| before.is("AS")) || tables.contains(&index);
+        let called = !named && statement.get(index + 1).is_some_and(|next| next.is_symbol(b'('));
         match part.kind {
             Kind::Quoted => trusting || !called,
             Kind::Word if called && !trusting => {
@@ -143,6 +146,59 @@ fn reads(dialect: Dialect, statement: &[Part<'_>], trusting: bool) -> bool {
             _ => true,
         }
     })
+}
+
+/// Where the names of common tables stand that are followed by a list of columns: `WITH RECURSIVE name (column) AS (…)`.
+fn common_tables(statement: &[Part<'_>]) -> Vec<usize> {
+    let mut names = Vec::new();
+    let mut at = 0;
+    while let Some(with) = statement[at..].iter().position(|part| part.is("WITH")) {
+        at += with + 1;
+        let mut next = at + usize::from(statement.get(at).is_some_and(|part| part.is("RECURSIVE")));
+        while let Some((columns, end)) = common_table(statement, next) {
+            if columns {
+                names.push(next);
+            }
+            if !statement.get(end).is_some_and(|part| part.is_symbol(b',')) {
+                break;
+            }
+            next = end + 1;
+        }
+    }
+    names
+}
+
+/// Reads one common table. Returns whether it names its columns, and where it ends.
+fn common_table(statement: &[Part<'_>], start: usize) -> Option<(bool, usize)> {
+    let name = statement.get(start)?;
+    if !matches!(name.kind, Kind::Word | Kind::Quoted) {
+        return None;
+    }
+    let columns = statement.get(start + 1)?.is_symbol(b'(');
+    let mut at = if columns {
+        closing(statement, start + 1)?
+    } else {
+        start + 1
+    };
+    if !statement.get(at)?.is("AS") {
+        return None;
+    }
+    at += 1;
+    while statement.get(at)?.is_one_of(&["NOT", "MATERIALIZED"]) {
+        at += 1;
+    }
+    statement.get(at)?.is_symbol(b'(').then_some(())?;
+    Some((columns, closing(statement, at)?))
+}
+
+/// Behind the parenthesis that closes the one at `start`.
+fn closing(statement: &[Part<'_>], start: usize) -> Option<usize> {
+    let mut depth = 0;
+    let length = statement[start..].iter().position(|part| {
+        depth += part.nesting();
+        depth == 0
+    })?;
+    Some(start + length + 1)
 }
 
 /// Whether a statement locks what it reads: `FOR [NO KEY] UPDATE`, `FOR [KEY] SHARE`, `LOCK IN SHARE MODE`.

@@ -12,6 +12,9 @@ fn what_certainly_only_reads() {
         "(SELECT 1) UNION (SELECT 2)",
         "EXPLAIN SELECT 1",
         "VALUES (1)",
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 9) SELECT n FROM c",
+        "WITH a (x, y) AS (SELECT 1, 2), b AS (SELECT 1), d(z) AS (SELECT 3) SELECT * FROM a, b, d",
+        "SELECT * FROM (WITH c(n) AS (SELECT 1) SELECT n FROM c) AS s(n)",
         "SELECT 'delete from t', \"into\" FROM t",
         "",
     ] {
@@ -58,12 +61,28 @@ fn functions_of_ones_own_may_write() {
         "SELECT 1 ORDER BY charge(1)",
         "SELECT count(charge(1)) FROM t",
         "WITH a AS (SELECT charge(1)) SELECT * FROM a",
+        // Neither a common table nor the name of a result, though it looks like one.
+        "WITH a(x) AS (SELECT charge(1)) SELECT * FROM a",
+        "WITH a(x) AS (SELECT 1) SELECT charge(x) FROM a",
+        "WITH a AS (SELECT 1), charge(x) SELECT 1",
+        "SELECT * FROM t, charge(x) AS (y int)",
+        "SELECT * FROM charge(x) WITH ORDINALITY AS s(a, b)",
+        "SELECT a AS b, charge(1)",
     ] {
         for dialect in [pg, my, lite] {
             let effect = parse(dialect, sql).effect().clone();
             assert!(!effect.reads, "{dialect}: {sql}");
             assert!(effect.asks, "the text itself writes nothing, {dialect}: {sql}");
         }
+    }
+    for (dialect, sql) in [
+        (
+            pg,
+            "WITH \"c\"(n) AS NOT MATERIALIZED (SELECT 1) SELECT * FROM \"c\" AS \"d\"(m)",
+        ),
+        (my, "WITH `c`(n) AS (SELECT 1) SELECT * FROM `c`"),
+    ] {
+        assert!(parse(dialect, sql).effect().reads, "{dialect}: {sql}");
     }
     for (dialect, sql) in [
         (pg, "SELECT \"billing\".\"total\"(7)"),
