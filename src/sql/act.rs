@@ -1,9 +1,9 @@
 //! What a statement does to rows, as far as its text says: SQLite's driver repeats what the last one told for all that
 //! follow.
 
+use super::Dialect;
 use super::control::{Part, Verb, statements};
 use super::definition::{self, ObjectName};
-use super::{Dialect, Statement};
 
 /// What one statement of a text does to rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,16 +36,35 @@ impl Act {
     }
 }
 
-impl Statement {
-    /// The table that a statement of the text inserts into.
-    pub(crate) fn target(&self, dialect: Dialect, index: usize) -> Option<ObjectName> {
-        let parts = definition::cut(dialect, self.text());
-        let statement = statements(&parts).nth(index)?;
-        let mut depth = 0;
-        let into = statement.iter().position(|part| {
-            depth += part.nesting();
-            depth == 0 && part.is("INTO")
-        })?;
-        ObjectName::first(dialect, self.text(), &statement[into + 1..])
+/// The tables that the statements of a text for SQLite insert into.
+pub(super) fn targets(text: &str) -> Box<[Option<ObjectName>]> {
+    let parts = definition::cut(Dialect::Sqlite, text);
+    statements(&parts).map(|statement| target(text, statement)).collect()
+}
+
+fn target(text: &str, statement: &[Part<'_>]) -> Option<ObjectName> {
+    let mut depth = 0;
+    let into = statement.iter().position(|part| {
+        depth += part.nesting();
+        depth == 0 && part.is("INTO")
+    })?;
+    ObjectName::first(Dialect::Sqlite, text, &statement[into + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Template;
+
+    #[test]
+    fn q1_the_tables_of_a_text_are_looked_for_once() {
+        let sql =
+            "insert into a values (1); select 1; with w as (select 1) insert or ignore into main.\"b\" select * from w";
+        let template = Template::parse(Dialect::Sqlite, sql).unwrap();
+        let statement = template.statement();
+        let written = |index| statement.target(index).map(|table| table.written.as_str());
+        assert_eq!([0, 1, 2, 3].map(written), [Some("a"), None, Some("main.\"b\""), None]);
+        let again = statement.target(0).unwrap();
+        assert!(std::ptr::eq(again, statement.target(0).unwrap()));
     }
 }

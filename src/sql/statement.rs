@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::Act;
 use super::control::{Defines, Facts};
+use super::definition::ObjectName;
+use super::{Act, act};
 use crate::value::Value;
 
 /// A text with the backend's own placeholders. It is shared by all calls that send the same text.
@@ -15,8 +16,10 @@ pub(crate) struct Statement {
     text: Arc<str>,
     script: bool,
     starred: bool,
+    reads: bool,
     defines: Defines,
     acts: Arc<[Act]>,
+    targets: OnceLock<Box<[Option<ObjectName>]>>,
     notes: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
@@ -26,15 +29,18 @@ impl Statement {
             text: Arc::from(text),
             script,
             starred: false,
+            reads: false,
             defines: Defines::Nothing,
             acts: Arc::default(),
+            targets: OnceLock::new(),
             notes: OnceLock::new(),
         }
     }
 
     /// Says what is known of the text.
-    pub(super) fn with(mut self, facts: Facts, acts: &Arc<[Act]>) -> Self {
+    pub(super) fn with(mut self, facts: Facts, reads: bool, acts: &Arc<[Act]>) -> Self {
         self.acts = Arc::clone(acts);
+        self.reads = reads;
         self.starred = facts.starred;
         self.defines = facts.defines;
         self
@@ -61,6 +67,11 @@ impl Statement {
         self.starred
     }
 
+    /// Whether it reads and certainly does nothing else.
+    pub(crate) fn reads(&self) -> bool {
+        self.reads
+    }
+
     /// Whether it changes what tables and views look like.
     pub(crate) fn defines(&self) -> Defines {
         self.defines
@@ -69,6 +80,12 @@ impl Statement {
     /// What each of its statements does to rows; nothing is said of it where the driver knows.
     pub(crate) fn acts(&self) -> &[Act] {
         &self.acts
+    }
+
+    /// The table that one of its statements inserts into. Looked for once for all of them.
+    pub(crate) fn target(&self, index: usize) -> Option<&ObjectName> {
+        let targets = self.targets.get_or_init(|| act::targets(&self.text));
+        targets.get(index)?.as_ref()
     }
 
     /// What a backend remembers of this text. Only one backend ever sees it.

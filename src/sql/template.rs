@@ -250,7 +250,7 @@ impl Template {
 
     /// One of the texts that it is sent as.
     pub(super) fn write(&self, text: &str, script: bool) -> Arc<Statement> {
-        Arc::new(Statement::new(text, script).with(self.facts, &self.acts))
+        Arc::new(Statement::new(text, script).with(self.facts, self.effect.reads, &self.acts))
     }
 
     /// Copies the text from `from` on up to the last of `holes`, with `write` called at each. Returns where the rest

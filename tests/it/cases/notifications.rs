@@ -152,6 +152,42 @@ cases! {
         }
     }
 
+    /// However it is sent; through the bridge, whose statements are sent once, the error says that it may be run again.
+    #[only(postgres)]
+    async fn x12_a_read_whose_answer_is_lost_to_a_notification_is_run_again_found_a14(t: Test) {
+        let (database, channel) = quiet(&t).await;
+        let before = session(&database).await;
+        let mut other = t.observer().await;
+        let connection = database.connection();
+        insert(&t, &connection, 1).await.unwrap();
+        drop(connection);
+        let view = database.sqlx::<sqlx::Postgres>().unwrap();
+        let read = || t.sql("select id from {notes}");
+        let script = || t.sql("select 1; select id from {notes}");
+        let mut bridged = Vec::new();
+        for round in 0..50 {
+            assert_eq!(database.fetch_value::<i64>("select pg_temp.ear()", ()).await.unwrap(), 7);
+            other.execute(&format!("notify {channel}")).await.unwrap();
+            match round % 5 {
+                0 => assert_eq!(database.fetch_all(read(), ()).await.unwrap().len(), 1),
+                1 => assert_eq!(database.fetch_value::<i64>(read(), ()).await.unwrap(), 1),
+                2 => assert_eq!(database.iterate(read(), ()).try_collect::<Vec<_>>().await.unwrap().len(), 1),
+                3 => assert_eq!(database.fetch_all(script(), ()).await.unwrap().len(), 2),
+                _ => bridged.push(sqlx::query(read()).fetch_all(&view).await),
+            }
+            assert_eq!((session(&database).await, ears(&database).await), (before, 0), "{round}");
+        }
+        for read in bridged {
+            match read {
+                Ok(rows) => assert_eq!(rows.len(), 1),
+                Err(error) => {
+                    let error = ebbtide::Error::from(error);
+                    assert!(error.kind() == ErrorKind::ConnectionLost && error.is_retryable(), "{error:?}");
+                }
+            }
+        }
+    }
+
     #[only(postgres)]
     async fn t6_a_lent_connection_comes_back_silent_found_v7(t: Test) {
         let (database, channel) = quiet(&t).await;

@@ -81,7 +81,7 @@ where
         match answer {
             // What this crate sends by itself has no answer but that it was done.
             Err(error) if is_notification(&error) => Box::pin(self.silence()).await,
-            answer => self.heard(answer).await.map(drop),
+            answer => self.heard(answer, false).await.map(drop),
         }
     }
 
@@ -187,10 +187,26 @@ where
 
     /// Runs text without preparing it.
     async fn run_text(&mut self, sql: SqlStr, statement: Option<&Statement>, sink: &mut dyn Sink) -> Result<Done> {
+        self.know_last_key(statement).await?;
         let mut tally = Tally::new(statement, &mut self.last_key);
         let answer = drain::<DB>(self.connection.fetch_many(sql), sink, &mut tally).await;
-        let done = self.heard(answer).await?;
+        let harmless = statement.is_some_and(Statement::reads) && !tally.has_rows;
+        let done = self.heard(answer, harmless).await?;
         self.done(done, tally, statement).await
+    }
+
+    /// Asks for the key that the driver told last, where it is not known and what is to be sent is judged by it.
+    async fn know_last_key(&mut self, statement: Option<&Statement>) -> Result<()> {
+        if DB::REPEATS && statement.is_some_and(|statement| self.last_key.is_wanted_by(statement.acts())) {
+            // Boxed, because the future of every statement has room for this one.
+            match Box::pin(self.number(own_sql("SELECT last_insert_rowid()"))).await {
+                Ok(key) => self.last_key.know(key),
+                Err(error) if error.is_fatal() => return Err(error),
+                // Then the statement is told no key.
+                Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// What a text has done, of which the driver has told.
@@ -212,7 +228,7 @@ where
     /// Whether the table that a statement has inserted into has keys, so that the last key told is that of its row.
     async fn key_of(&mut self, statement: &Statement, index: usize) -> Result<bool> {
         // SQLite's driver is the one that repeats.
-        let Some(table) = statement.target(Dialect::Sqlite, index) else {
+        let Some(table) = statement.target(index) else {
             return Ok(false);
         };
         let Some(name) = table.path.last() else {
@@ -295,7 +311,7 @@ where
         let declared = self.declare(request).await;
         if let Err(error) = declared {
             return Err(if is_notification(&error) {
-                Box::pin(self.given_up(error)).await
+                Box::pin(self.given_up(error, true)).await
             } else {
                 error
             });
@@ -304,9 +320,11 @@ where
             self.run_for_one(request, sink).await
         } else {
             let statement = &**request.statement;
+            self.know_last_key(Some(statement)).await?;
             let mut tally = Tally::new(Some(statement), &mut self.last_key);
             let answer = drain::<DB>(self.steps(request)?, sink, &mut tally).await;
-            match self.heard(answer).await {
+            let harmless = statement.reads() && !tally.has_rows;
+            match self.heard(answer, harmless).await {
                 Ok(done) => self.done(done, tally, Some(statement)).await,
                 Err(error) => Err(error),
             }
@@ -318,7 +336,9 @@ where
         self.last_key.forget();
         let answer = self.one(request)?;
         let row = match answer.await.map_err(DB::error) {
-            Err(error) if is_notification(&error) => return Err(Box::pin(self.given_up(error)).await),
+            Err(error) if is_notification(&error) => {
+                return Err(Box::pin(self.given_up(error, request.statement.reads())).await);
+            }
             row => row?,
         };
         let taken = if row.is_some() {
@@ -379,6 +399,7 @@ async fn drain<DB: Native>(mut steps: Steps<'_, DB>, sink: &mut dyn Sink, tally:
         match step {
             Either::Left(result) => tally.add(DB::done(&result), DB::REPEATS),
             Either::Right(row) => {
+                tally.has_rows = true;
                 if refused.is_none() {
                     refused = sink.row(&mut Slot(Some(row))).err();
                 }

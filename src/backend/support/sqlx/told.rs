@@ -29,6 +29,17 @@ impl LastKey {
         }
     }
 
+    /// Whether statements are judged by the key told last, which is not known. Of an insert the table tells as well; what
+    /// may update instead is told apart by the key alone.
+    pub(super) fn is_wanted_by(&self, acts: &[Act]) -> bool {
+        self.key.is_none() && acts.contains(&Act::Upserts)
+    }
+
+    /// The driver was asked for it.
+    pub(super) fn know(&mut self, key: i64) {
+        self.key = Some(key);
+    }
+
     /// Something is done of which nothing is known.
     pub(super) fn forget(&mut self) {
         self.key = None;
@@ -60,6 +71,8 @@ pub(super) struct Tally<'s> {
     next: usize,
     key: Option<i64>,
     pub(super) done: Option<Done>,
+    /// Whether rows have come.
+    pub(super) has_rows: bool,
     /// The statement that inserted last, and the key, if that is the one told before.
     doubtful: Option<(usize, i64)>,
 }
@@ -77,6 +90,7 @@ impl<'s> Tally<'s> {
             next: 0,
             key,
             done: None,
+            has_rows: false,
             doubtful: None,
         }
     }

@@ -1,6 +1,7 @@
 //! Q1: the key of the last inserted row, and that no statement is told another's.
 
 use ebbtide::{AssertSqlSafe, Database, Result, params};
+use futures::TryStreamExt as _;
 
 use crate::cases::tasks::notes;
 use crate::support::{Test, cases};
@@ -102,6 +103,37 @@ cases! {
             assert_eq!(ignored.last_insert_id, None);
             let inserted = connection.execute(t.sql("insert into {notes} (id, body) values (:id, 'b' || :id)"), params! { id: expected }).await?;
             assert_eq!(inserted.last_insert_id, Some(expected));
+        }
+        Ok(())
+    }
+
+    /// After what tells no key: a stream, one row, work through the bridge.
+    #[only(sqlite)]
+    async fn q1_an_upsert_is_told_its_key_whatever_was_done_before_found_a15(t: Test) -> Result<()> {
+        let database = after_41(&t).await;
+        let connection = database.connection();
+        connection.execute(t.sql("create table {other} (n integer primary key, k text unique, v int)"), ()).await?;
+        let upsert = || t.sql("insert into {other} (k, v) values (:k, 1) on conflict (k) do update set v = v + 1");
+        let returning = || t.sql("insert into {notes} (body) values (:body) returning id");
+        for (number, before) in (1..).zip(["a stream", "a stream that writes", "one row", "the bridge", "a script"]) {
+            let body = params! { body: before };
+            match before {
+                "a stream" => drop(connection.iterate("select 1", ()).try_collect::<Vec<_>>().await?),
+                "a stream that writes" => drop(connection.iterate(returning(), body).try_collect::<Vec<_>>().await?),
+                "one row" => drop(connection.fetch_one(returning(), body).await?),
+                #[cfg(feature = "sqlx-interop")]
+                "the bridge" => {
+                    let view = connection.sqlx::<sqlx::Sqlite>()?;
+                    sqlx::query(t.sql("insert into {notes} (body) values ('bridged')")).execute(&view).await?;
+                }
+                _ => drop(connection.execute("select 1; select 2", ()).await?),
+            }
+            let inserted = connection.execute(upsert(), params! { k: before }).await?;
+            assert_eq!((inserted.rows_affected, inserted.last_insert_id), (1, Some(number)), "after {before}");
+            // What is updated has none, also where the key is not known.
+            connection.iterate("select 1", ()).try_collect::<Vec<_>>().await?;
+            let updated = connection.execute(upsert(), params! { k: before }).await?;
+            assert_eq!((updated.rows_affected, updated.last_insert_id), (1, None), "after {before}");
         }
         Ok(())
     }

@@ -22,12 +22,19 @@ fn while_preparing(error: &Error) -> bool {
     !error.message().contains("execute: ")
 }
 
-/// Returns whether a statement was not run because of a notification, and can just be run again.
+/// Returns whether a statement has done nothing whose answer was given up, so that it can just be run again.
 pub(super) fn is_to_be_repeated(error: &Error) -> bool {
-    error.kind() == ErrorKind::Driver && error.message() == NOT_RUN
+    error.kind() == ErrorKind::ConnectionLost && error.message() == NOTHING_DONE
 }
 
-const NOT_RUN: &str = "the statement was not run: a notification came while it was prepared";
+const NOTHING_DONE: &str = "a notification came before the answer of a statement, which has changed nothing";
+
+fn nothing_was_done(error: Error) -> Error {
+    Error::new(ErrorKind::ConnectionLost, NOTHING_DONE)
+        .help("run it again; a function made this connection listen, where nobody can receive")
+        .retryable()
+        .with_source(error)
+}
 
 fn answer_lost(error: Error) -> Error {
     Error::new(
@@ -43,25 +50,26 @@ where
     DB: Native,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
-    /// What was done, where a notification may stand behind the answer.
-    pub(super) async fn heard(&mut self, answer: Result<Answer>) -> Result<Option<Done>> {
+    /// What was done, where a notification may stand behind the answer. `harmless`: the statement only reads, and nobody has
+    /// seen a row of it.
+    pub(super) async fn heard(&mut self, answer: Result<Answer>, harmless: bool) -> Result<Option<Done>> {
         match answer {
             Ok(answer) if !answer.notified => Ok(answer.done),
             Ok(answer) => {
                 Box::pin(self.silence()).await?;
                 Ok(answer.done)
             }
-            Err(error) if is_notification(&error) => Err(Box::pin(self.given_up(error)).await),
+            Err(error) if is_notification(&error) => Err(Box::pin(self.given_up(error, harmless)).await),
             Err(error) => Err(error),
         }
     }
 
     /// What to tell of a statement whose answer was given up: what the server itself found wrong, or that it was done.
-    pub(super) async fn given_up(&mut self, error: Error) -> Error {
-        let preparing = while_preparing(&error);
+    pub(super) async fn given_up(&mut self, error: Error, harmless: bool) -> Error {
+        let nothing_done = harmless || while_preparing(&error);
         match self.silence().await {
             Err(found) => found,
-            Ok(()) if preparing => Error::new(ErrorKind::Driver, NOT_RUN).retryable().with_source(error),
+            Ok(()) if nothing_done => nothing_was_done(error),
             Ok(()) => answer_lost(error),
         }
     }

@@ -26,8 +26,11 @@ where
         Box::pin(async move {
             self.note_definitions(request.statement.defines());
             let result = if request.statement.is_script() {
-                self.run_text(request.statement.sql(), Some(request.statement), sink)
-                    .await
+                let (sql, statement) = (request.statement.sql(), Some(&**request.statement));
+                match self.run_text(sql.clone(), statement, sink).await {
+                    Err(error) if is_to_be_repeated(&error) => Box::pin(self.run_text(sql, statement, sink)).await,
+                    result => result,
+                }
             } else {
                 self.run_prepared(request, sink).await
             };
@@ -42,7 +45,7 @@ where
             self.note_definitions(request.statement.defines());
             self.follow_definitions(request.statement.is_starred()).await?;
             loop {
-                let (mut stale, mut told, mut notified) = (None, None, None);
+                let (mut stale, mut told, mut notified, mut yielded) = (None, None, None, false);
                 {
                     let mut steps = if request.statement.is_script() {
                         self.connection.fetch_many(request.statement.sql())
@@ -53,7 +56,10 @@ where
                     while let Some(step) = steps.next().await {
                         match step.map_err(DB::error) {
                             Ok(Either::Left(done)) => told = Some(DB::done(&done)),
-                            Ok(Either::Right(row)) => yield Box::new(row) as Box<dyn RawRow>,
+                            Ok(Either::Right(row)) => {
+                                yielded = true;
+                                yield Box::new(row) as Box<dyn RawRow>;
+                            }
                             Err(error) if is_stale_plan(&error) => stale = Some(error),
                             Err(error) if is_notification(&error) => {
                                 notified = Some(error);
@@ -67,7 +73,8 @@ where
                     }
                 }
                 if let Some(error) = notified {
-                    let found = Box::pin(self.given_up(error)).await;
+                    let harmless = request.statement.reads() && !yielded;
+                    let found = Box::pin(self.given_up(error, harmless)).await;
                     if told.is_none() {
                         if is_to_be_repeated(&found) {
                             continue;
@@ -114,7 +121,10 @@ where
                 self.connection.clear_cached_statements().await.map_err(DB::error)?;
             }
             let result = match result {
-                Err(error) if is_notification(&error) => Err(self.given_up(error).await),
+                Err(error) if is_notification(&error) => {
+                    let harmless = text.is_some_and(|text| text.reads());
+                    Err(self.given_up(error, harmless).await)
+                }
                 result => result,
             };
             if open_ended && !result.as_ref().is_err_and(Error::is_fatal) {
@@ -180,7 +190,7 @@ where
                 // Outside of a transaction a savepoint is gone as soon as it is set.
                 let probe = own_sql("SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe");
                 return match self.run_own(probe).await {
-                    Err(error) if error.is_fatal() => Err(error),
+                    Err(error) if error.is_fatal() || error.ends_transaction() => Err(error),
                     // PostgreSQL has aborted it, which leaves it open.
                     Err(error) => Ok(error.sqlstate() == Some("25P02")),
                     Ok(()) => Ok(true),
