@@ -91,12 +91,9 @@ impl<DB: Database> Parts<DB> {
 /// ```
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        let error = match error {
-            sqlx::Error::Configuration(inner) => match inner.downcast::<Self>() {
-                Ok(own) => return *own,
-                Err(inner) => sqlx::Error::Configuration(inner),
-            },
-            other => other,
+        let error = match own(error) {
+            Ok(own) => return own,
+            Err(error) => error,
         };
         #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
         if let sqlx::Error::Database(answer) = &error {
@@ -118,6 +115,17 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// The error of this crate that has gone through one of sqlx.
+fn own(error: sqlx::Error) -> Result<Error, sqlx::Error> {
+    match error {
+        sqlx::Error::Configuration(inner) => match inner.downcast::<Error>() {
+            Ok(own) => Ok(*own),
+            Err(inner) => Err(sqlx::Error::Configuration(inner)),
+        },
+        other => Err(other),
+    }
+}
+
 macro_rules! database {
     ($feature:literal, $database:ty, $dialect:expr) => {
         #[cfg(feature = $feature)]
@@ -128,7 +136,8 @@ macro_rules! database {
             const DIALECT: Dialect = $dialect;
 
             fn explain(error: sqlx::Error) -> Error {
-                <Self as super::support::sqlx::Native>::error(error)
+                // One of this crate's own comes from another connection, which the closure used besides.
+                own(error).map_or_else(<Self as super::support::sqlx::Native>::error, Error::passed_on)
             }
 
             fn survives_anywhere() -> bool {
@@ -200,3 +209,39 @@ macro_rules! database {
 database!("postgres", sqlx::Postgres, Dialect::Postgres);
 database!("mysql", sqlx::MySql, Dialect::MySql);
 database!("sqlite", sqlx::Sqlite, Dialect::Sqlite);
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn broken() -> sqlx::Error {
+        sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into())
+    }
+
+    #[test]
+    fn q9_what_may_be_run_again_says_so_behind_an_error_of_sqlx() {
+        let lost = Error::from_sqlx(broken()).undone(false);
+        assert!(lost.is_retryable());
+        let sqlx = sqlx::Error::from(lost);
+        assert!(matches!(sqlx, sqlx::Error::Configuration(_)), "{sqlx:?}");
+        let back = Error::from(sqlx);
+        assert_eq!((back.kind(), back.is_retryable()), (ErrorKind::ConnectionLost, true));
+        assert!(std::error::Error::source(&back).is_some_and(|source| source.is::<sqlx::Error>()));
+        // Where the driver's error says as much, it is itself again.
+        let lost = sqlx::Error::from(Error::from_sqlx(broken()));
+        assert!(matches!(lost, sqlx::Error::Io(_)), "{lost:?}");
+        let missing = sqlx::Error::from(Error::from_sqlx(sqlx::Error::RowNotFound));
+        assert!(matches!(missing, sqlx::Error::RowNotFound), "{missing:?}");
+    }
+
+    #[test]
+    fn q9_an_error_of_another_connection_says_nothing_of_the_one_it_is_passed_on_to() {
+        let deadlock = Error::new(ErrorKind::Deadlock, "elsewhere")
+            .ending_transaction()
+            .fatal();
+        let passed = <sqlx::Sqlite as SqlxDatabase>::explain(deadlock.into());
+        assert_eq!((passed.kind(), passed.message()), (ErrorKind::Deadlock, "elsewhere"));
+        assert!(passed.is_retryable() && !passed.is_fatal() && !passed.ends_transaction());
+    }
+}

@@ -107,8 +107,8 @@ impl Error {
 }
 
 /// For code written for sqlx. What the database said is sqlx's own error again; what this crate itself has to say, such as that
-/// [nobody knows](Error::outcome_unknown) whether the work was done, is in [`sqlx::Error::Configuration`], whose `source()` is
-/// this error.
+/// [nobody knows](Error::outcome_unknown) whether the work was done, or that it [may be run again](Error::is_retryable) where the
+/// driver's error does not tell, is in [`sqlx::Error::Configuration`], whose `source()` is this error.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -132,8 +132,23 @@ impl From<Error> for sqlx::Error {
         if of_this_crate {
             return Self::Configuration(error.into());
         }
-        error
-            .into_native()
-            .unwrap_or_else(|error| Self::Configuration(error.into()))
+        error.into_sqlx()
+    }
+}
+
+impl Error {
+    /// The driver's own error, if that says as much as this one.
+    fn into_sqlx(self) -> sqlx::Error {
+        let retryable = self.is_retryable();
+        let (told, native) = match self.split() {
+            (told, Some(native)) => (told, Self::from(native)),
+            (told, None) => return sqlx::Error::Configuration(told.into()),
+        };
+        let says_all = native.is_retryable() == retryable;
+        match native.split() {
+            (_, Some(native)) if says_all => native,
+            (_, Some(native)) => sqlx::Error::Configuration(told.with_source(native).into()),
+            (_, None) => sqlx::Error::Configuration(told.into()),
+        }
     }
 }

@@ -250,16 +250,25 @@ impl Error {
         self.0.of_replica
     }
 
-    /// The driver's own error, if this one was made from it.
-    pub(crate) fn into_native(mut self) -> Result<sqlx::Error, Self> {
+    /// Parts it from the driver's own error, if it was made from one.
+    pub(crate) fn split(mut self) -> (Self, Option<sqlx::Error>) {
         match self.0.source.take().map(<dyn StdError + Send + Sync>::downcast) {
-            Some(Ok(native)) => Ok(*native),
+            Some(Ok(native)) => (self, Some(*native)),
             Some(Err(source)) => {
                 self.0.source = Some(source);
-                Err(self)
+                (self, None)
             }
-            None => Err(self),
+            None => (self, None),
         }
+    }
+
+    /// The same, from another connection: to the one it is passed on to it says nothing.
+    pub(crate) fn passed_on(mut self) -> Self {
+        self.0.fatal = false;
+        self.0.ends_transaction = false;
+        self.0.of_statement = false;
+        self.0.of_replica = false;
+        self
     }
 
     pub(crate) fn is_fatal(&self) -> bool {

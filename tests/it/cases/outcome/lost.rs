@@ -75,9 +75,7 @@ async fn at_each_request(t: &Test, way: Way) {
                 }
                 Err(error) if way.commits => {
                     assert_eq!(error.kind(), ErrorKind::ConnectionLost, "{place}: {error:?}");
-                    // An error of sqlx does not carry so much.
-                    let bridged = way.name.contains("bridge");
-                    assert!(error.is_retryable() || bridged, "{place}: {error:?}");
+                    assert!(error.is_retryable(), "{place}: {error:?}");
                     told(&error, ErrorKind::ConnectionLost, &[]);
                     assert_eq!(kept, 0, "{place}: nothing has stayed");
                 }
