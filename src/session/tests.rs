@@ -2,6 +2,7 @@
 //! `tests/it/cases/cancellation/`, where not every point can be reached.
 
 mod owners;
+mod positions;
 mod ways;
 
 use std::future::Future;

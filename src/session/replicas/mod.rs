@@ -12,15 +12,17 @@ mod wrote;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::ask::ask;
+use super::limit::in_time;
 use super::{Chain, Ground, Target, Work};
 use crate::backend::{Position, Reached};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Asker, Lease, Pool, Who};
 use crate::sql::TemplateCache;
+use crate::value::{Params, Row};
 pub use bookmark::Bookmark;
 use bookmark::Place;
 use mark::Standing;
@@ -28,6 +30,9 @@ use memory::Memory;
 pub(crate) use replica::Replica;
 pub use replica::ReplicaStatus;
 pub(super) use wrote::Wrote;
+
+/// How long a server may take to say how far it is. It takes no locks for that, so one that takes longer is in trouble.
+const TELL_LIMIT: Duration = Duration::from_secs(2);
 
 /// Where the reads through a handle go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -157,6 +162,9 @@ impl Replicas {
         let mut reached = match reached(position, &mut lease, &ground.templates).await {
             Ok(reached) => reached,
             Err(error) => {
+                if error.is_fatal() {
+                    replica.failed(&error);
+                }
                 tracing::debug!(%error, "a replica could not say how far it is");
                 return None;
             }
@@ -238,8 +246,20 @@ async fn written(lease: &mut Lease, templates: &TemplateCache, ground: &Ground) 
     let Some(question) = Position::question(dialect) else {
         return Ok(None);
     };
-    let rows = ask(lease, templates, question, crate::value::Params::default()).await?;
+    let rows = told(lease, templates, question, Params::default()).await?;
     Ok(Position::read(dialect, &rows))
+}
+
+/// Asks a server how far it is. The connection of one that does not answer in time is given up.
+async fn told(lease: &mut Lease, templates: &TemplateCache, question: &str, params: Params) -> Result<Vec<Row>> {
+    // Boxed, because the future of a bookmark has room for this one.
+    let asking = in_time(TELL_LIMIT, ask(lease, templates, question, params));
+    if let Some(rows) = Box::pin(asking).await {
+        return rows;
+    }
+    lease.lose();
+    let message = format!("the server did not say within {TELL_LIMIT:?} how far it is");
+    Err(Error::new(ErrorKind::Timeout, message).fatal())
 }
 
 /// Whether a server will never answer the question: it has no such function, or does not let everybody ask.
@@ -253,7 +273,7 @@ fn is_unable(error: &Error) -> bool {
 /// Whether a replica has come so far.
 async fn reached(position: &Position, lease: &mut Lease, templates: &TemplateCache) -> Result<Reached> {
     let (question, params) = position.check()?;
-    match ask(lease, templates, question, params).await {
+    match told(lease, templates, question, params).await {
         Ok(rows) => Ok(position.reached(&rows)),
         Err(error) if is_unable(&error) => Ok(Reached::Unknown),
         Err(error) => Err(error),

@@ -81,7 +81,7 @@ impl Replica {
     }
 
     /// It is left alone for a while.
-    fn failed(&self, error: &Error) {
+    pub(super) fn failed(&self, error: &Error) {
         if self.health.failed(Instant::now()) {
             let replica = self.pool.connector().place();
             tracing::warn!(%error, replica, "the replica cannot be used; reads go elsewhere until it can");

@@ -1,0 +1,42 @@
+//! How long a read waits for a server that is to say how far it is.
+
+use std::sync::Arc;
+
+use super::{ground, run};
+use crate::backend::fake::{FakeConnector, Gate};
+use crate::config::Config;
+use crate::session::{Ground, Reads, Replicas, Target};
+
+#[tokio::test(start_paused = true)]
+async fn r6_a_primary_that_does_not_say_how_far_it_is_keeps_no_read_waiting() {
+    let (primary, replica) = (FakeConnector::default(), FakeConnector::default());
+    let (alone, other) = (ground(&primary, false), ground(&replica, false));
+    let config = Config::from_url("mysql://localhost/x").unwrap();
+    let ground = Ground::new(
+        Arc::clone(&alone.pool),
+        Arc::clone(&alone.settings),
+        Arc::clone(&alone.templates),
+        Arc::default(),
+        None,
+        Replicas::new(vec![Arc::clone(&other.pool)], config.settings()),
+    );
+    let target = Target::Database(Arc::clone(&ground), Reads::Routed);
+    run(&target, "insert into t values (1)").await.unwrap();
+    // The first call of the read is the question.
+    primary.gate("run", Gate::Never);
+    run(&target, "select 1").await.unwrap();
+    let texts: Vec<String> = primary
+        .server
+        .lock()
+        .log
+        .iter()
+        .map(|(_, _, text)| text.clone())
+        .collect();
+    assert_eq!(texts.last().map(String::as_str), Some("select 1"), "{texts:?}");
+    let first = primary.server.lock().depths[0];
+    assert_eq!(
+        (first, primary.open()),
+        (None, 1),
+        "the connection that was silent is closed"
+    );
+}
