@@ -227,6 +227,11 @@ pub(crate) trait RawConnection: Send {
         false
     }
 
+    /// The error of the text that was posted last, once the answer to what followed it is there.
+    fn post_failed(&mut self) -> Option<Error> {
+        None
+    }
+
     /// What closes the connection from outside, whoever holds it. `None` where it cannot be reached there.
     fn severer(&self) -> Option<Sever> {
         None

@@ -8,7 +8,8 @@ pub(crate) const CLEANUP_LIMIT: Duration = Duration::from_secs(2);
 /// How long reading the rest of a dropped stream may take, when its connection goes back to the pool.
 pub(crate) const REST_LIMIT: Duration = Duration::from_millis(100);
 
-/// How long the rest of a cancelled statement's answer may take to read, while someone waits for its connection.
+/// How long the rest of a cancelled statement's answer may take to read, or the rollback of a dropped level, while someone waits for
+/// its connection.
 pub(crate) const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The sizes and times a pool keeps to.

@@ -11,7 +11,7 @@ use super::operation::UnderWay;
 use super::replicas::{Wrote, blame};
 use super::report::shown;
 use super::stream::Drain;
-use super::verdict::Sent;
+use super::verdict::{Sent, Verdict};
 use super::{Ground, Node, Wire};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Flight, Lease, Pool};
@@ -136,7 +136,12 @@ impl Hold {
             return result;
         };
         if let Some(ended) = ended {
-            return result.and(Err(ended));
+            return Err(match result {
+                Ok(_) => ended,
+                // The first error is the one to tell, and the second what became of the transaction.
+                Err(first) if ended.is_retryable() => first.retryable(),
+                Err(first) => first,
+            });
         }
         if !*guarded {
             return result;
@@ -145,7 +150,11 @@ impl Hold {
         let unshielded = level
             .unshield(self.lease()?, work.template.effect(), result.as_ref().err())
             .await;
-        result.and_then(|done| unshielded.map(|()| done))
+        match unshielded {
+            // What was lost says more than how.
+            Err(broken) if broken.kind() == ErrorKind::SandboxBroken => Err(broken),
+            unshielded => result.and_then(|done| unshielded.map(|()| done)),
+        }
     }
 
     /// The statement has ended. What its error means for a transaction, [`after`](Self::after) finds out.
@@ -184,27 +193,61 @@ impl Hold {
         };
         let lease = wire.lease()?;
         let witnessed = level.depth > 0 && work.template.effect().opaque;
-        let stands = match error {
-            Some(error) if witnessed => node.heed(lease, error, Sent::Witnessed(work)).await,
-            Some(error) => node.heed(lease, error, Sent::Statement(work)).await,
-            None => !witnessed || node.has_transaction(lease, true).await,
+        let heard = match error {
+            Some(error) => {
+                let sent = if witnessed {
+                    Sent::Witnessed(work)
+                } else {
+                    Sent::Statement(work)
+                };
+                match node.verdict(lease, error, sent).await {
+                    Verdict::Stands => return None,
+                    Verdict::Ended(heard) => heard,
+                }
+            }
+            None if !witnessed => return None,
+            None => match node.has_transaction(lease, true).await {
+                Ok(true) => return None,
+                Ok(false) => {
+                    lease.discard();
+                    let (text, asker) = (shown(work.text()), work.asker);
+                    node.end_by_server(&format!("the statement `{text}` of {asker} ended it"));
+                    None
+                }
+                Err(conflict) => Some(node.ended_after(lease, conflict, work)),
+            },
         };
-        if stands {
-            return None;
+        // What was lost says more than how, where it is the whole sandbox.
+        match heard.filter(|_| node.ground.sandbox.is_none()) {
+            Some(heard) => Some(heard),
+            None => node.usable().err(),
         }
-        if error.is_none() {
-            lease.discard();
-            node.end_by_server(&format!(
-                "the statement `{}` of {} ended it",
-                shown(work.text()),
-                work.asker
-            ));
-        }
-        node.usable().err()
     }
 }
 
-async fn take(precautions: Precautions, lease: &mut Lease, level: &Node, node: &Arc<Node>, work: &Work) -> Result<()> {
+impl Node {
+    /// The transaction was found ended with an error of its own after a statement that was done.
+    fn ended_after(self: &Arc<Self>, lease: &mut Lease, error: Error, work: &Work) -> Error {
+        let unheard = error.leaves_open();
+        let ended = self.ended_with(lease, error, true);
+        lease.discard();
+        self.end_by_server(&work.ended_by(&ended));
+        if unheard && self.ground.sandbox.is_none() {
+            // What it ran may have committed.
+            return ended.unknown(&work.named(), work.asker.place);
+        }
+        self.note_undone();
+        ended
+    }
+}
+
+async fn take(
+    precautions: Precautions,
+    lease: &mut Lease,
+    level: &Arc<Node>,
+    node: &Arc<Node>,
+    work: &Work,
+) -> Result<()> {
     if precautions.keys {
         node.note_violations(lease).await?;
     }

@@ -13,7 +13,7 @@ use super::verdict::Sent;
 use super::{Chain, Kind, Node, Wire};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Asker, CLEANUP_LIMIT, Flight, Lease, Shield, Stay};
+use crate::pool::{Asker, Flight, Lease, SETTLE_LIMIT, Shield, Stay};
 use crate::sql::Dialect;
 
 /// What is gone when a statement that runs others has ended the transaction.
@@ -22,14 +22,14 @@ pub(super) const SET_WITNESS: &str = "SAVEPOINT ebbtide_witness";
 const ASK_WITNESS: &str = "RELEASE SAVEPOINT ebbtide_witness; SAVEPOINT ebbtide_witness";
 
 /// Asks the server whether a transaction is open.
-async fn is_open(lease: &mut Lease, flight: Flight) -> bool {
+async fn is_open(lease: &mut Lease, flight: Flight) -> Result<bool> {
     lease.mark(flight);
     let open = match lease.raw() {
         Ok(raw) => raw.transaction_open().await,
         Err(error) => Err(error),
     };
     lease.mark(Flight::None);
-    matches!(open, Ok(true))
+    open
 }
 
 impl Node {
@@ -202,9 +202,22 @@ impl Node {
         let cut = lease.was_cut() && self.ground.dialect() != Dialect::Postgres;
         let depth = lease.ready().await?.depth();
         let doubt = lease.is_in_doubt();
-        if self.depth > 0 && (cut || doubt) && !self.has_transaction(lease, doubt).await {
-            lease.discard();
-            return Err(self.gone("a statement that was cancelled ended it"));
+        if self.depth > 0 && (cut || doubt) {
+            match self.has_transaction(lease, doubt).await {
+                Ok(true) => {}
+                // What may have committed by itself is not run again for what came after it.
+                Err(conflict) if !doubt => {
+                    let conflict = self.ended_with(lease, conflict, false);
+                    lease.discard();
+                    self.end_by_server(conflict.message());
+                    self.note_undone();
+                    return Err(conflict);
+                }
+                Ok(false) | Err(_) => {
+                    lease.discard();
+                    return Err(self.gone("a statement that was cancelled ended it"));
+                }
+            }
         }
         if depth > self.depth {
             self.go_back(lease).await?;
@@ -226,25 +239,29 @@ impl Node {
     }
 
     /// Whether the transaction is still there on the server, after something that may have ended it. `witnessed` says that
-    /// a savepoint was set before that.
-    pub(super) async fn has_transaction(&self, lease: &mut Lease, witnessed: bool) -> bool {
+    /// a savepoint was set before that. An error is one with which the server ends it, or the connection breaks.
+    pub(super) async fn has_transaction(&self, lease: &mut Lease, witnessed: bool) -> Result<bool> {
         lease.doubt(witnessed);
-        let open = if witnessed && self.ground.dialect() == Dialect::MySql {
+        let asked = if witnessed && self.ground.dialect() == Dialect::MySql {
             // A transaction that was ended and begun again is another, which knows nothing of the witness.
-            run(lease, ASK_WITNESS).await.is_ok()
+            run(lease, ASK_WITNESS).await.map(|()| true)
         } else {
             // On a thread of its own what was dropped runs to its end, and the next one can look again.
             let apart = lease.raw().is_ok_and(|raw| raw.is_apart()) || self.ground.dialect() == Dialect::Sqlite;
             is_open(lease, if apart { Flight::Statement } else { Flight::Boundary }).await
         };
         lease.doubt(false);
-        open
+        match asked {
+            Err(error) if !error.is_fatal() && !error.ends_transaction() => Ok(false),
+            asked => asked,
+        }
     }
 
-    /// Undoes the levels above this one, which were dropped.
+    /// Undoes the levels above this one, which were dropped. As with what a dropped statement left, whoever waits for that has no
+    /// other connection to go to: what is open on this one would be lost with it.
     async fn go_back(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
         lease.mark(Flight::Statement);
-        let undone = in_time(CLEANUP_LIMIT, lease.raw()?.rollback_to(self.depth)).await;
+        let undone = in_time(SETTLE_LIMIT, lease.raw()?.rollback_to(self.depth)).await;
         let undone = undone.unwrap_or_else(|| Err(unanswered()));
         lease.mark(Flight::None);
         let Err(error) = undone.map_err(|error| self.judged(error)) else {
@@ -268,7 +285,7 @@ impl Node {
 fn unanswered() -> Error {
     Error::new(
         ErrorKind::ConnectionLost,
-        format!("a transaction that was dropped could not be rolled back within {CLEANUP_LIMIT:?}, so its connection was closed"),
+        format!("a transaction that was dropped could not be rolled back within {SETTLE_LIMIT:?}, so its connection was closed"),
     )
     .help("nothing was sent after it; run the work again from its beginning")
     .retryable()

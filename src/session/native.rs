@@ -57,6 +57,7 @@ fn source<T: Send + 'static>(
         }
         let mut observation = Observation::of(target.ground(), &hold, &work).streams();
         let exposed = hold.exposes(target.ground(), &work);
+        let known = hold.presume_unknown(exposed);
         let mut turn = hold.take_turn();
         let result = {
             let lease = hold.lease()?;
@@ -97,6 +98,7 @@ fn source<T: Send + 'static>(
             yield item;
         }
         drop((reading, turn));
+        hold.answered(known);
         let result = result.map_err(|error| hold.judged(error, &work, exposed));
         observation.end(None, result.as_ref().err());
         hold.settled(target.ground(), result.as_ref().err(), &work);
@@ -232,7 +234,7 @@ impl Hold {
         if error.as_ref().is_some_and(Error::is_retryable) {
             node.note_retryable();
         }
-        if let Some(error) = error.filter(is_abort)
+        if let Some(error) = error.as_ref().filter(|error| is_abort(error))
             && matches!(node.kind, Kind::Transaction { .. })
         {
             // Still open, but PostgreSQL takes nothing but a rollback now.
@@ -242,9 +244,16 @@ impl Hold {
                 .get_or_insert_with(|| error.message().to_owned());
             return Ok(());
         }
+        let conflict = error.filter(|error| error.ends_transaction() && node.ground.sandbox.is_none());
         Lease::discard(lease);
         node.end_by_server("something done with the driver's own connection ended it");
-        node.usable()
+        match conflict {
+            Some(conflict) => {
+                node.note_undone();
+                Err(conflict)
+            }
+            None => node.usable(),
+        }
     }
 }
 

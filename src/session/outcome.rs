@@ -72,7 +72,7 @@ impl Hold {
 }
 
 impl Work {
-    fn named(&self) -> String {
+    pub(super) fn named(&self) -> String {
         format!("`{}`", shown(self.text()))
     }
 
@@ -147,7 +147,7 @@ impl Node {
 
     /// Notes that something in this transaction may have been kept, so that it is not run again.
     /// Returns whether that was noted before, here or below.
-    fn note_unknown(&self, unknown: bool) -> bool {
+    pub(super) fn note_unknown(&self, unknown: bool) -> bool {
         let mut before = std::mem::replace(&mut self.state.lock().unknown, unknown);
         let mut below = self.below();
         while let Some(node) = below {

@@ -1,6 +1,7 @@
 //! Statements in the sandbox outside of a transaction: each is kept, or fails alone, as if it had committed by itself.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::Node;
 use super::ask::{ask, run};
@@ -55,20 +56,58 @@ impl Node {
     }
 
     /// Sets the savepoint a statement outside of a transaction is rolled back to, if it is not where it belongs.
-    pub(super) async fn shield(&self, lease: &mut Lease) -> Result<()> {
-        match lease.shield() {
-            Shield::Set => {}
-            Shield::Absent => run(lease, SET).await?,
-            Shield::Behind if lease.raw()?.post(MOVE) => {}
-            Shield::Behind => run(lease, MOVE).await?,
-            Shield::Doubtful => self.recover(lease).await?,
-        }
+    pub(super) async fn shield(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+        let moved = match lease.shield() {
+            Shield::Set => Ok(()),
+            Shield::Absent => run(lease, SET).await,
+            Shield::Behind if lease.raw()?.post(MOVE) => Ok(()),
+            Shield::Behind => run(lease, MOVE).await,
+            Shield::Doubtful => return self.recovered(lease).await,
+        };
+        // What was kept before would be undone by going back, so nobody can go on.
+        moved.map_err(|error| self.unshielded(lease, error))?;
         lease.set_shield(Shield::Doubtful);
         Ok(())
     }
 
+    async fn recovered(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+        self.recover(lease).await?;
+        lease.set_shield(Shield::Doubtful);
+        Ok(())
+    }
+
+    /// Goes back to the savepoint, which undoes the last statement alone.
+    async fn go_behind(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+        let back = run(lease, BACK).await;
+        back.map_err(|error| self.unshielded(lease, error))?;
+        lease.set_shield(Shield::Set);
+        Ok(())
+    }
+
+    /// An error if the savepoint could not be moved, of which nobody has heard yet.
+    fn shield_was_moved(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+        match lease.raw()?.post_failed() {
+            Some(error) => Err(self.unshielded(lease, error)),
+            None => Ok(()),
+        }
+    }
+
+    /// The savepoint is not where it belongs, and cannot be brought there: the outer transaction takes nothing any more.
+    fn unshielded(self: &Arc<Self>, lease: &mut Lease, error: Error) -> Error {
+        if error.is_fatal() {
+            return error;
+        }
+        lease.discard();
+        self.end_by_server(&format!(
+            "the savepoint of its statements was lost: {}",
+            error.message()
+        ));
+        self.usable().err().unwrap_or(error)
+    }
+
     /// After a statement that was dropped half-way: what it did is kept, if it succeeded.
-    pub(super) async fn recover(&self, lease: &mut Lease) -> Result<()> {
+    pub(super) async fn recover(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+        self.shield_was_moved(lease)?;
         let kept = match self.ground.dialect() {
             Dialect::Postgres if self.defers() => self.check(lease).await,
             Dialect::Sqlite if self.defers() => match self.check(lease).await {
@@ -79,10 +118,9 @@ impl Node {
         };
         match kept {
             Err(error) if error.is_fatal() => return Err(error),
-            Err(_) => run(lease, BACK).await?,
-            Ok(()) => {}
+            Err(_) => self.go_behind(lease).await?,
+            Ok(()) => lease.set_shield(Shield::Set),
         }
-        lease.set_shield(Shield::Set);
         self.restore_settings(lease).await
     }
 
@@ -97,10 +135,16 @@ impl Node {
     }
 
     /// The statement has ended: what it did is kept, or it alone is undone.
-    pub(super) async fn unshield(&self, lease: &mut Lease, effect: &Effect, error: Option<&Error>) -> Result<()> {
+    pub(super) async fn unshield(
+        self: &Arc<Self>,
+        lease: &mut Lease,
+        effect: &Effect,
+        error: Option<&Error>,
+    ) -> Result<()> {
         if lease.is_lost() {
             return Ok(());
         }
+        self.shield_was_moved(lease)?;
         let failed = error.is_some_and(|error| error.sqlstate().is_some());
         if error.is_some() && !failed {
             // It may have succeeded on the server, and its rows could not be read.
@@ -109,9 +153,7 @@ impl Node {
         // Outside of a transaction SET LOCAL has no effect.
         if failed || (effect.local_only && !effect.local.is_empty()) {
             let _ = self.restored_settings();
-            run(lease, BACK).await?;
-            lease.set_shield(Shield::Set);
-            return Ok(());
+            return self.go_behind(lease).await;
         }
         self.restore_settings(lease).await?;
         if effect.reads {
@@ -129,8 +171,7 @@ impl Node {
             Ok(()) => lease.set_shield(Shield::Behind),
             Err(error) => {
                 if !lease.is_lost() {
-                    run(lease, BACK).await?;
-                    lease.set_shield(Shield::Set);
+                    self.go_behind(lease).await?;
                 }
                 return Err(error);
             }

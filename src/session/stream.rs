@@ -213,6 +213,7 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
             // What writes has written when its first row is there, and its reader may be one who writes next.
             let mut turn = hold.take_turn();
             let exposed = hold.exposes(target.ground(), &work);
+            let known = hold.presume_unknown(exposed);
             {
                 let lease = hold.lease()?;
                 lease.mark(Flight::Statement);
@@ -235,6 +236,7 @@ fn source(target: Target, work: Work, this: Weak<dyn Drain>) -> Source<Row> {
                     }
                 }
             }
+            hold.answered(known);
             let failure = failure.map(|error| hold.judged(error, &work, exposed));
             drop(turn);
             observation.end(None, failure.as_ref());

@@ -38,13 +38,26 @@ impl Sent<'_> {
     }
 }
 
+/// What became of a transaction in which an error came.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Stands,
+    /// It has ended; with the error that told so, where that is another one.
+    Ended(Option<Error>),
+}
+
 impl Node {
     /// Takes in an error of what was sent on this level, and tells whether its transaction still stands.
-    ///
-    /// If it does not, every level of it is marked. Where the error itself does not tell, the server is asked: that costs
-    /// a round trip on MySQL, unless the error is certainly the statement's alone. PostgreSQL ends no transaction with an
-    /// error that leaves the connection, and SQLite's answer costs none.
     pub(super) async fn heed(self: &Arc<Self>, lease: &mut Lease, error: &Error, sent: Sent<'_>) -> bool {
+        matches!(self.verdict(lease, error, sent).await, Verdict::Stands)
+    }
+
+    /// The same, with the reason of an end.
+    ///
+    /// If the transaction has ended, every level of it is marked. Where the error itself does not tell, the server is asked:
+    /// that costs a round trip on MySQL, unless the error is certainly the statement's alone. PostgreSQL ends no transaction
+    /// with an error that leaves the connection, and SQLite's answer costs none.
+    pub(super) async fn verdict(self: &Arc<Self>, lease: &mut Lease, error: &Error, sent: Sent<'_>) -> Verdict {
         if error.is_retryable() {
             self.note_retryable();
         }
@@ -53,27 +66,54 @@ impl Node {
         }
         if lease.is_lost() {
             self.end_by_server(&sent.ended_by(error));
-            return false;
+            return Verdict::Ended(None);
         }
         if self.depth == 0 {
-            return true;
+            return Verdict::Stands;
         }
+        let mut heard = None;
         if error.ends_transaction() {
             if self.ground.sandbox.is_some() {
                 // Whoever gets it next must not write outside of the transaction it believes in.
                 lease.discard();
             }
-        } else if !self.leaves_open(error, sent) && !self.has_transaction(lease, sent.is_witnessed()).await {
-            lease.discard();
         } else {
-            self.note_failure(error);
-            return true;
+            let stands = self.leaves_open(error, sent)
+                || match self.has_transaction(lease, sent.is_witnessed()).await {
+                    Ok(open) => open,
+                    Err(conflict) => {
+                        heard = Some(self.ended_with(lease, conflict, sent.is_witnessed()));
+                        false
+                    }
+                };
+            if stands {
+                self.note_failure(error);
+                return Verdict::Stands;
+            }
+            lease.discard();
         }
         self.end_by_server(&sent.ended_by(error));
         if !sent.is_witnessed() {
             self.note_undone();
         }
-        false
+        Verdict::Ended(heard)
+    }
+
+    /// Takes in the error that came where the server was asked whether the transaction stands: that is how it ended. Where the
+    /// connection was lost after something that `may_have_committed`, nobody knows what stayed.
+    pub(super) fn ended_with(self: &Arc<Self>, lease: &mut Lease, error: Error, may_have_committed: bool) -> Error {
+        if error.is_fatal() {
+            lease.lose();
+        }
+        if error.leaves_open() && may_have_committed {
+            self.note_unknown(true);
+            return error;
+        }
+        let error = self.judged(error);
+        if error.is_retryable() {
+            self.note_retryable();
+        }
+        error
     }
 
     /// The same for the result of what the library sends for its own ends on this level.
@@ -108,7 +148,7 @@ impl Node {
     }
 
     /// Notes that the server has rolled this level and those below it back.
-    fn note_undone(self: &Arc<Self>) {
+    pub(super) fn note_undone(self: &Arc<Self>) {
         let mut node = Arc::clone(self);
         loop {
             let mut state = node.state.lock();

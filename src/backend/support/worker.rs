@@ -76,6 +76,8 @@ pub(crate) struct WorkerConnection {
     /// `None` once the connection is known to be gone.
     line: Option<Line>,
     shared: Arc<Shared>,
+    /// The answer to the text that was posted last.
+    posted: Option<oneshot::Receiver<Result<Done>>>,
     /// The thread is to live as long as its connections.
     _harbour: Arc<Harbour>,
 }
@@ -122,6 +124,7 @@ impl WorkerConnection {
                 gone,
             }),
             shared,
+            posted: None,
             _harbour: Arc::clone(&isolated.harbour),
         };
         // How long connecting may take is the caller's business.
@@ -363,9 +366,14 @@ impl RawConnection for WorkerConnection {
 
     fn post(&mut self, sql: &'static str) -> bool {
         // Whoever asks next hears of a connection that is lost.
-        let (reply, _) = oneshot::channel();
-        self.send(job(move |raw| raw.run_script(sql.into_sql_str()), reply))
-            .is_ok()
+        let (reply, answer) = oneshot::channel();
+        let sent = self.send(job(move |raw| raw.run_script(sql.into_sql_str()), reply));
+        self.posted = sent.is_ok().then_some(answer);
+        sent.is_ok()
+    }
+
+    fn post_failed(&mut self) -> Option<Error> {
+        self.posted.take()?.try_recv().ok()?.err()
     }
 
     fn severer(&self) -> Option<Sever> {

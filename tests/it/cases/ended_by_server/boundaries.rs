@@ -56,6 +56,47 @@ impl Step {
     }
 }
 
+/// After what the server is asked whether the transaction stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Error,
+    Procedure,
+    #[cfg(feature = "sqlx-interop")]
+    Lent,
+}
+
+impl Look {
+    #[cfg(feature = "sqlx-interop")]
+    const ALL: [Self; 3] = [Self::Error, Self::Procedure, Self::Lent];
+    #[cfg(not(feature = "sqlx-interop"))]
+    const ALL: [Self; 2] = [Self::Error, Self::Procedure];
+
+    /// How the question begins.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Error => "SAVEPOINT ebbtide_probe",
+            _ => "RELEASE SAVEPOINT ebbtide_witness",
+        }
+    }
+
+    async fn provoke(self, t: &Test, transaction: &Transaction) -> Result<()> {
+        let done = match self {
+            Self::Error => {
+                let signal = "signal sqlstate 'HY000' set mysql_errno = 1105";
+                transaction.execute(signal, ()).await
+            }
+            Self::Procedure => transaction.execute(t.sql("call {nothing}()"), ()).await,
+            #[cfg(feature = "sqlx-interop")]
+            Self::Lent => {
+                return transaction
+                    .with_sqlx(|_: &mut sqlx::MySqlConnection| Box::pin(async { Ok(()) }))
+                    .await;
+            }
+        };
+        done.map(drop)
+    }
+}
+
 async fn begun(t: &Test, database: &Database) -> Transaction {
     let outer = database.transaction().await.expect("it begins");
     outer.execute(add(t, "before"), ()).await.expect("a note");
@@ -146,6 +187,52 @@ cases! {
                 parent.execute(t.sql("delete from {notes}"), ()).await?;
             }
         }
+        Ok(())
+    }
+
+    /// The server is asked whether the transaction stands after an error that does not tell, after a procedure, and after
+    /// work on the driver's own connection.
+    #[only(mysql)]
+    async fn x10_a_conflict_heard_where_the_transaction_is_looked_for_is_run_again_found_a13(t: Test) -> Result<()> {
+        let parent = notes(&t).await;
+        t.observe_exec("create procedure {nothing}() begin end").await;
+        for look in Look::ALL {
+            for ground in Ground::ALL {
+                let what = format!("{look:?} in {ground:?}");
+                let proxy = Proxy::start(&t.url());
+                let database = ground.open(&t, &proxy.url()).await;
+                let attempts = AtomicUsize::new(0);
+                let ran = database.transaction().retry().run(async |outer| {
+                    let attempt = attempts.fetch_add(1, Ordering::Relaxed);
+                    outer.execute(add(&t, attempt), ()).await?;
+                    if attempt == 0 {
+                        proxy.swap(Swap::mysql(look.words(), "ROLLBACK", 1213));
+                        let heard = look.provoke(&t, &outer).await;
+                        assert!(proxy.swapped(), "{what}: it was not reached: {heard:?}");
+                        let error = heard.expect_err(&what);
+                        assert_eq!(error.is_retryable(), !ground.is_sandbox(), "{what}: {error:?}");
+                        assert!(!outer.is_open(), "{what}");
+                        return Err(error);
+                    }
+                    Ok::<_, Error>(())
+                });
+                let ran = ran.await;
+                let attempts = attempts.into_inner();
+                assert_eq!((ran.is_ok(), attempts), if ground.is_sandbox() { (false, 1) } else { (true, 2) }, "{what}: {ran:?}");
+                database.disconnect().await?;
+                assert_eq!(kept(&t, &parent).await, if ground.is_sandbox() { "" } else { "1" }, "{what}");
+                parent.execute(t.sql("delete from {notes}"), ()).await?;
+            }
+            // By hand: the rollback has nothing left to do.
+            let proxy = Proxy::start(&t.url());
+            let database = Ground::Plain.open(&t, &proxy.url()).await;
+            let outer = begun(&t, &database).await;
+            proxy.swap(Swap::mysql(look.words(), "ROLLBACK", 1213));
+            look.provoke(&t, &outer).await.expect_err("it was given up");
+            outer.rollback().await?;
+            assert_eq!(kept(&t, &parent).await, "", "{look:?}");
+        }
+        t.observe_exec("drop procedure {nothing}").await;
         Ok(())
     }
 

@@ -28,21 +28,21 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// In what the transactions of the application run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ground {
+pub(in crate::cases) enum Ground {
     Plain,
     ForceRollback,
     Sandbox,
 }
 
 impl Ground {
-    pub(super) const ALL: [Self; 3] = [Self::Plain, Self::ForceRollback, Self::Sandbox];
+    pub(in crate::cases) const ALL: [Self; 3] = [Self::Plain, Self::ForceRollback, Self::Sandbox];
 
-    pub(super) fn is_sandbox(self) -> bool {
+    pub(in crate::cases) fn is_sandbox(self) -> bool {
         self != Self::Plain
     }
 
     /// A database of this sort with one connection.
-    pub(super) async fn open(self, t: &Test, url: &str) -> Database {
+    pub(in crate::cases) async fn open(self, t: &Test, url: &str) -> Database {
         Stage::new(t, url).database(self).await
     }
 }

@@ -1,5 +1,6 @@
 //! X12: whether it was done is unknown where an answer is lost after the last request, and never before.
 
+mod ends;
 mod limits;
 mod lost;
 mod standby;
@@ -15,7 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
         not(feature = "sqlx-interop"),
         expect(unused_mut, reason = "the bridge has cases too")
     )]
-    let mut cases = [lost::cases(), limits::cases(), standby::cases()].concat();
+    let mut cases = [lost::cases(), ends::cases(), limits::cases(), standby::cases()].concat();
     #[cfg(feature = "sqlx-interop")]
     cases.extend(steps::cases());
     cases

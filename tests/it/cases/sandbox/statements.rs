@@ -4,8 +4,9 @@ use ebbtide::{ErrorKind, Result, params};
 use futures::TryStreamExt as _;
 
 use super::seen;
+use crate::cases::ended_by_server::Ground;
 use crate::cases::tasks::{add, count, kept, kind, notes, notes_with, until};
-use crate::support::{Proxy, cases};
+use crate::support::{Proxy, Swap, cases};
 
 /// The round trips since the last call.
 fn spent(proxy: &Proxy) -> usize {
@@ -16,6 +17,31 @@ fn spent(proxy: &Proxy) -> usize {
 }
 
 cases! {
+    /// Going back to where it is would undo what was done, so everybody is told that the sandbox is lost.
+    #[only(postgres)]
+    async fn f5_a_savepoint_of_statements_that_is_lost_breaks_the_sandbox_and_says_so(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        for ground in [Ground::ForceRollback, Ground::Sandbox] {
+            for step in ["RELEASE SAVEPOINT ebbtide_shield", "ROLLBACK TO SAVEPOINT ebbtide_shield"] {
+                let proxy = Proxy::start(&t.url());
+                let sandbox = ground.open(&t, &proxy.url()).await;
+                sandbox.execute(add(&t, "first"), ()).await?;
+                proxy.swap(Swap::postgres(step, "select 1/0"));
+                // The second moves it first, and goes back to it because it fails.
+                let second = if step.starts_with("RELEASE") { add(&t, "second") } else { t.sql("insert into {notes} (body) values (null)") };
+                let error = sandbox.execute(second, ()).await.expect_err("the savepoint is lost");
+                assert!(proxy.swapped(), "{step} in {ground:?}");
+                assert_eq!(error.kind(), ErrorKind::SandboxBroken, "{step} in {ground:?}: {error:?}");
+                assert!(error.to_string().contains("the savepoint of its statements was lost"), "{step} in {ground:?}: {error}");
+                let later = sandbox.execute(add(&t, "third"), ()).await;
+                assert_eq!(kind(&later), Some(ErrorKind::SandboxBroken), "{step} in {ground:?}");
+                sandbox.disconnect().await?;
+                assert_eq!(kept(&t, &database).await, "", "{step} in {ground:?}");
+            }
+        }
+        Ok(())
+    }
+
     /// What the spec calls overhead: BEGIN at the first use, and ROLLBACK.
     #[only(postgres, mysql)]
     async fn f10_a_warm_sandbox_costs_two_round_trips_beyond_its_own_statements(t: Test) -> Result<()> {
