@@ -28,6 +28,7 @@ mod messages;
 mod migrations;
 mod notifications;
 mod outcome;
+mod own_texts;
 mod pool;
 mod queries;
 mod refusals;
@@ -80,6 +81,7 @@ const LISTED: &[File] = &[
     #[cfg(feature = "sqlx-interop")]
     ("migrations", migrations::cases),
     ("outcome", outcome::cases),
+    ("own_texts", own_texts::cases),
     ("pool", pool::cases),
     ("runtimes", runtimes::cases),
     ("closing", closing::cases),

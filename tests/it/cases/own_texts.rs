@@ -1,0 +1,335 @@
+//! Every text of SQL that the library sends on its own account, tried on the server at hand. The texts are those that stand in
+//! its sources: one that is new or has changed fails until it is in the list, with a way to try it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use ebbtide::{AssertSqlSafe, Result};
+
+use crate::support::{SideConnection, Test, cases};
+
+/// A text as it stands in the sources.
+struct Own {
+    /// Where it is sent: the families of backends, or one product alone.
+    to: &'static str,
+    text: &'static str,
+    /// What is tried: texts in a row on one new connection, parted by `;; `. Nothing: the text itself.
+    tried: &'static str,
+}
+
+macro_rules! own {
+    ($($to:literal { $($text:literal $(=> $tried:literal)?,)* })*) => {
+        &[$($(Own { to: $to, text: $text, tried: concat!("", $($tried)?) },)*)*]
+    };
+}
+
+/// Names in braces are made for the test: `{notes}` and `{links}` are tables, `{fk}` a foreign key, `{journal}` is a table of
+/// migrations, `{new}` names what is not there, `{session}` is another session, `{folder}` a folder.
+const OWN: &[Own] = own! {
+    "nowhere" {
+        "RELEASE SAVEPOINT",
+        "ROLLBACK TO SAVEPOINT",
+        "SAVEPOINT ebbtide_",
+        "DROP TABLE IF EXISTS …",
+        "CREATE TABLE …",
+    }
+    "postgres mysql sqlite" {
+        "SAVEPOINT {SAVEPOINT}{}" => "BEGIN; SAVEPOINT ebbtide_1; RELEASE SAVEPOINT ebbtide_1; COMMIT",
+        "ROLLBACK TO SAVEPOINT {SAVEPOINT}{depth}; RELEASE SAVEPOINT {SAVEPOINT}{depth}"
+            => "BEGIN; SAVEPOINT ebbtide_1; SAVEPOINT ebbtide_2; ROLLBACK TO SAVEPOINT ebbtide_1; RELEASE SAVEPOINT ebbtide_1; ROLLBACK",
+        "SAVEPOINT ebbtide_witness" => "BEGIN; SAVEPOINT ebbtide_witness; ROLLBACK",
+        "RELEASE SAVEPOINT ebbtide_witness" => "BEGIN; SAVEPOINT ebbtide_witness; RELEASE SAVEPOINT ebbtide_witness; ROLLBACK",
+        "RELEASE SAVEPOINT ebbtide_witness; SAVEPOINT ebbtide_witness"
+            => "BEGIN; SAVEPOINT ebbtide_witness; RELEASE SAVEPOINT ebbtide_witness; SAVEPOINT ebbtide_witness; ROLLBACK",
+        "SAVEPOINT ebbtide_shield" => "BEGIN; SAVEPOINT ebbtide_shield; ROLLBACK",
+        "RELEASE SAVEPOINT ebbtide_shield; SAVEPOINT ebbtide_shield"
+            => "BEGIN; SAVEPOINT ebbtide_shield; RELEASE SAVEPOINT ebbtide_shield; SAVEPOINT ebbtide_shield; ROLLBACK",
+        "ROLLBACK TO SAVEPOINT ebbtide_shield" => "BEGIN; SAVEPOINT ebbtide_shield; ROLLBACK TO SAVEPOINT ebbtide_shield; ROLLBACK",
+        "SELECT version FROM {}" => "SELECT version FROM {journal}",
+        "DELETE FROM {} WHERE version IN (:versions)" => "DELETE FROM {journal} WHERE version IN (1, 2)",
+        "SELECT COUNT(*) FROM {name}" => "SELECT COUNT(*) FROM {journal}",
+        "DROP TABLE {name}" => "CREATE TABLE {new} (version BIGINT);; DROP TABLE {new}",
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (?, ?, TRUE, ?, ?)"
+            => "INSERT INTO {journal} (version, description, success, checksum, execution_time) VALUES (3, 'three', TRUE, 'c', 1);; DELETE FROM {journal} WHERE version = 3",
+        "CREATE TABLE _ebbtide_setup (hash VARCHAR(64) NOT NULL, done_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)"
+            => "CREATE TABLE {new} (hash VARCHAR(64) NOT NULL, done_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP);; DROP TABLE {new}",
+        "INSERT INTO _ebbtide_setup (hash) VALUES (?)"
+            => "CREATE TABLE {new} (hash VARCHAR(64), done_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);; INSERT INTO {new} (hash) VALUES ('h');; DROP TABLE {new}",
+        "SELECT hash FROM _ebbtide_setup" => "SELECT description FROM {journal}",
+    }
+    "postgres mysql" {
+        "SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe" => "BEGIN; SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe; ROLLBACK",
+    }
+    "postgres" {
+        "SELECT CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_insert_lsn() - '0/0')::bigint END",
+        "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END - '0/0')::bigint",
+        "ROLLBACK; UNLISTEN *",
+        "UNLISTEN *",
+        "SELECT pg_advisory_xact_lock(?)" => "SELECT pg_advisory_xact_lock(7)",
+        "SELECT to_regclass(?) IS NOT NULL" => "SELECT to_regclass('{notes}') IS NOT NULL",
+        "SELECT quote_ident(conname::text) FROM pg_constraint WHERE contype = 'f' AND conrelid = to_regclass(?) AND confrelid = to_regclass(?)"
+            => "SELECT quote_ident(conname::text) FROM pg_constraint WHERE contype = 'f' AND conrelid = to_regclass('{links}') AND confrelid = to_regclass('{notes}')",
+        "ALTER TABLE {} DROP CONSTRAINT {key}" => "BEGIN; ALTER TABLE {links} DROP CONSTRAINT {fk}; ROLLBACK",
+        "SET TRANSACTION READ ONLY" => "BEGIN; SAVEPOINT a; SET TRANSACTION READ ONLY; ROLLBACK;; BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE; COMMIT",
+        "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.state, 'unknown'), coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start)::numeric, 1)::text, '?'), b.query FROM pg_catalog.pg_stat_activity a CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(a.pid)) AS p(pid) JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid WHERE a.application_name = $1 LIMIT 5"
+            => "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.state, 'unknown'), coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start)::numeric, 1)::text, '?'), b.query FROM pg_catalog.pg_stat_activity a CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(a.pid)) AS p(pid) JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid WHERE a.application_name = 'a' LIMIT 5",
+        "SET LOCAL application_name TO {}; " => "BEGIN; SET LOCAL application_name TO 'a'; SAVEPOINT ebbtide_shield; ROLLBACK",
+        "SELECT count(*) FROM pg_catalog.pg_constraint WHERE condeferred",
+        "SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; "
+            => "BEGIN; SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; ROLLBACK",
+        "DO $ebbtide$ DECLARE names text; BEGIN SET CONSTRAINTS ALL IMMEDIATE; SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO names FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred; IF names IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || names || ' DEFERRED'; END IF; END $ebbtide$; ",
+        "SELECT pg_catalog.set_config({name}, {before}, true); " => "SELECT pg_catalog.set_config('a.b', '', true)",
+        "SELECT current_setting($1, true)" => "SELECT current_setting('search_path', true)",
+        "TRUNCATE {} RESTART IDENTITY CASCADE" => "BEGIN; TRUNCATE {notes}, {links} RESTART IDENTITY CASCADE; ROLLBACK",
+        "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') ORDER BY 1, 2",
+        "SET lock_timeout = {}; SELECT pg_catalog.pg_advisory_lock({})" => "SET lock_timeout = 1000; SELECT pg_catalog.pg_advisory_lock(7)",
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1::text)"
+            => "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_database WHERE datname = 'a'::text)",
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_database WHERE datname = 'template1' AND encoding = pg_catalog.pg_char_to_encoding($1::name))"
+            => "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_database WHERE datname = 'template1' AND encoding = pg_catalog.pg_char_to_encoding('UTF8'::name))",
+        "SELECT current_setting('server_version_num')::bigint",
+        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1::text AND pid <> pg_catalog.pg_backend_pid()"
+            => "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = '{new}'::text AND pid <> pg_catalog.pg_backend_pid()",
+        "DROP DATABASE {}{force}" => "CREATE DATABASE {new} TEMPLATE template0 ENCODING 'UTF8';; DROP DATABASE {new} WITH (FORCE)",
+        "SET statement_timeout = {limit}" => "SET statement_timeout = 1000",
+    }
+    "mysql" {
+        "SET {}" => "SET SESSION sql_mode = '', SESSION wait_timeout = 60",
+        "SET completion_type='NO_CHAIN'; ROLLBACK; SET autocommit=1",
+        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('gtid_binlog_pos', 'gtid_executed')",
+        "SELECT GET_LOCK(?, ?)" => "SELECT GET_LOCK('{new}', 31536000);; SELECT RELEASE_LOCK('{new}')",
+        "SELECT RELEASE_LOCK(?)" => "SELECT RELEASE_LOCK('{new}')",
+        "SELECT DATABASE()",
+        "SET foreign_key_checks = 0" => "SET foreign_key_checks = 0; SET foreign_key_checks = 1",
+        "SET foreign_key_checks = 1",
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?"
+            => "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = COALESCE(NULL, DATABASE()) AND table_name = 'a'",
+        "START TRANSACTION READ ONLY" => "START TRANSACTION READ ONLY; COMMIT",
+        "START TRANSACTION" => "START TRANSACTION; COMMIT",
+        "SET TRANSACTION ISOLATION LEVEL {level}; {start}"
+            => "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED; START TRANSACTION; COMMIT;; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION READ ONLY; ROLLBACK",
+        "SET foreign_key_checks = 0; TRUNCATE TABLE {}; SET foreign_key_checks = 1"
+            => "SET foreign_key_checks = 0; TRUNCATE TABLE {notes}; SET foreign_key_checks = 1",
+        "SELECT CAST(table_schema AS CHAR), CAST(table_name AS CHAR) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' ORDER BY 1, 2",
+        "SELECT CAST(id AS SIGNED), db FROM information_schema.processlist WHERE id <> connection_id()",
+        "KILL {id}" => "KILL {session}",
+        "SET SESSION lock_wait_timeout = {seconds}" => "SET SESSION lock_wait_timeout = 5",
+        "DROP DATABASE {}" => "CREATE DATABASE {new} CHARACTER SET utf8mb4;; DROP DATABASE {new};; CREATE DATABASE {new} COLLATE utf8mb4_general_ci;; DROP DATABASE {new}",
+    }
+    "postgres mysql" {
+        "CREATE DATABASE {}{options}" => "CREATE DATABASE {new};; DROP DATABASE {new}",
+    }
+    "mariadb alone" {
+        "SELECT MASTER_GTID_WAIT(?, 0)" => "SELECT MASTER_GTID_WAIT('0-1-1', 0)",
+    }
+    "mysql alone" {
+        "SELECT GTID_SUBSET(?, @@global.gtid_executed)" => "SELECT GTID_SUBSET('', @@global.gtid_executed)",
+    }
+    "sqlite" {
+        "PRAGMA data_version",
+        "PRAGMA page_count",
+        "PRAGMA schema_version",
+        "SELECT 1 FROM sqlite_schema LIMIT 0",
+        "PRAGMA {} = {}; " => "PRAGMA cache_size = 100",
+        "SELECT last_insert_rowid()",
+        "SELECT count(*) FROM pragma_table_list WHERE lower(name) = {name} AND wr" => "SELECT count(*) FROM pragma_table_list WHERE lower(name) = 'a' AND wr",
+        "PRAGMA temp.synchronous = NORMAL",
+        "BEGIN IMMEDIATE" => "BEGIN IMMEDIATE; COMMIT",
+        "BEGIN EXCLUSIVE" => "BEGIN EXCLUSIVE; COMMIT",
+        "PRAGMA defer_foreign_keys = ON" => "BEGIN; PRAGMA defer_foreign_keys = ON; ROLLBACK",
+        "DELETE FROM {}" => "BEGIN; DELETE FROM {links}; ROLLBACK",
+        "PRAGMA defer_foreign_keys = OFF" => "BEGIN; PRAGMA defer_foreign_keys = OFF; ROLLBACK",
+        "SELECT COUNT(*) FROM pragma_table_list WHERE schema = COALESCE(?, 'main') COLLATE NOCASE AND name = ? COLLATE NOCASE"
+            => "SELECT COUNT(*) FROM pragma_table_list WHERE schema = COALESCE(NULL, 'main') COLLATE NOCASE AND name = 'a' COLLATE NOCASE",
+        "PRAGMA query_only = 0",
+        "PRAGMA query_only = 1",
+        "SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%DEFERRED%'",
+        "PRAGMA foreign_key_check",
+        "SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_sequence'",
+        "PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE; " => "PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE; COMMIT; PRAGMA foreign_keys = ON",
+        "DELETE FROM " => "BEGIN; DELETE FROM {links}; ROLLBACK",
+        "DELETE FROM sqlite_sequence; " => "CREATE TABLE {new} (n INTEGER PRIMARY KEY AUTOINCREMENT); DELETE FROM sqlite_sequence; DROP TABLE {new}",
+        "PRAGMA foreign_keys = ON",
+        "SELECT schema, name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 1, 2",
+        "PRAGMA user_version = 0",
+        "PRAGMA encoding = '{encoding}'; CREATE TABLE first (x); DROP TABLE first; VACUUM"
+            => "PRAGMA encoding = 'UTF-8'; CREATE TABLE {new} (x); DROP TABLE {new}; VACUUM",
+        "VACUUM INTO ?" => "VACUUM INTO '{folder}/copy.db'",
+    }
+    "postgres mysql sqlite" {
+        "CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on {time} NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum {bytes} NOT NULL, execution_time BIGINT NOT NULL)"
+            => "SELECT version, description, installed_on, success, checksum, execution_time FROM {journal}",
+    }
+};
+
+/// The words with which a text of SQL begins.
+const VERBS: [&str; 22] = [
+    "SELECT",
+    "BEGIN",
+    "START",
+    "SET",
+    "SAVEPOINT",
+    "RELEASE",
+    "ROLLBACK",
+    "SHOW",
+    "PRAGMA",
+    "CREATE",
+    "DROP",
+    "ALTER",
+    "INSERT",
+    "DELETE",
+    "UPDATE",
+    "DO",
+    "KILL",
+    "TRUNCATE",
+    "VACUUM",
+    "UNLISTEN",
+    "ATTACH",
+    "LOCK",
+];
+
+/// Whether the library prepares a text, or sends it between others that it prepares.
+fn is_prepared(text: &str) -> bool {
+    const BEGINNINGS: [&str; 6] = ["SELECT ", "SHOW ", "INSERT ", "DELETE ", "CREATE TABLE ", "DROP TABLE "];
+    !text.contains(';') && BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
+}
+
+/// The files of the library without those that only know SQL and send none.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("the sources") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        match name {
+            "sql" | "telemetry" | "tests" | "tests.rs" | "fake.rs" => {}
+            _ if path.is_dir() => sources(&path, found),
+            _ if name.ends_with(".rs") => found.push(path),
+            _ => {}
+        }
+    }
+}
+
+/// The texts of SQL among the strings of a file, without its own tests and its comments.
+fn texts(source: &str, found: &mut BTreeSet<String>) {
+    let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let code: Vec<&str> = source
+        .lines()
+        .map(|line| if line.trim_start().starts_with("//") { "" } else { line })
+        .collect();
+    let code = code.join("\n");
+    let mut rest = &*code;
+    while let Some(start) = rest.find('"') {
+        let (before, behind) = (&rest[..start], &rest[start + 1..]);
+        // A quotation mark as a character is no string.
+        if before.ends_with(['\'', '\\']) {
+            rest = behind;
+            continue;
+        }
+        let (text, length) = string(behind);
+        let verb = text.split(' ').next().unwrap_or_default();
+        if VERBS.contains(&verb) && text.contains(' ') {
+            found.insert(text);
+        }
+        rest = &behind[length..];
+    }
+}
+
+/// A string whose first quotation mark is read, and how long it is in the source.
+fn string(source: &str) -> (String, usize) {
+    let mut text = String::new();
+    let mut letters = source.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '"' => return (text, at + 1),
+            '\\' => match letters.next() {
+                Some((_, '\n')) => {
+                    let rest = letters.as_str();
+                    letters = source[source.len() - rest.trim_start().len()..].char_indices();
+                }
+                Some((_, escaped)) => text.push(escaped),
+                None => {}
+            },
+            letter => text.push(letter),
+        }
+    }
+    (text, source.len())
+}
+
+fn all() -> BTreeSet<String> {
+    let (mut files, mut found) = (Vec::new(), BTreeSet::new());
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    for file in files {
+        texts(&std::fs::read_to_string(file).expect("a source"), &mut found);
+    }
+    found
+}
+
+/// What the texts are tried on.
+async fn set_up(t: &Test, side: &mut SideConnection) {
+    let (time, bytes) = if t.backend().is_postgres() {
+        ("TIMESTAMPTZ", "BYTEA")
+    } else {
+        ("TIMESTAMP", "BLOB")
+    };
+    let journal = format!(
+        "CREATE TABLE IF NOT EXISTS {{journal}} (version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
+         installed_on {time} NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum {bytes} NOT NULL, \
+         execution_time BIGINT NOT NULL)"
+    );
+    // MySQL empties no table that another refers to, whatever the setting.
+    let links = "CREATE TABLE {links} (note BIGINT, CONSTRAINT {fk} FOREIGN KEY (note) REFERENCES {parents} (id))";
+    for sql in [
+        "CREATE TABLE {notes} (id BIGINT PRIMARY KEY)",
+        "CREATE TABLE {parents} (id BIGINT PRIMARY KEY)",
+        links,
+        &journal,
+    ] {
+        side.execute(&t.words(sql))
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}
+
+cases! {
+    #[except(sqlite_memory)]
+    async fn q1_every_text_of_the_library_itself_runs_on_this_server_found_w13(t: Test) -> Result<()> {
+        let listed: BTreeSet<String> = OWN.iter().map(|own| own.text.to_owned()).collect();
+        let sent = all();
+        let new: Vec<_> = sent.difference(&listed).collect();
+        assert!(new.is_empty(), "put into the list of tests/it/cases/own_texts.rs, with a way to try them: {new:#?}");
+        let mut side = t.observer().await;
+        set_up(&t, &mut side).await;
+        let database = t.database().await;
+        let family = t.backend().family();
+        let maria = t.backend().is_mysql() && side.text("SELECT VERSION()").await?.contains("MariaDB");
+        let alone = if maria { "mariadb alone" } else { "mysql alone" };
+        let mut failed = Vec::new();
+        for own in OWN {
+            let here = own.to.split(' ').any(|to| to == family) && !own.to.ends_with("alone");
+            if !here && !(t.backend().is_mysql() && own.to == alone) {
+                continue;
+            }
+            let mut other = t.observer().await;
+            let session = if t.backend().is_mysql() { other.number("SELECT CAST(CONNECTION_ID() AS SIGNED)").await? } else { 0 };
+            let tried = if own.tried.is_empty() { own.text } else { own.tried };
+            let tried = tried.replace("{session}", &session.to_string()).replace("{folder}", &t.folder().display().to_string());
+            let texts: Vec<String> = tried.split(";; ").map(|text| t.words(text)).collect();
+            // Servers do not prepare all that they run.
+            if texts.iter().all(|text| is_prepared(text)) {
+                let connection = database.connection();
+                for text in &texts {
+                    if let Err(error) = connection.fetch_all(AssertSqlSafe(text.clone()), ()).await {
+                        failed.push(format!("{}, prepared: {error}", own.text));
+                    }
+                }
+            }
+            let mut fresh = t.observer().await;
+            for text in &texts {
+                if let Err(error) = fresh.execute(text).await {
+                    failed.push(format!("{}: {error}", own.text));
+                }
+            }
+        }
+        assert!(failed.is_empty(), "this server does not run: {failed:#?}");
+        Ok(())
+    }
+}
