@@ -5,6 +5,7 @@
 //! and cannot be reached fails, one that is not listed is ignored.
 
 use std::env;
+use std::sync::OnceLock;
 
 use libtest_mimic::Trial;
 
@@ -71,6 +72,24 @@ impl Backend {
             Self::Postgres => programs().err(),
             Self::Mysql => maria_programs().err(),
         }
+    }
+
+    /// Why statements that write cannot tell what they wrote; `None` if they can.
+    pub(crate) fn no_returning(self) -> Option<String> {
+        self.is_mysql_itself()
+            .then(|| "MySQL itself has no RETURNING; MariaDB has".to_owned())
+    }
+
+    /// Whether the server is MySQL, and not MariaDB, whose SQL has more. It is asked once.
+    pub(crate) fn is_mysql_itself(self) -> bool {
+        static ITSELF: OnceLock<bool> = OnceLock::new();
+        self == Self::Mysql
+            && *ITSELF.get_or_init(|| {
+                let Ok(url) = self.server_url() else { return false };
+                let version = async { SideConnection::connect(&url).await?.text("select version()").await };
+                // One that does not answer fails the tests themselves.
+                block_on_here(version).is_ok_and(|version| !version.contains("MariaDB"))
+            })
     }
 
     fn compiled_in(self) -> bool {

@@ -9,7 +9,7 @@ use futures::TryStreamExt as _;
 use super::failure::{long_query, until_busy};
 use super::pool::polled;
 use super::sandbox::seen;
-use super::tasks::{add, config, count, in_use, kept, list, notes_with, soon, until};
+use super::tasks::{add, config, count, in_use, kept, list, notes_with, numbers, soon, until};
 use crate::support::{Dice, Test, cases, kill_backend};
 #[cfg(target_os = "linux")]
 use crate::support::{alone, resident};
@@ -229,12 +229,11 @@ cases! {
         });
         Database::connect(&database).await?;
         database.execute(t.sql("create table {notes} (body varchar(20) not null)"), ()).await?;
-        let rows = if t.backend().is_postgres() { "select i from generate_series(1, 50) as i" } else { "select seq from seq_1_to_50" };
         let mut dice = Dice::new(0);
         let tasks: Vec<_> = (0..1000)
             .map(|number| {
                 let texts = [add(&t, number), add(&t, number)];
-                let work = wave(texts, AssertSqlSafe(rows.to_owned()), database.clone(), dice.roll(7));
+                let work = wave(texts, numbers(50), database.clone(), dice.roll(7));
                 (number, tokio::spawn(work))
             })
             .collect();

@@ -161,6 +161,9 @@ cases! {
             "create or replace temporary table {scratch} (n int)", "CREATE /* x */ TEMPORARY TABLE {other} LIKE {notes}",
             "set @a = 1", "set session sql_mode = ''", "set names utf8mb4",
         ] {
+            if sql.starts_with("create or replace") && t.backend().is_mysql_itself() {
+                continue; // It replaces no tables.
+            }
             sandbox.execute(t.sql(sql), ()).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
             assert_eq!(kept(&t, &parent).await, "", "{sql}");
         }
@@ -178,7 +181,7 @@ cases! {
             ("commits", "commit"),
             ("rolls_back", "rollback"),
             ("begins_again", "commit; start transaction"),
-            ("makes_a_table", "create or replace table {made} (n int)"),
+            ("makes_a_table", "create table if not exists {made} (n int)"),
             ("fails_after_it", "commit; signal sqlstate '45000'"),
         ];
         let mut escaped = Vec::new();
@@ -219,11 +222,12 @@ cases! {
         let transaction = sandbox.transaction().await?;
         let again = transaction.execute(t.sql("call {adds}()"), ()).await;
         transaction.rollback().await?;
-        t.observe_exec("drop procedure {adds}").await;
         called?;
         assert_eq!(kind(&again), Some(ErrorKind::Constraint), "it is there already");
         assert_eq!(seen(&t, &sandbox).await, "before,called");
         sandbox.disconnect().await?;
+        // MySQL keeps it from being dropped as long as a transaction is open that has called it.
+        t.observe_exec("drop procedure {adds}").await;
         assert_eq!(kept(&t, &parent).await, "");
         Ok(())
     }

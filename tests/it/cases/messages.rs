@@ -255,8 +255,11 @@ cases! {
         let insert = t.sql("insert into {things} (n) values (:n)");
         let error = database.execute(insert, params! { n: "many" }).await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Database | ErrorKind::Parameter), "{error:?}");
-        let names: &[&str] = if t.backend().is_postgres() { &["bigint"] } else { &["many", "`n`"] };
+        let names: &[&str] = if t.backend().is_postgres() { &["bigint"] } else { &["many"] };
         told(&error, error.kind(), names);
+        // Each server has its own quotes.
+        let named = ["`n`", "'n'"].iter().any(|column| error.to_string().contains(column));
+        assert!(named || t.backend().is_postgres(), "{error}");
         assert_eq!(database.fetch_value::<i64>(t.sql("select count(*) from {things}"), ()).await.unwrap(), 0);
     }
 

@@ -282,6 +282,7 @@ cases! {
     }
 
     /// The statement was done before its rows were read.
+    #[returning]
     async fn q4_a_written_row_that_cannot_be_read_stays(t: Test) {
         let plain = notes(&t).await;
         for database in [plain.clone(), plain.sandbox().await.unwrap()] {

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
-use libtest_mimic::{Completion, Failed, Trial};
+use libtest_mimic::{Completion, Trial};
 
 use super::{Test, galera_provider, runner};
 use crate::backends::Backend;
@@ -15,7 +15,8 @@ use crate::backends::Backend;
 /// `#[only(postgres, mysql)]` and `#[except(sqlite_memory)]` choose backends by name or family where a promise does
 /// not apply to all; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds
 /// instead of 60; `#[cluster]` is for cases that start servers of their own from installed programs, `#[galera]` for those that need
-/// the library of Galera beside them; they are ignored, with the reason, where those are missing.
+/// the library of Galera beside them; `#[returning]` is for those whose statements tell what they wrote. They are ignored, with
+/// the reason, where that is missing.
 macro_rules! cases {
     ($($(#[$($option:tt)+])* async fn $name:ident($test:ident: Test) $(-> $output:ty)? $body:block)*) => {
         pub(crate) fn cases() -> Vec<$crate::support::Case> {
@@ -61,6 +62,8 @@ pub(crate) struct Case {
     current_thread: bool,
     /// Why servers of its own cannot be started, if it needs some.
     missing: fn(Backend) -> Option<String>,
+    /// Whether the server has to know `RETURNING`.
+    returning: bool,
     limit: Duration,
 }
 
@@ -73,6 +76,7 @@ impl Case {
             backends: Backend::ALL.to_vec(),
             current_thread: false,
             missing: |_| None,
+            returning: false,
             limit: Duration::from_mins(1),
         }
     }
@@ -92,6 +96,7 @@ impl Case {
             }
             "current_thread" => self.current_thread = true,
             "cluster" => self.missing = Backend::no_programs,
+            "returning" => self.returning = true,
             "galera" => self.missing = |_| galera_provider().err(),
             "limit" => {
                 let seconds = arguments.trim().parse();
@@ -130,8 +135,14 @@ impl Case {
             return Trial::ignorable_test(name, || Ok(Completion::ignored_with(reason))).with_ignored_flag(early);
         }
         let (body, current_thread, limit) = (self.body, self.current_thread, self.limit);
-        Trial::test(name.clone(), move || {
-            runner::run(&name, backend, body, current_thread, limit).map_err(Failed::from)
+        let returning = self.returning;
+        Trial::ignorable_test(name.clone(), move || {
+            // Only the server knows what it is.
+            if returning && let Some(reason) = backend.no_returning() {
+                return Ok(Completion::ignored_with(reason));
+            }
+            runner::run(&name, backend, body, current_thread, limit)?;
+            Ok(Completion::Completed)
         })
     }
 }

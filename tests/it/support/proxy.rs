@@ -145,6 +145,12 @@ impl Proxy {
         self.url.clone()
     }
 
+    /// The same without encryption, for who reads along what is sent: see [`swap`](Self::swap).
+    pub(crate) fn open_url(&self) -> String {
+        let sign = if self.url.contains('?') { '&' } else { '?' };
+        format!("{}{sign}ssl=false", self.url)
+    }
+
     /// The round trips of all connections since the start or the last [`reset`](Self::reset).
     pub(crate) fn round_trips(&self) -> usize {
         self.shared.lines().iter().map(|line| line.round_trips).sum()
@@ -236,7 +242,7 @@ impl Proxy {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// From now on the next text that a swap is for is sent as that says.
+    /// From now on the next text that a swap is for is sent as that says, if it is not encrypted.
     pub(crate) fn swap(&self, swap: Swap) {
         *self.shared.swap() = Some(swap);
     }

@@ -109,7 +109,7 @@ cases! {
     async fn x4_an_end_heard_where_a_level_begins_or_ends_is_believed_found_c1(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
         let proxy = Proxy::start(&t.url());
-        let mut stage = Stage::new(&t, &proxy.url());
+        let mut stage = Stage::new(&t, &proxy.open_url());
         // Errors that end the transaction, whether the library knows it or not, and the same without that.
         for (number, instead) in [(1213, "ROLLBACK"), (1213, "DO 0"), (1180, "ROLLBACK"), (1180, "DO 0"), (1047, "DO 0"), (1205, "ROLLBACK")] {
             for step in Step::ALL.into_iter().chain([Step::Statement]) {
@@ -138,7 +138,7 @@ cases! {
     async fn x4_an_error_where_a_level_begins_or_ends_aborts_no_transaction_silently_found_c1(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
         let proxy = Proxy::start(&t.url());
-        let mut stage = Stage::new(&t, &proxy.url());
+        let mut stage = Stage::new(&t, &proxy.open_url());
         for instead in ["select 1/0", "select pg_terminate_backend(pg_backend_pid())"] {
             for step in Step::ALL {
                 for ground in Ground::ALL {
@@ -163,7 +163,7 @@ cases! {
         for step in [Step::Savepoint, Step::Release] {
             for ground in Ground::ALL {
                 let proxy = Proxy::start(&t.url());
-                let database = ground.open(&t, &proxy.url()).await;
+                let database = ground.open(&t, &proxy.open_url()).await;
                 let attempts = AtomicUsize::new(0);
                 let ran = database.transaction().retry().run(async |outer| {
                     let attempt = attempts.fetch_add(1, Ordering::Relaxed);
@@ -240,7 +240,7 @@ cases! {
     async fn x10_the_error_of_a_release_is_told_and_not_its_consequence_found_c3(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
         let proxy = Proxy::start(&t.url());
-        let database = Ground::Plain.open(&t, &proxy.url()).await;
+        let database = Ground::Plain.open(&t, &proxy.open_url()).await;
         let outer = begun(&t, &database).await;
         // Not known as an end: the savepoint is gone for what undoes the level.
         let swap = Swap::mysql(Step::Release.words(), "ROLLBACK", 1180);
@@ -254,7 +254,7 @@ cases! {
     async fn x5_a_rollback_of_what_the_server_rolled_back_is_done_found_c4(t: Test) -> Result<()> {
         let parent = notes(&t).await;
         let proxy = Proxy::start(&t.url());
-        let database = Ground::Plain.open(&t, &proxy.url()).await;
+        let database = Ground::Plain.open(&t, &proxy.open_url()).await;
         for (number, instead) in [(1213, "ROLLBACK"), (1213, "DO 0"), (1180, "ROLLBACK")] {
             let outer = begun(&t, &database).await;
             let inner = outer.transaction().await?;
@@ -282,7 +282,7 @@ cases! {
         let parent = notes(&t).await;
         for (number, instead) in [(1213, "ROLLBACK"), (1213, "DO 0"), (1180, "ROLLBACK"), (1180, "DO 0"), (1047, "DO 0")] {
             let proxy = Proxy::start(&t.url());
-            let database = Ground::Plain.open(&t, &proxy.url()).await;
+            let database = Ground::Plain.open(&t, &proxy.open_url()).await;
             let outer = begun(&t, &database).await;
             proxy.swap(Swap::mysql("COMMIT", instead, number));
             let error = outer.commit().await.expect_err("it was refused");

@@ -86,15 +86,9 @@ cases! {
         assert_eq!(read, expected);
     }
 
-    /// MySQL itself has no RETURNING; MariaDB has.
+    #[returning]
     async fn q6_returning_gives_the_rows_of_all_in_their_order(t: Test) {
         let database = t.database().await;
-        if t.backend().is_mysql() {
-            let version: String = database.fetch_value("select version()", ()).await.unwrap();
-            if !version.contains("MariaDB") {
-                return;
-            }
-        }
         database
             .execute(t.sql("create table {keyed} (id {id}, body {text})"), ())
             .await
