@@ -180,7 +180,7 @@ async fn triggers(t: &Test, database: &ebbtide::Database) -> Result<()> {
 }
 
 cases! {
-    #[limit(180)]
+    #[limit(600)]
     async fn x4_an_error_of_a_statement_leaves_what_the_server_says_found_c1(t: Test) -> Result<()> {
         let parent = notes(&t).await;
         let texts = failing(&t).await;
