@@ -171,11 +171,9 @@ impl Shape {
                         "with added as (insert into {{notes}} (body) values ('{body}') returning body) \
                          select set_config('app.note', body, true) from added"
                     )),
-                    // MySQL itself has blocks in procedures only.
-                    "mysql" if !t.backend().is_mysql_itself() => t.words(&format!(
+                    "mysql" => t.words(&format!(
                         "begin not atomic insert into {{notes}} (body) values ('{body}'); end"
                     )),
-                    "mysql" => t.words(&format!("insert into {{notes}} (body) values ('{body}')")),
                     _ => t.words(&format!("insert or abort into {{notes}} (body) values ('{body}')")),
                 });
                 polled(sandbox.execute(sql, ()).into_future(), polls)

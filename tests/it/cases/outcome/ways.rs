@@ -184,10 +184,7 @@ pub(super) mod bridged {
 
 /// The ways on the backend of a test.
 pub(super) fn all(t: &Test) -> Vec<Way> {
-    let mut all = WAYS.to_vec();
-    if t.backend().no_returning().is_none() {
-        all.extend(RETURNING);
-    }
+    let mut all = [&WAYS[..], &RETURNING[..]].concat();
     #[cfg(feature = "sqlx-interop")]
     match t.backend().family() {
         #[cfg(feature = "postgres")]
