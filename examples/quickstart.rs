@@ -1,4 +1,4 @@
-//! A first walk through ebbtide: connect, write, read, nest transactions, and run the same code in the sandbox.
+//! A first tour of ebbtide: connect, write, read, nest transactions, and run the same code in the sandbox.
 //!
 //! ```sh
 //! cargo run --example quickstart                                       # SQLite, in a file under the temporary folder
@@ -17,13 +17,13 @@ struct Note {
     created: DateTime<Utc>,
 }
 
-/// The application. It knows nothing of sandboxes.
+/// Writes two notes. The application does not depend on sandboxes.
 async fn write_two_notes(database: &Database) -> Result<()> {
     // `run` commits when the closure returns Ok, and rolls back when it returns Err or panics.
     database
         .transaction()
         .run(async |transaction| {
-            insert(database, "water the plants").await?; // runs in the transaction: the task holds it
+            insert(database, "water the plants").await?; // runs in the transaction of the task
             let inner = transaction.transaction().await?; // a transaction inside a transaction is a savepoint
             insert(database, "a note that is taken back").await?;
             inner.rollback().await?; // undoes the inner one only
@@ -49,7 +49,7 @@ async fn count(database: &Database) -> Result<i64> {
 
 #[tokio::main]
 async fn main() {
-    // The error's `Display` is written to be read; `main() -> Result` would print its `Debug`.
+    // The error's `Display` is meant for users; `main() -> Result` would print its `Debug`.
     if let Err(error) = walk().await {
         eprintln!("{error}");
         std::process::exit(1);
@@ -83,7 +83,7 @@ async fn walk() -> Result<()> {
     let create = format!(
         "CREATE TABLE quickstart_note (id {key}, text VARCHAR(200) NOT NULL, done BOOLEAN NOT NULL, created {time} NOT NULL)"
     );
-    // Text made at run time has to be vouched for; literals and parameters never do.
+    // Text built at run time has to be marked as safe; literals and parameters never do.
     database.execute(ebbtide::AssertSqlSafe(create), ()).await?;
 
     println!("3. insert with named parameters");
@@ -110,7 +110,7 @@ async fn walk() -> Result<()> {
     println!("   {before} notes; the one that was taken back is not among them");
 
     if config.url().is_memory() {
-        // Another `Database` would have another memory.
+        // Another `Database` would have another database in memory.
         println!("6. left out: the sandbox is shown on a file or a server");
     } else {
         println!("6. the same function, unchanged, with force_rollback(true)");

@@ -1,4 +1,4 @@
-//! Two databases from one configuration: made on demand, transactions by alias, another database set for a test.
+//! Two databases from one configuration: created on demand, transactions by alias, another database set for a test.
 //!
 //! ```sh
 //! cargo run --example registry                   # two SQLite files under the temporary folder
@@ -7,7 +7,7 @@
 
 use ebbtide::{Config, Connections, ConnectionsConfig, Database, Result, params};
 
-/// The application. It knows aliases, and nothing of where the databases are.
+/// Orders an item. The application uses aliases and does not depend on the locations of the databases.
 async fn order(connections: &Connections, item: &str) -> Result<()> {
     let (shop, log) = (connections.get("default").await?, connections.get("log").await?);
     connections
@@ -15,7 +15,7 @@ async fn order(connections: &Connections, item: &str) -> Result<()> {
         .run(async |_| {
             let entry = format!("asked for {item}");
             log.execute("INSERT INTO registry_log (entry) VALUES (:entry)", params! { entry })
-                .await?; // another database: it stays, whatever becomes of the order
+                .await?; // another database: it stays, even if the order fails
             let insert = "INSERT INTO registry_order (item) VALUES (:item)";
             shop.execute(insert, params! { item }).await?; // runs in the transaction
             Ok(())

@@ -1,18 +1,18 @@
-//! Reads on a replica, writes on the primary, and no reading of one's own past.
+//! Reads on a replica, writes on the primary, and read-your-writes consistency.
 //!
 //! ```sh
 //! cargo run --example replicas                          # two SQLite files under the temporary folder
 //! cargo run --example replicas PRIMARY REPLICA...       # URLs of a primary and of replicas that follow it
 //! ```
 //!
-//! SQLite has no replication. There a copy of the file stands for a replica that lags for as long as the program runs,
-//! and the time after a write says how long the writer stays on the primary.
+//! SQLite has no replication. A copy of the file represents a replica that lags as long as the program runs. The time
+//! after a write determines how long the writer stays on the primary.
 
 use std::time::Duration;
 
 use ebbtide::{Config, Database, Result, params};
 
-/// The application. It knows nothing of replicas.
+/// Adds a note. The application does not depend on replicas.
 async fn add(database: &Database, text: &str) -> Result<()> {
     let sql = "INSERT INTO replicas_note (text) VALUES (:text)";
     database.execute(sql, params! { text }).await?;
@@ -23,7 +23,7 @@ async fn count(database: &Database) -> Result<i64> {
     database.fetch_value("SELECT count(*) FROM replicas_note", ()).await
 }
 
-/// The same question, asked by a task that has written nothing.
+/// Counts the notes from a task that has written nothing.
 async fn count_elsewhere(database: &Database) -> Result<i64> {
     let database = database.clone();
     match tokio::spawn(async move { count(&database).await }).await {
@@ -43,7 +43,7 @@ async fn make_table(primary: &str) -> Result<()> {
     Ok(())
 }
 
-/// The primary and the replicas that are asked for, or two files.
+/// Returns the requested primary and replicas, or two files.
 async fn servers() -> Result<(Config, bool)> {
     let mut given = std::env::args().skip(1);
     if let Some(primary) = given.next() {

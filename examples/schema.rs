@@ -1,13 +1,13 @@
 //! Tables declared in code, models that find their database, and a router.
 //!
-//! `cargo run --example schema` works on SQLite in memory; give it another URL as argument, such as
-//! `postgres://postgres@127.0.0.1/test`, and it makes its three tables there and drops them again.
+//! `cargo run --example schema` uses SQLite in memory; with another URL as argument, such as
+//! `postgres://postgres@127.0.0.1/test`, it creates its three tables there and drops them again.
 
 use std::sync::LazyLock;
 
 use ebbtide::{Alias, App, Connections, ConnectionsConfig, DbConnection, Dialect, Result, Router, Schema, params};
 
-/// The tables. `schema_loan` comes first and is made last, because it refers to the others.
+/// The tables. `schema_loan` is listed first and created last, because it refers to the others.
 static LIBRARY: LazyLock<Schema> = LazyLock::new(|| {
     let loan = "CREATE TABLE schema_loan (reader BIGINT NOT NULL, book BIGINT NOT NULL, PRIMARY KEY (reader, book), \
                 FOREIGN KEY (reader) REFERENCES schema_reader (id), FOREIGN KEY (book) REFERENCES schema_book (id))";
@@ -19,7 +19,7 @@ static LIBRARY: LazyLock<Schema> = LazyLock::new(|| {
     )
 });
 
-/// A model: it is given no database.
+/// A model without a database argument.
 struct Book;
 
 impl Book {
@@ -37,7 +37,7 @@ impl Book {
     }
 }
 
-/// Reads from another connection than it writes to.
+/// A router that reads from another connection than it writes to.
 struct Archive;
 
 impl Router for Archive {

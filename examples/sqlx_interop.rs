@@ -1,4 +1,4 @@
-//! A small application written for sqlx becomes one of ebbtide by changing one type.
+//! A small application written for sqlx, ported to ebbtide by changing one type.
 //!
 //! `cargo run --example sqlx_interop` uses a SQLite database in memory.
 
@@ -6,10 +6,10 @@ use ebbtide::{Config, Database, SqlSafeStr, Sqlx};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{QueryBuilder, Sqlite};
 
-/// The application. This is the type that was changed: it was `sqlx::SqlitePool`.
+/// The application. Only this type was changed: it was `sqlx::SqlitePool`.
 type Pool = Sqlx<Sqlite>;
 
-/// Everything from here to `main` is as it was for sqlx.
+/// Everything from here to `main` is unchanged code for sqlx.
 #[derive(Debug, sqlx::FromRow)]
 struct Note {
     id: i64,
@@ -49,7 +49,7 @@ impl Notes {
     }
 }
 
-/// A project has them in files: `sqlx::migrate!()`.
+/// Returns the migrations. A project has them in files: `sqlx::migrate!()`.
 fn migrations() -> Migrator {
     let step = |version, name: &'static str, sql: &'static str| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
@@ -80,7 +80,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("  note {id}: {text}");
     }
 
-    // What changing the type has brought: the same code joins a transaction that it knows nothing of …
+    // Result of changing the type: the same code joins a transaction without depending on it …
     let transaction = database.transaction().await?;
     notes.add(&["inside a transaction"]).await?;
     database
@@ -91,7 +91,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("after its rollback there are {}", notes.all().await?.len());
     drop(transaction);
 
-    // … and a test of it leaves nothing behind, though the code commits.
+    // … and a test of it leaves nothing behind, although the code commits.
     let sandbox = database.sandbox().await?;
     let tested = Notes { pool: sandbox.sqlx()? };
     tested.add(&["two more", "in a test"]).await?;
@@ -101,7 +101,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!((notes.all().await?.len(), notes.total().await?), (1, 1));
     println!("a test wrote two more in a sandbox, and nothing of that stayed");
 
-    // What sqlx can and this crate does not wrap is done on the driver's own connection.
+    // Features of sqlx that this crate does not wrap are used on the driver's own connection.
     let pages: i64 = database
         .with_sqlx(|connection: &mut sqlx::SqliteConnection| {
             Box::pin(async move { sqlx::query_scalar("PRAGMA page_count").fetch_one(connection).await })

@@ -1,4 +1,4 @@
-//! A connection of the database, as a task holds it.
+//! A connection of the database, as held by a task.
 
 use std::fmt;
 use std::future::Future;
@@ -11,9 +11,9 @@ use crate::session::{Chain, Pin, Target, Unbound};
 
 /// A connection of the pool, held by a task until the last handle to it is dropped.
 ///
-/// [`Database::connection`](crate::Database::connection) makes it; the connection itself is acquired at first use. A
-/// clone is another handle to the same connection: moved into another task it shares the connection and its
-/// transaction. Statements on one connection queue in the order of asking.
+/// Returned by [`Database::connection`](crate::Database::connection); the connection itself is acquired at first use. A
+/// clone is another handle to the same connection. Moved into another task, it shares the connection and its
+/// transaction. Statements on one connection run in the order of the calls.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -24,23 +24,23 @@ use crate::session::{Chain, Pin, Target, Unbound};
 /// # Ok(()) }
 /// ```
 pub struct Connection {
-    /// Or why there is none; every use then fails with that.
+    /// The target, or the reason why there is none; every use then fails with it.
     target: Result<Target, Arc<Absent>>,
 }
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 pub(crate) enum Absent {
     Reason(fn() -> Error),
-    /// The caller is bound to a connection that he cannot use, which came out at this place.
+    /// The caller is bound to a connection that it cannot use, as detected at this place.
     Unbound(Unbound, &'static Location<'static>),
 }
 
 impl Clone for Connection {
-    /// Another handle. Of a transaction's connection it is one that shares the transaction: it is not the guard, so it
-    /// does not take the guard's binding along to another task.
+    /// Returns another handle. A clone of a transaction's connection shares the transaction but is not the guard. So it
+    /// does not move the guard's binding to another task.
     fn clone(&self) -> Self {
         let target = match &self.target {
-            Ok(Target::Guard(anchor)) => Ok(Target::Connection(Arc::clone(anchor))),
+            Ok(Target::Guard(handle)) => Ok(Target::Connection(Arc::clone(handle))),
             other => other.clone(),
         };
         Self { target }
@@ -65,10 +65,10 @@ impl Connection {
         })
     }
 
-    /// Lets a future, usually one that is spawned, join this connection: plain `database.…` calls in it run here, inside
-    /// the transaction that is open.
+    /// Lets a future, usually a spawned one, join this connection: plain `database.…` calls in it run here, inside the
+    /// open transaction.
     ///
-    /// When the transaction ends before the future does, calls in it fail with
+    /// If the transaction ends before the future does, calls in it fail with
     /// [`ErrorKind::TransactionEnded`](crate::ErrorKind::TransactionEnded); they never run outside of it.
     ///
     /// ```
@@ -87,12 +87,12 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn share<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        let Ok(Target::Connection(anchor) | Target::Guard(anchor)) = &self.target else {
+        let Ok(Target::Connection(handle) | Target::Guard(handle)) = &self.target else {
             return Chain::current().share(Vec::new()).run(future);
         };
         let pin = Pin::Shared {
-            ground: anchor.node.ground.id,
-            anchor: Arc::downgrade(anchor),
+            engine: handle.level.engine.id,
+            handle: Arc::downgrade(handle),
         };
         Chain::current().share(vec![pin]).run(future)
     }

@@ -1,4 +1,4 @@
-//! The override of force rollback for a while: a guard, or a closure.
+//! Temporary overrides of force rollback: a guard, or a closure.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,13 +10,13 @@ use parking_lot::Mutex;
 
 use crate::session::{Chain, Owner, Pin};
 
-/// The overrides in force for one database.
+/// The current overrides of one database.
 #[derive(Debug)]
 pub(crate) struct Overrides {
-    /// Names the database in the scopes of closures.
+    /// Identifies the database in the scopes of closures.
     database: u64,
     map: Mutex<HashMap<Owner, Vec<(u64, bool)>>>,
-    /// How many owners have one, so that a database without any pays nothing for looking.
+    /// Number of owners with an override, so that a database without any pays nothing for the lookup.
     count: AtomicUsize,
     next: AtomicU64,
 }
@@ -32,7 +32,7 @@ impl Overrides {
         })
     }
 
-    /// The override that applies here, if any: the innermost owner's latest.
+    /// Returns the override that applies here, if any: the latest of the innermost owner.
     pub(crate) fn current(&self) -> Option<bool> {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
@@ -66,10 +66,11 @@ impl Overrides {
     }
 }
 
-/// Overrides force rollback until it is dropped, for the current task and what it shares its connection with.
+/// A guard that overrides force rollback until it is dropped, for the current task and the futures it shares its
+/// connection with.
 ///
-/// Nested overrides restore the one before. Where several futures run side by side in one task, use
-/// [`run`](Self::run), which binds to its own future.
+/// Nested overrides restore the previous one. If several futures run concurrently in one task, use [`run`](Self::run),
+/// which binds to its own future.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -105,13 +106,13 @@ impl ForceRollback {
         }
     }
 
-    /// Runs a future under the override, which holds for that future only.
+    /// Runs a future under the override, which applies to that future only.
     pub async fn run<F: Future>(self, future: F) -> F::Output {
         let overrides = Arc::clone(&self.overrides);
         let on = self.on;
         overrides.count.fetch_add(1, Ordering::Release);
         let _counted = Counted(Arc::clone(&overrides));
-        // The guard's own override, of the whole task, is taken back at once.
+        // The guard's own override, of the whole task, ends at once.
         drop(self);
         Chain::current()
             .enter(vec![Pin::ForceRollback {

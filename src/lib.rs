@@ -1,7 +1,7 @@
 #![doc = include_str!("guides/links.md")]
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// What only one backend or feature needs lies in the common modules; without it nobody calls that.
+// Code for a single backend or feature in the common modules is unused without it.
 #![cfg_attr(
     not(all(
         feature = "postgres",
@@ -12,13 +12,14 @@
     )),
     allow(dead_code, unused_imports)
 )]
-// Without any backend nothing can be reached.
+// Without any backend most code is unreachable.
 #![cfg_attr(
     not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
     allow(unreachable_code, unused_variables)
 )]
 
 mod backend;
+mod caller;
 mod config;
 mod connection;
 #[cfg(feature = "registry")]
@@ -46,14 +47,14 @@ mod value;
 
 #[cfg(feature = "sqlx-interop")]
 pub use backend::SqlxDatabase;
-pub use backend::{Done, FromRow};
+pub use backend::{FromRow, QueryResult};
 #[cfg(feature = "registry")]
 pub use config::{AppConfig, ConnectionsConfig};
 pub use config::{Config, IntoConfig, IsolationLevel, IsolationPolicy, ReadYourWrites, Settings, SqliteMode, SslMode};
 pub use connection::Connection;
 #[cfg(feature = "registry")]
 pub use connections::{Atomic, ConnectionToken, Connections, InTransaction, Route};
-pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, NewConnection, OpenSandbox};
+pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, NewConnection, SandboxBuilder};
 #[cfg(feature = "macros")]
 #[doc = include_str!("testing/attribute.md")]
 pub use ebbtide_macros::test;
@@ -62,16 +63,16 @@ pub use force_rollback::ForceRollback;
 #[cfg(feature = "sqlx-interop")]
 pub use interop::{Sqlx, SqlxTransaction};
 pub use pool::PoolStatus;
-pub use query::{DoneMany, Query};
+pub use query::{BatchResult, Query};
 pub use retry::Retry;
 #[cfg(feature = "registry")]
 pub use router::{Alias, Router};
 #[cfg(feature = "schema")]
 pub use schema::{App, DbConnection, Ddl, Schema, SchemaTarget};
-pub use session::{Bookmark, Recorded, ReplicaStatus};
+pub use session::{Bookmark, RecordedStatement, ReplicaStatus};
 pub use sql::{Dialect, IntoSql};
 pub use sqlx::{AssertSqlSafe, SqlSafeStr};
 pub use stream::RowStream;
-pub use transaction::{Begin, EndTransaction, Transaction};
+pub use transaction::{EndTransaction, Transaction, TransactionBuilder};
 pub use url::DatabaseUrl;
 pub use value::{Array, Bind, ColumnIndex, FromValue, Interval, IntoParams, Json, Params, Row, Value, bind};

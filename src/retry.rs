@@ -1,4 +1,4 @@
-//! Transactions that are run again when the server asks for it.
+//! Transactions that are retried when the server requests it.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -7,23 +7,24 @@ use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::transaction::{Attempt, Begin, Transaction};
+use crate::transaction::{Attempt, Transaction, TransactionBuilder};
 
 /// The longest pause between two attempts.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// A transaction that is run again after a serialization failure or a deadlock. Made by [`Begin::retry`].
+/// A transaction that is retried after a serialization failure or a deadlock. Returned by
+/// [`TransactionBuilder::retry`].
 #[must_use = "a transaction begins when this is run"]
 pub struct Retry {
-    begin: Begin,
+    begin: TransactionBuilder,
     attempts: u32,
     backoff: Duration,
 }
 
-impl Begin {
-    /// Has the transaction run again from its beginning when the server gave it up for the sake of others: after a
-    /// serialization failure, a deadlock or a lock time-out ([`Error::is_retryable`]; SQLSTATE 40001 and 40P01, MySQL's 1213
-    /// and 1205, SQLite's `SQLITE_BUSY`), at most five times in all.
+impl TransactionBuilder {
+    /// Retries the transaction from its beginning if the server aborted it in favour of others. These errors are
+    /// serialization failures, deadlocks and lock timeouts ([`Error::is_retryable`]; SQLSTATE 40001 and 40P01, MySQL's
+    /// 1213 and 1205, SQLite's `SQLITE_BUSY`). It makes at most five attempts.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -52,7 +53,7 @@ impl Begin {
 }
 
 impl Retry {
-    /// Sets how often the transaction is run in all; at least once. Default 5.
+    /// Sets the maximum number of attempts; at least one. Default 5.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -67,8 +68,8 @@ impl Retry {
         self
     }
 
-    /// Sets the pause before the second attempt. It doubles with each further one, up to two seconds, and is shortened
-    /// at random by up to a half, so that those who got into each other's way do not meet again. Default 10 ms.
+    /// Sets the pause before the second attempt. It doubles with each further one, up to two seconds. It is shortened
+    /// at random by up to a half, so that conflicting transactions do not meet again. Default 10 ms.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -83,23 +84,23 @@ impl Retry {
         self
     }
 
-    /// Runs a closure in the transaction, as [`Begin::run`] does, and again where that may help.
+    /// Runs a closure in the transaction, as [`TransactionBuilder::run`] does, and retries it if that may help.
     ///
-    /// The closure is written `async |transaction| …` and borrows what it needs; what it would own (`async move`) it cannot
-    /// give away twice, so clone that inside.
+    /// The closure is written `async |transaction| …` and borrows its captures. Owned captures (`async move`) cannot be
+    /// given away twice, so clone them inside.
     ///
-    /// Whether it may help is known from what the server said to the statements of the transaction, whatever the closure
-    /// made of it. What the closure did besides is done again: leave mails to
-    /// [`on_commit`](crate::Transaction::on_commit). Inside another transaction it is run once, because the server gives up
-    /// the whole of it; run the outer one with `retry`.
+    /// A retry depends on the server's answers to the statements of the transaction, not on the closure's result. Other
+    /// side effects of the closure are repeated: use [`on_commit`](crate::Transaction::on_commit) for mails. Inside
+    /// another transaction it runs once, because the server aborts the whole transaction; run the outer one with
+    /// `retry`.
     ///
     /// # Errors
     ///
-    /// Those of [`Begin::run`]; of the last attempt.
+    /// Those of [`TransactionBuilder::run`], from the last attempt.
     ///
     /// # Cancel safety
     ///
-    /// As [`Begin::run`].
+    /// As for [`TransactionBuilder::run`].
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -125,7 +126,7 @@ impl Retry {
         let mut pause = self.backoff;
         let mut attempt = 1;
         loop {
-            // A reference to it is no asynchronous closure, but one that calls it is.
+            // A reference to it is not an async closure, but a closure that calls it is.
             #[allow(clippy::redundant_closure, reason = "it is not: see above")]
             let Attempt { result, retryable } = begin().attempt(|transaction| work(transaction)).await;
             if result.is_ok() || !retryable || attempt >= self.attempts {
@@ -134,7 +135,7 @@ impl Retry {
             tracing::debug!(attempt, "the transaction is run again");
             let pausing = async { tokio::time::sleep(jittered(pause)).await };
             match &sandboxed {
-                Some(ground) => ground.within(pausing).await,
+                Some(engine) => engine.within(pausing).await,
                 None => pausing.await,
             }
             pause = pause.saturating_mul(2).min(LONGEST);
@@ -143,9 +144,9 @@ impl Retry {
     }
 }
 
-/// A pause between half of it and the whole.
+/// Returns a random pause between half of `pause` and all of it.
 fn jittered(pause: Duration) -> Duration {
-    // The standard library seeds each of these anew.
+    // The standard library seeds each of these differently.
     let random = RandomState::new().build_hasher().finish() >> 11;
     let share = random as f64 / (1_u64 << 53) as f64;
     pause.mul_f64(1.0 - share / 2.0)

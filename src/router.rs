@@ -1,4 +1,4 @@
-//! Which database a model is read from and written to.
+//! Routing of models to databases.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,18 +7,19 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result, nearest};
 
-/// The alias of a connection, as a [`Router`] gives it.
+/// The alias of a connection, as returned by a [`Router`].
 ///
 /// ```
 /// let alias: ebbtide::Alias = "replica".into();
 /// ```
 pub type Alias = Cow<'static, str>;
 
-/// Says which connection a model is read from and written to.
+/// Selects the connection that a model is read from or written to.
 ///
-/// Routers are asked in order; the first that names an alias is heard. `None` leaves it to the next one, and at the end to
-/// the connection of the model's app. They are given to [`Connections::add_router`](crate::Connections::add_router), or
-/// registered under a name that the configuration lists.
+/// Routers are asked in order; the first that names an alias decides. `None` leaves the decision to the next one, and
+/// finally to the connection of the model's app. Add routers with
+/// [`Connections::add_router`](crate::Connections::add_router), or register them under names that the configuration
+/// lists.
 ///
 /// ```
 /// use ebbtide::{Alias, Router};
@@ -33,20 +34,20 @@ pub type Alias = Cow<'static, str>;
 /// }
 /// ```
 pub trait Router: Send + Sync + 'static {
-    /// The alias of the connection to read the model from.
+    /// Returns the alias of the connection to read the model from.
     fn db_for_read(&self, model: &str) -> Option<Alias> {
         let _ = model;
         None
     }
 
-    /// The alias of the connection to write the model to.
+    /// Returns the alias of the connection to write the model to.
     fn db_for_write(&self, model: &str) -> Option<Alias> {
         let _ = model;
         None
     }
 }
 
-/// What is to be done with a model.
+/// The kind of access to a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
@@ -62,9 +63,9 @@ impl fmt::Display for Access {
     }
 }
 
-/// What a router has said.
+/// The answer of a router.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct RouterAnswer {
     pub(crate) router: String,
     pub(crate) alias: Alias,
 }
@@ -72,9 +73,9 @@ pub(crate) struct Said {
 /// The routers of a registry.
 #[derive(Clone, Default)]
 pub(crate) struct Routers {
-    /// Those that a configuration can name.
+    /// Routers that a configuration can name.
     named: BTreeMap<String, Arc<dyn Router>>,
-    /// Those that are asked behind them.
+    /// Routers that are asked after the named ones.
     added: Vec<(String, Arc<dyn Router>)>,
 }
 
@@ -88,9 +89,9 @@ impl Routers {
         self.named.insert(name, Arc::new(router));
     }
 
-    /// What the first router says that has an opinion.
-    pub(crate) fn ask(&self, configured: &[String], model: &str, access: Access) -> Result<Option<Said>> {
-        // A name that is wrong is told at the first question, not at the first that comes to it.
+    /// Returns the answer of the first router that names an alias.
+    pub(crate) fn ask(&self, configured: &[String], model: &str, access: Access) -> Result<Option<RouterAnswer>> {
+        // A wrong name is reported at the first request, not at the first that reaches it.
         let chain: Vec<_> = configured
             .iter()
             .map(|name| Ok((name.as_str(), self.named(name)?)))
@@ -101,7 +102,7 @@ impl Routers {
                 Access::Read => router.db_for_read(model),
                 Access::Write => router.db_for_write(model),
             };
-            alias.map(|alias| Said {
+            alias.map(|alias| RouterAnswer {
                 router: name.to_owned(),
                 alias,
             })
@@ -112,7 +113,7 @@ impl Routers {
         self.named.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.named.keys().map(String::as_str).collect();
             let message = if known.is_empty() {
-                format!("the configuration names the router `{name}`, and none is registered")
+                format!("the configuration names the router `{name}`, but none is registered")
             } else {
                 format!(
                     "the configuration names the router `{name}`; the registered ones are `{}`",

@@ -4,14 +4,15 @@ use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use futures::Stream;
+use futures::stream::{TryChunks, TryChunksError};
+use futures::{Stream, TryStreamExt};
 use serde::de::DeserializeOwned;
 
 use crate::backend::FromRow;
 use crate::error::{Error, Result};
-use crate::pool::Asker;
+use crate::pool::Caller;
 use crate::query::{undecodable, work};
 use crate::session::{StreamCore, Target};
 use crate::sql::IntoSql;
@@ -19,17 +20,17 @@ use crate::value::{IntoParams, Row, deserialize_row};
 
 /// A stream of rows, in constant memory however many there are.
 ///
-/// It takes its connection when it is first polled and keeps it until its end, or until it is dropped. Outside of a
-/// transaction it has a connection of its own, so other statements run beside it. On a connection it shares with others
-/// (a transaction, a [`Connection`](crate::Connection), the sandbox of force rollback) a statement that comes while it
-/// is open makes it put the rest of its rows aside in memory, up to `stream_buffer_rows` of them; if there are more,
-/// that statement fails with [`ErrorKind::ConcurrentUse`](crate::ErrorKind::ConcurrentUse), naming where the stream was
+/// It acquires its connection when it is first polled and keeps it until its end, or until it is dropped. Outside of a
+/// transaction it has its own connection, so other statements run concurrently. It may share a connection (a
+/// transaction, a [`Connection`](crate::Connection), the sandbox of force rollback). Then another statement on it makes
+/// the stream buffer the rest of its rows in memory, up to `stream_buffer_rows` of them. If there are more, that
+/// statement fails with [`ErrorKind::ConcurrentUse`](crate::ErrorKind::ConcurrentUse), naming where the stream was
 /// opened.
 ///
 /// # Cancel safety
 ///
-/// `next` can be dropped and called again without losing a row. Dropping the stream half-way leaves the connection
-/// usable: the next statement on it first reads what is left of the answer.
+/// `next` can be dropped and called again without losing a row. Dropping the stream early leaves the connection usable:
+/// the next statement on it first reads the rest of the answer.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct RowStream<T = Row> {
     state: State,
@@ -38,11 +39,11 @@ pub struct RowStream<T = Row> {
 
 enum State {
     Open(Reader),
-    /// The statement could not even be prepared.
+    /// The statement could not be prepared.
     Failed(Option<Error>),
 }
 
-/// The one who reads a stream; when it is dropped, nobody wants the rest.
+/// The reader of a stream. Dropping it abandons the rest.
 struct Reader(Arc<StreamCore>);
 
 impl Drop for Reader {
@@ -59,7 +60,7 @@ impl RowStream {
         place: &'static Location<'static>,
     ) -> Self {
         let opened = target.and_then(|target| {
-            let work = work(&target, sql, params, Asker::at(place))?;
+            let work = work(&target, sql, params, Caller::at(place))?;
             Ok(StreamCore::new(target, work))
         });
         let state = match opened {
@@ -87,9 +88,7 @@ impl RowStream {
 
     pub(crate) fn batches(self, size: usize) -> Batches {
         Batches {
-            rows: self,
-            size: size.max(1),
-            batch: Vec::new(),
+            chunks: self.try_chunks(size.max(1)),
             failed: None,
         }
     }
@@ -119,10 +118,8 @@ impl<T> fmt::Debug for RowStream<T> {
 #[must_use = "a stream does nothing until it is polled"]
 #[derive(Debug)]
 pub struct Batches {
-    rows: RowStream,
-    size: usize,
-    batch: Vec<Row>,
-    /// Comes after the rows before it.
+    chunks: TryChunks<RowStream>,
+    /// An error to return after the rows before it.
     failed: Option<Error>,
 }
 
@@ -130,19 +127,17 @@ impl Stream for Batches {
     type Item = Result<Vec<Row>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            match Pin::new(&mut self.rows).poll_next(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(row))) => {
-                    self.batch.push(row);
-                    if self.batch.len() == self.size {
-                        return Poll::Ready(Some(Ok(std::mem::take(&mut self.batch))));
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => self.failed = Some(error),
-                Poll::Ready(None) if self.batch.is_empty() => return Poll::Ready(self.failed.take().map(Err)),
-                Poll::Ready(None) => return Poll::Ready(Some(Ok(std::mem::take(&mut self.batch)))),
-            }
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Some(Err(error)));
         }
+        Poll::Ready(match ready!(Pin::new(&mut self.chunks).poll_next(context)) {
+            Some(Err(TryChunksError(rows, error))) if rows.is_empty() => Some(Err(error)),
+            Some(Err(TryChunksError(rows, error))) => {
+                self.failed = Some(error);
+                Some(Ok(rows))
+            }
+            Some(Ok(rows)) => Some(Ok(rows)),
+            None => None,
+        })
     }
 }

@@ -15,48 +15,50 @@ use tracing::Instrument;
 use crate::config::IsolationLevel;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::pool::Asker;
+use crate::pool::Caller;
 use crate::query::within;
-use crate::session::{Anchor, BeginOptions, Callback, Chain, Finish, Ground, Guard, Mode, Owner, Target};
+use crate::session::{BeginOptions, Callback, Chain, Engine, Finish, Guard, LevelHandle, Mode, Owner, Target};
 
 pub use end::EndTransaction;
 
-/// A transaction about to begin: await it for a guard, or give it a closure with [`run`](Self::run).
+/// A transaction that has not begun yet: await it for a guard, or pass a closure to [`run`](Self::run).
 ///
 /// # Cancel safety
 ///
-/// Dropping the future begins nothing: a connection on which `BEGIN` was under way is closed, never given to anyone else.
+/// If the future is dropped, no transaction begins. A connection on which `BEGIN` was in progress is closed, never
+/// reused.
+#[doc(alias = "Begin")]
 #[must_use = "a transaction begins when this is awaited or run"]
-pub struct Begin {
+pub struct TransactionBuilder {
     target: Result<Target>,
     options: BeginOptions,
-    asker: Asker,
+    caller: Caller,
     timeout: Option<Duration>,
 }
 
-impl Begin {
+impl TransactionBuilder {
     pub(crate) fn new(target: Result<Target>, place: &'static Location<'static>) -> Self {
         Self {
             target,
             options: BeginOptions::default(),
-            asker: Asker::at(place),
+            caller: Caller::at(place),
             timeout: None,
         }
     }
 
-    /// The same on another target, which is known only now.
+    /// Returns the same on another target, which is known only now.
     pub(crate) fn aimed(mut self, target: Result<Target>) -> Self {
         self.target = target;
         self
     }
 
-    /// Asks for an isolation level, for this transaction only. Without it the server's own default holds, or the
-    /// setting `isolation_level`.
+    /// Sets the isolation level for this transaction only. The default is the setting `isolation_level`, or else the
+    /// server's own default.
     ///
     /// # Errors
     ///
     /// At the await: [`Unsupported`](crate::ErrorKind::Unsupported) if the backend lacks the level, or if the
-    /// transaction is nested. SQLite knows `Serializable` only.
+    /// transaction is nested. SQLite supports `Serializable` only.
     pub fn isolation(mut self, level: IsolationLevel) -> Self {
         self.options.isolation = Some(level);
         self
@@ -68,62 +70,64 @@ impl Begin {
         self
     }
 
-    /// Makes it deferrable (PostgreSQL): a serializable read-only transaction waits for a moment in which it can run
-    /// without the risk of a serialization failure. Other backends need no such wait and ignore it.
+    /// Makes it deferrable (PostgreSQL): a serializable read-only transaction waits until it can run without the risk
+    /// of a serialization failure. Other backends need no such wait and ignore it.
     pub fn deferrable(mut self) -> Self {
         self.options.deferrable = true;
         self
     }
 
-    /// Takes SQLite's write lock at the beginning (`BEGIN IMMEDIATE`), so that the transaction never fails at its first
-    /// write because another has written since it read. That is the default there, unless the transaction is
-    /// [`read_only`](Self::read_only) or [`deferred`](Self::deferred). Other backends lock rows instead and ignore it, as
-    /// nested transactions do.
+    /// Takes SQLite's write lock at the beginning (`BEGIN IMMEDIATE`). Then the transaction never fails at its first
+    /// write because another has written since its first read. That is the default there, unless the transaction is
+    /// [`read_only`](Self::read_only) or [`deferred`](Self::deferred). Other backends lock rows instead and ignore it,
+    /// as nested transactions do.
     pub fn immediate(mut self) -> Self {
         self.options.mode = Some(Mode::Immediate);
         self
     }
 
-    /// Locks everyone else out of a SQLite database from the beginning (`BEGIN EXCLUSIVE`).
+    /// Locks all other connections out of a SQLite database from the beginning (`BEGIN EXCLUSIVE`).
     ///
     /// # Errors
     ///
-    /// At the await: [`Unsupported`](crate::ErrorKind::Unsupported) on other backends, and if the transaction is nested.
+    /// At the await: [`Unsupported`](crate::ErrorKind::Unsupported) on other backends, and if the transaction is
+    /// nested.
     pub fn exclusive(mut self) -> Self {
         self.options.mode = Some(Mode::Exclusive);
         self
     }
 
-    /// Takes SQLite's locks only when they are needed (`BEGIN DEFERRED`). For transactions that mostly read: they never wait
-    /// for a writer, but one that writes after all can fail with
-    /// [`Serialization`](crate::ErrorKind::Serialization) or [`LockTimeout`](crate::ErrorKind::LockTimeout), and has to be
-    /// run again ([`retry`](Self::retry)). Other backends do so anyway and ignore it.
+    /// Takes SQLite's locks only when they are needed (`BEGIN DEFERRED`), for transactions that rarely write. They
+    /// never wait for a writer. But one that does write can fail with
+    /// [`Serialization`](crate::ErrorKind::Serialization) or [`LockTimeout`](crate::ErrorKind::LockTimeout), and has to
+    /// be [retried](Self::retry). Other backends do so anyway and ignore it.
     pub fn deferred(mut self) -> Self {
         self.options.mode = Some(Mode::Deferred);
         self
     }
 
-    /// Gives up after `limit` with [`Timeout`](crate::ErrorKind::Timeout); waiting for a connection counts. The
-    /// default is the setting `statement_timeout`, which is unset; `Duration::ZERO` means no limit. It limits the beginning,
-    /// not the transaction; its end has a [limit of its own](EndTransaction::timeout).
+    /// Gives up after `limit` with [`Timeout`](crate::ErrorKind::Timeout); waiting for a connection counts. The default
+    /// is the setting `statement_timeout`, which is unset; `Duration::ZERO` means no limit. It limits the beginning,
+    /// not the transaction; its end has its [own limit](EndTransaction::timeout).
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
     }
 
-    async fn begin(self, closure: bool, owner: Owner, chain: &Chain) -> Result<Arc<Anchor>> {
+    async fn begin(self, closure: bool, owner: Owner, chain: &Chain) -> Result<Arc<LevelHandle>> {
         let target = self.target?;
-        let limit = target.ground().limit(self.timeout);
-        let begin = || target.begin(self.options, closure, owner, chain, self.asker);
+        let limit = target.engine().limit(self.timeout);
+        let begin = || target.begin(self.options, closure, owner, chain, self.caller);
         match (limit, target.sandboxed()) {
             (None, None) => begin().await,
-            // Boxed, as is everything rare on this path.
-            (limit, sandboxed) => Box::pin(within(limit, sandboxed, self.asker.place, begin())).await,
+            // Boxed, like every rare case on this path.
+            (limit, sandboxed) => Box::pin(within(limit, sandboxed, self.caller.place, begin())).await,
         }
     }
 
-    /// With `true`, the transaction is rolled back at its end also where it is committed.
-    pub fn force_rollback(mut self, on: bool) -> Self {
+    /// Sets whether the transaction is rolled back at its end even if it is committed.
+    #[doc(alias = "force_rollback")]
+    pub fn rollback_only(mut self, on: bool) -> Self {
         self.options.rollback_only = on;
         self
     }
@@ -131,17 +135,17 @@ impl Begin {
     /// Runs a closure in the transaction: commits when it returns `Ok`, rolls back when it returns `Err`, panics or is
     /// cancelled.
     ///
-    /// This is the form to prefer: the transaction is bound to the closure's own future. Two of them joined are two
-    /// independent transactions on two connections; joined inside another transaction they are two savepoints, one
+    /// This form is recommended, because the transaction is bound to the closure's own future. Two of them joined are
+    /// two independent transactions on two connections. Joined inside another transaction, they are two savepoints, one
     /// after the other. Plain `database.…` calls inside the closure run in its transaction.
     ///
-    /// The closure is written `async |transaction| …`, not `|transaction| async move …`. Where its last expression is
-    /// `Ok(…)`, the compiler wants to be told the error type: write `async |transaction| -> ebbtide::Result<()> { … }` or
-    /// `Ok::<_, MyError>(…)`. Any error type will do that has `From<ebbtide::Error>`.
+    /// The closure is written `async |transaction| …`, not `|transaction| async move …`. If its last expression is
+    /// `Ok(…)`, the compiler needs the error type: write `async |transaction| -> ebbtide::Result<()> { … }` or
+    /// `Ok::<_, MyError>(…)`. Any error type with `From<ebbtide::Error>` is accepted.
     ///
     /// # Errors
     ///
-    /// Those of the closure, of beginning, and of the commit.
+    /// Those of the closure, of the beginning, and of the commit.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -165,7 +169,8 @@ impl Begin {
         self.attempt(work).await.result
     }
 
-    /// The same, and whether the server gave the transaction up in a way that calls for another attempt.
+    /// Does the same as [`run`](Self::run), and also returns whether the server aborted the transaction with a
+    /// retryable error.
     pub(crate) async fn attempt<T, E, F>(self, work: F) -> Attempt<T, E>
     where
         F: AsyncFnOnce(Transaction) -> Result<T, E>,
@@ -173,9 +178,9 @@ impl Begin {
     {
         let chain = Chain::current();
         let scope = chain.enter(Vec::new());
-        let place = self.asker.place;
-        let anchor = match self.begin(true, scope.owner(), &chain).await {
-            Ok(anchor) => anchor,
+        let place = self.caller.place;
+        let handle = match self.begin(true, scope.owner(), &chain).await {
+            Ok(handle) => handle,
             Err(error) => {
                 return Attempt {
                     retryable: error.is_retryable(),
@@ -183,44 +188,44 @@ impl Begin {
                 };
             }
         };
-        let guard = Guard::new(anchor);
+        let guard = Guard::new(handle);
         let transaction = Transaction {
-            connection: Connection::new(Target::Guard(guard.anchor())),
+            connection: Connection::new(Target::Guard(guard.handle())),
             guard: None,
         };
-        let span = guard.anchor().node.span();
+        let span = guard.handle().level.span();
         let result = scope
             .run(guarded(&guard, work, transaction, place))
             .instrument(span)
             .await;
         Attempt {
-            retryable: guard.anchor().node.wants_retry(),
+            retryable: guard.handle().level.wants_retry(),
             result,
         }
     }
 
-    /// Makes beginnings like this one; tells the sandbox they are for, if it is one.
-    pub(crate) fn repeated(self) -> Result<(impl Fn() -> Self, Option<Arc<Ground>>)> {
+    /// Returns a function that creates builders like this one, and the sandbox they are for, if any.
+    pub(crate) fn repeated(self) -> Result<(impl Fn() -> Self, Option<Arc<Engine>>)> {
         let target = self.target?;
         let sandboxed = target.sandboxed();
-        let (options, asker, timeout) = (self.options, self.asker, self.timeout);
+        let (options, caller, timeout) = (self.options, self.caller, self.timeout);
         let again = move || Self {
             target: Ok(target.clone()),
             options,
-            asker,
+            caller,
             timeout,
         };
         Ok((again, sandboxed))
     }
 }
 
-/// What became of a transaction.
+/// The outcome of a transaction.
 pub(crate) struct Attempt<T, E> {
     pub(crate) result: Result<T, E>,
     pub(crate) retryable: bool,
 }
 
-/// Runs the closure of a transaction and ends that as the closure's result says.
+/// Runs the closure of a transaction and ends the transaction according to its result.
 async fn guarded<T, E, F>(
     guard: &Guard,
     work: F,
@@ -232,7 +237,7 @@ where
     E: From<Error>,
 {
     match work(transaction).await {
-        // The closure may have ended the transaction by hand.
+        // The closure may have ended the transaction itself.
         Ok(value) if guard.has_ended() => Ok(value),
         Ok(value) => {
             guard.finish(Finish::Commit, place, None).await?;
@@ -242,7 +247,7 @@ where
             if !guard.has_ended()
                 && let Err(second) = guard.finish(Finish::Rollback, place, None).await
             {
-                // The closure's error says more; the connection has been thrown away.
+                // The closure's error is more useful; the connection has been closed.
                 tracing::warn!(error = %second, "rolling back after an error failed");
             }
             Err(error)
@@ -250,35 +255,35 @@ where
     }
 }
 
-impl IntoFuture for Begin {
+impl IntoFuture for TransactionBuilder {
     type Output = Result<Transaction>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let chain = Chain::current();
-            let anchor = self.begin(false, chain.innermost(), &chain).await?;
-            let guard = Guard::new(anchor);
+            let handle = self.begin(false, chain.innermost(), &chain).await?;
+            let guard = Guard::new(handle);
             Ok(Transaction {
-                connection: Connection::new(Target::Guard(guard.anchor())),
+                connection: Connection::new(Target::Guard(guard.handle())),
                 guard: Some(guard),
             })
         })
     }
 }
 
-impl fmt::Debug for Begin {
+impl fmt::Debug for TransactionBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Begin")
+        f.debug_struct("TransactionBuilder")
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }
 
-/// A transaction, or, inside another one, a savepoint.
+/// A transaction, or a savepoint inside another one.
 ///
-/// It has the verbs of [`Connection`]. Dropped before [`commit`](Self::commit) or [`rollback`](Self::rollback), it rolls
-/// back before anyone else uses the connection. Moved to another task, it takes its binding along at its first use
+/// It has the verbs of [`Connection`]. If dropped before [`commit`](Self::commit) or [`rollback`](Self::rollback), it
+/// is rolled back before the next use of the connection. Moved to another task, it moves its binding at its first use
 /// there. Its clone is a [`Connection`], a second handle that does not end it.
 ///
 /// ```
@@ -303,16 +308,16 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    fn anchor(&self) -> Option<Arc<Anchor>> {
+    fn handle(&self) -> Option<Arc<LevelHandle>> {
         match self.connection.target() {
-            Ok(Target::Guard(anchor)) => Some(anchor),
+            Ok(Target::Guard(handle)) => Some(handle),
             _ => None,
         }
     }
 
-    /// Has something done once this transaction's work is really committed: after the outermost commit, in the order
-    /// given. Rolling this level back, or one below it, drops it. See [`Database::on_commit`](crate::Database::on_commit),
-    /// which finds the transaction by itself.
+    /// Registers a callback that runs after the changes of this transaction are really committed: after the outermost
+    /// commit, in the order of registration. Rolling back this level or an outer one drops it. See
+    /// [`Database::on_commit`](crate::Database::on_commit), which finds the transaction by itself.
     ///
     /// # Errors
     ///
@@ -335,8 +340,9 @@ impl Transaction {
         self.after(Finish::Commit, Box::new(move || Box::pin(callback())))
     }
 
-    /// Has something done once this transaction's work is rolled back, by whatever level. If the transaction is dropped
-    /// unfinished, it is done in a task. It is never done if nobody can know whether a commit succeeded.
+    /// Registers a callback that runs after the changes of this transaction are rolled back, at any level. If the
+    /// transaction is dropped unfinished, the callback runs in a task. It never runs if it is unknown whether a commit
+    /// succeeded.
     ///
     /// # Errors
     ///
@@ -350,8 +356,8 @@ impl Transaction {
     }
 
     fn after(&self, end: Finish, callback: Callback) -> Result<()> {
-        match self.anchor() {
-            Some(anchor) => anchor.node.after(end, callback),
+        match self.handle() {
+            Some(handle) => handle.level.after(end, callback),
             None => Ok(()),
         }
     }
@@ -363,36 +369,51 @@ impl Transaction {
     /// [`TransactionEnded`](crate::ErrorKind::TransactionEnded) if it was ended before;
     /// [`ConcurrentUse`](crate::ErrorKind::ConcurrentUse) if a transaction inside it is still open (then both stay
     /// usable); [`TransactionAborted`](crate::ErrorKind::TransactionAborted) if a statement had failed and PostgreSQL
-    /// therefore rolls back; what the server reports, such as a violated deferred constraint. After an error of the
-    /// server the transaction is rolled back. [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if the answer was lost, or did
-    /// not come in time: then it may have been committed.
+    /// therefore rolls back; errors of the server, such as a violated deferred constraint. After an error of the server
+    /// the transaction is rolled back. [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if the answer was lost or
+    /// late: then it may have been committed.
     ///
     /// # Cancel safety
     ///
     /// See [`EndTransaction`].
     #[track_caller]
     pub fn commit(&self) -> EndTransaction<'_> {
-        EndTransaction::new(self.anchor(), Finish::Commit, Location::caller())
+        EndTransaction::new(self.handle(), Finish::Commit, Location::caller())
     }
 
     /// Rolls back; inside another transaction, to the savepoint.
     ///
     /// # Errors
     ///
-    /// As [`commit`](Self::commit), but for the server's and `OutcomeUnknown`: whatever error comes, nothing of the
-    /// transaction stays.
+    /// Those of [`commit`](Self::commit), except for the server's and `OutcomeUnknown`. Whatever the error, no changes
+    /// of the transaction remain.
     ///
     /// # Cancel safety
     ///
     /// See [`EndTransaction`].
     #[track_caller]
     pub fn rollback(&self) -> EndTransaction<'_> {
-        EndTransaction::new(self.anchor(), Finish::Rollback, Location::caller())
+        EndTransaction::new(self.handle(), Finish::Rollback, Location::caller())
     }
 
-    /// Whether it can still be used: not yet committed, rolled back, or ended by the server.
+    /// Returns the connection that the transaction runs on, as a handle of its own. It uses the transaction as long as that is open.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let transaction = database.transaction().await?;
+    /// let connection = transaction.connection();
+    /// assert_eq!(connection.fetch_value::<i64>("SELECT 1", ()).await?, 1);
+    /// transaction.rollback().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn connection(&self) -> Connection {
+        Connection::clone(self)
+    }
+
+    /// Returns whether it can still be used: not yet committed, rolled back, or ended by the server.
     pub fn is_open(&self) -> bool {
-        self.anchor().is_some_and(|anchor| anchor.node.usable().is_ok())
+        self.handle().is_some_and(|handle| handle.level.usable().is_ok())
     }
 }
 
@@ -414,9 +435,9 @@ impl fmt::Debug for Transaction {
 }
 
 impl Connection {
-    /// A transaction on this connection; on a transaction's connection, a savepoint.
+    /// Returns a transaction on this connection; on a transaction's connection, a savepoint.
     #[track_caller]
-    pub fn transaction(&self) -> Begin {
-        Begin::new(self.target(), Location::caller())
+    pub fn transaction(&self) -> TransactionBuilder {
+        TransactionBuilder::new(self.target(), Location::caller())
     }
 }

@@ -1,4 +1,4 @@
-//! The house keeps its order: imports between the modules of `src` go in one direction only.
+//! Checks the order of the modules of `src`: imports between them go in one direction only.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,10 +6,11 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From left to right; modules of one group know nothing of each other, but for `stream`, which stands on `query`.
+/// The modules from left to right. Modules of one group do not import each other, except `stream`, which uses `query`.
 const ORDER: &[&[&str]] = &[
     &["error"],
     &["value"],
@@ -17,6 +18,7 @@ const ORDER: &[&[&str]] = &[
     &["url"],
     &["config"],
     &["telemetry"],
+    &["caller"],
     &["backend"],
     &["pool"],
     &["session"],
@@ -52,7 +54,7 @@ fn rank(module: &str) -> usize {
         .unwrap_or_else(|| panic!("the module `{module}` has no place in the order of tests/architecture.rs"))
 }
 
-/// The files of `src` but for `lib.rs`, each with its module and its text; tests are left out.
+/// Returns the files of `src` except `lib.rs`, each with its module and its text. Tests are left out.
 fn sources() -> Vec<(PathBuf, String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
@@ -75,7 +77,7 @@ fn sources() -> Vec<(PathBuf, String, String)> {
                 .to_string_lossy()
                 .replace(".rs", "");
             let text = fs::read_to_string(&path).unwrap();
-            let text = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
             (inside, module, text)
         })
         .collect()
@@ -126,4 +128,194 @@ fn no_file_allows_unsafe_code() {
             file.display()
         );
     }
+}
+
+/// Files that may have more lines, each with its reason in docs/ARCHITECTURE.md.
+const LONG: [&str; 2] = ["transaction.rs", "value/value_deserializer.rs"];
+
+#[test]
+fn files_have_at_most_400_lines() {
+    for (file, _, text) in sources() {
+        let lines = text.lines().count();
+        let allowed = LONG.iter().any(|long| file == Path::new(long));
+        assert!(lines <= 400 || allowed, "{} has {lines} lines", file.display());
+    }
+}
+
+/// Names that several visible types may have: the two implementations in `telemetry`, sealed traits, and sources of
+/// reads or addresses.
+const SHARED: [&str; 4] = ["Meter", "Pending", "Sealed", "Source"];
+
+#[test]
+fn visible_types_have_names_of_their_own() {
+    let mut seen: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for (file, _, text) in sources() {
+        for line in text.lines().filter(|line| line.starts_with("pub")) {
+            let mut words = line
+                .split_whitespace()
+                .skip_while(|word| word.starts_with("pub") || *word == "unsafe");
+            if !matches!(words.next(), Some("struct" | "enum" | "trait" | "type" | "union")) {
+                continue;
+            }
+            let name: String = words
+                .next()
+                .unwrap()
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            if SHARED.contains(&&*name) {
+                continue;
+            }
+            if let Some(other) = seen.insert(name.clone(), file.clone()) {
+                panic!("both {} and {} have a type `{name}`", other.display(), file.display());
+            }
+        }
+    }
+}
+
+/// Returns the module of a file, as its path of names.
+fn module_of(file: &Path) -> Vec<String> {
+    let mut path: Vec<String> = file
+        .with_extension("")
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect();
+    if path.last().is_some_and(|last| last == "mod") {
+        path.pop();
+    }
+    path
+}
+
+/// Returns the paths that a tree of imports names: `a::{b, c::D}` is `a::b` and `a::c::D`.
+fn leaves(tree: &str, prefix: &[String], found: &mut Vec<Vec<String>>) {
+    let (head, group) = match tree.split_once('{') {
+        Some((head, group)) => (head, Some(group.trim_end().trim_end_matches('}'))),
+        None => (tree, None),
+    };
+    let mut path = prefix.to_vec();
+    path.extend(
+        head.split("::")
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(|name| name.split_whitespace().next().unwrap_or_default().to_owned()),
+    );
+    let Some(group) = group else { return found.push(path) };
+    let (mut depth, mut from) = (0, 0);
+    for (at, sign) in group.char_indices() {
+        match sign {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                leaves(&group[from..at], &path, found);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    if !group[from..].trim().is_empty() {
+        leaves(&group[from..], &path, found);
+    }
+}
+
+/// Returns the path from the crate's root; `None` if it leads out of the crate.
+fn absolute(path: &[String], module: &[String], modules: &BTreeSet<Vec<String>>) -> Option<Vec<String>> {
+    let (first, rest) = path.split_first()?;
+    let mut base = module.to_vec();
+    match &**first {
+        "crate" => return Some(rest.to_vec()),
+        "self" => base.extend_from_slice(rest),
+        "super" => {
+            base.pop();
+            let deeper = rest.iter().take_while(|name| *name == "super").count();
+            base.truncate(base.len() - deeper);
+            base.extend_from_slice(&rest[deeper..]);
+        }
+        child => {
+            base.push(child.to_owned());
+            if !modules.contains(&base) {
+                return None;
+            }
+            base.extend_from_slice(rest);
+        }
+    }
+    Some(base)
+}
+
+/// Returns the files that each file imports from, resolved through the re-exports of their folders. Imports from the
+/// folders that contain the file are left out.
+fn imports() -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
+    let sources = sources();
+    let modules: BTreeSet<_> = sources.iter().map(|(file, ..)| module_of(file)).collect();
+    let (mut uses, mut exports) = (Vec::new(), BTreeMap::new());
+    for (file, _, text) in &sources {
+        let module = module_of(file);
+        for statement in text.split_inclusive(';') {
+            let line = |start: &str| statement.rfind(&format!("\n{start}")).map(|at| at + 1 + start.len());
+            let exported = ["pub use ", "pub(crate) use ", "pub(super) use "]
+                .into_iter()
+                .find_map(line);
+            let Some(at) = exported.or_else(|| line("use ")) else {
+                continue;
+            };
+            let tree = statement[at..].trim_end_matches(';');
+            let exported = exported.is_some();
+            let mut found = Vec::new();
+            leaves(tree, &[], &mut found);
+            for path in found.iter().filter_map(|path| absolute(path, &module, &modules)) {
+                if exported {
+                    let mut name = module.clone();
+                    name.extend(path.last().cloned());
+                    exports.insert(name, path);
+                } else {
+                    uses.push((module.clone(), path));
+                }
+            }
+        }
+    }
+    let mut imports: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (module, mut path) in uses {
+        for _ in 0..8 {
+            match exports.get(&path) {
+                Some(further) => path.clone_from(further),
+                None => break,
+            }
+        }
+        let known = (1..=path.len())
+            .rev()
+            .map(|end| path[..end].to_vec())
+            .find(|known| modules.contains(known));
+        if let Some(known) = known.filter(|known| !module.starts_with(known)) {
+            imports.entry(module).or_default().insert(known);
+        }
+    }
+    imports
+}
+
+#[test]
+fn files_import_each_other_in_the_session_only() {
+    let mut imports = imports();
+    assert!(imports.len() > 150, "{} files import something", imports.len());
+    // A file that imports none of the remaining files cannot be in a cycle.
+    loop {
+        let left: BTreeSet<_> = imports.keys().cloned().collect();
+        for used in imports.values_mut() {
+            used.retain(|module| left.contains(module));
+        }
+        let before = imports.len();
+        imports.retain(|_, used| !used.is_empty());
+        if imports.len() == before {
+            break;
+        }
+    }
+    // Neither can a file that none of the remaining files imports.
+    loop {
+        let used: BTreeSet<_> = imports.values().flatten().cloned().collect();
+        let before = imports.len();
+        imports.retain(|module, _| used.contains(module));
+        if imports.len() == before {
+            break;
+        }
+    }
+    let outside: Vec<_> = imports.iter().filter(|(module, _)| module[0] != "session").collect();
+    assert!(outside.is_empty(), "in circles, or between two of them: {outside:#?}");
 }

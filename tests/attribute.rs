@@ -1,7 +1,7 @@
-//! `#[ebbtide::test]` as its users see it.
+//! Tests of `#[ebbtide::test]` from its user's point of view.
 //!
-//! The tests of `inner` are what a user would write. They run in processes of their own, several at once, because what
-//! matters is how processes get along; so they are ignored here, and the tests of `outer` start them.
+//! The tests of `inner` are written as a user would write them. They run in separate processes, several at once, to
+//! show how processes get along. So they are ignored here, and the tests of `outer` start them.
 
 #![cfg(feature = "macros")]
 #![allow(

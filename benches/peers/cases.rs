@@ -1,4 +1,4 @@
-//! What is measured, and who takes part.
+//! The cases and their contenders.
 
 use ebbtide_bench::job::{Backend, Job, Workload};
 
@@ -8,21 +8,21 @@ pub(crate) struct Case {
     pub(crate) backend: Backend,
     pub(crate) workload: Workload,
     pub(crate) tasks: usize,
-    /// By way of the proxy that adds distance.
+    /// `true` if it uses the proxy that adds distance.
     pub(crate) far: bool,
 }
 
 /// The addition to the name of a lane that runs twice, so that its difference from itself shows the noise.
 const AGAIN: &str = " again";
 
-/// The lane that every other is compared with.
+/// The reference lane.
 pub(crate) const FIRST: &str = "sqlx";
 
 /// This library.
 pub(crate) const OURS: &str = "ebbtide";
 
 impl Case {
-    /// Every case of a backend.
+    /// Returns every case of a backend.
     pub(crate) fn all(backend: Backend) -> Vec<Self> {
         use Workload::{
             Autocommit, Batch, Beside, Held, Insert, List, Named, Rows, Select, Stream, Structs, Transaction, Tuples,
@@ -54,7 +54,7 @@ impl Case {
         cases
     }
 
-    /// The name for the command line.
+    /// Returns the name for the command line.
     pub(crate) fn name(&self) -> String {
         let far = if self.far { "-far" } else { "" };
         format!("{}-{}-{}{far}", self.backend.word(), self.workload.word(), self.tasks)
@@ -84,7 +84,7 @@ impl Case {
         format!("{}: {what}{tasks}{far}", self.backend.title())
     }
 
-    /// The unit of times and counts.
+    /// Returns the unit of times and counts.
     pub(crate) fn unit(&self) -> &'static str {
         match self.workload {
             Workload::List => "µs a value",
@@ -93,7 +93,7 @@ impl Case {
         }
     }
 
-    /// The names of the contenders.
+    /// Returns the names of the contenders.
     pub(crate) fn contenders(&self) -> Vec<&'static str> {
         use Workload::{Autocommit, Batch, Beside, List, Rows, Select, Stream, Transaction, Tuples};
 
@@ -120,12 +120,12 @@ impl Case {
         names
     }
 
-    /// Whether the noise is measured here. A stream is about memory.
+    /// Returns whether the noise is measured here. A stream is about memory.
     pub(crate) fn repeats(&self) -> bool {
         self.workload != Workload::Stream
     }
 
-    /// Whether anything is counted here: where nothing depends on chance.
+    /// Returns whether anything is counted here: only if nothing is random.
     pub(crate) fn counts(&self) -> bool {
         self.tasks == 1 && !self.far && self.workload != Workload::Stream
     }
@@ -140,12 +140,12 @@ impl Case {
     }
 }
 
-/// The second name of a contender.
+/// Returns the second name of a contender.
 pub(crate) fn again(name: &str) -> String {
     format!("{name}{AGAIN}")
 }
 
-/// Whether this is the second name of a contender.
+/// Returns whether this is the second name of a contender.
 pub(crate) fn is_again(name: &str) -> bool {
     name.ends_with(AGAIN)
 }

@@ -1,4 +1,5 @@
-//! What does not depend on how busy the machine is: round trips, allocations, instructions, instruction-cache misses.
+//! Figures that do not depend on the load of the machine: round trips, allocations, instructions, instruction-cache
+//! misses.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +12,7 @@ use crate::process::LaneProcess;
 use crate::proxy::Proxy;
 use crate::race::Lane;
 
-/// The counts of one operation, or of one row where an operation has many.
+/// The counts of one operation, or of one row if an operation has many.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) name: String,
@@ -23,7 +24,7 @@ pub(crate) struct Counts {
     pub(crate) misses: Option<f64>,
 }
 
-/// How many operations are counted: as many again as had run before, so that what only begins and ends costs falls out.
+/// Returns the number of counted operations: as many again as ran before, so that fixed costs cancel out.
 fn operations(workload: Workload, quick: bool) -> usize {
     match workload {
         workload if workload.things() == 1 => {
@@ -38,7 +39,7 @@ fn operations(workload: Workload, quick: bool) -> usize {
     }
 }
 
-/// Counts everything of every lane; where a lane fails, its fields stay empty.
+/// Counts everything of every lane; if a lane fails, its fields stay empty.
 pub(crate) fn count(case: &Case, lanes: &[Lane], url: &str, proxy: Option<&Proxy>, quick: bool) -> Vec<Counts> {
     let mut counts: Vec<Counts> = lanes
         .iter()
@@ -113,10 +114,11 @@ fn have_valgrind() -> bool {
     version.is_ok_and(|status| status.success())
 }
 
-/// The instructions and the misses of one operation: the difference between two processes, of which one runs more.
+/// Returns the instructions and the misses of one operation: the difference between two processes, of which one runs
+/// more.
 ///
-/// Whether an answer is there at the first look, or has to be waited for, decides some percent: a client that is simulated is slow. It
-/// is on one processor with the server, as it is when it is timed.
+/// Some percent depend on whether an answer is already there or has to be awaited, because a simulated client is slow.
+/// It shares one processor with the server, as when it is timed.
 fn simulate(case: &Case, lane: &Lane, url: &str, quick: bool) -> Outcome<(f64, f64)> {
     let operations = 2 * operations(case.workload, quick);
     let folder = tempfile::tempdir()?;
@@ -126,7 +128,7 @@ fn simulate(case: &Case, lane: &Lane, url: &str, quick: bool) -> Outcome<(f64, f
         command
             .args(["--quiet", "--tool=cachegrind", "--cache-sim=yes", "--I1=32768,8,64"])
             .arg(format!("--cachegrind-out-file={}", file.display()))
-            // Otherwise it prints that it takes a guess at the other caches.
+            // Otherwise it prints that it guesses the other caches.
             .arg("--log-file=/dev/null")
             .arg(&lane.programs.plain);
         let mut process = LaneProcess::run(command, &case.job(&lane.name), url)?;
@@ -140,7 +142,7 @@ fn simulate(case: &Case, lane: &Lane, url: &str, quick: bool) -> Outcome<(f64, f
     Ok((each(once.0, twice.0), each(once.1, twice.1)))
 }
 
-/// Reads instructions and first-level instruction misses out of a file of cachegrind.
+/// Reads instructions and first-level instruction misses from a cachegrind file.
 fn summary(file: &Path) -> Outcome<(f64, f64)> {
     let text = std::fs::read_to_string(file)?;
     let words = |name: &str| {

@@ -1,4 +1,4 @@
-//! The database of a run: made for it, filled, and dropped at the end.
+//! The database of a run: created for it, filled, and dropped at the end.
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,12 @@ pub(crate) struct BenchDatabase<'r> {
     runtime: &'r Runtime,
     config: Config,
     url: String,
-    /// The file of SQLite lives here.
+    /// Folder of the SQLite file.
     folder: Option<TempDir>,
 }
 
 impl<'r> BenchDatabase<'r> {
-    /// Makes a database on the server of a URL.
+    /// Creates a database on the server of a URL.
     pub(crate) fn on_server(runtime: &'r Runtime, backend: Backend, url: &str) -> Outcome<Self> {
         let name = format!("ebbtide_bench_{}", std::process::id());
         let config = Config::from_url(url)?.database(name.as_str());
@@ -36,7 +36,7 @@ impl<'r> BenchDatabase<'r> {
         };
         database.fill(backend)?;
         if backend == Backend::Postgres {
-            // Nobody waits for the disk, and no vacuum begins in the middle.
+            // No commit waits for the disk, and no vacuum begins during a measurement.
             database.execute(&format!("ALTER DATABASE {name} SET synchronous_commit = off"))?;
             database.execute("ALTER TABLE entry SET (autovacuum_enabled = false)")?;
             database.execute("VACUUM ANALYZE")?;
@@ -44,7 +44,7 @@ impl<'r> BenchDatabase<'r> {
         Ok(database)
     }
 
-    /// Makes a file.
+    /// Creates a file.
     pub(crate) fn in_file(runtime: &'r Runtime) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let url = format!("sqlite://{}", folder.path().join("bench.db").display());
@@ -58,17 +58,17 @@ impl<'r> BenchDatabase<'r> {
         Ok(database)
     }
 
-    /// The URL with its password.
+    /// Returns the URL with its password.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Empties the table that inserts go to.
+    /// Empties the table of inserts.
     pub(crate) fn clear(&self, backend: Backend) -> Outcome {
         self.execute(backend.clear())
     }
 
-    /// What the server says of its version.
+    /// Returns the version of the server.
     pub(crate) fn version(&self, backend: Backend) -> Outcome<String> {
         let sql = match backend {
             Backend::Postgres => "SELECT current_setting('server_version')",
@@ -163,7 +163,7 @@ fn tables(backend: Backend) -> [&'static str; 3] {
     }
 }
 
-/// The median of some pings, in milliseconds.
+/// Returns the median of some pings, in milliseconds.
 async fn pings<C: Connection>(mut connection: C) -> Outcome<f64> {
     let mut millis = Vec::new();
     for _ in 0..15 {

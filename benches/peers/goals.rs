@@ -1,4 +1,4 @@
-//! What the figures should be, judged by the noise of the run itself.
+//! The goals for the figures, judged by the noise of the run itself.
 
 use ebbtide_bench::job::{Backend, Workload};
 use ebbtide_bench::statistics::Verdict;
@@ -8,10 +8,10 @@ use crate::counts::Counts;
 use crate::race::Race;
 use crate::report::Report;
 
-/// How far counts may lie apart and still be the same.
+/// Maximum difference of equal counts.
 const SAME: f64 = 0.01;
 
-/// The most megabytes above idle that a stream may take.
+/// Maximum memory of a stream above idle, in megabytes.
 const STREAM: f64 = 10.0;
 
 /// How many times as fast several writers of a SQLite file are that take turns.
@@ -23,7 +23,7 @@ enum Goal {
     Faster(f64),
 }
 
-/// The goals of a case: beside whom, and what.
+/// Returns the goals of a case: the other lane, and the goal.
 fn goals(case: &Case) -> Vec<(&'static str, Goal)> {
     use Goal::{AtMost, Faster};
 
@@ -41,7 +41,7 @@ fn goals(case: &Case) -> Vec<(&'static str, Goal)> {
     }
 }
 
-/// The best pooled peers: level with them is the goal wherever they take part.
+/// The best pooled peers: the goal is to match them wherever they take part.
 const PEERS: [&str; 3] = ["deadpool-postgres", "diesel-async", "mysql_async"];
 
 /// Judges the times of a case.
@@ -121,8 +121,8 @@ pub(crate) fn judge_against(case: &Case, race: &Race, older: &str, report: &mut 
     }
 }
 
-/// Judges the counts of this library beside those of its own older commit. Instructions are only shown: whether an answer has to be waited
-/// for, which chance decides, changes them by more than the limit.
+/// Judges the counts of this library against those of its own older commit. Instructions are only shown: they depend on
+/// whether the client has to wait for an answer. That is random and changes them by more than the limit.
 pub(crate) fn judge_counts(case: &Case, counts: &[Counts], older: &str, report: &mut Report) {
     let find = |name: &str| counts.iter().find(|lane| lane.name == name && !is_again(name));
     let (Some(ours), Some(before)) = (find(OURS), find(older)) else {

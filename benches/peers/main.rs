@@ -1,4 +1,5 @@
-//! The library beside a bare sqlx connection and its peers, in one run: `cargo bench -p ebbtide-bench --bench peers`.
+//! Compares the library with a bare sqlx connection and its peers, in one run:
+//! `cargo bench -p ebbtide-bench --bench peers`.
 //!
 //! docs/PERFORMANCE.md describes the method; `-- --help` lists the options.
 
@@ -33,7 +34,7 @@ use report::Report;
 /// The round trip that the proxy adds.
 const FAR: Duration = Duration::from_millis(4);
 
-/// Ctrl-C was pressed: the lanes have got it too and end, and what was changed about the servers is put back.
+/// Set when Ctrl-C is pressed: the lanes receive it too and end, and the changes to the servers are undone.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> ExitCode {
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Everything that all backends share.
+/// The state shared by all backends.
 struct Bench<'o> {
     options: &'o Options,
     rng: Rng,
@@ -55,7 +56,7 @@ struct Bench<'o> {
     tokio_rusqlite: Option<Programs>,
 }
 
-/// A backend with its database, and what is to be measured on it.
+/// A backend with its database, and its cases.
 struct Stage<'r> {
     backend: Backend,
     database: BenchDatabase<'r>,
@@ -104,7 +105,7 @@ fn run(options: &Options) -> Outcome {
 }
 
 impl Bench<'_> {
-    /// Makes the database of a backend. Returns `None` where nothing is asked for, or there is no server.
+    /// Creates the database of a backend. Returns `None` if no case is selected, or there is no server.
     fn prepare<'r>(
         &mut self,
         backend: Backend,
@@ -215,7 +216,7 @@ impl Bench<'_> {
         }
     }
 
-    /// The lanes of a case, with the bare connection first and, if asked for, those that run twice.
+    /// Returns the lanes of a case, with the bare connection first and, if requested, those that run twice.
     fn lanes(&self, case: &Case, twice: bool) -> Vec<Lane> {
         let own = programs::own();
         let lane = |name: String, programs: &Programs| Lane {

@@ -1,4 +1,4 @@
-//! A lane as the benchmark sees it: a process that runs operations on demand.
+//! A lane from the benchmark's side: a process that runs operations on demand.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use ebbtide_bench::job::Job;
 use ebbtide_bench::{LANE_URL, Outcome};
 
-/// What one turn took.
+/// The figures of one turn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Turn {
     pub(crate) nanos: f64,
@@ -37,7 +37,7 @@ impl LaneProcess {
         Self::run(Command::new(program), job, url)
     }
 
-    /// The same by way of a command that runs the program, such as valgrind.
+    /// Starts a lane through a command that runs the program, such as valgrind.
     pub(crate) fn run(mut command: Command, job: &Job, url: &str) -> Outcome<Self> {
         let mut child = command
             .args(job.arguments())
@@ -60,7 +60,7 @@ impl LaneProcess {
         }
     }
 
-    /// Runs so many operations.
+    /// Runs a number of operations.
     pub(crate) fn go(&mut self, operations: usize) -> Outcome<Turn> {
         let input = self.input.as_mut().ok_or("the lane has ended")?;
         writeln!(input, "go {operations}")?;
@@ -78,7 +78,7 @@ impl LaneProcess {
         })
     }
 
-    /// Lets the process end by itself, as it must to tell what was counted about it.
+    /// Lets the process end by itself, so that it reports its counts.
     pub(crate) fn finish(mut self) -> Outcome {
         drop(self.input.take());
         let status = self.child.wait()?;
@@ -100,7 +100,7 @@ impl LaneProcess {
 impl Drop for LaneProcess {
     fn drop(&mut self) {
         if self.input.take().is_some() {
-            // Its connections may be in the middle of something; nothing of it is needed any more.
+            // Its connections may be busy; they are no longer needed.
             let _ = self.child.kill();
         }
         let _ = self.child.wait();

@@ -1,4 +1,4 @@
-//! The programs that run lanes, two of which cannot be linked with the rest and are built for themselves.
+//! The programs that run lanes. Two of them cannot be linked with the rest and are built separately.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::process::Programs;
 const PLAIN: &str = "lane";
 const COUNTED: &str = "lane-counted";
 
-/// The programs of this package, which Cargo has built already.
+/// Returns the programs of this package, which Cargo has already built.
 pub(crate) fn own() -> Programs {
     Programs {
         plain: env!("CARGO_BIN_EXE_lane").into(),
@@ -18,7 +18,7 @@ pub(crate) fn own() -> Programs {
     }
 }
 
-/// tokio-rusqlite, which wants a libsqlite3-sys of its own.
+/// Builds tokio-rusqlite, which needs its own libsqlite3-sys.
 pub(crate) fn tokio_rusqlite() -> Outcome<Programs> {
     let target = target()?.join("tokio-rusqlite");
     let manifest = package().join("tokio-rusqlite/Cargo.toml");
@@ -29,8 +29,8 @@ pub(crate) fn tokio_rusqlite() -> Outcome<Programs> {
     })
 }
 
-/// The lane of this library as it was at a commit: the lanes of today, compiled with the sources of that time. Returns the short name of
-/// the commit too.
+/// Builds the lane of this library as of a commit: the current lanes, compiled with the old sources. Also returns the
+/// short name of the commit.
 pub(crate) fn of_commit(revision: &str) -> Outcome<(String, Programs)> {
     let commit = git(&["rev-parse", "--short", "--verify", &format!("{revision}^{{commit}}")])?;
     let folder = target()?.join("against").join(&commit);
@@ -41,7 +41,7 @@ pub(crate) fn of_commit(revision: &str) -> Outcome<(String, Programs)> {
     let benches = tree.join("benches");
     refresh(&package(), &benches)?;
     let manifest = benches.join("Cargo.toml");
-    // It stands outside of the workspace of that time.
+    // It is outside of the old workspace.
     let text = std::fs::read_to_string(package().join("Cargo.toml"))? + "\n[workspace]\n";
     write_if_other(&manifest, text.as_bytes())?;
     let lock = benches.join("Cargo.lock");
@@ -64,7 +64,7 @@ fn package() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The folder that Cargo builds in.
+/// Returns the folder that Cargo builds in.
 fn target() -> Outcome<PathBuf> {
     let lane = Path::new(env!("CARGO_BIN_EXE_lane"));
     let target = lane.parent().and_then(Path::parent);
@@ -100,7 +100,7 @@ fn git(arguments: &[&str]) -> Outcome<String> {
 
 /// Writes the files of a commit into a new folder.
 fn extract(commit: &str, tree: &Path) -> Outcome {
-    // Complete or not there at all.
+    // The folder is either complete or missing.
     let begun = tree.with_extension("begun");
     let _ = std::fs::remove_dir_all(&begun);
     std::fs::create_dir_all(&begun)?;
@@ -121,12 +121,12 @@ fn extract(commit: &str, tree: &Path) -> Outcome {
     if !status.success() {
         return Err("tar could not unpack the commit".into());
     }
-    // The benchmark of that time does not run.
+    // The old benchmark does not run.
     let _ = std::fs::remove_dir_all(begun.join("benches"));
     Ok(std::fs::rename(begun, tree)?)
 }
 
-/// Copies the files that have changed, so that Cargo builds no more than it must.
+/// Copies the files that have changed, so that Cargo builds no more than necessary.
 fn refresh(from: &Path, to: &Path) -> Outcome {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {

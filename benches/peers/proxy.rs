@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use ebbtide_bench::Outcome;
 use url::Url;
 
-/// Threads and plain sleep, because the timers of tokio round to milliseconds, which is as much as the distance.
+/// A proxy with threads and plain sleep, because the timers of tokio round to milliseconds, which is as much as the
+/// distance.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     url: String,
@@ -22,7 +23,7 @@ pub(crate) struct Proxy {
 #[derive(Debug)]
 struct Shared {
     target: String,
-    /// In microseconds, each way.
+    /// Delay in each direction, in microseconds.
     delay: AtomicU64,
     round_trips: AtomicU64,
     stopped: AtomicBool,
@@ -64,18 +65,18 @@ impl Proxy {
         })
     }
 
-    /// The URL of the server by way of the proxy.
+    /// Returns the URL of the proxy for the server.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Holds every message back for half of a round trip, from now on.
+    /// Delays every message by half of a round trip, from now on.
     pub(crate) fn set_round_trip(&self, round_trip: Duration) {
         let micros = round_trip.as_micros() / 2;
         self.shared.delay.store(micros as u64, Ordering::Relaxed);
     }
 
-    /// The round trips so far: a client spoke, and then the server.
+    /// Returns the number of round trips so far: a message of the client, then one of the server.
     pub(crate) fn round_trips(&self) -> u64 {
         self.shared.round_trips.load(Ordering::SeqCst)
     }
@@ -109,7 +110,7 @@ fn connect(client: TcpStream, shared: &Arc<Shared>) -> Outcome {
     pump(from_server, client, Direction::ToClient, shared, &asked)
 }
 
-/// Carries one direction. Reading goes on while earlier pieces wait, so that a delay is no bottleneck.
+/// Forwards one direction. Reading continues while earlier pieces are delayed, so that a delay is no bottleneck.
 fn pump(
     from: TcpStream,
     to: TcpStream,

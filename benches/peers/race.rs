@@ -1,4 +1,4 @@
-//! Lanes taking turns, in an order that chance decides, so that whatever drifts hits all of them alike.
+//! Lanes that take turns in random order, so that drift affects all of them equally.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use fastrand::Rng;
 use crate::cases::{Case, again};
 use crate::process::{LaneProcess, Programs};
 
-/// How long a turn of the first lane lasts.
+/// Duration of a turn of the first lane.
 const TURN: Duration = Duration::from_millis(12);
 
-/// The least noise that is believed: few sittings may agree by chance.
+/// The least credible noise: few sittings may agree by chance.
 const LEAST_NOISE: f64 = 0.005;
 
 /// A contender.
@@ -28,7 +28,7 @@ pub(crate) struct Lane {
 pub(crate) struct Times {
     pub(crate) name: String,
     pub(crate) sittings: Vec<Vec<f64>>,
-    /// The growth of memory, at the highest.
+    /// Maximum growth of memory.
     pub(crate) kilobytes: f64,
 }
 
@@ -50,11 +50,11 @@ impl Times {
     }
 }
 
-/// What came out of one case.
+/// The results of one case.
 #[derive(Clone, Debug)]
 pub(crate) struct Race {
     pub(crate) lanes: Vec<Times>,
-    /// How many operations a turn had.
+    /// Number of operations of a turn.
     pub(crate) operations: usize,
 }
 
@@ -63,7 +63,7 @@ impl Race {
         self.lanes.iter().find(|lane| lane.name == name)
     }
 
-    /// The lanes that ran twice, each beside itself.
+    /// Returns the lanes that ran twice, each compared with itself.
     pub(crate) fn equals(&self) -> Vec<(String, Ratio)> {
         self.lanes
             .iter()
@@ -71,7 +71,7 @@ impl Race {
             .collect()
     }
 
-    /// By how much a lane differs from itself; [`LEAST_NOISE`] where none ran twice.
+    /// Returns the difference of a lane from itself; [`LEAST_NOISE`] if none ran twice.
     pub(crate) fn noise(&self) -> f64 {
         let pairs: Vec<Ratio> = self.equals().into_iter().map(|(_, ratio)| ratio).collect();
         noise(&pairs).max(LEAST_NOISE)
@@ -80,7 +80,7 @@ impl Race {
 
 /// Runs a case: several sittings, in each of which every lane has new processes and connections.
 ///
-/// A lane that fails is left out, and said to be.
+/// A lane that fails is left out, with a note.
 pub(crate) fn race(case: &Case, mut lanes: Vec<Lane>, url: &str, options: &Options, rng: &mut Rng) -> Outcome<Race> {
     let mut race = Race {
         lanes: Vec::new(),
@@ -93,7 +93,7 @@ pub(crate) fn race(case: &Case, mut lanes: Vec<Lane>, url: &str, options: &Optio
         kilobytes: 0.0,
     }));
     let begun = Instant::now();
-    // Where one lane is very slow, fewer sittings have to do.
+    // If one lane is very slow, fewer sittings have to suffice.
     let limit = budget(options) * 2;
     for number in 0..options.sittings {
         if number > 0 {
@@ -110,7 +110,7 @@ pub(crate) fn race(case: &Case, mut lanes: Vec<Lane>, url: &str, options: &Optio
     Ok(race)
 }
 
-/// The time that a case may take.
+/// Returns the time limit of a case.
 fn budget(options: &Options) -> Duration {
     Duration::from_secs(if options.quick { 0 } else { 5 })
 }
@@ -119,14 +119,15 @@ fn budget(options: &Options) -> Duration {
 struct Sitting<'c> {
     case: &'c Case,
     lanes: Vec<(Lane, LaneProcess)>,
-    /// How long a round of everyone takes.
+    /// Duration of a round of all lanes.
     round: Duration,
-    /// How long one operation of the first lane takes.
+    /// Duration of one operation of the first lane.
     first: Duration,
 }
 
 impl<'c> Sitting<'c> {
-    /// Starts the processes, and warms them up: connections are made, statements prepared. Who fails is taken off the list.
+    /// Starts the processes, and warms them up: connections are opened, statements prepared. Failing lanes are removed
+    /// from the list.
     fn open(case: &'c Case, lanes: &mut Vec<Lane>, url: &str) -> Self {
         let mut sitting = Self {
             case,
@@ -147,7 +148,7 @@ impl<'c> Sitting<'c> {
     fn start(&mut self, lane: &Lane, url: &str) -> Outcome {
         let mut process = LaneProcess::start(&lane.programs.plain, &self.case.job(&lane.name), url)?;
         if !self.case.repeats() {
-            // The memory of the first stream of a process is what counts.
+            // Only the memory of the first stream of a process counts.
             self.lanes.push((lane.clone(), process));
             return Ok(());
         }
@@ -200,7 +201,7 @@ impl<'c> Sitting<'c> {
     }
 }
 
-/// The fewest operations: every task has some, so that each connection of a pool is opened and warm.
+/// Returns the fewest operations: every task has some, so that each connection of a pool is opened and warm.
 fn least(case: &Case) -> usize {
     match case.tasks {
         1 => 1,
@@ -208,7 +209,7 @@ fn least(case: &Case) -> usize {
     }
 }
 
-/// The operations of a turn: the same for all lanes.
+/// Returns the number of operations of a turn: the same for all lanes.
 fn operations(case: &Case, options: &Options, one: Duration) -> usize {
     if !case.repeats() {
         return if options.quick { 1 } else { 100 };
@@ -218,6 +219,6 @@ fn operations(case: &Case, options: &Options, one: Duration) -> usize {
         return least;
     }
     let enough = TURN.as_secs_f64() / one.as_secs_f64();
-    // A multiple, so that every task has as many.
+    // A multiple, so that every task has equally many.
     least.max((enough / case.tasks as f64).ceil() as usize * case.tasks)
 }

@@ -1,4 +1,4 @@
-//! What is printed, and written to a file.
+//! The output, printed and written to a file.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -33,7 +33,7 @@ impl Report {
         self.text.push_str("\n\n");
     }
 
-    /// Says loudly that there are no figures of a backend.
+    /// Prints prominently that there are no figures of a backend.
     pub(crate) fn left_out(&mut self, name: &str, reason: &str) {
         let note = format!("{name} IS LEFT OUT: {reason}");
         eprintln!("NOTE: {note}");
@@ -148,7 +148,7 @@ impl Report {
     }
 }
 
-/// Three or four digits that matter.
+/// Formats a value with three or four significant digits.
 fn short(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 100.0 => 0,

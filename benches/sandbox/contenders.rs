@@ -1,4 +1,4 @@
-//! Those who isolate a test from the next one, each in its way.
+//! The ways to isolate a test from the next one.
 
 use std::marker::PhantomData;
 
@@ -19,15 +19,16 @@ pub(crate) const NOTE: &str = "Every row has the runtime of a test in it, made a
 
 pub(crate) struct Contenders<P> {
     url: String,
-    /// Lives from test to test.
+    /// Shared by all tests.
     runtime: Runtime,
-    /// Its sandboxes are measured. One connection, so that a test cannot begin before the last one is undone.
+    /// Database whose sandboxes are measured. It has one connection, so that a test cannot begin before the previous
+    /// one is undone.
     database: Database,
     migrator: &'static Migrator,
     peer: PhantomData<P>,
 }
 
-/// What `#[tokio::test]` makes for every test.
+/// Creates a runtime as `#[tokio::test]` does for every test.
 fn fresh() -> Outcome<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
@@ -40,7 +41,7 @@ async fn run(database: &Database, statements: [&'static str; 3]) -> ebbtide::Res
 }
 
 impl<P: Peer> Contenders<P> {
-    /// Connects and makes the tables.
+    /// Connects and creates the tables.
     pub(crate) fn new(url: &str) -> Outcome<Self> {
         let runtime = fresh()?;
         let database = runtime.block_on(async {
@@ -59,22 +60,21 @@ impl<P: Peer> Contenders<P> {
         })
     }
 
-    /// The quick ones among themselves: no isolation, a sandbox, a new connection. Outside of any runtime: tests have
-    /// their own.
+    /// Compares the fast ones: no isolation, a sandbox, a new connection. Outside of any runtime: tests have their own.
     pub(crate) fn race_quick(&self, effort: &Effort) -> Outcome<Vec<Times>> {
         let held = self.another()?;
         let mut lanes = [self.unisolated(&held), self.sandboxed(), self.on_new_connections()];
         futures::executor::block_on(race(&mut lanes, effort, 1, 20, nothing))
     }
 
-    /// A sandbox, and those who take much longer.
+    /// Compares a sandbox with those that take much longer.
     pub(crate) fn race_slow(&self, effort: &Effort) -> Outcome<Vec<Times>> {
         let emptied = self.another()?;
         let mut lanes = [self.sandboxed(), self.emptying(&emptied), self.on_databases()];
         futures::executor::block_on(race(&mut lanes, effort, 1, 2, nothing))
     }
 
-    /// Another handle of the library, with connections of its own.
+    /// Connects another handle of the library, with its own connections.
     fn another(&self) -> Outcome<Database> {
         Ok(self.runtime.block_on(Database::connect(P::config(&self.url)?))?)
     }
@@ -84,7 +84,7 @@ impl<P: Peer> Contenders<P> {
             let open = self.runtime.block_on(async { held.transaction().await })?;
             for _ in 0..tests {
                 fresh()?.block_on(async {});
-                self.runtime.block_on(run(held, STATEMENTS))?; // in the transaction, which the thread holds
+                self.runtime.block_on(run(held, STATEMENTS))?; // in the transaction of the thread
             }
             Ok(self.runtime.block_on(open.rollback())?)
         })

@@ -1,8 +1,8 @@
-//! How long to measure.
+//! The duration of measurements.
 
 use std::time::Duration;
 
-/// How much time a case is given.
+/// The time limits of a case.
 #[derive(Debug)]
 pub(crate) struct Effort {
     quick: bool,
@@ -13,22 +13,22 @@ impl Effort {
         Self { quick }
     }
 
-    /// Whether the figures are worth a verdict.
+    /// Returns whether the figures are worth a verdict.
     pub(crate) fn verdicts(&self) -> bool {
         !self.quick
     }
 
-    /// How long one contender runs before the next has its turn.
+    /// Returns the duration of one contender's turn.
     pub(crate) fn turn(&self) -> Duration {
         Duration::from_millis(if self.quick { 0 } else { 12 })
     }
 
-    /// How long a case lasts in all.
+    /// Returns the total duration of a case.
     pub(crate) fn case(&self) -> Duration {
         Duration::from_millis(if self.quick { 0 } else { 3_500 })
     }
 
-    /// The fewest rounds of a case.
+    /// Returns the fewest rounds of a case.
     pub(crate) fn rounds(&self) -> usize {
         if self.quick { 1 } else { 11 }
     }

@@ -1,7 +1,7 @@
-//! What isolating one test costs: `cargo bench -p ebbtide-bench --bench sandbox`.
+//! Measures the cost of isolating one test: `cargo bench -p ebbtide-bench --bench sandbox`.
 //!
-//! A test is three statements in a runtime of its own. docs/PERFORMANCE.md describes the method; `-- --quick` only tries that
-//! everything runs, without a verdict.
+//! A test is three statements in its own runtime. docs/PERFORMANCE.md describes the method; `-- --quick` only checks
+//! that everything runs, without a verdict.
 
 mod contenders;
 mod effort;
@@ -60,9 +60,10 @@ fn run(options: &Options) -> Outcome {
     Ok(())
 }
 
-/// Returns the tables of all backends. sqlx's own machinery reads `DATABASE_URL`, so each is measured in a process of its own.
+/// Returns the tables of all backends. sqlx's own machinery reads `DATABASE_URL`, so each backend is measured in its
+/// own process.
 async fn every_backend(options: &Options, processor: Option<usize>) -> Outcome<String> {
-    // Given back what was changed about them when this is dropped, also after Ctrl-C.
+    // Dropping this undoes the changes to the servers, also after Ctrl-C.
     let mut servers = Servers::new(processor);
     let mut tables = String::new();
     if options.wants("postgres-sandbox") {
@@ -93,7 +94,7 @@ async fn every_backend(options: &Options, processor: Option<usize>) -> Outcome<S
     Ok(tables)
 }
 
-/// In a database of this run, so that nothing of it stays.
+/// Measures in a database of this run, so that nothing of it stays.
 async fn on_a_server(backend: &'static str, url: &str) -> Outcome<String> {
     let name = format!("ebbtide_bench_{}", std::process::id());
     let config = Config::from_url(url)?.database(name.as_str());
@@ -114,7 +115,7 @@ async fn on(backend: &'static str, url: &str) -> Outcome<String> {
         .spawn()?;
     let (said, complained) = (child.stdout.take(), child.stderr.take());
     let listener = tokio::task::spawn_blocking(move || {
-        // sqlx announces every database that it makes.
+        // sqlx prints every database that it creates.
         let complaints = thread::spawn(move || {
             pass_on(complained, |line| {
                 if !line.starts_with("created database") {
@@ -129,7 +130,7 @@ async fn on(backend: &'static str, url: &str) -> Outcome<String> {
             tables.push('\n');
         });
         let ended = child.wait();
-        // A thread that only prints.
+        // This thread only prints.
         let _ = complaints.join();
         ended.map(|status| (status, tables))
     });
@@ -142,7 +143,7 @@ async fn on(backend: &'static str, url: &str) -> Outcome<String> {
                 Err(format!("{backend} failed").into())
             }
         }
-        // The child gets the signal too.
+        // The child receives the signal too.
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
     }
 }

@@ -1,4 +1,5 @@
-//! A database for each test, as `#[sqlx::test]` does it: what the attribute expands to, with one migration of ten tables.
+//! A separate database for each test, as with `#[sqlx::test]`: the expansion of that attribute, with one migration of
+//! ten tables.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
 use crate::tables::{Options, Peer, STATEMENTS, create};
 
-/// The migrations, which sqlx wants to live as long as the program.
+/// Returns the migrations, which sqlx requires to be `'static`.
 pub(crate) fn migrator<P: Peer>() -> &'static Migrator {
     let sql = AssertSqlSafe(create::<P>("bench")).into_sql_str();
     let tables = Migration::new(1, Cow::Borrowed("tables"), MigrationType::Simple, sql, false);
@@ -21,7 +22,7 @@ pub(crate) fn migrator<P: Peer>() -> &'static Migrator {
     }))
 }
 
-/// One test, in the runtime that sqlx makes for it.
+/// Runs one test, in the runtime that sqlx creates for it.
 pub(crate) fn test<P: Peer + TestSupport>(migrator: &'static Migrator) -> Outcome
 where
     P::Connection: Migrate,
@@ -48,7 +49,7 @@ where
     Ok(())
 }
 
-/// The statements of a test, by sqlx.
+/// Runs the statements of a test, with sqlx.
 pub(crate) async fn three<P: Peer>(connection: &mut P::Connection) -> sqlx::Result<()>
 where
     P::Connection: Migrate,

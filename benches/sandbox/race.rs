@@ -1,4 +1,4 @@
-//! Contenders taking turns, so that whatever drifts hits all of them alike.
+//! Contenders that take turns, so that drift affects all of them equally.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ struct Lane<F> {
     operations: F,
 }
 
-/// A contender out of a closure that runs so many operations one after the other.
+/// Creates a contender from a closure that runs a number of operations one after the other.
 pub(crate) fn lane<'a, F>(name: &'static str, operations: F) -> Box<dyn Runner + 'a>
 where
     F: AsyncFnMut(usize) -> Outcome + 'a,
@@ -37,7 +37,7 @@ impl<F: AsyncFnMut(usize) -> Outcome> Runner for Lane<F> {
     }
 }
 
-/// What one contender took, in microseconds for each thing counted, round by round.
+/// The times of one contender, in microseconds for each counted thing, round by round.
 #[derive(Debug)]
 pub(crate) struct Times {
     pub(crate) name: &'static str,
@@ -53,22 +53,21 @@ impl Times {
         (quantile(&self.rounds, 0.25), quantile(&self.rounds, 0.75))
     }
 
-    /// How many times as long this took as the other: the median over the rounds, in each of which both ran side by
-    /// side.
+    /// Returns the ratio of this time to the other: the median over the rounds, in each of which both ran.
     pub(crate) fn over(&self, other: &Self) -> f64 {
         let ratios: Vec<f64> = self.rounds.iter().zip(&other.rounds).map(|(a, b)| a / b).collect();
         quantile(&ratios, 0.5)
     }
 
-    /// How many microseconds longer this took than the other: again the median over the rounds.
+    /// Returns the difference to the other in microseconds: again the median over the rounds.
     pub(crate) fn beyond(&self, other: &Self) -> f64 {
         let differences: Vec<f64> = self.rounds.iter().zip(&other.rounds).map(|(a, b)| a - b).collect();
         quantile(&differences, 0.5)
     }
 }
 
-/// Runs the contenders in turns. `things` is how many things one operation counts for, `least` the fewest operations
-/// of a turn. `before` runs ahead of every turn, outside of the time measured.
+/// Runs the contenders in turns. `things` is the number of things one operation counts for, `least` the fewest
+/// operations of a turn. `before` runs ahead of every turn, outside of the measured time.
 pub(crate) async fn race(
     lanes: &mut [Box<dyn Runner + '_>],
     effort: &Effort,
@@ -79,7 +78,7 @@ pub(crate) async fn race(
     let mut operations = Vec::new();
     for lane in lanes.iter_mut() {
         before().await?;
-        // The first connects, prepares and warms up; the second tells how many operations make a turn.
+        // The first turn connects, prepares and warms up; the second determines the number of operations of a turn.
         turn(lane.as_mut(), least).await?;
         before().await?;
         let one = turn(lane.as_mut(), least).await? / least as f64;
@@ -96,7 +95,7 @@ pub(crate) async fn race(
     let mut round = 0;
     while round < effort.rounds() || begun.elapsed() < effort.case() {
         for place in 0..lanes.len() {
-            // Each round another one begins.
+            // Another contender begins each round.
             let index = (place + round) % lanes.len();
             before().await?;
             let taken = turn(lanes[index].as_mut(), operations[index]).await?;
@@ -109,7 +108,7 @@ pub(crate) async fn race(
     Ok(times)
 }
 
-/// Nothing to be done ahead of a turn.
+/// Does nothing ahead of a turn.
 pub(crate) async fn nothing() -> Outcome {
     Ok(())
 }

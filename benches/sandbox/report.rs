@@ -1,8 +1,8 @@
-//! What is printed: a table for each case, and the targets at the end.
+//! The output: a table for each case, and the targets at the end.
 
 use crate::race::Times;
 
-/// Prints as it goes, and keeps the verdicts.
+/// A report that prints immediately, and keeps the verdicts.
 #[derive(Debug)]
 pub(crate) struct Report {
     verdicts: bool,
@@ -31,7 +31,7 @@ impl Report {
         println!("\n## {name}");
     }
 
-    /// Prints the times of a case; the first contender is what the others are compared with.
+    /// Prints the times of a case; the others are compared with the first contender.
     pub(crate) fn table(&self, case: &str, unit: &str, times: &[Times]) {
         println!("\n### {}: {case}\n", self.backend);
         println!("| | {unit} | quartiles | × the first |\n|---|---|---|---|");
@@ -43,7 +43,7 @@ impl Report {
         }
     }
 
-    /// A target of the kind "is so many times as fast".
+    /// Adds a target of the kind "is so many times as fast".
     pub(crate) fn faster(&mut self, what: &str, limit: f64, figure: f64) {
         self.target(
             &format!("{what}: at least {limit:.1} × faster"),
@@ -52,7 +52,7 @@ impl Report {
         );
     }
 
-    /// A target of the kind "takes at most so many milliseconds".
+    /// Adds a target of the kind "takes at most so many milliseconds".
     pub(crate) fn milliseconds(&mut self, what: &str, limit: f64, figure: f64) {
         self.target(
             &format!("{what}: at most {limit:.2} ms"),

@@ -1,4 +1,4 @@
-//! What differs between the databases: how ten tables are made and emptied, and what is wanted.
+//! The differences between the databases: creating and emptying ten tables, and the goals.
 
 use std::fmt::Write;
 use std::future::Future;
@@ -14,15 +14,15 @@ use crate::own;
 
 pub(crate) const TABLES: usize = 10;
 
-/// The three statements of a test. Without parameters, so that they read the same everywhere.
+/// The three statements of a test. Without parameters, so that they are the same everywhere.
 pub(crate) const STATEMENTS: [&str; 3] = [
     "INSERT INTO bench_0 (label, amount) VALUES ('an entry', 7)",
     "INSERT INTO bench_1 (label, amount) VALUES ('another', 8)",
     "SELECT label FROM bench_2 WHERE id = 1",
 ];
 
-/// The same on the tables that are emptied after each test: emptied tables are slow to be opened again, which is not to
-/// fall on the other contenders.
+/// The same on the tables that are emptied after each test. Emptied tables are slow to open again, which must not
+/// affect the other contenders.
 pub(crate) const STATEMENTS_BEFORE_EMPTYING: [&str; 3] = [
     "INSERT INTO emptied_0 (label, amount) VALUES ('an entry', 7)",
     "INSERT INTO emptied_1 (label, amount) VALUES ('another', 8)",
@@ -34,28 +34,28 @@ pub(crate) type Options<P> = <<P as Database>::Connection as Connection>::Option
 /// A database of sqlx, with its machinery for tests.
 pub(crate) trait Peer: Database {
     const SHOWN: &'static str;
-    /// The columns of each table.
+    /// Columns of each table.
     const COLUMNS: &'static str;
-    /// How many milliseconds a sandbox may take beyond its statements.
+    /// Maximum overhead of a sandbox over its statements, in milliseconds.
     const OVERHEAD: f64;
-    /// How much faster than a database for each test it has to be.
+    /// Minimum speed-up over a separate database for each test.
     const BESIDE_OWN: Option<f64>;
-    /// How much faster than emptying ten tables.
+    /// Minimum speed-up over emptying ten tables.
     const BESIDE_EMPTYING: Option<f64>;
 
-    /// How the library connects; nobody encrypts.
+    /// Returns the settings of the library, without encryption.
     fn config(url: &str) -> Outcome<Config>;
-    /// The same for sqlx.
+    /// Returns the same settings for sqlx.
     fn options(url: &str) -> Outcome<Options<Self>>;
-    /// Empties all tables.
+    /// Returns the text that empties all tables.
     fn empty() -> String;
-    /// The statements of a test.
+    /// Runs the statements of a test.
     fn three(connection: &mut Self::Connection) -> impl Future<Output = sqlx::Result<()>>;
-    /// One test, in a database that sqlx makes for it.
+    /// Runs one test, in a database that sqlx creates for it.
     fn own(migrator: &'static Migrator) -> Outcome;
 }
 
-/// What sqlx does alike for all of them, but cannot say in general without a page of bounds.
+/// Defines the operations that are the same for all databases of sqlx; generic code would need a page of bounds.
 macro_rules! operations {
     () => {
         async fn three(connection: &mut Self::Connection) -> sqlx::Result<()> {
@@ -68,7 +68,7 @@ macro_rules! operations {
     };
 }
 
-/// The text that makes ten tables.
+/// Returns the text that creates ten tables.
 pub(crate) fn create<P: Peer>(name: &str) -> String {
     each(|sql, table| writeln!(sql, "CREATE TABLE {name}_{table} {};", P::COLUMNS))
 }
@@ -136,7 +136,7 @@ impl Peer for sqlx::Sqlite {
     const COLUMNS: &'static str = "(id INTEGER PRIMARY KEY, label TEXT NOT NULL, amount INTEGER NOT NULL)";
     const OVERHEAD: f64 = 0.15;
     const BESIDE_OWN: Option<f64> = None;
-    // It has no TRUNCATE, and DELETE is quick.
+    // SQLite has no TRUNCATE, and DELETE is fast.
     const BESIDE_EMPTYING: Option<f64> = None;
 
     fn config(url: &str) -> Outcome<Config> {

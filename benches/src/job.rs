@@ -1,17 +1,17 @@
-//! A job: the operation that a lane repeats, on which database, with how many tasks.
+//! A job: the operation that a lane repeats, its database, and its number of tasks.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::Failure;
 
-/// How many connections each pool has.
+/// Number of connections of each pool.
 pub const CONNECTIONS: usize = 10;
 
-/// How many rows the tables of items and records have.
+/// Number of rows of the tables of items and records.
 pub const ROWS: i64 = 10_000;
 
-/// How many values the list of [`Workload::List`] has: nearly all that one statement of SQLite can bind.
+/// Number of values in the list of [`Workload::List`]: nearly all that one statement of SQLite can bind.
 pub const LIST: i64 = 30_000;
 
 /// One task of so many writes in [`Workload::Beside`], and one operation.
@@ -24,18 +24,18 @@ pub enum Backend {
     Postgres,
     /// MariaDB or MySQL.
     MySql,
-    /// A file of SQLite, with WAL and `synchronous=NORMAL`.
+    /// A SQLite file, with WAL and `synchronous=NORMAL`.
     Sqlite,
 }
 
-/// The operation that is repeated.
+/// The repeated operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
     /// Selects a row of two columns by its primary key.
     Select,
-    /// The same on a connection that is held, so that no pool has a part in it.
+    /// The same on a connection that is held, which excludes the pool.
     Held,
-    /// The same into a struct by name, where possible with a named parameter.
+    /// The same into a struct by name, if possible with a named parameter.
     Named,
     /// Begins, inserts a row, and commits.
     Transaction,
@@ -49,26 +49,26 @@ pub enum Workload {
     Structs,
     /// Fetches all records as rows of the library, without decoding.
     Rows,
-    /// Streams each record so many times as there are operations, row by row.
+    /// Streams each record as many times as there are operations, row by row.
     Stream,
     /// Inserts ten thousand rows.
     Batch,
-    /// Inserts a row: in a sandbox, or inside a transaction that is open already.
+    /// Inserts a row: in a sandbox, or inside an open transaction.
     Insert,
     /// Counts the rows whose key is in a list.
     List,
 }
 
-/// What a lane process is asked to do.
+/// The task of a lane process.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// The database.
+    /// Kind of database.
     pub backend: Backend,
-    /// The operation.
+    /// Repeated operation.
     pub workload: Workload,
-    /// How many tasks share the pool.
+    /// Number of tasks that share the pool.
     pub tasks: usize,
-    /// The name of the lane.
+    /// Name of the lane.
     pub lane: String,
 }
 
@@ -76,7 +76,7 @@ impl Backend {
     /// Every kind of database.
     pub const ALL: [Self; 3] = [Self::Postgres, Self::MySql, Self::Sqlite];
 
-    /// The name for arguments.
+    /// Returns the name for arguments.
     pub fn word(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
@@ -85,7 +85,7 @@ impl Backend {
         }
     }
 
-    /// The name for titles.
+    /// Returns the name for titles.
     pub fn title(self) -> &'static str {
         match self {
             Self::Postgres => "PostgreSQL",
@@ -94,7 +94,7 @@ impl Backend {
         }
     }
 
-    /// The text of [`Workload::Select`], with the server's own placeholder.
+    /// Returns the text of [`Workload::Select`], with the server's own placeholder.
     pub fn select(self) -> &'static str {
         match self {
             Self::Postgres => "SELECT id, name FROM item WHERE id = $1",
@@ -102,7 +102,7 @@ impl Backend {
         }
     }
 
-    /// The text of every insert, with the server's own placeholders.
+    /// Returns the text of every insert, with the server's own placeholders.
     pub fn insert(self) -> &'static str {
         match self {
             Self::Postgres => "INSERT INTO entry (label, amount) VALUES ($1, $2)",
@@ -110,7 +110,7 @@ impl Backend {
         }
     }
 
-    /// The text of [`Workload::Stream`], with the server's own placeholder.
+    /// Returns the text of [`Workload::Stream`], with the server's own placeholder.
     pub fn stream(self) -> &'static str {
         match self {
             Self::Postgres => {
@@ -124,7 +124,7 @@ impl Backend {
         }
     }
 
-    /// The text that empties the table that inserts go to.
+    /// Returns the text that empties the table of inserts.
     pub fn clear(self) -> &'static str {
         match self {
             Self::Postgres | Self::MySql => "TRUNCATE TABLE entry",
@@ -154,7 +154,7 @@ impl Workload {
         Self::List,
     ];
 
-    /// The name for arguments.
+    /// Returns the name for arguments.
     pub fn word(self) -> &'static str {
         match self {
             Self::Select => "select",
@@ -173,7 +173,7 @@ impl Workload {
         }
     }
 
-    /// How many things one operation counts for.
+    /// Returns the number of things one operation counts for.
     pub fn things(self) -> i64 {
         match self {
             Self::Select
@@ -190,7 +190,7 @@ impl Workload {
 }
 
 impl Job {
-    /// The arguments of the process, which [`Job::from_arguments`] reads.
+    /// Returns the arguments of the process, which [`Job::from_arguments`] reads.
     pub fn arguments(&self) -> [String; 4] {
         [
             self.backend.word().to_owned(),
@@ -214,7 +214,7 @@ impl Job {
         })
     }
 
-    /// How many tasks a lane runs that holds a connection for each.
+    /// Returns the number of tasks of a lane that holds one connection per task.
     pub fn held(&self) -> usize {
         self.tasks.min(CONNECTIONS)
     }

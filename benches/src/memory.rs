@@ -1,6 +1,6 @@
-//! How much memory the process has.
+//! The memory of the process.
 
-/// Resident memory in kilobytes, where the system tells it.
+/// Returns the resident memory in kilobytes, if the system reports it.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -15,7 +15,7 @@ pub struct Growth {
 }
 
 impl Growth {
-    /// Starts from the memory that is in use now.
+    /// Starts from the memory in use now.
     pub fn from_now() -> Self {
         Self {
             idle: resident(),
@@ -30,7 +30,7 @@ impl Growth {
         }
     }
 
-    /// Returns the kilobytes above the beginning, at the highest.
+    /// Returns the maximum growth in kilobytes.
     pub fn kilobytes(&self) -> u64 {
         self.idle.map_or(0, |idle| self.peak.saturating_sub(idle))
     }

@@ -1,29 +1,29 @@
-//! The command line, which both benchmarks understand.
+//! The command line of both benchmarks.
 
 use std::path::{Path, PathBuf};
 
 use crate::Outcome;
 
-/// How a benchmark is to be run.
+/// The options of a benchmark.
 #[derive(Debug)]
 pub struct Options {
-    /// Only tries that everything runs; the figures mean nothing.
+    /// `true` to only check that everything runs; the figures are meaningless.
     pub quick: bool,
-    /// Chooses the cases that have one of these words in their names; without any, all of them.
+    /// Words that select the cases with one of them in their names; without any, all cases run.
     pub words: Vec<String>,
-    /// The folder that the tables are written to.
+    /// Folder for the tables.
     pub markdown: Option<PathBuf>,
     /// An older commit of this library, which takes part as a lane.
     pub against: Option<String>,
-    /// What the order of the turns comes from.
+    /// Seed of the order of the turns.
     pub seed: u64,
-    /// How often the processes and connections of a case are made again.
+    /// Number of times that the processes and connections of a case are recreated.
     pub sittings: usize,
-    /// The operations of a turn, in place of as many as last long enough.
+    /// Fixed number of operations of a turn; by default it depends on their duration.
     pub turn: Option<usize>,
-    /// Whether round trips, allocations and instructions are counted.
+    /// `true` if round trips, allocations and instructions are counted.
     pub counts: bool,
-    /// Whether anything is timed.
+    /// `true` if anything is timed.
     pub times: bool,
 }
 
@@ -41,9 +41,9 @@ cargo bench -p ebbtide-bench [--bench peers|sandbox] -- [OPTIONS] [WORDS]
   --seed N         the seed of the order of turns";
 
 impl Options {
-    /// Reads the arguments of the process. `cargo bench` passes `--bench`; without it only a few calls are tried.
+    /// Reads the arguments of the process. `cargo bench` passes `--bench`; without it only a few calls are made.
     ///
-    /// Returns `None` if only the usage was asked for.
+    /// Returns `None` if only the usage was requested.
     pub fn from_arguments() -> Outcome<Option<Self>> {
         Self::read(std::env::args().skip(1))
     }
@@ -91,7 +91,7 @@ impl Options {
         Ok(Some(options))
     }
 
-    /// Whether a case is to run.
+    /// Returns whether to run a case.
     pub fn wants(&self, name: &str) -> bool {
         self.words.is_empty() || self.words.iter().any(|word| name.contains(word))
     }

@@ -1,4 +1,4 @@
-//! The servers, made ready for measuring as far as that is allowed: on the same processor as the client.
+//! Prepares the servers for measuring, as far as permitted: on the same processor as the client.
 
 use std::process::{Command, Stdio};
 
@@ -6,7 +6,7 @@ use sqlx::{Connection, MySqlConnection, PgConnection};
 
 use crate::{Failure, Outcome};
 
-/// What was changed about the servers. It is changed back when this is dropped.
+/// The changes to the servers. Dropping this undoes them.
 #[derive(Debug)]
 pub struct Servers {
     processor: Option<usize>,
@@ -70,13 +70,13 @@ fn excuse(server: &str, pinned: Outcome) {
     }
 }
 
-/// The parent of the process that serves a connection.
+/// Returns the parent of the process that serves a connection.
 async fn postmaster(url: &str) -> Outcome<u32> {
     let mut connection = PgConnection::connect(url).await?;
     let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
         .fetch_one(&mut connection)
         .await?;
-    // As long as the connection is open, so is the process.
+    // The process exists as long as the connection is open.
     let status = std::fs::read_to_string(format!("/proc/{backend}/status")).map_err(|_| elsewhere())?;
     connection.close().await?;
     let parent = field(&status, "PPid:").ok_or_else(elsewhere)?;
@@ -93,7 +93,7 @@ async fn mysqld(url: &str) -> Outcome<u32> {
     known(process.trim().parse()?, &["mariadbd", "mysqld"])
 }
 
-/// The process, if it is the server's: on another machine the number may be anyone's.
+/// Returns the process if it is the server's: on another machine the number may belong to any process.
 fn known(process: u32, names: &[&str]) -> Outcome<u32> {
     let name = std::fs::read_to_string(format!("/proc/{process}/comm")).map_err(|_| elsewhere())?;
     if names.contains(&name.trim()) {
@@ -115,8 +115,8 @@ fn field<'s>(status: &'s str, name: &str) -> Option<&'s str> {
     status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
-/// Allows a process and all its threads a list of processors. The crates that can do this to another process need
-/// unsafe code, so the program does it.
+/// Allows a process and all its threads a list of processors. The crates for this need unsafe code to change another
+/// process, so an external program does it.
 fn taskset(processors: &str, process: u32) -> Outcome {
     let status = Command::new("taskset")
         .args(["--all-tasks", "--cpu-list", "--pid", processors, &process.to_string()])

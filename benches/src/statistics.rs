@@ -1,4 +1,4 @@
-//! Medians, ratios, and the noise that claims are judged by.
+//! Medians, ratios, and the noise used to judge claims.
 
 /// Returns the value at a share of the sorted values; not a number if there are none.
 pub fn quantile(values: &[f64], at: f64) -> f64 {
@@ -13,14 +13,14 @@ pub fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
-/// How many times as long one lane took as another: the median over the sittings, in each of which the two took turns.
+/// The ratio of one lane's time to another's: the median over the sittings, in each of which the two took turns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ratio {
     sittings: Vec<f64>,
 }
 
 impl Ratio {
-    /// Compares the turns of two lanes, which for each sitting stand in the same order.
+    /// Compares the turns of two lanes, which are in the same order for each sitting.
     pub fn of(lane: &[Vec<f64>], other: &[Vec<f64>]) -> Self {
         let sittings = lane.iter().zip(other).map(|(lane, other)| {
             let ratios: Vec<f64> = lane.iter().zip(other).map(|(a, b)| a / b).collect();
@@ -42,8 +42,8 @@ impl Ratio {
     }
 }
 
-/// Returns the noise: by how much a lane differs from itself from one sitting to the next, as the root of the mean square over
-/// all pairs of equal lanes and all sittings.
+/// Returns the noise: the difference of a lane from itself between sittings, as the root mean square over all pairs of
+/// equal lanes and all sittings.
 pub fn noise(pairs: &[Ratio]) -> f64 {
     let squares: Vec<f64> = pairs
         .iter()
@@ -53,12 +53,12 @@ pub fn noise(pairs: &[Ratio]) -> f64 {
     (squares.iter().sum::<f64>() / squares.len() as f64).sqrt()
 }
 
-/// What a comparison says about a limit.
+/// The result of comparing a figure with a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Within the limit.
     Pass,
-    /// Beyond the limit, by no more than twice the noise: this run does not decide it.
+    /// Beyond the limit, by at most twice the noise: this run does not decide it.
     Noise,
     /// Beyond the limit by more than twice the noise.
     Fail,
@@ -95,7 +95,7 @@ impl Verdict {
 mod tests {
     use super::{Ratio, Verdict, median, noise, quantile};
 
-    /// Numbers that stand for times come out of divisions, so they are compared with some room.
+    /// Times are results of divisions, so they are compared with a tolerance.
     fn near(a: f64, b: f64) -> bool {
         (a - b).abs() < 1e-9
     }

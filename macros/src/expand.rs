@@ -1,4 +1,4 @@
-//! What the attribute becomes: a plain test that hands the function to the runner.
+//! The expansion of the attribute: a plain test that passes the function to the runner.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -13,13 +13,18 @@ pub(crate) fn expand(options: TokenStream, function: TokenStream) -> Result<Toke
     let options: Options = syn::parse2(options)?;
     let function = match syn::parse2(function)? {
         Item::Fn(function) => function,
-        other => return Err(Error::new_spanned(other, "`#[ebbtide::test]` belongs on an `async fn`")),
+        other => {
+            return Err(Error::new_spanned(
+                other,
+                "`#[ebbtide::test]` can only be used on an `async fn`",
+            ));
+        }
     };
     let taken = signature::check(&function)?;
     if let (Taken::Nothing, Some(option)) = (&taken, options.about_database()) {
         return Err(Error::new(
             option.span(),
-            format!("`{option}` is about a database, and the test takes none: add the argument `database: Database`"),
+            format!("`{option}` needs a database, and the test takes none: add the argument `database: Database`"),
         ));
     }
     let krate = options
@@ -30,7 +35,7 @@ pub(crate) fn expand(options: TokenStream, function: TokenStream) -> Result<Toke
     let name = &function.sig.ident;
     let run = match taken {
         Taken::Database(span) => {
-            // An argument of another type is told at its place.
+            // The span reports an argument of another type at its place.
             let call = quote_spanned!(span=> #name(database));
             let spec = spec(&options, &function, &krate, &hidden)?;
             quote!(#hidden::run(#spec, |database: #krate::Database| #call))
@@ -68,7 +73,7 @@ fn spec(options: &Options, function: &ItemFn, krate: &TokenStream, hidden: &Toke
     );
     let migrations = match (&options.migrations, &options.migrator) {
         (Some(folder), _) => Folder::read(folder)?.expand(hidden),
-        // One of another type is told at its place.
+        // The span reports a value of another type at its place.
         (None, Some(migrator)) => quote_spanned!(migrator.span()=> #hidden::Migrations::of(&#migrator)),
         (None, None) => quote!(#hidden::Migrations::none()),
     };

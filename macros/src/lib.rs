@@ -1,4 +1,4 @@
-//! The attribute of the crate `ebbtide`, which exports it again as `ebbtide::test`; see the guide there.
+//! The attribute of the crate `ebbtide`, which re-exports it as `ebbtide::test`; see the guide there.
 
 mod expand;
 mod nearest;
@@ -8,7 +8,7 @@ mod signature;
 
 use proc_macro::TokenStream;
 
-/// Makes an `async fn` a test that has a database: `#[ebbtide::test]`.
+/// Turns an `async fn` into a test with a database: `#[ebbtide::test]`.
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
     expand::expand(options.into(), function.into())

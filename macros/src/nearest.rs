@@ -1,6 +1,6 @@
-//! Which known word was meant by an unknown one.
+//! Suggestions for unknown words.
 
-/// `, did you mean …?` if one of the known words is near, else a list of them.
+/// Returns `, did you mean …?` if one of the known words is near, else a list of them.
 pub(crate) fn advice<'w>(wanted: &str, known: impl IntoIterator<Item = &'w str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     match nearest(wanted, &known) {

@@ -1,4 +1,4 @@
-//! What stands in the parentheses of the attribute.
+//! The options in the parentheses of the attribute.
 
 use proc_macro2::{Ident, Span};
 use quote::ToTokens;
@@ -23,28 +23,28 @@ const KNOWN: [&str; 9] = [
 const STRATEGIES: [&str; 3] = ["rollback", "clone", "truncate"];
 const FLAVORS: [&str; 2] = ["current_thread", "multi_thread"];
 
-/// The options, checked as far as they can be without looking at files.
+/// The options, checked as far as possible without looking at files.
 #[derive(Default)]
 pub(crate) struct Options {
     /// `url` or `config`: anything that is `IntoConfig`.
     pub(crate) source: Option<Expr>,
-    /// A folder of migrations.
+    /// Folder of migrations.
     pub(crate) migrations: Option<LitStr>,
-    /// A migrator of sqlx.
+    /// Migrator of sqlx.
     pub(crate) migrator: Option<Expr>,
     pub(crate) fixtures: Vec<LitStr>,
-    /// One of the known ones.
+    /// One of the known strategies.
     pub(crate) strategy: Option<LitStr>,
     pub(crate) multi_thread: bool,
     pub(crate) worker_threads: Option<LitInt>,
-    /// Where the crate `ebbtide` is found.
+    /// Path of the crate `ebbtide`.
     pub(crate) krate: Option<Path>,
-    /// The options that were given, in their order.
+    /// The given options, in their order.
     given: Vec<Ident>,
 }
 
 impl Options {
-    /// The first option that has no meaning for a test that takes no database.
+    /// Returns the first option that has no meaning for a test without a database.
     pub(crate) fn about_database(&self) -> Option<&Ident> {
         self.given
             .iter()
@@ -78,8 +78,8 @@ impl Options {
 
     fn check(&self) -> Result<()> {
         for (one, other, why) in [
-            ("url", "config", "both say which database; leave one out"),
-            ("migrations", "migrator", "both are the migrations; leave one out"),
+            ("url", "config", "both name the database; leave one out"),
+            ("migrations", "migrator", "both give the migrations; leave one out"),
         ] {
             if let (Some(_), Some(second)) = (self.has(one), self.has(other)) {
                 return Err(Error::new(second.span(), format!("`{one}` and `{other}`: {why}")));
@@ -88,7 +88,7 @@ impl Options {
         match &self.worker_threads {
             Some(threads) if !self.multi_thread => Err(Error::new(
                 threads.span(),
-                "`worker_threads` needs `flavor = \"multi_thread\"`; the current thread is one alone",
+                "`worker_threads` needs `flavor = \"multi_thread\"`; the flavor `current_thread` has only one thread",
             )),
             _ => Ok(()),
         }
@@ -109,21 +109,24 @@ impl Parse for Options {
     }
 }
 
-/// The name of an option.
+/// Parses the name of an option.
 fn name(input: ParseStream<'_>) -> Result<Ident> {
     if let Ok(value) = input.fork().parse::<LitStr>() {
-        let message = format!("a value wants its name: write `url = {}`", value.to_token_stream());
+        let message = format!(
+            "a value needs the name of its option: write `url = {}`",
+            value.to_token_stream()
+        );
         return Err(Error::new(value.span(), message));
     }
     input.call(Ident::parse_any).map_err(|error| {
         Error::new(
             error.span(),
-            "an option is a name and a value, as in `url = \"sqlite::memory:\"`",
+            "an option must have a name and a value, as in `url = \"sqlite::memory:\"`",
         )
     })
 }
 
-/// What to say of an option that there is not.
+/// Returns the message about an unknown option.
 fn unknown(name: &str) -> String {
     for (option, words) in [("strategy", &STRATEGIES[..]), ("flavor", &FLAVORS[..])] {
         if words.contains(&name) {
@@ -133,10 +136,10 @@ fn unknown(name: &str) -> String {
     format!("`#[ebbtide::test]` has no option `{name}`{}", advice(name, KNOWN))
 }
 
-/// The expression behind `name =`.
+/// Parses the expression after `name =`.
 fn value(name: &Ident, example: &str, input: ParseStream<'_>) -> Result<Expr> {
     let missing = || {
-        let message = format!("`{name}` wants a value, as in `{name} = {example}`");
+        let message = format!("`{name}` needs a value, as in `{name} = {example}`");
         Error::new(name.span(), message)
     };
     input.parse::<Token![=]>().map_err(|_| missing())?;
@@ -146,19 +149,19 @@ fn value(name: &Ident, example: &str, input: ParseStream<'_>) -> Result<Expr> {
     input.parse().map(ungrouped)
 }
 
-/// Any expression; but of what is written out, only text is a URL.
+/// Parses any expression, but rejects literals other than text.
 fn url(name: &Ident, input: ParseStream<'_>) -> Result<Expr> {
     let example = "\"sqlite::memory:\"";
     match value(name, example, input)? {
         Expr::Lit(ExprLit { lit, .. }) if !matches!(lit, Lit::Str(_)) => Err(Error::new(
             lit.span(),
-            format!("`{name}` wants a string, as in `{name} = {example}`"),
+            format!("`{name}` must be a string, as in `{name} = {example}`"),
         )),
         url => Ok(url),
     }
 }
 
-/// What a macro by example hands on is in invisible parentheses.
+/// Removes the invisible parentheses around the arguments of a `macro_rules!` macro.
 fn ungrouped(value: Expr) -> Expr {
     match value {
         Expr::Group(group) => ungrouped(*group.expr),
@@ -173,7 +176,9 @@ fn text(name: &Ident, example: &str, input: ParseStream<'_>) -> Result<LitStr> {
         }) => Ok(text),
         other => Err(Error::new(
             span(&other),
-            format!("`{name}` is read when the test is compiled, so it wants a string, as in `{name} = {example}`"),
+            format!(
+                "`{name}` is read when the test is compiled, so it must be a string literal, as in `{name} = {example}`"
+            ),
         )),
     }
 }
@@ -204,7 +209,7 @@ fn threads(name: &Ident, input: ParseStream<'_>) -> Result<LitInt> {
     }
     Err(Error::new(
         span(&value),
-        format!("`{name}` wants a number from 1, as in `{name} = 2`"),
+        format!("`{name}` must be a number greater than 0, as in `{name} = 2`"),
     ))
 }
 
@@ -216,7 +221,7 @@ fn path(name: &Ident, input: ParseStream<'_>) -> Result<Path> {
         }) => text.parse(),
         other => Err(Error::new(
             span(&other),
-            format!("`{name}` wants a path, as in `{name} = ::ebbtide`"),
+            format!("`{name}` must be a path, as in `{name} = ::ebbtide`"),
         )),
     }
 }
@@ -226,7 +231,7 @@ fn list(name: &Ident, input: ParseStream<'_>) -> Result<Vec<LitStr>> {
     if !input.peek(syn::token::Paren) {
         return Err(Error::new(
             name.span(),
-            format!("`{name}` wants a list, as in {example}"),
+            format!("`{name}` needs a list, as in {example}"),
         ));
     }
     let content;
@@ -241,7 +246,7 @@ fn list(name: &Ident, input: ParseStream<'_>) -> Result<Vec<LitStr>> {
             }) => Ok(name),
             other => Err(Error::new(
                 span(&other),
-                format!("a fixture is named by a string, as in {example}"),
+                format!("the name of a fixture must be a string, as in {example}"),
             )),
         })
         .collect()

@@ -1,5 +1,5 @@
-//! The files of SQL that a test names: found when it is compiled, and compiled in with `include_str!`, so that a change
-//! of theirs compiles it again.
+//! The SQL files that a test names. They are found at compile time and compiled in with `include_str!`, so that a
+//! change of a file recompiles the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,9 +14,9 @@ use crate::nearest::advice;
 /// A folder of migrations: its path, and the files in it.
 pub(crate) struct Folder {
     path: String,
-    /// By their versions.
+    /// Scripts by version.
     scripts: BTreeMap<i64, Script>,
-    /// Every file of SQL in it, also those that are not applied.
+    /// Every SQL file in it, including those that are not applied.
     names: Vec<String>,
 }
 
@@ -27,7 +27,7 @@ struct Script {
 }
 
 impl Folder {
-    /// Reads the names of the files in the folder, seen from the folder of the crate's manifest.
+    /// Reads the names of the files in the folder, relative to the crate's manifest.
     pub(crate) fn read(folder: &LitStr) -> Result<Self> {
         let path = manifest(folder)?.join(folder.value());
         let problem = |message: String| Error::new(folder.span(), message);
@@ -51,13 +51,13 @@ impl Folder {
             if let Some(other) = scripts.insert(version, script) {
                 let other = other.file;
                 return Err(problem(format!(
-                    "the migrations `{other}` and `{name}` have one number"
+                    "the migrations `{other}` and `{name}` have the same number"
                 )));
             }
         }
         if scripts.is_empty() {
             return Err(problem(format!(
-                "there is no migration in {}; one is named like `0001_create_users.sql`",
+                "there is no migration in {}; name a migration like `0001_create_users.sql`",
                 path.display()
             )));
         }
@@ -68,7 +68,7 @@ impl Folder {
         })
     }
 
-    /// An expression of type `Migrations`.
+    /// Returns an expression of type `Migrations`.
     pub(crate) fn expand(&self, hidden: &TokenStream) -> TokenStream {
         let (path, names) = (&self.path, &self.names);
         let scripts = self.scripts.iter().map(|(version, script)| {
@@ -83,8 +83,8 @@ impl Folder {
     }
 }
 
-/// The number and the description in the name of a migration, as sqlx reads them; `None` for what undoes one. A name that
-/// sqlx would pass over in silence is an error, for nobody puts a file there that is not to be applied.
+/// Returns the number and the description in the name of a migration, as sqlx reads them; `None` for an undo script. A
+/// name that sqlx would ignore silently is an error, because every file in the folder is meant to be applied.
 fn migration(name: &str) -> std::result::Result<Option<(i64, String)>, String> {
     if name.ends_with(".down.sql") {
         return Ok(None);
@@ -101,14 +101,15 @@ fn migration(name: &str) -> std::result::Result<Option<(i64, String)>, String> {
     }
 }
 
-/// A fixture, as an expression of type `Script`.
+/// Returns a fixture as an expression of type `Script`.
 pub(crate) fn fixture(name: &LitStr, hidden: &TokenStream) -> Result<TokenStream> {
     let path = utf8(name, &find_fixture(name)?)?;
     Ok(quote!(#hidden::Script { name: #name, sql: ::core::include_str!(#path) }))
 }
 
-/// A bare name is a file in a folder `fixtures`, one with a slash or an ending is a path; both are seen from the folder of
-/// the test's source, and then from each folder above it up to that of the manifest.
+/// Finds the file of a fixture. A bare name is a file in a folder `fixtures`; one with a slash or an extension is a
+/// path. Both are relative to the folder of the test's source, and then to each folder above it up to that of the
+/// manifest.
 fn find_fixture(name: &LitStr) -> Result<PathBuf> {
     let wanted = name.value();
     let file = if wanted.contains(['/', '\\']) || is_sql(Path::new(&wanted)) {
@@ -137,7 +138,7 @@ fn find_fixture(name: &LitStr) -> Result<PathBuf> {
     ))
 }
 
-/// Where files are looked for.
+/// Returns the folders to search.
 fn folders(asked_by: &LitStr) -> Result<Vec<PathBuf>> {
     let manifest = manifest(asked_by)?;
     // Tools that do not compile may not know the file.
@@ -181,7 +182,7 @@ fn manifest(asked_by: &LitStr) -> Result<PathBuf> {
     env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).ok_or_else(|| {
         Error::new(
             asked_by.span(),
-            "CARGO_MANIFEST_DIR is not set, so nobody knows where the files are; compile with Cargo",
+            "CARGO_MANIFEST_DIR is not set, so the files cannot be found; compile with Cargo",
         )
     })
 }

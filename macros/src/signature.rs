@@ -1,11 +1,11 @@
-//! What the function looks like, and whether it can be a test.
+//! Checks the signature of a test function.
 
 use proc_macro2::Span;
 use syn::{Error, FnArg, ItemFn, Result, ReturnType, Type};
 
-/// How the test takes its database.
+/// The way in which the test takes its database.
 pub(crate) enum Taken {
-    /// By value; the span of the type.
+    /// By value; contains the span of the type.
     Database(Span),
     /// Not at all.
     Nothing,
@@ -18,7 +18,7 @@ pub(crate) fn check(function: &ItemFn) -> Result<Taken> {
         return Err(Error::new(
             signature.fn_token.span,
             format!(
-                "`#[ebbtide::test]` wants an async function: write `async fn {}`",
+                "`#[ebbtide::test]` needs an async function: write `async fn {}`",
                 signature.ident
             ),
         ));
@@ -29,7 +29,7 @@ pub(crate) fn check(function: &ItemFn) -> Result<Taken> {
     let other = signature.unsafety.map(|token| token.span);
     let other = other.or(signature.abi.as_ref().map(|abi| abi.extern_token.span));
     if let Some(span) = other.or(signature.constness.map(|token| token.span)) {
-        return Err(Error::new(span, "a test is a plain `async fn`"));
+        return Err(Error::new(span, "a test must be a plain `async fn`"));
     }
     if let Some(attribute) = function
         .attrs
@@ -38,7 +38,7 @@ pub(crate) fn check(function: &ItemFn) -> Result<Taken> {
     {
         return Err(Error::new_spanned(
             attribute,
-            "`#[ebbtide::test]` makes it a test; leave `#[test]` out",
+            "`#[ebbtide::test]` already makes the function a test; leave `#[test]` out",
         ));
     }
     taken(function)
@@ -58,7 +58,7 @@ fn taken(function: &ItemFn) -> Result<Taken> {
     match first {
         FnArg::Receiver(receiver) => Err(Error::new_spanned(
             receiver,
-            "a test is no method: it takes `database: Database`, or nothing",
+            "a test cannot be a method: it takes `database: Database`, or nothing",
         )),
         FnArg::Typed(argument) => match &*argument.ty {
             Type::Reference(reference) => Err(Error::new_spanned(
@@ -74,7 +74,7 @@ fn taken(function: &ItemFn) -> Result<Taken> {
     }
 }
 
-/// Whether it returns nothing, so that only a panic can fail it.
+/// Returns whether the function returns nothing, so that only a panic can fail it.
 pub(crate) fn returns_unit(function: &ItemFn) -> bool {
     match &function.sig.output {
         ReturnType::Default => true,

@@ -1,7 +1,7 @@
-//! What is wrong with a test is told when it is compiled, at the place where it is wrong.
+//! Errors in a test are reported at compile time, at their place in the source.
 
 #[test]
 fn mistakes_are_told_at_their_place() {
-    // Each file is compiled by itself; what it should say is in the file of the same name.
+    // Each file is compiled separately; its expected output is in the file of the same name.
     trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
 }

@@ -1,4 +1,4 @@
-//! A scripted driver, to stop a call at every await point and to let steps fail. For tests only.
+//! A scripted driver that stops a call at every await point and lets steps fail. For tests only.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,56 +10,56 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use sqlx::SqlStr;
 
-use super::{Connector, Done, NativeJob, RawConnection, Request, Sink};
+use super::{Connector, NativeJob, QueryResult, RawConnection, Request, RowSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 use crate::value::fake::Fake;
 use crate::value::{RawRow, Value};
 
-/// What happens to the next step of a connection.
+/// The scripted outcome of the next step of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gate {
+pub(crate) enum ScriptedStep {
     /// The server answers with an error and has done nothing.
     Error,
-    /// The connection breaks after the server has done it.
+    /// The connection breaks after the server has executed the step.
     Broken,
-    /// The server rolls the whole transaction back and says so, as with a deadlock.
+    /// The server rolls the whole transaction back and reports it, as with a deadlock.
     Deadlock,
-    /// The server rolls the whole transaction back, with an error that does not say so.
+    /// The server rolls the whole transaction back, with an error that does not report it.
     Ended,
-    /// The server speaks of a deadlock, and the transaction is still open: a trigger can say so with SIGNAL.
+    /// The server reports a deadlock, but the transaction is still open: a trigger can report one with SIGNAL.
     Signal,
     /// The server never answers.
     Never,
 }
 
-/// What the server knows.
+/// The state of the server.
 #[derive(Debug, Default)]
 pub(crate) struct Server {
-    /// For each connection ever opened: how many levels are open on the server, or `None` after it was closed.
+    /// Number of levels open on the server, for each connection ever opened; `None` after it was closed.
     pub(crate) depths: Vec<Option<usize>>,
-    /// Each statement with the connection and the depth it ran at.
+    /// Each statement, with its connection and the depth at which it ran.
     pub(crate) log: Vec<(usize, usize, String)>,
-    /// The calls that were given the answer of another.
+    /// The calls that received the answer of another call.
     pub(crate) mixed: Vec<String>,
-    gates: VecDeque<(&'static str, Gate)>,
+    gates: VecDeque<(&'static str, ScriptedStep)>,
 }
 
-/// How many rows a stream has.
+/// Number of rows of a stream.
 pub(crate) const ROWS: i64 = 3;
 
-/// A server in memory whose connections take two await points for each call: one before it acts, one before it
-/// answers, and one before each row. What is not read of an answer is read by the next call, which notices.
+/// A server in memory. Each call takes two await points, one before it acts and one before it answers, and one more
+/// before each row. If part of an answer is not read, the next call reads it and notices.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FakeConnector {
     pub(crate) server: Arc<Mutex<Server>>,
-    /// Whether a call dropped half-way leaves the connection usable.
+    /// `true` if a call dropped half-way leaves the connection usable.
     pub(crate) survives: bool,
 }
 
 impl FakeConnector {
-    /// Has the next call of this name meet a gate.
-    pub(crate) fn gate(&self, call: &'static str, gate: Gate) {
+    /// Scripts the outcome of the next call of this name.
+    pub(crate) fn gate(&self, call: &'static str, gate: ScriptedStep) {
         self.server.lock().gates.push_back((call, gate));
     }
 
@@ -105,7 +105,7 @@ impl Connector for FakeConnector {
 pub(crate) struct FakeConnection {
     connector: FakeConnector,
     id: usize,
-    /// What the client believes.
+    /// Number of open levels, as the client sees it.
     depth: usize,
     /// The answers that are not read yet, each by the number of its question.
     wire: VecDeque<u64>,
@@ -118,7 +118,7 @@ impl Drop for FakeConnection {
     }
 }
 
-/// An await point.
+/// Waits once: an await point.
 async fn pause() {
     let mut waited = false;
     std::future::poll_fn(|context| {
@@ -133,21 +133,21 @@ async fn pause() {
 }
 
 impl FakeConnection {
-    /// The server answers; the number is that of the question.
+    /// Adds an answer of the server, and returns the number of its question.
     fn answer(&mut self) -> u64 {
         self.asked += 1;
         self.wire.push_back(self.asked);
         self.asked
     }
 
-    /// Reads the next answer, which should be that to a question.
+    /// Reads the next answer, which should be the one to `question`.
     fn read(&mut self, question: u64, text: &str) {
         if self.wire.pop_front() != Some(question) {
             self.connector.server.lock().mixed.push(text.to_owned());
         }
     }
 
-    /// A query that yields the numbers from 1 to [`ROWS`].
+    /// Runs a query that yields the numbers from 1 to [`ROWS`].
     pub(crate) fn rows(&mut self, text: String) -> BoxStream<'_, Result<Box<dyn RawRow>>> {
         try_stream! {
             pause().await;
@@ -155,7 +155,7 @@ impl FakeConnection {
             for (number, question) in (1..).zip(questions) {
                 pause().await;
                 self.read(question, &text);
-                // The last of them is the end.
+                // The last answer is the end.
                 if number <= ROWS {
                     yield Box::new(Fake::new([("number", Value::from(number))])) as Box<dyn RawRow>;
                 }
@@ -164,7 +164,7 @@ impl FakeConnection {
         .boxed()
     }
 
-    /// One call: the server moves to `depth` if it is given.
+    /// Runs one call, which moves the server to `depth` if it is given.
     async fn call(&mut self, name: &'static str, text: &str, depth: Option<usize>) -> Result<()> {
         pause().await;
         let gate = {
@@ -173,8 +173,8 @@ impl FakeConnection {
             let gate = found.and_then(|at| server.gates.remove(at)).map(|(_, gate)| gate);
             let now = server.depths[self.id].unwrap_or_default();
             match gate {
-                Some(Gate::Error | Gate::Signal) => {}
-                Some(Gate::Deadlock | Gate::Ended) => server.depths[self.id] = Some(0),
+                Some(ScriptedStep::Error | ScriptedStep::Signal) => {}
+                Some(ScriptedStep::Deadlock | ScriptedStep::Ended) => server.depths[self.id] = Some(0),
                 _ if now < self.depth && depth.is_some_and(|depth| depth > 0) => {
                     // Outside of a transaction a savepoint is gone as soon as it is set, and none can be released.
                     if name != "begin" {
@@ -192,7 +192,7 @@ impl FakeConnection {
         };
         let question = self.answer();
         pause().await;
-        if !matches!(gate, Some(Gate::Broken | Gate::Never)) {
+        if !matches!(gate, Some(ScriptedStep::Broken | ScriptedStep::Never)) {
             self.read(question, text);
         }
         match gate {
@@ -200,22 +200,22 @@ impl FakeConnection {
                 self.depth = depth.unwrap_or(self.depth);
                 Ok(())
             }
-            Some(Gate::Error) => Err(Error::new(ErrorKind::Database, "scripted").with_code("XX000")),
-            Some(Gate::Deadlock | Gate::Signal) => Err(Error::new(ErrorKind::Deadlock, "scripted")
+            Some(ScriptedStep::Error) => Err(Error::new(ErrorKind::Database, "scripted").with_code("XX000")),
+            Some(ScriptedStep::Deadlock | ScriptedStep::Signal) => Err(Error::new(ErrorKind::Deadlock, "scripted")
                 .with_code("40001")
                 .ending_transaction()),
-            Some(Gate::Ended) => Err(Error::new(ErrorKind::Database, "scripted").with_code("HY000")),
-            Some(Gate::Broken) => Err(Error::new(ErrorKind::ConnectionLost, "scripted").fatal()),
-            Some(Gate::Never) => std::future::pending().await,
+            Some(ScriptedStep::Ended) => Err(Error::new(ErrorKind::Database, "scripted").with_code("HY000")),
+            Some(ScriptedStep::Broken) => Err(Error::new(ErrorKind::ConnectionLost, "scripted").fatal()),
+            Some(ScriptedStep::Never) => std::future::pending().await,
         }
     }
 }
 
 impl RawConnection for FakeConnection {
-    fn run<'a>(&'a mut self, request: Request<'a>, _sink: &'a mut dyn Sink) -> BoxFuture<'a, Result<Done>> {
+    fn run<'a>(&'a mut self, request: Request<'a>, _sink: &'a mut dyn RowSink) -> BoxFuture<'a, Result<QueryResult>> {
         Box::pin(async move {
             self.call("run", request.statement.text(), None).await?;
-            Ok(Done {
+            Ok(QueryResult {
                 rows_affected: 1,
                 last_insert_id: None,
             })
@@ -226,14 +226,14 @@ impl RawConnection for FakeConnection {
         self.rows(request.statement.text().to_owned())
     }
 
-    fn with_native(&mut self, job: NativeJob) -> BoxFuture<'_, Result<Done>> {
+    fn with_native(&mut self, job: NativeJob) -> BoxFuture<'_, Result<QueryResult>> {
         job.run(self)
     }
 
-    fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Done>> {
+    fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<QueryResult>> {
         Box::pin(async move {
             self.call("script", sql.as_str(), None).await?;
-            Ok(Done::default())
+            Ok(QueryResult::default())
         })
     }
 

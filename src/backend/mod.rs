@@ -1,28 +1,29 @@
-//! The seam between the library and the drivers. Everything to the right of this module knows a database
-//! only through these traits.
+//! The interface between the library and the drivers. The modules built on it know a database only through these
+//! traits.
 
 #[cfg(test)]
 pub(crate) mod fake;
-mod job;
+mod from_row;
 #[cfg(feature = "mysql")]
 mod mysql;
-mod native;
+mod native_job;
 mod position;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+pub(crate) mod sqlx;
 #[cfg(feature = "sqlx-interop")]
 mod sqlx_database;
-pub(crate) mod support;
+pub(crate) mod worker;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ::sqlx::SqlStr;
 use futures::future::{BoxFuture, ready};
 use futures::stream::BoxStream;
-use sqlx::SqlStr;
 use tokio::runtime::Handle;
 
 use crate::config::Config;
@@ -30,15 +31,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, Statement};
 use crate::value::{RawRow, Value};
 
-pub(crate) use job::{NativeJob, Pulse};
-pub use native::FromRow;
+pub use from_row::FromRow;
+pub(crate) use native_job::{NativeJob, Pulse};
 pub(crate) use position::{Position, Reached};
 #[cfg(feature = "sqlx-interop")]
 pub(crate) use sqlx_database::Parts;
 #[cfg(feature = "sqlx-interop")]
 pub use sqlx_database::SqlxDatabase;
 
-/// The connector for what the URL names: the list of drivers.
+/// Returns the connector for the database that the URL names. This is the list of drivers.
 pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
     let dialect = config.url().dialect();
     match dialect {
@@ -65,27 +66,28 @@ fn left_out(dialect: Dialect) -> Error {
     ))
 }
 
-/// What a finished statement tells.
+/// The result of a finished statement.
+#[doc(alias = "Done")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Done {
+pub struct QueryResult {
     /// The number of rows inserted, updated or deleted.
     pub rows_affected: u64,
-    /// The key of the last inserted row: MySQL's and MariaDB's `AUTO_INCREMENT`, SQLite's `rowid`. `None` if no row was
-    /// inserted, if the table has no such key, and where the server does not tell it (PostgreSQL: use `RETURNING`).
+    /// The key of the last inserted row: `AUTO_INCREMENT` on MySQL and MariaDB, `rowid` on SQLite. `None` if no row was
+    /// inserted, if the table has no such key, or if the server does not report it (PostgreSQL: use `RETURNING`).
     ///
-    /// Of statements that insert or update (`ON CONFLICT … DO UPDATE`, `ON DUPLICATE KEY UPDATE`) it is not certain. On
-    /// SQLite it is `None` if the last row was updated, and may be `None` although it was inserted, if the row inserted
-    /// before, into whatever table, had the same key. MySQL and MariaDB tell the key of the updated row, if it changed.
-    /// `RETURNING` is certain, where the server has it.
+    /// The key is not reliable after statements that insert or update (`ON CONFLICT … DO UPDATE`,
+    /// `ON DUPLICATE KEY UPDATE`). On SQLite it is `None` if the last row was updated. It may also be `None` after an
+    /// insert, if the row inserted before, into any table, had the same key. MySQL and MariaDB report the key of the
+    /// updated row if that row changed. `RETURNING` is reliable, where the server has it.
     ///
-    /// MySQL's and MariaDB's servers also tell what an `UPDATE` has set by `LAST_INSERT_ID(expression)`. A key above
-    /// `i64::MAX` is `None`: ask for it by `SELECT LAST_INSERT_ID()` on the same connection.
+    /// MySQL and MariaDB also report the value that an `UPDATE` has set with `LAST_INSERT_ID(expression)`. A key above
+    /// `i64::MAX` is `None`: query it with `SELECT LAST_INSERT_ID()` on the same connection.
     pub last_insert_id: Option<i64>,
 }
 
-impl Done {
-    /// Adds what the next statement of a script, or the next batch, tells.
+impl QueryResult {
+    /// Adds the result of the next statement of a script, or of the next batch.
     pub(crate) fn absorb(&mut self, next: Self) {
         self.rows_affected += next.rows_affected;
         self.last_insert_id = next.last_insert_id.or(self.last_insert_id);
@@ -99,37 +101,37 @@ pub(crate) struct Request<'a> {
     pub(crate) values: &'a [Value],
 }
 
-/// How many may write to a database at the same time.
+/// The number of writers that a database allows at the same time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Writers {
-    /// The server sees to it.
+    /// Any number; the server coordinates them.
     Many,
-    /// One, and whatever others have the same database.
-    Of(One),
-    /// One; the database is not there yet. If it cannot be found later either, this is its name.
-    Unknown(One),
+    /// One, among all that use the same database.
+    Of(DatabaseIdentity),
+    /// One; the database does not exist yet. This is its name if it cannot be found later either.
+    Unknown(DatabaseIdentity),
 }
 
 /// A database that has one writer at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "SQLite's are the only ones"))]
-pub(crate) enum One {
-    /// A file, under whatever names.
+pub(crate) enum DatabaseIdentity {
+    /// A file, under any of its names.
     File { device: u64, number: u64 },
-    /// A file of which no more is known.
+    /// A file of which only the path is known.
     Path(PathBuf),
     /// A database in memory.
     Memory(String),
 }
 
-/// Makes connections of one database.
+/// A factory of connections to one database.
 pub(crate) trait Connector: Debug + Send + Sync {
     fn dialect(&self) -> Dialect;
 
-    /// Whether a connection's socket belongs to the tokio runtime that opened it.
+    /// Returns whether a connection's socket belongs to the tokio runtime that opened it.
     fn runtime_bound(&self) -> bool;
 
-    /// The runtime that its connections live on, if that is not their users'; what is left to clean is cleaned there.
+    /// Returns the runtime of the connections if it is not that of their users; cleanup runs there.
     fn runtime(&self) -> Result<Option<Handle>> {
         Ok(None)
     }
@@ -137,49 +139,47 @@ pub(crate) trait Connector: Debug + Send + Sync {
     /// Opens a connection. The caller sets the time limit.
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>>;
 
-    /// Whether an open `SELECT` of one connection keeps the others from writing.
+    /// Returns whether an open `SELECT` of one connection keeps the others from writing.
     fn readers_block_writers(&self) -> bool {
         false
     }
 
-    /// Whether those of its users who write have to take turns.
+    /// Returns whether users that write have to take turns.
     fn writers(&self) -> Writers {
         Writers::Many
     }
 
-    /// Makes connections that each see a copy of the database of their own, where two transactions that write would
-    /// otherwise wait for each other. `None` where the server keeps them apart. Every call makes the same connector.
+    /// Returns the connector of private copies, where two writing transactions would otherwise wait for each other.
+    /// Each of its connections sees its own copy of the database. `None` where the server isolates them. Every call
+    /// returns the same connector.
     fn private(&self) -> Option<Arc<dyn Connector>> {
         None
     }
 
-    /// Where it connects to, for messages; without the password.
+    /// Returns the address that it connects to, without the password, for messages.
     fn place(&self) -> String;
 }
 
-/// One connection of a driver. Every call runs to its end or is dropped half-way; after a drop
-/// [`interrupted`](Self::interrupted) tells whether the connection can still be used.
+/// One connection of a driver. A call runs to its end or is dropped half-way. After a drop,
+/// [`interrupted`](Self::interrupted) returns whether the connection is still usable.
 pub(crate) trait RawConnection: Send {
-    /// Runs a statement and hands each row to `sink` as it comes.
-    fn run<'a>(&'a mut self, request: Request<'a>, sink: &'a mut dyn Sink) -> BoxFuture<'a, Result<Done>>;
+    /// Runs a statement and passes each row to `sink` as it arrives.
+    fn run<'a>(&'a mut self, request: Request<'a>, sink: &'a mut dyn RowSink) -> BoxFuture<'a, Result<QueryResult>>;
 
-    /// Runs a statement and yields its rows one by one; nothing is read ahead of the consumer beyond the
-    /// driver's buffer.
+    /// Runs a statement and yields its rows one by one. Nothing is read ahead of the consumer beyond the driver's
+    /// buffer.
     fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>>;
 
-    /// Runs text that holds no parameters, and may hold several statements, without preparing it.
-    fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Done>>;
+    /// Runs text without parameters, without preparing it. The text may hold several statements.
+    fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<QueryResult>>;
 
-    /// Has `job` run on the driver's own connection.
-    fn with_native(&mut self, _job: NativeJob) -> BoxFuture<'_, Result<Done>> {
-        let error = Error::new(
-            ErrorKind::Unsupported,
-            "the driver of this connection is not one of sqlx",
-        );
+    /// Runs `job` on the driver's own connection.
+    fn with_native(&mut self, _job: NativeJob) -> BoxFuture<'_, Result<QueryResult>> {
+        let error = Error::new(ErrorKind::Unsupported, "this connection does not use a driver of sqlx");
         Box::pin(ready(Err(error)))
     }
 
-    /// Whether it lives apart from its users, so that a call that was dropped runs to its end over there.
+    /// Returns whether the connection is isolated from its users, so that a dropped call still runs to its end.
     fn is_apart(&self) -> bool {
         false
     }
@@ -187,42 +187,42 @@ pub(crate) trait RawConnection: Send {
     /// Begins a transaction with `sql`, or, inside one, sets a savepoint (then `sql` is `None`).
     fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>>;
 
-    /// Commits the innermost level: a savepoint is released, a transaction committed. Before a savepoint is released,
-    /// `first` is run, in the same round trip.
+    /// Commits the innermost level: releases a savepoint, or commits the transaction. Runs `first` before the release
+    /// of a savepoint, in the same round trip.
     fn commit(&mut self, first: Option<SqlStr>) -> BoxFuture<'_, Result<()>>;
 
     /// Rolls back until `depth` levels are left, in one round trip where the driver can.
     fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>>;
 
-    /// How many transaction levels are open: 0 outside of any.
+    /// Returns the number of open transaction levels: 0 outside of a transaction.
     fn depth(&self) -> usize;
 
-    /// Ends whatever transaction raw SQL may have left open, in one round trip.
+    /// Ends any transaction that raw SQL may have left open, in one round trip.
     fn reset(&mut self) -> BoxFuture<'_, Result<()>>;
 
-    /// Whether the transaction is still open on the server. Asked where an error may have ended it unsaid.
+    /// Returns whether the transaction is still open on the server. Called where an error may have ended it silently.
     fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>>;
 
-    /// Reads what is left of a call that was dropped half-way. It may itself be dropped and called again.
+    /// Reads the rest of a call that was dropped half-way. It may itself be dropped and called again.
     fn settle(&mut self) -> BoxFuture<'_, Result<()>>;
 
-    /// Brings a copy of its own (see [`Connector::private`]) up to date with what was committed to the original. Called
-    /// outside of a transaction. After a fatal error the connection is to be replaced by a new one; a call that was dropped
-    /// half-way is made up for by the next.
+    /// Updates the connection's own copy (see [`Connector::private`]) with what was committed to the original. Called
+    /// outside of a transaction. After a fatal error the connection must be replaced by a new one. The next call
+    /// completes one that was dropped half-way.
     fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(ready(Ok(())))
     }
 
-    /// Asks the server for a sign of life, in one round trip.
+    /// Pings the server, in one round trip.
     fn ping(&mut self) -> BoxFuture<'_, Result<()>>;
 
-    /// Whether the connection can be used on after a call on it was dropped half-way. If so, the next call
-    /// first reads what is left of the dropped one. `between_rows` says that it was dropped while a row had been handed out
-    /// and nothing more was being read.
+    /// Returns whether the connection is still usable after a call on it was dropped half-way. If so, the next call
+    /// first reads the rest of the dropped one. `between_rows` is `true` if the drop came after a row was handed out,
+    /// while nothing more was being read.
     fn interrupted(&self, between_rows: bool) -> bool;
 
-    /// Has text run before whatever is asked for next, without waiting for its answer. `false`: it was not taken, and has
-    /// to be run in the usual way.
+    /// Queues text to run before the next request, without waiting for its answer. Returns `false` if the text was not
+    /// taken and has to be run in the usual way.
     fn post(&mut self, _sql: &'static str) -> bool {
         false
     }
@@ -233,38 +233,38 @@ pub(crate) trait RawConnection: Send {
     }
 
     /// What closes the connection from outside, whoever holds it. `None` where it cannot be reached there.
-    fn severer(&self) -> Option<Sever> {
+    fn close_handle(&self) -> Option<CloseFn> {
         None
     }
 
-    /// Says good-bye to the server.
+    /// Notifies the server and closes the connection.
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
 }
 
-/// Closes a connection that is in other hands; see [`RawConnection::severer`].
-pub(crate) type Sever = Box<dyn FnOnce() + Send>;
+/// A function that closes a connection that is checked out; see [`RawConnection::close_handle`].
+pub(crate) type CloseFn = Box<dyn FnOnce() + Send>;
 
-/// Takes the rows of [`RawConnection::run`].
-pub(crate) trait Sink: Send {
-    /// Takes a row, by reference or for good. An error ends the reading of rows, not the statement.
-    fn row(&mut self, row: &mut dyn Offer) -> Result<()>;
+/// A receiver of the rows of [`RawConnection::run`].
+pub(crate) trait RowSink: Send {
+    /// Receives a row and may take it. An error ends the delivery of rows, not the statement.
+    fn row(&mut self, row: &mut dyn OfferedRow) -> Result<()>;
 
-    /// Whether it wants the first row only, and not what the statement did.
+    /// Returns whether it wants only the first row, and not the result of the statement.
     fn wants_one(&self) -> bool {
         false
     }
 
-    /// Forgets the rows it was given, so that the statement can be run again. `false`: it cannot.
+    /// Discards the rows it received, so that the statement can be run again. Returns `false` if it cannot.
     fn restart(&mut self) -> bool {
         false
     }
 }
 
-/// A row that is offered to a [`Sink`], which may look at it or take it.
-pub(crate) trait Offer {
-    /// The row, unless it was taken.
+/// A row that is offered to a [`RowSink`], which may read it or take it.
+pub(crate) trait OfferedRow {
+    /// Returns the row, unless it was taken.
     fn look(&self) -> Option<&dyn RawRow>;
-    /// The row for good.
+    /// Takes the row, unless it was taken.
     fn take(&mut self) -> Option<Box<dyn RawRow>>;
 }
 

@@ -1,5 +1,5 @@
-//! How far a server is in what was ever written, so that a replica can be compared with its primary. No I/O: this is what
-//! to ask, and how to read the answer.
+//! The position of a server in its history of writes, for comparing a replica with its primary. No I/O: this module has
+//! the queries and reads their answers.
 
 use std::sync::Arc;
 
@@ -7,43 +7,43 @@ use crate::error::Result;
 use crate::sql::Dialect;
 use crate::value::{IntoParams, Params, Row};
 
-/// A place in the history of a database: what was committed before it was asked for lies before it.
+/// A position in the history of a database. Everything committed before the query for it lies before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Position {
-    /// Bytes of PostgreSQL's write-ahead log.
+    /// An offset in bytes in PostgreSQL's write-ahead log.
     Log(u64),
     /// The transactions of a server, by their global ids: MariaDB's, or else MySQL's.
     Transactions { maria: bool, ids: Arc<str> },
 }
 
-/// What a replica says when it is asked whether it has come so far.
+/// A replica's answer to the question whether it has reached a position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reached {
-    /// It is here.
+    /// The replica is at this position.
     At(Position),
     NotYet,
-    /// It cannot tell.
+    /// The replica does not know.
     Unknown,
 }
 
-/// `pg_current_wal_insert_lsn()` is behind every commit that was answered, also one that is not yet on the disk
+/// `pg_current_wal_insert_lsn()` lies after every acknowledged commit, even one that is not yet on disk
 /// (`synchronous_commit = off`).
 const LOG_WRITTEN: &str =
     "SELECT CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_insert_lsn() - '0/0')::bigint END";
 
-/// Behind a balancer the primary itself may answer; it has everything.
+/// Behind a load balancer the primary itself may answer; it has everything.
 const LOG_REPLAYED: &str = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
                             ELSE pg_current_wal_insert_lsn() END - '0/0')::bigint";
 
 const TRANSACTIONS_WRITTEN: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('gtid_binlog_pos', 'gtid_executed')";
 
-/// With no time to wait it only looks.
+/// With a timeout of 0 it checks and does not wait.
 const MARIA_REACHED: &str = "SELECT MASTER_GTID_WAIT(?, 0)";
 
 const MYSQL_REACHED: &str = "SELECT GTID_SUBSET(?, @@global.gtid_executed)";
 
 impl Position {
-    /// What to ask a primary for its position; `None` where there is no such thing.
+    /// Returns the query for the position of a primary; `None` for a database without positions.
     pub(crate) fn question(dialect: Dialect) -> Option<&'static str> {
         match dialect {
             Dialect::Postgres => Some(LOG_WRITTEN),
@@ -52,7 +52,7 @@ impl Position {
         }
     }
 
-    /// The primary's answer; `None` if it keeps no such count.
+    /// Reads the primary's answer; `None` if the server keeps no position.
     pub(crate) fn read(dialect: Dialect, rows: &[Row]) -> Option<Self> {
         if dialect == Dialect::Postgres {
             return log(rows).map(Self::Log);
@@ -66,7 +66,7 @@ impl Position {
         })
     }
 
-    /// What to ask a replica.
+    /// Returns the query for a replica.
     pub(crate) fn check(&self) -> Result<(&'static str, Params)> {
         match self {
             Self::Log(_) => Ok((LOG_REPLAYED, ().into_params()?)),
@@ -77,7 +77,7 @@ impl Position {
         }
     }
 
-    /// The replica's answer.
+    /// Reads the replica's answer.
     pub(crate) fn reached(&self, rows: &[Row]) -> Reached {
         let number = || rows.first()?.get::<Option<i64>>(0).ok().flatten();
         match self {
@@ -90,7 +90,7 @@ impl Position {
         }
     }
 
-    /// Whether servers of this kind count so.
+    /// Returns whether servers of this kind have such positions.
     pub(crate) fn is_of(&self, dialect: Dialect) -> bool {
         match self {
             Self::Log(_) => dialect == Dialect::Postgres,
@@ -98,7 +98,7 @@ impl Position {
         }
     }
 
-    /// Whether who is here has everything up to the other.
+    /// Returns whether a server at this position has everything up to `other`.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Log(here), Self::Log(there)) => here >= there,

@@ -1,4 +1,4 @@
-//! The databases of sqlx that have a door here.
+//! The databases of sqlx that can be used through this library.
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -11,23 +11,23 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What sqlx yields while a statement runs: rows, and what each statement did.
+/// The items that sqlx yields while a statement runs: rows, and the result of each statement.
 type Steps<'c, DB> = BoxStream<'c, Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, sqlx::Error>>;
 
-/// A statement of sqlx in its parts.
+/// A statement of sqlx, split into its parts.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Parts<DB: Database> {
     pub(crate) sql: SqlStr,
-    /// `None`: it is sent without being prepared.
+    /// `None` if the text is sent without being prepared.
     pub(crate) arguments: Option<DB::Arguments>,
     pub(crate) persistent: bool,
 }
 
-/// The databases of sqlx that ebbtide is built with: `sqlx::Postgres`, `sqlx::MySql` and `sqlx::Sqlite`, each with the
+/// A database of sqlx that ebbtide is built with: `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`, each with the
 /// Cargo feature of its backend.
 pub trait SqlxDatabase: Database + sealed::Sealed {
-    /// The dialect of this library that it speaks.
+    /// The dialect of the database.
     const DIALECT: Dialect;
 
     #[doc(hidden)]
@@ -37,7 +37,7 @@ pub trait SqlxDatabase: Database + sealed::Sealed {
     fn survives_anywhere() -> bool;
 
     #[doc(hidden)]
-    fn affected(result: &Self::QueryResult) -> super::Done;
+    fn affected(result: &Self::QueryResult) -> super::QueryResult;
 
     #[doc(hidden)]
     fn fetch_many(connection: &mut Self::Connection, parts: Parts<Self>) -> Steps<'_, Self>;
@@ -66,7 +66,7 @@ pub trait SqlxDatabase: Database + sealed::Sealed {
 }
 
 impl<DB: Database> Parts<DB> {
-    /// Takes a statement apart; fails where a value cannot be encoded.
+    /// Splits a statement into its parts. Fails if a value cannot be encoded.
     pub(crate) fn of<'q>(mut query: impl Execute<'q, DB>) -> Result<Self, sqlx::Error> {
         let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
         let persistent = query.persistent();
@@ -78,8 +78,8 @@ impl<DB: Database> Parts<DB> {
     }
 }
 
-/// For code that speaks to sqlx and to this crate in turn. An error of this crate that has gone through sqlx's is itself
-/// again.
+/// Converts an error of sqlx, for code that uses both sqlx and this crate. An error of this crate that went through
+/// sqlx's comes back unchanged.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -97,7 +97,7 @@ impl From<sqlx::Error> for Error {
         };
         #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
         if let sqlx::Error::Database(answer) = &error {
-            use super::support::sqlx::Native;
+            use super::sqlx::Native;
             #[cfg(feature = "postgres")]
             if answer.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
                 return <sqlx::Postgres as Native>::error(error);
@@ -137,15 +137,15 @@ macro_rules! database {
 
             fn explain(error: sqlx::Error) -> Error {
                 // One of this crate's own comes from another connection, which the closure used besides.
-                own(error).map_or_else(<Self as super::support::sqlx::Native>::error, Error::passed_on)
+                own(error).map_or_else(<Self as super::sqlx::Native>::error, Error::passed_on)
             }
 
             fn survives_anywhere() -> bool {
-                <Self as super::support::sqlx::Native>::survives_interruption(false)
+                <Self as super::sqlx::Native>::survives_interruption(false)
             }
 
-            fn affected(result: &Self::QueryResult) -> super::Done {
-                <Self as super::support::sqlx::Native>::done(result)
+            fn affected(result: &Self::QueryResult) -> super::QueryResult {
+                <Self as super::sqlx::Native>::done(result)
             }
 
             fn fetch_many(connection: &mut Self::Connection, parts: Parts<Self>) -> Steps<'_, Self> {
@@ -169,8 +169,8 @@ macro_rules! database {
                         }
                         None => connection.fetch_optional(parts.sql).await?,
                     };
-                    if <Self as super::support::sqlx::Native>::COUNTS_ANSWERS {
-                        // What stands behind the row may be an error, which must not come to the next statement.
+                    if <Self as super::sqlx::Native>::COUNTS_ANSWERS {
+                        // An error may follow the row; it must not reach the next statement.
                         connection.flush().await?;
                     }
                     Ok(row)
@@ -188,7 +188,7 @@ macro_rules! database {
             fn come_to_rest(connection: &mut Self::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
                 Box::pin(async move {
                     connection.flush().await?;
-                    if <Self as super::support::sqlx::Native>::COUNTS_ANSWERS {
+                    if <Self as super::sqlx::Native>::COUNTS_ANSWERS {
                         Ok(())
                     } else {
                         connection.ping().await
@@ -227,7 +227,7 @@ mod tests {
         assert!(matches!(sqlx, sqlx::Error::Configuration(_)), "{sqlx:?}");
         let back = Error::from(sqlx);
         assert_eq!((back.kind(), back.is_retryable()), (ErrorKind::ConnectionLost, true));
-        assert!(std::error::Error::source(&back).is_some_and(|source| source.is::<sqlx::Error>()));
+        assert!(std::error::Error::source(&back).is_some_and(<dyn std::error::Error>::is::<sqlx::Error>));
         // Where the driver's error says as much, it is itself again.
         let lost = sqlx::Error::from(Error::from_sqlx(broken()));
         assert!(matches!(lost, sqlx::Error::Io(_)), "{lost:?}");

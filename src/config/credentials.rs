@@ -12,7 +12,7 @@ use crate::url::DatabaseUrl;
 
 type Table = Map<String, Value>;
 
-/// The keys of credentials, with the part they name.
+/// The keys of credentials, with the part that each of them names.
 pub(super) const CREDENTIALS: [(&str, &str); 19] = [
     ("scheme", "scheme"),
     ("engine", "scheme"),
@@ -47,7 +47,7 @@ pub(super) fn join(path: &str, key: &str) -> String {
     }
 }
 
-/// The part that a key of credentials names.
+/// Returns the part that a key of credentials names.
 pub(super) fn part(key: &str) -> Option<&'static str> {
     CREDENTIALS
         .iter()
@@ -55,7 +55,7 @@ pub(super) fn part(key: &str) -> Option<&'static str> {
         .map(|(_, part)| *part)
 }
 
-/// What a value is, without saying it.
+/// Returns the type of a value, without showing the value.
 fn sort(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -84,10 +84,10 @@ pub(super) fn unknown(path: &str, key: &str, candidates: impl Iterator<Item = &'
     }
 }
 
-/// An option of a dictionary: its path, its name, its value as text.
+/// An option of a dictionary: its path, its name and its value as text.
 pub(super) type Flat = (String, String, Option<String>);
 
-/// Makes options of a value: a list is an option repeated, and the table `server_settings` is one option for each entry.
+/// Appends the options in a value. A list repeats the option; the table `server_settings` is one option for each entry.
 pub(super) fn flatten(out: &mut Vec<Flat>, path: &str, name: &str, value: &Value) -> Result<()> {
     let here = join(path, name);
     match value {
@@ -96,7 +96,7 @@ pub(super) fn flatten(out: &mut Vec<Flat>, path: &str, name: &str, value: &Value
         Value::Bool(_) | Value::Number(_) => out.push((here, name.to_owned(), Some(value.to_string()))),
         Value::Array(values) => {
             if let Some(inner) = values.iter().find(|value| value.is_array() || value.is_object()) {
-                return Err(wrong(&here, inner, "a list of texts"));
+                return Err(wrong(&here, inner, "a list of strings"));
             }
             for value in values {
                 flatten(out, path, name, value)?;
@@ -127,7 +127,7 @@ pub(super) fn flatten(out: &mut Vec<Flat>, path: &str, name: &str, value: &Value
     Ok(())
 }
 
-/// The parts of credentials, each with the key it was given under.
+/// The parts of credentials, each with its key.
 #[derive(Default)]
 struct Parts<'a> {
     found: Vec<(&'static str, &'a str, &'a Value)>,
@@ -135,7 +135,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// The text of a part, and the path it stands under.
+    /// Returns the text of a part.
     fn text(&self, path: &str, part: &str) -> Result<Option<&'a str>> {
         match self.found.iter().find(|(known, ..)| *known == part) {
             None | Some((_, _, Value::Null)) => Ok(None),
@@ -151,7 +151,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The path a part stands under.
+    /// Returns the path of a part.
     fn place(&self, path: &str, part: &'static str) -> String {
         let found = self.found.iter().find(|(known, ..)| *known == part);
         join(path, found.map_or(part, |(_, key, _)| key))
@@ -207,7 +207,7 @@ fn collect<'a>(table: &'a Table, path: &str) -> Result<Parts<'a>> {
     Ok(parts)
 }
 
-/// The scheme of a dictionary, which may be the name of an engine elsewhere.
+/// Returns the scheme in a text, which may be the name of an engine of Tortoise or Django.
 fn scheme(text: &str) -> &str {
     let text = text.trim_end_matches("://");
     let engine = ["tortoise.backends.", "django.db.backends."]
@@ -219,7 +219,7 @@ fn scheme(text: &str) -> &str {
 pub(super) fn read_credentials(value: &Value, path: &str, engine: Option<(&str, &Value)>) -> Result<Config> {
     let Value::Object(table) = value else {
         let expected = if value.is_string() {
-            "a table; a URL stands under `url`"
+            "a table; a URL belongs under `url`"
         } else {
             "a table"
         };
@@ -243,7 +243,7 @@ pub(super) fn read_credentials(value: &Value, path: &str, engine: Option<(&str, 
     })?;
     let given = scheme(given);
     if given.contains([':', '/', '@']) {
-        return Err(error(format!("`{here}` is no scheme")).help("a whole URL stands under `url`"));
+        return Err(error(format!("`{here}` is not a scheme")).help("give a whole URL under `url`"));
     }
     let mut url = DatabaseUrl::of_scheme(given).map_err(|error| error.context(format_args!("`{here}`")))?;
     if let Some(driver) = parts.text(path, "driver")? {
@@ -276,7 +276,7 @@ pub(super) fn read_credentials(value: &Value, path: &str, engine: Option<(&str, 
     Config::build(url, labelled)
 }
 
-/// SQLite has no server; the error names the key that thinks so.
+/// Refuses the parts of a server for SQLite, which has no server; the error names the key.
 fn refuse_server_parts(url: &DatabaseUrl, parts: &Parts<'_>, path: &str) -> Result<()> {
     if url.dialect() != Dialect::Sqlite {
         return Ok(());

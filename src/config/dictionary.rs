@@ -1,4 +1,4 @@
-//! Configurations from dictionaries. The dictionary is walked by hand, so that every error can name the path of its key.
+//! Configurations from dictionaries. They are read by hand, so that every error can name the path of its key.
 
 use std::borrow::Cow;
 
@@ -15,10 +15,10 @@ type Table = Map<String, Value>;
 /// The keys that say where the database is; only one of them may be given.
 const SOURCES: [&str; 3] = ["connection", "url", "credentials"];
 
-/// The key beside them.
+/// The key of the replicas, which may accompany any of these keys.
 pub(super) const REPLICAS: &str = "replicas";
 
-/// Reads a whole configuration, which stands under `path` in a larger one or, with an empty path, alone.
+/// Reads a whole configuration, which is at `path` in a larger one. With an empty path it stands alone.
 pub(super) fn read(value: &Value, path: &str) -> Result<Config> {
     if let Value::Object(table) = value
         && let Some(list) = table.get(REPLICAS)
@@ -46,7 +46,7 @@ fn read_primary(value: &Value, path: &str) -> Result<Config> {
         .collect();
     if let [first, second, ..] = sources[..] {
         let (first, second) = (join(path, first), join(path, second));
-        return Err(error(format!("both `{first}` and `{second}` say where the database is")).help("keep one of them"));
+        return Err(error(format!("both `{first}` and `{second}` define the database")).help("keep one of them"));
     }
     let Some(source) = sources.first() else {
         return read_credentials_alone(table, path);
@@ -87,22 +87,22 @@ fn read_primary(value: &Value, path: &str) -> Result<Config> {
     set(config, path, &rest)
 }
 
-/// A key of the credentials at the top of a dictionary that says elsewhere where the database is.
+/// Returns the error for a key of credentials at the top of a dictionary that defines the database elsewhere.
 fn misplaced(path: &str, key: &str, source: &str) -> Error {
     let here = join(path, key);
     match source {
         "url" => error(format!(
-            "`{here}` is given besides `{}`: a URL and credentials exclude each other",
+            "`{here}` is given in addition to `{}`, but a URL and credentials exclude each other",
             join(path, "url")
         ))
-        .help("put it into the URL, or give credentials alone"),
+        .help("put it into the URL, or give only credentials"),
         source => {
             let home = if source == "connection" {
                 "connection.credentials"
             } else {
                 source
             };
-            error(format!("`{here}` belongs into `{}`", join(path, home)))
+            error(format!("`{here}` belongs in `{}`", join(path, home)))
         }
     }
 }
@@ -110,11 +110,11 @@ fn misplaced(path: &str, key: &str, source: &str) -> Error {
 fn unknown_at_top(path: &str, key: &str, table: &Table) -> Error {
     if path.is_empty() && ["connections", "apps", "routers"].contains(&key) {
         return error(format!("`{key}` belongs to a configuration of several connections"))
-            .help("this is the configuration of one; read it with `ConnectionsConfig`");
+            .help("this is the configuration of one connection; read several with `ConnectionsConfig`");
     }
     if is_known(key, false) && table.contains_key("connection") {
         return error(format!(
-            "`{}` belongs into `{}` or into the URL",
+            "`{}` belongs in `{}` or in the URL",
             join(path, key),
             join(path, "connection.credentials.options")
         ));
@@ -149,7 +149,7 @@ fn read_connection(value: &Value, path: &str) -> Result<Config> {
                 Some((above, _)) => format!("`{above}`"),
                 None => "the top of the configuration".to_owned(),
             };
-            return Err(error(format!("`{}` belongs into {home}", join(path, key))));
+            return Err(error(format!("`{}` belongs in {home}", join(path, key))));
         }
         return Err(unknown(
             path,
@@ -162,7 +162,7 @@ fn read_connection(value: &Value, path: &str) -> Result<Config> {
     let (url, credentials) = (join(path, "url"), join(path, "credentials"));
     match (table.get("url"), table.get("credentials")) {
         (Some(_), Some(_)) => {
-            let message = format!("both `{url}` and `{credentials}` say where the database is");
+            let message = format!("both `{url}` and `{credentials}` define the database");
             Err(error(message).help("keep one of them"))
         }
         (Some(Value::String(text)), None) => Config::from_url(text.as_str()),
@@ -176,7 +176,7 @@ fn read_connection(value: &Value, path: &str) -> Result<Config> {
     }
 }
 
-/// Credentials at the top, among which settings may stand.
+/// Reads credentials at the top of a dictionary, which may also contain settings.
 fn read_credentials_alone(table: &Table, path: &str) -> Result<Config> {
     let is_setting = |key: &str| part(key).is_none() && is_known(key, true);
     let pick = |setting: bool| -> Table {
@@ -191,7 +191,7 @@ fn read_credentials_alone(table: &Table, path: &str) -> Result<Config> {
     set(config, path, &pick(true))
 }
 
-/// The settings beside the credentials; they win over what the options say.
+/// Applies the settings next to the credentials; they override the options.
 fn set(mut config: Config, path: &str, rest: &Table) -> Result<Config> {
     let mut items = Vec::new();
     let mut flat = Vec::new();

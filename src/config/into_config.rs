@@ -1,11 +1,11 @@
-//! What a configuration can be made from.
+//! Conversions into a configuration.
 
 use super::Config;
 use crate::error::Result;
 use crate::url::DatabaseUrl;
 
-/// Whatever a [`Config`] can be made from: a URL as text or parsed, a dictionary as JSON, a configuration, that of a
-/// `&Database`.
+/// A type that converts into a [`Config`]: a URL as text or parsed, a dictionary as JSON, a configuration, or a
+/// `&Database` (its configuration).
 ///
 /// ```
 /// use ebbtide::{Config, IntoConfig};
@@ -15,12 +15,12 @@ use crate::url::DatabaseUrl;
 /// # Ok::<(), ebbtide::Error>(())
 /// ```
 pub trait IntoConfig {
-    /// The configuration, checked.
+    /// Returns the configuration after checking it.
     ///
     /// # Errors
     ///
-    /// As of [`Config::from_url`] and [`Config::from_value`]; [`ErrorKind::Config`](crate::ErrorKind::Config) if a
-    /// setter was given a value the setting cannot have.
+    /// The errors of [`Config::from_url`] and [`Config::from_value`]. [`ErrorKind::Config`](crate::ErrorKind::Config)
+    /// if a setter was given an invalid value.
     fn into_config(self) -> Result<Config>;
 }
 

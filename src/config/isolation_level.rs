@@ -1,11 +1,11 @@
 //! The isolation level of a transaction.
 
-use super::spelled::spelled;
+use super::keyword::spelled;
 use super::text::squash;
 
-/// How far a transaction is shut off from what others do at the same time.
+/// The degree to which a transaction is isolated from concurrent transactions.
 ///
-/// It is read from text in any of the usual spellings: `read committed`, `READ_COMMITTED`, `read-committed`.
+/// It parses from any of the usual spellings: `read committed`, `READ_COMMITTED`, `read-committed`.
 ///
 /// ```
 /// use ebbtide::IsolationLevel;
@@ -17,15 +17,15 @@ use super::text::squash;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IsolationLevel {
-    /// Sees what others have not committed yet (PostgreSQL: the same as [`ReadCommitted`](Self::ReadCommitted)).
+    /// Sees uncommitted changes of others (PostgreSQL: the same as [`ReadCommitted`](Self::ReadCommitted)).
     ReadUncommitted,
-    /// Each statement sees what was committed before it began.
+    /// Each statement sees what was committed before it started.
     ReadCommitted,
-    /// All statements see what was committed before the first of them.
+    /// All statements see what was committed before the first of them started.
     RepeatableRead,
-    /// As if the transactions ran one after the other.
+    /// Transactions behave as if they ran one after the other.
     Serializable,
-    /// All statements see one snapshot. No backend of today has it under this name.
+    /// All statements see one snapshot. No current backend offers it under this name.
     Snapshot,
 }
 
@@ -49,7 +49,7 @@ impl IsolationLevel {
             .map(|(level, _)| *level)
     }
 
-    /// The level as SQL spells it: `READ COMMITTED`.
+    /// Returns the level as SQL spells it: `READ COMMITTED`.
     pub fn as_str(self) -> &'static str {
         LEVELS
             .iter()
@@ -58,4 +58,4 @@ impl IsolationLevel {
     }
 }
 
-spelled!(IsolationLevel, "is no isolation level");
+spelled!(IsolationLevel, "is not an isolation level");

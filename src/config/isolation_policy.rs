@@ -1,9 +1,9 @@
-//! What happens to an isolation level that a sandbox cannot give.
+//! The policy for isolation levels that a sandbox cannot provide.
 
-use super::spelled::spelled;
+use super::keyword::spelled;
 
-/// What happens when a transaction in a sandbox asks for another isolation level than the sandbox has, whose level is
-/// that of its first transaction: a savepoint cannot change it.
+/// The handling of a transaction in a sandbox that requests another isolation level than the sandbox has. The first
+/// transaction of the sandbox sets its level; a savepoint cannot change it.
 ///
 /// ```
 /// use ebbtide::IsolationPolicy;
@@ -14,10 +14,10 @@ use super::spelled::spelled;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IsolationPolicy {
-    /// The transaction begins all the same, and the wish is kept among the recorded statements. The default.
+    /// Starts the transaction anyway, and adds the requested level to the recorded statements. The default.
     #[default]
     Record,
-    /// Beginning it is an error ([`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported)).
+    /// Refuses to start the transaction ([`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported)).
     Deny,
 }
 
@@ -30,7 +30,7 @@ impl IsolationPolicy {
             .find(|policy| policy.as_str().eq_ignore_ascii_case(text))
     }
 
-    /// The policy as an option spells it.
+    /// Returns the policy as an option spells it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Record => "record",
@@ -39,4 +39,4 @@ impl IsolationPolicy {
     }
 }
 
-spelled!(IsolationPolicy, "is no policy for isolation levels");
+spelled!(IsolationPolicy, "is not an isolation policy");

@@ -1,21 +1,22 @@
 //! The configuration of a database: a URL and settings. No I/O.
 
+mod client_options;
 #[cfg(feature = "registry")]
 mod connections;
 mod credentials;
 mod dictionary;
-mod foreign;
 mod into_config;
 mod isolation_level;
 mod isolation_policy;
-mod known;
+mod keyword;
+mod option;
 mod options;
+mod own_options;
 mod read_your_writes;
 mod replicas;
 mod serialize;
 mod setters;
 mod settings;
-mod spelled;
 mod sqlite_mode;
 mod ssl_mode;
 #[cfg(test)]
@@ -41,10 +42,10 @@ use crate::sql::Dialect;
 use crate::url::DatabaseUrl;
 use options::Item;
 
-/// Where the database is and how it is used: a [`DatabaseUrl`] and [`Settings`].
+/// The configuration of a database: its location (a [`DatabaseUrl`]) and its use ([`Settings`]).
 ///
-/// It is made from a URL, from a dictionary (any format of serde), or from either and setters. A setting comes
-/// from its default, else from the options of the URL, else from the dictionary, else from a setter; the last one wins.
+/// It is created from a URL or a dictionary (any format of serde), with or without setters. A setting has its default
+/// unless the URL's options, the dictionary or a setter give it; the last of these wins.
 ///
 /// # Dictionaries
 ///
@@ -60,10 +61,10 @@ use options::Item;
 /// "postgresql://ada:…@db.example/shop?sslmode=require&pool_size=5"
 /// ```
 ///
-/// The credentials are `scheme` (also `engine`), `driver`, `host`, `port`, `user` (`username`), `password`,
-/// `database` (for SQLite also `file_path`) and `options`. Beside them may stand `replicas`, a list of URLs or of credentials
-/// ([`replica`](Self::replica)). A key that is unknown or stands in the wrong place is an error
-/// that names its path, and so are a URL and credentials in one dictionary.
+/// The credentials are `scheme` (also `engine`), `driver`, `host`, `port`, `user` (`username`), `password`, `database`
+/// (for SQLite also `file_path`) and `options`. Next to them, `replicas` is a list of URLs or of credentials
+/// ([`replica`](Self::replica)). An unknown or misplaced key is an error that names its path, and so are a URL and
+/// credentials in one dictionary.
 ///
 /// # Examples
 ///
@@ -88,23 +89,23 @@ pub struct Config {
 }
 
 impl Config {
-    /// The configuration a URL and its options make.
+    /// Creates the configuration that a URL and its options describe.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Url`](crate::ErrorKind::Url) if the URL cannot be read, or an option of it is unknown, given twice,
-    /// or has a value that it cannot have.
+    /// [`ErrorKind::Url`](crate::ErrorKind::Url) if the URL cannot be read, or if an option in it is unknown, duplicate
+    /// or has an invalid value.
     pub fn from_url(url: impl TryInto<DatabaseUrl, Error: Into<Error>>) -> Result<Self> {
         let url = url.try_into().map_err(Into::into)?;
         Self::build(url, Vec::new())
     }
 
-    /// The configuration a dictionary makes, in any of [these shapes](Self#dictionaries).
+    /// Creates the configuration that a dictionary describes, in any of [these shapes](Self#dictionaries).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) naming the path of the key that is unknown, misplaced or has a value
-    /// it cannot have; [`ErrorKind::Url`](crate::ErrorKind::Url) if a URL in it cannot be read.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a key is unknown, misplaced or has an invalid value; the
+    /// message names the path. [`ErrorKind::Url`](crate::ErrorKind::Url) if a URL in it cannot be read.
     ///
     /// ```
     /// use ebbtide::Config;
@@ -118,7 +119,8 @@ impl Config {
         dictionary::read(value.borrow(), "")
     }
 
-    /// The options of the URL, except for those that came from a dictionary and are labelled by their path in it.
+    /// Creates a configuration from the options of the URL. Those that came from a dictionary are in `labelled`, with
+    /// their path in it.
     fn build(mut url: DatabaseUrl, labelled: Vec<Item<'_>>) -> Result<Self> {
         url.take_parts_from_options()?;
         url.check()?;
@@ -140,22 +142,22 @@ impl Config {
         Ok(config)
     }
 
-    /// Where the database is.
+    /// Returns the URL of the database.
     pub fn url(&self) -> &DatabaseUrl {
         &self.url
     }
 
-    /// How it is used.
+    /// Returns the settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The dialect of the database.
+    /// Returns the dialect of the database.
     pub(crate) fn dialect(&self) -> Dialect {
         self.url.dialect()
     }
 
-    /// The journal mode to open a SQLite file with; `None` leaves it as it is.
+    /// Returns the journal mode to open a SQLite file with; `None` leaves the mode unchanged.
     pub(crate) fn effective_journal_mode(&self) -> Option<&str> {
         let settings = &self.settings;
         let creates =
@@ -163,19 +165,19 @@ impl Config {
         settings.journal_mode.as_deref().or(creates.then_some("wal"))
     }
 
-    /// The `synchronous` pragma to open a SQLite file with; `None` leaves it as it is.
+    /// Returns the `synchronous` pragma to open a SQLite file with; `None` leaves it unchanged.
     pub(crate) fn effective_synchronous(&self) -> Option<&str> {
         let wal = self.effective_journal_mode() == Some("wal");
         self.settings.synchronous.as_deref().or(wal.then_some("normal"))
     }
 
-    /// Checks what setters may have set. Everything that takes a configuration does so first.
+    /// Checks values that setters may have set. Everything that takes a configuration calls this first.
     pub(crate) fn check(&self) -> Result<()> {
         self.url.check()?;
         options::check(&self.settings)
     }
 
-    /// Whether a SQLite database is in memory is asked of the URL, so the URL must know of the mode.
+    /// Copies the SQLite mode into the URL, because the URL answers whether the database is in memory.
     fn follow_mode(&mut self) {
         let mode = self.settings.sqlite_mode;
         let is_memory = |mode: &str| mode == SqliteMode::Memory.as_str();
@@ -186,7 +188,7 @@ impl Config {
         }
     }
 
-    /// A host that is a path is a socket. `before` is the socket the host was before it was changed.
+    /// Sets the socket if the host is a path. `before` is the previous host, whose socket no longer applies.
     fn follow_socket(&mut self, before: Option<&str>) {
         if self.dialect() == Dialect::Sqlite {
             return;

@@ -1,10 +1,15 @@
-//! From options to settings.
+//! Applies options to settings.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::known::{Given, Kind, Known, all, show_all};
+use serde_json::Value;
+
+use super::client_options::client_options;
+use super::option::{GivenValue, OptionKind, OptionSpec};
+use super::own_options::OWN;
 use super::settings::Settings;
 use super::ssl_mode::SslMode;
 use super::text::squash;
@@ -15,10 +20,10 @@ use crate::url::is_secret;
 /// An option as it was given.
 #[derive(Debug)]
 pub(super) struct Item<'a> {
-    /// What errors call it: "the option `pool_size`", or the path of a key in a dictionary.
+    /// The name that errors use: "the option `pool_size`", or the path of a key in a dictionary.
     pub(super) label: String,
     pub(super) name: &'a str,
-    /// `None` is a null of a dictionary.
+    /// `None` for a null in a dictionary.
     pub(super) value: Option<Cow<'a, str>>,
     pub(super) kind: ErrorKind,
 }
@@ -37,7 +42,7 @@ impl<'a> Item<'a> {
         Error::new(self.kind, format!("{} {message}", self.label))
     }
 
-    /// "… is `x`, but must be …", without the `x` where it may be a secret.
+    /// Returns the error "… is `x`, but must be …", without the `x` if it may be a secret.
     fn refused(&self, expected: &str) -> Error {
         match self.value.as_deref() {
             None => self.error(format_args!("is null, but must be {expected}")),
@@ -50,15 +55,15 @@ impl<'a> Item<'a> {
     }
 }
 
-/// The name and the parameter of `options[name]` and `server_settings[name]`.
+/// Returns the parameter in `options[name]` or `server_settings[name]`.
 fn parameter(name: &str) -> Option<&str> {
     name.strip_prefix("options[")
         .or_else(|| name.strip_prefix("server_settings["))?
         .strip_suffix(']')
 }
 
-/// The option of that name, with its place in the table.
-fn find(name: &str, dialect: Dialect) -> Option<(usize, &'static Known)> {
+/// Returns the option with this name, and its position in the table.
+fn find(name: &str, dialect: Dialect) -> Option<(usize, &'static OptionSpec)> {
     let name = if parameter(name).is_some() {
         "server_settings"
     } else {
@@ -74,27 +79,27 @@ fn find(name: &str, dialect: Dialect) -> Option<(usize, &'static Known)> {
     }
 }
 
-/// Whether there is an option of that name on this dialect, for [`Settings`] only or also for the server.
+/// Returns whether there is an option with this name. With `own`, only the fields of [`Settings`] count.
 pub(super) fn is_known(name: &str, own: bool) -> bool {
     let name = squash(name);
     all().any(|known| known.answers_to(&name) && (!own || known.is_own()))
 }
 
-/// The names an option could have been meant to be.
+/// Returns the names of the options on `dialect`, or on all dialects, for suggestions.
 pub(super) fn names(dialect: Option<Dialect>) -> impl Iterator<Item = &'static str> {
     all()
         .filter(move |known| dialect.is_none_or(|dialect| known.on.covers(dialect)))
         .flat_map(|known| std::iter::once(known.name).chain(known.also.iter().copied()))
 }
 
-/// Sets what the options say. Their order does not matter.
+/// Applies the options to the settings. Their order does not matter.
 pub(super) fn apply(settings: &mut Settings, dialect: Dialect, items: &[Item<'_>]) -> Result<()> {
     let mut found = Vec::with_capacity(items.len());
     for item in items {
         let (place, known) = find(item.name, dialect).ok_or_else(|| unknown(item, dialect))?;
         if !known.on.covers(dialect) {
             return Err(item
-                .error(format_args!("means nothing on {dialect}"))
+                .error(format_args!("does not apply to {dialect}"))
                 .help("leave it out"));
         }
         found.push((place, known, item));
@@ -118,9 +123,10 @@ fn unknown(item: &Item<'_>, dialect: Dialect) -> Error {
         })
 }
 
-/// One option under two names is accepted when both say the same, since URLs are often made for several clients.
-fn check_twice(settings: &Settings, known: &Known, earlier: &Item<'_>, item: &Item<'_>) -> Result<()> {
-    if matches!(known.kind, Kind::Startup) {
+/// Checks an option that is given twice. Two names with the same value are accepted, because URLs are often written for
+/// several clients.
+fn check_twice(settings: &Settings, known: &OptionSpec, earlier: &Item<'_>, item: &Item<'_>) -> Result<()> {
+    if matches!(known.kind, OptionKind::Startup) {
         return Ok(());
     }
     if let (Some(first), Some(second)) = (parameter(earlier.name), parameter(item.name)) {
@@ -136,7 +142,7 @@ fn check_twice(settings: &Settings, known: &Known, earlier: &Item<'_>, item: &It
     let (mut with, mut without) = (settings.clone(), settings.clone());
     apply_one(&mut without, known, earlier)?;
     apply_one(&mut with, known, item)?;
-    if with == without || matches!(known.kind, Kind::Warn { .. }) {
+    if with == without || matches!(known.kind, OptionKind::Warn { .. }) {
         return Ok(());
     }
     Err(item
@@ -147,28 +153,29 @@ fn check_twice(settings: &Settings, known: &Known, earlier: &Item<'_>, item: &It
         .help("keep one of them"))
 }
 
-fn apply_one(settings: &mut Settings, known: &Known, item: &Item<'_>) -> Result<()> {
+fn apply_one(settings: &mut Settings, known: &OptionSpec, item: &Item<'_>) -> Result<()> {
     if let Some(name) = parameter(item.name) {
         return set_parameter(settings, item, name, item.value.as_deref().unwrap_or_default());
     }
     let text = item.value.as_deref();
     match known.kind {
-        Kind::Own { apply, .. } | Kind::Also(apply) => {
-            // libpq's word for the authorities of the web, which are the default here; it asks for the full check.
+        OptionKind::Own { apply, .. } | OptionKind::Also(apply) => {
+            // libpq's word for the web's certificate authorities, which are the default here; it implies the full
+            // check.
             if known.name == "ssl_root_cert" && text == Some("system") {
                 settings.ssl_mode = SslMode::VerifyFull;
                 return Ok(());
             }
-            // Java's spelling of this one counts milliseconds.
+            // The Java spelling of this option counts milliseconds.
             let unit = if item.name == "connectTimeout" {
                 Duration::from_millis(1)
             } else {
                 Duration::from_secs(1)
             };
-            apply(settings, &Given { text, unit }).map_err(|expected| item.refused(&expected))
+            apply(settings, &GivenValue { text, unit }).map_err(|expected| item.refused(&expected))
         }
-        Kind::Server(name) => {
-            // In a URL the plus sign of `+02:00` is a space.
+        OptionKind::Server(name) => {
+            // In a URL the plus sign of `+02:00` is read as a space.
             let text = text.unwrap_or_default();
             let zone = text
                 .strip_prefix(' ')
@@ -176,8 +183,8 @@ fn apply_one(settings: &mut Settings, known: &Known, item: &Item<'_>) -> Result<
                 .map(|zone| format!("+{zone}"));
             set_parameter(settings, item, name, zone.as_deref().unwrap_or(text))
         }
-        Kind::Startup => read_startup(settings, item, text.unwrap_or_default()),
-        Kind::Warn { fine, why } => {
+        OptionKind::Startup => read_startup(settings, item, text.unwrap_or_default()),
+        OptionKind::Warn { fine, why } => {
             if !text.is_some_and(|text| fine.contains(&text)) {
                 settings
                     .warnings
@@ -190,14 +197,14 @@ fn apply_one(settings: &mut Settings, known: &Known, item: &Item<'_>) -> Result<
 
 fn set_parameter(settings: &mut Settings, item: &Item<'_>, name: &str, value: &str) -> Result<()> {
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.') {
-        return Err(item.error("holds a name that no parameter of a server can have"));
+        return Err(item.error("holds a name that is not valid for a server parameter"));
     }
     settings.set_on_server(name, value);
     Ok(())
 }
 
-/// libpq's `options`: `-c name=value`, `-cname=value` and `--name=value`, between spaces; a backslash takes the next
-/// character as it is.
+/// Reads libpq's `options`: `-c name=value`, `-cname=value` and `--name=value`, separated by spaces. A backslash
+/// escapes the next character.
 fn read_startup(settings: &mut Settings, item: &Item<'_>, text: &str) -> Result<()> {
     let mut words = vec![String::new()];
     let mut characters = text.chars();
@@ -229,7 +236,7 @@ fn read_startup(settings: &mut Settings, item: &Item<'_>, text: &str) -> Result<
     Ok(())
 }
 
-/// Reads every setting back from how it is shown, which tells a value that an option could not have set.
+/// Reads every setting back from its shown form. This finds values that no option could have set.
 pub(super) fn check(settings: &Settings) -> Result<()> {
     let mut copy = Settings::default();
     for (name, value) in show_all(settings) {
@@ -265,7 +272,7 @@ pub(super) fn check(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Where the socket is, and the port its name tells: PostgreSQL's is given as a directory, or as the file in it.
+/// Returns the socket, and the port in its name. PostgreSQL's socket is given as a directory, or as the file in it.
 pub(super) fn read_socket(dialect: Dialect, path: &str) -> (PathBuf, Option<u16>) {
     if dialect == Dialect::Postgres
         && let Some((directory, port)) = path.rsplit_once("/.s.PGSQL.")
@@ -274,4 +281,34 @@ pub(super) fn read_socket(dialect: Dialect, path: &str) -> (PathBuf, Option<u16>
         return (PathBuf::from(directory), Some(port));
     }
     (PathBuf::from(path), None)
+}
+
+/// Returns all options, the crate's own first. They take effect in this order, not in the order in which they are
+/// given.
+fn all() -> impl Iterator<Item = &'static OptionSpec> {
+    OWN.iter().chain(client_options())
+}
+
+/// Returns all settings with their names.
+pub(super) fn show_all(settings: &Settings) -> impl Iterator<Item = (&'static str, Value)> {
+    all().filter_map(move |known| match known.kind {
+        OptionKind::Own { show, .. } => Some((known.name, show(settings))),
+        _ => None,
+    })
+}
+
+#[expect(clippy::missing_fields_in_debug, reason = "the table names the other fields")]
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Settings");
+        for (name, mut value) in show_all(self) {
+            if let Value::Object(parameters) = &mut value {
+                for (_, value) in parameters.iter_mut().filter(|(name, _)| is_secret(name)) {
+                    *value = "***".into();
+                }
+            }
+            out.field(name, &format_args!("{value}"));
+        }
+        out.field("warnings", &self.warnings).finish()
+    }
 }

@@ -1,8 +1,9 @@
-//! Who reads what was just written, where reads go to replicas.
+//! The policy for reading recent writes when reads go to replicas.
 
-use super::spelled::spelled;
+use super::keyword::spelled;
 
-/// Who keeps away from replicas that have not yet received what was written; see [`Config::replica`](crate::Config::replica).
+/// The scope whose reads avoid replicas that have not yet received what was written; see
+/// [`Config::replica`](crate::Config::replica).
 ///
 /// ```
 /// use ebbtide::ReadYourWrites;
@@ -13,12 +14,12 @@ use super::spelled::spelled;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReadYourWrites {
-    /// The task that wrote, and whoever it [shares](crate::Database::share) with. The default.
+    /// The task that wrote, and the tasks that it [shares](crate::Database::share) with. The default.
     #[default]
     Task,
-    /// Everybody who uses this database in this process. Under steady writing few reads are left for the replicas.
+    /// All users of this database in this process. Under steady writes few reads are left for the replicas.
     Database,
-    /// Nobody: every read may be older than the caller's own writes.
+    /// No scope: every read may be older than the caller's own writes.
     Off,
 }
 
@@ -31,7 +32,7 @@ impl ReadYourWrites {
             .find(|policy| policy.as_str().eq_ignore_ascii_case(text))
     }
 
-    /// The policy as an option spells it.
+    /// Returns the policy as an option spells it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Task => "task",
@@ -41,4 +42,4 @@ impl ReadYourWrites {
     }
 }
 
-spelled!(ReadYourWrites, "does not say who reads what was written");
+spelled!(ReadYourWrites, "is not a scope of read-your-writes");

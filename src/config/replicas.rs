@@ -11,19 +11,20 @@ use crate::sql::Dialect;
 use crate::url::DatabaseUrl;
 
 impl Config {
-    /// Adds a replica, which statements that only read are sent to: outside of transactions, connections and sandboxes,
-    /// and not before the replica has what the caller wrote. Everything else goes to the database itself, the primary. The
-    /// rules are told at [`Database::replicas`](crate::Database::replicas).
+    /// Adds a replica for statements that only read, outside of transactions, connections and sandboxes. It receives
+    /// them only once it has what the caller wrote. Everything else goes to the database itself, the primary.
+    /// [`Database::replicas`](crate::Database::replicas) has the rules.
     ///
-    /// What the URL leaves out is the primary's: the name of the database, user and password if it has no user, and
-    /// every setting that its options do not give. A replica may be the address of a balancer in front of several.
+    /// The primary provides what the URL leaves out: the name of the database, user and password if the URL has no
+    /// user, and every setting that its options do not give. A replica may be the address of a balancer in front of
+    /// several.
     ///
-    /// In a dictionary: a list of URLs, or of credentials, under `replicas`.
+    /// In a dictionary, `replicas` is a list of URLs or of credentials.
     ///
     /// # Errors
     ///
-    /// [`Url`](crate::ErrorKind::Url) if the URL or an option in it cannot be read; [`Config`](crate::ErrorKind::Config)
-    /// if it is of another dialect than the primary.
+    /// [`Url`](crate::ErrorKind::Url) if the URL or an option in it cannot be read;
+    /// [`Config`](crate::ErrorKind::Config) if its dialect differs from the primary's.
     ///
     /// ```
     /// use ebbtide::Config;
@@ -39,31 +40,31 @@ impl Config {
         url.take_parts_from_options()?;
         if url.dialect() != self.dialect() {
             let message = format!(
-                "a replica of a database that is {} cannot be {}",
+                "the replica of a {} database cannot be a {} database",
                 self.dialect(),
                 url.dialect()
             );
             return Err(error(message)
-                .help("replicas are copies that the server keeps of itself; another database is another connection"));
+                .help("a replica is a copy that the server itself maintains; configure another database as a connection of its own"));
         }
         self.settings_of_replica(&url)?;
         self.replicas.push(url);
         Ok(self)
     }
 
-    /// The URLs of the replicas, as they were given.
+    /// Returns the URLs of the replicas, as they were given.
     pub fn replicas(&self) -> &[DatabaseUrl] {
         &self.replicas
     }
 
-    /// The same without replicas.
+    /// Returns the same configuration without replicas.
     #[must_use]
     pub fn without_replicas(mut self) -> Self {
         self.replicas.clear();
         self
     }
 
-    /// The configuration of each replica, with what it has from the primary.
+    /// Returns the configuration of each replica, completed from the primary.
     pub(crate) fn of_replicas(&self) -> Result<Vec<Self>> {
         self.replicas.iter().map(|url| self.of_replica(url)).collect()
     }
@@ -90,7 +91,7 @@ impl Config {
         config.follow_socket(None);
         config.follow_mode();
         if config.settings.sqlite_mode == SqliteMode::ReadWriteCreate {
-            // A file that is missing is no copy of anything.
+            // A missing file cannot be a copy of anything.
             config.settings.sqlite_mode = SqliteMode::ReadWrite;
         }
         Ok(config)
@@ -98,7 +99,7 @@ impl Config {
 
     fn settings_of_replica(&self, url: &DatabaseUrl) -> Result<Settings> {
         let mut settings = self.settings.clone();
-        // Where the primary is says nothing of where the replica is; its warnings were told.
+        // The socket of the primary is not the replica's, and its warnings were already reported.
         settings.socket = None;
         settings.warnings.clear();
         let items: Vec<_> = url

@@ -1,17 +1,17 @@
-//! A configuration as a dictionary, and back.
+//! serde's `Serialize` and `Deserialize` for a configuration, as a dictionary.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::dictionary::REPLICAS;
-use super::known::show_all;
+use super::options::show_all;
 use super::{Config, Settings};
 use crate::url::DatabaseUrl;
 
 impl Serialize for Config {
-    /// Writes the dictionary, **with the password**: `{"connection": {"credentials": {…}}, "pool_size": …}`. Of the settings,
-    /// those are written that the options do not say already.
+    /// Writes the dictionary, **with the password**: `{"connection": {"credentials": {…}}, "pool_size": …}`. It omits
+    /// the settings that the options already give.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         dictionary(self).serialize(serializer)
     }

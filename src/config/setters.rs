@@ -1,4 +1,4 @@
-//! The setters of [`Config`]: by value, so that they can be chained.
+//! The setters of [`Config`]. They take `self` by value, so that they can be chained.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use super::{Config, IsolationLevel, IsolationPolicy, ReadYourWrites, SqliteMode,
 use crate::error::Result;
 use crate::url::DatabaseUrl;
 
-/// Setters that do no more than set the field of [`Settings`](super::Settings) of the same name. They take the
-/// type of the field, or text, which may be `None`, or a path.
+/// Defines setters that only set the field of [`Settings`](super::Settings) with the same name. They take the type of
+/// the field, a text or `None`, or a path.
 macro_rules! plain {
     ($($(#[$doc:meta])* $name:ident: $($type:ident)*;)*) => {
         impl Config {
@@ -44,19 +44,19 @@ macro_rules! plain {
 }
 
 plain! {
-    /// Sets how many connections are kept open at most: 1 to 65,535.
+    /// Sets the maximum number of connections that are kept open: 1 to 65,535.
     pool_size: u32;
-    /// Sets how many connections may be opened beyond the pool's size: 0 to 65,535.
+    /// Sets the number of connections that may be opened beyond the pool's size: 0 to 65,535.
     max_overflow: u32;
-    /// Sets how long a call waits for a connection to become free.
+    /// Sets how long a call waits for a free connection.
     pool_timeout: Duration;
-    /// Sets after how long without use a connection is pinged before it is used again.
+    /// Sets the idle time after which a connection is pinged before its next use.
     health_check_after: Duration;
-    /// Sets how many prepared statements each connection keeps; 0 is none.
+    /// Sets the number of prepared statements that each connection keeps; 0 keeps none.
     statement_cache_capacity: usize;
     /// Sets the name of the pool in spans and metrics.
     pool_name: text;
-    /// Sets the name the server shows for the connections.
+    /// Sets the name that the server shows for the connections.
     application_name: text;
     /// Sets whether the connection is encrypted, and what is checked of the server.
     ssl_mode: SslMode;
@@ -66,29 +66,30 @@ plain! {
     ssl_cert: path;
     /// Sets the file with the client's private key.
     ssl_key: path;
-    /// Sets whether statements are shown as they run.
+    /// Sets whether statements are shown as they end.
     echo: bool;
-    /// Sets whether the values of parameters are shown too, by `echo` and to `tracing`.
+    /// Sets whether `echo` and `tracing` also show the values of parameters.
     show_parameters: bool;
     /// Sets whether the pool shows what it does.
     echo_pool: bool;
-    /// Sets whether all work happens in one transaction that is rolled back at the end.
+    /// Sets whether everything runs in one transaction that is rolled back at the end.
     force_rollback: bool;
-    /// Sets whether the connection of `force_rollback` lives on a thread of its own.
+    /// Sets whether the connection of `force_rollback` has its own thread.
     full_isolation: bool;
-    /// Sets whether `connect` leaves reaching the server to the first statement.
+    /// Sets whether the first statement connects to the server, instead of `connect`.
     lazy: bool;
     /// Sets how long a call waits for the one connection of `force_rollback`.
     lease_timeout: Duration;
-    /// Sets what happens when a transaction in a sandbox asks for another isolation level than the sandbox has.
+    /// Sets what happens when a transaction in a sandbox requests another isolation level than the sandbox has.
     isolation_policy: IsolationPolicy;
-    /// With replicas: sets who keeps away from those that do not yet have what was written.
+    /// With replicas: sets whose reads avoid replicas that do not yet have what was written.
     read_your_writes: ReadYourWrites;
-    /// With replicas that cannot tell how far they are: sets how long after a write the writer's reads go to the primary.
+    /// With replicas that cannot report their position: sets how long after a write the writer's reads go to the
+    /// primary.
     replica_window: Duration;
-    /// With replicas: sets how long one that could not be reached is left alone before it is tried again.
+    /// With replicas: sets the pause before an unreachable replica is tried again.
     replica_retry: Duration;
-    /// Sets how many rows of an open stream are put aside when another statement wants its connection: at least 1.
+    /// Sets how many rows of an open stream are buffered when another statement needs its connection: at least 1.
     stream_buffer_rows: usize;
     /// Sets the Unix socket to connect to: PostgreSQL's directory, MySQL's file.
     socket: path;
@@ -96,7 +97,7 @@ plain! {
     charset: text;
     /// MySQL: sets the collation of the connection.
     collation: text;
-    /// SQLite: sets how long a writer waits for the end of another one: at most an hour.
+    /// SQLite: sets how long a writer waits for another writer to finish: at most one hour.
     busy_timeout: Duration;
     /// SQLite: sets the journal mode: `wal`, `delete`, `truncate`, `persist`, `memory` or `off`.
     journal_mode: text;
@@ -112,48 +113,48 @@ plain! {
     vfs: text;
 }
 
-/// Zero stands for "never", as it does in options.
+/// Returns `None` for zero, which means "never" here as in options.
 fn unless_zero(duration: impl Into<Option<Duration>>) -> Option<Duration> {
     duration.into().filter(|duration| !duration.is_zero())
 }
 
 impl Config {
-    /// Sets how long opening a connection may take; zero is without limit.
+    /// Sets how long opening a connection may take; zero means no limit.
     #[must_use]
     pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
         self.settings.connect_timeout = unless_zero(connect_timeout).unwrap_or(LONGEST);
         self
     }
 
-    /// Sets the age at which a connection is replaced by a new one; `None` or zero is never.
+    /// Sets the age at which a connection is replaced by a new one; `None` or zero means never.
     #[must_use]
     pub fn pool_recycle(mut self, pool_recycle: impl Into<Option<Duration>>) -> Self {
         self.settings.pool_recycle = unless_zero(pool_recycle);
         self
     }
 
-    /// Sets how long a connection may lie unused before it is closed; `None` or zero is never.
+    /// Sets how long a connection may be idle before it is closed; `None` or zero means that it stays open.
     #[must_use]
     pub fn idle_timeout(mut self, idle_timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.idle_timeout = unless_zero(idle_timeout);
         self
     }
 
-    /// Sets the time limit of statements that are given none of their own; `None` or zero is no limit.
+    /// Sets the time limit of statements without their own; `None` or zero means no limit.
     #[must_use]
     pub fn statement_timeout(mut self, statement_timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.statement_timeout = unless_zero(statement_timeout);
         self
     }
 
-    /// Sets how long one answer of a connection with a thread of its own may take; `None` or zero is no limit.
+    /// Sets how long one answer of a connection with its own thread may take; `None` or zero means no limit.
     #[must_use]
     pub fn result_timeout(mut self, result_timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.result_timeout = unless_zero(result_timeout);
         self
     }
 
-    /// Sets the isolation level of transactions that ask for none; `None` is the server's own.
+    /// Sets the isolation level of transactions that request none; `None` means the server's own.
     #[must_use]
     pub fn isolation_level(mut self, isolation_level: impl Into<Option<IsolationLevel>>) -> Self {
         self.settings.isolation_level = isolation_level.into();
@@ -196,7 +197,7 @@ impl Config {
         self.change(|url| url.with_password(password))
     }
 
-    /// Sets the host; one that begins with `/` is a Unix socket. A socket that was set on its own stays.
+    /// Sets the host; one that starts with `/` is a Unix socket. A socket that was set separately stays.
     #[must_use]
     pub fn host<'a>(self, host: impl Into<Option<&'a str>>) -> Self {
         self.change(|url| url.with_host(host))
@@ -208,17 +209,17 @@ impl Config {
         self.change(|url| url.with_port(port))
     }
 
-    /// Sets the database, for SQLite the path of the file.
+    /// Sets the database; for SQLite, the path of the file.
     #[must_use]
     pub fn database<'a>(self, database: impl Into<Option<&'a str>>) -> Self {
         self.change(|url| url.with_database(database))
     }
 
-    /// Sets an option by its name, as in a URL. It is a setter like the others: it wins over what was set before.
+    /// Sets an option by its name, as in a URL. Like every setter, it overrides earlier values.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if there is no such option or it cannot have this value.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the option does not exist or cannot have this value.
     ///
     /// ```
     /// use ebbtide::Config;
@@ -242,7 +243,7 @@ impl Config {
         Ok(self)
     }
 
-    /// Goes to another place with the same settings. The options of the new URL are not read.
+    /// Replaces the URL and keeps the settings. The options of the new URL are not read.
     pub(crate) fn change(mut self, change: impl FnOnce(DatabaseUrl) -> DatabaseUrl) -> Self {
         let before = self.url.host().map(str::to_owned);
         self.url = change(self.url);

@@ -1,26 +1,21 @@
-//! What can be set besides the URL.
+//! The settings besides the URL.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::isolation_level::IsolationLevel;
 use super::isolation_policy::IsolationPolicy;
-use super::known;
 use super::read_your_writes::ReadYourWrites;
 use super::sqlite_mode::SqliteMode;
 use super::ssl_mode::SslMode;
-use crate::url::is_secret;
 
-/// Everything that can be set besides the URL, with its value after URL options, dictionary and setters.
+/// The settings of a database besides its URL, with the values after URL options, dictionary and setters.
 ///
-/// Each field can be set by an option of the same name in the URL, by a key of the same name in a dictionary, and by the
-/// setter of the same name on [`Config`](crate::Config); the later wins. Names are compared without `_`, `-` and
-/// capitals, so `pool_size`, `pool-size` and `poolSize` are the same option. A duration is a plain number of seconds
-/// (fractions allowed) or a number with its unit: `250ms`, `10s`, `5min`, `1h`. A flag is `true`, `1`, `yes`, `on`,
-/// or `false`, `0`, `no`, `off`.
+/// Each field can be set by an option of the same name in the URL, by a key of the same name in a dictionary, and by
+/// the setter of the same name on [`Config`](crate::Config); the later one wins. Names are compared without `_`, `-`
+/// and case, so `pool_size`, `pool-size` and `poolSize` are the same option. A duration is a plain number of seconds
+/// (fractions allowed) or a number with its unit: `250ms`, `10s`, `5min`, `1h`. A flag is `true`, `1`, `yes`, `on`, or
+/// `false`, `0`, `no`, `off`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,79 +30,83 @@ use crate::url::is_secret;
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent switches")]
 pub struct Settings {
-    /// How many connections are kept open at most: 1 to 65,535, default 10. Also `max_size`, `max_connections`,
+    /// Maximum number of connections that are kept open: 1 to 65,535, default 10. Also `max_size`, `max_connections`,
     /// `connection_limit`.
     pub pool_size: u32,
-    /// How many connections may be opened beyond `pool_size`; they are closed after use. Default 0.
+    /// Number of connections that may be opened beyond `pool_size`; they are closed after use. Default 0.
     pub max_overflow: u32,
-    /// How long a call waits for a connection to become free. Default 30 seconds.
+    /// Time for which a call waits for a free connection. Default 30 seconds.
     pub pool_timeout: Duration,
-    /// How long opening a connection may take. Default 10 seconds; 0 in an option is without limit, as in libpq.
+    /// Time that opening a connection may take. Default 10 seconds; 0 in an option means no limit, as in libpq.
     pub connect_timeout: Duration,
-    /// The age at which a connection is replaced by a new one. Default 30 minutes; `None` (0, -1 or `never` in an
-    /// option) is never.
+    /// Age at which a connection is replaced by a new one. Default 30 minutes; `None` (0, -1 or `never` in an option)
+    /// means never.
     pub pool_recycle: Option<Duration>,
-    /// How long a connection may lie unused before it is closed. Default 10 minutes; `None` (0, -1 or `never`) is never.
+    /// Time for which a connection may be idle before it is closed. Default 10 minutes; `None` (0, -1 or `never`) means
+    /// that it stays open.
     pub idle_timeout: Option<Duration>,
-    /// A connection that lay unused for longer is pinged before it is used. Default 30 seconds.
+    /// Idle time after which a connection is pinged before its next use. Default 30 seconds.
     pub health_check_after: Duration,
-    /// The time limit of statements that are given none of their own. Default `None`: no limit. Also `command_timeout`.
+    /// Time limit of statements without their own. Default `None`: no limit. Also `command_timeout`.
     pub statement_timeout: Option<Duration>,
-    /// How many prepared statements each connection keeps. Default 100; 0 prepares nothing ahead, as a proxy such as
-    /// `PgBouncer` may need (`pgbouncer=true` does the same).
+    /// Number of prepared statements that each connection keeps. Default 100. 0 prepares nothing ahead, as a proxy such
+    /// as `PgBouncer` may require (`pgbouncer=true` does the same).
     pub statement_cache_capacity: usize,
-    /// The name of the pool in spans and metrics. Default `None`: made of host, port and database.
+    /// Name of the pool in spans and metrics. Default `None`: built from host, port and database.
     pub pool_name: Option<String>,
-    /// The name the server shows for these connections.
+    /// Name that the server shows for these connections.
     pub application_name: Option<String>,
-    /// Whether the connection is encrypted. Default [`SslMode::Prefer`]. Also `ssl`, `sslmode`, `ssl-mode`, `tls`.
+    /// Encryption of the connection. Default [`SslMode::Prefer`]. Also `ssl`, `sslmode`, `ssl-mode`, `tls`.
     pub ssl_mode: SslMode,
-    /// A file with the certificates of trusted authorities. Default: the authorities of the web. Also `sslrootcert`, `ssl-ca`.
+    /// A file with the certificates of trusted authorities. Default: the authorities of the web. Also `sslrootcert`,
+    /// `ssl-ca`.
     pub ssl_root_cert: Option<PathBuf>,
     /// A file with the client's certificate.
     pub ssl_cert: Option<PathBuf>,
     /// A file with the client's private key.
     pub ssl_key: Option<PathBuf>,
-    /// The isolation level of transactions that ask for none. Default `None`: the server's own.
+    /// Isolation level of transactions that request none. Default `None`: the server's own.
     pub isolation_level: Option<IsolationLevel>,
-    /// Whether statements are shown on standard error as they end, with the time they took; their values only
-    /// with `show_parameters`. Default false.
+    /// `true` if statements are shown on standard error as they end, with the time they took. Their values are shown
+    /// only with `show_parameters`. Default false.
     pub echo: bool,
-    /// Whether the values of parameters are shown too: by `echo`, and in the spans and events of `tracing`. Default false.
-    /// Also `trace_parameters`.
+    /// `true` if the values of parameters are shown too: by `echo`, and in the spans and events of `tracing`. Default
+    /// false. Also `trace_parameters`.
     pub show_parameters: bool,
-    /// Whether the pool shows on standard error when it opens and closes connections and lets callers wait. Default false.
+    /// `true` if the pool reports on standard error when it opens and closes connections and lets callers wait. Default
+    /// false.
     pub echo_pool: bool,
-    /// Whether all work happens in one transaction that is rolled back at the end. Default false.
+    /// `true` if everything runs in one transaction that is rolled back at the end. Default false.
     pub force_rollback: bool,
-    /// Whether the connection of `force_rollback` lives on a thread of its own, so that any task, thread and runtime can
-    /// use it. Default false. Sandboxes ([`Database::sandbox`](crate::Database::sandbox)) always live there.
+    /// `true` if the connection of `force_rollback` has its own thread, so that any task, thread and runtime can use
+    /// it. Default false. Sandboxes ([`Database::sandbox`](crate::Database::sandbox)) always have such a thread.
     pub full_isolation: bool,
-    /// Whether `connect` leaves reaching the server to the first statement. Default false.
+    /// `true` if the first statement connects to the server, instead of `connect`. Default false.
     pub lazy: bool,
-    /// How long a call waits for the one connection of `force_rollback`. Default 5 seconds.
+    /// Time for which a call waits for the one connection of `force_rollback`. Default 5 seconds.
     pub lease_timeout: Duration,
-    /// How long one answer of a connection on a thread of its own may take, before the connection is closed. Default
-    /// `None`: no limit. The server undoes its transaction, but not before it is done with the statement, because it does
-    /// not look for its client meanwhile. Where that matters, have the server keep a limit of its own, a little shorter:
+    /// Time that one answer of a connection with its own thread may take, before the connection is closed. Default
+    /// `None`: no limit. The server undoes its transaction, but only after it has finished the statement, because it
+    /// does not check for its client meanwhile. If that matters, set a slightly shorter limit on the server:
     /// PostgreSQL's `options=-c statement_timeout=…`, MariaDB's `max_statement_time`, MySQL's `max_execution_time`
-    /// (`server_settings`); or have PostgreSQL (14 and later) look: `client_connection_check_interval`.
+    /// (`server_settings`). PostgreSQL 14 and later can also check for the client: `client_connection_check_interval`.
     pub result_timeout: Option<Duration>,
-    /// What happens when a transaction in a sandbox asks for another isolation level than the sandbox has. Default
+    /// Handling of a transaction in a sandbox that requests another isolation level than the sandbox has. Default
     /// [`IsolationPolicy::Record`].
     pub isolation_policy: IsolationPolicy,
-    /// With replicas: who keeps away from those that do not yet have what was written. Default [`ReadYourWrites::Task`].
+    /// With replicas: the scope whose reads avoid replicas that do not yet have what was written. Default
+    /// [`ReadYourWrites::Task`].
     pub read_your_writes: ReadYourWrites,
-    /// With replicas that cannot tell how far they are (SQLite; MariaDB and MySQL without GTIDs): how long after a write
-    /// the writer's reads go to the primary. Default 2 seconds.
+    /// With replicas that cannot report their position (SQLite; MariaDB and MySQL without GTIDs): the time after a
+    /// write in which the writer's reads go to the primary. Default 2 seconds.
     pub replica_window: Duration,
-    /// With replicas: how long one that could not be reached is left alone before it is tried again. The pause doubles with
-    /// each failure, up to 64 times this. Default 1 second.
+    /// With replicas: the pause before an unreachable replica is tried again. It doubles with each failure, up to 64
+    /// times this value. Default 1 second.
     pub replica_retry: Duration,
-    /// How many rows of an open stream are put aside when another statement wants its connection. Default 65,536.
+    /// Number of rows of an open stream that are buffered when another statement needs its connection. Default 65,536.
     pub stream_buffer_rows: usize,
-    /// The Unix socket to connect to: PostgreSQL's directory, MySQL's file. It beats host and port. Also `unix_socket`, and
-    /// a `host` that begins with `/`.
+    /// The Unix socket to connect to: PostgreSQL's directory, MySQL's file. It overrides host and port. Also
+    /// `unix_socket`, and a `host` that starts with `/`.
     pub socket: Option<PathBuf>,
     /// Parameters set on the server when a connection is opened, by name: PostgreSQL's run-time parameters (libpq's
     /// `options=-c name=value`, `options[name]=value`, `search_path=…`), MySQL's session variables, SQLite's pragmas.
@@ -117,27 +116,27 @@ pub struct Settings {
     pub charset: Option<String>,
     /// MySQL: the collation of the connection. Default `None`: the character set's own.
     pub collation: Option<String>,
-    /// SQLite: how the file is opened (option `mode`). Default [`SqliteMode::ReadWriteCreate`].
+    /// SQLite: the mode in which the file is opened (option `mode`). Default [`SqliteMode::ReadWriteCreate`].
     pub sqlite_mode: SqliteMode,
-    /// SQLite: how long a writer waits for the end of another one, of this program or another, and a reader for a lock.
-    /// Default 5 seconds. Also `timeout`.
+    /// SQLite: the time for which a writer waits for another writer of this or another program, and a reader for a
+    /// lock. Default 5 seconds. Also `timeout`.
     pub busy_timeout: Duration,
-    /// SQLite: the journal mode. Default `None`: `wal` for a file opened with `mode=rwc`, else as the file has it. The mode
-    /// `wal` stays with the file; `delete` is the mode SQLite itself begins with.
+    /// SQLite: the journal mode. Default `None`: `wal` for a file opened with `mode=rwc`, else the mode of the file.
+    /// The mode `wal` stays with the file; `delete` is SQLite's own initial mode.
     pub journal_mode: Option<String>,
-    /// SQLite: when writes reach the disk: `off`, `normal`, `full` or `extra`. Default `None`: `normal` where the journal
-    /// mode is `wal`, else `full`.
+    /// SQLite: the moment at which writes reach the disk: `off`, `normal`, `full` or `extra`. Default `None`: `normal`
+    /// if the journal mode is `wal`, else `full`.
     pub synchronous: Option<String>,
-    /// SQLite: whether foreign keys are checked. Default true.
+    /// SQLite: `true` if foreign keys are checked. Default true.
     pub foreign_keys: bool,
-    /// SQLite: whether connections share one page cache (option `cache=shared` or `cache=private`). Default false; a
-    /// database in memory is shared by the whole pool in any case.
+    /// SQLite: `true` if connections share one page cache (option `cache=shared` or `cache=private`). Default false;
+    /// the whole pool always shares a database in memory.
     pub shared_cache: bool,
-    /// SQLite: whether the file is known never to change, so that no lock is taken. Default false.
+    /// SQLite: `true` if the file is known never to change, so that no lock is taken. Default false.
     pub immutable: bool,
     /// SQLite: the virtual file system to use. Default `None`: the operating system's.
     pub vfs: Option<String>,
-    /// What the URL asks for and cannot be done: one sentence each. They are logged as warnings when connecting.
+    /// Requests of the URL that cannot be fulfilled, one sentence each. They are logged as warnings when connecting.
     pub warnings: Vec<String>,
 }
 
@@ -191,7 +190,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Sets a parameter of the server. They are kept in the order of their names, so that equal settings compare equal.
+    /// Sets a parameter of the server. Parameters are sorted by name, so that equal settings compare equal.
     pub(super) fn set_on_server(&mut self, name: &str, value: &str) {
         match self
             .server_settings
@@ -200,21 +199,5 @@ impl Settings {
             Ok(at) => value.clone_into(&mut self.server_settings[at].1),
             Err(at) => self.server_settings.insert(at, (name.to_owned(), value.to_owned())),
         }
-    }
-}
-
-#[expect(clippy::missing_fields_in_debug, reason = "the table names the other fields")]
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_struct("Settings");
-        for (name, mut value) in known::show_all(self) {
-            if let Value::Object(parameters) = &mut value {
-                for (_, value) in parameters.iter_mut().filter(|(name, _)| is_secret(name)) {
-                    *value = "***".into();
-                }
-            }
-            out.field(name, &format_args!("{value}"));
-        }
-        out.field("warnings", &self.warnings).finish()
     }
 }

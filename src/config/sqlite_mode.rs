@@ -1,8 +1,8 @@
-//! How a SQLite file is opened.
+//! The mode in which a SQLite file is opened.
 
-use super::spelled::spelled;
+use super::keyword::spelled;
 
-/// How a SQLite file is opened.
+/// The mode in which a SQLite file is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SqliteMode {
@@ -26,7 +26,7 @@ impl SqliteMode {
             .find(|mode| mode.as_str().eq_ignore_ascii_case(text))
     }
 
-    /// The mode as SQLite's URIs spell it.
+    /// Returns the mode as SQLite's URIs spell it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ReadOnly => "ro",
@@ -37,4 +37,4 @@ impl SqliteMode {
     }
 }
 
-spelled!(SqliteMode, "is no mode of SQLite");
+spelled!(SqliteMode, "is not a mode of SQLite");

@@ -1,12 +1,12 @@
-//! Whether and how the connection to the server is encrypted.
+//! The encryption of the connection to the server.
 
-use super::spelled::spelled;
+use super::keyword::spelled;
 use super::text::{flag, squash};
 
-/// Whether the connection is encrypted, and what is checked of the server. Later ones are stricter.
+/// The encryption of a connection, and the checks of the server. Later variants are stricter.
 ///
-/// It is read from text in the spellings of PostgreSQL (`verify-full`) and MySQL (`VERIFY_IDENTITY`), and from a
-/// flag: `true` is [`Require`](Self::Require), `false` is [`Disable`](Self::Disable).
+/// It parses from the spellings of PostgreSQL (`verify-full`) and MySQL (`VERIFY_IDENTITY`), and from a flag: `true` is
+/// [`Require`](Self::Require), `false` is [`Disable`](Self::Disable).
 ///
 /// ```
 /// use ebbtide::SslMode;
@@ -30,7 +30,7 @@ pub enum SslMode {
     Require,
     /// Always encrypted, with a certificate of a known authority.
     VerifyCa,
-    /// Always encrypted, with a certificate of a known authority for this very host.
+    /// Always encrypted, with a certificate of a known authority for exactly this host.
     VerifyFull,
 }
 
@@ -43,7 +43,7 @@ impl SslMode {
             "disable" | "disabled" => Self::Disable,
             "allow" => Self::Allow,
             "prefer" | "preferred" => Self::Prefer,
-            // The last is Go's; it means encrypted and not checked.
+            // The last is Go's spelling; it means encrypted but not checked.
             "require" | "required" | "skipverify" => Self::Require,
             "verifyca" => Self::VerifyCa,
             "verifyfull" | "verifyidentity" => Self::VerifyFull,
@@ -55,14 +55,14 @@ impl SslMode {
         })
     }
 
-    /// What hosts of MySQL put into their URLs for Node: `ssl={"rejectUnauthorized":true}`.
+    /// Reads `ssl={"rejectUnauthorized":true}`, which MySQL hosts put into their URLs for Node.
     fn read_json(text: &str) -> Option<Self> {
         let value: serde_json::Value = serde_json::from_str(text).ok()?;
         let checked = value.as_object()?.get("rejectUnauthorized")?.as_bool()?;
         Some(if checked { Self::VerifyFull } else { Self::Require })
     }
 
-    /// The mode as PostgreSQL spells it: `verify-full`.
+    /// Returns the mode as PostgreSQL spells it: `verify-full`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Disable => "disable",
@@ -75,4 +75,4 @@ impl SslMode {
     }
 }
 
-spelled!(SslMode, "is no SSL mode");
+spelled!(SslMode, "is not an SSL mode");

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-/// The longest time a setting can be: a hundred years. It also stands for "without limit" where a limit is needed.
+/// The longest time that a setting can have: one hundred years. It also stands for "without limit" if a limit is
+/// required.
 pub(super) const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
-/// A name without what spellings differ in: `pool_size`, `pool-size` and `poolSize` become one.
+/// Returns a name without the differences between spellings: `pool_size`, `pool-size` and `poolSize` become one.
 pub(super) fn squash(name: &str) -> String {
     name.chars()
         .filter(|c| !matches!(c, '_' | '-' | ' '))
@@ -37,7 +38,7 @@ pub(super) fn duration(text: &str, unit: Duration) -> Option<Duration> {
         _ => return None,
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    // Beyond nine digits of a fraction there is nothing to measure.
+    // More than nine digits of a fraction make no measurable difference.
     let fraction = fraction.get(..9).unwrap_or(fraction);
     let (whole, part): (u64, u64) = (whole.parse().ok()?, fraction.parse().ok()?);
     let nanos = u128::from(whole).checked_mul(unit.as_nanos())?;
@@ -46,7 +47,7 @@ pub(super) fn duration(text: &str, unit: Duration) -> Option<Duration> {
     Some(Duration::new(seconds, (nanos % 1_000_000_000) as u32)).filter(|duration| *duration <= LONGEST)
 }
 
-/// The reverse of [`duration`], in seconds.
+/// Writes a duration in seconds, so that [`duration`] reads it back.
 pub(super) fn show_duration(duration: Duration) -> serde_json::Value {
     match duration.subsec_nanos() {
         0 => duration.as_secs().into(),

@@ -1,4 +1,4 @@
-//! Closing.
+//! Closing of a registry.
 
 use futures::future::join_all;
 
@@ -6,21 +6,21 @@ use super::Connections;
 use crate::error::{Error, Result};
 
 impl Connections {
-    /// Closes every database that was connected through this registry, all at the same time; one that fails does not stop
-    /// the others, and none is made for it. With `discard` they are forgotten too, and the next [`get`](Self::get) makes
-    /// new ones; else it connects the same ones again.
+    /// Closes every database that was connected through this registry, all at the same time. An error on one does not
+    /// stop the others. Unused databases are not created for it. With `discard` they are forgotten too, and the next
+    /// [`get`](Self::get) creates new ones; otherwise it connects the same ones again.
     ///
-    /// A database of the registry is closed also if others still count on it. One that was [set](Self::set) is closed only
-    /// if the registry connected it and nobody else counts on it.
+    /// A database of the registry is closed even if others still use it. A [set](Self::set) one is closed only if the
+    /// registry connected it and it has no other users.
     ///
     /// # Errors
     ///
-    /// If one failed, its error with the alias; if several did, one of the first's kind that tells of all. Everything was
-    /// closed all the same.
+    /// If one failed, its error with the alias. If several did, one error of the first one's kind that lists all. All
+    /// were closed nevertheless.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, the databases are closed all the same; sockets are then closed without a good-bye.
+    /// If dropped early, the databases are still closed, but sockets are closed without notifying the server.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -41,7 +41,7 @@ impl Connections {
     }
 }
 
-/// One error for all of them.
+/// Combines the errors into one.
 fn together(mut errors: Vec<Error>) -> Result<()> {
     if errors.len() < 2 {
         return errors.pop().map_or(Ok(()), Err);

@@ -20,14 +20,14 @@ use parking_lot::{Mutex, RwLock};
 use crate::config::{Config, ConnectionsConfig, unknown_alias};
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::Asker;
+use crate::pool::Caller;
 use crate::router::Routers;
 use crate::session::Chain;
 
 pub use route::Route;
 use slot::Slot;
+use token::AliasOverrides;
 pub use token::ConnectionToken;
-use token::Overrides;
 pub use transactions::{Atomic, InTransaction};
 
 #[doc = include_str!("../../docs/CONNECTIONS.md")]
@@ -37,20 +37,21 @@ pub struct Connections {
 }
 
 struct Registry {
-    /// Names the registry in the scopes of closures.
+    /// Identifies the registry in the scopes of closures.
     id: u64,
     config: ConnectionsConfig,
-    /// The databases made so far; none is made before it is asked for.
+    /// Databases created so far; each is created on first use.
     made: Mutex<BTreeMap<String, Arc<Slot>>>,
-    /// Those that were connected here, and so are closed here.
+    /// Databases connected here, and therefore closed here.
     opened: Mutex<Vec<Arc<Slot>>>,
-    overrides: Overrides,
+    overrides: AliasOverrides,
     routers: RwLock<Routers>,
 }
 
 impl Connections {
-    /// A registry of the databases of a configuration: a [`ConnectionsConfig`], a dictionary of the same shape with its
-    /// environment variables replaced, or the [`Config`] of one database, which becomes `default`. Does no I/O.
+    /// Creates a registry of the databases of a configuration: a [`ConnectionsConfig`], a dictionary of the same shape
+    /// with its environment variables replaced, or the [`Config`] of one database, which becomes `default`. Does no
+    /// I/O.
     ///
     /// # Errors
     ///
@@ -79,13 +80,13 @@ impl Connections {
                 config,
                 made: Mutex::default(),
                 opened: Mutex::default(),
-                overrides: Overrides::default(),
+                overrides: AliasOverrides::default(),
                 routers: RwLock::default(),
             }),
         })
     }
 
-    /// The configuration it was made from.
+    /// Returns the configuration it was created from.
     ///
     /// ```
     /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
@@ -96,11 +97,11 @@ impl Connections {
         &self.registry.config
     }
 
-    /// The configuration of the database of that alias, also where another is [set](Self::set) for it.
+    /// Returns the configuration of the database of that alias, even if another one is [set](Self::set) for it.
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) listing the known aliases if there is none of that alias.
+    /// [`Config`](ErrorKind::Config) listing the known aliases if that one is unknown.
     ///
     /// ```
     /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
@@ -111,18 +112,18 @@ impl Connections {
         self.registry.config.get(alias)
     }
 
-    /// The database of that alias, connected: the one that is [set](Self::set) here, else the registry's own. That one is
-    /// made once, at the first call, and is connected again if it was closed since. Concurrent first calls wait for the
-    /// one that connects. When it is connected, this costs no I/O.
+    /// Returns the connected database of that alias: the one [set](Self::set) here, else the registry's own. The
+    /// registry's own is created once, at the first call, and connected again if it was closed since. Concurrent first
+    /// calls wait for the one that connects. If it is already connected, this does no I/O.
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) listing the known aliases if there is none of that alias; those of
-    /// [`Database::connect`], which name the alias. The next call tries again.
+    /// [`Config`](ErrorKind::Config) listing the known aliases if that one is unknown; those of [`Database::connect`],
+    /// which name the alias. The next call tries again.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, nothing was connected.
+    /// If dropped early, nothing was connected.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -139,21 +140,21 @@ impl Connections {
     /// ```
     #[track_caller]
     pub fn get(&self, alias: &str) -> impl Future<Output = Result<Database>> + Send + use<> {
-        let asker = Asker::at(Location::caller());
+        let caller = Caller::at(Location::caller());
         let slot = self.registry.slot(alias);
         let registry = Arc::clone(&self.registry);
-        async move { registry.open(slot?, asker).await }
+        async move { registry.open(slot?, caller).await }
     }
 
-    /// All databases of the configuration, connected, in alphabetical order of their aliases.
+    /// Returns all databases of the configuration, connected, in alphabetical order of their aliases.
     ///
     /// # Errors
     ///
-    /// The first one of [`get`](Self::get); those that could be connected stay so.
+    /// The first error of [`get`](Self::get). The databases that could be connected stay so.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, some are connected.
+    /// If dropped early, some are connected.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -169,8 +170,9 @@ impl Connections {
         async move { Ok(aliases.into_iter().zip(try_join_all(databases).await?).collect()) }
     }
 
-    /// Forgets the database made for that alias and returns it, as it is: if it is connected, it is the caller's to
-    /// disconnect. The next [`get`](Self::get) makes a new one. `None` if none was made. What is [set](Self::set) stays.
+    /// Forgets the database created for that alias and returns it as it is: if it is connected, the caller must
+    /// disconnect it. The next [`get`](Self::get) creates a new one. Returns `None` if none was created. A
+    /// [set](Self::set) one stays.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -188,8 +190,9 @@ impl Connections {
         Some(slot.database().clone())
     }
 
-    /// Lets a future, usually one that is spawned, join the caller: what is [set](Self::set) here holds in it, also after it
-    /// is reset here, and `database.…` calls in it run in the transactions that are open here, on every database.
+    /// Lets a future, usually a spawned one, join the caller. Databases [set](Self::set) here also apply in it, even
+    /// after they are reset here. `database.…` calls in it run in the transactions that are open here, on every
+    /// database.
     ///
     /// See [`Connection::share`](crate::Connection::share) for what happens when a transaction ends first.
     ///
@@ -224,7 +227,7 @@ impl Connections {
 }
 
 impl Registry {
-    /// What the alias means here; the registry's own is made now if it was not before.
+    /// Returns the slot that the alias means here. The registry's own is created on first use.
     fn slot(&self, alias: &str) -> Result<Arc<Slot>> {
         if let Some(set) = self.overrides.find(self.id, alias) {
             return Ok(set);
@@ -239,8 +242,8 @@ impl Registry {
         Ok(slot)
     }
 
-    async fn open(&self, slot: Arc<Slot>, asker: Asker) -> Result<Database> {
-        slot.connect(asker, |slot| {
+    async fn open(&self, slot: Arc<Slot>, caller: Caller) -> Result<Database> {
+        slot.connect(caller, |slot| {
             let mut opened = self.opened.lock();
             if !opened.iter().any(|known| Arc::ptr_eq(known, slot)) {
                 opened.push(Arc::clone(slot));
@@ -250,7 +253,8 @@ impl Registry {
         Ok(slot.database().clone())
     }
 
-    /// The alias that is meant where none is named. If there are several, `help` says with one of them where to name it.
+    /// Returns the only alias, for a caller that names none. If there are several, `help` advises where to name one of
+    /// them.
     fn only(&self, help: impl FnOnce(&str) -> String) -> Result<&str> {
         let aliases: Vec<&str> = self.config.aliases().collect();
         match aliases[..] {

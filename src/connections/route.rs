@@ -11,7 +11,7 @@ use super::slot::Slot;
 use super::{Connections, Registry};
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::pool::Asker;
+use crate::pool::Caller;
 use crate::router::{Access, Router};
 
 impl Connections {
@@ -40,7 +40,7 @@ impl Connections {
         self.registry.routers.write().add(router);
     }
 
-    /// Registers a router under a name, for `routers` in the configuration. It is asked if that lists it.
+    /// Registers a router under a name, for `routers` in the configuration. It is asked if it is listed there.
     ///
     /// ```
     /// use ebbtide::{Alias, Connections, Router};
@@ -65,17 +65,17 @@ impl Connections {
         self.registry.routers.write().register(name.into(), router);
     }
 
-    /// The database to read a model from, connected: await it. The first [router](Router) that names an alias is heard; else
-    /// it is the connection of the app that has the model (`apps.<name>.models`, or an app named before the dot of
-    /// `app.model`), else `default`, or the only one there is.
+    /// Returns the database to read a model from; await it to connect. The first [router](Router) that names an alias
+    /// decides. Otherwise it is the connection of the model's app (`apps.<name>.models`, or an app named before the dot
+    /// of `app.model`), else `default`, or the only one.
     ///
-    /// Where the caller is in a transaction or in a sandbox of the database that the model is written to, it is read there
-    /// too, whatever the routers say.
+    /// If the caller is in a transaction or a sandbox of the database for writes of the model, it is also read there,
+    /// whatever the routers return.
     ///
     /// # Errors
     ///
-    /// At the await: [`Config`](crate::ErrorKind::Config) naming the router and the known aliases if it gave another, or if the
-    /// configuration lists a router that is not registered; those of [`get`](Self::get).
+    /// At the await: [`Config`](crate::ErrorKind::Config) naming the router and the known aliases if it returned an
+    /// unknown one, or if the configuration lists a router that is not registered; those of [`get`](Self::get).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -96,8 +96,8 @@ impl Connections {
         self.route(model.into(), Access::Read)
     }
 
-    /// The database to write a model to. See [`for_read`](Self::for_read). If it has replicas, the handle's
-    /// [reads go to the primary](Database::primary), since they are made in order to write.
+    /// Returns the database to write a model to. See [`for_read`](Self::for_read). If it has replicas, the handle's
+    /// [reads go to the primary](Database::primary), since they serve the write.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -123,11 +123,11 @@ impl Connections {
         }
     }
 
-    /// The alias of the database that [`for_read`](Self::for_read) would give here; connects nothing.
+    /// Returns the alias of the database that [`for_read`](Self::for_read) would return here; connects nothing.
     ///
     /// # Errors
     ///
-    /// As of [`for_read`](Self::for_read), but for connecting.
+    /// Those of [`for_read`](Self::for_read), except for connecting.
     ///
     /// ```
     /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
@@ -138,11 +138,11 @@ impl Connections {
         Ok(self.registry.routed(model, Access::Read)?.alias().to_owned())
     }
 
-    /// The alias of the database that [`for_write`](Self::for_write) would give here; connects nothing.
+    /// Returns the alias of the database that [`for_write`](Self::for_write) would return here; connects nothing.
     ///
     /// # Errors
     ///
-    /// As of [`for_read`](Self::for_read), but for connecting.
+    /// Those of [`for_read`](Self::for_read), except for connecting.
     ///
     /// ```
     /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
@@ -153,7 +153,7 @@ impl Connections {
         Ok(self.registry.routed(model, Access::Write)?.alias().to_owned())
     }
 
-    /// The alias of the connection of an app; `usual` is that of an app that the configuration does not know.
+    /// Returns the alias of the connection of an app; `usual` applies to an app that is not in the configuration.
     pub(crate) fn alias_of_app(&self, app: &str, usual: Option<&str>) -> Result<String> {
         match (self.registry.config.apps().get(app), usual) {
             (Some(app), _) => Ok(app.default_connection().to_owned()),
@@ -161,7 +161,7 @@ impl Connections {
             (None, None) => {
                 let help = |alias: &str| {
                     format!(
-                        "say which one the app `{app}` is on: `App::default_connection(\"{alias}\")`, or `default_connection` under `apps.{app}`"
+                        "choose the connection of the app `{app}`: `App::default_connection(\"{alias}\")`, or `default_connection` under `apps.{app}`"
                     )
                 };
                 self.registry.usual(help).map(str::to_owned)
@@ -169,7 +169,7 @@ impl Connections {
         }
     }
 
-    /// The database of an alias as it is, connected or not.
+    /// Returns the database of an alias as it is, connected or not.
     pub(crate) fn current(&self, alias: &str) -> Result<Database> {
         Ok(self.registry.slot(alias)?.database().clone())
     }
@@ -182,7 +182,7 @@ impl Registry {
             return Ok(written);
         }
         let read = self.asked(model, Access::Read)?;
-        // What the caller has written there it could not see elsewhere.
+        // Elsewhere, the caller's own writes would be invisible.
         if !Arc::ptr_eq(&read, &written) && written.database().keeps_caller() {
             return Ok(written);
         }
@@ -190,7 +190,7 @@ impl Registry {
     }
 
     fn asked(&self, model: &str, access: Access) -> Result<Arc<Slot>> {
-        // Routers are the user's code; no lock is held while they run.
+        // Routers are user code; no lock is held while they run.
         let routers = self.routers.read().clone();
         let Some(said) = routers.ask(self.config.routers(), model, access)? else {
             return self.slot(self.home(model)?);
@@ -199,7 +199,7 @@ impl Registry {
             let named = Error::new(
                 error.kind(),
                 format!(
-                    "the router `{}`, asked for {access} `{model}`: {}",
+                    "the router `{}`, for {access} `{model}`: {}",
                     said.router,
                     error.message()
                 ),
@@ -211,7 +211,7 @@ impl Registry {
         })
     }
 
-    /// The connection of the app that has the model.
+    /// Returns the connection of the model's app.
     fn home(&self, model: &str) -> Result<&str> {
         let apps = self.config.apps();
         if let Some(app) = apps
@@ -223,24 +223,25 @@ impl Registry {
         match model.split_once('.').and_then(|(app, _)| apps.get(app)) {
             Some(app) => Ok(app.default_connection()),
             None => self.usual(|alias| {
-                format!("the model `{model}` is in no app: add it to the `models` of one, or call the connection that is meant `default` instead of, say, `{alias}`")
+                format!("the model `{model}` belongs to no app: add it to the `models` of an app, or rename one connection to `default`, for example `{alias}`")
             }),
         }
     }
 
-    /// The connection that is meant where nothing names one.
+    /// Returns the default connection.
     fn usual(&self, help: impl FnOnce(&str) -> String) -> Result<&str> {
         let default = self.config.aliases().find(|alias| *alias == "default");
         default.map_or_else(|| self.only(help), Ok)
     }
 }
 
-/// The database of a model, about to be connected. [`Connections::for_read`] and [`Connections::for_write`] make it.
+/// The database of a model, which is connected when awaited. Returned by [`Connections::for_read`] and
+/// [`Connections::for_write`].
 ///
 /// # Cancel safety
 ///
-/// Dropped half-way, nothing was connected.
-#[must_use = "a route leads nowhere until it is awaited"]
+/// If dropped early, nothing was connected.
+#[must_use = "a route does nothing until it is awaited"]
 pub struct Route {
     connections: Connections,
     model: String,
@@ -250,7 +251,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// Takes this database instead, if there is one, as it is; the routers are not asked.
+    /// Uses this database instead, if given, as it is; the routers are not asked.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -278,8 +279,8 @@ impl IntoFuture for Route {
             }
             let registry = &self.connections.registry;
             let slot = registry.routed(&self.model, self.access)?;
-            let database = registry.open(slot, Asker::at(self.place)).await?;
-            // What is read in order to write is read where it is written.
+            let database = registry.open(slot, Caller::at(self.place)).await?;
+            // Reads that serve a write go to the primary.
             Ok(match self.access {
                 Access::Read => database,
                 Access::Write => database.primary(),

@@ -9,18 +9,18 @@ use crate::error::{Error, ErrorKind, Result};
 
 impl Connections {
     /// Runs a program and then closes everything, as [`close_all(true)`](Self::close_all) does: when it returns `Ok` or
-    /// `Err`, when it panics (the panic goes on afterwards), and when the user presses Ctrl-C or the system asks the
-    /// program to end (SIGTERM, on Unix). In that last case the program's future is dropped first, which rolls its
-    /// transactions back; tasks it spawned get errors from then on. A second Ctrl-C does not wait for the closing.
+    /// `Err`, when it panics (the panic continues afterwards), and when the user presses Ctrl-C or the system sends
+    /// SIGTERM (Unix). On Ctrl-C or SIGTERM the program's future is dropped first, which rolls its transactions back.
+    /// Tasks that it spawned get errors from then on. A second Ctrl-C does not wait for the closing.
     ///
-    /// Listening to Ctrl-C needs the Cargo feature `signal`, which is on by default. From the first call on, the process
-    /// no longer ends by Ctrl-C or SIGTERM alone, as [`tokio::signal`](https://docs.rs/tokio/latest/tokio/signal/) tells;
-    /// so this belongs around the whole program.
+    /// Handling Ctrl-C needs the Cargo feature `signal`, which is on by default. From the first call on, the process no
+    /// longer ends by Ctrl-C or SIGTERM alone, as [`tokio::signal`](https://docs.rs/tokio/latest/tokio/signal/)
+    /// describes. Therefore this should wrap the whole program.
     ///
     /// # Errors
     ///
     /// Those of the program; [`Interrupted`](ErrorKind::Interrupted) after Ctrl-C; those of closing, if the program
-    /// itself went well.
+    /// itself succeeded.
     ///
     /// # Panics
     ///
@@ -28,7 +28,7 @@ impl Connections {
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, the program is dropped too and nothing is closed here; the sockets close with the last handle.
+    /// If dropped early, the program is dropped too and nothing is closed here. The sockets close with the last handle.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -79,7 +79,7 @@ impl Connections {
                 warn(closed);
                 Err(Error::new(
                     ErrorKind::Interrupted,
-                    "the program was asked to stop; what was not committed is undone, and all connections are closed",
+                    "the program was interrupted; uncommitted work was rolled back, and all connections are closed",
                 )
                 .into())
             }
@@ -87,19 +87,19 @@ impl Connections {
     }
 }
 
-/// What went wrong before says more.
+/// Logs an error of closing. An earlier error is more useful and takes precedence.
 fn warn(closed: Result<()>) {
     if let Err(error) = closed {
-        tracing::warn!(%error, "closing the connections at the end failed");
+        tracing::warn!(%error, "cannot close the connections at the end");
     }
 }
 
-/// Waits for the user or the system to ask for the end; without a way to hear it, for ever.
+/// Waits for the user or the system to request the end; forever if signals are unavailable.
 #[cfg(feature = "signal")]
 async fn interrupted() {
     let ctrl_c = async {
         if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::warn!(%error, "Ctrl-C cannot be listened to");
+            tracing::warn!(%error, "cannot listen for Ctrl-C");
             std::future::pending::<()>().await;
         }
     };
@@ -115,7 +115,7 @@ async fn terminated() {
     match signal(SignalKind::terminate()) {
         Ok(mut signal) => drop(signal.recv().await),
         Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be listened to");
+            tracing::warn!(%error, "cannot listen for SIGTERM");
             std::future::pending::<()>().await;
         }
     }

@@ -7,15 +7,15 @@ use tokio::sync::Mutex;
 
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::pool::Asker;
+use crate::pool::Caller;
 
 pub(super) struct Slot {
     alias: String,
     database: Database,
-    /// Made by the registry, not set by a user who has it elsewhere too.
+    /// `true` if the registry created it; `false` if a user set it.
     own: bool,
-    /// Whether the registry counts among those who connected it. Held while that changes, so that one connects and the
-    /// others wait.
+    /// `true` if the registry has connected it. Locked while that changes, so that one caller connects and the others
+    /// wait.
     counted: Mutex<bool>,
 }
 
@@ -45,15 +45,15 @@ impl Slot {
         &self.database
     }
 
-    /// Connects the database unless somebody has, and tells `note` at once if it did.
-    pub(super) async fn connect(self: &Arc<Self>, asker: Asker, note: impl FnOnce(&Arc<Self>)) -> Result<()> {
+    /// Connects the database unless it is connected. Calls `note` at once after connecting.
+    pub(super) async fn connect(self: &Arc<Self>, caller: Caller, note: impl FnOnce(&Arc<Self>)) -> Result<()> {
         if self.database.is_connected() {
             return Ok(());
         }
         let mut counted = self.counted.lock().await;
         if !self.database.is_connected() {
             self.database
-                .connect_for(asker)
+                .connect_for(caller)
                 .await
                 .map_err(|error| self.failed("cannot be connected", error))?;
             *counted = true;
@@ -62,7 +62,8 @@ impl Slot {
         Ok(())
     }
 
-    /// Disconnects what the registry connected. A database of its own is closed whoever counts on it.
+    /// Disconnects the database if the registry connected it. One created by the registry is closed even if others
+    /// still use it.
     pub(super) async fn close(&self) -> Result<()> {
         let mut counted = self.counted.lock().await;
         if !std::mem::take(&mut *counted) {
@@ -78,7 +79,7 @@ impl Slot {
             .map_err(|error| self.failed("did not close cleanly", error))
     }
 
-    /// The same error, with the alias.
+    /// Adds the alias to an error.
     fn failed(&self, what: &str, error: Error) -> Error {
         error.context(format_args!("the connection `{}` {what}", self.alias))
     }

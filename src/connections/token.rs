@@ -1,4 +1,4 @@
-//! A database set for an alias for a while: a guard, or a closure.
+//! A database set temporarily for an alias: a guard, or a closure.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,16 +15,16 @@ use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::{Chain, Owner, Pin};
 
-/// What is set, by owner, the latest last.
+/// The set databases by owner, the latest last.
 #[derive(Debug, Default)]
-pub(super) struct Overrides {
+pub(super) struct AliasOverrides {
     map: Mutex<HashMap<Owner, Vec<Arc<Slot>>>>,
-    /// How many there are, those of closures included, so that a registry without any pays nothing for looking.
+    /// Number of overrides, including those of closures, so that a registry without any pays nothing for the lookup.
     count: AtomicUsize,
 }
 
-impl Overrides {
-    /// What is set for the alias here: the innermost owner's latest.
+impl AliasOverrides {
+    /// Returns the database set for the alias here: the latest of the innermost owner.
     pub(super) fn find(&self, registry: u64, alias: &str) -> Option<Arc<Slot>> {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
@@ -33,7 +33,7 @@ impl Overrides {
         set.into_iter().find(|slot| slot.alias() == alias)
     }
 
-    /// Everything that is set here, each alias once.
+    /// Returns everything that is set here, each alias once.
     pub(super) fn visible(&self, registry: u64, chain: &Chain) -> Vec<Arc<Slot>> {
         let mut seen: Vec<Arc<Slot>> = Vec::new();
         let map = self.map.lock();
@@ -61,7 +61,7 @@ impl Overrides {
     }
 }
 
-/// A slot in the scope of a closure.
+/// Returns a pin that sets a slot in the scope of a closure.
 pub(super) fn pin(registry: u64, slot: Arc<Slot>) -> Pin {
     Pin::Set { registry, what: slot }
 }
@@ -73,27 +73,27 @@ fn pinned(registry: u64, pin: &Pin) -> Option<Arc<Slot>> {
     }
 }
 
-/// Counts among the overrides until it is dropped.
-pub(super) struct Counted(Arc<Registry>);
+/// A guard that counts as an override until it is dropped.
+pub(super) struct CountedOverride(Arc<Registry>);
 
 impl Registry {
-    pub(super) fn count(self: &Arc<Self>) -> Counted {
+    pub(super) fn count(self: &Arc<Self>) -> CountedOverride {
         self.overrides.count.fetch_add(1, Ordering::Release);
-        Counted(Arc::clone(self))
+        CountedOverride(Arc::clone(self))
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedOverride {
     fn drop(&mut self) {
         self.0.overrides.count.fetch_sub(1, Ordering::Release);
     }
 }
 
-/// Sets a database for an alias until it is [reset](Connections::reset) or dropped, for the current task and what it
-/// [shares](Connections::share) with. [`Connections::set`] makes it.
+/// A guard that sets a database for an alias until it is [reset](Connections::reset) or dropped, for the current task
+/// and the futures it [shares](Connections::share) with. Returned by [`Connections::set`].
 ///
-/// Where several futures run side by side in one task, use [`run`](Self::run), which binds to its own future.
-#[must_use = "what is set is reset when this is dropped"]
+/// If several futures run concurrently in one task, use [`run`](Self::run), which binds to its own future.
+#[must_use = "the alias is reset when this is dropped"]
 pub struct ConnectionToken {
     registry: Arc<Registry>,
     owner: Owner,
@@ -101,13 +101,13 @@ pub struct ConnectionToken {
 }
 
 impl Connections {
-    /// Has the alias mean `database` here, until the token is [reset](Self::reset) or dropped: in the current task (the
-    /// enclosing `run` or `share`, else the task, else the thread), and in what it shares with by
-    /// [`share`](Self::share). Others do not see it. The alias need not be in the configuration; that
-    /// is told as a warning through `tracing`, since it may be misspelt.
+    /// Sets `database` for the alias here, until the token is [reset](Self::reset) or dropped. It applies in the
+    /// current task (the enclosing `run` or `share`, else the task, else the thread), and in futures it shares with by
+    /// [`share`](Self::share), nowhere else. The alias need not be in the configuration. Such an alias is logged as a
+    /// warning through `tracing`, since it may be misspelt.
     ///
-    /// If the database is not connected, [`get`](Self::get) connects it, and [`close_all`](Self::close_all) takes back that
-    /// one connect. One that was connected by its owner is left open.
+    /// If the database is not connected, [`get`](Self::get) connects it, and [`close_all`](Self::close_all) undoes that
+    /// one connect. A database connected by its owner is left open.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -131,7 +131,7 @@ impl Connections {
         let alias = alias.into();
         if !self.registry.config.aliases().any(|known| known == alias) {
             tracing::warn!(
-                "{} (it is set all the same)",
+                "{} (the database is set nevertheless)",
                 unknown_alias(&alias, self.registry.config.aliases())
             );
         }
@@ -145,12 +145,12 @@ impl Connections {
         }
     }
 
-    /// Takes back what was [set](Self::set): the alias means what it meant before. What was made or set for other aliases
-    /// meanwhile stays. Tokens can be reset in any order, and from any task.
+    /// Undoes a [`set`](Self::set): the alias means what it meant before. Databases created, or set for other aliases,
+    /// meanwhile stay. Tokens can be reset in any order, and from any task.
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) if the token is of another registry; what it set is taken back there.
+    /// [`Config`](ErrorKind::Config) if the token is of another registry; it is then reset there.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -169,14 +169,14 @@ impl Connections {
         }
         Err(Error::new(
             ErrorKind::Config,
-            format!("the token for `{}` is of another registry", slot.alias()),
+            format!("the token for `{}` belongs to another registry", slot.alias()),
         )
         .help("reset it on the `Connections` that `set` was called on"))
     }
 }
 
 impl ConnectionToken {
-    /// Runs a future in which the alias means the database; nobody else sees it.
+    /// Runs a future in which the alias means the database; it is invisible elsewhere.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -192,7 +192,7 @@ impl ConnectionToken {
     pub fn run<F: Future>(self, future: F) -> impl Future<Output = F::Output> + use<F> {
         let (registry, slot) = (Arc::clone(&self.registry), Arc::clone(&self.slot));
         let counted = registry.count();
-        // What was set for the whole task is taken back at once, before futures beside this one can see it.
+        // The setting for the whole task is undone at once, before concurrent futures can see it.
         drop(self);
         async move {
             let _counted = counted;

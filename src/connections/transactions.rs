@@ -10,19 +10,20 @@ use futures::future::BoxFuture;
 use super::Connections;
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::Asker;
-use crate::transaction::{Begin, Transaction};
+use crate::pool::Caller;
+use crate::transaction::{Transaction, TransactionBuilder};
 
 impl Connections {
-    /// A transaction on the database of that alias, which is connected if need be: await it for a guard, or give it a
-    /// closure with [`run`](InTransaction::run). With one database in the configuration no alias is needed: `None`.
+    /// Returns a transaction on the database of that alias, which is connected if necessary: await it for a guard, or
+    /// pass a closure to [`run`](InTransaction::run). With only one database in the configuration no alias is needed:
+    /// `None`.
     ///
-    /// It is ambient: plain `database.…` calls on that database run in it, and a second one on the same alias inside it is
-    /// a savepoint. Transactions on two databases are independent of each other.
+    /// It is ambient: plain `database.…` calls on that database run in it, and a nested one on the same alias is a
+    /// savepoint. Transactions on two databases are independent of each other.
     ///
     /// # Errors
     ///
-    /// At the await: [`Config`](ErrorKind::Config) listing the known aliases if there is none of that alias, or if none is
+    /// At the await: [`Config`](ErrorKind::Config) listing the known aliases if that one is unknown, or if none is
     /// named and there are several; those of [`get`](Self::get) and of
     /// [`Database::transaction`](crate::Database::transaction).
     ///
@@ -55,7 +56,7 @@ impl Connections {
     }
 
     fn begin(&self, alias: Option<String>, place: &'static Location<'static>) -> InTransaction {
-        // It has no target before its database is connected.
+        // It has no target until its database is connected.
         let unaimed = Err(Error::new(
             ErrorKind::NotConnected,
             "the transaction has no database yet",
@@ -63,13 +64,13 @@ impl Connections {
         InTransaction {
             connections: self.clone(),
             alias,
-            begin: Begin::new(unaimed, place),
+            begin: TransactionBuilder::new(unaimed, place),
             place,
         }
     }
 
-    /// What makes functions atomic on the database of that alias, or on the only one: each call of them runs in a
-    /// transaction. Nothing is connected before the first call.
+    /// Returns a wrapper that makes functions atomic on the database of that alias, or on the only one: each of their
+    /// calls runs in a transaction. It connects nothing before the first call.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -106,20 +107,20 @@ impl Connections {
     }
 }
 
-/// A transaction about to begin on a database of the registry. [`Connections::in_transaction`] makes it.
+/// A transaction that begins when awaited or run. Returned by [`Connections::in_transaction`].
 ///
 /// # Cancel safety
 ///
-/// As [`Begin`]: dropping the future begins nothing.
+/// As for [`TransactionBuilder`]: if the future is dropped, no transaction begins.
 #[must_use = "a transaction begins when this is awaited or run"]
 pub struct InTransaction {
     connections: Connections,
     alias: Option<String>,
-    begin: Begin,
+    begin: TransactionBuilder,
     place: &'static Location<'static>,
 }
 
-/// Hands a setting on to [`Begin`].
+/// Defines methods that forward a setting to [`TransactionBuilder`].
 macro_rules! settings {
     ($($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty)?);)*) => {
         impl InTransaction {$(
@@ -133,39 +134,39 @@ macro_rules! settings {
 }
 
 settings! {
-    /// See [`Begin::isolation`].
+    /// See [`TransactionBuilder::isolation`].
     isolation(level: IsolationLevel);
-    /// See [`Begin::read_only`].
+    /// See [`TransactionBuilder::read_only`].
     read_only();
-    /// See [`Begin::deferrable`].
+    /// See [`TransactionBuilder::deferrable`].
     deferrable();
-    /// See [`Begin::immediate`].
+    /// See [`TransactionBuilder::immediate`].
     immediate();
-    /// See [`Begin::exclusive`].
+    /// See [`TransactionBuilder::exclusive`].
     exclusive();
-    /// See [`Begin::deferred`].
+    /// See [`TransactionBuilder::deferred`].
     deferred();
-    /// See [`Begin::timeout`]. Connecting does not count.
+    /// See [`TransactionBuilder::timeout`]. The time to connect does not count.
     timeout(limit: Duration);
-    /// See [`Begin::force_rollback`].
-    force_rollback(on: bool);
+    /// See [`TransactionBuilder::rollback_only`].
+    rollback_only(on: bool);
 }
 
 impl InTransaction {
-    /// The transaction on its database, which is connected now.
-    async fn aimed(self) -> Result<Begin> {
+    /// Returns the transaction on its database, which is connected first.
+    async fn aimed(self) -> Result<TransactionBuilder> {
         let registry = &self.connections.registry;
         let alias = match &self.alias {
             Some(alias) => alias,
-            None => registry.only(|alias| format!("name the one that is meant: `in_transaction(\"{alias}\")`"))?,
+            None => registry.only(|alias| format!("name the connection to use: `in_transaction(\"{alias}\")`"))?,
         };
         let slot = registry.slot(alias)?;
-        let database = registry.open(slot, Asker::at(self.place)).await?;
+        let database = registry.open(slot, Caller::at(self.place)).await?;
         Ok(self.begin.aimed(database.target()))
     }
 
     /// Runs a closure in the transaction: commits when it returns `Ok`, rolls back when it returns `Err`, panics or is
-    /// cancelled. This is the form to prefer; see [`Begin::run`].
+    /// cancelled. This form is recommended; see [`TransactionBuilder::run`].
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -204,7 +205,7 @@ impl fmt::Debug for InTransaction {
     }
 }
 
-/// Makes functions atomic. [`Connections::atomic`] makes it.
+/// A wrapper that makes functions atomic. Returned by [`Connections::atomic`].
 #[derive(Clone, Debug)]
 pub struct Atomic {
     connections: Connections,
@@ -213,12 +214,12 @@ pub struct Atomic {
 }
 
 impl Atomic {
-    /// Runs a closure in a transaction, or, inside one, in a savepoint: commits when it returns `Ok`, rolls back when it
+    /// Runs a closure in a transaction, or in a savepoint inside one: commits when it returns `Ok`, rolls back when it
     /// returns `Err`, panics or is cancelled. It may be called any number of times.
     ///
     /// # Errors
     ///
-    /// Those of the closure, and as of [`Connections::in_transaction`].
+    /// Those of the closure and of [`Connections::in_transaction`].
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -240,7 +241,8 @@ impl Atomic {
         begin.run(async move |_| work().await)
     }
 
-    /// The function, each call of which runs in a transaction. It takes one argument; several are a tuple, none is `()`.
+    /// Wraps a function so that each call of it runs in a transaction. It takes one argument; several are a tuple, none
+    /// is `()`.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {

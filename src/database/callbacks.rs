@@ -1,4 +1,4 @@
-//! Callbacks through the database: of the transaction that is open here, and captured by a test.
+//! Callbacks of transactions through the database: of the open transaction, and captured by a test.
 
 use std::fmt;
 use std::future::Future;
@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use super::Database;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::Asker;
-use crate::session::{Finish, Ground, Recorded, Target};
+use crate::pool::Caller;
+use crate::session::{Engine, Finish, RecordedStatement, Target};
 
 impl Database {
-    /// Has something done once the transaction that is open here is really committed; without one it is done at once.
+    /// Registers a callback that runs after the open transaction is really committed. Without a transaction it runs at
+    /// once.
     ///
-    /// Callbacks run once, in the order they were given, after the outermost commit and before `commit` (or `run`)
-    /// returns. A savepoint that is rolled back drops those given inside it. In a sandbox they run after the commit of what
-    /// the application takes for the outermost transaction.
+    /// Callbacks run once, in the order of registration, after the outermost commit and before `commit` (or `run`)
+    /// returns. A savepoint that is rolled back drops those registered inside it. In a sandbox they run after the
+    /// commit of the application's outermost transaction.
     ///
     /// # Errors
     ///
@@ -24,7 +25,7 @@ impl Database {
     ///
     /// # Cancel safety
     ///
-    /// The callbacks of a commit that was dropped while they ran go on in a task of their own.
+    /// If a commit is dropped while its callbacks run, they continue in their own task.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -35,7 +36,7 @@ impl Database {
     ///     .transaction()
     ///     .run(async |_| {
     ///         database.execute("INSERT INTO note VALUES ('hello')", ()).await?;
-    ///         // Nobody is told of a note that is not there in the end.
+    ///         // No message about a note that was rolled back.
     ///         database.on_commit(async move || println!("tell everyone: {outbox:?}")).await
     ///     })
     ///     .await?;
@@ -47,9 +48,9 @@ impl Database {
         F: FnOnce() -> R + Send + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        let (target, asker) = (self.target(), Asker::at(Location::caller()));
+        let (target, caller) = (self.target(), Caller::at(Location::caller()));
         async move {
-            if let Some(level) = target?.transaction(asker)? {
+            if let Some(level) = target?.transaction(caller)? {
                 return level.after(Finish::Commit, Box::new(move || Box::pin(callback())));
             }
             callback().await;
@@ -57,7 +58,7 @@ impl Database {
         }
     }
 
-    /// Keeps the callbacks of commits in this sandbox instead of running them, for a test that wants to see them.
+    /// Captures the callbacks of commits in this sandbox instead of running them, for inspection by a test.
     ///
     /// # Errors
     ///
@@ -76,18 +77,18 @@ impl Database {
     /// # Ok(()) }
     /// ```
     pub fn capture_on_commit(&self) -> Result<CapturedCallbacks> {
-        let Target::Database(ground, _) = self.target()? else {
+        let Target::Database(engine, _) = self.target()? else {
             return Err(Error::new(ErrorKind::NotConnected, "the database is not connected"));
         };
-        ground.capture(true)?;
-        Ok(CapturedCallbacks { ground })
+        engine.capture(true)?;
+        Ok(CapturedCallbacks { engine })
     }
 
-    /// The last statements that were given to the sandbox, the oldest first; without their values. Those that were refused,
-    /// and those that ran outside of it under [`force_rollback(false)`](Self::force_rollback), are among them and marked.
+    /// Returns the last statements of the sandbox, the oldest first, without their values. Refused statements are
+    /// included and marked. So are those that ran outside of it under [`force_rollback(false)`](Self::force_rollback).
     ///
-    /// Empty unless the sandbox was opened with [`record`](crate::OpenSandbox::record). They can also be had after it was
-    /// disconnected.
+    /// Empty unless the sandbox was opened with [`record`](crate::SandboxBuilder::record). Still available after the
+    /// sandbox is disconnected.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -99,62 +100,63 @@ impl Database {
     /// assert!(recorded[0].error.is_none() && !recorded[0].outside);
     /// # Ok(()) }
     /// ```
-    pub fn recorded(&self) -> Vec<Recorded> {
-        match (&self.core.berth, self.target()) {
-            (Some(berth), _) => berth.journal.entries(),
-            (None, Ok(Target::Database(ground, _))) => ground.recorded(),
+    pub fn recorded(&self) -> Vec<RecordedStatement> {
+        match (&self.core.options, self.target()) {
+            (Some(options), _) => options.statement_log.entries(),
+            (None, Ok(Target::Database(engine, _))) => engine.recorded(),
             _ => Vec::new(),
         }
     }
 
-    /// Where the statements of a sandbox are kept, if it keeps some; of another connected database the last `count` are kept
-    /// from now on.
+    /// Returns the statement log of a sandbox, if it keeps one. On another connected database, starts keeping the last
+    /// `count` statements.
     #[cfg(feature = "macros")]
-    pub(crate) fn record(&self, count: usize) -> Arc<crate::session::Journal> {
-        match (&self.core.berth, self.target()) {
-            (Some(berth), _) => Arc::clone(&berth.journal),
-            (None, Ok(Target::Database(ground, _))) => ground.record(count),
+    pub(crate) fn record(&self, count: usize) -> Arc<crate::session::StatementLog> {
+        match (&self.core.options, self.target()) {
+            (Some(options), _) => Arc::clone(&options.statement_log),
+            (None, Ok(Target::Database(engine, _))) => engine.record(count),
             _ => Arc::default(),
         }
     }
 
-    /// What is open at the moment: handles to connections, transactions, and in a sandbox the statements under way; each
-    /// with the place in the source it comes from. A sandbox that ends while something is open tells so.
+    /// Returns descriptions of everything open at the moment: handles to connections, transactions, and in a sandbox
+    /// the running statements, each with its place in the source. A sandbox that ends while something is open reports
+    /// it.
     pub fn open_handles(&self) -> Vec<String> {
         match self.target() {
-            Ok(Target::Database(ground, _)) => ground.still_open(),
+            Ok(Target::Database(engine, _)) => engine.still_open(),
             _ => Vec::new(),
         }
     }
 }
 
-/// The callbacks of commits since [`Database::capture_on_commit`]. Dropping it drops them, and later ones run again.
+/// The callbacks of commits since [`Database::capture_on_commit`]. Dropping it drops them; later ones run again.
 #[must_use = "callbacks are captured until this is dropped"]
 pub struct CapturedCallbacks {
-    ground: Arc<Ground>,
+    engine: Arc<Engine>,
 }
 
 impl CapturedCallbacks {
-    /// How many there are.
+    /// Returns the number of captured callbacks.
     pub fn len(&self) -> usize {
-        self.ground.captured()
+        self.engine.captured()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Runs those there are, in their order. Later ones are captured on.
+    /// Runs the captured callbacks, in order. Later ones are still captured.
     pub async fn run(&self) {
-        self.ground.run_captured().await;
+        self.engine.run_captured().await;
     }
 }
 
 impl Drop for CapturedCallbacks {
     fn drop(&mut self) {
-        // It is a sandbox: it could be switched on.
-        let _ = self.ground.capture(false);
+        // Cannot fail: switching it on succeeded, so this is a sandbox.
+        let _ = self.engine.capture(false);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What users have run at connecting, disconnecting, and on each new connection.
+//! User functions that run on connect, on disconnect, and on each new connection.
 
 use std::fmt;
 use std::future::Future;
@@ -8,10 +8,9 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use sqlx::SqlSafeStr;
 
-use super::lifecycle::hook_failed;
 use super::{Core, Database};
-use crate::backend::{Done, RawConnection};
-use crate::error::Result;
+use crate::backend::{QueryResult, RawConnection};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Prepare;
 
 /// Any error a hook may return.
@@ -27,14 +26,14 @@ pub(super) struct Hooks {
     after_connect: Option<AfterConnect>,
 }
 
-/// A connection just opened, before anyone else gets it.
+/// A newly opened connection, before its first use.
 pub struct NewConnection {
     raw: Box<dyn RawConnection>,
     is_replica: bool,
 }
 
 impl NewConnection {
-    /// Whether it is one to a [replica](crate::Config::replica), where a hook must not write.
+    /// Returns whether the connection is to a [replica](crate::Config::replica), where a hook must not write.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -56,14 +55,14 @@ impl NewConnection {
     ///
     /// # Errors
     ///
-    /// What the server reports; [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if the answer was lost. The error of a hook
-    /// [carries that on](crate::Error::outcome_unknown).
+    /// Errors of the server; [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if the answer was lost. The error of
+    /// a hook [preserves that](crate::Error::outcome_unknown).
     ///
     /// # Cancel safety
     ///
-    /// The connection is closed, since nobody has got it yet.
+    /// If dropped early, the connection is closed, since it is not in use yet.
     #[track_caller]
-    pub fn execute(&mut self, sql: impl SqlSafeStr) -> BoxFuture<'_, Result<Done>> {
+    pub fn execute(&mut self, sql: impl SqlSafeStr) -> BoxFuture<'_, Result<QueryResult>> {
         let place = Location::caller();
         let running = self.raw.run_script(sql.into_sql_str());
         Box::pin(async move {
@@ -93,7 +92,7 @@ impl Hooks {
         run("on_disconnect", self.on_disconnect.as_ref()).await
     }
 
-    /// What a pool runs on each new connection, be it the primary's or a replica's.
+    /// Returns the function that a pool runs on each new connection, to the primary or a replica.
     pub(super) fn prepare(&self, is_replica: bool) -> Option<Prepare> {
         let hook = self.after_connect.clone()?;
         Some(Arc::new(move |raw| {
@@ -117,9 +116,10 @@ async fn run(name: &str, hook: Option<&Hook>) -> Result<()> {
 }
 
 impl Database {
-    /// Has `hook` run at the first `connect`, before the pool is made. Its error fails the connect.
+    /// Sets a `hook` that runs at the first `connect`, before the pool is created. Its error fails the connect.
     ///
-    /// Hooks belong to this database: set them before it is connected. A database made from its configuration has none.
+    /// Hooks belong to this database: set them before it is connected. A database created from its configuration has
+    /// none.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -141,8 +141,8 @@ impl Database {
         self.with_hooks(|hooks| hooks.on_connect = Some(Arc::new(move || Box::pin(hook()))))
     }
 
-    /// Has `hook` run at the last `disconnect`, after the pool is gone. Its error fails the disconnect, which has
-    /// happened all the same.
+    /// Sets a `hook` that runs at the last `disconnect`, after the pool is closed. Its error fails the disconnect,
+    /// which has nevertheless happened.
     pub fn on_disconnect<F, R>(self, hook: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
@@ -151,9 +151,9 @@ impl Database {
         self.with_hooks(|hooks| hooks.on_disconnect = Some(Arc::new(move || Box::pin(hook()))))
     }
 
-    /// Has `hook` run once on each new connection, before anyone gets it: the place to set what a session needs. Its
-    /// error closes the connection and fails whoever asked for one. It runs on those to
-    /// [replicas](crate::Config::replica) too, and can [ask](NewConnection::is_replica) which it is.
+    /// Sets a `hook` that runs once on each new connection, before its first use: the place to configure a session. Its
+    /// error closes the connection and is returned to the caller that requested it. It also runs on connections to
+    /// [replicas](crate::Config::replica), and can [check](NewConnection::is_replica) for them.
     pub fn after_connect<F>(self, hook: F) -> Self
     where
         F: for<'c> Fn(&'c mut NewConnection) -> BoxFuture<'c, Result<(), HookError>> + Send + Sync + 'static,
@@ -161,7 +161,7 @@ impl Database {
         self.with_hooks(|hooks| hooks.after_connect = Some(Arc::new(hook)))
     }
 
-    /// A new database with the same configuration and other hooks. It is not connected yet.
+    /// Returns a new database with the same configuration and other hooks. It is not connected yet.
     fn with_hooks(self, change: impl FnOnce(&mut Hooks)) -> Self {
         let mut hooks = self.core.hooks.clone();
         change(&mut hooks);
@@ -172,11 +172,16 @@ impl Database {
             state: parking_lot::RwLock::default(),
             overrides: crate::force_rollback::Overrides::new(),
             parent: self.core.parent.clone(),
-            berth: self.core.berth.clone(),
+            options: self.core.options.clone(),
         };
         Self {
             core: Arc::new(core),
             reads: self.reads,
         }
     }
+}
+
+/// Returns the error of a failed hook.
+pub(super) fn hook_failed(hook: &str, error: HookError) -> Error {
+    Error::new(ErrorKind::Hook, format!("the hook `{hook}` failed: {error}")).with_source(error)
 }

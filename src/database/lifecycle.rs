@@ -4,70 +4,61 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::pools::Pools;
+use super::pools::{Live, Pools};
 use super::replicas;
 use super::{Core, Database, IntoDatabase};
 use crate::backend;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::Asker;
-use crate::session::Ground;
-
-/// What there is while the database is connected.
-pub(super) struct Live {
-    pub(super) pools: Arc<Pools>,
-    pub(super) plain: Arc<Ground>,
-    /// Inside the outer transaction that never commits; it begins at its first use.
-    pub(super) sandboxed: Arc<Ground>,
-}
+use crate::pool::Caller;
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct LifecycleState {
     pub(super) count: usize,
     pub(super) live: Option<Arc<Live>>,
 }
 
 impl Database {
-    /// Connects: makes the pool, and checks that the server answers unless `lazy` is set.
+    /// Connects: creates the pool, and checks that the server answers unless `lazy` is set.
     ///
-    /// The source is a URL, a [`Config`](crate::Config), a credentials dictionary, or a `&Database`. Connecting the same
-    /// database again only counts up; it then takes as many calls of [`disconnect`](Self::disconnect) to close it.
-    /// Concurrent first calls wait for the one that connects.
+    /// The source is a URL, a [`Config`](crate::Config), a credentials dictionary, or a `&Database`. Connecting the
+    /// same database again only increments a count; closing it then takes as many calls of
+    /// [`disconnect`](Self::disconnect). Concurrent first calls wait for the one that connects.
     ///
     /// # Errors
     ///
     /// [`Url`](ErrorKind::Url) and [`Config`](ErrorKind::Config) for the source; [`Connect`](ErrorKind::Connect),
     /// [`Authentication`](ErrorKind::Authentication), [`DatabaseNotFound`](ErrorKind::DatabaseNotFound) and
-    /// [`Timeout`](ErrorKind::Timeout) for the server; [`Hook`](ErrorKind::Hook). The count is then as before, and the
-    /// next try works.
+    /// [`Timeout`](ErrorKind::Timeout) for the server; [`Hook`](ErrorKind::Hook). The count is then unchanged, and
+    /// another call can succeed.
     ///
     /// # Panics
     ///
-    /// On a tokio runtime that was built without a clock or without I/O; `enable_all()` on its builder gives both, as
+    /// On a tokio runtime without a clock or without I/O; `enable_all()` on its builder enables both, as
     /// `#[tokio::main]` and `#[tokio::test]` do. So does every later call that waits.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, nothing was connected or counted.
+    /// If dropped early, nothing was connected or counted.
     #[track_caller]
     pub fn connect<S: IntoDatabase>(source: S) -> impl Future<Output = Result<Self>> + Send + use<S> {
-        let asker = Asker::at(Location::caller());
+        let caller = Caller::at(Location::caller());
         let database = source.into_database();
         async move {
             let database = database?;
-            database.core.connect(asker).await?;
+            database.core.connect(caller).await?;
             Ok(database)
         }
     }
 
-    /// Connects on behalf of someone else.
-    pub(crate) async fn connect_for(&self, asker: Asker) -> Result<()> {
-        self.core.connect(asker).await
+    /// Connects on behalf of another caller.
+    pub(crate) async fn connect_for(&self, caller: Caller) -> Result<()> {
+        self.core.connect(caller).await
     }
 
-    /// Counts down, and closes the pool with the last; returns `true` if it did.
+    /// Decrements the count of connects, and closes the pool with the last; returns `true` if it did.
     ///
     /// With force rollback, everything done in the sandbox is undone now. Connections in use are closed when they are
-    /// given back.
+    /// returned.
     ///
     /// # Errors
     ///
@@ -75,12 +66,12 @@ impl Database {
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, the database is disconnected all the same; sockets are then closed without a good-bye.
+    /// If dropped early, the database is still disconnected, but sockets are closed without notifying the server.
     pub async fn disconnect(&self) -> Result<bool> {
         self.core.disconnect(false).await
     }
 
-    /// Closes the pool whatever the count is, and warns if others still counted on it. Returns `true` if it was
+    /// Closes the pool whatever the count is, and logs a warning if there were other connects. Returns `true` if it was
     /// connected.
     ///
     /// # Errors
@@ -92,7 +83,7 @@ impl Database {
 }
 
 impl Core {
-    async fn connect(&self, asker: Asker) -> Result<()> {
+    async fn connect(&self, caller: Caller) -> Result<()> {
         let _changing = self.changing.lock().await;
         {
             let mut state = self.state.write();
@@ -101,8 +92,8 @@ impl Core {
                 return Ok(());
             }
         }
-        if let (Some(parent), Some(berth)) = (&self.parent, &self.berth) {
-            let live = parent.berth(berth)?;
+        if let (Some(parent), Some(options)) = (&self.parent, &self.options) {
+            let live = parent.open_sandbox(options)?;
             let mut state = self.state.write();
             state.live = Some(Arc::new(live));
             state.count = 1;
@@ -117,8 +108,8 @@ impl Core {
         self.hooks.run_on_connect().await?;
         let lazy = settings.lazy;
         let pools = Pools::new(connector, &self.config, &self.hooks, replicas);
-        if !lazy && let Err(error) = pools.check(asker).await {
-            // What failed says more than what may fail at tidying up.
+        if !lazy && let Err(error) = pools.check(caller).await {
+            // The first error is more useful than one of this cleanup.
             let _ = pools.close().await;
             return Err(error);
         }
@@ -142,12 +133,12 @@ impl Core {
         if count > 1 {
             tracing::warn!(
                 connects = count,
-                "the database was disconnected although it had been connected several times"
+                "the database was disconnected completely, although `connect` had been called several times"
             );
         }
         let end = async {
             live.sandboxed.end_sandbox().await;
-            // A sandbox leaves the connections to the database it came from.
+            // A sandbox leaves the connections to its parent database.
             if self.parent.is_none() {
                 live.pools.close().await
             } else {
@@ -159,18 +150,6 @@ impl Core {
         self.hooks.run_on_disconnect().await?;
         closed.map(|()| true)
     }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        // The sandbox and its level point at each other.
-        self.sandboxed.drop_sandbox();
-    }
-}
-
-/// An error of a hook.
-pub(super) fn hook_failed(hook: &str, error: super::HookError) -> Error {
-    Error::new(ErrorKind::Hook, format!("the hook `{hook}` failed: {error}")).with_source(error)
 }
 
 pub(super) fn not_connected() -> Error {

@@ -1,4 +1,4 @@
-//! The database: its life cycle, its hooks, its verbs.
+//! The database: its life cycle, hooks and verbs.
 
 mod callbacks;
 mod hooks;
@@ -19,23 +19,24 @@ use crate::config::{Config, IntoConfig};
 use crate::connection::{Absent, Connection};
 use crate::error::{Error, Result};
 use crate::force_rollback::{ForceRollback, Overrides};
-use crate::pool::{Asker, PoolStatus};
+use crate::pool::{Caller, PoolStatus};
 use crate::query::verbs;
-use crate::session::{Anchor, Chain, Kind, Pin, Reads, Target, Unbound, sandbox_closed};
-use crate::transaction::Begin;
+use crate::session::{Chain, LevelHandle, LevelKind, Pin, Reads, Target, Unbound, sandbox_closed};
+use crate::transaction::TransactionBuilder;
 
 pub use callbacks::CapturedCallbacks;
 use hooks::Hooks;
 pub use hooks::{HookError, NewConnection};
-use lifecycle::{Live, State, not_connected};
-use sandbox::Berth;
-pub use sandbox::OpenSandbox;
+use lifecycle::{LifecycleState, not_connected};
+use pools::Live;
+pub use sandbox::SandboxBuilder;
+use sandbox::SandboxOptions;
 pub use source::IntoDatabase;
 
-/// A database: the pool of its connections, and everything that is done through them.
+/// A database: a pool of connections, and all operations on them.
 ///
-/// A clone is a handle to the same database; handles are cheap to clone and can be shared between tasks, threads and
-/// tokio runtimes. The last one that is dropped closes the connections.
+/// A clone is a handle to the same database. Handles are cheap to clone and can be shared between tasks, threads and
+/// tokio runtimes. Dropping the last one closes the connections.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -52,24 +53,24 @@ pub use source::IntoDatabase;
 #[derive(Clone)]
 pub struct Database {
     core: Arc<Core>,
-    /// Where this handle's reads go.
+    /// Destination of this handle's reads.
     reads: Reads,
 }
 
 struct Core {
     config: Config,
     hooks: Hooks,
-    /// Held while connecting and disconnecting, so that one does it and the others wait.
+    /// Held while connecting and disconnecting, so that one caller does it and the others wait.
     changing: tokio::sync::Mutex<()>,
-    state: RwLock<State>,
+    state: RwLock<LifecycleState>,
     overrides: Arc<Overrides>,
-    /// Of a sandbox: the database whose connections it uses, and what it was asked to be.
+    /// Parent database, whose connections a sandbox uses, and the sandbox's options.
     parent: Option<Arc<Core>>,
-    berth: Option<Berth>,
+    options: Option<SandboxOptions>,
 }
 
 impl Database {
-    /// A database that is not connected yet. Does no I/O.
+    /// Creates a database that is not connected yet. Does no I/O.
     ///
     /// # Errors
     ///
@@ -92,23 +93,23 @@ impl Database {
                 state: RwLock::default(),
                 overrides: Overrides::new(),
                 parent: None,
-                berth: None,
+                options: None,
             }),
             reads: Reads::default(),
         })
     }
 
-    /// The configuration, to look at or to make another database from.
+    /// Returns the configuration, for inspection or to create another database from.
     pub fn config(&self) -> Config {
         self.core.config.clone()
     }
 
-    /// Whether it is connected.
+    /// Returns whether it is connected.
     pub fn is_connected(&self) -> bool {
         self.core.state.read().live.is_some()
     }
 
-    /// The pool in numbers.
+    /// Returns the status of the pool.
     ///
     /// # Errors
     ///
@@ -121,7 +122,7 @@ impl Database {
         self.core.state.read().live.clone().ok_or_else(self.absent())
     }
 
-    /// Why there is no connection to be had, where it is not connected.
+    /// Returns the constructor of the error for a database that is not connected.
     fn absent(&self) -> fn() -> Error {
         if self.core.parent.is_some() {
             sandbox_closed
@@ -138,55 +139,59 @@ impl Database {
             .unwrap_or(self.core.config.settings().force_rollback);
         let state = self.core.state.read();
         let live = state.live.as_ref().ok_or_else(self.absent())?;
-        let ground = if sandboxed { &live.sandboxed } else { &live.plain };
-        Ok(Target::Database(Arc::clone(ground), self.reads))
+        let engine = if sandboxed { &live.sandboxed } else { &live.plain };
+        Ok(Target::Database(Arc::clone(engine), self.reads))
     }
 
-    /// Whether what the caller does belongs on this database and nowhere else: in a transaction of it, or in a sandbox.
+    /// Returns whether the caller's statements belong only on this database: in a transaction of it, or in a sandbox.
     pub(crate) fn keeps_caller(&self) -> bool {
         if let Ok(target) = self.target() {
             return target.sandboxed().is_some() || target.in_transaction(&Chain::current());
         }
-        // Nothing has begun on a database that is not connected, but it may be meant to be a sandbox.
+        // A database that is not connected has no transaction, but it may be configured as a sandbox.
         let meant = self.core.overrides.current();
         meant.unwrap_or(self.core.config.settings().force_rollback)
     }
 
-    /// The connection of the current task, acquired at first use. While a handle to it lives, the task gets the same
-    /// one, and its plain `database.…` calls run on it.
+    /// Returns the connection of the current task, acquired at first use. While a handle to it exists, the task gets
+    /// the same one, and its plain `database.…` calls run on it.
     ///
     /// Its use fails with [`NotConnected`](crate::ErrorKind::NotConnected) if the database is not connected.
     #[track_caller]
     pub fn connection(&self) -> Connection {
-        let Ok(Target::Database(ground, _)) = self.target() else {
+        let Ok(Target::Database(engine, _)) = self.target() else {
             return Connection::failed(Absent::Reason(self.absent()));
         };
         let chain = Chain::current();
-        let asker = Asker::at(Location::caller());
-        let bound = match ground.bound(&chain) {
+        let caller = Caller::at(Location::caller());
+        let bound = match engine.bound(&chain) {
             Ok(bound) => bound,
-            Err(why) => return Connection::failed(Absent::Unbound(why, asker.place)),
+            Err(why) => return Connection::failed(Absent::Unbound(why, caller.place)),
         };
-        let anchor = match bound.filter(|anchor| !anchor.opening) {
-            // A closure's transaction is not found from below by a task outside of the closure, to which the connection
-            // may be moved; so the connection is that transaction's.
-            Some(anchor) if !matches!(anchor.node.kind, Kind::Transaction { .. }) || anchor.node.in_closure() => anchor,
-            Some(anchor) => {
-                let base = Anchor::new(anchor.node.base());
-                base.bind_below(&anchor);
+        let handle = match bound.filter(|handle| !handle.opening) {
+            // A task outside of the closure, to which the connection may be moved, cannot find the closure's
+            // transaction from the level below. So the connection is that of the transaction.
+            Some(handle)
+                if !matches!(handle.level.kind, LevelKind::Transaction { .. }) || handle.level.in_closure() =>
+            {
+                handle
+            }
+            Some(handle) => {
+                let base = LevelHandle::new(handle.level.base());
+                base.bind_below(&handle);
                 base
             }
             None => {
-                let anchor = ground.connection(asker);
-                anchor.bind(chain.innermost());
-                anchor
+                let handle = engine.connection(caller);
+                handle.bind(chain.innermost());
+                handle
             }
         };
-        Connection::new(Target::Connection(anchor))
+        Connection::new(Target::Connection(handle))
     }
 
-    /// A transaction: await it for a guard, or give it a closure with [`run`](Begin::run). If the current task already
-    /// has one, it is a savepoint inside it.
+    /// Returns a transaction: await it for a guard, or pass a closure to [`run`](TransactionBuilder::run). If the
+    /// current task already has one, it is a savepoint inside it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -198,18 +203,18 @@ impl Database {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn transaction(&self) -> Begin {
-        Begin::new(self.target(), Location::caller())
+    pub fn transaction(&self) -> TransactionBuilder {
+        TransactionBuilder::new(self.target(), Location::caller())
     }
 
     /// Overrides force rollback for the current task until the guard is dropped, or for one future with
-    /// [`run`](ForceRollback::run). `false` really writes; `true` uses a sandbox although the database has none.
+    /// [`run`](ForceRollback::run). `false` really writes; `true` uses a sandbox even if the database has none.
     pub fn force_rollback(&self, on: bool) -> ForceRollback {
         ForceRollback::new(&self.core.overrides, on)
     }
 
-    /// Lets a future, usually one that is spawned, join the caller's connection and transaction. Without one the future
-    /// just gets connections of its own.
+    /// Lets a future, usually a spawned one, join the caller's connection and transaction. Without one, the future gets
+    /// its own connections.
     ///
     /// See [`Connection::share`].
     pub fn share<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
@@ -218,21 +223,21 @@ impl Database {
         chain.share(pins).run(future)
     }
 
-    /// What there is to share of this database.
+    /// Returns the part of this database that can be shared.
     pub(crate) fn shared(&self, chain: &Chain) -> Option<Pin> {
-        let Ok(Target::Database(ground, _)) = self.target() else {
+        let Ok(Target::Database(engine, _)) = self.target() else {
             return None;
         };
-        let anchor = match ground.bound(chain) {
-            // One that is only about to begin is not there to be shared.
-            Ok(anchor) => Arc::downgrade(&anchor.filter(|anchor| !anchor.opening)?),
-            // Who shares it must not run outside of it either, wherever its guard is.
-            Err(Unbound::Away { anchor, .. }) => anchor,
+        let handle = match engine.bound(chain) {
+            // A transaction that is only about to begin cannot be shared.
+            Ok(handle) => Arc::downgrade(&handle.filter(|handle| !handle.opening)?),
+            // Sharing futures must not run outside of it either, wherever its guard is.
+            Err(Unbound::Away { handle, .. }) => handle,
             Err(Unbound::Ended) => return None,
         };
         Some(Pin::Shared {
-            ground: ground.id,
-            anchor,
+            engine: engine.id,
+            handle,
         })
     }
 }

@@ -1,41 +1,40 @@
-//! The pools of a connected database: of the application, and of connections that live on a thread of their own.
+//! The pools of a connected database: of the application, and of connections on a runtime thread.
 
 use std::sync::Arc;
 
 use super::hooks::Hooks;
-use super::lifecycle::Live;
 use crate::backend::Connector;
-use crate::backend::support::harbour::Harbour;
-use crate::backend::support::moored::Moored;
-use crate::backend::support::worker::Isolated;
+use crate::backend::worker::WorkerConnector;
+use crate::backend::worker::thread::RuntimeThread;
+use crate::backend::worker::with_runtime::WithRuntime;
 use crate::config::{Config, Settings};
 use crate::error::Result;
-use crate::pool::{Asker, Limits, Pool};
-use crate::session::{Deferred, Ground, Plan, Replicas};
+use crate::pool::{Caller, Limits, Pool};
+use crate::session::{Deferred, Engine, Replicas, SandboxPlan};
 use crate::sql::TemplateCache;
 use crate::telemetry::Telemetry;
 
-/// How many texts of statements are kept parsed.
+/// Number of statement texts that are cached parsed.
 const TEMPLATES: usize = 1_000;
 
 pub(super) struct Pools {
     pub(super) main: Arc<Pool>,
     settings: Arc<Settings>,
     templates: Arc<TemplateCache>,
-    /// The thread of the connections below; it is started by the first of them.
-    harbour: Arc<Harbour>,
-    /// The one connection of force rollback with full isolation.
+    /// Runtime thread of the connections below, started by the first of them.
+    runtime_thread: Arc<RuntimeThread>,
+    /// The single connection of force rollback with full isolation.
     isolated: Arc<Pool>,
-    /// Those of sandboxes.
+    /// Connections of sandboxes.
     berths: Arc<Pool>,
-    /// Whether each of them works on a copy of its own.
+    /// `true` if each of these uses its own copy of the database.
     private: bool,
     deferred: Arc<Deferred>,
     replicas: Option<Arc<Replicas>>,
 }
 
 impl Pools {
-    /// Makes them; does no I/O.
+    /// Creates the pools; does no I/O.
     pub(super) fn new(
         connector: Arc<dyn Connector>,
         config: &Config,
@@ -45,28 +44,28 @@ impl Pools {
         let settings = config.settings().clone();
         let replicas = replicas.into_iter().map(|(connector, config)| {
             let limits = Limits {
-                doubts: true,
+                suspects_idle: true,
                 ..limits(config.settings())
             };
             Pool::new(connector, limits, hooks.prepare(true), Telemetry::new(&config))
         });
         let replicas = Replicas::new(replicas.collect(), &settings);
-        let harbour = Harbour::new(format!("ebbtide {}", connector.dialect()));
+        let runtime_thread = RuntimeThread::new(format!("ebbtide {}", connector.dialect()));
         let limits = limits(&settings);
         let make = |connector, telemetry| Pool::new(connector, limits.clone(), hooks.prepare(false), telemetry);
         let beside = Telemetry::unmetered(config);
         let pool = |connector| make(connector, Arc::clone(&beside));
         let apart = |inner| -> Arc<dyn Connector> {
-            Arc::new(Isolated {
+            Arc::new(WorkerConnector {
                 inner,
-                harbour: Arc::clone(&harbour),
+                runtime_thread: Arc::clone(&runtime_thread),
                 limit: settings.result_timeout,
             })
         };
         let moored = |inner| -> Arc<dyn Connector> {
-            Arc::new(Moored {
+            Arc::new(WithRuntime {
                 inner,
-                harbour: Arc::clone(&harbour),
+                runtime_thread: Arc::clone(&runtime_thread),
             })
         };
         let private = connector.private();
@@ -81,31 +80,31 @@ impl Pools {
             main: make(connector, Telemetry::new(config)),
             replicas,
             settings: Arc::new(settings),
-            harbour,
+            runtime_thread,
             deferred: Arc::default(),
         })
     }
 
-    /// The replicas, if there are any.
+    /// Returns the replicas, if there are any.
     pub(super) fn replicas(&self) -> Option<&Arc<Replicas>> {
         self.replicas.as_ref()
     }
 
-    fn ground(&self, pool: &Arc<Pool>, sandbox: Option<Plan>, replicas: Option<Arc<Replicas>>) -> Arc<Ground> {
+    fn engine(&self, pool: &Arc<Pool>, sandbox: Option<SandboxPlan>, replicas: Option<Arc<Replicas>>) -> Arc<Engine> {
         let (pool, settings) = (Arc::clone(pool), Arc::clone(&self.settings));
         let (templates, deferred) = (Arc::clone(&self.templates), Arc::clone(&self.deferred));
-        Ground::new(pool, settings, templates, deferred, sandbox, replicas)
+        Engine::new(pool, settings, templates, deferred, sandbox, replicas)
     }
 
-    /// What every sandbox here has in common.
-    pub(super) fn plan(&self) -> Plan {
-        Plan {
+    /// Returns the common settings of all sandboxes here.
+    pub(super) fn plan(&self) -> SandboxPlan {
+        SandboxPlan {
             side: Some(Arc::clone(&self.main)),
-            ..Plan::default()
+            ..SandboxPlan::default()
         }
     }
 
-    /// The grounds of the database itself.
+    /// Returns the engines of the database itself.
     pub(super) fn live(self: &Arc<Self>) -> Live {
         let global = if self.settings.full_isolation {
             &self.isolated
@@ -113,21 +112,21 @@ impl Pools {
             &self.main
         };
         Live {
-            plain: self.ground(&self.main, None, self.replicas.clone()),
-            sandboxed: self.ground(global, Some(self.plan()), None),
+            plain: self.engine(&self.main, None, self.replicas.clone()),
+            sandboxed: self.engine(global, Some(self.plan()), None),
             pools: Arc::clone(self),
         }
     }
 
-    /// The grounds of a sandbox.
-    pub(super) fn sandbox(self: &Arc<Self>, plan: Plan) -> Live {
-        let plan = Plan {
+    /// Returns the engines of a sandbox.
+    pub(super) fn sandbox(self: &Arc<Self>, plan: SandboxPlan) -> Live {
+        let plan = SandboxPlan {
             private: self.private,
             ..plan
         };
-        // Whoever leaves a sandbox for a while is a test that looks at what was written: no replicas.
-        let outside = self.ground(&self.main, None, None);
-        let sandboxed = self.ground(&self.berths, Some(plan), None);
+        // No replicas: only a test that inspects written data leaves a sandbox temporarily.
+        let outside = self.engine(&self.main, None, None);
+        let sandboxed = self.engine(&self.berths, Some(plan), None);
         outside.lies_beside(&sandboxed);
         Live {
             plain: outside,
@@ -136,11 +135,11 @@ impl Pools {
         }
     }
 
-    /// Reaches the servers for the first time.
-    pub(super) async fn check(&self, asker: Asker) -> Result<()> {
-        drop(self.main.acquire(asker).await?);
+    /// Connects to the servers for the first time.
+    pub(super) async fn check(&self, caller: Caller) -> Result<()> {
+        drop(self.main.acquire(caller).await?);
         match &self.replicas {
-            Some(replicas) => replicas.check(asker).await,
+            Some(replicas) => replicas.check(caller).await,
             None => Ok(()),
         }
     }
@@ -153,7 +152,7 @@ impl Pools {
             }
         };
         futures::join!(self.main.close(), self.isolated.close(), self.berths.close(), replicas);
-        self.harbour.join().await
+        self.runtime_thread.join().await
     }
 }
 
@@ -166,7 +165,22 @@ fn limits(settings: &Settings) -> Limits {
         lifetime: settings.pool_recycle,
         idle: settings.idle_timeout,
         check_after: settings.health_check_after,
-        doubts: false,
+        suspects_idle: false,
         echo: settings.echo_pool,
+    }
+}
+
+/// The state of a connected database.
+pub(super) struct Live {
+    pub(super) pools: Arc<Pools>,
+    pub(super) plain: Arc<Engine>,
+    /// Engine inside the outer transaction that never commits; it begins at its first use.
+    pub(super) sandboxed: Arc<Engine>,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // The sandbox and its level refer to each other.
+        self.sandboxed.drop_sandbox();
     }
 }

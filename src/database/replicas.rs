@@ -1,4 +1,4 @@
-//! Replicas, as the user of a database sees them.
+//! Replicas of a database.
 
 use std::future::Future;
 use std::panic::Location;
@@ -8,10 +8,10 @@ use super::Database;
 use crate::backend::{self, Connector};
 use crate::config::Config;
 use crate::error::Result;
-use crate::pool::Asker;
+use crate::pool::Caller;
 use crate::session::{Bookmark, Reads, ReplicaStatus};
 
-/// What makes the connections of each replica, and how.
+/// Returns the connector of each replica and its settings.
 pub(super) fn connectors(config: &Config) -> Result<Vec<(Arc<dyn Connector>, Config)>> {
     let replicas = config.of_replicas()?;
     let each = |config| Ok((backend::connector(&config)?, config));
@@ -19,7 +19,7 @@ pub(super) fn connectors(config: &Config) -> Result<Vec<(Arc<dyn Connector>, Con
 }
 
 impl Database {
-    /// The replicas that this database was [given](crate::Config::replica), and how they are; empty without any.
+    /// Returns the status of the replicas that this database was [given](crate::Config::replica); empty without any.
     ///
     /// # Errors
     ///
@@ -34,7 +34,7 @@ impl Database {
             .map_or_else(Vec::new, |replicas| replicas.status()))
     }
 
-    /// A handle to the same database whose reads go to the primary, also where a replica could answer them.
+    /// Returns a handle to the same database whose reads go to the primary, even if a replica could answer them.
     ///
     /// Without replicas, and inside transactions and sandboxes, it makes no difference.
     ///
@@ -51,11 +51,12 @@ impl Database {
         self.reading(Reads::Primary)
     }
 
-    /// A handle to the same database whose reads may be older than the caller's own writes: any replica that is up will do.
+    /// Returns a handle to the same database whose reads may be older than the caller's own writes: they may go to any
+    /// available replica.
     ///
-    /// Its user also vouches for functions of which this library knows nothing: a `SELECT` that calls them goes to a replica,
-    /// and to the primary if the replica says that it writes. Everything else goes to the primary, as always; and inside
-    /// transactions and sandboxes it makes no difference.
+    /// Its user also guarantees that functions unknown to this library only read. A `SELECT` that calls them goes to a
+    /// replica, and to the primary if the replica reports that it writes. Everything else goes to the primary, as
+    /// always. Inside transactions and sandboxes it makes no difference.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -70,11 +71,11 @@ impl Database {
         self.reading(Reads::Stale)
     }
 
-    /// Where the writes of the caller end, for whoever is to see them: the next request of the same user, which is another
-    /// task and perhaps another process. Take it after the commit.
+    /// Returns the position of the caller's writes. Pass it to the readers that must see them, such as the next request
+    /// of the same user in another task or process. Call it after the commit.
     ///
-    /// It costs a round trip to the primary if the caller has written and not read since, else nothing. Without replicas, in
-    /// a sandbox, and of a caller that wrote nothing, it is empty.
+    /// It costs a round trip to the primary if the caller has written and not read since, otherwise nothing. It is
+    /// empty without replicas, in a sandbox, and if the caller wrote nothing.
     ///
     /// # Errors
     ///
@@ -82,7 +83,7 @@ impl Database {
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, nothing has changed.
+    /// If dropped early, nothing has changed.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -97,19 +98,19 @@ impl Database {
     /// ```
     #[track_caller]
     pub fn bookmark(&self) -> impl Future<Output = Result<Bookmark>> + Send + use<> {
-        let asker = Asker::at(Location::caller());
+        let caller = Caller::at(Location::caller());
         let target = self.target();
-        async move { target?.ground().bookmark(asker).await }
+        async move { target?.engine().bookmark(caller).await }
     }
 
-    /// Has the caller read from a replica only if that has everything up to a [bookmark](Self::bookmark), beside what the
-    /// caller wrote itself. It holds for the task, as its own writes do, and costs nothing now.
+    /// Restricts the caller's reads to replicas that have everything up to a [bookmark](Self::bookmark), in addition to
+    /// the caller's own writes. It applies to the task, as its own writes do, and costs nothing now.
     ///
-    /// A bookmark of another kind of server leads to the primary for `replica_window`. With `read_your_writes=off`, without replicas and while not
-    /// connected it does nothing.
+    /// After a bookmark of another kind of server, reads go to the primary for `replica_window`. It does nothing with
+    /// `read_your_writes=off`, without replicas, or while not connected.
     pub fn read_after(&self, bookmark: &Bookmark) {
         if let Ok(target) = self.target() {
-            target.ground().read_after(bookmark);
+            target.engine().read_after(bookmark);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Sandboxes of a database: many at once, each a database of its own.
+//! Sandboxes of a database: many at the same time, each like a separate database.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -7,16 +7,18 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use parking_lot::RwLock;
 
-use super::lifecycle::{Live, State, not_connected};
+use super::lifecycle::{LifecycleState, not_connected};
+use super::pools::Live;
 use super::{Core, Database, Hooks};
 use crate::config::IsolationPolicy;
 use crate::error::Result;
 use crate::force_rollback::Overrides;
-use crate::session::{Journal, Plan};
+use crate::session::{SandboxPlan, StatementLog};
 
-/// A sandbox about to be opened: await it for its [`Database`].
+/// A builder of a sandbox; await it for its [`Database`].
+#[doc(alias = "OpenSandbox")]
 #[must_use = "a sandbox is opened when this is awaited"]
-pub struct OpenSandbox {
+pub struct SandboxBuilder {
     parent: Database,
     name: Option<String>,
     record: usize,
@@ -24,31 +26,31 @@ pub struct OpenSandbox {
 }
 
 impl Database {
-    /// A sandbox: a database of its own for one test, inside an outer transaction that never commits.
+    /// Returns a sandbox: a separate database for one test, inside an outer transaction that never commits.
     ///
     /// Application code runs in it unchanged: its transactions become savepoints, its commits become releases. When the
-    /// sandbox is dropped or disconnected, everything is undone. Any number can be open at once, each sees its own data
-    /// only; they run on connections that this database keeps warm on a thread of its own, so that any task, thread and
-    /// tokio runtime may use them, and one that is opened, used and dropped costs two round trips beyond its own
-    /// statements: BEGIN at the first use, and ROLLBACK.
+    /// sandbox is dropped or disconnected, everything is undone. Any number can be open at the same time; each sees
+    /// only its own data. They run on connections that this database keeps open on a runtime thread, so that any task,
+    /// thread and tokio runtime may use them. A sandbox costs two round trips in addition to its own statements: BEGIN
+    /// at the first use, and ROLLBACK.
     ///
-    /// On SQLite, where a file has one writer, each of those connections works on a copy of the database in memory, which
-    /// is made anew when the original has changed.
+    /// On SQLite, where a file has one writer, each of those connections uses a copy of the database in memory. The
+    /// copy is recreated when the original has changed.
     ///
-    /// A sandbox of a sandbox is another one beside it: it sees nothing of the first. What is to be undone alone inside a
-    /// sandbox is a transaction there.
+    /// A sandbox of a sandbox is independent: it sees nothing of the first. To undo a part of a sandbox alone, use a
+    /// transaction in it.
     ///
-    /// At most `pool_size` and `max_overflow` sandboxes are in use at once; further ones wait at their first use, up to
-    /// `pool_timeout`.
+    /// At most `pool_size` plus `max_overflow` sandboxes are in use at the same time. Further ones wait at their first
+    /// use, up to `pool_timeout`.
     ///
     /// # Errors
     ///
-    /// [`NotConnected`](crate::ErrorKind::NotConnected) if this database is not. Reaching the server is left to the first
-    /// use.
+    /// [`NotConnected`](crate::ErrorKind::NotConnected) if this database is not connected. The server is contacted at
+    /// the first use.
     ///
     /// # Cancel safety
     ///
-    /// Nothing has begun when the future is dropped.
+    /// If the future is dropped, nothing has begun.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -66,8 +68,8 @@ impl Database {
     /// }
     /// # Ok(()) }
     /// ```
-    pub fn sandbox(&self) -> OpenSandbox {
-        OpenSandbox {
+    pub fn sandbox(&self) -> SandboxBuilder {
+        SandboxBuilder {
             parent: self.clone(),
             name: None,
             record: 0,
@@ -76,9 +78,9 @@ impl Database {
     }
 }
 
-impl OpenSandbox {
-    /// Names the sandbox, for messages; on PostgreSQL its session bears the name as `application_name`, with a number
-    /// behind it. Default: `sandbox`.
+impl SandboxBuilder {
+    /// Sets the name of the sandbox, for messages. On PostgreSQL its session has it as `application_name`, with a
+    /// number appended. Default: `sandbox`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -90,33 +92,33 @@ impl OpenSandbox {
         self
     }
 
-    /// What happens when a transaction asks for another isolation level than that of the first one, with which the sandbox
-    /// began. Default: the setting `isolation_policy`.
+    /// Sets the policy for a transaction whose isolation level differs from that of the first one, with which the
+    /// sandbox began. Default: the setting `isolation_policy`.
     pub fn isolation_policy(mut self, policy: IsolationPolicy) -> Self {
         self.policy = Some(policy);
         self
     }
 
     fn open(self) -> Result<Database> {
-        // A sandbox of a sandbox is another one beside it.
+        // A sandbox of a sandbox is an independent one of the same parent.
         let parent = self.parent.core.parent.as_ref().unwrap_or(&self.parent.core);
-        let berth = Berth {
+        let options = SandboxOptions {
             name: self.name.unwrap_or_else(|| "sandbox".to_owned()),
-            journal: Arc::new(Journal::new(self.record)),
+            statement_log: Arc::new(StatementLog::new(self.record)),
             policy: self.policy,
         };
-        let live = parent.berth(&berth)?;
+        let live = parent.open_sandbox(&options)?;
         let core = Core {
             config: parent.config.clone().force_rollback(true),
             hooks: Hooks::default(),
             changing: tokio::sync::Mutex::new(()),
-            state: RwLock::new(State {
+            state: RwLock::new(LifecycleState {
                 count: 1,
                 live: Some(Arc::new(live)),
             }),
             overrides: Overrides::new(),
             parent: Some(Arc::clone(parent)),
-            berth: Some(berth),
+            options: Some(options),
         };
         Ok(Database {
             core: Arc::new(core),
@@ -125,23 +127,23 @@ impl OpenSandbox {
     }
 }
 
-/// What a sandbox was asked to be, to open it again after it was disconnected.
+/// The options of a sandbox, to open it again after it was disconnected.
 #[derive(Clone, Debug)]
-pub(super) struct Berth {
+pub(super) struct SandboxOptions {
     name: String,
-    pub(super) journal: Arc<Journal>,
+    pub(super) statement_log: Arc<StatementLog>,
     policy: Option<IsolationPolicy>,
 }
 
 impl Core {
-    /// A place for a sandbox of this database.
-    pub(super) fn berth(&self, berth: &Berth) -> Result<Live> {
+    /// Opens a sandbox of this database.
+    pub(super) fn open_sandbox(&self, options: &SandboxOptions) -> Result<Live> {
         let state = self.state.read();
         let live = state.live.as_ref().ok_or_else(not_connected)?;
-        let plan = Plan {
-            name: Some(berth.name.clone()),
-            journal: Arc::clone(&berth.journal),
-            policy: berth.policy,
+        let plan = SandboxPlan {
+            name: Some(options.name.clone()),
+            statement_log: Arc::clone(&options.statement_log),
+            policy: options.policy,
             aloud: true,
             ..live.pools.plan()
         };
@@ -149,7 +151,7 @@ impl Core {
     }
 }
 
-impl IntoFuture for OpenSandbox {
+impl IntoFuture for SandboxBuilder {
     type Output = Result<Database>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
@@ -158,9 +160,9 @@ impl IntoFuture for OpenSandbox {
     }
 }
 
-impl fmt::Debug for OpenSandbox {
+impl fmt::Debug for SandboxBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenSandbox")
+        f.debug_struct("SandboxBuilder")
             .field("name", &self.name)
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! What a database can be made from.
+//! The sources of a database.
 
 use super::Database;
 use crate::config::{Config, IntoConfig};
@@ -7,19 +7,19 @@ use crate::url::DatabaseUrl;
 
 /// A source for [`Database::connect`]: a URL, a [`Config`], a credentials dictionary, or a database to connect again.
 pub trait IntoDatabase {
-    /// The database to connect.
+    /// Returns the database to connect.
     fn into_database(self) -> Result<Database>;
 }
 
 impl IntoDatabase for &Database {
-    /// The same database: connecting counts.
+    /// Returns the same database: connecting it again is counted.
     fn into_database(self) -> Result<Database> {
         Ok(self.clone())
     }
 }
 
 impl IntoConfig for &Database {
-    /// Its configuration, for another database; the hooks stay behind.
+    /// Returns its configuration, for another database; hooks are not included.
     fn into_config(self) -> Result<Config> {
         Ok(self.config())
     }

@@ -1,22 +1,22 @@
-//! What the drivers report in common; their databases' own errors are told apart by each backend.
+//! Errors that all drivers report. Each backend classifies the errors of its own database.
 
 use super::{Error, ErrorKind};
 
-/// What to do when a connection is lost, and nothing of the work stayed.
+/// The advice for a lost connection after which nothing of the work remains.
 pub(crate) const LOST: &str =
-    "the pool opens another; what was not committed is undone, so run the work again from its beginning";
+    "the pool opens another connection; uncommitted work is rolled back, so run the work again from its beginning";
 
-/// What follows when a connection is lost, where nothing is known of the work.
-pub(crate) const REPLACED: &str = "the pool opens another connection for whoever asks next";
+/// The advice for a lost connection if the outcome of the work is unknown.
+pub(crate) const REPLACED: &str = "the pool opens another connection for the next caller";
 
-/// What a syntax error means.
-pub(crate) const SYNTAX: &str = "the server stopped at the text it names; the mistake is there or just before it";
+/// The advice for a syntax error.
+pub(crate) const SYNTAX: &str = "the mistake is at the text that the server quotes, or just before it";
 
-/// What a column that is missing means.
+/// The advice for a missing column.
 pub(crate) const NO_COLUMN: &str = "is the name right, and did the migrations run on this database?";
 
 impl Error {
-    /// The error for one of sqlx that did not come from the database itself.
+    /// Converts an error of sqlx that did not come from the database itself.
     pub(crate) fn from_sqlx(error: sqlx::Error) -> Self {
         use sqlx::Error as Sqlx;
         let new = |kind, message: String| Self::new(kind, message);
@@ -26,12 +26,12 @@ impl Error {
             }
             Sqlx::Io(cause) => new(ErrorKind::ConnectionLost, format!("the connection broke: {cause}")).fatal(),
             Sqlx::Tls(cause) => new(ErrorKind::ConnectionLost, format!("the TLS session broke: {cause}")).fatal(),
-            // SQLite's driver tells so before anything is sent.
+            // SQLite's driver reports this before it sends anything.
             Sqlx::Protocol(what) if what.starts_with("unsupported SQL parameter format") => {
                 new(ErrorKind::Parameter, what.clone())
-                    .help("in a statement of sqlx write `?` or `$1`; `:name` is for the verbs of this library")
+                    .help("write `?` or `$1` in a statement of sqlx; only the methods of this library support `:name`")
             }
-            // These checks of the drivers come before the statement is sent.
+            // The drivers run these checks before they send the statement.
             Sqlx::Protocol(what) if what.contains("too many arguments for query") => {
                 new(ErrorKind::Parameter, what.clone())
             }
@@ -40,7 +40,7 @@ impl Error {
             }
             Sqlx::Protocol(what) => new(
                 ErrorKind::ConnectionLost,
-                format!("the driver lost track of the connection: {what}"),
+                format!("the driver reported a protocol error: {what}"),
             )
             .fatal(),
             Sqlx::WorkerCrashed => new(
@@ -69,23 +69,25 @@ impl Error {
         mapped.with_source(error)
     }
 
-    /// The error for a `server` that could not be reached at `place`.
+    /// Returns the error for a `server` that could not be reached at `place`.
     pub(crate) fn unreachable_server(server: &str, place: &str, error: sqlx::Error) -> Self {
         use std::io::ErrorKind as Io;
-        const TLS: &str = "choose with `sslmode` how much TLS is asked for, name the root certificate with `sslrootcert`, \
-                           and build with the Cargo feature `tls`";
+        const TLS: &str = "choose the use of TLS with `sslmode`, name the root certificate with `sslrootcert`, and \
+                           build with the Cargo feature `tls`";
         let (message, help) = match &error {
             sqlx::Error::Io(cause) => {
                 let help = match cause.kind() {
                     Io::ConnectionRefused | Io::NotFound => {
                         format!("is {server} running there, and is the port right?")
                     }
-                    Io::PermissionDenied => "this program may not open the socket".to_owned(),
+                    Io::PermissionDenied => "this program is not allowed to open the socket".to_owned(),
                     Io::UnexpectedEof | Io::ConnectionReset => {
-                        format!("the server closed the connection at once; is it {server}, and not full?")
+                        format!(
+                            "the server closed the connection immediately; is it {server}, and does it accept more connections?"
+                        )
                     }
                     Io::InvalidData => TLS.to_owned(),
-                    _ => "is the host name right, and the network up?".to_owned(),
+                    _ => "is the host name right, and is the network up?".to_owned(),
                 };
                 (format!("cannot connect to {server} at {place}: {cause}"), help)
             }
@@ -94,7 +96,7 @@ impl Error {
                 TLS.to_owned(),
             ),
             sqlx::Error::Protocol(what) => (
-                format!("what answers at {place} is not {server}: {what}"),
+                format!("the server at {place} is not {server}: {what}"),
                 "is the port right?".to_owned(),
             ),
             other => (
@@ -106,9 +108,9 @@ impl Error {
     }
 }
 
-/// For code written for sqlx. What the database said is sqlx's own error again; what this crate itself has to say, such as that
-/// [nobody knows](Error::outcome_unknown) whether the work was done, or that it [may be run again](Error::is_retryable) where the
-/// driver's error does not tell, is in [`sqlx::Error::Configuration`], whose `source()` is this error.
+/// For code written for sqlx. An error of the database becomes sqlx's own error again. An error of this crate, such as an
+/// [unknown outcome](Error::outcome_unknown), or one that is [retryable](Error::is_retryable) where the driver's error is not,
+/// becomes [`sqlx::Error::Configuration`], whose `source()` is this error.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -137,7 +139,17 @@ impl From<Error> for sqlx::Error {
 }
 
 impl Error {
-    /// The driver's own error, if that says as much as this one.
+    /// Returns the driver's own error, which is what code for sqlx expects.
+    #[cfg(not(feature = "sqlx-interop"))]
+    fn into_sqlx(self) -> sqlx::Error {
+        match self.split() {
+            (_, Some(native)) => native,
+            (own, None) => sqlx::Error::Configuration(own.into()),
+        }
+    }
+
+    /// Returns the driver's own error, if that says as much as this one.
+    #[cfg(feature = "sqlx-interop")]
     fn into_sqlx(self) -> sqlx::Error {
         let retryable = self.is_retryable();
         let (told, native) = match self.split() {

@@ -1,4 +1,4 @@
-//! The one error type: a kind to match on, a message to read, a source for the rest.
+//! The error type of this crate: a kind to match on, a message to read, and a source for the rest.
 
 mod driver;
 mod nearest;
@@ -15,7 +15,7 @@ pub(crate) use nearest::nearest;
 /// The result of every fallible operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, for `match`.
+/// The kind of an error, for `match`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -29,25 +29,25 @@ pub enum ErrorKind {
     Authentication,
     /// The server has no database of that name, or the SQLite file cannot be opened.
     DatabaseNotFound,
-    /// A time limit ran out; the message names the step that was waited for.
+    /// A time limit expired; the message names the step.
     Timeout,
-    /// The `Database` is used before `connect` or after the last `disconnect`.
+    /// The `Database` was used before `connect` or after the last `disconnect`.
     NotConnected,
-    /// The connection broke, or was given up because a call on it was cancelled half-way. Nothing of what was under way has
-    /// stayed; where the work can be run again, [`Error::is_retryable`] says so.
+    /// The connection broke, or was dropped because a call on it was cancelled half-way. Nothing of the work remains;
+    /// [`Error::is_retryable`] says whether it can run again.
     ConnectionLost,
-    /// A commit, or a statement outside of transactions that may write, was sent, and its answer was lost: the server may
-    /// have done it. See [`Error::outcome_unknown`].
+    /// The answer to a commit, or to a statement outside of a transaction that may write, was lost. The server may have
+    /// executed it. See [`Error::outcome_unknown`].
     OutcomeUnknown,
     /// The server could not parse the statement.
     Syntax,
     /// A table, column, function or other object named in the statement is missing.
     UndefinedObject,
-    /// An object to be created is there already.
+    /// An object to be created already exists.
     DuplicateObject,
-    /// A constraint was violated; [`Error::constraint`] tells which.
+    /// A constraint was violated; [`Error::constraint`] says which.
     Constraint,
-    /// Another transaction got in between; running the transaction again may succeed.
+    /// Another transaction interfered; running the transaction again may succeed.
     Serialization,
     /// The server chose this transaction as the victim of a deadlock.
     Deadlock,
@@ -57,9 +57,9 @@ pub enum ErrorKind {
     Permission,
     /// A write in a read-only transaction or database.
     ReadOnly,
-    /// A parameter is missing, unused, given twice, or of a type the backend cannot take.
+    /// A parameter is missing, unused, given twice, or of a type that the backend does not support.
     Parameter,
-    /// A column is missing or cannot be read as the type that was asked for.
+    /// A column is missing or cannot be read as the requested type.
     Decode,
     /// `fetch_one` or `fetch_value` found no row.
     RowNotFound,
@@ -67,14 +67,14 @@ pub enum ErrorKind {
     TransactionEnded,
     /// The server has aborted the transaction; only a rollback is possible.
     TransactionAborted,
-    /// Two operations that exclude each other met on one connection.
+    /// Two operations that exclude each other ran on one connection at the same time.
     ConcurrentUse,
-    /// The statement was not sent, because it would begin or end a transaction behind the back of the one it is in, or of
-    /// the connection's next user.
+    /// The statement was not sent, because it would start or end a transaction unnoticed by the current transaction, or
+    /// by the connection's next user.
     Refused,
-    /// The force-rollback transaction was ended by something inside it.
+    /// Something inside the force-rollback transaction ended it.
     SandboxBroken,
-    /// The backend has no such feature.
+    /// The backend does not support the feature.
     Unsupported,
     /// A hook of the user returned an error.
     Hook,
@@ -82,11 +82,11 @@ pub enum ErrorKind {
     Interrupted,
     /// Any other error the server reported.
     Database,
-    /// The driver reported something this crate has no better word for.
+    /// The driver reported an error that fits no other kind.
     Driver,
 }
 
-/// The sort of a violated constraint.
+/// The kind of a violated constraint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConstraintKind {
@@ -102,20 +102,20 @@ pub enum ConstraintKind {
     Exclusion,
 }
 
-/// A violated constraint: its sort, and its name and table where the server tells them.
+/// A violated constraint: its kind, and its name and table if the server reports them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Constraint {
-    /// The sort of constraint.
+    /// The kind of the constraint.
     pub kind: ConstraintKind,
-    /// Its name; SQLite tells the columns (`note.id`) instead of a name.
+    /// The name of the constraint; SQLite reports the columns (`note.id`) instead of a name.
     pub name: Option<String>,
-    /// The table it belongs to, where the server says so.
+    /// The table of the constraint, if the server reports it.
     pub table: Option<String>,
 }
 
 impl Constraint {
-    /// A constraint of which the server told nothing but the sort.
+    /// Creates a constraint of which the server reported only the kind.
     pub(crate) fn new(kind: ConstraintKind) -> Self {
         Self {
             kind,
@@ -125,10 +125,10 @@ impl Constraint {
     }
 }
 
-/// An error of this crate or of the database behind it.
+/// An error of this crate or of the database.
 ///
-/// [`kind`](Self::kind) is for programs, `Display` for people; `Display` shows this level only, and
-/// [`source`](StdError::source) leads to the driver's own error. No message ever holds a password.
+/// [`kind`](Self::kind) is for programs, `Display` for people. `Display` shows this error only, and
+/// [`source`](StdError::source) leads to the driver's own error. No message ever contains a password.
 pub struct Error(Box<Inner>);
 
 #[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
@@ -137,25 +137,25 @@ struct Inner {
     message: Cow<'static, str>,
     help: Option<Cow<'static, str>>,
     code: Option<String>,
-    /// The number the server has for the error beside its SQLSTATE (MySQL).
+    /// The server's number for the error, in addition to its SQLSTATE (MySQL).
     number: Option<u16>,
     constraint: Option<Constraint>,
-    /// The server ended the whole transaction with this error.
+    /// Set if the server ended the whole transaction with this error.
     ends_transaction: bool,
-    /// The error is of the statement alone: the transaction goes on as if it had not been sent.
+    /// Set if only the statement failed: the transaction continues as if it had not been sent.
     of_statement: bool,
-    /// The connection that reported it must not be used again.
+    /// Set if the connection that reported the error must not be used again.
     fatal: bool,
-    /// Although it is fatal, nothing was done: the server said so, or nothing was sent.
+    /// Set if nothing was done although the error is fatal: the server said so, or nothing was sent.
     refusing: bool,
     retryable: bool,
-    /// A replica reported it, and the primary may do better.
+    /// Set if a replica reported the error, and the primary may succeed.
     of_replica: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
-    /// An error of `kind` that says `message`. Cold, so that the ways to it lie beside those that succeed.
+    /// Creates an error of `kind` with `message`. Cold, so that the compiler favours the paths that succeed.
     #[cold]
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
@@ -175,19 +175,19 @@ impl Error {
         }))
     }
 
-    /// Says what to do next, on a line of its own.
+    /// Sets the advice on what to do next, which has its own line.
     pub(crate) fn help(mut self, help: impl Into<Cow<'static, str>>) -> Self {
         self.0.help = Some(help.into());
         self
     }
 
-    /// The server's own code: an SQLSTATE, or SQLite's extended result code.
+    /// Sets the server's own code: an SQLSTATE, or SQLite's extended result code.
     pub(crate) fn with_code(mut self, code: impl Into<String>) -> Self {
         self.0.code = Some(code.into());
         self
     }
 
-    /// The server's number for it, which is finer than its SQLSTATE.
+    /// Sets the server's number for the error, which is finer than its SQLSTATE.
     pub(crate) fn with_number(mut self, number: u16) -> Self {
         self.0.number = Some(number);
         self
@@ -198,25 +198,25 @@ impl Error {
         self
     }
 
-    /// Keeps the error this one came from.
+    /// Sets the error that caused this one.
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// Puts in front of the message what failed; everything else stays as it is.
+    /// Puts the failed operation in front of the message; everything else stays unchanged.
     pub(crate) fn context(mut self, what: impl fmt::Display) -> Self {
         self.0.message = format!("{what}: {}", self.0.message).into();
         self
     }
 
-    /// Says where in the source it comes from.
+    /// Adds the place in the source to the message.
     pub(crate) fn at(mut self, place: &Location<'_>) -> Self {
         self.0.message = format!("{} (at {place})", self.0.message).into();
         self
     }
 
-    /// Marks that the connection which reported this must be thrown away.
+    /// Marks that the connection that reported this must be discarded.
     pub(crate) fn fatal(mut self) -> Self {
         self.0.fatal = true;
         self
@@ -228,7 +228,7 @@ impl Error {
         self
     }
 
-    /// Marks that the error is certainly of the statement alone, so that nobody has to ask whether the transaction stands.
+    /// Marks that certainly only the statement failed, so that the state of the transaction needs no check.
     pub(crate) fn of_statement(mut self) -> Self {
         self.0.of_statement = true;
         self
@@ -240,7 +240,7 @@ impl Error {
         self
     }
 
-    /// Marks that a replica reported this, and that the primary may do better.
+    /// Marks that a replica reported this, and that the primary may succeed.
     pub(crate) fn of_replica(mut self) -> Self {
         self.0.of_replica = true;
         self
@@ -283,39 +283,40 @@ impl Error {
         self.0.of_statement
     }
 
-    /// The kind of error, for `match`.
+    /// Returns the kind of the error, for `match`.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The message alone, without the advice that `Display` adds.
+    /// Returns the message alone, without the advice that `Display` adds.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The advice that `Display` adds to the message.
+    /// Returns the advice that `Display` adds to the message.
     pub(crate) fn advice(&self) -> Option<&str> {
         self.0.help.as_deref()
     }
 
-    /// The SQLSTATE the server gave (SQLite: its extended result code, in decimal).
+    /// Returns the SQLSTATE that the server gave (SQLite: its extended result code, in decimal).
     pub fn sqlstate(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
 
-    /// The finest code the server gave: MySQL's number, else the SQLSTATE or SQLite's extended result code.
+    /// Returns the finest code that the server gave: MySQL's number, else the SQLSTATE or SQLite's extended result
+    /// code.
     pub(crate) fn finest_code(&self) -> Option<Cow<'_, str>> {
         let number = self.0.number.map(|number| number.to_string().into());
         number.or_else(|| self.sqlstate().map(Cow::Borrowed))
     }
 
-    /// The violated constraint, where [`kind`](Self::kind) is [`ErrorKind::Constraint`].
+    /// Returns the violated constraint, if [`kind`](Self::kind) is [`ErrorKind::Constraint`].
     pub fn constraint(&self) -> Option<&Constraint> {
         self.0.constraint.as_ref()
     }
 
-    /// Whether running the whole transaction again may succeed: after serialization failures, deadlocks and lock time-outs of
-    /// the server, and after a lost connection where surely nothing has stayed.
+    /// Returns whether running the whole transaction again may succeed. It may after serialization failures, deadlocks
+    /// and lock timeouts of the server, and after a lost connection if certainly nothing of the work remains.
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }
@@ -331,7 +332,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// For people too: `fn main() -> ebbtide::Result<()>` and `unwrap` print it.
+/// Formats the error for people, because `fn main() -> ebbtide::Result<()>` and `unwrap` print it.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.0.kind, self.0.message)?;

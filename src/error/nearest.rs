@@ -1,11 +1,11 @@
-//! What somebody may have meant.
+//! Suggestions for misspelled names.
 
-/// The candidate nearest to `wanted`, if it is near enough to be what was meant: at most two slips of the pen
-/// (a letter too many, too few, wrong, or swapped with its neighbour), or one in three letters of a long word.
+/// Returns the candidate nearest to `wanted`, if it is near enough. It may differ by at most two typos (a letter too
+/// many, too few, wrong, or swapped with its neighbour), or by one in three letters of a long word.
 pub(crate) fn nearest<'c>(wanted: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let wanted = wanted.to_lowercase();
     let letters = wanted.chars().count();
-    // In a short word two slips leave little of it.
+    // Two typos leave little of a short word.
     let limit = if letters <= 5 { 1 } else { (letters / 3).max(2) };
     candidates
         .into_iter()

@@ -1,21 +1,22 @@
-//! What is known of work whose answer did not come: that nothing of it stayed, or not even that.
+//! The outcome of work whose answer is missing: nothing of it remains, or even that is unknown.
 
 use std::panic::Location;
 
 use super::{Error, ErrorKind, LOST};
 
 const SANDBOX_LOST: &str =
-    "everything done in the sandbox is undone with it; disconnect and connect again to start a new one";
+    "everything done in the sandbox was rolled back; disconnect and connect again to start a new one";
 
-const UNKNOWN: &str = "do not run it again blindly: look first whether what it wrote is there, best by a key of your own \
-                       choosing; docs/TRANSACTIONS.md has more under \"When nobody knows\"";
+const UNKNOWN: &str = "do not run it again blindly: first check whether its changes are there, ideally by a key that \
+                       you chose; see \"When the outcome is unknown\" in docs/TRANSACTIONS.md";
 
 impl Error {
-    /// Whether the server may have done what this error reports, and nobody knows: the kind is
-    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), or that of a [`Hook`](ErrorKind::Hook) which has returned such an error.
+    /// Returns whether the outcome is unknown, so that the server may have done what this error reports. The kind is
+    /// then [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), or [`Hook`](ErrorKind::Hook) if a hook returned such an
+    /// error.
     ///
-    /// The connection broke, the time limit ran out, or the answer could not be read after a commit was sent, or a statement
-    /// outside of transactions that may write. Such work is never run again by this crate, and
+    /// The connection broke, the time limit expired, or the answer could not be read. Before that, a commit or a
+    /// statement outside of transactions that may write was sent. This crate never runs such work again, and
     /// [`is_retryable`](Self::is_retryable) is `false`: look at the data first.
     ///
     /// ```
@@ -47,22 +48,22 @@ impl Error {
         }
     }
 
-    /// Marks an error after which the connection ends although the server has told, or could not be asked: nothing was done.
+    /// Marks an error after which the connection ends, but nothing was done: the server said so, or could not be asked.
     pub(crate) fn refusing(mut self) -> Self {
         self.0.refusing = true;
         self
     }
 
-    /// Whether an answer is missing: of what was sent nobody knows what became.
+    /// Returns whether an answer is missing, so that the outcome of what was sent is unknown.
     pub(crate) fn leaves_open(&self) -> bool {
         self.0.fatal && !self.0.refusing
     }
 
-    /// The error where `what` at `place` may have been done.
+    /// Converts this into the error that `what` at `place` may have been done.
     #[cold]
     pub(crate) fn unknown(mut self, what: &str, place: &Location<'_>) -> Self {
         let told = std::mem::take(&mut self.0.message);
-        self.0.message = format!("{what} at {place} may have been done, nobody knows: {told}").into();
+        self.0.message = format!("{what} at {place} may have taken effect, the outcome is unknown: {told}").into();
         self.0.kind = ErrorKind::OutcomeUnknown;
         self.0.help = Some(UNKNOWN.into());
         self.0.retryable = false;
@@ -70,8 +71,8 @@ impl Error {
         self
     }
 
-    /// The error where nothing of the work that was under way stayed: it may be run again from its beginning, though not in
-    /// a sandbox, which is lost with its connection.
+    /// Converts this into the error for work of which nothing remains. The work may run again from its beginning,
+    /// except in a sandbox, which is lost with its connection.
     #[cold]
     pub(crate) fn undone(mut self, sandboxed: bool) -> Self {
         self.0.refusing = true;

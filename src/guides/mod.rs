@@ -1,7 +1,7 @@
 //! The guides of the repository's folder `docs/`.
 
-/// A module for each guide. The links that the guides share come first: the first definition of a link holds, so here they
-/// lead to pages of this documentation, and where the files are read as files, to the files.
+/// Defines a module for each guide. The links that the guides share come first, because the first definition of a link
+/// applies. So here they lead to pages of this documentation; where the files are read as files, they lead to files.
 macro_rules! guides {
     ($($(#[$when:meta])* $name:ident = $file:literal;)*) => {$(
         $(#[$when])*
@@ -14,7 +14,7 @@ macro_rules! guides {
 
 guides! {
     transactions = "TRANSACTIONS.md";
-    // Its examples run with the application they are about, `examples/web`.
+    // Its examples are tests of the application they describe, `examples/web`.
     #[cfg(not(doctest))]
     testing = "TESTING.md";
     types = "TYPES.md";

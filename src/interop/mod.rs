@@ -1,4 +1,4 @@
-//! Doors for other crates.
+//! Support for other crates.
 
 #[cfg(feature = "sea-query")]
 mod sea_query;

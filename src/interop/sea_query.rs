@@ -1,4 +1,4 @@
-//! Statements of sea-query, built in the dialect of the database they are sent to.
+//! Statements of sea-query, built in the dialect of their database.
 
 use sea_query::{
     DeleteStatement, InsertStatement, MysqlQueryBuilder, OptionEnum, PostgresQueryBuilder, QueryStatementBuilder,
@@ -17,7 +17,7 @@ fn build(statement: &impl QueryStatementBuilder, dialect: Dialect) -> Result<(Sq
         Dialect::Sqlite => statement.build_any(&SqliteQueryBuilder),
     };
     let values = values.0.into_iter().map(value).collect::<Result<Vec<_>>>()?;
-    // The builder quotes identifiers and takes every value out of the text.
+    // The builder quotes identifiers and passes every value as a parameter.
     Ok((AssertSqlSafe(text).into_sql_str(), Params::positional(values)))
 }
 
@@ -48,7 +48,7 @@ fn value(value: SeaValue) -> Result<Value> {
         SeaValue::ChronoDateTimeWithTimeZone(value) => of(value),
         SeaValue::Decimal(value) => of(value),
         SeaValue::Uuid(value) => of(value),
-        // The server knows its own enums; the label is converted to the one it expects.
+        // The server knows its enums; it converts the label to the expected one.
         SeaValue::Enum(OptionEnum::Some(label)) => Value::Untyped(label.value.to_string()),
         SeaValue::Enum(OptionEnum::None(_)) => Value::Null,
         other => {

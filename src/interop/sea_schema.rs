@@ -1,4 +1,4 @@
-//! Definitions of sea-query, written in the dialect of the database they are made on.
+//! Definitions of sea-query, written in the dialect of their database.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,7 +15,7 @@ macro_rules! definitions {
         impl From<$type> for Ddl {
             fn from(statement: $type) -> Self {
                 Self::written(move |dialect| {
-                    // The builder panics at what a dialect does not have.
+                    // The builder panics on features that a dialect lacks.
                     catch_unwind(AssertUnwindSafe(|| match dialect {
                         Dialect::Postgres => statement.to_string(PostgresQueryBuilder),
                         Dialect::MySql => statement.to_string(MysqlQueryBuilder),
@@ -27,7 +27,7 @@ macro_rules! definitions {
         }
 
         impl From<&mut $type> for Ddl {
-            /// Takes what was built, as `take` does.
+            /// Takes the built statement, as `take` does.
             fn from(statement: &mut $type) -> Self {
                 statement.take().into()
             }
@@ -48,6 +48,6 @@ fn cannot(dialect: Dialect, panic: &(dyn std::any::Any + Send)) -> Error {
         ),
     )
     .help(format!(
-        "give {dialect} a text of its own: `Ddl::from(statement).on(dialect, \"CREATE TABLE …\")`"
+        "give the SQL for {dialect} yourself: `Ddl::from(statement).on(dialect, \"CREATE TABLE …\")`"
     ))
 }

@@ -1,6 +1,6 @@
-//! The state in its mutex. Whoever lets go of the lock tells the meter what has changed, so that the numbers are those of
-//! the state and nobody has to think of them. The meter leads to code of others, which may ask the pool for its status, so
-//! it is told after the lock is open.
+//! The state in its mutex. Releasing the lock reports the changes to the meter, so that the numbers always match the
+//! state and no other code has to report them. The meter calls foreign code, which may query the pool's status, so the
+//! report comes after the lock is released.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::state::State;
+use super::state::PoolState;
 use crate::telemetry::{Meter, Telemetry};
 
-pub(super) struct Counted {
-    state: Mutex<State>,
+pub(super) struct MeteredState {
+    state: Mutex<PoolState>,
     telemetry: Arc<Telemetry>,
 }
 
-impl Counted {
-    pub(super) fn new(state: State, telemetry: Arc<Telemetry>) -> Self {
+impl MeteredState {
+    pub(super) fn new(state: PoolState, telemetry: Arc<Telemetry>) -> Self {
         Self {
             state: Mutex::new(state),
             telemetry,
@@ -41,12 +41,12 @@ impl Counted {
 }
 
 pub(super) struct Locked<'c> {
-    state: MutexGuard<'c, State>,
-    /// Behind the guard, because fields are dropped in their order.
+    state: MutexGuard<'c, PoolState>,
+    /// After the guard, because fields are dropped in their order.
     changes: Changes<'c>,
 }
 
-/// What has changed under the lock. It is told when this is dropped.
+/// The changes under the lock, which are reported when this is dropped.
 struct Changes<'c> {
     meter: &'c Meter,
     moved: (isize, isize),
@@ -54,15 +54,15 @@ struct Changes<'c> {
 }
 
 impl Deref for Locked<'_> {
-    type Target = State;
+    type Target = PoolState;
 
-    fn deref(&self) -> &State {
+    fn deref(&self) -> &PoolState {
         &self.state
     }
 }
 
 impl DerefMut for Locked<'_> {
-    fn deref_mut(&mut self) -> &mut State {
+    fn deref_mut(&mut self) -> &mut PoolState {
         &mut self.state
     }
 }

@@ -1,7 +1,7 @@
-//! The gate of a database that has one writer at a time: writers take turns in the order in which they came.
+//! The gate of a database that has one writer at a time: writers take turns in order of arrival.
 //!
-//! SQLite itself has a writer try again and again until the lock happens to be free. That is slow, unfair, and fails after a
-//! while however short each turn is. So those of this process wait here, and SQLite is asked by one of them at a time.
+//! SQLite itself lets a writer retry until the lock happens to be free. That is slow and unfair, and it fails after a
+//! while, however short each turn is. So the writers of this process wait here, and only one at a time asks SQLite.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,30 +10,32 @@ use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
-use super::{Asker, Lease, Owner};
-use crate::backend::One;
+use super::{Caller, Owner};
+use crate::backend::DatabaseIdentity;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The gates of this process. Two pools, and two databases, may have the same file.
-static GATES: LazyLock<Mutex<HashMap<One, Weak<Gate>>>> = LazyLock::new(Mutex::default);
+static GATES: LazyLock<Mutex<HashMap<DatabaseIdentity, Weak<WriterGate>>>> = LazyLock::new(Mutex::default);
 
-/// One database's gate.
+/// The gate of one database.
 #[derive(Debug)]
-pub(crate) struct Gate {
-    /// Fair: a permit that is given back goes to the first in the queue.
+pub(crate) struct WriterGate {
+    /// The queue; the one who has this permit is the first in it. Fair, as the next is.
+    first: Semaphore,
+    /// The turn. Besides the first of the queue only those wait for it who have had it before.
     free: Semaphore,
     holder: Mutex<Option<Holder>>,
     turns: AtomicUsize,
     waiting: AtomicUsize,
 }
 
-/// What a turn is taken for.
+/// The purpose of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stay {
-    /// A statement outside of transactions, or the end of a transaction that was dropped: it ends by itself.
+pub(crate) enum TurnKind {
+    /// A statement outside of transactions, or the end of a dropped transaction: it ends by itself.
     Statement,
     /// A transaction, whose owner may do anything before it ends.
     Transaction,
@@ -41,51 +43,88 @@ pub(crate) enum Stay {
     Sandbox,
 }
 
+/// What keeps a turn that does not end by itself.
+pub(crate) trait Writer: Send + Sync {
+    /// Returns who has to end it: `None` as soon as nobody has to any more, and it ends by itself.
+    fn owner(&self) -> Option<Owner>;
+}
+
+/// An owner who is about to begin a transaction, or has begun one as SQL text.
+pub(crate) struct Claim(pub(crate) Owner);
+
+impl Writer for Claim {
+    fn owner(&self) -> Option<Owner> {
+        Some(self.0)
+    }
+}
+
+/// Where someone waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At the end of the queue.
+    Last,
+    /// In front of it, because the turn came before and could not be used.
+    Front,
+}
+
 /// Who has the turn.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 struct Holder {
     turn: usize,
-    asker: Asker,
-    owner: Owner,
-    stay: Stay,
+    caller: Caller,
+    stay: TurnKind,
+    /// Gone together with the last handle of what it is.
+    writer: Option<Weak<dyn Writer>>,
     since: Instant,
+}
+
+impl Holder {
+    fn owner(&self) -> Option<Owner> {
+        self.writer.as_ref()?.upgrade()?.owner()
+    }
+}
+
+impl fmt::Debug for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Holder({self})")
+    }
 }
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.stay {
-            Stay::Statement => "something under way",
-            Stay::Transaction => "the transaction begun",
-            Stay::Sandbox => "the outer transaction of force rollback, first used",
+            TurnKind::Statement => "an operation",
+            TurnKind::Transaction => "the transaction begun",
+            TurnKind::Sandbox => "the outer transaction of force rollback, first used",
         };
-        write!(f, "{what} by {}, for {:.1?}", self.asker, self.since.elapsed())
+        write!(f, "{what} by {}, for {:.1?}", self.caller, self.since.elapsed())
     }
 }
 
-/// Who asks for a turn, and how long that one waits.
+/// A request for a turn, with its caller and the time limits of its wait.
 #[derive(Clone, Copy)]
-pub(crate) struct Bid<'a> {
-    pub(crate) asker: Asker,
-    /// Whom the turn is to belong to.
-    pub(crate) owner: Owner,
+pub(crate) struct TurnRequest<'a> {
+    pub(crate) caller: Caller,
+    pub(crate) place: Place,
     /// Whether an owner is the one who asks, or encloses it.
     pub(crate) is_own: &'a (dyn Fn(Owner) -> bool + Sync),
-    pub(crate) stay: Stay,
-    /// How long the same holder is waited for.
+    pub(crate) stay: TurnKind,
+    /// Time limit of the wait for one holder.
     pub(crate) busy: Duration,
-    /// How long the queue is waited in.
+    /// Time limit of the wait in the queue.
     pub(crate) limit: Duration,
 }
 
-impl Gate {
-    /// The gate of a database; everyone gets the same.
-    pub(crate) fn of(database: One) -> Arc<Self> {
+impl WriterGate {
+    /// Returns the gate of a database, the same for all callers.
+    pub(crate) fn of(database: DatabaseIdentity) -> Arc<Self> {
         let mut gates = GATES.lock();
         if let Some(gate) = gates.get(&database).and_then(Weak::upgrade) {
             return gate;
         }
         gates.retain(|_, gate| gate.strong_count() > 0);
         let gate = Arc::new(Self {
+            first: Semaphore::new(1),
             free: Semaphore::new(1),
             holder: Mutex::new(None),
             turns: AtomicUsize::new(0),
@@ -95,28 +134,41 @@ impl Gate {
         gate
     }
 
-    /// A turn, if nobody has one or waits for one.
-    pub(crate) fn try_enter(self: &Arc<Self>, bid: &Bid<'_>) -> Option<Turn> {
+    /// Returns a turn, if nobody has one or waits for one.
+    pub(crate) fn try_enter(self: &Arc<Self>, bid: &TurnRequest<'_>) -> Option<Turn> {
+        let _first = self.first.try_acquire().ok()?;
         self.free.try_acquire().ok()?.forget();
         Some(self.turn(bid))
     }
 
+    /// Waits in the queue, and then for the turn.
+    async fn next(&self, place: Place) -> Result<SemaphorePermit<'_>, AcquireError> {
+        let _first = match place {
+            Place::Last => Some(self.first.acquire().await?),
+            Place::Front => None,
+        };
+        self.free.acquire().await
+    }
+
     /// The next turn. Dropping the future gives up the place in the queue, or the turn if it was just handed over.
     ///
-    /// Fails with `LockTimeout` if one holder keeps it too long, with `Timeout` if the queue is too long, and with
-    /// `ConcurrentUse` if it would wait for a transaction of its own.
-    pub(crate) async fn enter(self: &Arc<Self>, bid: Bid<'_>) -> Result<Turn> {
+    /// Fails with `LockTimeout` if one holder keeps the turn too long, with `Timeout` if the queue is too long, and
+    /// with `ConcurrentUse` if the caller would wait for its own transaction.
+    pub(crate) async fn enter(self: &Arc<Self>, bid: TurnRequest<'_>) -> Result<Turn> {
         let arrived = Instant::now();
         let _waiting = Waiting::new(&self.waiting);
-        let mut next = std::pin::pin!(self.free.acquire());
+        let mut next = std::pin::pin!(self.next(bid.place));
         loop {
-            let holder = *self.holder.lock();
-            if let Some(holder) = holder.filter(|holder| holder.stay == Stay::Transaction && (bid.is_own)(holder.owner))
+            let holder = self.holder();
+            if let Some(holder) = &holder
+                && holder.owner().is_some_and(bid.is_own)
             {
-                return Err(own_transaction(&holder, bid.asker));
+                return Err(own_transaction(holder, bid.caller));
             }
             // Of one that has only just got its turn nothing is known yet.
-            let since = holder.map_or_else(Instant::now, |holder| holder.since.max(arrived));
+            let since = holder
+                .as_ref()
+                .map_or_else(Instant::now, |holder| holder.since.max(arrived));
             let patience = bid.busy.min(bid.limit.saturating_sub(since.duration_since(arrived)));
             match timeout_at((since + patience).into(), &mut next).await {
                 Ok(Ok(permit)) => {
@@ -124,14 +176,11 @@ impl Gate {
                     return Ok(self.turn(&bid));
                 }
                 Ok(Err(_)) => {
-                    return Err(Error::new(
-                        ErrorKind::NotConnected,
-                        "the gate of the writers was closed",
-                    ));
+                    return Err(Error::new(ErrorKind::NotConnected, "the queue of writers was closed"));
                 }
                 Err(_) => {}
             }
-            let now = *self.holder.lock();
+            let now = self.holder();
             if arrived.elapsed() >= bid.limit {
                 return Err(self.too_many(now, &bid));
             }
@@ -143,63 +192,57 @@ impl Gate {
         }
     }
 
+    fn holder(&self) -> Option<Holder> {
+        self.holder.lock().clone()
+    }
+
     /// A turn for which the permit is there.
-    fn turn(self: &Arc<Self>, bid: &Bid<'_>) -> Turn {
+    fn turn(self: &Arc<Self>, bid: &TurnRequest<'_>) -> Turn {
         let holder = Holder {
             turn: self.turns.fetch_add(1, Ordering::Relaxed),
-            asker: bid.asker,
-            owner: bid.owner,
+            caller: bid.caller,
             stay: bid.stay,
+            writer: None,
             since: Instant::now(),
         };
         *self.holder.lock() = Some(holder);
         Turn(Arc::clone(self))
     }
 
-    /// The transaction begun at a place has another owner now.
-    pub(crate) fn moved(&self, begun: Asker, owner: Owner) {
-        let mut holder = self.holder.lock();
-        let moved = holder
-            .as_mut()
-            .filter(|holder| holder.asker.who == begun.who && std::ptr::eq(holder.asker.place, begun.place));
-        if let Some(holder) = moved {
-            holder.owner = owner;
-        }
-    }
-
-    fn too_many(&self, holder: Option<Holder>, bid: &Bid<'_>) -> Error {
-        let holder = holder.map_or_else(|| "nobody".to_owned(), |holder| holder.to_string());
+    fn too_many(&self, holder: Option<Holder>, bid: &TurnRequest<'_>) -> Error {
+        let holder = holder.map_or_else(|| "no caller".to_owned(), |holder| holder.to_string());
         let message = format!(
-            "the turn to write to the SQLite database did not come within {:?}: {} wait for it, and {holder} has it; asked for by {}",
+            "no turn to write to the SQLite database within {:?}: {} waiting, and it is held by {holder}; requested by {}",
             bid.limit,
             self.waiting.load(Ordering::Relaxed),
-            bid.asker
+            bid.caller
         );
-        Error::new(ErrorKind::Timeout, message)
-            .help("SQLite has one writer at a time: write less often or more at once, or raise `pool_timeout`")
+        Error::new(ErrorKind::Timeout, message).help(
+            "SQLite has one writer at a time: write more in one transaction, write less often, or raise `pool_timeout`",
+        )
     }
 }
 
-fn kept(holder: &Holder, bid: &Bid<'_>) -> Error {
+fn kept(holder: &Holder, bid: &TurnRequest<'_>) -> Error {
     let message = format!(
-        "the SQLite database is locked: its one writer is {holder}; {} waited for its end {:?}",
-        bid.asker, bid.busy
+        "the SQLite database is locked: its only writer is {holder}; {} waited for it to finish for {:?}",
+        bid.caller, bid.busy
     );
     Error::new(ErrorKind::LockTimeout, message)
-        .help("end transactions that write sooner, begin those that only read with `.read_only()`, or raise `busy_timeout`")
+        .help("end transactions that write earlier, begin transactions that only read with `.read_only()`, or raise `busy_timeout`")
         .retryable()
 }
 
-fn own_transaction(holder: &Holder, asker: Asker) -> Error {
+fn own_transaction(holder: &Holder, caller: Caller) -> Error {
     let message = format!(
-        "{asker} waits to write to the SQLite database while it is itself in a transaction that writes there: {holder}"
+        "{caller} waits to write to the SQLite database while it is already in a transaction that writes to it: {holder}"
     );
     Error::new(ErrorKind::ConcurrentUse, message).help(
-        "use that transaction, or end it first; a file has one writer, through however many databases and connections",
+        "use that transaction, or end it first; a file has one writer at a time, among all databases and connections",
     )
 }
 
-/// Counts those who wait.
+/// A guard that counts a waiter.
 struct Waiting<'g>(&'g AtomicUsize);
 
 impl<'g> Waiting<'g> {
@@ -217,13 +260,21 @@ impl Drop for Waiting<'_> {
 
 /// The turn of a writer. It ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn(Arc<Gate>);
+pub(crate) struct Turn(Arc<WriterGate>);
 
 impl Turn {
+    /// Notes what the turn is for. (It is held weakly, because what has it holds the turn.)
+    pub(crate) fn is_for(&self, writer: Weak<dyn Writer>) {
+        if let Some(holder) = &mut *self.0.holder.lock() {
+            holder.writer = Some(writer);
+        }
+    }
+
     /// The transaction was dropped, and is rolled back in the background.
     pub(super) fn ends_by_itself(&self) {
         if let Some(holder) = &mut *self.0.holder.lock() {
-            holder.stay = Stay::Statement;
+            holder.stay = TurnKind::Statement;
+            holder.writer = None;
         }
     }
 }
@@ -232,27 +283,5 @@ impl Drop for Turn {
     fn drop(&mut self) {
         *self.0.holder.lock() = None;
         self.0.free.add_permits(1);
-    }
-}
-
-impl Lease {
-    pub(crate) fn has_turn(&self) -> bool {
-        self.idle.as_ref().is_some_and(|idle| idle.turn.is_some())
-    }
-
-    /// Keeps the turn to write until no transaction is open any more, or the connection is given back.
-    pub(crate) fn keep_turn(&mut self, turn: Turn) {
-        if let Some(idle) = &mut self.idle {
-            idle.turn = Some(turn);
-        }
-    }
-
-    pub(crate) fn take_turn(&mut self) -> Option<Turn> {
-        self.idle.as_mut()?.turn.take()
-    }
-
-    /// Gives the turn to write to the next.
-    pub(crate) fn end_turn(&mut self) {
-        drop(self.take_turn());
     }
 }

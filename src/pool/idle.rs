@@ -1,40 +1,40 @@
-//! A connection at rest.
+//! Idle connections.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::Turn;
-use super::state::Home;
+use super::runtime_key::RuntimeKey;
 use crate::backend::{Position, RawConnection};
 
-/// A connection at rest. It is passed from hand to hand in its box.
+/// An idle connection. It is passed on in its box.
 pub(super) struct Idle {
     pub(super) raw: Box<dyn RawConnection>,
-    pub(super) home: Home,
-    /// Whether the runtime its socket belongs to still runs.
+    pub(super) runtime_key: RuntimeKey,
+    /// `true` while the runtime that its socket belongs to runs.
     pub(super) lives: Arc<AtomicBool>,
-    /// When it is too old to be used again.
+    /// Time after which it is too old to be used again.
     pub(super) expires: Option<Instant>,
     pub(super) since: Instant,
-    /// Of a replica: how far it was when it was last asked over this connection.
+    /// The position of a replica when it was last asked over this connection.
     pub(super) reached: Option<Box<Position>>,
-    /// The turn to write, for as long as a transaction or a statement that has it is not at its end. (Here and not with the
-    /// lease, which every future of a statement has room for.)
+    /// The turn to write, until the transaction or statement that has it ends. (Here and not with the lease, for which
+    /// every future of a statement reserves room.)
     pub(super) turn: Option<Turn>,
 }
 
 impl Idle {
     pub(super) fn new(
         raw: Box<dyn RawConnection>,
-        home: Home,
+        runtime_key: RuntimeKey,
         lives: Arc<AtomicBool>,
         lifetime: Option<Duration>,
     ) -> Self {
         let now = Instant::now();
         Self {
             raw,
-            home,
+            runtime_key,
             lives,
             expires: lifetime.and_then(|lifetime| now.checked_add(lifetime)),
             since: now,

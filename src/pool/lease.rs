@@ -1,4 +1,4 @@
-//! A connection in someone's hands. Given back or dropped, it goes to the next user at rest, or not at all.
+//! A connection that is checked out. When it is given back or dropped, the next user gets it idle, or not at all.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,35 +10,35 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::idle::Idle;
-use super::{CLEANUP_LIMIT, Pool, REST_LIMIT, SETTLE_LIMIT, Severer, Who};
+use super::{CLEANUP_LIMIT, CloseHandle, Pool, REST_LIMIT, SETTLE_LIMIT, TaskOrThread};
 use crate::backend::RawConnection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 
-/// What is under way on a connection. A value other than `None` outside of a call means that the call was dropped
+/// The call in flight on a connection. A value other than `None` outside of a call means that the call was dropped
 /// half-way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flight {
+pub(crate) enum InFlight {
     None,
     /// A statement, or anything else that may be repeated or left out.
     Statement,
-    /// An open stream of rows that has handed one out and reads nothing at the moment.
+    /// An open stream of rows that has handed one out and currently reads nothing.
     Rows,
-    /// `BEGIN`, `COMMIT` or a ping: what became of it nobody can know, or read from the wire.
+    /// `BEGIN`, `COMMIT` or a ping: its outcome is unknown and cannot be read from the wire.
     Boundary,
 }
 
-/// The savepoint of the sandbox that a failing statement is rolled back to, so that it undoes itself alone.
+/// The savepoint of the sandbox to which a failing statement is rolled back, so that it undoes only itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shield {
+pub(crate) enum StatementSavepoint {
     /// There is none.
     Absent,
     /// Nothing was written since it was set.
     Set,
-    /// What was written since is to be kept: it has to be set anew.
+    /// The writes since it was set are to be kept: it has to be set again.
     Behind,
-    /// A statement was under way, and nobody knows how it ended.
-    Doubtful,
+    /// A statement was in flight, and its outcome is unknown.
+    Unverified,
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
@@ -47,22 +47,22 @@ pub(crate) struct Lease {
     holder: usize,
     handle: Handle,
     pool: Arc<Pool>,
-    flight: Flight,
-    /// The caller may have left a transaction open behind the driver's back.
-    unsure: bool,
-    /// Something was done to the session that no rollback undoes.
-    soiled: bool,
-    shield: Shield,
-    /// Whether the transaction is still open has to be looked at: what ran last may have ended it.
-    doubt: bool,
-    /// What to run when no more than so many levels are open.
+    in_flight: InFlight,
+    /// Set if the caller may have left a transaction open that the driver does not know of.
+    may_have_transaction: bool,
+    /// Set if something was done to the session that no rollback undoes.
+    session_tainted: bool,
+    statement_savepoint: StatementSavepoint,
+    /// Set if the last operation may have ended the transaction, so that the server has to be asked.
+    transaction_unverified: bool,
+    /// A number of levels, and the text to run when no more than these are open.
     undo: Option<(usize, &'static str)>,
-    /// Who wrote in the transaction that is open; noted where there are replicas.
-    pub(super) writers: Vec<Who>,
-    /// It is being cleaned; dropped half-way, it is thrown away.
+    /// Tasks and threads that wrote in the open transaction; noted if there are replicas.
+    pub(super) writers: Vec<TaskOrThread>,
+    /// Set while the connection is cleaned; dropped half-way, it is discarded.
     cleaning: bool,
-    /// Set once the connection was closed from outside; then it does not count any more.
-    severed: Option<Arc<AtomicBool>>,
+    /// Flag that is set once the connection was closed from outside; then it no longer counts.
+    closed: Option<Arc<AtomicBool>>,
 }
 
 impl Lease {
@@ -72,73 +72,74 @@ impl Lease {
             holder,
             handle,
             pool: Arc::clone(pool),
-            flight: Flight::None,
-            unsure: false,
-            soiled: false,
-            shield: Shield::Absent,
-            doubt: false,
+            in_flight: InFlight::None,
+            may_have_transaction: false,
+            session_tainted: false,
+            statement_savepoint: StatementSavepoint::Absent,
+            transaction_unverified: false,
             undo: None,
             writers: Vec::new(),
             cleaning: false,
-            severed: None,
+            closed: None,
         }
     }
 
-    /// What closes this connection from outside, as long as this lease has it; where the driver can do that.
-    pub(crate) fn severer(&mut self) -> Option<Severer> {
-        let sever = self.idle.as_ref()?.raw.severer()?;
-        let severed = self.severed.get_or_insert_with(Arc::default);
-        Some(Severer {
-            sever,
-            severed: Arc::clone(severed),
+    /// Returns a handle that closes this connection from outside, as long as this lease has it; `None` if the driver
+    /// cannot do that.
+    pub(crate) fn close_handle(&mut self) -> Option<CloseHandle> {
+        let close = self.idle.as_ref()?.raw.close_handle()?;
+        let closed = self.closed.get_or_insert_with(Arc::default);
+        Some(CloseHandle {
+            close,
+            closed: Arc::clone(closed),
             pool: Arc::downgrade(&self.pool),
             holder: self.holder,
         })
     }
 
-    /// Notes that the lease ends by itself; tells whether it was ended from outside before.
-    fn was_severed(&mut self) -> bool {
-        let severed = self.severed.take();
-        severed.is_some_and(|severed| severed.swap(true, Ordering::AcqRel))
+    /// Notes that the lease ends by itself; returns whether it was ended from outside before.
+    fn was_closed(&mut self) -> bool {
+        let closed = self.closed.take();
+        closed.is_some_and(|closed| closed.swap(true, Ordering::AcqRel))
     }
 
     /// The runtime of whoever has it.
-    pub(super) fn handle(&self) -> &Handle {
+    pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    /// The lease for someone on this runtime: what is left to clean is cleaned there.
+    /// Returns the lease for a user on this runtime, where cleanup will run.
     pub(super) fn on(mut self, handle: &Handle) -> Self {
         self.handle.clone_from(handle);
         self
     }
 
-    /// The connection, after whatever a dropped call left on it has been read.
+    /// Returns the connection, after reading what a dropped call left on it.
     pub(crate) async fn ready(&mut self) -> Result<&mut dyn RawConnection> {
         if !self.runtime_lives() {
             self.discard();
             return Err(lost("the tokio runtime that opened this connection has ended"));
         }
-        if self.flight != Flight::None {
-            // Boxed because it is rare, and every statement's future has room for this one.
+        if self.in_flight != InFlight::None {
+            // Boxed, because it is rare and every statement's future reserves room for this one.
             Box::pin(self.settle()).await?;
         }
         self.raw()
     }
 
-    /// The connection as it is.
+    /// Returns the connection as it is.
     pub(crate) fn raw(&mut self) -> Result<&mut dyn RawConnection> {
         match &mut self.idle {
             Some(idle) => Ok(&mut *idle.raw),
-            None => Err(lost("the connection was given up")),
+            None => Err(lost("the connection was discarded")),
         }
     }
 
-    /// The connection and its mark, for a call that borrows the connection for long.
-    pub(crate) fn split(&mut self) -> Result<(&mut dyn RawConnection, &mut Flight)> {
+    /// Returns the connection and its mark, for a call that borrows the connection for long.
+    pub(crate) fn split(&mut self) -> Result<(&mut dyn RawConnection, &mut InFlight)> {
         match &mut self.idle {
-            Some(idle) => Ok((&mut *idle.raw, &mut self.flight)),
-            None => Err(lost("the connection was given up")),
+            Some(idle) => Ok((&mut *idle.raw, &mut self.in_flight)),
+            None => Err(lost("the connection was discarded")),
         }
     }
 
@@ -146,9 +147,11 @@ impl Lease {
         self.idle.as_ref().map_or(0, |idle| idle.raw.depth())
     }
 
-    /// Whether [`ready`](Self::ready) has nothing to do.
+    /// Returns whether [`ready`](Self::ready) has nothing to do.
     pub(crate) fn is_ready(&self) -> bool {
-        let settled = self.flight == Flight::None && self.shield != Shield::Doubtful && !self.doubt;
+        let settled = self.in_flight == InFlight::None
+            && self.statement_savepoint != StatementSavepoint::Unverified
+            && !self.transaction_unverified;
         settled && self.idle.is_some() && self.runtime_lives()
     }
 
@@ -156,50 +159,50 @@ impl Lease {
         self.idle.is_none()
     }
 
-    /// Marks what is under way, so that a drop half-way is noticed. Pass `Flight::None` when it is over.
-    pub(crate) fn mark(&mut self, flight: Flight) {
-        self.flight = flight;
+    /// Marks the call in flight, so that a drop half-way is noticed. Pass `InFlight::None` when it is over.
+    pub(crate) fn mark(&mut self, in_flight: InFlight) {
+        self.in_flight = in_flight;
     }
 
     /// Marks that raw SQL may have opened or ended a transaction.
-    pub(crate) fn unsure(&mut self) {
-        self.unsure = true;
+    pub(crate) fn may_have_transaction(&mut self) {
+        self.may_have_transaction = true;
     }
 
     /// Marks that the session was changed in a way no rollback undoes; the connection is closed after this use.
-    pub(crate) fn soil(&mut self) {
-        self.soiled = true;
+    pub(crate) fn taint_session(&mut self) {
+        self.session_tainted = true;
     }
 
-    /// Whether a call on it was dropped half-way.
+    /// Returns whether a call on it was dropped half-way.
     pub(crate) fn was_cut(&self) -> bool {
-        self.flight != Flight::None
+        self.in_flight != InFlight::None
     }
 
-    pub(crate) fn is_in_doubt(&self) -> bool {
-        self.doubt
+    pub(crate) fn is_transaction_unverified(&self) -> bool {
+        self.transaction_unverified
     }
 
-    pub(crate) fn doubt(&mut self, doubt: bool) {
-        self.doubt = doubt;
+    pub(crate) fn set_transaction_unverified(&mut self, transaction_unverified: bool) {
+        self.transaction_unverified = transaction_unverified;
     }
 
-    pub(crate) fn shield(&self) -> Shield {
-        self.shield
+    pub(crate) fn statement_savepoint(&self) -> StatementSavepoint {
+        self.statement_savepoint
     }
 
-    pub(crate) fn set_shield(&mut self, shield: Shield) {
-        self.shield = shield;
+    pub(crate) fn set_statement_savepoint(&mut self, statement_savepoint: StatementSavepoint) {
+        self.statement_savepoint = statement_savepoint;
     }
 
-    /// The pool that it is of.
+    /// Returns the pool that it belongs to.
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.pool
     }
 
-    /// Has `sql` run once no more than `depth` levels are open, to restore a setting of the session.
+    /// Registers `sql`, which restores a setting of the session, to run once no more than `depth` levels are open.
     pub(crate) fn undo_at(&mut self, depth: usize, sql: &'static str) {
-        // The outermost is what must be restored in the end.
+        // In the end the setting of the outermost level must be restored.
         if self.undo.is_none_or(|(at, _)| depth < at) {
             self.undo = Some((depth, sql));
         }
@@ -208,27 +211,27 @@ impl Lease {
     /// Restores what was set for the levels above `depth`.
     pub(crate) async fn undo(&mut self, depth: usize) -> Result<()> {
         if let Some((_, sql)) = self.undo.filter(|(at, _)| *at >= depth) {
-            self.mark(Flight::Statement);
+            self.mark(InFlight::Statement);
             self.raw()?.run_script(SqlSafeStr::into_sql_str(sql)).await?;
-            self.mark(Flight::None);
+            self.mark(InFlight::None);
             self.undo = None;
         }
         Ok(())
     }
 
-    /// Reads what a dropped call left on the wire; a connection of which nothing can be known is thrown away.
+    /// Reads what a dropped call left on the wire; discards a connection whose state is unknown.
     async fn settle(&mut self) -> Result<()> {
         if !self.survives() {
             self.discard();
             return Err(lost(
-                "a call on this connection was cancelled half-way, so it was closed",
+                "a call on this connection was cancelled before its end, so it was closed",
             ));
         }
-        // Dropped here, the rest has been read in part.
-        self.mark(Flight::Statement);
+        // If this is dropped, the rest has been read in part.
+        self.mark(InFlight::Statement);
         let settled = timeout(SETTLE_LIMIT, self.raw()?.settle()).await;
         if let Ok(Ok(())) = settled {
-            self.flight = Flight::None;
+            self.in_flight = InFlight::None;
             return Ok(());
         }
         self.discard();
@@ -242,57 +245,57 @@ impl Lease {
     }
 
     fn survives(&self) -> bool {
-        match (&self.idle, self.flight) {
-            (None, _) | (_, Flight::Boundary) => false,
-            (_, Flight::None) => true,
-            (Some(idle), flight) => idle.raw.interrupted(flight == Flight::Rows),
+        match (&self.idle, self.in_flight) {
+            (None, _) | (_, InFlight::Boundary) => false,
+            (_, InFlight::None) => true,
+            (Some(idle), in_flight) => idle.raw.interrupted(in_flight == InFlight::Rows),
         }
     }
 
     pub(super) async fn ping(&mut self) -> Result<()> {
-        self.mark(Flight::Boundary);
+        self.mark(InFlight::Boundary);
         self.raw()?.ping().await?;
-        self.mark(Flight::None);
+        self.mark(InFlight::None);
         Ok(())
     }
 
-    /// Throws a connection away that was found dead. Whatever killed it may have killed those that rest too.
+    /// Discards a connection that was found dead. Idle ones may be dead for the same reason.
     pub(crate) fn lose(&mut self) {
-        self.pool.state.lock().doubted = Some(Instant::now());
+        self.pool.state.lock().suspect_since = Some(Instant::now());
         self.discard();
     }
 
-    /// Throws the connection away; the server undoes what was open on it.
+    /// Discards the connection; the server undoes what was open on it.
     pub(crate) fn discard(&mut self) {
-        if self.idle.take().is_some() && !self.was_severed() {
+        if self.idle.take().is_some() && !self.was_closed() {
             self.pool.forget_holder(self.holder);
         }
     }
 
-    /// The connection without its lease, when the one it was meant for is gone.
+    /// Returns the connection without its lease, when the one it was meant for is gone.
     pub(super) fn into_idle(mut self) -> Option<Box<Idle>> {
         self.idle.take()
     }
 
-    /// Rolls back what is open and leaves the connection at rest.
+    /// Rolls back what is open and leaves the connection idle.
     pub(crate) async fn clean(&mut self) -> Result<()> {
-        let unsure = self.unsure;
+        let may_have_transaction = self.may_have_transaction;
         let raw = self.ready().await?;
         let deep = raw.depth() > 0;
         if deep {
-            self.mark(Flight::Statement);
+            self.mark(InFlight::Statement);
             self.raw()?.rollback_to(0).await?;
-            self.mark(Flight::None);
+            self.mark(InFlight::None);
         }
-        // Elsewhere the rollback has ended all there is; MySQL's session has settings besides.
-        if unsure && (!deep || self.pool.connector().dialect() == Dialect::MySql) {
-            self.mark(Flight::Statement);
+        // Elsewhere the rollback has ended everything; MySQL's session also has settings.
+        if may_have_transaction && (!deep || self.pool.connector().dialect() == Dialect::MySql) {
+            self.mark(InFlight::Statement);
             self.raw()?.reset().await?;
-            self.mark(Flight::None);
+            self.mark(InFlight::None);
         }
-        self.unsure = false;
-        self.shield = Shield::Absent;
-        self.doubt = false;
+        self.may_have_transaction = false;
+        self.statement_savepoint = StatementSavepoint::Absent;
+        self.transaction_unverified = false;
         self.end_turn();
         self.undo(0).await
     }
@@ -302,57 +305,63 @@ impl Lease {
     }
 
     fn at_rest(&self) -> bool {
-        self.flight == Flight::None && !self.unsure && !self.soiled && self.undo.is_none() && self.depth() == 0
+        self.in_flight == InFlight::None
+            && !self.may_have_transaction
+            && !self.session_tainted
+            && self.undo.is_none()
+            && self.depth() == 0
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if self.idle.is_none() || self.was_severed() {
+        if self.idle.is_none() || self.was_closed() {
             return;
         }
         if self.at_rest() {
-            self.end_turn();
-            if let Some(idle) = self.idle.take() {
+            if let Some(mut idle) = self.idle.take() {
+                // The next one finds the connection there.
+                let turn = idle.turn.take();
                 self.pool.take_back(idle, self.holder, &self.handle);
+                drop(turn);
             }
             return;
         }
-        if self.flight == Flight::Statement && self.pool.limits.doubts {
-            self.pool.state.lock().doubted = Some(Instant::now());
+        if self.in_flight == InFlight::Statement && self.pool.limits.suspects_idle {
+            self.pool.state.lock().suspect_since = Some(Instant::now());
         }
-        if self.cleaning || self.soiled || !self.survives() {
+        if self.cleaning || self.session_tainted || !self.survives() {
             self.discard();
             return;
         }
-        // A rollback takes a round trip; how long a statement still takes, or how many rows of a stream are left, nobody
-        // knows. A new connection is soon made, so nobody waits long for such a one.
-        let limit = if self.flight == Flight::Rows {
+        // A rollback takes one round trip. It is unknown how long a statement still takes, or how many rows of a stream
+        // are left. A new connection is soon open, so nobody waits long for such a one.
+        let limit = if self.in_flight == InFlight::Rows {
             REST_LIMIT
         } else {
             CLEANUP_LIMIT
         };
-        if self.flight != Flight::Statement {
+        if self.in_flight != InFlight::Statement {
             self.pool.state.lock().cleaning(self.holder, self.handle.id());
         }
         if let Some(turn) = self.idle.as_ref().and_then(|idle| idle.turn.as_ref()) {
             turn.ends_by_itself();
         }
-        // Cleaned on its own runtime. If that is gone, the future is dropped at once, and with it the connection.
+        // Cleaned on its own runtime. If that is gone, the future is dropped at once, and the connection with it.
         let mut lease = Self {
             idle: self.idle.take(),
             holder: self.holder,
             handle: self.handle.clone(),
             pool: Arc::clone(&self.pool),
-            flight: self.flight,
-            unsure: self.unsure,
-            soiled: false,
-            shield: self.shield,
-            doubt: self.doubt,
+            in_flight: self.in_flight,
+            may_have_transaction: self.may_have_transaction,
+            session_tainted: false,
+            statement_savepoint: self.statement_savepoint,
+            transaction_unverified: self.transaction_unverified,
             undo: self.undo,
             writers: Vec::new(),
             cleaning: true,
-            severed: None,
+            closed: None,
         };
         self.handle.spawn(async move {
             if matches!(timeout(limit, lease.clean()).await, Ok(Ok(()))) {
@@ -365,7 +374,7 @@ impl Drop for Lease {
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease")
-            .field("flight", &self.flight)
+            .field("flight", &self.in_flight)
             .field("depth", &self.depth())
             .finish_non_exhaustive()
     }
@@ -373,9 +382,9 @@ impl fmt::Debug for Lease {
 
 fn lost(why: &'static str) -> Error {
     Error::new(ErrorKind::ConnectionLost, why)
-        .help("whatever was open on it was rolled back; run the work again from its beginning")
+        .help("everything open on it was rolled back; run the work again from its beginning")
         .fatal()
-        // By whoever hears this, nothing was sent.
+        // The caller that receives this error has sent nothing.
         .refusing()
         .retryable()
 }

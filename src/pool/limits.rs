@@ -1,48 +1,48 @@
-//! What a pool may do, and how it is doing.
+//! The limits and the status of a pool.
 
 use std::time::Duration;
 
-/// How long saying good-bye, or cleaning a connection, may take before it is thrown away.
+/// Time limit for closing or cleaning a connection, after which it is discarded.
 pub(crate) const CLEANUP_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long reading the rest of a dropped stream may take, when its connection goes back to the pool.
+/// Time limit for reading the rest of a dropped stream, when its connection goes back to the pool.
 pub(crate) const REST_LIMIT: Duration = Duration::from_millis(100);
 
 /// How long the rest of a cancelled statement's answer may take to read, or the rollback of a dropped level, while someone waits for
 /// its connection.
 pub(crate) const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
-/// The sizes and times a pool keeps to.
+/// The sizes and times of a pool.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    /// Connections that are kept.
+    /// Number of connections that are kept.
     pub(crate) size: usize,
-    /// Connections beyond those, closed as soon as they are given back.
+    /// Number of connections beyond those, closed as soon as they are given back.
     pub(crate) overflow: usize,
     pub(crate) acquire: Duration,
     pub(crate) connect: Duration,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) idle: Option<Duration>,
     pub(crate) check_after: Duration,
-    /// Whether a call that was cut off casts doubt on the connections at rest: the pool is a replica's, which may have stopped
-    /// answering, and others can stand in for it.
-    pub(crate) doubts: bool,
-    /// Whether openings, closings and waiting are shown on standard error.
+    /// `true` if a cancelled call makes the idle connections suspect: the pool is a replica's, which may have stopped
+    /// answering, and others can replace it.
+    pub(crate) suspects_idle: bool,
+    /// `true` if openings, closings and waits are printed on standard error.
     pub(crate) echo: bool,
 }
 
-/// The pool in numbers.
+/// The status of a pool in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStatus {
-    /// Connections that are open or being opened.
+    /// Number of connections that are open or being opened.
     pub size: usize,
-    /// Open connections that nobody uses.
+    /// Number of open connections that nobody uses.
     pub idle: usize,
-    /// Connections in use, being opened or being cleaned.
+    /// Number of connections in use, being opened or being cleaned.
     pub in_use: usize,
-    /// Callers waiting for a connection.
+    /// Number of callers waiting for a connection.
     pub waiting: usize,
-    /// The most connections there can be: `pool_size` and `max_overflow` together.
+    /// The largest possible number of connections: `pool_size` and `max_overflow` together.
     pub limit: usize,
 }

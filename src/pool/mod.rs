@@ -1,18 +1,18 @@
-//! The pool: at most so many connections over all runtimes, the one used last is taken first.
+//! The pool: a limited number of connections over all runtimes, of which the one used last is taken first.
 //!
-//! [`State`](state::State) decides, in one mutex and without I/O; this module opens, checks and closes what it
-//! decided about. Connections are kept apart by the tokio runtime whose reactor their sockets belong to.
+//! [`PoolState`](state::PoolState) decides, in one mutex and without I/O; this module opens, checks and closes the
+//! connections. Connections are separated by the tokio runtime whose reactor their sockets belong to.
 
+mod close_handle;
 mod counted;
 mod gate;
 mod idle;
 mod lease;
 mod limits;
 mod noted;
-mod severer;
+mod runtime_key;
 mod state;
 mod watch;
-mod who;
 
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -30,17 +30,18 @@ use crate::backend::{Connector, RawConnection};
 use crate::error::{Error, ErrorKind, Result};
 use crate::telemetry::{Telemetry, fail, log};
 
-use counted::Counted;
-pub(crate) use gate::{Bid, Gate, Stay, Turn};
+pub(crate) use crate::caller::{Caller, Owner, TaskOrThread};
+pub(crate) use close_handle::CloseHandle;
+use counted::MeteredState;
+pub(crate) use gate::{Claim, Place, Turn, TurnKind, TurnRequest, Writer, WriterGate};
 use idle::Idle;
-pub(crate) use lease::{Flight, Lease, Shield};
+pub(crate) use lease::{InFlight, Lease, StatementSavepoint};
 pub use limits::PoolStatus;
 pub(crate) use limits::{CLEANUP_LIMIT, Limits, REST_LIMIT, SETTLE_LIMIT};
-pub(crate) use severer::Severer;
-use state::{Grant, Home, Permit, State, Take};
-pub(crate) use who::{Asker, Owner, Who};
+use runtime_key::RuntimeKey;
+use state::{Grant, Permit, PoolState, Take};
 
-/// Runs once on each new connection, before anyone gets it.
+/// A function that runs once on each new connection, before its first use.
 pub(crate) type Prepare =
     Arc<dyn Fn(Box<dyn RawConnection>) -> BoxFuture<'static, Result<Box<dyn RawConnection>>> + Send + Sync>;
 
@@ -48,15 +49,15 @@ pub(crate) struct Pool {
     connector: Arc<dyn Connector>,
     limits: Limits,
     prepare: Option<Prepare>,
-    state: Counted,
+    state: MeteredState,
     this: Weak<Pool>,
 }
 
-/// What has to be done to get a connection when none is there that was used a moment ago.
+/// The next step to get a connection if no connection is idle that was used a moment ago.
 enum Step {
     Open(Permit),
     Wait(Receiver<Grant>),
-    /// See whether this one, which rested for long, still answers.
+    /// A connection that was idle for long: check whether it still answers.
     Check(Lease),
     Closed,
 }
@@ -69,7 +70,7 @@ impl Pool {
         telemetry: Arc<Telemetry>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
-            state: Counted::new(State::new(limits.size, limits.overflow), telemetry),
+            state: MeteredState::new(PoolState::new(limits.size, limits.overflow), telemetry),
             connector,
             limits,
             prepare,
@@ -81,7 +82,7 @@ impl Pool {
         &self.connector
     }
 
-    /// What is told of it to those who watch.
+    /// Returns the telemetry of the pool.
     pub(crate) fn telemetry(&self) -> &Telemetry {
         self.state.telemetry()
     }
@@ -90,27 +91,33 @@ impl Pool {
         self.state.lock().status()
     }
 
+    /// Whether a connection is there that nobody uses.
+    pub(crate) fn has_idle(&self) -> bool {
+        self.state.lock().idle() > 0
+    }
+
     /// A connection at rest: an idle one, a new one, or the next that is given back.
     ///
     /// Dropping the future gives up the place in the queue, or the connection if it was just handed over.
-    pub(crate) async fn acquire(self: &Arc<Self>, asker: Asker) -> Result<Lease> {
-        let handle = self.runtime(asker)?;
+    pub(crate) async fn acquire(self: &Arc<Self>, caller: Caller) -> Result<Lease> {
+        let handle = self.runtime(caller)?;
         let since = self.telemetry().meter.clock();
-        let lease = match self.take(handle, asker) {
+        let lease = match self.take(handle, caller) {
             Ok(lease) => lease,
-            // Boxed, because the future of every statement has room for this one.
-            Err((step, handle)) => Box::pin(self.acquire_watched(step, handle, asker)).await?,
+            // Boxed, because the future of every statement reserves room for this one.
+            Err((step, handle)) => Box::pin(self.acquire_watched(step, handle, caller)).await?,
         };
         self.telemetry().meter.waited(since);
         Ok(lease)
     }
 
-    /// The same without waiting for others: `None` if all connections are in use.
-    pub(crate) async fn acquire_free(self: &Arc<Self>, asker: Asker) -> Result<Option<Lease>> {
-        let mut handle = self.runtime(asker)?;
+    /// Returns a connection as [`acquire`](Self::acquire) does, without waiting for others: `None` if all connections
+    /// are in use.
+    pub(crate) async fn acquire_free(self: &Arc<Self>, caller: Caller) -> Result<Option<Lease>> {
+        let mut handle = self.runtime(caller)?;
         let since = self.telemetry().meter.clock();
         let lease = loop {
-            let step = match self.take(handle, asker) {
+            let step = match self.take(handle, caller) {
                 Ok(lease) => break lease,
                 Err((step, on)) => {
                     handle = on;
@@ -124,27 +131,27 @@ impl Pool {
                         break lease;
                     }
                 }
-                step => break Box::pin(self.acquire_watched(step, handle, asker)).await?,
+                step => break Box::pin(self.acquire_watched(step, handle, caller)).await?,
             }
         };
         self.telemetry().meter.waited(since);
         Ok(Some(lease))
     }
 
-    /// The runtime that whoever asks is on.
-    fn runtime(&self, asker: Asker) -> Result<Handle> {
+    /// Returns the runtime of the connections if they have one, or else that of the caller.
+    fn runtime(&self, caller: Caller) -> Result<Handle> {
         match self.connector.runtime()? {
             Some(own) => Ok(own),
-            None => Handle::try_current().map_err(|_| no_runtime(asker)),
+            None => Handle::try_current().map_err(|_| no_runtime(caller)),
         }
     }
 
-    /// The same as [`acquire_by`](Self::acquire_by), for all to see.
-    async fn acquire_watched(self: &Arc<Self>, step: Step, handle: Handle, asker: Asker) -> Result<Lease> {
+    /// Does the same as [`acquire_by`](Self::acquire_by), with a span and an event.
+    async fn acquire_watched(self: &Arc<Self>, step: Step, handle: Handle, caller: Caller) -> Result<Lease> {
         let started = Instant::now();
-        let span = self.telemetry().peer.acquiring(asker.place);
+        let span = self.telemetry().peer.acquiring(caller.place);
         let acquired = self
-            .acquire_by(step, handle, asker)
+            .acquire_by(step, handle, caller)
             .instrument(span.clone())
             .await
             .inspect_err(|error| fail(&span, error, false));
@@ -152,13 +159,13 @@ impl Pool {
         acquired
     }
 
-    /// An idle connection that was used a moment ago, or what has to be done to get one.
+    /// Returns an idle connection that was used a moment ago, or the next step to get one.
     #[allow(clippy::result_large_err, reason = "both are large, and the lease is the common one")]
-    fn take(self: &Arc<Self>, mut handle: Handle, asker: Asker) -> Result<Lease, (Step, Handle)> {
-        let home = self.home(&handle);
+    fn take(self: &Arc<Self>, mut handle: Handle, caller: Caller) -> Result<Lease, (Step, Handle)> {
+        let runtime_key = self.runtime_key(&handle);
         loop {
             let now = Instant::now();
-            let take = self.state.lock().take(home, handle.id(), asker, now);
+            let take = self.state.lock().take(runtime_key, handle.id(), caller, now);
             let (idle, holder, doubtful) = match take {
                 Take::Idle { idle, holder, doubtful } => (idle, holder, doubtful),
                 Take::Permit { evicted } => {
@@ -183,19 +190,19 @@ impl Pool {
         }
     }
 
-    async fn acquire_by(self: &Arc<Self>, mut step: Step, mut handle: Handle, asker: Asker) -> Result<Lease> {
-        let home = self.home(&handle);
+    async fn acquire_by(self: &Arc<Self>, mut step: Step, mut handle: Handle, caller: Caller) -> Result<Lease> {
+        let runtime_key = self.runtime_key(&handle);
         loop {
             match step {
                 Step::Closed => return Err(closed()),
-                Step::Open(permit) => return self.open(permit, home, &handle, asker).await,
+                Step::Open(permit) => return self.open(permit, runtime_key, &handle, caller).await,
                 Step::Wait(turn) => {
-                    return match self.wait(turn, asker).await {
+                    return match self.wait(turn, caller).await {
                         // It was in use a moment ago.
                         Ok(Ok(Grant::Lease(lease))) => Ok(lease.on(&handle)),
-                        Ok(Ok(Grant::Permit(permit))) => self.open(permit, home, &handle, asker).await,
+                        Ok(Ok(Grant::Permit(permit))) => self.open(permit, runtime_key, &handle, caller).await,
                         Ok(Err(_)) => Err(closed()),
-                        Err(_) => Err(self.starved(asker)),
+                        Err(_) => Err(self.starved(caller)),
                     };
                 }
                 Step::Check(mut lease) => {
@@ -204,7 +211,7 @@ impl Pool {
                     }
                 }
             }
-            (step, handle) = match self.take(handle, asker) {
+            (step, handle) = match self.take(handle, caller) {
                 Ok(lease) => return Ok(lease),
                 Err(missed) => missed,
             };
@@ -212,31 +219,37 @@ impl Pool {
     }
 
     /// Waits in the queue.
-    async fn wait(&self, turn: Receiver<Grant>, asker: Asker) -> Result<Result<Grant, RecvError>, Elapsed> {
-        self.say(|| format!("{asker} waits for a connection"));
+    async fn wait(&self, turn: Receiver<Grant>, caller: Caller) -> Result<Result<Grant, RecvError>, Elapsed> {
+        self.say(|| format!("{caller} waits for a connection"));
         let _pending = self.telemetry().meter.pending();
         timeout(self.limits.acquire, turn).await
     }
 
-    /// The setting `echo_pool`: what happens, on standard error.
+    /// Prints an event on standard error, with the setting `echo_pool`.
     fn say(&self, what: impl FnOnce() -> String) {
         if self.limits.echo {
             eprintln!("ebbtide: {}: {:?}", what(), self.status());
         }
     }
 
-    /// The idle list a connection opened here will go to.
-    fn home(&self, handle: &Handle) -> Home {
+    /// Returns the key of the idle list for a connection opened here.
+    fn runtime_key(&self, handle: &Handle) -> RuntimeKey {
         if self.connector.runtime_bound() {
-            Home::Runtime(handle.id())
+            RuntimeKey::Runtime(handle.id())
         } else {
-            Home::Any
+            RuntimeKey::Any
         }
     }
 
-    /// Opens a connection on the strength of a permit, which falls back to the pool if that fails.
-    async fn open(self: &Arc<Self>, permit: Permit, home: Home, handle: &Handle, asker: Asker) -> Result<Lease> {
-        self.watch(home, handle);
+    /// Opens a connection with a permit, which returns to the pool if that fails.
+    async fn open(
+        self: &Arc<Self>,
+        permit: Permit,
+        runtime_key: RuntimeKey,
+        handle: &Handle,
+        caller: Caller,
+    ) -> Result<Lease> {
+        self.watch(runtime_key, handle);
         let step = async {
             let raw = self.connector.connect().await?;
             match &self.prepare {
@@ -254,16 +267,16 @@ impl Pool {
         let raw = raw.inspect_err(|error| fail(&span, error, false))?;
         self.telemetry().meter.created(Some(started));
         let mut state = self.state.lock();
-        let holder = state.hold(asker, Instant::now());
-        let lives = state.life(home);
+        let holder = state.add_holder(caller, Instant::now());
+        let lives = state.life(runtime_key);
         drop(state);
         permit.used();
-        self.say(|| format!("a connection was opened for {asker}"));
-        let idle = Box::new(Idle::new(raw, home, lives, self.limits.lifetime));
+        self.say(|| format!("a connection was opened for {caller}"));
+        let idle = Box::new(Idle::new(raw, runtime_key, lives, self.limits.lifetime));
         Ok(Lease::new(idle, holder, handle.clone(), self))
     }
 
-    /// Whether a connection gives a sign of life; if not, it is thrown away.
+    /// Returns whether a connection answers a ping; discards it if not.
     async fn answers(&self, lease: &mut Lease) -> bool {
         let answered = timeout(self.limits.connect, lease.ping()).await;
         let lives = matches!(answered, Ok(Ok(())));
@@ -273,7 +286,7 @@ impl Pool {
         lives
     }
 
-    /// Takes back a connection at rest: for the first in the queue, for the idle list, or to be closed.
+    /// Takes back a clean connection: for the first in the queue, for the idle list, or to be closed.
     fn take_back(self: &Arc<Self>, idle: Box<Idle>, holder: usize, handle: &Handle) {
         let now = Instant::now();
         let expired = idle.expired(now);
@@ -292,28 +305,28 @@ impl Pool {
         self.state.lock().vacate(|| this.as_ref().map(Permit::new));
     }
 
-    /// No longer counts a holder whose connection was thrown away.
+    /// Stops counting a holder whose connection was discarded.
     fn forget_holder(&self, holder: usize) {
         self.state.lock().release(holder);
         self.vacate();
     }
 
-    /// Closes the idle connections and refuses everyone who waits; those in use are closed when given back.
+    /// Closes the idle connections and refuses all waiters; connections in use are closed when they are given back.
     pub(crate) async fn close(&self) {
-        let here = Handle::try_current().ok().map(|handle| self.home(&handle));
+        let here = Handle::try_current().ok().map(|handle| self.runtime_key(&handle));
         let (idle, watches) = self.state.lock().close();
         watches.iter().for_each(AbortHandle::abort);
         let mut farewells = Vec::new();
         for idle in idle {
-            // A socket of another runtime cannot be used from here; it is dropped, which closes it.
-            if idle.home == Home::Any || Some(idle.home) == here {
+            // A socket of another runtime cannot be used from here; its drop closes it.
+            if idle.runtime_key == RuntimeKey::Any || Some(idle.runtime_key) == here {
                 farewells.push(timeout(CLEANUP_LIMIT, idle.raw.close()));
             }
         }
         futures::future::join_all(farewells).await;
     }
 
-    fn starved(&self, asker: Asker) -> Error {
+    fn starved(&self, caller: Caller) -> Error {
         self.telemetry().meter.timed_out();
         let state = self.state.lock();
         let status = state.status();
@@ -323,19 +336,19 @@ impl Pool {
         Error::new(
             ErrorKind::Timeout,
             format!(
-                "no connection became free within {limit:?}: all {} are in use and {} wait; asked for by {asker}; {holders}",
+                "no connection became free within {limit:?}: all {} are in use and {} wait; requested by {caller}; {holders}",
                 status.limit,
                 status.waiting + 1
             ),
         )
-        .help("let go of connections earlier, raise `pool_size`, or raise `pool_timeout`; a transaction holds its connection until it ends")
+        .help("release connections earlier, raise `pool_size`, or raise `pool_timeout`; a transaction holds its connection until it ends")
     }
 
     fn silent(&self) -> Error {
         let (limit, place) = (self.limits.connect, self.connector.place());
         Error::new(
             ErrorKind::Timeout,
-            format!("connecting to {place} took longer than {limit:?}: the server accepted and did not answer, or packets are lost"),
+            format!("connecting to {place} took longer than {limit:?}: the server accepted the connection and did not answer, or packets are lost"),
         )
         .help("check the host and port, firewalls, and whether that port really speaks the database's protocol; `connect_timeout` sets the limit")
     }
@@ -357,10 +370,10 @@ impl std::fmt::Debug for Pool {
     }
 }
 
-/// Says good-bye on the connection's own runtime; if that is gone, the socket is just closed.
+/// Closes a connection on its own runtime; if that is gone, the socket is just closed.
 fn farewell(raw: Box<dyn RawConnection>, handle: &Handle) {
     handle.spawn(async move {
-        // Nobody is left to whom a failed good-bye would matter.
+        // Nobody is left to whom a failure would matter.
         let _ = timeout(CLEANUP_LIMIT, raw.close()).await;
     });
 }
@@ -369,10 +382,10 @@ fn closed() -> Error {
     Error::new(ErrorKind::NotConnected, "the database was disconnected").help("call `connect` again before using it")
 }
 
-fn no_runtime(asker: Asker) -> Error {
+fn no_runtime(caller: Caller) -> Error {
     Error::new(
         ErrorKind::Connect,
-        format!("a connection was asked for outside of a tokio runtime, by {asker}"),
+        format!("a connection was requested outside of a tokio runtime, by {caller}"),
     )
     .help("call it from `#[tokio::main]`, `#[tokio::test]` or a task; blocking code can use `Handle::block_on`")
 }

@@ -1,30 +1,55 @@
-//! What is noted with a connection where there are replicas: who has written over it, and how far its server is.
+//! The notes on a connection: the turn to write that it has, and, where there are replicas, who has written over it and
+//! the position of its server.
 
-use super::{Lease, Who};
+use super::gate::Turn;
+use super::{Lease, TaskOrThread};
 use crate::backend::Position;
 
 impl Lease {
-    /// Marks that somebody wrote in the transaction that is open.
-    pub(crate) fn note_writer(&mut self, who: Who) {
+    /// Marks that somebody wrote in the open transaction.
+    pub(crate) fn note_writer(&mut self, who: TaskOrThread) {
         if !self.writers.contains(&who) {
             self.writers.push(who);
         }
     }
 
-    /// Those who wrote in the transaction that is open, which is about to end.
-    pub(crate) fn take_writers(&mut self) -> Vec<Who> {
+    /// Takes the tasks and threads that wrote in the open transaction, which is about to end.
+    pub(crate) fn take_writers(&mut self) -> Vec<TaskOrThread> {
         std::mem::take(&mut self.writers)
     }
 
-    /// How far the server was when it was last asked over this connection.
+    /// Returns the position of the server when it was last asked over this connection.
     pub(crate) fn reached(&self) -> Option<&Position> {
         self.idle.as_ref()?.reached.as_deref()
     }
 
-    /// Notes how far the server is.
+    /// Notes the position of the server.
     pub(crate) fn set_reached(&mut self, position: Position) {
         if let Some(idle) = &mut self.idle {
             idle.reached = Some(Box::new(position));
         }
+    }
+}
+
+impl Lease {
+    pub(crate) fn has_turn(&self) -> bool {
+        self.turn().is_some()
+    }
+
+    /// Keeps the turn to write until no transaction is open, or the connection is given back.
+    pub(crate) fn keep_turn(&mut self, turn: Turn) {
+        if let Some(idle) = &mut self.idle {
+            idle.turn = Some(turn);
+        }
+    }
+
+    /// Returns the turn to write, if the connection has it.
+    pub(crate) fn turn(&self) -> Option<&Turn> {
+        self.idle.as_ref()?.turn.as_ref()
+    }
+
+    /// Passes the turn to write to the next in the queue.
+    pub(crate) fn end_turn(&mut self) {
+        drop(self.idle.as_mut().and_then(|idle| idle.turn.take()));
     }
 }

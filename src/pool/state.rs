@@ -1,4 +1,4 @@
-//! What the pool knows, and what it decides. No I/O and no clock but the age of what it holds.
+//! The state of the pool, and its decisions. No I/O, and no clock except for the age of what it holds.
 
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -11,18 +11,11 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::idle::Idle;
-use super::{Asker, Lease, Pool, PoolStatus};
+use super::runtime_key::RuntimeKey;
+use super::{Caller, Lease, Pool, PoolStatus};
 use crate::telemetry::Meter;
 
-/// Which runtime may use a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Home {
-    /// Any: the driver has a thread of its own.
-    Any,
-    Runtime(runtime::Id),
-}
-
-/// The right to open one connection. Unused, it goes to the next in the queue.
+/// The right to open one connection. If it is not used, it goes to the next in the queue.
 pub(super) struct Permit(Option<Arc<Pool>>);
 
 impl Permit {
@@ -30,7 +23,7 @@ impl Permit {
         Self(Some(Arc::clone(pool)))
     }
 
-    /// The connection is open and counts by itself from now on.
+    /// Marks the permit as used: the connection is open and counts by itself from now on.
     pub(super) fn used(mut self) {
         self.0 = None;
     }
@@ -44,21 +37,21 @@ impl Drop for Permit {
     }
 }
 
-/// What someone who waited gets.
+/// The result of a wait in the queue.
 pub(super) enum Grant {
     Lease(Lease),
     Permit(Permit),
 }
 
-/// The answer to someone who asks for a connection.
+/// The answer to a request for a connection.
 pub(super) enum Take {
     Idle {
         idle: Box<Idle>,
         holder: usize,
-        /// Whether a connection was found dead while this one rested.
+        /// `true` if a connection was found dead while this one was idle.
         doubtful: bool,
     },
-    /// Open one; if this makes room by closing an idle connection of another runtime, here it is.
+    /// The right to open a connection. `evicted` is an idle connection of another runtime that is closed to make room.
     Permit {
         evicted: Option<Box<Idle>>,
     },
@@ -67,27 +60,27 @@ pub(super) enum Take {
 }
 
 struct Waiter {
-    home: Home,
-    asker: Asker,
+    runtime_key: RuntimeKey,
+    caller: Caller,
     turn: oneshot::Sender<Grant>,
 }
 
 struct Holder {
-    asker: Asker,
+    caller: Caller,
     since: Instant,
     /// The runtime that cleans the connection after this holder.
     cleaning: Option<runtime::Id>,
 }
 
-/// The idle connections of one runtime; the one used last is at the back.
-struct Shelf {
+/// The idle connections of one runtime, the one used last at the back.
+struct IdleList {
     lives: Arc<AtomicBool>,
     idle: VecDeque<Box<Idle>>,
     watched: bool,
     watch: Option<AbortHandle>,
 }
 
-impl Default for Shelf {
+impl Default for IdleList {
     fn default() -> Self {
         Self {
             lives: Arc::new(AtomicBool::new(true)),
@@ -98,66 +91,70 @@ impl Default for Shelf {
     }
 }
 
-pub(super) struct State {
+pub(super) struct PoolState {
     size: usize,
     limit: usize,
-    /// Connections that are open, or being opened.
+    /// Number of connections that are open, or being opened.
     open: usize,
-    /// Few, so that looking through them is quicker than hashing.
-    shelves: Vec<(Home, Shelf)>,
+    /// Few, so that a search through them is faster than hashing.
+    idle_lists: Vec<(RuntimeKey, IdleList)>,
     waiting: VecDeque<Waiter>,
     holders: Vec<Option<Holder>>,
     vacant: Vec<usize>,
     closed: bool,
-    /// When a connection was found dead; those that have rested since before then may be dead too.
-    pub(super) doubted: Option<Instant>,
-    /// How many are idle and in use by what was told last.
+    /// Time when a connection was last found dead or suspect; those that have been idle since before then may be dead
+    /// too.
+    pub(super) suspect_since: Option<Instant>,
+    /// Number of idle connections and of connections in use, as reported last.
     told: (usize, usize),
-    /// Since when the connection was in use that was given back last, until that is told.
+    /// Time since which the connection given back last was in use, until it is reported.
     released: Option<Instant>,
 }
 
-impl State {
+impl PoolState {
     pub(super) fn new(size: usize, overflow: usize) -> Self {
         Self {
             size,
             limit: size + overflow,
             open: 0,
-            shelves: Vec::new(),
+            idle_lists: Vec::new(),
             waiting: VecDeque::new(),
             holders: Vec::new(),
             vacant: Vec::new(),
             closed: false,
-            doubted: None,
+            suspect_since: None,
             told: (0, 0),
             released: None,
         }
     }
 
-    fn shelf(&self, home: Home) -> Option<&Shelf> {
-        self.shelves
+    fn idle_list(&self, runtime_key: RuntimeKey) -> Option<&IdleList> {
+        self.idle_lists
             .iter()
-            .find_map(|(known, shelf)| (*known == home).then_some(shelf))
+            .find_map(|(known, idle_list)| (*known == runtime_key).then_some(idle_list))
     }
 
-    fn shelf_mut(&mut self, home: Home) -> Option<&mut Shelf> {
-        self.shelves
+    fn idle_list_mut(&mut self, runtime_key: RuntimeKey) -> Option<&mut IdleList> {
+        self.idle_lists
             .iter_mut()
-            .find_map(|(known, shelf)| (*known == home).then_some(shelf))
+            .find_map(|(known, idle_list)| (*known == runtime_key).then_some(idle_list))
     }
 
-    pub(super) fn take(&mut self, home: Home, runtime: runtime::Id, asker: Asker, now: Instant) -> Take {
+    pub(super) fn take(&mut self, runtime_key: RuntimeKey, runtime: runtime::Id, caller: Caller, now: Instant) -> Take {
         if self.closed {
             return Take::Closed;
         }
-        if let Some(idle) = self.shelf_mut(home).and_then(|shelf| shelf.idle.pop_back()) {
-            let doubtful = self.doubted.is_some_and(|when| idle.since < when);
-            let holder = self.hold(asker, now);
+        if let Some(idle) = self
+            .idle_list_mut(runtime_key)
+            .and_then(|idle_list| idle_list.idle.pop_back())
+        {
+            let doubtful = self.suspect_since.is_some_and(|when| idle.since < when);
+            let holder = self.add_holder(caller, now);
             return Take::Idle { idle, holder, doubtful };
         }
         self.waiting.retain(|waiter| !waiter.turn.is_closed());
-        // One that is being cleaned here is free sooner than a new one is open; however the cleaning ends, it serves
-        // the queue.
+        // A connection that is being cleaned here is free sooner than a new one is open. However the cleaning ends, it
+        // serves the queue.
         let cleaning = self
             .holders
             .iter()
@@ -169,20 +166,24 @@ impl State {
             self.open += 1;
             return Take::Permit { evicted: None };
         }
-        // The oldest idle connection of another runtime makes room.
+        // The oldest idle connection of another runtime is closed to get room.
         let oldest = self
-            .shelves
+            .idle_lists
             .iter_mut()
-            .map(|(_, shelf)| shelf)
-            .filter(|shelf| !shelf.idle.is_empty())
-            .min_by_key(|shelf| shelf.idle[0].since);
-        if let Some(shelf) = oldest.filter(|_| !soon) {
+            .map(|(_, idle_list)| idle_list)
+            .filter(|idle_list| !idle_list.idle.is_empty())
+            .min_by_key(|idle_list| idle_list.idle[0].since);
+        if let Some(idle_list) = oldest.filter(|_| !soon) {
             return Take::Permit {
-                evicted: shelf.idle.pop_front(),
+                evicted: idle_list.idle.pop_front(),
             };
         }
         let (turn, wait) = oneshot::channel();
-        self.waiting.push_back(Waiter { home, asker, turn });
+        self.waiting.push_back(Waiter {
+            runtime_key,
+            caller,
+            turn,
+        });
         Take::Wait(wait)
     }
 
@@ -193,10 +194,10 @@ impl State {
         }
     }
 
-    /// Enters a holder, for the report of a full pool.
-    pub(super) fn hold(&mut self, asker: Asker, now: Instant) -> usize {
+    /// Adds a holder, for the report of a full pool.
+    pub(super) fn add_holder(&mut self, caller: Caller, now: Instant) -> usize {
         let holder = Some(Holder {
-            asker,
+            caller,
             since: now,
             cleaning: None,
         });
@@ -218,7 +219,7 @@ impl State {
         }
     }
 
-    /// Takes a connection back. It is returned if it is to be closed; then its place still counts.
+    /// Takes a connection back. Returns it if it has to be closed; then its place still counts.
     pub(super) fn put(
         &mut self,
         mut idle: Box<Idle>,
@@ -228,21 +229,21 @@ impl State {
         lease: impl Fn(Box<Idle>, usize) -> Lease,
     ) -> Option<Box<Idle>> {
         self.release(holder);
-        if self.closed || expired || self.shelf(idle.home).is_none() {
+        if self.closed || expired || self.idle_list(idle.runtime_key).is_none() {
             return Some(idle);
         }
-        // It was in use just now, whoever gets it next.
+        // It was in use just now, no matter who gets it next.
         idle.since = now;
         while let Some(waiter) = self.waiting.pop_front() {
             if waiter.turn.is_closed() {
                 continue;
             }
-            if waiter.home != idle.home {
-                // It cannot use this connection, but it can have its place.
+            if waiter.runtime_key != idle.runtime_key {
+                // This waiter cannot use the connection, but it can have its place.
                 self.waiting.push_front(waiter);
                 return Some(idle);
             }
-            let holder = self.hold(waiter.asker, now);
+            let holder = self.add_holder(waiter.caller, now);
             match waiter.turn.send(Grant::Lease(lease(idle, holder))) {
                 Err(Grant::Lease(refused)) => {
                     self.release(holder);
@@ -254,13 +255,13 @@ impl State {
         if self.open > self.size {
             return Some(idle);
         }
-        if let Some(shelf) = self.shelf_mut(idle.home) {
-            shelf.idle.push_back(idle);
+        if let Some(idle_list) = self.idle_list_mut(idle.runtime_key) {
+            idle_list.idle.push_back(idle);
         }
         None
     }
 
-    /// A place became free: the first in the queue may open a connection in it.
+    /// Gives a free place to the first in the queue, which may open a connection in it.
     pub(super) fn vacate(&mut self, permit: impl Fn() -> Option<Permit>) {
         while let Some(waiter) = self.waiting.pop_front() {
             let Some(permit) = permit() else { break };
@@ -273,79 +274,80 @@ impl State {
         self.open = self.open.saturating_sub(1);
     }
 
-    /// Whether connections of this home were not watched yet; from now on they have a shelf, and are.
-    pub(super) fn unwatched(&mut self, home: Home) -> bool {
-        if let Some(shelf) = self.shelf_mut(home) {
-            return !std::mem::replace(&mut shelf.watched, true);
+    /// Returns whether connections of this runtime key were not watched yet. From now on they have an idle list and are
+    /// watched.
+    pub(super) fn unwatched(&mut self, runtime_key: RuntimeKey) -> bool {
+        if let Some(idle_list) = self.idle_list_mut(runtime_key) {
+            return !std::mem::replace(&mut idle_list.watched, true);
         }
-        let new = Shelf {
+        let new = IdleList {
             watched: true,
-            ..Shelf::default()
+            ..IdleList::default()
         };
-        self.shelves.push((home, new));
+        self.idle_lists.push((runtime_key, new));
         true
     }
 
-    pub(super) fn watched(&mut self, home: Home, watch: AbortHandle) {
-        if let Some(shelf) = self.shelf_mut(home) {
-            shelf.watch = Some(watch);
+    pub(super) fn watched(&mut self, runtime_key: RuntimeKey, watch: AbortHandle) {
+        if let Some(idle_list) = self.idle_list_mut(runtime_key) {
+            idle_list.watch = Some(watch);
         }
     }
 
-    /// Tells whether the runtime of a home still runs.
-    pub(super) fn life(&self, home: Home) -> Arc<AtomicBool> {
-        // Without a shelf it has ended, or the pool was closed, while the connection was being opened.
-        self.shelf(home).map_or_else(
+    /// Returns the flag that is `true` while the runtime of a key runs.
+    pub(super) fn life(&self, runtime_key: RuntimeKey) -> Arc<AtomicBool> {
+        // Without an idle list the runtime has ended, or the pool was closed, while the connection was being opened.
+        self.idle_list(runtime_key).map_or_else(
             || Arc::new(AtomicBool::new(self.closed)),
-            |shelf| Arc::clone(&shelf.lives),
+            |idle_list| Arc::clone(&idle_list.lives),
         )
     }
 
-    /// A runtime has ended: its connections are of no use to anyone.
-    pub(super) fn runtime_ended(&mut self, home: Home) -> VecDeque<Box<Idle>> {
-        if home == Home::Any {
-            if let Some(kept) = self.shelf_mut(home) {
+    /// Takes out the connections of a runtime that has ended, which nobody can use.
+    pub(super) fn runtime_ended(&mut self, runtime_key: RuntimeKey) -> VecDeque<Box<Idle>> {
+        if runtime_key == RuntimeKey::Any {
+            if let Some(kept) = self.idle_list_mut(runtime_key) {
                 kept.watched = false;
                 kept.watch = None;
             }
             return VecDeque::new();
         }
-        let Some(place) = self.shelves.iter().position(|(known, _)| *known == home) else {
+        let Some(place) = self.idle_lists.iter().position(|(known, _)| *known == runtime_key) else {
             return VecDeque::new();
         };
-        let (_, ended) = self.shelves.swap_remove(place);
+        let (_, ended) = self.idle_lists.swap_remove(place);
         ended.lives.store(false, Ordering::Release);
         ended.idle
     }
 
-    /// Takes out the idle connections that have rested since before `deadline`.
-    pub(super) fn rested_since(&mut self, home: Home, deadline: Instant) -> VecDeque<Box<Idle>> {
-        let Some(kept) = self.shelf_mut(home) else {
+    /// Takes out the connections that have been idle since before `deadline`.
+    pub(super) fn rested_since(&mut self, runtime_key: RuntimeKey, deadline: Instant) -> VecDeque<Box<Idle>> {
+        let Some(kept) = self.idle_list_mut(runtime_key) else {
             return VecDeque::new();
         };
         let count = kept.idle.iter().take_while(|idle| idle.since <= deadline).count();
         kept.idle.drain(..count).collect()
     }
 
-    pub(super) fn oldest(&self, home: Home) -> Option<Instant> {
-        self.shelf(home)?.idle.front().map(|idle| idle.since)
+    pub(super) fn oldest(&self, runtime_key: RuntimeKey) -> Option<Instant> {
+        self.idle_list(runtime_key)?.idle.front().map(|idle| idle.since)
     }
 
-    /// Closes the pool for good. What it kept is returned, so that it ends outside of the lock.
+    /// Closes the pool for good. Returns what it kept, so that it is dropped outside of the lock.
     pub(super) fn close(&mut self) -> (VecDeque<Box<Idle>>, Vec<AbortHandle>) {
         self.closed = true;
         self.waiting.clear();
         let mut idle = VecDeque::new();
         let mut watches = Vec::new();
-        for (_, shelf) in self.shelves.drain(..) {
-            watches.extend(shelf.watch);
-            idle.extend(shelf.idle);
+        for (_, idle_list) in self.idle_lists.drain(..) {
+            watches.extend(idle_list.watch);
+            idle.extend(idle_list.idle);
         }
         self.open = self.open.saturating_sub(idle.len());
         (idle, watches)
     }
 
-    /// How many are idle, and how many in use, more or fewer than when this was asked last.
+    /// Returns the changes in the numbers of idle connections and of connections in use since the last call.
     pub(super) fn moved(&mut self) -> (isize, isize) {
         let idle = self.idle();
         let now = (idle, self.open.saturating_sub(idle));
@@ -353,13 +355,13 @@ impl State {
         (now.0 as isize - before.0 as isize, now.1 as isize - before.1 as isize)
     }
 
-    /// Since when the connection was in use that was given back since this was asked last.
+    /// Returns since when the connection was in use that was given back since the last call.
     pub(super) fn released(&mut self) -> Option<Instant> {
         self.released.take()
     }
 
-    fn idle(&self) -> usize {
-        self.shelves.iter().map(|(_, shelf)| shelf.idle.len()).sum()
+    pub(super) fn idle(&self) -> usize {
+        self.idle_lists.iter().map(|(_, idle_list)| idle_list.idle.len()).sum()
     }
 
     pub(super) fn status(&self) -> PoolStatus {
@@ -374,18 +376,18 @@ impl State {
         }
     }
 
-    /// Who holds connections, oldest first, for a message.
+    /// Returns the holders of connections, oldest first, for a message.
     pub(super) fn holders(&self) -> String {
         let mut holders: Vec<&Holder> = self.holders.iter().flatten().collect();
         if holders.is_empty() {
-            return "they are being opened or cleaned".to_owned();
+            return "all are being opened or cleaned".to_owned();
         }
         holders.sort_by_key(|holder| holder.since);
         let mut text = String::from("held by");
         for (index, holder) in holders.iter().take(8).enumerate() {
             let comma = if index == 0 { "" } else { "," };
             let age = holder.since.elapsed();
-            let _ = write!(text, "{comma} {} for {age:.1?}", holder.asker);
+            let _ = write!(text, "{comma} {} for {age:.1?}", holder.caller);
         }
         if holders.len() > 8 {
             let _ = write!(text, " and {} more", holders.len() - 8);

@@ -1,39 +1,39 @@
-//! One task per runtime that uses the pool: it closes connections that rest too long, and its end tells that the
-//! runtime has ended.
+//! One task for each runtime that uses the pool. It closes connections that are idle too long, and its end shows that
+//! the runtime has ended.
 
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use tokio::runtime::Handle;
 
-use super::state::Home;
+use super::runtime_key::RuntimeKey;
 use super::{Pool, farewell};
 
 impl Pool {
-    /// Makes sure that the runtime is watched.
-    pub(super) fn watch(self: &Arc<Self>, home: Home, handle: &Handle) {
-        if !self.state.lock().unwatched(home) {
+    /// Starts watching the runtime, unless it is watched already.
+    pub(super) fn watch(self: &Arc<Self>, runtime_key: RuntimeKey, handle: &Handle) {
+        if !self.state.lock().unwatched(runtime_key) {
             return;
         }
         let end = RuntimeEnd {
             pool: Arc::downgrade(self),
-            home,
+            runtime_key,
         };
         let task = handle.spawn(watch(end, handle.clone()));
-        self.state.lock().watched(home, task.abort_handle());
+        self.state.lock().watched(runtime_key, task.abort_handle());
     }
 }
 
-/// Dropped with the task that holds it, when the runtime shuts down.
+/// A guard in the task that watches a runtime, dropped when the runtime shuts down.
 struct RuntimeEnd {
     pool: Weak<Pool>,
-    home: Home,
+    runtime_key: RuntimeKey,
 }
 
 impl Drop for RuntimeEnd {
     fn drop(&mut self) {
         if let Some(pool) = self.pool.upgrade() {
-            let ended = pool.state.lock().runtime_ended(self.home);
+            let ended = pool.state.lock().runtime_ended(self.runtime_key);
             for idle in ended {
                 drop(idle);
                 pool.vacate();
@@ -46,7 +46,7 @@ async fn watch(end: RuntimeEnd, handle: Handle) {
     loop {
         let Some(wake) = end.pool.upgrade().and_then(|pool| {
             let limit = pool.limits.idle?;
-            let oldest = pool.state.lock().oldest(end.home).unwrap_or_else(Instant::now);
+            let oldest = pool.state.lock().oldest(end.runtime_key).unwrap_or_else(Instant::now);
             Some(oldest + limit)
         }) else {
             return std::future::pending().await;
@@ -55,7 +55,7 @@ async fn watch(end: RuntimeEnd, handle: Handle) {
         let Some(pool) = end.pool.upgrade() else { return };
         let Some(limit) = pool.limits.idle else { return };
         if let Some(deadline) = Instant::now().checked_sub(limit) {
-            let rested = pool.state.lock().rested_since(end.home, deadline);
+            let rested = pool.state.lock().rested_since(end.runtime_key, deadline);
             for idle in rested {
                 farewell(idle.raw, &handle);
                 pool.vacate();

@@ -1,14 +1,14 @@
-//! What a row becomes.
+//! The decoders of rows.
 
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
-use crate::backend::{FromRow, Offer};
+use crate::backend::{FromRow, OfferedRow};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{FromValue, Row, deserialize_row};
 
-/// What a row becomes. Implemented by the markers of this module; [`Query::decode`] and its like choose one.
+/// A decoder of rows. Implemented by the markers of this module; [`Query::decode`] and similar methods choose one.
 pub trait Decoder: sealed::Sealed {
     /// The type of one decoded row.
     type Output: Send + 'static;
@@ -18,9 +18,9 @@ mod sealed {
     pub trait Sealed: Send + 'static {}
 }
 
-/// How a row becomes a result.
-pub(crate) trait Decode: Decoder {
-    fn decode(row: &mut dyn Offer) -> Result<Self::Output>;
+/// The conversion of a row into a result.
+pub(crate) trait DecodeRow: Decoder {
+    fn decode(row: &mut dyn OfferedRow) -> Result<Self::Output>;
 }
 
 /// Rows as they are: [`Row`].
@@ -49,8 +49,8 @@ impl Decoder for AsRow {
     type Output = Row;
 }
 
-impl Decode for AsRow {
-    fn decode(row: &mut dyn Offer) -> Result<Row> {
+impl DecodeRow for AsRow {
+    fn decode(row: &mut dyn OfferedRow) -> Result<Row> {
         row.take().map(Row::new).ok_or_else(taken)
     }
 }
@@ -61,8 +61,8 @@ impl<T: FromRow + Send + 'static> Decoder for As<T> {
     type Output = T;
 }
 
-impl<T: FromRow + Send + 'static> Decode for As<T> {
-    fn decode(row: &mut dyn Offer) -> Result<T> {
+impl<T: FromRow + Send + 'static> DecodeRow for As<T> {
+    fn decode(row: &mut dyn OfferedRow) -> Result<T> {
         let row = row.look().ok_or_else(taken)?;
         T::from_native(row.native()).map_err(undecodable::<T>)
     }
@@ -74,8 +74,8 @@ impl<T: DeserializeOwned + Send + 'static> Decoder for Deserialized<T> {
     type Output = T;
 }
 
-impl<T: DeserializeOwned + Send + 'static> Decode for Deserialized<T> {
-    fn decode(row: &mut dyn Offer) -> Result<T> {
+impl<T: DeserializeOwned + Send + 'static> DecodeRow for Deserialized<T> {
+    fn decode(row: &mut dyn OfferedRow) -> Result<T> {
         deserialize_row(row.look().ok_or_else(taken)?)
     }
 }
@@ -86,13 +86,13 @@ impl<T: FromValue + Send + 'static> Decoder for FirstColumn<T> {
     type Output = T;
 }
 
-impl<T: FromValue + Send + 'static> Decode for FirstColumn<T> {
-    fn decode(row: &mut dyn Offer) -> Result<T> {
+impl<T: FromValue + Send + 'static> DecodeRow for FirstColumn<T> {
+    fn decode(row: &mut dyn OfferedRow) -> Result<T> {
         AsRow::decode(row)?.get(0)
     }
 }
 
-/// The library's error for a row that does not fit a type with `#[derive(FromRow)]`.
+/// Returns the library's error for a row that does not fit a type with `#[derive(FromRow)]`.
 pub(crate) fn undecodable<T>(error: sqlx::Error) -> Error {
     let message = match &error {
         sqlx::Error::ColumnDecode { index, source } => format!("column {index} cannot be read: {source}"),
@@ -100,6 +100,6 @@ pub(crate) fn undecodable<T>(error: sqlx::Error) -> Error {
         other => other.to_string(),
     };
     Error::new(ErrorKind::Decode, format!("{}: {message}", std::any::type_name::<T>()))
-        .help("compare the fields of the type with the columns and their SQL types: a column that can be NULL needs an Option, and sqlx wants integers of the column's own width, which `.deserialize()` converts")
+        .help("compare the fields of the type with the columns and their SQL types: a column that can be NULL needs an Option, and sqlx requires integers of the column's own width, which `.deserialize()` converts")
         .with_source(error)
 }

@@ -1,20 +1,20 @@
-//! How many rows are wanted, and where they are kept.
+//! The number of expected rows, and their storage.
 
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
 use super::Query;
-use super::decode::{As, AsRow, Decode, Deserialized, FirstColumn};
-use crate::backend::{FromRow, Offer, Sink};
+use super::decode::{As, AsRow, DecodeRow, Deserialized, FirstColumn};
+use crate::backend::{FromRow, OfferedRow, RowSink};
 use crate::error::Result;
 use crate::value::{FromValue, Row};
 
-/// Nothing but what the server tells of the statement: [`Done`].
+/// No rows, only the server's summary of the statement: [`QueryResult`].
 #[derive(Debug)]
 pub struct Execute;
 
-/// One statement for many rows of parameters: [`DoneMany`].
+/// One statement for many rows of parameters: [`BatchResult`].
 #[derive(Debug)]
 pub struct ExecuteMany;
 
@@ -22,7 +22,7 @@ pub struct ExecuteMany;
 #[derive(Debug)]
 pub struct All<D>(PhantomData<fn() -> D>);
 
-/// The first row, of which there must be one.
+/// The first row, which must exist.
 #[derive(Debug)]
 pub struct One<D>(PhantomData<fn() -> D>);
 
@@ -30,13 +30,14 @@ pub struct One<D>(PhantomData<fn() -> D>);
 #[derive(Debug)]
 pub struct Optional<D>(PhantomData<fn() -> D>);
 
-/// What `execute_many` returns.
+/// The result of `execute_many`.
+#[doc(alias = "DoneMany")]
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub struct DoneMany {
-    /// The number of rows inserted, updated or deleted, over all parameters.
+pub struct BatchResult {
+    /// Number of rows inserted, updated or deleted, over all parameters.
     pub rows_affected: u64,
-    /// What the statement returned, where it has a `RETURNING` clause.
+    /// Rows of a `RETURNING` clause.
     pub rows: Vec<Row>,
 }
 
@@ -65,11 +66,11 @@ decoders!(All);
 decoders!(One);
 decoders!(Optional);
 
-/// Keeps every row.
-pub(super) struct Keep<D: Decode>(pub(super) Vec<D::Output>);
+/// A sink that keeps every row.
+pub(super) struct Keep<D: DecodeRow>(pub(super) Vec<D::Output>);
 
-impl<D: Decode> Sink for Keep<D> {
-    fn row(&mut self, row: &mut dyn Offer) -> Result<()> {
+impl<D: DecodeRow> RowSink for Keep<D> {
+    fn row(&mut self, row: &mut dyn OfferedRow) -> Result<()> {
         self.0.push(D::decode(row)?);
         Ok(())
     }
@@ -80,11 +81,11 @@ impl<D: Decode> Sink for Keep<D> {
     }
 }
 
-/// Keeps the first row.
-pub(super) struct First<D: Decode>(pub(super) Option<D::Output>);
+/// A sink that keeps the first row.
+pub(super) struct FirstRow<D: DecodeRow>(pub(super) Option<D::Output>);
 
-impl<D: Decode> Sink for First<D> {
-    fn row(&mut self, row: &mut dyn Offer) -> Result<()> {
+impl<D: DecodeRow> RowSink for FirstRow<D> {
+    fn row(&mut self, row: &mut dyn OfferedRow) -> Result<()> {
         if self.0.is_none() {
             self.0 = Some(D::decode(row)?);
         }

@@ -1,19 +1,19 @@
 //! The verbs, the same on every handle. Long, because each has its documentation and an example.
 
-/// The verbs, written once for everything that can run a statement. The type must have
+/// Defines the verbs once for every type that can run a statement. The type must have
 /// `fn target(&self) -> Result<Target>`.
 macro_rules! verbs {
     ($type:ty) => {
         impl $type {
-            /// Runs a statement and tells how many rows it touched.
+            /// Runs a statement and returns the number of affected rows.
             ///
-            /// Text made at run time must be wrapped in [`AssertSqlSafe`](crate::AssertSqlSafe). Text without
-            /// parameters may hold several statements.
+            /// Text built at run time must be wrapped in [`AssertSqlSafe`](crate::AssertSqlSafe). Text without
+            /// parameters may contain several statements.
             ///
             /// # Errors
             ///
-            /// [`Parameter`](crate::ErrorKind::Parameter) if the parameters do not fit the text, and what the server
-            /// reports.
+            /// [`Parameter`](crate::ErrorKind::Parameter) if the parameters do not match the text, and errors of the
+            /// server.
             ///
             /// ```
             /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -33,8 +33,8 @@ macro_rules! verbs {
                 $crate::Query::new(self.target(), sql, params, std::panic::Location::caller())
             }
 
-            /// Runs a statement once for each row of parameters, all or none of them, and returns the total, and the
-            /// rows where the statement has a `RETURNING` clause.
+            /// Runs a statement once for each row of parameters, all or none of them. Returns the total, and the rows
+            /// of a `RETURNING` clause.
             ///
             /// An `INSERT … VALUES` with one tuple is sent as few statements with many tuples.
             ///
@@ -123,8 +123,9 @@ macro_rules! verbs {
             ///
             /// # Errors
             ///
-            /// [`RowNotFound`](crate::ErrorKind::RowNotFound) if there is no row, [`Decode`](crate::ErrorKind::Decode) if
-            /// the value is not a `T`; read a value that may be NULL as an `Option`.
+            /// [`RowNotFound`](crate::ErrorKind::RowNotFound) if there is no row,
+            /// [`Decode`](crate::ErrorKind::Decode) if the value is not a `T`; read a value that may be NULL as
+            /// an `Option`.
             ///
             /// ```
             /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -161,7 +162,7 @@ macro_rules! verbs {
                 $crate::RowStream::new(self.target(), sql, params, std::panic::Location::caller())
             }
 
-            /// Streams the rows in batches of `size`; the last batch may be smaller. A `size` of 0 is taken as 1.
+            /// Streams the rows in batches of `size`; the last batch may be smaller. A `size` of 0 means 1.
             ///
             /// ```
             /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {

@@ -2,10 +2,10 @@
 
 use super::Ddl;
 
-/// A group of tables that are on one connection.
+/// A group of tables on one connection.
 ///
-/// Which one is said in the configuration, by the app of the same name (`apps.<name>.default_connection`); else by
-/// [`default_connection`](Self::default_connection); else it is `default`, or the only one there is.
+/// The configuration selects the connection, through the app of the same name (`apps.<name>.default_connection`).
+/// Otherwise it is [`default_connection`](Self::default_connection), else `default`, or the only one.
 ///
 /// ```
 /// let app = ebbtide::App::new("shop")
@@ -22,7 +22,7 @@ pub struct App {
 }
 
 impl App {
-    /// An app without tables.
+    /// Creates an app without tables.
     ///
     /// ```
     /// assert_eq!(ebbtide::App::new("shop").name(), "shop");
@@ -36,8 +36,8 @@ impl App {
     }
 
     /// Adds a definition: SQL text, a [`Ddl`], with the feature `sea-query` a `TableCreateStatement` or
-    /// `IndexCreateStatement`, with `sqlx-interop` a `&Migrator` of sqlx. They may be given in any order, as far as they
-    /// tell what they need.
+    /// `IndexCreateStatement`, with `sqlx-interop` a `&Migrator` of sqlx. The order does not matter as far as the
+    /// definitions declare their dependencies.
     ///
     /// ```
     /// use ebbtide::{App, Ddl, Dialect};
@@ -50,7 +50,7 @@ impl App {
         self
     }
 
-    /// The alias of its connection, where the configuration has no app of this name.
+    /// Sets the alias of its connection, used if the configuration has no app of this name.
     ///
     /// ```
     /// let audit = ebbtide::App::new("audit").default_connection("log");
@@ -60,12 +60,12 @@ impl App {
         self
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Takes over what another app of the same name has.
+    /// Takes over the definitions and the connection of another app of the same name.
     pub(super) fn join(&mut self, other: Self) {
         self.definitions.extend(other.definitions);
         self.connection = other.connection.or(self.connection.take());

@@ -4,42 +4,42 @@ use std::sync::Arc;
 
 use sqlx::AssertSqlSafe;
 
-use super::migrations::{self, Migrations};
+use super::migrations::{self, SchemaMigrations};
 use super::plan::Plan;
-use super::step::{Act, Step};
+use super::step::{Step, StepAction};
 use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, ObjectName};
 
-/// The number of the lock under which PostgreSQL makes and drops tables, so that programs that start at the same time do not
-/// get into each other's way: there, `IF NOT EXISTS` fails where another transaction makes the same table.
+/// Number of the lock under which PostgreSQL creates and drops tables. It serializes programs that start at the same
+/// time: there, `IF NOT EXISTS` fails if another transaction creates the same table.
 const LOCK: i64 = 0x6562_6274_6964_6501;
 
-/// What is done with the definitions.
+/// The action of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Work {
+pub(super) enum SchemaAction {
     Create { safe: bool },
     Drop,
 }
 
-/// The definitions of one database, and what is done with them.
+/// The definitions of one database and the action on them.
 #[derive(Clone, Debug)]
-pub(super) struct Job {
+pub(super) struct SchemaJob {
     pub(super) plan: Arc<Plan>,
-    pub(super) work: Work,
-    /// The alias of the database, if it has one.
+    pub(super) work: SchemaAction,
+    /// Alias of the database, if it has one.
     pub(super) alias: Option<String>,
 }
 
-impl Job {
-    /// Does everything, in one transaction where the dialect can.
+impl SchemaJob {
+    /// Runs the job, in one transaction if the dialect supports that.
     pub(super) async fn on(self, database: &Database) -> Result<()> {
         let kept = database.keeps_caller();
         if self.plan.dialect == Dialect::MySql {
             return self.run(&database.connection(), kept).await;
         }
-        // What reads first and writes then does not wait for the lock of another.
+        // Immediate, because a SQLite transaction that reads before it writes does not wait for another's lock.
         let begin = database.transaction().immediate();
         begin
             .run(async move |transaction| self.run(&transaction, kept).await)
@@ -47,13 +47,13 @@ impl Job {
     }
 
     async fn run(&self, connection: &Connection, kept: bool) -> Result<()> {
-        // In a sandbox the lock would be kept to its end, and others wait for it.
+        // A sandbox would keep the lock until its end, and others would wait for it.
         if self.plan.dialect == Dialect::Postgres && !kept {
             connection.execute("SELECT pg_advisory_xact_lock(?)", (LOCK,)).await?;
         }
         match self.work {
-            Work::Create { safe } => self.create(connection, safe).await,
-            Work::Drop => self.drop(connection).await,
+            SchemaAction::Create { safe } => self.create(connection, safe).await,
+            SchemaAction::Drop => self.drop(connection).await,
         }
     }
 
@@ -65,7 +65,7 @@ impl Job {
             let mut names: Vec<String> = tables.iter().map(|name| format!("`{}`", name.written)).collect();
             for (_, migrations) in self.plan.migrations() {
                 let applied = self.applied(connection, migrations).await?;
-                names.extend(applied.iter().map(migrations::Migration::to_string));
+                names.extend(applied.iter().map(migrations::SchemaMigration::to_string));
             }
             if !names.is_empty() {
                 return Err(self.in_the_way(&names));
@@ -86,7 +86,7 @@ impl Job {
 
     async fn drop(&self, connection: &Connection) -> Result<()> {
         for step in self.plan.removal() {
-            if let Act::Undo(migrations) = &step.act {
+            if let StepAction::Undo(migrations) = &step.act {
                 migrations::check_reversible(&self.applied(connection, &**migrations).await?, &step.app)?;
             }
         }
@@ -108,7 +108,7 @@ impl Job {
                 dropped.and(restored.map(drop))
             }
             Dialect::Sqlite => {
-                // Dropping a table deletes its rows, which must not leave others without theirs.
+                // Dropping a table deletes its rows, which must not leave dangling references.
                 connection.execute("PRAGMA defer_foreign_keys = ON", ()).await?;
                 let emptied = circles.iter().flat_map(|(table, target)| [*table, *target]);
                 for table in self.present(connection, emptied).await? {
@@ -128,13 +128,13 @@ impl Job {
         Ok(())
     }
 
-    /// Takes one step.
+    /// Runs one step.
     async fn take(&self, connection: &Connection, step: &Step, verb: &str) -> Result<()> {
         let (taken, verb) = match &step.act {
-            Act::Send(sql) => (self.send(connection, step, sql).await, verb),
-            Act::Migrate(migrations) => (migrations.run(connection).await, "apply"),
-            Act::Undo(migrations) => (self.undo(connection, &**migrations, true).await, "undo"),
-            Act::Forget(migrations) => (self.undo(connection, &**migrations, false).await, "forget"),
+            StepAction::Send(sql) => (self.send(connection, step, sql).await, verb),
+            StepAction::Migrate(migrations) => (migrations.run(connection).await, "apply"),
+            StepAction::Undo(migrations) => (self.undo(connection, &**migrations, true).await, "undo"),
+            StepAction::Forget(migrations) => (self.undo(connection, &**migrations, false).await, "forget"),
         };
         match taken {
             Err(error) if step.may_be_present && error.kind() == ErrorKind::DuplicateObject => Ok(()),
@@ -148,7 +148,7 @@ impl Job {
     async fn send(&self, connection: &Connection, step: &Step, sql: &str) -> Result<()> {
         let sql = AssertSqlSafe(sql.to_owned());
         if step.may_be_present && self.plan.dialect == Dialect::Postgres {
-            // There a statement that fails takes the transaction with it, but not from inside a savepoint.
+            // In PostgreSQL a failed statement aborts the transaction, but not from inside a savepoint.
             let begin = connection.transaction();
             begin
                 .run(async move |savepoint| savepoint.execute(sql, ()).await.map(drop))
@@ -158,8 +158,8 @@ impl Job {
         }
     }
 
-    /// Undoes what migrations made; without `by_their_own`, that was dropped already.
-    async fn undo(&self, connection: &Connection, migrations: &dyn Migrations, by_their_own: bool) -> Result<()> {
+    /// Undoes migrations. Without `by_their_own`, their objects were already dropped.
+    async fn undo(&self, connection: &Connection, migrations: &dyn SchemaMigrations, by_their_own: bool) -> Result<()> {
         let journal = migrations::journal(self.plan.dialect, migrations)?;
         if !is_present(connection, self.plan.dialect, &journal).await? {
             return Ok(());
@@ -172,12 +172,12 @@ impl Job {
         migrations::drop_journal(connection, migrations).await
     }
 
-    /// Those of the migrations that the database has.
+    /// Returns the applied migrations.
     async fn applied(
         &self,
         connection: &Connection,
-        migrations: &dyn Migrations,
-    ) -> Result<Vec<migrations::Migration>> {
+        migrations: &dyn SchemaMigrations,
+    ) -> Result<Vec<migrations::SchemaMigration>> {
         let journal = migrations::journal(self.plan.dialect, migrations)?;
         if is_present(connection, self.plan.dialect, &journal).await? {
             migrations::applied(connection, migrations).await
@@ -186,7 +186,7 @@ impl Job {
         }
     }
 
-    /// Those of the tables that are in the database.
+    /// Returns the tables that exist in the database.
     async fn present<'n>(
         &self,
         connection: &Connection,
@@ -204,13 +204,13 @@ impl Job {
 
     fn in_the_way(&self, names: &[String]) -> Error {
         let message = format!(
-            "cannot create the tables{}: {} {} there already",
+            "cannot create the tables{}: {} already {}",
             self.place(),
             names.join(", "),
-            if names.len() == 1 { "is" } else { "are" }
+            if names.len() == 1 { "exists" } else { "exist" }
         );
         Error::new(ErrorKind::DuplicateObject, message)
-            .help("nothing was created; `create_all` leaves what is there as it is, and `drop_all` drops it")
+            .help("nothing was created; `create_all` leaves existing tables as they are, and `drop_all` drops them")
     }
 
     fn place(&self) -> String {
@@ -255,7 +255,7 @@ async fn drop_keys(connection: &Connection, table: &ObjectName, target: &ObjectN
     Ok(())
 }
 
-/// The same error, saying first what could not be done.
+/// Prepends the failed operation to an error's message.
 fn told(what: &str, error: Error) -> Error {
     let told = Error::new(error.kind(), format!("{what}: {}", error.message()));
     let told = match error.advice() {

@@ -1,4 +1,4 @@
-//! Which registry the models of a schema work on.
+//! The registry that the models of a schema use.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,7 +16,7 @@ enum Bound {
     Never,
     To {
         connections: Connections,
-        /// Who bound it.
+        /// Id of the [`DbConnection`](super::DbConnection) that bound it.
         by: u64,
     },
     Closed,
@@ -33,7 +33,7 @@ impl Binding {
         };
     }
 
-    /// Ends the binding, unless it is somebody else's by now.
+    /// Ends the binding, unless another owner has bound the schema since.
     pub(super) fn unbind(&self, who: u64) {
         let mut bound = self.0.write();
         if matches!(&*bound, Bound::To { by, .. } if *by == who) {
@@ -58,13 +58,13 @@ impl Binding {
 }
 
 impl Schema {
-    /// The database its models work on, bound by [`DbConnection::init_db`](super::DbConnection::init_db). Costs no I/O, so
-    /// that it can be asked for at each use.
+    /// Returns the database of its models, bound by [`DbConnection::init_db`](super::DbConnection::init_db). Does no
+    /// I/O, so it can be called for each use.
     ///
     /// # Errors
     ///
-    /// [`NotConnected`](ErrorKind::NotConnected) before `init_db` and after `close`; [`Config`](ErrorKind::Config) if its
-    /// apps are on several connections: then ask with [`database_of`](Self::database_of).
+    /// [`NotConnected`](ErrorKind::NotConnected) before `init_db` and after `close`; [`Config`](ErrorKind::Config) if
+    /// its apps are on several connections: then use [`database_of`](Self::database_of).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -98,16 +98,19 @@ impl Schema {
                         apps.join("`, `")
                     ),
                 )
-                .help(format!("name the one that is meant: `database_of(\"{}\")`", apps[0])))
+                .help(format!(
+                    "name an app to choose its connection: `database_of(\"{}\")`",
+                    apps[0]
+                )))
             }
         }
     }
 
-    /// The database that the models of one app work on.
+    /// Returns the database of one app's models.
     ///
     /// # Errors
     ///
-    /// As [`database`](Self::database); [`Config`](ErrorKind::Config) listing the apps if there is none of that name.
+    /// Those of [`database`](Self::database); [`Config`](ErrorKind::Config) listing the apps if none has that name.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {

@@ -1,4 +1,4 @@
-//! A database and the models on it, in the manner of sqlactive.
+//! A database and its models, in the manner of sqlactive.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +11,8 @@ use crate::connections::{ConnectionToken, Connections};
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A database with the tables of its models: [`init_db`](Self::init_db) makes them and binds the schema, so that the models
-/// find their database without being given it; [`close`](Self::close) ends that.
+/// A database with the tables of its models. [`init_db`](Self::init_db) creates them and binds the schema, so that the
+/// models find their database by themselves. [`close`](Self::close) ends that.
 ///
 /// A program with several databases uses [`Connections`], and [`over`](Self::over) to bind its models to them.
 ///
@@ -42,16 +42,16 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Ok(()) }
 /// ```
 pub struct DbConnection {
-    /// Names it in the bindings.
+    /// Identifies it in the bindings.
     id: u64,
     connections: Connections,
     bound: Mutex<Vec<Schema>>,
-    /// Whether it is closed. Held while that and the tables change.
+    /// `true` if it is closed. Locked while that or the tables change.
     closed: tokio::sync::Mutex<bool>,
 }
 
 impl DbConnection {
-    /// On one database, from a URL, a [`Config`](crate::Config) or a dictionary. Does no I/O.
+    /// Creates a connection for one database, from a URL, a [`Config`](crate::Config) or a dictionary. Does no I/O.
     ///
     /// # Errors
     ///
@@ -66,7 +66,8 @@ impl DbConnection {
         Ok(Self::over(&Connections::init(config)?))
     }
 
-    /// On the databases of a registry, each app on its own; [`close`](Self::close) closes them all.
+    /// Creates a connection for the databases of a registry, each app on its own. [`close`](Self::close) closes them
+    /// all.
     ///
     /// ```
     /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
@@ -83,19 +84,19 @@ impl DbConnection {
         }
     }
 
-    /// Connects if need be, makes the tables that are missing, and binds the schema: [`Schema::database`] finds this
-    /// database from now on. It may be called again, and for several schemas, each call by itself.
+    /// Connects if necessary, creates the missing tables, and binds the schema: [`Schema::database`] finds this
+    /// database from now on. It may be called again, and for several schemas, one per call.
     ///
-    /// A schema that another `DbConnection` has bound is bound to this one from now on.
+    /// A schema bound by another `DbConnection` is bound to this one from now on.
     ///
     /// # Errors
     ///
     /// [`NotConnected`](ErrorKind::NotConnected) after [`close`](Self::close); those of [`Connections::get`] and
-    /// [`Schema::create_all`]. The schema is then bound as it was before, and the next try works.
+    /// [`Schema::create_all`]. The schema keeps its earlier binding, and another call can succeed.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, the schema is not bound; the database may be connected, until [`close`](Self::close).
+    /// If dropped early, the schema is not bound. The database may be connected, until [`close`](Self::close).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -124,7 +125,7 @@ impl DbConnection {
         Ok(())
     }
 
-    /// The database, connected if need be: the one of the alias `default`, or the only one.
+    /// Returns the database of the alias `default`, or the only one, and connects it if necessary.
     ///
     /// # Errors
     ///
@@ -132,7 +133,7 @@ impl DbConnection {
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, nothing was connected.
+    /// If dropped early, nothing was connected.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -150,8 +151,8 @@ impl DbConnection {
         self.connections.get(&self.connections.alias_of_app("", None)?).await
     }
 
-    /// Has everything that is bound here work on another database of that alias, such as a test's sandbox, until the token is
-    /// dropped or in its closure. See [`Connections::set`]; the alias of a single database is `default`.
+    /// Replaces the database of an alias, such as by a test's sandbox, for everything bound here. It applies until the
+    /// token is dropped, or inside its closure. See [`Connections::set`]; the alias of a single database is `default`.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -174,16 +175,16 @@ impl DbConnection {
         self.connections.set(alias, database)
     }
 
-    /// Unbinds the schemas and closes the database; returns `false` if it was closed before. Nothing can be done with it any
+    /// Unbinds the schemas and closes the database; returns `false` if it was closed before. It cannot be used any
     /// more.
     ///
     /// # Errors
     ///
-    /// As of [`Connections::close_all`], after everything was closed.
+    /// Those of [`Connections::close_all`], after everything was closed.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, everything is unbound and closed all the same; sockets are then closed without a good-bye.
+    /// If dropped early, everything is still unbound and closed, but sockets are closed without notifying the server.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -207,7 +208,8 @@ impl DbConnection {
 }
 
 fn is_closed() -> Error {
-    Error::new(ErrorKind::NotConnected, "the `DbConnection` is closed").help("use it before `close`, or make a new one")
+    Error::new(ErrorKind::NotConnected, "the `DbConnection` is closed")
+        .help("use it before `close`, or create a new one")
 }
 
 impl fmt::Debug for DbConnection {

@@ -1,40 +1,41 @@
-//! The text of a definition, for every dialect or for each of them.
+//! The text of a definition, for all dialects or for each of them.
 
 use std::fmt;
 use std::sync::Arc;
 
 use sqlx::SqlSafeStr;
 
-use super::migrations::Migrations;
+use super::migrations::SchemaMigrations;
 use crate::error::Result;
 use crate::sql::Dialect;
 
-/// What writes a definition in a dialect.
+/// A function that writes a definition in a dialect.
 type Writer = Arc<dyn Fn(Dialect) -> Result<String> + Send + Sync>;
 
 #[derive(Clone)]
 enum Text {
     Fixed(Arc<str>),
     Written(Writer),
-    Migrated(Arc<dyn Migrations>),
+    Migrated(Arc<dyn SchemaMigrations>),
 }
 
-/// What a definition is in a dialect.
+/// The content of a definition in a dialect.
 #[derive(Clone, Debug)]
-pub(super) enum Content {
+pub(super) enum DdlContent {
     Text(String),
-    Migrations(Arc<dyn Migrations>),
+    Migrations(Arc<dyn SchemaMigrations>),
 }
 
-/// A table, or whatever else a database holds, as statements that define it: `CREATE TABLE`, and perhaps its indexes,
-/// triggers and comments behind it.
+/// A definition of a table or another database object, as statements: `CREATE TABLE`, and optionally its indexes,
+/// triggers and comments after it.
 ///
-/// A text is one for all dialects ([`new`](Self::new)) or one for each ([`only`](Self::only), [`on`](Self::on)). With the
-/// feature `sea-query`, its `CREATE TABLE` and `CREATE INDEX` statements are definitions too; with `sqlx-interop`, so are the
-/// migrators of sqlx (`Ddl::from(&MIGRATOR)`).
+/// The text is one for all dialects ([`new`](Self::new)) or one for each ([`only`](Self::only), [`on`](Self::on)). With
+/// the feature `sea-query`, its `CREATE TABLE` and `CREATE INDEX` statements are definitions too; with `sqlx-interop`,
+/// so are the migrators of sqlx (`Ddl::from(&MIGRATOR)`).
 ///
-/// What a definition needs is read from it: the targets of its foreign keys, the table of an index, the tables of a view.
-/// What the text does not tell, such as the tables a function uses, is said with [`depends_on`](Self::depends_on).
+/// The dependencies of a definition are read from it: the targets of its foreign keys, the table of an index, the
+/// tables of a view. Dependencies that the text does not show, such as the tables a function uses, are declared with
+/// [`depends_on`](Self::depends_on).
 ///
 /// ```
 /// use ebbtide::{App, Ddl, Dialect};
@@ -59,7 +60,8 @@ fn fixed(text: impl SqlSafeStr) -> Arc<str> {
 }
 
 impl Ddl {
-    /// A definition that is the same in every dialect. Text made at run time needs [`AssertSqlSafe`](crate::AssertSqlSafe).
+    /// Creates a definition that is the same in every dialect. Text built at run time needs
+    /// [`AssertSqlSafe`](crate::AssertSqlSafe).
     ///
     /// ```
     /// let note = ebbtide::Ddl::new("CREATE TABLE note (id BIGINT PRIMARY KEY); CREATE INDEX note_id ON note (id)");
@@ -68,7 +70,8 @@ impl Ddl {
         Self::with(Some(Text::Fixed(fixed(text))))
     }
 
-    /// A definition for one dialect alone. On others there is nothing to define, unless [`on`](Self::on) says so.
+    /// Creates a definition for one dialect alone. On others there is nothing to define, unless [`on`](Self::on) adds a
+    /// text.
     ///
     /// ```
     /// use ebbtide::{Ddl, Dialect};
@@ -78,18 +81,18 @@ impl Ddl {
         Self::with(None).on(dialect, text)
     }
 
-    /// A definition that is written when the dialect is known.
+    /// Creates a definition that is written once the dialect is known.
     #[cfg_attr(not(feature = "sea-query"), allow(dead_code, reason = "only sea-query needs it"))]
     pub(crate) fn written(writer: impl Fn(Dialect) -> Result<String> + Send + Sync + 'static) -> Self {
         Self::with(Some(Text::Written(Arc::new(writer))))
     }
 
-    /// Migrations, which run where the others are sent.
+    /// Creates a definition from migrations, which are run instead of sent.
     #[cfg_attr(
         not(feature = "sqlx-interop"),
         allow(dead_code, reason = "only the bridge to sqlx has some")
     )]
-    pub(crate) fn migrated(migrations: impl Migrations + 'static) -> Self {
+    pub(crate) fn migrated(migrations: impl SchemaMigrations + 'static) -> Self {
         Self::with(Some(Text::Migrated(Arc::new(migrations))))
     }
 
@@ -102,7 +105,7 @@ impl Ddl {
         }
     }
 
-    /// Gives another text for a dialect.
+    /// Sets another text for a dialect.
     ///
     /// ```
     /// use ebbtide::{Ddl, Dialect};
@@ -114,8 +117,8 @@ impl Ddl {
         self
     }
 
-    /// Names tables, views and so on that must be there before, and are dropped after, this one. Each must be defined on the
-    /// same connection.
+    /// Names tables, views and other objects that must exist before this one and are dropped after it. Each must be
+    /// defined on the same connection.
     ///
     /// ```
     /// use ebbtide::{App, Ddl, Dialect, Schema};
@@ -129,8 +132,8 @@ impl Ddl {
         self
     }
 
-    /// The statement that [`drop_all`](crate::Schema::drop_all) sends, instead of those that drop what the text creates. It
-    /// must not fail where nothing is left to drop. Of migrations it is sent instead of what undoes them.
+    /// Sets the statement that [`drop_all`](crate::Schema::drop_all) sends, instead of those that drop what the text
+    /// creates. It must not fail if nothing is left to drop. For migrations it replaces the undo scripts.
     ///
     /// ```
     /// let seed = ebbtide::Ddl::new("INSERT INTO note VALUES (1)").dropped_by("DELETE FROM note WHERE id = 1");
@@ -140,13 +143,13 @@ impl Ddl {
         self
     }
 
-    /// What it is in a dialect, if there is something to define in it.
-    pub(super) fn content(&self, dialect: Dialect) -> Result<Option<Content>> {
+    /// Returns its content in a dialect, if any.
+    pub(super) fn content(&self, dialect: Dialect) -> Result<Option<DdlContent>> {
         let special = self.special.iter().find(|(known, _)| *known == dialect);
         Ok(match special.map(|(_, text)| text).or(self.common.as_ref()) {
-            Some(Text::Fixed(text)) => Some(Content::Text(text.to_string())),
-            Some(Text::Written(writer)) => Some(Content::Text(writer(dialect)?)),
-            Some(Text::Migrated(migrations)) => Some(Content::Migrations(Arc::clone(migrations))),
+            Some(Text::Fixed(text)) => Some(DdlContent::Text(text.to_string())),
+            Some(Text::Written(writer)) => Some(DdlContent::Text(writer(dialect)?)),
+            Some(Text::Migrated(migrations)) => Some(DdlContent::Migrations(Arc::clone(migrations))),
             None => None,
         })
     }
@@ -177,7 +180,7 @@ where
 
 impl fmt::Debug for Ddl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let contents: Vec<Content> = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite]
+        let contents: Vec<DdlContent> = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite]
             .into_iter()
             .filter_map(|dialect| self.content(dialect).ok().flatten())
             .collect();

@@ -1,4 +1,4 @@
-//! Migrations that another crate runs, as a schema sees them.
+//! The interface of a schema to migrations that another crate runs.
 
 use std::fmt;
 
@@ -11,53 +11,56 @@ use crate::value::Value;
 
 /// One migration of several.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Migration {
+pub(crate) struct SchemaMigration {
     pub(crate) version: i64,
     pub(crate) description: String,
-    /// What applies it.
+    /// SQL that applies it.
     pub(crate) sql: String,
-    /// Whether something is known that undoes it.
+    /// `true` if the migration has an undo script.
     pub(crate) reversible: bool,
 }
 
-impl fmt::Display for Migration {
+impl fmt::Display for SchemaMigration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "migration {} ({})", self.version, self.description)
     }
 }
 
-/// Migrations, and the table in which is kept which of them were applied.
-pub(crate) trait Migrations: fmt::Debug + Send + Sync {
-    /// The name of that table, as it is written in SQL.
+/// Migrations, and the table that records the applied ones.
+pub(crate) trait SchemaMigrations: fmt::Debug + Send + Sync {
+    /// Returns the name of that table, as written in SQL.
     fn journal(&self) -> &str;
 
-    /// Whether that table may hold migrations of others.
+    /// Returns whether that table may contain migrations of others.
     fn shares_journal(&self) -> bool;
 
-    /// All of them, in order.
-    fn all(&self) -> Vec<Migration>;
+    /// Returns all migrations, in order.
+    fn all(&self) -> Vec<SchemaMigration>;
 
-    /// Applies those that the database does not have yet.
+    /// Applies the migrations that the database lacks.
     fn run(&self, connection: &Connection) -> BoxFuture<'static, Result<()>>;
 
-    /// Undoes those that the database has, the last first.
+    /// Undoes the applied migrations, the last first.
     fn undo(&self, connection: &Connection) -> BoxFuture<'static, Result<()>>;
 }
 
-/// The name of the table in which migrations are kept.
-pub(super) fn journal(dialect: Dialect, migrations: &dyn Migrations) -> Result<ObjectName> {
+/// Returns the name of the table that records the applied migrations.
+pub(super) fn journal(dialect: Dialect, migrations: &dyn SchemaMigrations) -> Result<ObjectName> {
     let name = migrations.journal();
     ObjectName::read(dialect, name).ok_or_else(|| {
         Error::new(
             ErrorKind::Config,
             format!("the table of migrations cannot have the name `{name}`"),
         )
-        .help("a name with other characters than letters, digits and `_` is written in quotes")
+        .help("write a name with characters other than letters, digits and `_` in quotes")
     })
 }
 
-/// Those of the migrations that the database has. Its table of them must be there.
-pub(super) async fn applied(connection: &Connection, migrations: &dyn Migrations) -> Result<Vec<Migration>> {
+/// Returns the applied migrations. Their table must exist.
+pub(super) async fn applied(
+    connection: &Connection,
+    migrations: &dyn SchemaMigrations,
+) -> Result<Vec<SchemaMigration>> {
     let sql = sqlx::AssertSqlSafe(format!("SELECT version FROM {}", migrations.journal()));
     let versions: Vec<i64> = connection.fetch_all(sql, ()).value().await?;
     let mut applied = migrations.all();
@@ -65,28 +68,28 @@ pub(super) async fn applied(connection: &Connection, migrations: &dyn Migrations
     Ok(applied)
 }
 
-/// An error if one of those that were applied cannot be undone.
-pub(super) fn check_reversible(applied: &[Migration], app: &str) -> Result<()> {
+/// Returns an error if one of the applied migrations cannot be undone.
+pub(super) fn check_reversible(applied: &[SchemaMigration], app: &str) -> Result<()> {
     let Some(last) = applied.iter().rev().find(|migration| !migration.reversible) else {
         return Ok(());
     };
     let message = format!("{last} of the app `{app}` cannot be undone; nothing was dropped");
     Err(Error::new(ErrorKind::Unsupported, message).help(
-        "write beside it what undoes it (`1_name.up.sql` and `1_name.down.sql`), or give the statements that drop what \
-         all of them make: `Ddl::from(&MIGRATOR).dropped_by(\"DROP TABLE IF EXISTS …\")`",
+        "add a script that undoes it (`1_name.up.sql` and `1_name.down.sql`), or give the statements that drop \
+         everything the migrations create: `Ddl::from(&MIGRATOR).dropped_by(\"DROP TABLE IF EXISTS …\")`",
     ))
 }
 
-/// Has the database forget that the migrations were applied.
-pub(super) async fn forget(connection: &Connection, migrations: &dyn Migrations) -> Result<()> {
+/// Deletes the records of the applied migrations.
+pub(super) async fn forget(connection: &Connection, migrations: &dyn SchemaMigrations) -> Result<()> {
     let versions: Vec<_> = migrations.all().iter().map(|migration| migration.version).collect();
     let sql = format!("DELETE FROM {} WHERE version IN (:versions)", migrations.journal());
     let versions = [("versions", Value::from(versions))];
     connection.execute(sqlx::AssertSqlSafe(sql), versions).await.map(drop)
 }
 
-/// Drops the table of the migrations, unless those of others are in it.
-pub(super) async fn drop_journal(connection: &Connection, migrations: &dyn Migrations) -> Result<()> {
+/// Drops the table of the migrations, unless it contains those of others.
+pub(super) async fn drop_journal(connection: &Connection, migrations: &dyn SchemaMigrations) -> Result<()> {
     let name = migrations.journal();
     let count = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {name}"));
     if connection.fetch_value::<i64>(count, ()).await? > 0 {

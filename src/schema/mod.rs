@@ -21,15 +21,15 @@ use crate::error::Result;
 use crate::sql::Dialect;
 
 pub use app::App;
-use apply::{Job, Work};
+use apply::{SchemaAction, SchemaJob};
 use binding::Binding;
 pub use db_connection::DbConnection;
 pub use ddl::Ddl;
 #[cfg(feature = "sqlx-interop")]
-pub(crate) use migrations::{Migration, Migrations};
+pub(crate) use migrations::{SchemaMigration, SchemaMigrations};
 use plan::Plan;
+use target::Destination;
 pub use target::SchemaTarget;
-use target::Target;
 
 #[doc = include_str!("../../docs/SCHEMA.md")]
 #[derive(Clone)]
@@ -41,7 +41,7 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// A schema without apps.
+    /// Creates a schema without apps.
     ///
     /// ```
     /// assert_eq!(ebbtide::Schema::new().apps().count(), 0);
@@ -53,7 +53,7 @@ impl Schema {
         }
     }
 
-    /// Adds an app, or its definitions to the one of the same name that is there.
+    /// Adds an app, or its definitions to an existing app of the same name.
     ///
     /// ```
     /// use ebbtide::{App, Schema};
@@ -69,7 +69,7 @@ impl Schema {
         self
     }
 
-    /// The names of its apps, in the order in which they were added.
+    /// Returns the names of its apps, in the order in which they were added.
     ///
     /// ```
     /// use ebbtide::{App, Schema};
@@ -79,28 +79,27 @@ impl Schema {
         self.apps.iter().map(App::name)
     }
 
-    /// Makes all tables, each app's on its own connection, in the order in which they need each other; on each connection in
-    /// one transaction, where the dialect has that for definitions (PostgreSQL and SQLite: all or nothing). Inside a
-    /// transaction or a sandbox they belong to that; MySQL commits such statements by itself, so there they are refused
-    /// instead.
+    /// Creates all tables, each app's on its own connection, in the order of their dependencies. On each connection it
+    /// uses one transaction, if the dialect supports that for definitions (PostgreSQL and SQLite: all or nothing).
+    /// Inside a transaction or a sandbox, the definitions belong to that one. MySQL commits such statements implicitly,
+    /// so there they are refused instead.
     ///
-    /// With `safe`, what is there already is left as it is (`IF NOT EXISTS`), also if it looks different. Without, a table
-    /// that is there is an error, and nothing is made on that connection.
+    /// With `safe`, existing objects are kept as they are (`IF NOT EXISTS`), even if they differ. Without it, an
+    /// existing table is an error, and nothing is created on that connection.
     ///
     /// Programs that start at the same time on one database wait for each other here.
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) if a definition needs what nobody defines, if definitions need each other in a
-    /// circle, or if a table is defined twice; [`DuplicateObject`](crate::ErrorKind::DuplicateObject) naming the tables that
-    /// are there, if not `safe`; on MySQL in a transaction or sandbox [`Refused`](crate::ErrorKind::Refused);
-    /// those of the server, with the name of what could not be made and of its app; those of
-    /// [`Connections::get`].
+    /// [`Config`](crate::ErrorKind::Config) if a declared dependency is not defined, if definitions depend on each
+    /// other in a cycle, or if a table is defined twice; [`DuplicateObject`](crate::ErrorKind::DuplicateObject) naming
+    /// the existing tables, if not `safe`; on MySQL in a transaction or sandbox [`Refused`](crate::ErrorKind::Refused);
+    /// those of the server, naming the object that could not be created and its app; those of [`Connections::get`].
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, nothing was made on the connection that was under way, on MySQL a part of it. The next call with
-    /// `safe` makes the rest.
+    /// If dropped early, nothing was created on the connection in progress, on MySQL a part. The next call with `safe`
+    /// creates the rest.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -114,10 +113,10 @@ impl Schema {
     /// # Ok(()) }
     /// ```
     pub async fn generate_schemas(&self, target: impl Into<SchemaTarget>, safe: bool) -> Result<()> {
-        self.perform(target.into(), Work::Create { safe }).await
+        self.perform(target.into(), SchemaAction::Create { safe }).await
     }
 
-    /// Makes the tables that are missing: [`generate_schemas`](Self::generate_schemas) with `safe`.
+    /// Creates the missing tables: [`generate_schemas`](Self::generate_schemas) with `safe`.
     ///
     /// # Errors
     ///
@@ -139,11 +138,11 @@ impl Schema {
     /// # Ok(()) }
     /// ```
     pub async fn create_all(&self, target: impl Into<SchemaTarget>) -> Result<()> {
-        self.perform(target.into(), Work::Create { safe: true }).await
+        self.perform(target.into(), SchemaAction::Create { safe: true }).await
     }
 
-    /// Drops all tables that are there, with everything in them, the last that was made first. Tables that the schema does
-    /// not define are left; if they refer to one of it, the server refuses to drop that.
+    /// Drops all existing tables of the schema, with everything in them, in reverse order of creation. Tables that the
+    /// schema does not define are kept. If they refer to one of its tables, the server refuses to drop that table.
     ///
     /// # Errors
     ///
@@ -151,7 +150,7 @@ impl Schema {
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, nothing was dropped on the connection that was under way, on MySQL a part of it.
+    /// If dropped early, nothing was dropped on the connection in progress, on MySQL a part.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -165,15 +164,15 @@ impl Schema {
     /// # Ok(()) }
     /// ```
     pub async fn drop_all(&self, target: impl Into<SchemaTarget>) -> Result<()> {
-        self.perform(target.into(), Work::Drop).await
+        self.perform(target.into(), SchemaAction::Drop).await
     }
 
-    /// The statements that [`generate_schemas`](Self::generate_schemas) would send in a dialect if all apps were on one
-    /// connection, to look at or to keep in a file.
+    /// Returns the statements that [`generate_schemas`](Self::generate_schemas) would send in a dialect if all apps
+    /// were on one connection, for inspection or for a file.
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) as of [`generate_schemas`](Self::generate_schemas).
+    /// [`Config`](crate::ErrorKind::Config) as for [`generate_schemas`](Self::generate_schemas).
     ///
     /// ```
     /// use ebbtide::{App, Dialect, Schema};
@@ -188,13 +187,13 @@ impl Schema {
         Ok(steps.into_iter().flat_map(|step| step.act.statements()).collect())
     }
 
-    async fn perform(&self, target: SchemaTarget, work: Work) -> Result<()> {
-        // What is wrong on one connection is told before anything is made on another.
+    async fn perform(&self, target: SchemaTarget, work: SchemaAction) -> Result<()> {
+        // Errors in the definitions of any connection are reported before anything is created.
         let mut jobs = Vec::new();
         for (alias, database, apps) in self.places(target).await? {
-            let dialect = database.target()?.ground().dialect();
+            let dialect = database.target()?.engine().dialect();
             let plan = Arc::new(Plan::new(dialect, apps)?);
-            jobs.push((database, Job { plan, work, alias }));
+            jobs.push((database, SchemaJob { plan, work, alias }));
         }
         for (database, job) in jobs {
             job.on(&database).await?;
@@ -202,11 +201,11 @@ impl Schema {
         Ok(())
     }
 
-    /// The databases, each with its apps.
+    /// Returns the databases, each with its apps.
     async fn places(&self, target: SchemaTarget) -> Result<Vec<(Option<String>, Database, Vec<&App>)>> {
         let connections = match target.0 {
-            Target::Database(database) => return Ok(vec![(None, database, self.apps.iter().collect())]),
-            Target::Connections(connections) => connections,
+            Destination::Database(database) => return Ok(vec![(None, database, self.apps.iter().collect())]),
+            Destination::Connections(connections) => connections,
         };
         let mut places: BTreeMap<String, Vec<&App>> = BTreeMap::new();
         for app in self.apps.iter() {
@@ -221,7 +220,7 @@ impl Schema {
     }
 }
 
-/// The alias of the connection of an app.
+/// Returns the alias of the connection of an app.
 fn alias(connections: &Connections, app: &App) -> Result<String> {
     connections.alias_of_app(app.name(), app.connection())
 }

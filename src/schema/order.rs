@@ -1,25 +1,25 @@
-//! The order in which things that need each other are made. No I/O.
+//! Orders items that depend on each other. No I/O.
 
 use std::collections::BTreeSet;
 
-/// What one thing needs of the others, by their numbers.
+/// The dependencies of one item, as indices of other items.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Needs {
-    /// Without these it cannot be made.
+    /// Items that must be created before.
     pub(super) before: BTreeSet<usize>,
-    /// These may also be made afterwards.
+    /// Items that may also be created afterwards.
     pub(super) later: BTreeSet<usize>,
 }
 
-/// An order that keeps as much of the given one as it can.
+/// An order that follows the given one as far as possible.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) order: Vec<usize>,
-    /// Who was made before what it needs.
+    /// Pairs of an item and a dependency that is created after it.
     pub(super) late: Vec<(usize, usize)>,
 }
 
-/// Puts them in order, or tells a circle that cannot be cut.
+/// Returns an order of the items, or a cycle that cannot be broken.
 pub(super) fn order(needs: &[Needs]) -> Result<Order, Vec<usize>> {
     let mut open: BTreeSet<usize> = (0..needs.len()).collect();
     let mut sorted = Order {
@@ -30,7 +30,7 @@ pub(super) fn order(needs: &[Needs]) -> Result<Order, Vec<usize>> {
         let waits = |one: usize, on: &BTreeSet<usize>| on.iter().any(|other| *other != one && open.contains(other));
         let ready = |one: usize| !waits(one, &needs[one].before) && !waits(one, &needs[one].later);
         let next = open.iter().copied().find(|one| ready(*one));
-        // Nobody is ready: where a circle can be cut, it is.
+        // No item is ready: break a cycle if possible.
         let next = next.or_else(|| {
             open.iter()
                 .copied()
@@ -51,7 +51,7 @@ pub(super) fn order(needs: &[Needs]) -> Result<Order, Vec<usize>> {
     Ok(sorted)
 }
 
-/// A way from one back to itself, through those that are open.
+/// Returns a cycle through `start` and other open items.
 fn circle(needs: &[Needs], open: &BTreeSet<usize>, start: usize) -> Option<Vec<usize>> {
     let mut seen = BTreeSet::new();
     let mut ways = vec![vec![start]];

@@ -1,25 +1,25 @@
-//! What is to be done on one database, in order. No I/O.
+//! The ordered steps for one database. No I/O.
 
 use std::sync::Arc;
 
-use super::ddl::Content;
-use super::migrations::{Migrations, journal};
+use super::ddl::DdlContent;
+use super::migrations::{SchemaMigrations, journal};
 use super::order::{Needs, Order, order};
-use super::step::{Act, Step};
+use super::step::{Step, StepAction};
 use super::{App, Ddl};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Definition, Dialect, Key, ObjectName};
 
-/// What migrations are called in messages.
+/// Name of migrations in messages.
 const MIGRATIONS: &str = "the migrations";
 
-/// One definition of an app, read.
+/// One parsed definition of an app.
 #[derive(Debug)]
 struct Unit {
     app: String,
     definitions: Vec<Definition>,
-    /// If these make what is defined.
-    migrations: Option<Arc<dyn Migrations>>,
+    /// Migrations, if they create the objects.
+    migrations: Option<Arc<dyn SchemaMigrations>>,
     depends_on: Vec<String>,
     dropped_by: Option<String>,
 }
@@ -49,41 +49,41 @@ impl Plan {
         Ok(Self { dialect, units, order })
     }
 
-    /// The tables that are to be made. Of migrations their own table tells what is there.
+    /// Returns the tables to create. Tables of migrations are excluded: their own table records what exists.
     pub(super) fn tables(&self) -> impl Iterator<Item = &ObjectName> {
         let units = self.units.iter().filter(|unit| unit.migrations.is_none());
         units.flat_map(|unit| &unit.definitions).filter_map(Definition::table)
     }
 
-    /// The migrations that are to run, each with its app.
-    pub(super) fn migrations(&self) -> impl Iterator<Item = (&str, &dyn Migrations)> {
+    /// Returns the migrations to run, each with its app.
+    pub(super) fn migrations(&self) -> impl Iterator<Item = (&str, &dyn SchemaMigrations)> {
         let units = self.units.iter();
         units.filter_map(|unit| Some((unit.app.as_str(), &**unit.migrations.as_ref()?)))
     }
 
-    /// The statements that make everything.
+    /// Returns the steps that create everything.
     pub(super) fn create(&self, safe: bool) -> Vec<Step> {
         let (mut steps, mut last) = (Vec::new(), Vec::new());
         for &index in &self.order.order {
             let unit = &self.units[index];
             if let Some(migrations) = &unit.migrations {
-                steps.push(unit.step(Act::Migrate(Arc::clone(migrations)), MIGRATIONS.to_owned()));
+                steps.push(unit.step(StepAction::Migrate(Arc::clone(migrations)), MIGRATIONS.to_owned()));
                 continue;
             }
             for definition in &unit.definitions {
-                // SQLite takes a foreign key to what is not there yet.
+                // SQLite accepts a foreign key to a table that does not exist yet.
                 let late = match self.dialect {
                     Dialect::Sqlite => Vec::new(),
                     _ => self.late(index, definition),
                 };
                 let keys: Vec<&Key> = late.iter().map(|(key, _)| *key).collect();
-                let created = Act::Send(definition.create(self.dialect, safe, &keys));
+                let created = StepAction::Send(definition.create(self.dialect, safe, &keys));
                 steps.push(Step {
                     may_be_present: safe && definition.fails_if_present(self.dialect),
                     ..unit.step(created, label(definition))
                 });
                 last.extend(late.iter().filter_map(|(key, target)| {
-                    let added = Act::Send(definition.add(key)?);
+                    let added = StepAction::Send(definition.add(key)?);
                     Some(Step {
                         of: definition.table().cloned(),
                         ..unit.step(added, format!("the foreign key to {}", target.written))
@@ -95,31 +95,31 @@ impl Plan {
         steps
     }
 
-    /// The statements that drop everything that is there.
+    /// Returns the steps that drop everything that exists.
     pub(super) fn removal(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         for unit in self.order.order.iter().rev().map(|&index| &self.units[index]) {
             if let Some(text) = &unit.dropped_by {
-                steps.push(unit.step(Act::Send(text.clone()), unit.label()));
+                steps.push(unit.step(StepAction::Send(text.clone()), unit.label()));
             }
             if let Some(migrations) = unit.migrations.clone() {
                 let undone = unit.dropped_by.is_none();
                 let act = if undone {
-                    Act::Undo(migrations)
+                    StepAction::Undo(migrations)
                 } else {
-                    Act::Forget(migrations)
+                    StepAction::Forget(migrations)
                 };
                 steps.push(unit.step(act, MIGRATIONS.to_owned()));
             } else if unit.dropped_by.is_none() {
                 let definitions = unit.definitions.iter().rev();
-                let dropped = |one| Some(unit.step(Act::Send(Definition::removal(one)?), label(one)));
+                let dropped = |one| Some(unit.step(StepAction::Send(Definition::removal(one)?), label(one)));
                 steps.extend(definitions.filter_map(dropped));
             }
         }
         steps
     }
 
-    /// The tables with keys to tables that are made later than they, and the targets of these keys.
+    /// Returns the tables with foreign keys to tables that are created later, and the targets of these keys.
     pub(super) fn circles(&self) -> Vec<(&ObjectName, &ObjectName)> {
         let definitions = self.units.iter().enumerate();
         let definitions = definitions.flat_map(|(unit, of)| of.definitions.iter().map(move |one| (unit, one)));
@@ -134,7 +134,7 @@ impl Plan {
             .collect()
     }
 
-    /// The keys of a definition that have to be added afterwards.
+    /// Returns the foreign keys of a definition that have to be added afterwards.
     fn late<'d>(&self, unit: usize, definition: &'d Definition) -> Vec<(&'d Key, &'d ObjectName)> {
         let late = definition.needs.iter().filter(|needed| {
             find(&self.units, &needed.name).is_some_and(|other| self.order.late.contains(&(unit, other)))
@@ -148,8 +148,8 @@ impl Unit {
     fn read(dialect: Dialect, app: &str, ddl: &Ddl) -> Result<Option<Self>> {
         let (definitions, migrations) = match ddl.content(dialect)? {
             None => return Ok(None),
-            Some(Content::Text(text)) => (Definition::read(dialect, &text), None),
-            Some(Content::Migrations(migrations)) => {
+            Some(DdlContent::Text(text)) => (Definition::read(dialect, &text), None),
+            Some(DdlContent::Migrations(migrations)) => {
                 let all = migrations.all();
                 let read = all.iter().flat_map(|one| Definition::read(dialect, &one.sql));
                 (read.collect(), Some(migrations))
@@ -178,12 +178,12 @@ impl Unit {
 
     fn label(&self) -> String {
         match &self.migrations {
-            Some(migrations) => format!("what the migrations of `{}` make", migrations.journal()),
+            Some(migrations) => format!("the set of migrations recorded in `{}`", migrations.journal()),
             None => self.definitions.first().map(label).unwrap_or_default(),
         }
     }
 
-    fn step(&self, act: Act, object: String) -> Step {
+    fn step(&self, act: StepAction, object: String) -> Step {
         Step {
             act,
             app: self.app.clone(),
@@ -194,16 +194,16 @@ impl Unit {
     }
 }
 
-/// What a definition is called in messages.
+/// Returns the name of a definition in messages.
 fn label(definition: &Definition) -> String {
     if let Some(object) = &definition.object {
         return format!("`{}`", object.name.written);
     }
     let words: Vec<&str> = definition.text().split_whitespace().take(4).collect();
-    format!("what `{} …` makes", words.join(" "))
+    format!("the definition `{} …`", words.join(" "))
 }
 
-/// Who makes what has that name.
+/// Returns the index of the unit that creates the object of that name.
 fn find(units: &[Unit], name: &ObjectName) -> Option<usize> {
     let place = |same: fn(&ObjectName, &ObjectName) -> bool| {
         let mut found = units
@@ -211,19 +211,19 @@ fn find(units: &[Unit], name: &ObjectName) -> Option<usize> {
             .enumerate()
             .filter(|(_, unit)| unit.names().any(|known| same(known, name)));
         let first = found.next();
-        // Of two in different schemas nobody knows which is meant.
+        // With two in different schemas, the target is ambiguous.
         first.filter(|_| found.next().is_none()).map(|(index, _)| index)
     };
     place(ObjectName::is).or_else(|| place(ObjectName::means))
 }
 
-/// An error if a table is defined twice.
+/// Returns an error if a table is defined twice.
 fn once(units: &[Unit]) -> Result<()> {
     let mut seen: Vec<(&ObjectName, &str)> = Vec::new();
     for unit in units {
         let before = seen.len();
         for name in unit.definitions.iter().filter_map(Definition::table) {
-            // Migrations may drop a table and make it anew.
+            // Migrations may drop and recreate a table.
             let others = if unit.migrations.is_some() { before } else { seen.len() };
             if let Some((_, app)) = seen[..others].iter().find(|(known, _)| known.is(name)) {
                 return Err(Error::new(
@@ -241,7 +241,7 @@ fn once(units: &[Unit]) -> Result<()> {
     Ok(())
 }
 
-/// An error if two migrators take each other's migrations for their own.
+/// Returns an error if two migrators could take each other's migrations for their own.
 fn apart(dialect: Dialect, units: &[Unit]) -> Result<()> {
     let mut seen: Vec<(ObjectName, &str, bool)> = Vec::new();
     for unit in units {
@@ -254,7 +254,7 @@ fn apart(dialect: Dialect, units: &[Unit]) -> Result<()> {
             return Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "the migrations of the apps `{app}` and `{}` are kept in one table, `{}`, on one connection",
+                    "the migrations of the apps `{app}` and `{}` are recorded in the same table, `{}`, on one connection",
                     unit.app, name.written
                 ),
             )
@@ -272,10 +272,10 @@ fn needs(dialect: Dialect, units: &[Unit], unit: usize) -> Result<Needs> {
     let mut needs = Needs::default();
     for needed in units[unit].definitions.iter().flat_map(|definition| &definition.needs) {
         let Some(other) = find(units, &needed.name).filter(|other| *other != unit) else {
-            // It may be in the database already.
+            // It may exist in the database.
             continue;
         };
-        // Migrations are sent as they are, and may fill what they make.
+        // Migrations are sent unchanged, and may fill the tables that they create.
         let fixed = units[unit].migrations.is_some();
         if !fixed && needed.foreign && (needed.key.is_some() || dialect == Dialect::Sqlite) {
             needs.later.insert(other);
@@ -289,12 +289,12 @@ fn needs(dialect: Dialect, units: &[Unit], unit: usize) -> Result<Needs> {
             return Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "{} of the app `{}` depends on `{text}`, which nothing on its connection defines",
+                    "{} of the app `{}` depends on `{text}`, which no definition on its connection creates",
                     units[unit].label(),
                     units[unit].app
                 ),
             )
-            .help("is the name right? what is in the database anyway need not be named"));
+            .help("is the name right? leave out objects that the schema does not define"));
         };
         needs.before.insert(other);
     }
@@ -305,15 +305,15 @@ fn in_circle(dialect: Dialect, units: &[Unit], circle: &[usize]) -> Error {
     let mut names: Vec<String> = circle.iter().map(|&index| units[index].label()).collect();
     names.extend(names.first().cloned());
     let help = match dialect {
-        Dialect::Sqlite => "views and `depends_on` must not go in a circle; foreign keys may",
+        Dialect::Sqlite => "views and `depends_on` must not form a cycle; foreign keys may",
         _ => {
-            "declare one of the foreign keys behind the columns, as `FOREIGN KEY (…) REFERENCES … (…)`: such a key is added \
-              when all tables are there"
+            "declare one of the foreign keys after the columns, as `FOREIGN KEY (…) REFERENCES … (…)`: such a key is \
+              added after all tables are created"
         }
     };
     Error::new(
         ErrorKind::Config,
-        format!("the definitions need each other in a circle: {}", names.join(" → ")),
+        format!("the definitions depend on each other in a cycle: {}", names.join(" → ")),
     )
     .help(help)
 }

@@ -1,22 +1,22 @@
-//! One step on the way to tables, or back.
+//! One step of creating or dropping tables.
 
 use std::sync::Arc;
 
-use super::migrations::Migrations;
+use super::migrations::SchemaMigrations;
 use crate::sql::ObjectName;
 
-/// What a step does.
+/// The action of a step.
 #[derive(Debug)]
-pub(super) enum Act {
+pub(super) enum StepAction {
     Send(String),
-    Migrate(Arc<dyn Migrations>),
-    Undo(Arc<dyn Migrations>),
-    /// What the migrations made was dropped in another way.
-    Forget(Arc<dyn Migrations>),
+    Migrate(Arc<dyn SchemaMigrations>),
+    Undo(Arc<dyn SchemaMigrations>),
+    /// Forget the migrations, whose objects were dropped in another way.
+    Forget(Arc<dyn SchemaMigrations>),
 }
 
-impl Act {
-    /// What is sent, if nothing was done before.
+impl StepAction {
+    /// Returns the statements to send, if nothing was done before.
     pub(super) fn statements(self) -> Vec<String> {
         match self {
             Self::Send(sql) => vec![sql],
@@ -26,15 +26,15 @@ impl Act {
     }
 }
 
-/// Something to be done.
+/// One step of a plan.
 #[derive(Debug)]
 pub(super) struct Step {
-    pub(super) act: Act,
+    pub(super) act: StepAction,
     pub(super) app: String,
-    /// What it makes or drops, for messages.
+    /// Name of the created or dropped object, for messages.
     pub(super) object: String,
-    /// That the object is there already may only be seen by the server's error.
+    /// `true` if only the server's error may show that the object exists.
     pub(super) may_be_present: bool,
-    /// It belongs to the making of this table.
+    /// Table of whose creation it is a part.
     pub(super) of: Option<ObjectName>,
 }

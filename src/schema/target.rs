@@ -1,16 +1,16 @@
-//! Where the tables go.
+//! The target of a schema.
 
 use crate::connections::Connections;
 use crate::database::Database;
 
 #[derive(Clone, Debug)]
-pub(super) enum Target {
+pub(super) enum Destination {
     Connections(Connections),
     Database(Database),
 }
 
-/// Where the tables of a schema go: a `&Connections`, each app on its own connection, or a `&Database`, all on that one,
-/// which must be connected.
+/// The target of a schema: a `&Connections`, with each app on its own connection, or a `&Database`, which contains all
+/// apps and must be connected.
 ///
 /// ```
 /// # let connections = ebbtide::Connections::init(serde_json::json!({"connections": {"default": "sqlite::memory:", "log": "sqlite::memory:"}}))?;
@@ -19,16 +19,16 @@ pub(super) enum Target {
 /// # Ok::<(), ebbtide::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct SchemaTarget(pub(super) Target);
+pub struct SchemaTarget(pub(super) Destination);
 
 impl From<&Connections> for SchemaTarget {
     fn from(connections: &Connections) -> Self {
-        Self(Target::Connections(connections.clone()))
+        Self(Destination::Connections(connections.clone()))
     }
 }
 
 impl From<&Database> for SchemaTarget {
     fn from(database: &Database) -> Self {
-        Self(Target::Database(database.clone()))
+        Self(Destination::Database(database.clone()))
     }
 }

@@ -1,15 +1,15 @@
-//! How long something may take.
+//! Time limits of calls.
 
 use std::panic::Location;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::Ground;
+use super::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 
-impl Ground {
-    /// The limit of a call: the one it was given, of which zero means none, else that of the settings.
+impl Engine {
+    /// Returns the limit of a call: the given one, of which zero means none, else that of the settings.
     pub(crate) fn limit(&self, given: Option<Duration>) -> Option<Duration> {
         match given {
             Some(limit) => Some(limit).filter(|limit| !limit.is_zero()),
@@ -18,7 +18,8 @@ impl Ground {
     }
 }
 
-/// Runs work of this crate's own; `None` if it takes longer. Without a runtime there is no clock to tell.
+/// Runs work of this crate's own, and returns `None` if it takes longer. Without a runtime there is no clock, and so no
+/// limit.
 pub(super) async fn in_time<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     if Handle::try_current().is_err() {
         return Some(work.await);
@@ -26,14 +27,14 @@ pub(super) async fn in_time<T>(limit: Duration, work: impl Future<Output = T>) -
     tokio::time::timeout(limit, work).await.ok()
 }
 
-/// Runs work that was begun at `place`, and gives it up when its time has run out.
+/// Runs work that was begun at `place`, and cancels it when its time has run out.
 pub(crate) async fn limited<T>(
     limit: Duration,
     place: &'static Location<'static>,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     if Handle::try_current().is_err() {
-        let message = format!("what was begun at {place} has a time limit, which needs a tokio runtime");
+        let message = format!("the operation begun at {place} has a time limit, which needs a tokio runtime");
         return Err(Error::new(ErrorKind::Connect, message)
             .help("run it in `#[tokio::main]`, `#[tokio::test]`, a task, or `Handle::block_on`"));
     }
@@ -41,10 +42,8 @@ pub(crate) async fn limited<T>(
         Ok(result) => result,
         Err(_) => Err(Error::new(
             ErrorKind::Timeout,
-            format!("what was begun at {place} took longer than {limit:?}"),
+            format!("the operation begun at {place} took longer than {limit:?}"),
         )
-        .help(
-            "nothing of it was committed; raise `.timeout(…)` or `statement_timeout`, or make the statement quicker",
-        )),
+        .help("none of it was committed; raise `.timeout(…)` or `statement_timeout`, or make the statement faster")),
     }
 }

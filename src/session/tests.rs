@@ -1,5 +1,5 @@
-//! Cancellation at every await point, on the scripted driver. The same is tried on the real servers in
-//! `tests/it/cases/cancellation/`, where not every point can be reached.
+//! Cancellation at every await point, on the scripted driver. The tests in `tests/it/cases/cancellation/` do the same
+//! on the real servers, where not every point can be reached.
 
 mod owners;
 mod positions;
@@ -12,23 +12,30 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::backend::fake::{FakeConnector, Gate};
-use crate::backend::support::sqlx::Ignore;
+use super::engine::Engine;
+use super::level::Finish;
+use super::replicas::Reads;
+use super::sandbox::SandboxPlan;
+use crate::backend::fake::{FakeConnector, ScriptedStep};
+use crate::backend::sqlx::Ignore;
 use crate::config::Config;
 use crate::error::{ErrorKind, Result};
-use crate::pool::{Asker, Limits, Pool};
+use crate::pool::{Caller, Limits, Pool};
+use crate::session::level::begin_options::BeginOptions;
 #[cfg(feature = "macros")]
-use crate::session::Journal;
-use crate::session::{BeginOptions, Chain, Finish, Ground, Guard, Plan, Reads, Target, Work};
+use crate::session::sandbox::statement_log::StatementLog;
+use crate::session::scope::chain::Chain;
+use crate::session::scope::guard::Guard;
+use crate::session::statement::run::{BoundStatement, Target};
 use crate::sql::{Dialect, TemplateCache};
 use crate::telemetry::Telemetry;
 use crate::value::Params;
 
-fn ground(connector: &FakeConnector, sandbox: bool) -> Arc<Ground> {
-    planned(connector, sandbox.then(Plan::default))
+fn engine(connector: &FakeConnector, sandbox: bool) -> Arc<Engine> {
+    planned(connector, sandbox.then(SandboxPlan::default))
 }
 
-fn planned(connector: &FakeConnector, plan: Option<Plan>) -> Arc<Ground> {
+fn planned(connector: &FakeConnector, plan: Option<SandboxPlan>) -> Arc<Engine> {
     let limits = Limits {
         size: 2,
         overflow: 0,
@@ -37,13 +44,13 @@ fn planned(connector: &FakeConnector, plan: Option<Plan>) -> Arc<Ground> {
         lifetime: None,
         idle: None,
         check_after: Duration::from_mins(1),
-        doubts: false,
+        suspects_idle: false,
         echo: false,
     };
     let config = Config::from_url("mysql://localhost/x").unwrap();
     let (settings, telemetry) = (config.settings().clone(), Telemetry::new(&config));
     let templates = Arc::new(TemplateCache::new(Dialect::MySql, 10));
-    Ground::new(
+    Engine::new(
         Pool::new(Arc::new(connector.clone()), limits, None, telemetry),
         Arc::new(settings),
         templates,
@@ -55,22 +62,22 @@ fn planned(connector: &FakeConnector, plan: Option<Plan>) -> Arc<Ground> {
 
 #[tokio::test]
 async fn the_future_of_an_end_has_not_grown() {
-    // It lies in a box, where `tests/future_sizes.rs` does not see it.
-    let target = Target::Database(ground(&FakeConnector::default(), false), Reads::Primary);
+    // It is in a box, where `tests/future_sizes.rs` does not see it.
+    let target = Target::Database(engine(&FakeConnector::default(), false), Reads::Primary);
     let guard = begin(&target).await.unwrap();
     let end = guard.finish(Finish::Commit, Location::caller(), None);
     assert!(size_of_val(&end) <= 864, "{} bytes", size_of_val(&end));
 }
 
-fn here() -> Asker {
-    Asker::at(Location::caller())
+fn here() -> Caller {
+    Caller::at(Location::caller())
 }
 
 async fn run(target: &Target, sql: &str) -> Result<()> {
-    let template = target.ground().templates.get(sql)?;
+    let template = target.engine().templates.get(sql)?;
     let bound = template.bind(Params::default())?;
     target
-        .run(&Work::new(template, bound, here()), &mut Ignore)
+        .run(&BoundStatement::new(template, bound, here()), &mut Ignore)
         .await
         .map(drop)
 }
@@ -84,7 +91,7 @@ async fn begin(target: &Target) -> Result<Guard> {
     ))
 }
 
-/// Polls a future so many times and drops it; tells whether it was done by then.
+/// Polls a future `times` times and drops it. Returns its result if it was done by then.
 fn polled<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -96,11 +103,11 @@ fn polled<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
     None
 }
 
-/// The next users of the pool must find connections without a transaction; each of the two is looked at.
-async fn assert_clean(connector: &FakeConnector, ground: &Arc<Ground>, what: &str) {
+/// Asserts that the next users of the pool find connections without a transaction; each of the two is checked.
+async fn assert_clean(connector: &FakeConnector, engine: &Arc<Engine>, what: &str) {
     let mut leases = Vec::new();
     for _ in 0..2 {
-        let lease = ground.pool.acquire(here()).await;
+        let lease = engine.pool.acquire(here()).await;
         leases.push(lease.unwrap_or_else(|error| panic!("{what}: {error}")));
     }
     for lease in &mut leases {
@@ -119,12 +126,12 @@ async fn assert_clean(connector: &FakeConnector, ground: &Arc<Ground>, what: &st
     );
     assert!(connector.open() <= 2, "{what}: more connections than the pool allows");
     drop(leases);
-    let status = ground.pool.status();
+    let status = engine.pool.status();
     assert_eq!((status.in_use, status.waiting), (0, 0), "{what}: {status:?}");
 }
 
 /// Drops `script` after each number of polls in turn, until it runs to its end.
-async fn at_every_point<T, F: Future<Output = T>>(what: &str, script: impl Fn(Arc<Ground>) -> F) {
+async fn at_every_point<T, F: Future<Output = T>>(what: &str, script: impl Fn(Arc<Engine>) -> F) {
     for survives in [false, true] {
         for sandbox in [false, true] {
             for times in 0.. {
@@ -133,12 +140,12 @@ async fn at_every_point<T, F: Future<Output = T>>(what: &str, script: impl Fn(Ar
                     survives,
                     ..FakeConnector::default()
                 };
-                let ground = ground(&connector, sandbox);
-                let done = polled(script(Arc::clone(&ground)), times).is_some();
+                let engine = engine(&connector, sandbox);
+                let done = polled(script(Arc::clone(&engine)), times).is_some();
                 if sandbox {
-                    ground.end_sandbox().await;
+                    engine.end_sandbox().await;
                 }
-                assert_clean(&connector, &ground, &format!("{what}, dropped after {times} polls")).await;
+                assert_clean(&connector, &engine, &format!("{what}, dropped after {times} polls")).await;
                 if done {
                     break;
                 }
@@ -149,16 +156,16 @@ async fn at_every_point<T, F: Future<Output = T>>(what: &str, script: impl Fn(Ar
 
 #[tokio::test]
 async fn x4_cancelled_begin_never_leaks_a_transaction() {
-    at_every_point("begin", async |ground| {
-        begin(&Target::Database(ground, Reads::Routed)).await.map(drop)
+    at_every_point("begin", async |engine| {
+        begin(&Target::Database(engine, Reads::Routed)).await.map(drop)
     })
     .await;
 }
 
 #[tokio::test]
 async fn x4_cancelled_commit_never_leaks_a_transaction() {
-    at_every_point("commit", async |ground| {
-        let target = Target::Database(ground, Reads::Routed);
+    at_every_point("commit", async |engine| {
+        let target = Target::Database(engine, Reads::Routed);
         let guard = begin(&target).await?;
         run(&target, "insert into t values (1)").await?;
         guard.finish(Finish::Commit, Location::caller(), None).await
@@ -168,8 +175,8 @@ async fn x4_cancelled_commit_never_leaks_a_transaction() {
 
 #[tokio::test]
 async fn x4_cancelled_rollback_and_savepoints_never_leak_a_transaction() {
-    at_every_point("nested", async |ground| {
-        let target = Target::Database(ground, Reads::Routed);
+    at_every_point("nested", async |engine| {
+        let target = Target::Database(engine, Reads::Routed);
         let outer = begin(&target).await?;
         let inner = begin(&target).await?;
         run(&target, "insert into t values (1)").await?;
@@ -183,12 +190,12 @@ async fn x4_cancelled_rollback_and_savepoints_never_leak_a_transaction() {
 
 #[tokio::test]
 async fn x4_cancelled_raw_transactions_never_leak_a_transaction() {
-    at_every_point("raw", async |ground| {
-        if ground.sandbox.is_some() {
+    at_every_point("raw", async |engine| {
+        if engine.sandbox.is_some() {
             return Ok(());
         }
-        let anchor = ground.connection(here());
-        let target = Target::Connection(anchor);
+        let handle = engine.connection(here());
+        let target = Target::Connection(handle);
         run(&target, "begin").await?;
         run(&target, "insert into t values (1)").await
     })
@@ -198,17 +205,17 @@ async fn x4_cancelled_raw_transactions_never_leak_a_transaction() {
 #[tokio::test]
 async fn x4_failing_and_breaking_steps_never_leak_a_transaction() {
     for step in ["begin", "run", "commit", "rollback"] {
-        for gate in [Gate::Error, Gate::Broken] {
+        for gate in [ScriptedStep::Error, ScriptedStep::Broken] {
             for how in [Finish::Commit, Finish::Rollback] {
                 let connector = FakeConnector::default();
-                let ground = ground(&connector, false);
+                let engine = engine(&connector, false);
                 connector.gate(step, gate);
-                let target = Target::Database(Arc::clone(&ground), Reads::Routed);
+                let target = Target::Database(Arc::clone(&engine), Reads::Routed);
                 if let Ok(guard) = begin(&target).await {
                     let _ = run(&target, "insert into t values (1)").await;
                     let _ = guard.finish(how, Location::caller(), None).await;
                 }
-                assert_clean(&connector, &ground, &format!("{step} {gate:?} {how:?}")).await;
+                assert_clean(&connector, &engine, &format!("{step} {gate:?} {how:?}")).await;
             }
         }
     }
@@ -218,9 +225,9 @@ async fn x4_failing_and_breaking_steps_never_leak_a_transaction() {
 async fn x4_a_server_that_never_answers_costs_one_connection_only() {
     for step in ["begin", "run", "commit", "rollback"] {
         let connector = FakeConnector::default();
-        let ground = ground(&connector, false);
-        connector.gate(step, Gate::Never);
-        let target = Target::Database(Arc::clone(&ground), Reads::Routed);
+        let engine = engine(&connector, false);
+        connector.gate(step, ScriptedStep::Never);
+        let target = Target::Database(Arc::clone(&engine), Reads::Routed);
         let script = async {
             let guard = begin(&target).await?;
             run(&target, "insert into t values (1)").await?;
@@ -235,39 +242,39 @@ async fn x4_a_server_that_never_answers_costs_one_connection_only() {
             tokio::time::timeout(Duration::from_millis(50), script).await.is_err(),
             "{step} was answered"
         );
-        assert_clean(&connector, &ground, step).await;
+        assert_clean(&connector, &engine, step).await;
     }
 }
 
 #[tokio::test]
 async fn t6_bindings_end_with_their_handles() {
     let connector = FakeConnector::default();
-    let ground = ground(&connector, false);
-    let target = Target::Database(Arc::clone(&ground), Reads::Routed);
+    let engine = engine(&connector, false);
+    let target = Target::Database(Arc::clone(&engine), Reads::Routed);
     let guard = begin(&target).await.unwrap();
-    assert_eq!(ground.bindings.len(), 1);
+    assert_eq!(engine.bindings.len(), 1);
     drop(guard);
-    assert_eq!(ground.bindings.len(), 0);
+    assert_eq!(engine.bindings.len(), 0);
     for times in 0..6 {
         drop(polled(begin(&target), times));
-        assert_eq!(ground.bindings.len(), 0, "after {times} polls");
+        assert_eq!(engine.bindings.len(), 0, "after {times} polls");
     }
 }
 
 #[tokio::test]
 async fn t8_a_second_begin_beside_a_first_is_refused_with_both_places() {
     let connector = FakeConnector::default();
-    let ground = ground(&connector, false);
-    let target = Target::Database(Arc::clone(&ground), Reads::Routed);
+    let engine = engine(&connector, false);
+    let target = Target::Database(Arc::clone(&engine), Reads::Routed);
     let (first, second) = tokio::join!(begin(&target), begin(&target));
     let Err(error) = second else { panic!("both began") };
     assert_eq!(error.kind(), ErrorKind::ConcurrentUse);
     assert_eq!(error.message().matches(file!()).count(), 2, "{error}");
     drop(first.unwrap());
-    assert_clean(&connector, &ground, "refused").await;
+    assert_clean(&connector, &engine, "refused").await;
 }
 
-/// Nothing may be written where no transaction is open, after one was believed in.
+/// Asserts that nothing was written where no transaction is open, after one was believed to be.
 fn assert_nothing_committed(connector: &FakeConnector, what: &str) {
     let server = connector.server.lock();
     let outside = server
@@ -281,16 +288,16 @@ fn assert_nothing_committed(connector: &FakeConnector, what: &str) {
 async fn x4_a_transaction_that_the_server_ended_is_never_written_in_found_c1() {
     let insert = "insert into t values (1)";
     for (gate, told) in [
-        (Gate::Deadlock, ErrorKind::Deadlock),
-        (Gate::Ended, ErrorKind::Database),
-        (Gate::Signal, ErrorKind::Deadlock),
+        (ScriptedStep::Deadlock, ErrorKind::Deadlock),
+        (ScriptedStep::Ended, ErrorKind::Database),
+        (ScriptedStep::Signal, ErrorKind::Deadlock),
     ] {
         for step in ["begin", "run", "commit", "rollback"] {
             for sandbox in [false, true] {
                 let what = format!("{gate:?} at the inner {step}, sandbox: {sandbox}");
                 let connector = FakeConnector::default();
-                let ground = ground(&connector, sandbox);
-                let target = Target::Database(Arc::clone(&ground), Reads::Routed);
+                let engine = engine(&connector, sandbox);
+                let target = Target::Database(Arc::clone(&engine), Reads::Routed);
                 let outer = begin(&target).await.unwrap();
                 run(&target, insert).await.unwrap();
                 if step == "begin" {
@@ -308,25 +315,25 @@ async fn x4_a_transaction_that_the_server_ended_is_never_written_in_found_c1() {
                     }
                 };
                 match result {
-                    // What was to be rolled back is.
+                    // A rollback succeeds, because the work is rolled back already.
                     Ok(()) => assert_eq!(step, "rollback", "{what}"),
                     Err(error) => assert_eq!(error.kind(), told, "{what}: the first error is told: {error:?}"),
                 }
                 let ended = [ErrorKind::TransactionEnded, ErrorKind::SandboxBroken];
-                let outer_target = Target::Guard(outer.anchor());
+                let outer_target = Target::Guard(outer.handle());
                 for later in [run(&target, insert).await, run(&outer_target, insert).await] {
                     let kind = later.map_err(|error| error.kind());
                     assert!(kind.is_err_and(|kind| ended.contains(&kind)), "{what}: {kind:?}");
                 }
-                let expected = if gate == Gate::Ended { None } else { Some(true) };
-                let noted = outer.anchor().node.wants_retry();
+                let expected = if gate == ScriptedStep::Ended { None } else { Some(true) };
+                let noted = outer.handle().level.wants_retry();
                 assert!(!noted || !sandbox, "{what}: a broken sandbox cannot be repeated in");
                 outer
                     .finish(Finish::Commit, Location::caller(), None)
                     .await
                     .expect_err(&what);
                 if let Err(error) = outer.finish(Finish::Rollback, Location::caller(), None).await {
-                    assert!(step == "rollback" && gate == Gate::Ended, "{what}: {error:?}");
+                    assert!(step == "rollback" && gate == ScriptedStep::Ended, "{what}: {error:?}");
                 }
                 assert!(
                     sandbox || expected.is_none_or(|expected| expected == noted),
@@ -336,10 +343,10 @@ async fn x4_a_transaction_that_the_server_ended_is_never_written_in_found_c1() {
                 if sandbox {
                     let error = run(&target, insert).await.expect_err(&what);
                     assert_eq!(error.kind(), ErrorKind::SandboxBroken, "{what}");
-                    ground.end_sandbox().await;
+                    engine.end_sandbox().await;
                 }
                 assert_nothing_committed(&connector, &what);
-                assert_clean(&connector, &ground, &what).await;
+                assert_clean(&connector, &engine, &what).await;
             }
         }
     }
@@ -347,46 +354,46 @@ async fn x4_a_transaction_that_the_server_ended_is_never_written_in_found_c1() {
 
 #[tokio::test]
 async fn x4_rolling_back_what_the_server_has_rolled_back_is_done_found_c4() {
-    for gate in [Gate::Deadlock, Gate::Ended] {
+    for gate in [ScriptedStep::Deadlock, ScriptedStep::Ended] {
         let connector = FakeConnector::default();
-        let ground = ground(&connector, false);
-        let target = Target::Database(Arc::clone(&ground), Reads::Routed);
+        let engine = engine(&connector, false);
+        let target = Target::Database(Arc::clone(&engine), Reads::Routed);
         let guard = begin(&target).await.unwrap();
         connector.gate("run", gate);
         run(&target, "insert into t values (1)").await.unwrap_err();
         guard.finish(Finish::Rollback, Location::caller(), None).await.unwrap();
         let twice = guard.finish(Finish::Rollback, Location::caller(), None).await;
         assert_eq!(twice.unwrap_err().kind(), ErrorKind::TransactionEnded, "{gate:?}");
-        // The outermost ROLLBACK may hear of it as well.
+        // The outermost ROLLBACK may receive the error as well.
         let guard = begin(&target).await.unwrap();
-        connector.gate("rollback", Gate::Deadlock);
+        connector.gate("rollback", ScriptedStep::Deadlock);
         guard.finish(Finish::Rollback, Location::caller(), None).await.unwrap();
-        assert_clean(&connector, &ground, "rolled back").await;
+        assert_clean(&connector, &engine, "rolled back").await;
     }
 }
 
-/// The row may be there, though nobody heard of it.
+/// Checks a row that may exist, though its answer never arrived.
 #[cfg(feature = "macros")]
 #[tokio::test]
 async fn f12_what_was_cut_off_is_written_down_and_may_have_left_the_sandbox() {
     let connector = FakeConnector::default();
-    let journal = Arc::new(Journal::new(9));
-    let plan = Plan {
-        journal: Arc::clone(&journal),
-        ..Plan::default()
+    let statement_log = Arc::new(StatementLog::new(9));
+    let plan = SandboxPlan {
+        statement_log: Arc::clone(&statement_log),
+        ..SandboxPlan::default()
     };
-    let (outside, sandbox) = (ground(&connector, false), planned(&connector, Some(plan)));
+    let (outside, sandbox) = (engine(&connector, false), planned(&connector, Some(plan)));
     outside.lies_beside(&sandbox);
-    let cut = async |ground: &Arc<Ground>, sql: &str| {
-        let target = Target::Database(Arc::clone(ground), Reads::Routed);
-        connector.gate("run", Gate::Never);
+    let cut = async |engine: &Arc<Engine>, sql: &str| {
+        let target = Target::Database(Arc::clone(engine), Reads::Routed);
+        connector.gate("run", ScriptedStep::Never);
         assert!(polled(run(&target, sql), 9).is_none(), "{sql}");
     };
     cut(&sandbox, "insert into t values (1)").await;
-    assert!(!journal.was_left());
+    assert!(!statement_log.was_left());
     cut(&outside, "insert into t values (2)").await;
-    assert!(journal.was_left());
-    let entries = journal.entries();
+    assert!(statement_log.was_left());
+    let entries = statement_log.entries();
     let told: Vec<_> = entries.iter().map(|entry| (&*entry.sql, entry.outside)).collect();
     assert_eq!(
         told,

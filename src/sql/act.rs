@@ -1,30 +1,31 @@
-//! What a statement does to rows, as far as its text says: SQLite's driver repeats what the last one told for all that
-//! follow.
+//! The effect of statements on rows, as far as their text shows it: SQLite's driver repeats the count of the last
+//! statement that reported one for all that follow.
 
 use super::Dialect;
-use super::control::{Part, Verb, statements};
+use super::control::{Verb, statements};
 use super::definition::{self, ObjectName};
+use super::word::Word;
 
-/// What one statement of a text does to rows.
+/// The effect of one statement on rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
-    /// It changes none.
+    /// Changes no rows.
     Nothing,
-    /// It updates or deletes.
+    /// Updates or deletes rows.
     Changes,
-    /// Every row that it counts is a new one.
+    /// Inserts rows: every counted row is new.
     Inserts,
-    /// A row that it counts is a new one, or one that was there and is updated.
+    /// Inserts or updates rows: a counted row is new, or existed and is updated.
     Upserts,
 }
 
 impl Act {
-    /// Those of a text, in its order.
-    pub(super) fn of_all(parts: &[Part<'_>]) -> Vec<Self> {
+    /// Returns the effects of all statements of a text, in order.
+    pub(super) fn of_all(parts: &[Word<'_>]) -> Vec<Self> {
         statements(parts).map(Self::of).collect()
     }
 
-    fn of(statement: &[Part<'_>]) -> Self {
+    fn of(statement: &[Word<'_>]) -> Self {
         match Verb::of(statement) {
             Verb::Insert | Verb::Replace => {
                 let updates = statement.windows(2).any(|two| two[0].is("DO") && two[1].is("UPDATE"));
@@ -42,7 +43,7 @@ pub(super) fn targets(text: &str) -> Box<[Option<ObjectName>]> {
     statements(&parts).map(|statement| target(text, statement)).collect()
 }
 
-fn target(text: &str, statement: &[Part<'_>]) -> Option<ObjectName> {
+fn target(text: &str, statement: &[Word<'_>]) -> Option<ObjectName> {
     let mut depth = 0;
     let into = statement.iter().position(|part| {
         depth += part.nesting();

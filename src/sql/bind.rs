@@ -1,21 +1,20 @@
-//! Brings a template and some values together.
+//! Binds values to a template.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::fault::{Fault, count, names};
-use super::list::{SCALAR, padded};
-use super::order::Order;
+use super::bind_error::{BindError, count, names};
+use super::bind_order::{BindOrder, SCALAR};
 use super::template::{Style, Template};
 use super::{Bound, Dialect, Statement, steps};
 use crate::error::{Result, nearest};
-use crate::value::{Bindings, Names, Params, Value};
+use crate::value::{Names, ParamValues, Params, Value};
 
-/// The number of texts a template keeps for lists of different lengths.
+/// The maximum number of texts that a template keeps for lists of different lengths.
 const EXPANDED: usize = 64;
 
 impl Template {
-    /// Binds parameters: checks that each is there and used, and brings them into the order of the backend.
+    /// Binds parameters: checks that each is present and used, and puts them into the order of the backend.
     pub(crate) fn bind(&self, params: Params) -> Result<Bound> {
         let bound = match self.resolve(params.0)? {
             None => self.bind_none()?,
@@ -28,13 +27,13 @@ impl Template {
         Ok(bound)
     }
 
-    /// The values by slot; `None` when the text is to be sent without any.
-    pub(super) fn resolve(&self, bindings: Bindings) -> Result<Option<Vec<Value>>, Fault> {
+    /// Returns the values by slot, or `None` if the text is sent without any.
+    pub(super) fn resolve(&self, bindings: ParamValues) -> Result<Option<Vec<Value>>, BindError> {
         match bindings {
-            Bindings::Positional(values) if !values.is_empty() => self.by_position(values).map(Some),
-            Bindings::Named(names, values) if !values.is_empty() => self.by_name(&names, values).map(Some),
+            ParamValues::Positional(values) if !values.is_empty() => self.by_position(values).map(Some),
+            ParamValues::Named(names, values) if !values.is_empty() => self.by_name(&names, values).map(Some),
             _ if self.plain.is_some() => Ok(None),
-            _ if self.style == Style::Named => Err(Fault::new(
+            _ if self.style == Style::Named => Err(BindError::new(
                 format!(
                     "the statement needs {}, and no parameters were given",
                     self.shown_names()
@@ -44,7 +43,7 @@ impl Template {
                     self.names.first().map_or("name", |name| name)
                 ),
             )),
-            _ => Err(Fault::new(
+            _ => Err(BindError::new(
                 format!(
                     "the statement has {}, and no values were given",
                     count(self.slots, "placeholder")
@@ -54,26 +53,26 @@ impl Template {
         }
     }
 
-    pub(super) fn bind_none(&self) -> Result<Bound, Fault> {
+    pub(super) fn bind_none(&self) -> Result<Bound, BindError> {
         match &self.plain {
             Some(plain) => Ok(Bound {
                 statement: Arc::clone(plain),
                 values: Vec::new(),
             }),
-            None => Err(Fault::new(
+            None => Err(BindError::new(
                 "the statement needs parameters, and none were given",
-                "pass them",
+                "pass a tuple of values, or `params! { name: value }`",
             )),
         }
     }
 
-    fn by_position(&self, values: Vec<Value>) -> Result<Vec<Value>, Fault> {
+    fn by_position(&self, values: Vec<Value>) -> Result<Vec<Value>, BindError> {
         // Written only for an error: most values fit.
         let given = || count(values.len(), "value");
         if self.style == Style::Named {
-            return Err(Fault::new(
+            return Err(BindError::new(
                 format!(
-                    "the statement names its parameters ({}), and {} came without a name",
+                    "the statement names its parameters ({}), but got {} without a name",
                     self.shown_names(),
                     given()
                 ),
@@ -82,8 +81,8 @@ impl Template {
         }
         if self.style == Style::None {
             let help = "leave the values out, or write a placeholder (`?` or `$1`) for each of them";
-            return Err(Fault::new(
-                format!("the statement has no placeholders, and {} came with it", given()),
+            return Err(BindError::new(
+                format!("the statement has no placeholders, but got {}", given()),
                 help,
             ));
         }
@@ -94,29 +93,29 @@ impl Template {
                 "give one value for each placeholder"
             };
             let slots = count(self.slots, "placeholder");
-            return Err(Fault::new(
-                format!("the statement has {slots}, and {} came with it", given()),
+            return Err(BindError::new(
+                format!("the statement has {slots}, but got {}", given()),
                 help,
             ));
         }
         if let Some(gap) = self.gap {
             let number = gap + 1;
-            return Err(Fault::new(
-                format!("value {number} is not used: the statement has no placeholder of that number"),
-                "number the placeholders from 1 on without a gap",
+            return Err(BindError::new(
+                format!("value {number} is not used: the statement has no placeholder with that number"),
+                "number the placeholders from 1 without gaps",
             ));
         }
         Ok(values)
     }
 
-    fn by_name(&self, given: &Names, values: Vec<Value>) -> Result<Vec<Value>, Fault> {
+    fn by_name(&self, given: &Names, values: Vec<Value>) -> Result<Vec<Value>, BindError> {
         if self.style != Style::Named {
             let given = names("", given.iter());
             let message = match self.style {
-                Style::None => format!("the statement has no parameters, and {given} came with it"),
-                _ => format!("the statement has placeholders without names, and the values have names ({given})"),
+                Style::None => format!("the statement has no parameters, but got {given}"),
+                _ => format!("the statement has placeholders without names, but the values have names ({given})"),
             };
-            return Err(Fault::new(
+            return Err(BindError::new(
                 message,
                 "write `:name` in the statement for each of the values",
             ));
@@ -138,40 +137,40 @@ impl Template {
             .ok_or_else(|| self.misnamed(given))
     }
 
-    /// The slot of a name.
+    /// Returns the slot of a name.
     fn slot_of(&self, name: &str) -> Option<usize> {
         steps::count(1);
         let index = || self.names.iter().cloned().zip(0..).collect();
         self.by_name.get_or_init(index).get(name).copied()
     }
 
-    /// What is wrong with names of which one is missing, unknown or given twice.
-    fn misnamed(&self, given: &Names) -> Fault {
-        let meant = |near: Option<&str>| near.map_or_else(String::new, |near| format!("; is \"{near}\" meant?"));
+    /// Returns the error for names of which one is missing, unknown or given twice.
+    fn misnamed(&self, given: &Names) -> BindError {
+        let meant = |near: Option<&str>| near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         let mut seen = HashSet::with_capacity(given.len());
         let twice = given.iter().find(|name| !seen.insert(*name));
         if let Some(wanted) = self.names.iter().find(|wanted| !seen.contains(&***wanted)) {
             let spare = given.iter().filter(|name| self.slot_of(name).is_none());
-            return Fault::new(
+            return BindError::new(
                 format!("the statement needs :{wanted}, which was not given"),
                 format!("given: {}{}", names("", given.iter()), meant(nearest(wanted, spare))),
             );
         }
         if let Some(name) = given.iter().find(|name| self.slot_of(name).is_none()) {
             let near = nearest(name, self.names.iter().map(|used| &**used));
-            return Fault::new(
+            return BindError::new(
                 format!("the parameter `{name}` is not used by the statement"),
                 format!("leave it out; the statement uses {}{}", self.shown_names(), meant(near)),
             );
         }
-        Fault::new(
+        BindError::new(
             format!("the parameter `{}` was given twice", twice.unwrap_or_default()),
-            "give each name once; the statement may use it as often as it likes",
+            "give each name once; the statement may use it several times",
         )
     }
 
     /// Binds values of which at least one is a list.
-    fn expand(&self, values: Vec<Value>) -> Result<Bound, Fault> {
+    fn expand(&self, values: Vec<Value>) -> Result<Bound, BindError> {
         let mut widths = self.widths(&values, true)?;
         if self.order(Some(&widths)).total > self.dialect.max_parameters() {
             widths = self.widths(&values, false)?;
@@ -183,8 +182,8 @@ impl Template {
         Ok(Bound { statement, values })
     }
 
-    /// The number of placeholders for each slot.
-    fn widths(&self, values: &[Value], pad: bool) -> Result<Vec<u32>, Fault> {
+    /// Returns the number of placeholders for each slot.
+    fn widths(&self, values: &[Value], pad: bool) -> Result<Vec<u32>, BindError> {
         let mut alone = vec![true; values.len()];
         for hole in self.holes.iter().filter(|hole| hole.list.is_none()) {
             alone[hole.slot] = false;
@@ -197,19 +196,19 @@ impl Template {
             };
             if items.iter().any(|item| matches!(item, Value::List(_))) {
                 let message = format!("{} is a list that holds another list", self.shown(slot));
-                return Err(Fault::new(
+                return Err(BindError::new(
                     message,
-                    "pass a list of single values; PostgreSQL takes an `Array` as one value",
+                    "pass a list of single values; PostgreSQL accepts an `Array` as one value",
                 ));
             }
             let alone = alone[slot];
             if items.is_empty() && !alone {
-                return Err(Fault::new(
+                return Err(BindError::new(
                     format!(
-                        "{} is an empty list, and does not stand alone in the parentheses of IN",
+                        "{} is an empty list, but is not alone in the parentheses of IN",
                         self.shown(slot)
                     ),
-                    "an empty list is understood only in `IN (:name)` and `NOT IN (:name)`",
+                    "an empty list is allowed only in `IN (:name)` and `NOT IN (:name)`",
                 ));
             }
             let width = if pad && alone { padded(items.len()) } else { items.len() };
@@ -218,7 +217,7 @@ impl Template {
         Ok(widths)
     }
 
-    fn expanded_statement(&self, order: &Order, widths: &[u32]) -> Arc<Statement> {
+    fn expanded_statement(&self, order: &BindOrder, widths: &[u32]) -> Arc<Statement> {
         if let Some(statement) = self.expanded.read().get(widths) {
             return Arc::clone(statement);
         }
@@ -230,10 +229,15 @@ impl Template {
         Arc::clone(expanded.entry(widths.into()).or_insert(statement))
     }
 
-    /// The name or number of a slot, for messages.
+    /// Returns the name or number of a slot, for messages.
     pub(super) fn shown(&self, slot: usize) -> String {
         self.names
             .get(slot)
             .map_or_else(|| format!("value {}", slot + 1), |name| format!(":{name}"))
     }
+}
+
+/// Returns the number of placeholders for a list. Few different numbers mean few different texts.
+fn padded(length: usize) -> usize {
+    if length == 0 { 0 } else { length.next_power_of_two() }
 }

@@ -1,4 +1,4 @@
-//! Keeps the templates of the texts seen before.
+//! A cache of the templates of SQL texts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use parking_lot::RwLock;
 use super::{Dialect, Template};
 use crate::error::Result;
 
-/// The longest text that is kept, in bytes. A longer one is a script that is hardly run twice.
+/// The longest text that is kept, in bytes. A longer one is a script that rarely runs twice.
 const LONGEST: usize = 64 * 1024;
 
-/// Templates by their text, up to a number.
+/// Templates by their text, up to a maximum number.
 #[derive(Debug)]
 pub(crate) struct TemplateCache {
     dialect: Dialect,
@@ -24,7 +24,7 @@ pub(crate) struct TemplateCache {
 #[derive(Debug, Default)]
 struct Entries {
     by_text: HashMap<Box<str>, Entry, RandomState>,
-    /// How many texts were ever put in.
+    /// Number of texts ever inserted.
     stamp: u64,
 }
 
@@ -32,12 +32,12 @@ struct Entries {
 struct Entry {
     template: Arc<Template>,
     stamp: u64,
-    /// Whether it was found since the last time room was made.
+    /// Set if the entry was used since the last eviction.
     used: AtomicBool,
 }
 
 impl TemplateCache {
-    /// An empty cache for at most `capacity` texts, and at least one.
+    /// Creates an empty cache for at most `capacity` texts, and at least one.
     pub(crate) fn new(dialect: Dialect, capacity: usize) -> Self {
         Self {
             dialect,
@@ -46,16 +46,16 @@ impl TemplateCache {
         }
     }
 
-    /// The template of a text that a driver is to read, whose placeholders need not be this crate's.
+    /// Returns the template of a text for a driver, whose placeholders need not be this crate's.
     pub(crate) fn foreign(&self, sql: &str) -> Result<Arc<Template>> {
         self.get(sql)
             .or_else(|_| Template::without_placeholders(self.dialect, sql).map(Arc::new))
     }
 
-    /// The template of a text, read now or before.
+    /// Returns the template of a text, from the cache or parsed now.
     pub(crate) fn get(&self, sql: &str) -> Result<Arc<Template>> {
         if let Some(entry) = self.entries.read().by_text.get(sql) {
-            // Looked at first, so that a hot entry is not written to by every call.
+            // The load comes first, so that not every call writes to a hot entry.
             if !entry.used.load(Ordering::Relaxed) {
                 entry.used.store(true, Ordering::Relaxed);
             }
@@ -85,7 +85,7 @@ impl TemplateCache {
 }
 
 impl Entries {
-    /// Keeps what was used since the last time, but no more than `keep`, the youngest first.
+    /// Evicts entries. Keeps those that were used since the last eviction, but no more than `keep`, the newest first.
     fn make_room(&mut self, keep: usize) {
         let mut stamps: Vec<_> = self
             .by_text

@@ -1,22 +1,22 @@
-//! What a text does: its verb, and what it does to the transaction. Read from its words, never from the
-//! server, so it holds for what the text says and not for what a procedure called by it does.
+//! The verb of an SQL text, and its effect on the transaction. Both are read from the words of the text, never from the
+//! server. They do not cover what a called procedure does.
 
 use super::Dialect;
-use super::lexer::Kind;
 use super::switches::{Setting, assigned};
+use super::word::Word;
 
-/// What a text does to the transaction it runs in. Of a script, the strongest.
+/// The effect of a text on its transaction; for a script, the strongest one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Control {
-    /// Nothing.
+    /// Has no effect.
     None,
     /// Releases a savepoint.
     Release,
-    /// Sets a savepoint, or goes back to one.
+    /// Sets a savepoint, or rolls back to one.
     Savepoint,
-    /// Commits on the way, as MySQL does for the definition of tables.
+    /// Commits implicitly, as MySQL does for the definition of tables.
     Implicit,
-    /// Begins a transaction.
+    /// Starts a transaction.
     Begin,
     /// Rolls the transaction back.
     Rollback,
@@ -24,18 +24,18 @@ pub(crate) enum Control {
     Commit,
 }
 
-/// Whether a text changes what tables and views look like.
+/// The effect of a text on the definitions of tables and views.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Defines {
     #[default]
     Nothing,
-    /// For its own connection.
+    /// Changes them for its own connection.
     Own,
-    /// For everybody.
+    /// Changes them for all connections.
     All,
 }
 
-/// The first word of a statement; behind `WITH`, the one the common tables are for.
+/// The first word of a statement; after `WITH`, the verb that uses the common tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     Select,
@@ -67,16 +67,16 @@ impl Verb {
         ("TABLE", Self::Table),
     ];
 
-    /// Whether the server gains from keeping the statement prepared, or tells types only then.
+    /// Returns whether the server benefits from preparing the statement, or reports types only then.
     pub(crate) fn is_prepared(self) -> bool {
         !matches!(self, Self::Call | Self::Other)
     }
 
-    pub(super) fn of(statement: &[Part<'_>]) -> Self {
+    pub(super) fn of(statement: &[Word<'_>]) -> Self {
         let Some(first) = statement.first() else {
             return Self::Other;
         };
-        let find = |part: &Part<'_>| Self::MAIN.iter().find(|(word, _)| part.is(word)).map(|&(_, verb)| verb);
+        let find = |part: &Word<'_>| Self::MAIN.iter().find(|(word, _)| part.is(word)).map(|&(_, verb)| verb);
         if first.is("WITH") {
             let mut depth = 0;
             for part in statement {
@@ -98,54 +98,24 @@ impl Verb {
     }
 }
 
-/// A token that is neither space nor comment, and where it stands in the text without placeholders.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Part<'a> {
-    pub(super) kind: Kind,
-    pub(super) text: &'a str,
-    pub(super) start: usize,
-    pub(super) end: usize,
-    /// Whether a placeholder was taken out here.
-    pub(super) hole: bool,
-}
-
-impl Part<'_> {
-    pub(super) fn is(&self, word: &str) -> bool {
-        self.kind == Kind::Word && self.text.eq_ignore_ascii_case(word)
-    }
-
-    pub(super) fn is_one_of(&self, words: &[&str]) -> bool {
-        words.iter().any(|word| self.is(word))
-    }
-
-    pub(super) fn is_symbol(&self, symbol: u8) -> bool {
-        self.kind == Kind::Symbol(symbol)
-    }
-
-    /// What the token adds to the depth of parentheses.
-    pub(super) fn nesting(&self) -> i32 {
-        i32::from(self.is_symbol(b'(')) - i32::from(self.is_symbol(b')'))
-    }
-}
-
-/// What is known of a text before it is sent.
+/// The facts about a text that are known before it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Facts {
-    /// How many statements it holds.
+    /// Number of statements in the text.
     pub(super) statements: usize,
-    /// The verb of the first.
+    /// The verb of the first statement.
     pub(super) verb: Verb,
     pub(super) control: Control,
-    /// A statement that writes says `RETURNING`.
+    /// Set if a statement that writes has `RETURNING`.
     pub(super) returning: bool,
-    /// One gives back whatever columns a table has (`SELECT *`, `RETURNING *`).
+    /// Set if a statement returns all columns that a table has (`SELECT *`, `RETURNING *`).
     pub(super) starred: bool,
-    /// Whether one changes what tables and views look like.
+    /// The effect on the definitions of tables and views.
     pub(super) defines: Defines,
 }
 
 impl Facts {
-    pub(super) fn of(dialect: Dialect, parts: &[Part<'_>]) -> Self {
+    pub(super) fn of(dialect: Dialect, parts: &[Word<'_>]) -> Self {
         let mut facts = Self {
             statements: 0,
             verb: Verb::Other,
@@ -160,7 +130,7 @@ impl Facts {
         facts
     }
 
-    fn add(&mut self, dialect: Dialect, statement: &[Part<'_>]) {
+    fn add(&mut self, dialect: Dialect, statement: &[Word<'_>]) {
         let verb = Verb::of(statement);
         if self.statements == 0 {
             self.verb = verb;
@@ -168,7 +138,7 @@ impl Facts {
         self.statements += 1;
         self.control = self.control.max(control(dialect, statement));
         self.starred |= statement.windows(2).any(|two| {
-            // Behind an operand it multiplies, behind a parenthesis it is that of `count(*)`.
+            // After an operand it multiplies; after a parenthesis it belongs to `count(*)`.
             let first = two[0].is_one_of(&["SELECT", "DISTINCT", "ALL", "RETURNING"]);
             two[1].is_symbol(b'*') && (first || two[0].is_symbol(b',') || two[0].is_symbol(b'.'))
         });
@@ -186,8 +156,8 @@ impl Facts {
     }
 }
 
-/// The statements of a text, without the parentheses around them.
-pub(super) fn statements<'p, 't>(mut parts: &'p [Part<'t>]) -> impl Iterator<Item = &'p [Part<'t>]> {
+/// Returns the statements of a text, without the parentheses around them.
+pub(super) fn statements<'p, 't>(mut parts: &'p [Word<'t>]) -> impl Iterator<Item = &'p [Word<'t>]> {
     std::iter::from_fn(move || {
         while !parts.is_empty() {
             let (statement, rest) = split_first(parts);
@@ -201,8 +171,8 @@ pub(super) fn statements<'p, 't>(mut parts: &'p [Part<'t>]) -> impl Iterator<Ite
     })
 }
 
-/// Parts the first statement from the rest. The body of a trigger or procedure belongs to it.
-fn split_first<'p, 't>(parts: &'p [Part<'t>]) -> (&'p [Part<'t>], &'p [Part<'t>]) {
+/// Splits the first statement from the rest. The body of a trigger or procedure belongs to its statement.
+fn split_first<'p, 't>(parts: &'p [Word<'t>]) -> (&'p [Word<'t>], &'p [Word<'t>]) {
     let body = has_body(parts);
     let (mut depth, mut block) = (0, 0);
     for (index, part) in parts.iter().enumerate() {
@@ -225,8 +195,8 @@ fn split_first<'p, 't>(parts: &'p [Part<'t>]) -> (&'p [Part<'t>], &'p [Part<'t>]
     (parts, &[])
 }
 
-/// Whether a statement may hold others between `BEGIN` and `END`.
-fn has_body(parts: &[Part<'_>]) -> bool {
+/// Returns whether a statement may contain others between `BEGIN` and `END`.
+fn has_body(parts: &[Word<'_>]) -> bool {
     const BODIES: [&str; 5] = ["TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"];
     let words = || parts.iter().take(16).take_while(|part| !part.is_symbol(b';'));
     match parts {
@@ -236,25 +206,25 @@ fn has_body(parts: &[Part<'_>]) -> bool {
     }
 }
 
-/// Whether a statement of PostgreSQL has the client say or hear something in the middle of it (`COPY … FROM STDIN`).
-pub(super) fn converses(parts: &[Part<'_>]) -> bool {
-    let client = |part: &Part<'_>| part.is_one_of(&["STDIN", "STDOUT"]);
+/// Returns whether a statement of PostgreSQL exchanges data with the client while it runs (`COPY … FROM STDIN`).
+pub(super) fn converses(parts: &[Word<'_>]) -> bool {
+    let client = |part: &Word<'_>| part.is_one_of(&["STDIN", "STDOUT"]);
     statements(parts).any(|statement| statement[0].is("COPY") && statement.iter().any(client))
 }
 
-/// Whether a statement of PostgreSQL makes the session listen.
-pub(super) fn listens(parts: &[Part<'_>]) -> bool {
+/// Returns whether a statement of PostgreSQL makes the session listen.
+pub(super) fn listens(parts: &[Word<'_>]) -> bool {
     statements(parts).any(|statement| statement[0].is("LISTEN"))
 }
 
-/// Whether a statement changes what tables and views look like.
-fn defines(statement: &[Part<'_>]) -> Defines {
+/// Returns the effect of a statement on the definitions of tables and views.
+fn defines(statement: &[Word<'_>]) -> Defines {
     let Some((first, rest)) = statement.split_first() else {
         return Defines::Nothing;
     };
-    let temporary = |part: &Part<'_>| part.is_one_of(&["TEMP", "TEMPORARY"]);
-    // What a block of PostgreSQL does is not read here. What was dropped can be read by nobody until it is made anew, but
-    // for the one who sees what a temporary table has hidden.
+    let temporary = |part: &Word<'_>| part.is_one_of(&["TEMP", "TEMPORARY"]);
+    // Blocks of PostgreSQL are not read here. Nobody can read a dropped table until it is recreated. The exception is a
+    // connection that then sees the table that a temporary one has hidden.
     match first {
         first if first.is_one_of(&["ALTER", "DO", "RENAME"]) => Defines::All,
         first if first.is("CREATE") && !rest.iter().take(4).any(temporary) => Defines::All,
@@ -263,8 +233,8 @@ fn defines(statement: &[Part<'_>]) -> Defines {
     }
 }
 
-/// What one statement does to the transaction.
-fn control(dialect: Dialect, statement: &[Part<'_>]) -> Control {
+/// Returns the effect of one statement on the transaction.
+fn control(dialect: Dialect, statement: &[Word<'_>]) -> Control {
     let is = |index: usize, word: &str| statement.get(index).is_some_and(|part| part.is(word));
     let Some(first) = statement.first() else {
         return Control::None;
@@ -277,7 +247,7 @@ fn control(dialect: Dialect, statement: &[Part<'_>]) -> Control {
     if starts || first.is("BEGIN") || (xa && (is(1, "START") || is(1, "BEGIN"))) {
         return Control::Begin;
     }
-    // What was prepared for a later commit belongs to no transaction of this connection.
+    // A transaction that was prepared for a later commit no longer belongs to this connection.
     let later = dialect == Dialect::Postgres && is(1, "PREPARED");
     let ends = first.is("COMMIT") || (first.is("END") && dialect != Dialect::MySql);
     if (ends && !later)
@@ -309,8 +279,8 @@ fn control(dialect: Dialect, statement: &[Part<'_>]) -> Control {
     Control::None
 }
 
-/// Whether MySQL or MariaDB commits before or after the statement without being told to.
-fn commits_implicitly(statement: &[Part<'_>]) -> bool {
+/// Returns whether MySQL or MariaDB implicitly commits before or after the statement.
+fn commits_implicitly(statement: &[Word<'_>]) -> bool {
     const ALWAYS: [&str; 16] = [
         "ALTER",
         "TRUNCATE",

@@ -1,84 +1,85 @@
-//! What a text defines, and what it needs for that. Read from its words.
+//! The objects that an SQL text defines and requires, read from its words.
 
 use std::ops::Range;
 
 use super::Dialect;
-use super::control::{self, Part};
-use super::lexer::{Kind, Lexer};
+use super::control::{self};
+use super::lexer::{Lexer, TokenKind};
+use super::word::Word;
 
-/// The name of a table or the like.
+/// The name of a table or another object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ObjectName {
-    /// As it stands in the text.
+    /// The name as written in the text.
     pub(crate) written: String,
-    /// Its parts without quotes, as the server keeps them.
+    /// The parts of the name without quotes, as the server keeps them.
     pub(crate) path: Vec<String>,
-    /// The same, as they are compared.
+    /// The parts of the name, as they are compared.
     folded: Vec<String>,
 }
 
 impl ObjectName {
-    /// The name that a text is.
+    /// Reads a text that is one name.
     pub(crate) fn read(dialect: Dialect, text: &str) -> Option<Self> {
         let parts = cut(dialect, text);
         let (name, used) = name(dialect, text, &parts)?;
         (used == parts.len()).then_some(name)
     }
 
-    /// The name at the beginning of some parts of a text.
-    pub(super) fn first(dialect: Dialect, text: &str, parts: &[Part<'_>]) -> Option<Self> {
+    /// Reads the name at the start of some parts of a text.
+    pub(super) fn first(dialect: Dialect, text: &str, parts: &[Word<'_>]) -> Option<Self> {
         name(dialect, text, parts).map(|(name, _)| name)
     }
 
-    /// Whether both are the same name.
+    /// Returns whether both are the same name.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.folded == other.folded
     }
 
-    /// Whether both may mean the same: the schema may be left out of one of them.
+    /// Returns whether both may mean the same object: one of them may omit the schema.
     pub(crate) fn means(&self, other: &Self) -> bool {
         self.is(other) || ((self.path.len() == 1 || other.path.len() == 1) && self.folded.last() == other.folded.last())
     }
 }
 
-/// What stands behind `CREATE`.
+/// The object after `CREATE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Object {
     /// `TABLE`, `MATERIALIZED VIEW`, …
     pub(crate) kind: String,
     pub(crate) name: ObjectName,
-    /// Where `IF NOT EXISTS` would stand, unless something like it does.
+    /// The position for `IF NOT EXISTS`, unless that or an equivalent is already there.
     safe_at: Option<usize>,
 }
 
-/// Something else that must be there before.
+/// Another object that must exist before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Needed {
     pub(crate) name: ObjectName,
-    /// It is only the target of a foreign key.
+    /// Set if it is only the target of a foreign key.
     pub(crate) foreign: bool,
     /// The foreign key, if it can be added afterwards.
     pub(crate) key: Option<Key>,
 }
 
-/// A foreign key that is an element of its own in the list of columns.
+/// A foreign key that is a separate element in the list of columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     element: Range<usize>,
-    /// The same with the comma before it.
+    /// The element with the comma before it.
     cut: Range<usize>,
 }
 
-/// One statement that defines something.
+/// One statement that defines an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Definition {
     text: String,
-    /// What it makes; `None` if it is no `CREATE`, or of an object that is not known.
+    /// The created object; `None` if it is no `CREATE`, or if the kind of object is unknown.
     pub(crate) object: Option<Object>,
     pub(crate) needs: Vec<Needed>,
 }
 
-/// Objects that are known by the word behind `CREATE`.
+/// The words after `CREATE` that name a known kind of object.
 const KINDS: [&str; 13] = [
     "TABLE",
     "INDEX",
@@ -96,7 +97,7 @@ const KINDS: [&str; 13] = [
 ];
 
 impl Definition {
-    /// The definitions in a text, one for each statement.
+    /// Reads the definitions in a text, one for each statement.
     pub(crate) fn read(dialect: Dialect, text: &str) -> Vec<Self> {
         let parts = cut(dialect, text);
         control::statements(&parts)
@@ -118,13 +119,14 @@ impl Definition {
         }
     }
 
-    /// The name of the table, if it makes one.
+    /// Returns the name of the table, if the statement creates one.
     pub(crate) fn table(&self) -> Option<&ObjectName> {
         let object = self.object.as_ref()?;
         object.kind.ends_with("TABLE").then_some(&object.name)
     }
 
-    /// The statement; with `safe` it says `IF NOT EXISTS` where the dialect has that, without the keys in `late`.
+    /// Returns the statement without the keys in `late`. With `safe` it has `IF NOT EXISTS`, if the dialect supports
+    /// that.
     pub(crate) fn create(&self, dialect: Dialect, safe: bool, late: &[&Key]) -> String {
         let mut text = self.text.clone();
         for key in late.iter().rev() {
@@ -138,14 +140,14 @@ impl Definition {
         text
     }
 
-    /// Whether nothing in the statement keeps it from failing where the object is there already.
+    /// Returns whether the statement fails if the object already exists.
     pub(crate) fn fails_if_present(&self, dialect: Dialect) -> bool {
         self.object
             .as_ref()
             .is_none_or(|object| object.safe_at.is_some() && !object.has_if_not_exists(dialect))
     }
 
-    /// What adds a key afterwards.
+    /// Returns the statement that adds a key afterwards.
     pub(crate) fn add(&self, key: &Key) -> Option<String> {
         let table = self.table()?;
         Some(format!(
@@ -155,7 +157,8 @@ impl Definition {
         ))
     }
 
-    /// What drops the object; `None` for what goes with its table, and for what others may use too.
+    /// Returns the statement that drops the object. `None` for objects that are dropped with their table, and for those
+    /// that others may use too.
     pub(crate) fn removal(&self) -> Option<String> {
         let object = self.object.as_ref()?;
         let dropped = !matches!(
@@ -165,7 +168,7 @@ impl Definition {
         dropped.then(|| format!("DROP {} IF EXISTS {}", object.kind, object.name.written))
     }
 
-    /// The text, for messages.
+    /// Returns the text, for messages.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -184,15 +187,15 @@ impl Object {
     }
 }
 
-/// The words of a text, with their places in it.
-pub(super) fn cut(dialect: Dialect, text: &str) -> Vec<Part<'_>> {
+/// Returns the words of a text, with their positions in it.
+pub(super) fn cut(dialect: Dialect, text: &str) -> Vec<Word<'_>> {
     let mut at = 0;
     let mut parts = Vec::new();
     for token in Lexer::new(dialect, text) {
         let start = at;
         at += token.text.len();
-        if !matches!(token.kind, Kind::Space | Kind::Comment) {
-            parts.push(Part {
+        if !matches!(token.kind, TokenKind::Space | TokenKind::Comment) {
+            parts.push(Word {
                 kind: token.kind,
                 text: token.text,
                 start,
@@ -204,16 +207,16 @@ pub(super) fn cut(dialect: Dialect, text: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// The name at the beginning, and how many words it takes.
-fn name(dialect: Dialect, text: &str, parts: &[Part<'_>]) -> Option<(ObjectName, usize)> {
+/// Returns the name at the start, and how many words it takes.
+fn name(dialect: Dialect, text: &str, parts: &[Word<'_>]) -> Option<(ObjectName, usize)> {
     let mut path = Vec::new();
     let mut used = 0;
     loop {
         let part = parts.get(used)?;
         path.push(match part.kind {
-            Kind::Word if dialect == Dialect::Postgres => part.text.to_lowercase(),
-            Kind::Word => part.text.to_owned(),
-            Kind::Quoted => unquoted(part.text),
+            TokenKind::Word if dialect == Dialect::Postgres => part.text.to_lowercase(),
+            TokenKind::Word => part.text.to_owned(),
+            TokenKind::Quoted => unquoted(part.text),
             _ => return None,
         });
         used += 1;
@@ -238,7 +241,7 @@ fn unquoted(text: &str) -> String {
     inside.replace(&format!("{quote}{quote}"), &quote.to_string())
 }
 
-fn object(dialect: Dialect, text: &str, parts: &[Part<'_>]) -> Option<Object> {
+fn object(dialect: Dialect, text: &str, parts: &[Word<'_>]) -> Option<Object> {
     if !parts.first()?.is("CREATE") {
         return None;
     }
@@ -264,7 +267,7 @@ fn object(dialect: Dialect, text: &str, parts: &[Part<'_>]) -> Option<Object> {
     })
 }
 
-fn needs(dialect: Dialect, text: &str, parts: &[Part<'_>], object: Option<&Object>) -> Vec<Needed> {
+fn needs(dialect: Dialect, text: &str, parts: &[Word<'_>], object: Option<&Object>) -> Vec<Needed> {
     let kind = object.map_or("", |object| object.kind.as_str());
     let words: &[&str] = match kind {
         "TABLE" => &["REFERENCES", "FROM", "JOIN", "LIKE", "OF"],
@@ -279,7 +282,7 @@ fn needs(dialect: Dialect, text: &str, parts: &[Part<'_>], object: Option<&Objec
     for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.is_one_of(words)) {
         let before = at.checked_sub(1).map(|at| &parts[at]);
         let elsewhere = |word: &str| part.is(word) && !selects;
-        // `IS DISTINCT FROM`, `a LIKE b` and `UPDATE OF` are no tables.
+        // `IS DISTINCT FROM`, `a LIKE b` and `UPDATE OF` name no tables.
         if elsewhere("FROM")
             || elsewhere("JOIN")
             || (part.is("OF") && !before.is_some_and(|part| part.is("PARTITION")))
@@ -304,8 +307,8 @@ fn needs(dialect: Dialect, text: &str, parts: &[Part<'_>], object: Option<&Objec
     needs
 }
 
-/// The elements that are foreign keys and stand behind another element.
-fn keys(parts: &[Part<'_>]) -> Vec<Key> {
+/// Returns the elements that are foreign keys and follow another element.
+fn keys(parts: &[Word<'_>]) -> Vec<Key> {
     let mut keys = Vec::new();
     let (mut depth, mut comma) = (0, None::<usize>);
     for (at, part) in parts.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! The SQL dialects, and what differs between them in one word.
+//! The SQL dialects, and the simple differences between them.
 
 use std::fmt;
 
-/// The dialect of SQL a database speaks.
+/// The SQL dialect of a database.
 ///
 /// ```
 /// use ebbtide::Dialect;
@@ -22,7 +22,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The greatest number of parameters one statement can bind.
+    /// Returns the maximum number of parameters that one statement can bind.
     pub fn max_parameters(self) -> usize {
         match self {
             Self::Postgres | Self::MySql => 65_535,
@@ -30,10 +30,10 @@ impl Dialect {
         }
     }
 
-    /// Quotes the name of a table or column, so that any text is one name and nothing else. The server
-    /// then takes upper and lower case as written. NUL characters, which no name can hold, are left out.
+    /// Quotes the name of a table or column, so that any text is exactly one name. The server then keeps upper and
+    /// lower case as written. NUL characters are removed, because no name can contain them.
     ///
-    /// A dot is part of the name: quote the schema and the table each by itself.
+    /// A dot is part of the name: quote the schema and the table separately.
     ///
     /// ```
     /// use ebbtide::Dialect;
@@ -59,7 +59,8 @@ impl Dialect {
         quoted
     }
 
-    /// Quotes a text, for statements in which it cannot be bound. However the server is set, it is one text.
+    /// Quotes a string, for statements in which it cannot be bound. It is one literal, regardless of the server's
+    /// settings.
     pub(crate) fn quote_text(self, text: &str) -> String {
         let doubled = text.replace('\'', "''");
         match self {
@@ -80,11 +81,17 @@ impl fmt::Display for Dialect {
     }
 }
 
+/// Writes the placeholder with a number, counted from 1, in the syntax of PostgreSQL.
+pub(super) fn numbered(out: &mut String, number: usize) {
+    out.push('$');
+    out.push_str(&number.to_string());
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::lexer::{Kind, Lexer};
+    use super::super::lexer::{Lexer, TokenKind};
     use super::*;
 
     proptest! {
@@ -94,7 +101,7 @@ mod tests {
                 let quoted = dialect.quote_identifier(&name);
                 let tokens: Vec<_> = Lexer::new(dialect, &quoted).collect();
                 prop_assert_eq!(tokens.len(), 1);
-                prop_assert_eq!(tokens[0].kind, Kind::Quoted);
+                prop_assert_eq!(tokens[0].kind, TokenKind::Quoted);
             }
         }
 
@@ -104,7 +111,7 @@ mod tests {
                 let quoted = dialect.quote_text(&text);
                 let tokens: Vec<_> = Lexer::new(dialect, &quoted).collect();
                 prop_assert_eq!(tokens.len(), 1);
-                prop_assert_eq!(tokens[0].kind, Kind::Literal);
+                prop_assert_eq!(tokens[0].kind, TokenKind::Literal);
             }
         }
     }

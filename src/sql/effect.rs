@@ -1,34 +1,35 @@
-//! What a text does besides the rows it changes. Read from its words; where they leave a doubt, the careful answer
-//! is given.
+//! The effects of an SQL text besides the rows that it changes, read from its words. If they are ambiguous, the
+//! cautious answer is given.
 
 use super::Dialect;
-use super::control::{Part, Verb};
-use super::lexer::Kind;
+use super::control::Verb;
+use super::lexer::TokenKind;
 use super::switches::{Setting, switched};
+use super::word::Word;
 
-/// What is known of the traces that a text leaves.
+/// The known effects of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(crate) struct Effect {
-    /// It reads and certainly does nothing else.
+    /// Set if the text certainly only reads.
     pub(crate) reads: bool,
-    /// It writes nothing itself; what the functions it calls may do is left aside.
+    /// Set if the text writes nothing itself; the functions that it calls may.
     pub(crate) asks: bool,
-    /// It locks the rows that it reads, or may: `FOR UPDATE` and its like.
+    /// Set if the text locks the rows that it reads, or may do so: `FOR UPDATE` and similar clauses.
     pub(crate) locks: bool,
-    /// It takes the write lock of a SQLite database, or may.
+    /// Set if the text takes the write lock of a SQLite database, or may do so.
     pub(crate) writes: bool,
-    /// It changes the session in a way that no rollback undoes.
-    pub(crate) soils: bool,
-    /// It speaks of constraints that can be deferred.
+    /// Set if the text changes the session in a way that no rollback undoes.
+    pub(crate) taints_session: bool,
+    /// Set if the text mentions constraints that can be deferred.
     pub(crate) deferrable: bool,
-    /// It runs what is kept on the server and may end the transaction there.
+    /// Set if the text runs code that is stored on the server, which may end the transaction there.
     pub(crate) opaque: bool,
-    /// The setting that it changes from what the library's transactions rely on (MySQL).
+    /// The setting that the text changes from the value on which the library's transactions rely (MySQL).
     pub(crate) switches: Option<Setting>,
-    /// It sets settings until the transaction ends, and does nothing else (PostgreSQL).
+    /// Set if the text only sets settings until the transaction ends (PostgreSQL).
     pub(crate) local_only: bool,
-    /// The settings that it changes until the transaction ends (PostgreSQL).
+    /// The settings that the text changes until the transaction ends (PostgreSQL).
     pub(crate) local: Vec<Local>,
 }
 
@@ -36,17 +37,17 @@ pub(crate) struct Effect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Local {
     Named(Box<str>),
-    /// It is the value of this placeholder.
+    /// The value in this slot.
     Slot(usize),
-    /// Not a setting, but which constraints are checked at once.
+    /// Not a setting, but the constraints that are checked immediately.
     Constraints,
 }
 
 impl Effect {
-    /// Reads it from the statements of a text. `slot` tells the value that belongs to the placeholder of a number.
+    /// Reads the effects of the statements of a text. `slot` maps the number of a placeholder to its value.
     pub(super) fn of<'a>(
         dialect: Dialect,
-        statements: impl Iterator<Item = &'a [Part<'a>]>,
+        statements: impl Iterator<Item = &'a [Word<'a>]>,
         slot: impl Fn(usize) -> usize,
     ) -> Self {
         let mut effect = Self {
@@ -63,12 +64,12 @@ impl Effect {
         effect
     }
 
-    fn add(&mut self, dialect: Dialect, statement: &[Part<'_>], holes: usize, slot: &impl Fn(usize) -> usize) {
+    fn add(&mut self, dialect: Dialect, statement: &[Word<'_>], holes: usize, slot: &impl Fn(usize) -> usize) {
         self.reads &= reads(dialect, statement, false);
         self.asks &= reads(dialect, statement, true);
         self.locks |= locks(statement);
         self.writes |= dialect == Dialect::Sqlite && writes(statement);
-        self.soils |= soils(dialect, statement);
+        self.taints_session |= taints_session(dialect, statement);
         self.deferrable |= statement
             .iter()
             .any(|part| part.is_one_of(&["DEFERRABLE", "DEFERRED", "DEFER_FOREIGN_KEYS"]));
@@ -107,7 +108,7 @@ const HARMLESS: &[&str] = &[
     "USING", "VALUES", "VARCHAR", "VERSION", "WHEN", "WHERE", "WITHIN", "XOR", "YEAR",
 ];
 
-/// Those of them that PostgreSQL does not have, so that one of this name is somebody's own.
+/// The harmless names that PostgreSQL does not have, so that such a function is user-defined there.
 #[rustfmt::skip]
 const ELSEWHERE: &[&str] = &[
     "CONVERT", "DATETIME", "DATE_ADD", "DATE_FORMAT", "DATE_SUB", "GROUP_CONCAT", "HEX", "IFNULL", "INSTR", "JSON_ARRAY",
@@ -115,9 +116,9 @@ const ELSEWHERE: &[&str] = &[
     "TYPEOF", "UNHEX", "XOR", "YEAR",
 ];
 
-/// Whether a statement certainly changes nothing: it names no verb that writes, and calls no function that is not
-/// known to be harmless, unless functions are trusted.
-fn reads(dialect: Dialect, statement: &[Part<'_>], trusting: bool) -> bool {
+/// Returns whether a statement certainly changes nothing. It contains no verb that writes. Unless functions are
+/// trusted, it calls only those that are known to be harmless.
+fn reads(dialect: Dialect, statement: &[Word<'_>], trusting: bool) -> bool {
     let verb = Verb::of(statement);
     if !matches!(
         verb,
@@ -132,24 +133,24 @@ fn reads(dialect: Dialect, statement: &[Part<'_>], trusting: bool) -> bool {
         let named = before.is_some_and(|before| before.is("AS")) || tables.contains(&index);
         let called = !named && statement.get(index + 1).is_some_and(|next| next.is_symbol(b'('));
         match part.kind {
-            Kind::Quoted => trusting || !called,
-            Kind::Word if called && !trusting => {
+            TokenKind::Quoted => trusting || !called,
+            TokenKind::Word if called && !trusting => {
                 let word = part.text.to_ascii_uppercase();
-                // Behind a point it is a function of one's own.
+                // After a dot it is a user-defined function.
                 !before.is_some_and(|before| before.is_symbol(b'.'))
                     && HARMLESS.binary_search(&&*word).is_ok()
                     && !(dialect == Dialect::Postgres && ELSEWHERE.contains(&&*word))
             }
-            // `FOR UPDATE` and `FOR NO KEY UPDATE` lock rows, which does not outlive what would undo it.
-            Kind::Word if part.is("UPDATE") => before.is_some_and(|before| before.is_one_of(&["FOR", "KEY"])),
-            Kind::Word => !part.is_one_of(&["INSERT", "DELETE", "MERGE", "INTO", "ANALYZE", "ANALYSE"]),
+            // `FOR UPDATE` and `FOR NO KEY UPDATE` lock rows; whatever undoes the transaction also releases the locks.
+            TokenKind::Word if part.is("UPDATE") => before.is_some_and(|before| before.is_one_of(&["FOR", "KEY"])),
+            TokenKind::Word => !part.is_one_of(&["INSERT", "DELETE", "MERGE", "INTO", "ANALYZE", "ANALYSE"]),
             _ => true,
         }
     })
 }
 
 /// Where the names of common tables stand that are followed by a list of columns: `WITH RECURSIVE name (column) AS (…)`.
-fn common_tables(statement: &[Part<'_>]) -> Vec<usize> {
+fn common_tables(statement: &[Word<'_>]) -> Vec<usize> {
     let mut names = Vec::new();
     let mut at = 0;
     while let Some(with) = statement[at..].iter().position(|part| part.is("WITH")) {
@@ -169,9 +170,9 @@ fn common_tables(statement: &[Part<'_>]) -> Vec<usize> {
 }
 
 /// Reads one common table. Returns whether it names its columns, and where it ends.
-fn common_table(statement: &[Part<'_>], start: usize) -> Option<(bool, usize)> {
+fn common_table(statement: &[Word<'_>], start: usize) -> Option<(bool, usize)> {
     let name = statement.get(start)?;
-    if !matches!(name.kind, Kind::Word | Kind::Quoted) {
+    if !matches!(name.kind, TokenKind::Word | TokenKind::Quoted) {
         return None;
     }
     let columns = statement.get(start + 1)?.is_symbol(b'(');
@@ -192,7 +193,7 @@ fn common_table(statement: &[Part<'_>], start: usize) -> Option<(bool, usize)> {
 }
 
 /// Behind the parenthesis that closes the one at `start`.
-fn closing(statement: &[Part<'_>], start: usize) -> Option<usize> {
+fn closing(statement: &[Word<'_>], start: usize) -> Option<usize> {
     let mut depth = 0;
     let length = statement[start..].iter().position(|part| {
         depth += part.nesting();
@@ -202,15 +203,15 @@ fn closing(statement: &[Part<'_>], start: usize) -> Option<usize> {
 }
 
 /// Whether a statement locks what it reads: `FOR [NO KEY] UPDATE`, `FOR [KEY] SHARE`, `LOCK IN SHARE MODE`.
-fn locks(statement: &[Part<'_>]) -> bool {
+fn locks(statement: &[Word<'_>]) -> bool {
     statement
         .windows(2)
         .any(|two| two[0].is_one_of(&["FOR", "KEY", "IN"]) && two[1].is_one_of(&["UPDATE", "SHARE"]))
 }
 
-/// Whether a statement of SQLite takes the write lock, or may. Of a transaction begun as text that takes it later nothing can
-/// be known when it begins.
-fn writes(statement: &[Part<'_>]) -> bool {
+/// Returns whether a statement of SQLite takes the write lock, or may do so. If a text starts a transaction that takes
+/// the lock later, that is unknown at its start.
+fn writes(statement: &[Word<'_>]) -> bool {
     const NOT_IN_THE_FILE: [&str; 7] = ["COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ATTACH", "DETACH"];
     const PRAGMAS: [&str; 10] = [
         "APPLICATION_ID",
@@ -239,44 +240,45 @@ fn writes(statement: &[Part<'_>]) -> bool {
     }
 }
 
-/// Whether a statement of MySQL or MariaDB runs others, which are not read here: a procedure, a prepared text, a block
-/// (MariaDB has them outside of procedures), or what stands behind `SET STATEMENT … FOR`.
-fn holds_others(statement: &[Part<'_>]) -> bool {
+/// Returns whether a statement of MySQL or MariaDB runs others, which are not read here. It may be a procedure, a
+/// prepared text, a block (MariaDB has them outside of procedures), or `SET STATEMENT … FOR`.
+fn holds_others(statement: &[Word<'_>]) -> bool {
     const BLOCKS: [&str; 9] = [
         "CALL", "EXECUTE", "BEGIN", "IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR",
     ];
-    let second = |what: fn(&Part<'_>) -> bool| statement.get(1).is_some_and(what);
+    let second = |what: fn(&Word<'_>) -> bool| statement.get(1).is_some_and(what);
     statement.first().is_some_and(|first| {
         first.is_one_of(&BLOCKS)
             || (first.is("SET") && second(|part| part.is("STATEMENT")))
             // The label of a loop.
-            || (first.kind == Kind::Word && second(|part| part.is_symbol(b':')))
+            || (first.kind == TokenKind::Word && second(|part| part.is_symbol(b':')))
     })
 }
 
-/// Whether a statement changes the session for good.
-fn soils(dialect: Dialect, statement: &[Part<'_>]) -> bool {
+/// Returns whether a statement changes the session permanently.
+fn taints_session(dialect: Dialect, statement: &[Word<'_>]) -> bool {
     let Some((first, rest)) = statement.split_first() else {
         return false;
     };
     let second = |words: &[&str]| rest.first().is_some_and(|part| part.is_one_of(words));
-    let any = |what: fn(&Part<'_>) -> bool| statement.iter().any(what);
+    let any = |what: fn(&Word<'_>) -> bool| statement.iter().any(what);
     match dialect {
         Dialect::Postgres => {
-            let session_lock = |part: &Part<'_>| {
-                part.kind == Kind::Word && {
+            let session_lock = |part: &Word<'_>| {
+                part.kind == TokenKind::Word && {
                     let word = part.text.to_ascii_lowercase();
                     word.contains("advisory_lock") && !word.contains("xact") || word.starts_with("dblink")
                 }
             };
-            // What a block does is not read here, and what was prepared with tables that are undone is of no use to others.
+            // Blocks are not read here, and a statement that was prepared with tables that are undone later is useless
+            // to others.
             first.is_one_of(&["DEALLOCATE", "LOAD", "DO", "CALL", "CREATE", "ALTER", "DROP"])
                 || (first.is("PREPARE") && !second(&["TRANSACTION"]))
                 || any(session_lock)
         }
         Dialect::MySql => {
-            // User variables: one `@`, where two name a setting.
-            let at = |part: Option<&Part<'_>>| part.is_some_and(|part| part.text.starts_with('@'));
+            // A user variable has one `@`; two of them name a setting.
+            let at = |part: Option<&Word<'_>>| part.is_some_and(|part| part.text.starts_with('@'));
             let variable = statement.iter().enumerate().any(|(index, part)| {
                 part.is_symbol(b'@')
                     && !at(statement.get(index + 1))
@@ -306,12 +308,12 @@ fn soils(dialect: Dialect, statement: &[Part<'_>]) -> bool {
     }
 }
 
-fn any_of(parts: &[Part<'_>], words: &[&str]) -> bool {
+fn any_of(parts: &[Word<'_>], words: &[&str]) -> bool {
     parts.iter().any(|part| part.is_one_of(words))
 }
 
-/// The setting that `SET LOCAL` changes.
-fn set_local(statement: &[Part<'_>]) -> Option<Local> {
+/// Returns the setting that `SET LOCAL` changes.
+fn set_local(statement: &[Word<'_>]) -> Option<Local> {
     let [first, second, rest @ ..] = statement else {
         return None;
     };
@@ -334,15 +336,17 @@ fn set_local(statement: &[Part<'_>]) -> Option<Local> {
     }
     let name: String = rest
         .iter()
-        .take_while(|part| matches!(part.kind, Kind::Word | Kind::Quoted) && !part.is("TO") || part.is_symbol(b'.'))
+        .take_while(|part| {
+            matches!(part.kind, TokenKind::Word | TokenKind::Quoted) && !part.is("TO") || part.is_symbol(b'.')
+        })
         .map(|part| part.text.trim_matches('"'))
         .collect();
     (!name.is_empty()).then(|| Local::Named(name.into()))
 }
 
-/// The settings that calls of `set_config` change.
+/// Returns the settings that calls of `set_config` change.
 fn set_config<'p>(
-    statement: &'p [Part<'p>],
+    statement: &'p [Word<'p>],
     mut holes: usize,
     slot: &'p impl Fn(usize) -> usize,
 ) -> impl Iterator<Item = Local> + 'p {
@@ -359,12 +363,12 @@ fn set_config<'p>(
             return Some(Local::Slot(slot(holes)));
         }
         let name = argument.text.strip_prefix('\'')?.strip_suffix('\'')?;
-        (argument.kind == Kind::Literal).then(|| Local::Named(name.into()))
+        (argument.kind == TokenKind::Literal).then(|| Local::Named(name.into()))
     })
 }
 
-/// Whether the arguments of `set_config` say that it holds beyond the transaction.
-fn for_the_session(arguments: &[Part<'_>]) -> bool {
+/// Returns whether the arguments of `set_config` say that it applies beyond the transaction.
+fn for_the_session(arguments: &[Word<'_>]) -> bool {
     let (mut depth, mut commas) = (0, 0);
     for (index, part) in arguments.iter().enumerate() {
         depth += part.nesting();

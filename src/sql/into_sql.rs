@@ -1,4 +1,4 @@
-//! What can be given to a verb as a statement.
+//! The types that a verb accepts as a statement.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use super::Dialect;
 use crate::error::Result;
 use crate::value::Params;
 
-/// A statement: `&'static str`, text made at run time in [`AssertSqlSafe`], or, with the feature `sea-query`, a statement
-/// of sea-query, which brings its values along (its parameters are then `()`).
+/// A statement: `&'static str`, or text created at run time in [`AssertSqlSafe`]. With the feature `sea-query`, also a
+/// statement of sea-query, which contains its values (its parameters are then `()`).
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not taken as a statement",
-    note = "SQL text made at run time may hold what an attacker typed: bind values as parameters (`:name`), and vouch for the rest with `ebbtide::AssertSqlSafe(text)`",
-    note = "`&'static str` is taken as it is; statements of sea-query need the feature `sea-query`"
+    message = "`{Self}` cannot be used as a statement",
+    note = "SQL text built at run time may contain an attacker's input: bind values as parameters (`:name`), and declare the rest safe with `ebbtide::AssertSqlSafe(text)`",
+    note = "`&'static str` is accepted as it is; statements of sea-query need the feature `sea-query`"
 )]
 pub trait IntoSql {
-    /// The text in the dialect, and the values that come with it.
+    /// Returns the text in the dialect, and the values that come with it.
     #[doc(hidden)]
     fn into_sql(self, dialect: Dialect) -> Result<(SqlStr, Params)>;
 }

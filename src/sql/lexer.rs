@@ -1,14 +1,14 @@
-//! Cuts SQL into tokens, as far as is needed to tell a parameter from a text that looks like one.
+//! Splits SQL into tokens, as far as necessary to distinguish a parameter from text that looks like one.
 //!
-//! Nothing is an error here. What is not terminated reaches to the end, and the server complains.
+//! Nothing is an error here. An unterminated token extends to the end, and the server reports the error.
 
 use super::Dialect;
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     Space,
-    /// A comment, or the bare fences of a MySQL comment that holds code.
+    /// A comment, or only the delimiters of a MySQL comment that contains code.
     Comment,
     /// A keyword or a name without quotes.
     Word,
@@ -19,13 +19,13 @@ pub(crate) enum Kind {
     Number,
     /// `::`
     Cast,
-    /// A sign with a backslash or its double before it, which stands for itself.
+    /// A character with a backslash or its double before it, which stands for itself.
     Escaped(char),
     /// `:name`
     Named,
     /// `$1`
     Dollar(usize),
-    /// `?`, of which PostgreSQL does not yet know whether it is an operator.
+    /// `?`; on PostgreSQL it is not known yet whether it is an operator.
     Question,
     /// `?1`
     Ordinal(usize),
@@ -33,24 +33,24 @@ pub(crate) enum Kind {
     Symbol(u8),
 }
 
-/// A piece of the text. The texts of all tokens in a row are the whole.
+/// A piece of the text. The texts of all tokens together are the whole text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token<'a> {
-    pub(crate) kind: Kind,
+    pub(crate) kind: TokenKind,
     pub(crate) text: &'a str,
 }
 
-/// The tokens of a text.
+/// An iterator over the tokens of a text.
 #[derive(Debug)]
 pub(crate) struct Lexer<'a> {
     dialect: Dialect,
     sql: &'a str,
     at: usize,
-    /// The kind of the last token that was neither space nor comment.
-    last: Kind,
-    /// Open square brackets (PostgreSQL).
+    /// The kind of the last token other than space and comments.
+    last: TokenKind,
+    /// Number of open square brackets (PostgreSQL).
     brackets: usize,
-    /// Inside a MySQL comment that holds code.
+    /// Set inside a MySQL comment that contains code.
     code_comment: bool,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Lexer<'a> {
             dialect,
             sql,
             at: 0,
-            last: Kind::Space,
+            last: TokenKind::Space,
             brackets: 0,
             code_comment: false,
         }
@@ -78,7 +78,7 @@ impl<'a> Lexer<'a> {
         &self.sql.as_bytes()[self.at..]
     }
 
-    /// The length of the run of bytes from `from` on that `wanted` accepts, counted from here.
+    /// Returns the length of the run of bytes from `from` on that `wanted` accepts, counted from the current position.
     fn run(&self, from: usize, wanted: impl Fn(u8) -> bool) -> usize {
         self.rest()
             .iter()
@@ -87,40 +87,40 @@ impl<'a> Lexer<'a> {
             .map_or(self.rest().len(), |n| from + n)
     }
 
-    /// The kind of the token that begins here, and its length in bytes.
-    fn scan(&mut self) -> (Kind, usize) {
+    /// Returns the kind of the token that starts here, and its length in bytes.
+    fn scan(&mut self) -> (TokenKind, usize) {
         let byte = self.byte(0);
         match byte {
             b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => (
-                Kind::Space,
+                TokenKind::Space,
                 self.run(1, |byte| byte.is_ascii_whitespace() || byte == 0x0b),
             ),
-            b'\'' => (Kind::Literal, self.quoted(b'\'', self.dialect == Dialect::MySql)),
-            b'"' if self.dialect == Dialect::MySql => (Kind::Literal, self.quoted(b'"', true)),
-            b'"' => (Kind::Quoted, self.quoted(b'"', false)),
-            b'`' if self.dialect != Dialect::Postgres => (Kind::Quoted, self.quoted(b'`', false)),
-            b'[' if self.dialect == Dialect::Sqlite => (Kind::Quoted, self.until(b"]", 1)),
+            b'\'' => (TokenKind::Literal, self.quoted(b'\'', self.dialect == Dialect::MySql)),
+            b'"' if self.dialect == Dialect::MySql => (TokenKind::Literal, self.quoted(b'"', true)),
+            b'"' => (TokenKind::Quoted, self.quoted(b'"', false)),
+            b'`' if self.dialect != Dialect::Postgres => (TokenKind::Quoted, self.quoted(b'`', false)),
+            b'[' if self.dialect == Dialect::Sqlite => (TokenKind::Quoted, self.until(b"]", 1)),
             b'e' | b'E' if self.dialect == Dialect::Postgres && self.byte(1) == b'\'' => {
-                (Kind::Literal, self.escape_string())
+                (TokenKind::Literal, self.escape_string())
             }
-            b'-' if self.is_line_comment() => (Kind::Comment, self.run(0, |byte| byte != b'\n')),
-            b'#' if self.dialect == Dialect::MySql => (Kind::Comment, self.run(0, |byte| byte != b'\n')),
-            b'/' if self.byte(1) == b'*' => (Kind::Comment, self.block_comment()),
+            b'-' if self.is_line_comment() => (TokenKind::Comment, self.run(0, |byte| byte != b'\n')),
+            b'#' if self.dialect == Dialect::MySql => (TokenKind::Comment, self.run(0, |byte| byte != b'\n')),
+            b'/' if self.byte(1) == b'*' => (TokenKind::Comment, self.block_comment()),
             b'*' if self.code_comment && self.byte(1) == b'/' => {
                 self.code_comment = false;
-                (Kind::Comment, 2)
+                (TokenKind::Comment, 2)
             }
-            b'\\' if self.byte(1) == b':' => (Kind::Escaped(':'), 2),
+            b'\\' if self.byte(1) == b':' => (TokenKind::Escaped(':'), 2),
             b':' => self.colon(),
             b'$' => self.dollar(),
             b'?' => self.question(),
-            b'0'..=b'9' => (Kind::Number, self.run(1, |byte| byte == b'.' || is_word(byte))),
-            byte if is_word_start(byte) => (Kind::Word, self.run(1, is_name)),
-            byte => (Kind::Symbol(byte), 1),
+            b'0'..=b'9' => (TokenKind::Number, self.run(1, |byte| byte == b'.' || is_word(byte))),
+            byte if is_word_start(byte) => (TokenKind::Word, self.run(1, is_name)),
+            byte => (TokenKind::Symbol(byte), 1),
         }
     }
 
-    /// The length up to the end of `end`, looked for from `from` on.
+    /// Returns the length up to the end of `end`, which is searched for from `from` on.
     fn until(&self, end: &[u8], from: usize) -> usize {
         let rest = self.rest();
         let from = from.min(rest.len());
@@ -130,7 +130,7 @@ impl<'a> Lexer<'a> {
             .map_or(rest.len(), |n| from + n + end.len())
     }
 
-    /// The length of a text in quotes, in which a quote is doubled, or has a backslash before it.
+    /// Returns the length of a text in quotes, in which a quote is doubled, or has a backslash before it.
     fn quoted(&self, quote: u8, backslash: bool) -> usize {
         self.quoted_from(0, quote, backslash)
     }
@@ -152,7 +152,7 @@ impl<'a> Lexer<'a> {
         rest.len()
     }
 
-    /// `E'…'`, with the further pieces that may follow on lines of their own and keep its rules.
+    /// Returns the length of `E'…'`, with the further pieces that may follow on separate lines under the same rules.
     fn escape_string(&self) -> usize {
         let rest = self.rest();
         let mut at = self.quoted_from(1, b'\'', true);
@@ -165,7 +165,8 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// MySQL wants white space after the two dashes, so that `5--1` is a sum.
+    /// Returns whether a line comment starts here. MySQL requires white space after the two dashes, so that `5--1` is a
+    /// sum.
     fn is_line_comment(&self) -> bool {
         self.byte(1) == b'-' && (self.dialect != Dialect::MySql || self.byte(2) <= b' ')
     }
@@ -175,7 +176,7 @@ impl<'a> Lexer<'a> {
         if self.dialect == Dialect::MySql {
             let fence = if rest.starts_with(b"/*!") { 3 } else { 4 };
             if fence == 3 || rest.starts_with(b"/*M!") {
-                // The server runs what is inside, so it is read like the rest.
+                // The server runs the content, so it is read like the rest.
                 self.code_comment = true;
                 return self.run(fence, |byte| byte.is_ascii_digit());
             }
@@ -195,9 +196,9 @@ impl<'a> Lexer<'a> {
         rest.len()
     }
 
-    fn colon(&self) -> (Kind, usize) {
+    fn colon(&self) -> (TokenKind, usize) {
         if self.byte(1) == b':' {
-            return (Kind::Cast, 2);
+            return (TokenKind::Cast, 2);
         }
         let name = &self.sql[self.at + 1..];
         let starts = name
@@ -205,16 +206,16 @@ impl<'a> Lexer<'a> {
             .next()
             .is_some_and(|first| first == '_' || first.is_alphabetic());
         if !starts || self.ends_operand() {
-            return (Kind::Symbol(b':'), 1);
+            return (TokenKind::Symbol(b':'), 1);
         }
         let length = name
             .find(|next: char| next != '_' && !next.is_alphanumeric())
             .unwrap_or(name.len());
-        (Kind::Named, 1 + length)
+        (TokenKind::Named, 1 + length)
     }
 
-    /// Whether a value or a name has just ended, so that a colon here parts the bounds of a slice or
-    /// ends a label. Two values in a row would be no SQL.
+    /// Returns whether a value or a name has just ended. A colon here then separates the bounds of a slice or ends a
+    /// label, because two values in a row are not valid SQL.
     fn ends_operand(&self) -> bool {
         let before = self.before();
         if is_word(before) || matches!(before, b')' | b']' | b'\'' | b'"' | b'`' | b'$') {
@@ -225,57 +226,57 @@ impl<'a> Lexer<'a> {
         }
         let value = matches!(
             self.last,
-            Kind::Number
-                | Kind::Literal
-                | Kind::Quoted
-                | Kind::Named
-                | Kind::Dollar(_)
-                | Kind::Question
-                | Kind::Symbol(b')' | b']')
+            TokenKind::Number
+                | TokenKind::Literal
+                | TokenKind::Quoted
+                | TokenKind::Named
+                | TokenKind::Dollar(_)
+                | TokenKind::Question
+                | TokenKind::Symbol(b')' | b']')
         );
         self.brackets > 0 && value
     }
 
-    fn dollar(&self) -> (Kind, usize) {
+    fn dollar(&self) -> (TokenKind, usize) {
         let digits = self.run(1, |byte| byte.is_ascii_digit());
         if digits > 1 {
             if self.dialect != Dialect::Postgres && is_word(self.byte(digits)) {
-                return (Kind::Word, self.run(1, is_name));
+                return (TokenKind::Word, self.run(1, is_name));
             }
             let number = self.number(1, digits);
-            return (number.map_or(Kind::Word, Kind::Dollar), digits);
+            return (number.map_or(TokenKind::Word, TokenKind::Dollar), digits);
         }
         if self.dialect != Dialect::Postgres {
-            return (Kind::Symbol(b'$'), 1);
+            return (TokenKind::Symbol(b'$'), 1);
         }
         let tag = self.run(1, is_word);
         if self.byte(tag) != b'$' {
-            return (Kind::Symbol(b'$'), 1);
+            return (TokenKind::Symbol(b'$'), 1);
         }
         let fence = &self.rest()[..=tag];
-        (Kind::Literal, self.until(fence, fence.len()))
+        (TokenKind::Literal, self.until(fence, fence.len()))
     }
 
-    fn question(&self) -> (Kind, usize) {
+    fn question(&self) -> (TokenKind, usize) {
         if self.dialect != Dialect::Postgres {
             let digits = self.run(1, |byte| byte.is_ascii_digit());
             return match self.number(1, digits) {
-                Some(number) => (Kind::Ordinal(number), digits),
-                None => (Kind::Question, 1),
+                Some(number) => (TokenKind::Ordinal(number), digits),
+                None => (TokenKind::Question, 1),
             };
         }
         match (self.byte(1), self.byte(2)) {
-            (b'?', _) => (Kind::Escaped('?'), 2),
-            // `?|` and `?&` ask a JSON document; `?||` and `?&&` are a placeholder before `||` and `&&`.
-            (b'|', next) if next != b'|' => (Kind::Symbol(b'?'), 1),
-            (b'&', next) if next != b'&' => (Kind::Symbol(b'?'), 1),
-            (b'0'..=b'9', _) => (Kind::Symbol(b'?'), 1),
-            _ if self.before() == b'@' => (Kind::Symbol(b'?'), 1),
-            _ => (Kind::Question, 1),
+            (b'?', _) => (TokenKind::Escaped('?'), 2),
+            // `?|` and `?&` are operators on JSON documents; `?||` and `?&&` are a placeholder before `||` and `&&`.
+            (b'|', next) if next != b'|' => (TokenKind::Symbol(b'?'), 1),
+            (b'&', next) if next != b'&' => (TokenKind::Symbol(b'?'), 1),
+            (b'0'..=b'9', _) => (TokenKind::Symbol(b'?'), 1),
+            _ if self.before() == b'@' => (TokenKind::Symbol(b'?'), 1),
+            _ => (TokenKind::Question, 1),
         }
     }
 
-    /// The number of a placeholder, if the server has that many.
+    /// Returns the number of a placeholder, if the server allows that many.
     fn number(&self, from: usize, to: usize) -> Option<usize> {
         let number = self.sql.get(self.at + from..self.at + to)?.parse().ok()?;
         (1..=self.dialect.max_parameters()).contains(&number).then_some(number)
@@ -294,12 +295,12 @@ impl<'a> Iterator for Lexer<'a> {
         // A backslash as the last character would reach past the end.
         self.at = (start + length).min(self.sql.len());
         match kind {
-            Kind::Symbol(b'[') => self.brackets += 1,
-            Kind::Symbol(b']') => self.brackets = self.brackets.saturating_sub(1),
-            Kind::Symbol(b';') => self.brackets = 0,
+            TokenKind::Symbol(b'[') => self.brackets += 1,
+            TokenKind::Symbol(b']') => self.brackets = self.brackets.saturating_sub(1),
+            TokenKind::Symbol(b';') => self.brackets = 0,
             _ => {}
         }
-        if !matches!(kind, Kind::Space | Kind::Comment) {
+        if !matches!(kind, TokenKind::Space | TokenKind::Comment) {
             self.last = kind;
         }
         Some(Token {
@@ -309,17 +310,17 @@ impl<'a> Iterator for Lexer<'a> {
     }
 }
 
-/// Whether a byte can begin a name. All beyond ASCII can, as the servers have it.
+/// Returns whether a byte can start a name. All bytes beyond ASCII can, as on the servers.
 fn is_word_start(byte: u8) -> bool {
     byte == b'_' || byte >= 0x80 || byte.is_ascii_alphabetic()
 }
 
-/// Whether a byte can stand in the name of a parameter, or in the tag of a dollar quote.
+/// Returns whether a byte can occur in the name of a parameter, or in the tag of a dollar quote.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_digit() || is_word_start(byte)
 }
 
-/// Whether a byte can stand in a name behind the first.
+/// Returns whether a byte can occur in a name after the first one.
 pub(super) fn is_name(byte: u8) -> bool {
     byte == b'$' || is_word(byte)
 }

@@ -1,26 +1,32 @@
-//! SQL text: cutting it into tokens, finding its parameters, writing them as the backend wants them. No I/O.
+//! SQL text: splits it into tokens, finds its parameters, and writes them as the backend expects. No I/O.
 //!
-//! `Lexer` cuts, `Template` is a text read once, `bind` makes a `Bound` of it and some values, and
+//! `Lexer` splits the text, `Template` is a parsed text, `bind` creates a `Bound` from it and some values, and
 //! `TemplateCache` keeps the templates.
 
 mod act;
 mod batch;
 mod bind;
+mod bind_error;
+mod bind_order;
 mod cache;
 mod control;
 mod definition;
 mod dialect;
 mod effect;
-mod fault;
+mod excerpt;
 mod into_sql;
 mod lexer;
 mod list;
 mod order;
+mod read;
+mod render;
 mod statement;
 mod steps;
 mod summary;
 mod switches;
 mod template;
+mod values_row;
+mod word;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +38,7 @@ pub(crate) use control::{Control, Defines};
 pub(crate) use definition::{Definition, Key, ObjectName};
 pub use dialect::Dialect;
 pub(crate) use effect::{Effect, Local};
+pub(crate) use excerpt::excerpt;
 pub use into_sql::IntoSql;
 pub(crate) use statement::{Bound, Statement};
 pub(crate) use summary::{Summary, sanitized, shown};

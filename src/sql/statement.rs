@@ -1,4 +1,4 @@
-//! A text as it is sent to the server.
+//! An SQL text as it is sent to the server.
 
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
@@ -10,7 +10,7 @@ use super::definition::ObjectName;
 use super::{Act, act};
 use crate::value::Value;
 
-/// A text with the backend's own placeholders. It is shared by all calls that send the same text.
+/// A text with the backend's own placeholders. All calls that send the same text share it.
 #[derive(Debug)]
 pub(crate) struct Statement {
     text: Arc<str>,
@@ -50,19 +50,19 @@ impl Statement {
         &self.text
     }
 
-    /// The text for the driver; cloning it does not copy.
+    /// Returns the text for the driver; cloning it does not copy.
     pub(crate) fn sql(&self) -> SqlStr {
-        // The safety was asserted by the caller of the public verbs, who gave the text this one stems from.
+        // The caller of the public verbs asserted the safety of the text that this one is derived from.
         AssertSqlSafe(Arc::clone(&self.text)).into_sql_str()
     }
 
-    /// Whether the text is to be sent unprepared: it holds several statements, or one that gains nothing
-    /// from being prepared. It has no parameters then.
+    /// Returns whether the text is sent unprepared: it holds several statements, or one that does not benefit from
+    /// being prepared. It has no parameters then.
     pub(crate) fn is_script(&self) -> bool {
         self.script
     }
 
-    /// Whether its result has the columns that a table happens to have (`SELECT *`).
+    /// Returns whether the columns of its result depend on a table (`SELECT *`).
     pub(crate) fn is_starred(&self) -> bool {
         self.starred
     }
@@ -77,7 +77,7 @@ impl Statement {
         self.defines
     }
 
-    /// What each of its statements does to rows; nothing is said of it where the driver knows.
+    /// Returns the effect of each of its statements on rows; empty where the driver knows it.
     pub(crate) fn acts(&self) -> &[Act] {
         &self.acts
     }

@@ -1,11 +1,12 @@
-//! Counts the steps of what must not grow faster than the statement, so that tests compare work and not time.
+//! Counts the steps of operations that must not grow faster than the statement, so that tests compare steps instead of
+//! time.
 
 #[cfg(test)]
 thread_local! {
     static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// Counts so many steps; in tests only.
+/// Adds to the number of steps; in tests only.
 #[inline]
 pub(super) fn count(steps: usize) {
     #[cfg(test)]
@@ -13,7 +14,7 @@ pub(super) fn count(steps: usize) {
     let _ = steps;
 }
 
-/// The steps that `work` takes on this thread.
+/// Returns the number of steps that `work` takes on this thread.
 #[cfg(test)]
 pub(super) fn of<T>(work: impl FnOnce() -> T) -> usize {
     let before = STEPS.with(std::cell::Cell::get);

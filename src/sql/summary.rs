@@ -1,34 +1,36 @@
-//! What may be told of a text where values must not be seen: a summary of few words, and the text without its literals.
+//! Descriptions of an SQL text that show no values: a summary of few words, and the text without its literals.
 
 use std::fmt::Write;
 
 use super::Dialect;
-use super::control::{Part, statements};
-use super::lexer::{Kind, Lexer};
+use super::control::statements;
+use super::lexer::{Lexer, TokenKind};
+use super::word::Word;
 
-/// The longest summary, in bytes. It ends before the word that would not fit.
+/// The longest summary, in bytes. It ends before the first word that does not fit.
 const LONGEST: usize = 255;
 
-/// How much of a text is shown, in bytes.
+/// The length of the shown text, in bytes.
 const SHOWN: usize = 8 * 1024;
 
-/// What a text does, in few words: `SELECT note`, `INSERT note SELECT draft`. Made once for each text, when somebody wants
-/// to see it.
+/// A summary of a text in few words: `SELECT note`, `INSERT note SELECT draft`. It is created once for each text, when
+/// it is first needed.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     words: String,
-    /// How many of the words are operations.
+    /// Number of the operations among the words.
     operations: usize,
-    /// The length of the first of them.
+    /// The length of the first operation.
     first: usize,
     full: bool,
 }
 
 impl Summary {
     pub(crate) fn of(dialect: Dialect, text: &str) -> Self {
-        let tokens = Lexer::new(dialect, text).filter(|token| !matches!(token.kind, Kind::Space | Kind::Comment));
+        let tokens =
+            Lexer::new(dialect, text).filter(|token| !matches!(token.kind, TokenKind::Space | TokenKind::Comment));
         let parts: Vec<_> = tokens
-            .map(|token| Part {
+            .map(|token| Word {
                 kind: token.kind,
                 text: token.text,
                 start: 0,
@@ -41,12 +43,12 @@ impl Summary {
         summary
     }
 
-    /// The words, which can be none.
+    /// Returns the words, of which there may be none.
     pub(crate) fn text(&self) -> &str {
         &self.words
     }
 
-    /// The operation, if there is just one.
+    /// Returns the operation, if there is just one.
     pub(crate) fn operation(&self) -> Option<&str> {
         self.words.get(..self.first).filter(|_| self.operations == 1)
     }
@@ -69,8 +71,8 @@ impl Summary {
         }
     }
 
-    fn add(&mut self, statement: &[Part<'_>]) {
-        let Some(first) = statement.first().filter(|first| first.kind == Kind::Word) else {
+    fn add(&mut self, statement: &[Word<'_>]) {
+        let Some(first) = statement.first().filter(|first| first.kind == TokenKind::Word) else {
             return;
         };
         let mut at = 0;
@@ -84,7 +86,7 @@ impl Summary {
                 1
             };
         }
-        // For each open parenthesis: whether a verb stands in it, and whether a comma leads to another table.
+        // For each open parenthesis: whether it contains a verb, and whether a comma leads to another table.
         let mut levels = vec![Level::default()];
         while let Some(part) = statement.get(at) {
             let before = at.checked_sub(1).map(|before| &statement[before]);
@@ -108,8 +110,8 @@ impl Summary {
         }
     }
 
-    /// `CREATE TABLE IF NOT EXISTS note …` is `CREATE TABLE note`. Returns where the rest begins.
-    fn definition(&mut self, statement: &[Part<'_>]) -> usize {
+    /// Adds a definition: `CREATE TABLE IF NOT EXISTS note …` is `CREATE TABLE note`. Returns the position of the rest.
+    fn definition(&mut self, statement: &[Word<'_>]) -> usize {
         let mut at = 1;
         let mut words = statement[0].text.to_owned();
         while let Some(part) = statement.get(at) {
@@ -124,15 +126,15 @@ impl Summary {
         self.target(statement, at)
     }
 
-    /// The name that begins here, if one does. Returns where the rest begins.
-    fn target(&mut self, statement: &[Part<'_>], from: usize) -> usize {
+    /// Adds the name that starts here, if there is one. Returns the position of the rest.
+    fn target(&mut self, statement: &[Word<'_>], from: usize) -> usize {
         let rest = &statement[from.min(statement.len())..];
         let skipped = rest.iter().take_while(|part| part.is_one_of(&BESIDE_NAMES)).count();
         let mut name = String::new();
         let mut taken = 0;
         for part in &rest[skipped..] {
             let wanted = if taken % 2 == 0 {
-                matches!(part.kind, Kind::Word | Kind::Quoted)
+                matches!(part.kind, TokenKind::Word | TokenKind::Quoted)
             } else {
                 part.is_symbol(b'.')
             };
@@ -150,24 +152,24 @@ impl Summary {
     }
 }
 
-/// Words that begin a statement on tables.
+/// Words that start a statement on tables.
 const VERBS: [&str; 6] = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE"];
-/// Words that begin a definition.
+/// Words that start a definition.
 const DEFINES: [&str; 4] = ["CREATE", "ALTER", "DROP", "TRUNCATE"];
-/// What can be defined.
+/// The kinds of objects that can be defined.
 #[rustfmt::skip]
 const OBJECTS: [&str; 19] = [
     "AGGREGATE", "DATABASE", "DOMAIN", "EVENT", "EXTENSION", "FUNCTION", "INDEX", "POLICY", "PROCEDURE", "ROLE", "RULE",
     "SCHEMA", "SEQUENCE", "SERVER", "TABLE", "TRIGGER", "TYPE", "USER", "VIEW",
 ];
-/// Words that may stand before a name and are none.
+/// Words that may precede a name and are not part of it.
 #[rustfmt::skip]
 const BESIDE_NAMES: [&str; 25] = [
     "ABORT", "CONCURRENTLY", "DELAYED", "EXISTS", "FAIL", "GLOBAL", "HIGH_PRIORITY", "IF", "IGNORE", "INTO", "LATERAL",
     "LOCAL", "LOW_PRIORITY", "MATERIALIZED", "NOT", "ONLY", "OR", "QUICK", "REPLACE", "ROLLBACK", "TEMP", "TEMPORARY",
     "UNIQUE", "UNLOGGED", "VIRTUAL",
 ];
-/// Words behind which a comma no longer leads to another table.
+/// Words after which a comma no longer leads to another table.
 #[rustfmt::skip]
 const ENDS: [&str; 15] = [
     "EXCEPT", "FETCH", "FOR", "GROUP", "HAVING", "INTERSECT", "LIMIT", "OFFSET", "ORDER", "RETURNING", "SET", "UNION",
@@ -180,11 +182,11 @@ struct Level {
     lists: bool,
 }
 
-/// What a token means for the summary.
+/// The meaning of a token for the summary.
 enum Read {
     Nothing,
     Operation,
-    /// An operation whose table follows at once.
+    /// An operation whose table follows immediately.
     OperationOn,
     Target,
     Open,
@@ -192,13 +194,13 @@ enum Read {
 }
 
 impl Level {
-    fn read(&mut self, part: &Part<'_>, before: Option<&Part<'_>>, after: Option<&Part<'_>>) -> Read {
+    fn read(&mut self, part: &Word<'_>, before: Option<&Word<'_>>, after: Option<&Word<'_>>) -> Read {
         let before_is = |words: &[&str]| before.is_some_and(|before| before.is_one_of(words));
         match part.kind {
-            Kind::Symbol(b'(') => return Read::Open,
-            Kind::Symbol(b')') => return Read::Close,
-            Kind::Symbol(b',') if self.lists => return Read::Target,
-            Kind::Word if !before.is_some_and(|before| before.is_symbol(b'.')) => {}
+            TokenKind::Symbol(b'(') => return Read::Open,
+            TokenKind::Symbol(b')') => return Read::Close,
+            TokenKind::Symbol(b',') if self.lists => return Read::Target,
+            TokenKind::Word if !before.is_some_and(|before| before.is_symbol(b'.')) => {}
             _ => return Read::Nothing,
         }
         let called = after.is_some_and(|after| after.is_symbol(b'('));
@@ -230,15 +232,15 @@ impl Level {
     }
 }
 
-/// The text with `?` in place of its literals and without its comments, for texts that bring their values along. What
-/// stands in double quotes is a name but on MySQL.
+/// Returns the text with `?` in place of its literals and without its comments, for texts that contain their values.
+/// Double quotes enclose a name, except on MySQL.
 pub(crate) fn sanitized(dialect: Dialect, text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(SHOWN));
     for token in Lexer::new(dialect, text.trim()) {
         match token.kind {
-            Kind::Comment => {}
-            Kind::Literal | Kind::Number => out.push('?'),
-            Kind::Word if token.text.eq_ignore_ascii_case("true") || token.text.eq_ignore_ascii_case("false") => {
+            TokenKind::Comment => {}
+            TokenKind::Literal | TokenKind::Number => out.push('?'),
+            TokenKind::Word if token.text.eq_ignore_ascii_case("true") || token.text.eq_ignore_ascii_case("false") => {
                 out.push('?');
             }
             _ => out.push_str(token.text),
@@ -252,7 +254,7 @@ pub(crate) fn sanitized(dialect: Dialect, text: &str) -> String {
     out
 }
 
-/// As much of a text as is shown.
+/// Returns as much of a text as is shown.
 pub(crate) fn shown(text: &str) -> &str {
     &text[..text.floor_char_boundary(SHOWN)]
 }

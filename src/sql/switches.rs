@@ -1,14 +1,14 @@
-//! The settings of a MySQL session on which every commit depends, and what texts make of them.
+//! The settings of a MySQL session on which every commit depends, and the statements that change them.
 
-use super::control::Part;
-use super::lexer::Kind;
+use super::lexer::TokenKind;
+use super::word::Word;
 
-/// A setting without which the library's transactions are not what they say.
+/// A setting on which the guarantees of the library's transactions depend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Setting {
-    /// Off, what is written outside of transactions is lost without a word.
+    /// If off, what is written outside of transactions is lost silently.
     Autocommit,
-    /// Other than `NO_CHAIN`, a COMMIT begins the next transaction, or ends the session.
+    /// If other than `NO_CHAIN`, a COMMIT starts the next transaction, or ends the session.
     CompletionType,
 }
 
@@ -20,23 +20,23 @@ impl Setting {
         }
     }
 
-    fn of(name: &Part<'_>) -> Option<Self> {
+    fn of(name: &Word<'_>) -> Option<Self> {
         let text = match name.kind {
-            Kind::Word => name.text,
-            Kind::Quoted => name.text.trim_matches('`'),
+            TokenKind::Word => name.text,
+            TokenKind::Quoted => name.text.trim_matches('`'),
             _ => return None,
         };
         Self::named(text)
     }
 
-    /// The one of this name.
+    /// Returns the setting with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::Autocommit, Self::CompletionType]
             .into_iter()
             .find(|setting| name.eq_ignore_ascii_case(setting.name()))
     }
 
-    /// Whether a value is certainly the one that the library relies on.
+    /// Returns whether a value is certainly the one on which the library relies.
     pub(crate) fn keeps(self, value: &str) -> bool {
         let known: &[&str] = match self {
             Self::Autocommit => &["1", "on", "true"],
@@ -47,11 +47,11 @@ impl Setting {
     }
 }
 
-/// The settings of the session that a statement of MySQL or MariaDB assigns to, each with its value.
-pub(super) fn assigned<'p, 't>(statement: &'p [Part<'t>]) -> Vec<(Setting, &'p [Part<'t>])> {
+/// Returns the settings of the session that a statement of MySQL or MariaDB assigns to, each with its value.
+pub(super) fn assigned<'p, 't>(statement: &'p [Word<'t>]) -> Vec<(Setting, &'p [Word<'t>])> {
     let mut found = Vec::new();
     for (index, part) in statement.iter().enumerate() {
-        // Blocks of MariaDB hold statements; the body of what is created runs later, if ever.
+        // Blocks of MariaDB contain statements; the body of a created object runs later, if ever.
         let begins = index == 0 || statement[index - 1].is_one_of(&["BEGIN", "THEN", "ELSE", "DO", "ATOMIC", "FOR"]);
         let begins = begins || statement[index - 1].is_symbol(b';');
         if part.is("SET") && begins && !statement[0].is("CREATE") {
@@ -61,8 +61,8 @@ pub(super) fn assigned<'p, 't>(statement: &'p [Part<'t>]) -> Vec<(Setting, &'p [
     found
 }
 
-/// Reads what stands behind `SET`, or behind `SET STATEMENT` up to `FOR`.
-fn assignments<'p, 't>(parts: &'p [Part<'t>], found: &mut Vec<(Setting, &'p [Part<'t>])>) {
+/// Reads the assignments after `SET`, or after `SET STATEMENT` up to `FOR`.
+fn assignments<'p, 't>(parts: &'p [Word<'t>], found: &mut Vec<(Setting, &'p [Word<'t>])>) {
     let for_statement = parts.first().is_some_and(|part| part.is("STATEMENT"));
     let (mut depth, mut from) = (0, usize::from(for_statement));
     let mut everybody = false;
@@ -80,13 +80,13 @@ fn assignments<'p, 't>(parts: &'p [Part<'t>], found: &mut Vec<(Setting, &'p [Par
     found.extend(assignment(&parts[from..], &mut everybody));
 }
 
-/// One of them. `GLOBAL` before a name holds for the names behind it as well, `@@global.` for its own.
-fn assignment<'p, 't>(mut parts: &'p [Part<'t>], everybody: &mut bool) -> Option<(Setting, &'p [Part<'t>])> {
+/// Reads one assignment. `GLOBAL` before a name applies to the names after it as well, `@@global.` only to its own.
+fn assignment<'p, 't>(mut parts: &'p [Word<'t>], everybody: &mut bool) -> Option<(Setting, &'p [Word<'t>])> {
     const EVERYBODY: [&str; 3] = ["GLOBAL", "PERSIST", "PERSIST_ONLY"];
     let first = parts.first()?;
     let mut global = *everybody;
     if first.is_symbol(b'@') {
-        // One `@` is a variable of the user.
+        // A single `@` is a user variable.
         parts = parts
             .get(1..)
             .filter(|rest| rest.first().is_some_and(|part| part.is_symbol(b'@')))?;
@@ -112,9 +112,9 @@ fn assignment<'p, 't>(mut parts: &'p [Part<'t>], everybody: &mut bool) -> Option
     }
 }
 
-/// The setting that a statement changes, or may change, from what the library relies on.
-pub(super) fn switched(statement: &[Part<'_>]) -> Option<Setting> {
-    let unsafe_value = |value: &[Part<'_>], setting: Setting| match value {
+/// Returns the setting that a statement changes, or may change, from the value on which the library relies.
+pub(super) fn switched(statement: &[Word<'_>]) -> Option<Setting> {
+    let unsafe_value = |value: &[Word<'_>], setting: Setting| match value {
         [value] => value.hole || !setting.keeps(value.text),
         _ => true,
     };

@@ -1,4 +1,4 @@
-//! The pool and its statements in numbers, through the facade `metrics`.
+//! The metrics of the pool and its statements, through the facade `metrics`.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -20,7 +20,7 @@ const CREATE: &str = "db.client.connection.create_time";
 const WAIT: &str = "db.client.connection.wait_time";
 const USE: &str = "db.client.connection.use_time";
 
-/// The instruments of one pool, bound to the recorder that is installed when the pool is made.
+/// The instruments of one pool, bound to the recorder that is installed when the pool is created.
 pub(crate) struct Meter(Option<Box<Instruments>>);
 
 struct Instruments {
@@ -28,25 +28,27 @@ struct Instruments {
     idle: Gauge,
     used: Gauge,
     pending: Gauge,
-    /// What the two limits were counted up by, so that they can be counted down again.
+    /// The two limits, each with the number that was added to it and has to be subtracted again.
     limits: [(Gauge, f64); 2],
     timeouts: Counter,
     create: Histogram,
     wait: Histogram,
     uses: Histogram,
-    /// Of what succeeds, in the order of the list; the last is of what has no operation, or several.
+    /// Durations of successful operations, in the order of the list; the last is for those without an operation, or
+    /// with several.
     operations: [OnceLock<Histogram>; OPERATIONS.len() + 1],
 }
 
 impl Meter {
-    /// Whether this build counts anything.
+    /// `true` if this build counts anything.
     pub(crate) const MEASURES: bool = true;
 
     pub(crate) fn none() -> Self {
         Self(None)
     }
 
-    /// The instruments of a pool. Gauges are counted up and down and never set, so that pools of one name add up.
+    /// Creates the instruments of a pool. Gauges are counted up and down and never set, so that pools of one name add
+    /// up.
     pub(crate) fn of(peer: &Peer, settings: &Settings) -> Self {
         describe();
         let labels = labels(peer);
@@ -77,17 +79,17 @@ impl Meter {
         })))
     }
 
-    /// Whether it counts, so that times are to be taken.
+    /// Returns whether it counts, so that times have to be taken.
     pub(crate) fn measures(&self) -> bool {
         self.0.is_some()
     }
 
-    /// The time now, if it is of use.
+    /// Returns the current time, if it is of use.
     pub(crate) fn clock(&self) -> Option<Instant> {
         self.measures().then(Instant::now)
     }
 
-    /// So many connections more, or fewer, are idle and in use.
+    /// Adds to the numbers of idle connections and of connections in use.
     pub(crate) fn moved(&self, idle: isize, used: isize) {
         let Some(this) = &self.0 else { return };
         for (gauge, by) in [(&this.idle, idle), (&this.used, used)] {
@@ -97,35 +99,35 @@ impl Meter {
         }
     }
 
-    /// A connection was given back that was taken at `since`.
+    /// Records that a connection taken at `since` was given back.
     pub(crate) fn used(&self, since: Instant) {
         if let Some(this) = &self.0 {
             this.uses.record(since.elapsed());
         }
     }
 
-    /// Someone got a connection who asked for it at `since`.
+    /// Records that a connection requested at `since` was obtained.
     pub(crate) fn waited(&self, since: Option<Instant>) {
         if let (Some(this), Some(since)) = (&self.0, since) {
             this.wait.record(since.elapsed());
         }
     }
 
-    /// A connection was opened.
+    /// Records that a connection was opened.
     pub(crate) fn created(&self, since: Option<Instant>) {
         if let (Some(this), Some(since)) = (&self.0, since) {
             this.create.record(since.elapsed());
         }
     }
 
-    /// Someone has waited too long for a connection.
+    /// Records that a caller has waited too long for a connection.
     pub(crate) fn timed_out(&self) {
         if let Some(this) = &self.0 {
             this.timeouts.increment(1);
         }
     }
 
-    /// Someone waits for a connection until the returned value is dropped.
+    /// Counts a caller that waits for a connection until the returned value is dropped.
     pub(crate) fn pending(&self) -> Pending {
         let gauge = self.0.as_ref().map(|this| this.pending.clone());
         if let Some(gauge) = &gauge {
@@ -134,7 +136,7 @@ impl Meter {
         Pending(gauge)
     }
 
-    /// A statement has ended.
+    /// Records that a statement has ended.
     pub(crate) fn operation(&self, name: Option<&str>, took: Duration, outcome: Outcome<'_>) {
         let Some(this) = &self.0 else { return };
         let place = name.map_or(OPERATIONS.len(), place);
@@ -168,7 +170,7 @@ impl Drop for Instruments {
     }
 }
 
-/// Someone who waits; see [`Meter::pending`].
+/// A caller that waits; see [`Meter::pending`].
 pub(crate) struct Pending(Option<Gauge>);
 
 impl Drop for Pending {
@@ -197,12 +199,15 @@ fn describe() {
     metrics::describe_histogram!(DURATION, Unit::Seconds, "Duration of database client operations");
     metrics::describe_gauge!(
         COUNT,
-        "Connections that are idle, or used: lent, being opened or being cleaned"
+        "Connections that are idle, or used: leased, being opened or being cleaned"
     );
-    metrics::describe_gauge!(IDLE_MAX, "The most connections that are kept (`pool_size`)");
+    metrics::describe_gauge!(
+        IDLE_MAX,
+        "The maximum number of connections that are kept (`pool_size`)"
+    );
     metrics::describe_gauge!(
         MAX,
-        "The most connections there can be (`pool_size` and `max_overflow`)"
+        "The maximum number of connections (`pool_size` and `max_overflow`)"
     );
     metrics::describe_gauge!(PENDING, "Callers that wait for a connection");
     metrics::describe_counter!(TIMEOUTS, "Callers that waited longer than `pool_timeout`");

@@ -1,6 +1,6 @@
-//! What is told to those who watch: spans and events of `tracing`, numbers of `metrics`, in OpenTelemetry's names. No I/O.
+//! Telemetry: spans and events of `tracing`, metrics of `metrics`, with OpenTelemetry's names. No I/O.
 //!
-//! Nothing is made as long as nobody listens; that is one look at a static for each statement.
+//! Nothing is created as long as nobody listens; that check reads one static for each statement.
 
 #[cfg(feature = "metrics")]
 mod meter;
@@ -26,7 +26,7 @@ pub(crate) use peer::Peer;
 pub(crate) use shown::{said, values};
 pub(crate) use span::{About, TransactionSpan, answered, cancelled, fail, log, statements_are_watched};
 
-/// What a pool and its statements tell of themselves.
+/// The telemetry of a pool and its statements.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
     pub(crate) peer: Peer,
@@ -34,7 +34,7 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    /// For the pool of the application.
+    /// Creates the telemetry for the pool of the application.
     pub(crate) fn new(config: &Config) -> Arc<Self> {
         let peer = Peer::of(config);
         Arc::new(Self {
@@ -43,7 +43,7 @@ impl Telemetry {
         })
     }
 
-    /// For pools beside it, which are not counted.
+    /// Creates the telemetry for additional pools, which are not counted.
     pub(crate) fn unmetered(config: &Config) -> Arc<Self> {
         Arc::new(Self {
             peer: Peer::of(config),

@@ -1,6 +1,6 @@
-//! The operations that are counted each on their own. The list is closed, so that no text can make series without end.
+//! The operations that are counted separately. The list is closed, so that no text can create series without end.
 
-/// What is told as `db.operation.name` of a metric. The first stands for all that are not in the list.
+/// The values of `db.operation.name` of a metric. The first stands for all that are not in the list.
 #[rustfmt::skip]
 pub(super) const OPERATIONS: [&str; 57] = [
     "OTHER",
@@ -14,7 +14,7 @@ pub(super) const OPERATIONS: [&str; 57] = [
     "ATTACH", "DETACH",
 ];
 
-/// Where in the list an operation stands, however it is written.
+/// Returns the index of an operation in the list, regardless of case.
 pub(super) fn place(operation: &str) -> usize {
     let found = OPERATIONS
         .iter()

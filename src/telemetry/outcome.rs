@@ -1,20 +1,19 @@
-//! How something ended that was under way.
+//! The outcome of an operation.
 
 use std::borrow::Cow;
 
-use super::span::error_type;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Outcome<'e> {
     Done,
     Failed(&'e Error),
-    /// Whoever waited for it was dropped, or ran out of time.
+    /// The waiter was dropped, or ran out of time.
     Cancelled,
 }
 
 impl<'e> Outcome<'e> {
-    /// What is told as `error.type`.
+    /// Returns the value of `error.type`.
     pub(super) fn class(self) -> Option<Cow<'e, str>> {
         match self {
             Self::Done => None,
@@ -32,4 +31,21 @@ impl<'e> From<Option<&'e Error>> for Outcome<'e> {
     fn from(error: Option<&'e Error>) -> Self {
         error.map_or(Self::Done, Self::Failed)
     }
+}
+
+/// Returns the class of an error: the server's code, or else the kind.
+pub(super) fn error_type(error: &Error) -> Cow<'_, str> {
+    error.finest_code().unwrap_or_else(|| kind(error.kind()).into())
+}
+
+/// Returns the name of a kind in the style of the conventions: `connection_lost`.
+fn kind(kind: ErrorKind) -> String {
+    let mut out = String::new();
+    for letter in format!("{kind:?}").chars() {
+        if letter.is_ascii_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.push(letter.to_ascii_lowercase());
+    }
+    out
 }

@@ -1,11 +1,11 @@
-//! Which database it is, in the words of the conventions.
+//! The identity of a database, in the terms of the conventions.
 
 use std::fmt::Write;
 
 use crate::config::Config;
 use crate::sql::Dialect;
 
-/// The database as spans and metrics name it. Read from the configuration, so it is what connections begin with.
+/// The database as spans and metrics name it. It is read from the configuration, so it is what connections begin with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Peer {
     /// `db.system.name`
@@ -65,7 +65,7 @@ fn namespace(config: &Config) -> Option<String> {
     }
 }
 
-/// What the conventions propose for a pool without a name.
+/// Returns the name that the conventions propose for a pool without one.
 fn pool_name(system: &str, address: Option<&str>, port: Option<u16>, namespace: Option<&str>) -> String {
     let mut name = address.unwrap_or(system).to_owned();
     if let Some(port) = port {

@@ -6,13 +6,13 @@ use std::fmt::Write;
 use crate::error::{Error, ErrorKind};
 use crate::value::Value;
 
-/// How many values of a statement are shown.
+/// Largest number of values of a statement that are shown.
 const VALUES: usize = 100;
 
-/// How much of one value is shown, in bytes.
+/// Largest number of bytes of one value that are shown.
 const VALUE: usize = 256;
 
-/// The values of a statement, for those who asked for them: `[1, 'ada', NULL]`.
+/// Formats the values of a statement, if they were requested: `[1, 'ada', NULL]`.
 pub(crate) fn values(values: &[Value]) -> String {
     let mut out = String::from("[");
     for (index, value) in values.iter().take(VALUES).enumerate() {
@@ -56,8 +56,8 @@ fn one(value: &Value) -> String {
     }
 }
 
-/// What may be said of an error where values must not be seen: servers quote them in what they say of constraints and of
-/// conversions (`Duplicate entry 'ada' for key …`).
+/// Returns the message that may be shown of an error where values must not be. Servers quote values in messages about
+/// constraints and conversions (`Duplicate entry 'ada' for key …`).
 pub(crate) fn said(error: &Error, values_too: bool) -> Cow<'_, str> {
     let silent = matches!(
         error.kind(),

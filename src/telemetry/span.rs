@@ -1,4 +1,4 @@
-//! The spans and events. None of them is held entered across an await.
+//! The spans and events. No span is held entered across an await.
 
 use std::borrow::Cow;
 use std::panic::Location;
@@ -7,39 +7,40 @@ use std::time::Duration;
 use tracing::field::Empty;
 use tracing::{Level, Span, debug_span, event, span_enabled};
 
+use super::outcome::error_type;
 use super::{Outcome, Peer, said};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 const STATEMENT: &str = "ebbtide::statement";
 const TRANSACTION: &str = "ebbtide::transaction";
 const POOL: &str = "ebbtide::pool";
-/// The events at the end of everything.
+/// The target of the events at the end of each operation.
 const LOG: &str = "ebbtide::log";
 
-/// Whether anybody wants to hear of transactions.
+/// Returns whether anybody listens for transactions.
 fn transactions_are_watched() -> bool {
     span_enabled!(target: TRANSACTION, Level::DEBUG) || tracing::event_enabled!(target: LOG, Level::DEBUG)
 }
 
-/// Whether anybody wants to hear of statements.
+/// Returns whether anybody listens for statements.
 pub(crate) fn statements_are_watched() -> bool {
     span_enabled!(target: STATEMENT, Level::DEBUG) || tracing::event_enabled!(target: LOG, Level::DEBUG)
 }
 
-/// What a span of a statement tells at its beginning.
+/// The attributes of a statement's span at its beginning.
 pub(crate) struct About<'a> {
     /// The name of the span.
     pub(crate) summary: Cow<'a, str>,
     pub(crate) operation: Option<Cow<'a, str>>,
     pub(crate) text: Option<&'a str>,
     pub(crate) batch: Option<usize>,
-    /// The values, if they were asked for.
+    /// The values, if they were requested.
     pub(crate) values: Option<String>,
     pub(crate) caller: Option<&'static Location<'static>>,
 }
 
 impl Peer {
-    /// A statement on its way to the server.
+    /// Creates the span of a statement on its way to the server.
     pub(crate) fn statement(&self, about: &About<'_>) -> Span {
         debug_span!(
             target: STATEMENT,
@@ -65,7 +66,7 @@ impl Peer {
         )
     }
 
-    /// A connection being opened.
+    /// Creates the span of a connection that is being opened.
     pub(crate) fn connecting(&self) -> Span {
         debug_span!(
             target: POOL,
@@ -83,7 +84,7 @@ impl Peer {
         )
     }
 
-    /// Someone who has to wait until a connection is opened or given back.
+    /// Creates the span of a caller that waits until a connection is opened or given back.
     pub(crate) fn acquiring(&self, caller: &'static Location<'static>) -> Span {
         debug_span!(
             target: POOL,
@@ -99,7 +100,7 @@ impl Peer {
     }
 }
 
-/// A transaction or savepoint that is open.
+/// An open transaction or savepoint.
 #[derive(Debug)]
 pub(crate) struct TransactionSpan {
     pub(crate) span: Span,
@@ -110,7 +111,7 @@ pub(crate) struct TransactionSpan {
 }
 
 impl TransactionSpan {
-    /// For a transaction begun now, in that `around` it if there is one; `None` if nobody wants to hear of it.
+    /// Opens the span of a transaction begun now, inside `around` if there is one; `None` if nobody listens.
     pub(crate) fn open(
         peer: &Peer,
         savepoint: bool,
@@ -148,14 +149,15 @@ impl TransactionSpan {
         }
     }
 
-    /// The parent of what is done in the transaction here: the transaction itself, unless the caller is in another span
-    /// than the one it was begun in. Whether that was opened before or since, `tracing` does not tell.
+    /// Returns the parent of what the caller does in the transaction. That is the transaction itself, unless the caller
+    /// is in another span than the one it was begun in. `tracing` does not report whether that span was opened before
+    /// or since.
     pub(crate) fn parent(&self) -> Option<Span> {
         let here = Span::current().id();
         (here.is_none() || here == self.around).then(|| self.span.clone())
     }
 
-    /// It has ended.
+    /// Ends the span with its outcome.
     pub(crate) fn end(self, outcome: &'static str) {
         self.span.record("ebbtide.outcome", outcome);
         let what = if self.savepoint { "savepoint" } else { "transaction" };
@@ -164,7 +166,7 @@ impl TransactionSpan {
     }
 }
 
-/// Notes in a span that what it stands for has failed.
+/// Records in a span that its operation has failed.
 pub(crate) fn fail(span: &Span, error: &Error, values_too: bool) {
     if span.is_disabled() {
         return;
@@ -177,13 +179,13 @@ pub(crate) fn fail(span: &Span, error: &Error, values_too: bool) {
     span.record("error.type", &*error_type(error));
 }
 
-/// Notes in a span that nobody waited for the end.
+/// Records in a span that nobody waited for the end.
 pub(crate) fn cancelled(span: &Span) {
     span.record("otel.status_code", "ERROR");
     span.record("error.type", Outcome::Cancelled.class().as_deref());
 }
 
-/// Notes in the span of a statement how many rows it brought, and how many it touched.
+/// Records in the span of a statement how many rows it returned, and how many it affected.
 pub(crate) fn answered(span: &Span, rows: Option<u64>, affected: Option<u64>) {
     if let Some(rows) = rows {
         span.record("db.response.returned_rows", rows);
@@ -193,24 +195,7 @@ pub(crate) fn answered(span: &Span, rows: Option<u64>, affected: Option<u64>) {
     }
 }
 
-/// The class of an error: the server's code, else the kind.
-pub(super) fn error_type(error: &Error) -> Cow<'_, str> {
-    error.finest_code().unwrap_or_else(|| kind(error.kind()).into())
-}
-
-/// The name of a kind in the manner of the conventions: `connection_lost`.
-fn kind(kind: ErrorKind) -> String {
-    let mut out = String::new();
-    for letter in format!("{kind:?}").chars() {
-        if letter.is_ascii_uppercase() && !out.is_empty() {
-            out.push('_');
-        }
-        out.push(letter.to_ascii_lowercase());
-    }
-    out
-}
-
-/// The event at the end of something.
+/// Emits the event at the end of an operation.
 pub(crate) fn log(what: &str, took: Duration, rows: Option<u64>, outcome: Outcome<'_>) {
     let kind = outcome.class();
     event!(

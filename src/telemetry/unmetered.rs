@@ -1,4 +1,4 @@
-//! Stands in for the numbers where the feature `metrics` is off: nothing is counted, and no time is taken.
+//! A substitute for the metrics without the feature `metrics`: nothing is counted, and no time is taken.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::config::Settings;
 #[derive(Debug)]
 pub(crate) struct Meter;
 
-/// Someone who waits.
+/// A caller that waits.
 pub(crate) struct Pending;
 
 #[expect(clippy::unused_self, reason = "it has the face of the one that counts")]

@@ -1,4 +1,4 @@
-//! What a test client can be asked to be.
+//! The options of a test client.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use super::admin::{Admin, Wishes};
-use super::client::{Plan, TestClient};
+use super::admin::{Admin, CreateOptions};
+use super::client::{TestDatabase, TestDatabasePlan};
 use super::name;
 use crate::config::{Config, IntoConfig};
 use crate::database::Database;
@@ -15,9 +15,10 @@ use crate::error::Result;
 
 type Hooks = Box<dyn FnOnce(Database) -> Database + Send>;
 
-/// A test client about to be made: await it. [`TestClient::new`] makes it.
-#[must_use = "nothing is made until this is awaited"]
-pub struct TestClientBuilder {
+/// A builder of a test client, which is created when awaited. Returned by [`TestDatabase::new`].
+#[doc(alias = "TestClientBuilder")]
+#[must_use = "nothing is created until this is awaited"]
+pub struct TestDatabaseBuilder {
     source: Result<Config>,
     prefix: String,
     use_existing: bool,
@@ -26,11 +27,35 @@ pub struct TestClientBuilder {
     full_isolation: bool,
     force_rollback: Option<bool>,
     limit: Option<Duration>,
-    wishes: Wishes,
+    create_options: CreateOptions,
     hooks: Option<Hooks>,
 }
 
-impl TestClientBuilder {
+impl TestDatabase {
+    /// Returns a builder of a client for tests of code that uses the database that `source` names. The source is a URL,
+    /// a [`Config`](crate::Config), a credentials dictionary, or a `&Database`, whose settings it takes over. Awaiting
+    /// the builder creates the database and connects to it.
+    ///
+    /// # Errors
+    ///
+    /// When awaited, those of [`drop_database`](super::drop_database), [`create_database`](super::create_database) and
+    /// [`Database::connect`], each naming the step that failed; [`Config`](crate::ErrorKind::Config) for a source that names
+    /// no database, for an invalid prefixed name, and for an empty prefix.
+    ///
+    /// # Cancel safety
+    ///
+    /// If dropped early, what was created is dropped as when a client is dropped. A database that the server is still
+    /// creating at that moment may stay; the next run drops it.
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "it is awaited for one, as `Database::transaction` is"
+    )]
+    pub fn new(source: impl IntoConfig) -> TestDatabaseBuilder {
+        TestDatabaseBuilder::new(source)
+    }
+}
+
+impl TestDatabaseBuilder {
     pub(super) fn new(source: impl IntoConfig) -> Self {
         Self {
             source: source.into_config(),
@@ -41,80 +66,80 @@ impl TestClientBuilder {
             full_isolation: true,
             force_rollback: None,
             limit: None,
-            wishes: Wishes::default(),
+            create_options: CreateOptions::default(),
             hooks: None,
         }
     }
 
-    /// Sets what is put before the name of the database. Default `test_`. Tests that run at the same time want one
-    /// each. An empty one means the database itself, and is refused unless it is used as it is and kept:
+    /// Sets the prefix of the database name. Default `test_`. Tests that run at the same time need different prefixes.
+    /// An empty one means the database itself. It is refused unless the database is used as it is and kept:
     /// `use_existing(true)` and `drop_database(false)`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// Sets whether a database that is there is used as it is. Default false: it is what an earlier run left behind, and
-    /// is dropped and made anew.
+    /// Sets whether an existing database is used as it is. Default false: it is left from an earlier run, and is
+    /// dropped and recreated.
     pub fn use_existing(mut self, use_existing: bool) -> Self {
         self.use_existing = use_existing;
         self
     }
 
-    /// Sets whether the database is dropped at the end. By default the client drops what it has made: always, but for a
-    /// database that was there already and is used as it is ([`use_existing`](Self::use_existing)). `true` drops that
-    /// one too; `false` keeps every one, to look at it afterwards.
+    /// Sets whether the database is dropped at the end. By default the client drops what it has created. That is always
+    /// so, except for an existing database that is used as it is ([`use_existing`](Self::use_existing)). `true` drops
+    /// that one too; `false` keeps every one, for inspection.
     pub fn drop_database(mut self, drop_database: bool) -> Self {
         self.drop_database = Some(drop_database);
         self
     }
 
-    /// Sets whether making the database and connecting is left to [`TestClient::open`]. Default false. Awaiting the
+    /// Sets whether creating the database and connecting is left to [`TestDatabase::open`]. Default false. Awaiting the
     /// builder then does no I/O.
     pub fn lazy(mut self, lazy: bool) -> Self {
         self.lazy = lazy;
         self
     }
 
-    /// Sets whether the connection of `force_rollback` lives on a thread of its own, so that any runtime, any thread and
-    /// blocking code can share it. Default true.
+    /// Sets whether the connection of `force_rollback` has its own thread, so that any runtime, any thread and blocking
+    /// code can share it. Default true.
     pub fn full_isolation(mut self, full_isolation: bool) -> Self {
         self.full_isolation = full_isolation;
         self
     }
 
-    /// Sets whether all work happens in one transaction that is rolled back at the end. Default: as the source has it.
+    /// Sets whether everything runs in one transaction that is rolled back at the end. Default: the source's setting.
     pub fn force_rollback(mut self, force_rollback: bool) -> Self {
         self.force_rollback = Some(force_rollback);
         self
     }
 
-    /// Sets the encoding of a database that is made; see [`CreateDatabase::encoding`](super::CreateDatabase::encoding).
+    /// Sets the encoding of a created database; see [`CreateDatabase::encoding`](super::CreateDatabase::encoding).
     pub fn encoding(mut self, encoding: impl Into<String>) -> Self {
-        self.wishes.encoding = Some(encoding.into());
+        self.create_options.encoding = Some(encoding.into());
         self
     }
 
-    /// Sets the database to copy when one is made; see [`CreateDatabase::template`](super::CreateDatabase::template).
+    /// Sets the database to copy on creation; see [`CreateDatabase::template`](super::CreateDatabase::template).
     pub fn template(mut self, template: impl Into<String>) -> Self {
-        self.wishes.template = Some(template.into());
+        self.create_options.template = Some(template.into());
         self
     }
 
-    /// Sets the time limit of each step: looking for the database, making, connecting, disconnecting, dropping. Default 30
-    /// seconds each.
+    /// Sets the time limit of each step: looking for the database, creating, connecting, disconnecting, dropping.
+    /// Default 30 seconds each.
     pub fn operation_timeout(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// Gives the database its hooks before it is connected: those of a `&Database` are not taken over.
+    /// Adds hooks to the database before it is connected. Those of a `&Database` source are not taken over.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
-    /// use ebbtide::testing::TestClient;
+    /// use ebbtide::testing::TestDatabase;
     ///
-    /// let client = TestClient::new("sqlite::memory:")
+    /// let client = TestDatabase::new("sqlite::memory:")
     ///     .hooks(|database| {
     ///         database.after_connect(|connection| {
     ///             Box::pin(async move {
@@ -132,21 +157,21 @@ impl TestClientBuilder {
         self
     }
 
-    /// The client, of which nothing is there yet.
-    fn build(self) -> Result<TestClient> {
+    /// Builds the client without any I/O.
+    fn build(self) -> Result<TestDatabase> {
         let source = self.source?;
         let test = name::prefixed(source.url(), &self.prefix)?;
         if test.as_deref() == source.url().database()
             && test.is_some()
             && !(self.use_existing && self.drop_database == Some(false))
         {
-            let message = format!("without a prefix the test database is {} itself", source.url());
+            let message = format!("without a prefix, the test database would be {} itself", source.url());
             return Err(
                 name::unusable(message).help("give a prefix, or both `use_existing(true)` and `drop_database(false)`")
             );
         }
         let beside = source.url().database().map(str::to_owned);
-        // The copies of the database are none of the test's own.
+        // Replicas do not replicate the test's database.
         let mut config = source
             .without_replicas()
             .lazy(false)
@@ -161,13 +186,13 @@ impl TestClientBuilder {
         admin.beside = beside;
         admin.limit = self.limit.unwrap_or(admin.limit);
         let database = Database::new(config)?;
-        let plan = Plan {
+        let plan = TestDatabasePlan {
             admin,
-            wishes: self.wishes,
+            create_options: self.create_options,
             use_existing: self.use_existing,
             drop_database: self.drop_database,
         };
-        Ok(TestClient::planned(
+        Ok(TestDatabase::planned(
             match self.hooks {
                 Some(hooks) => hooks(database),
                 None => database,
@@ -177,8 +202,8 @@ impl TestClientBuilder {
     }
 }
 
-impl IntoFuture for TestClientBuilder {
-    type Output = Result<TestClient>;
+impl IntoFuture for TestDatabaseBuilder {
+    type Output = Result<TestDatabase>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
@@ -193,9 +218,9 @@ impl IntoFuture for TestClientBuilder {
     }
 }
 
-impl fmt::Debug for TestClientBuilder {
+impl fmt::Debug for TestDatabaseBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestClientBuilder")
+        f.debug_struct("TestDatabaseBuilder")
             .field("source", &self.source)
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! A database for tests, from its making to its end.
+//! A test database from its creation to its end.
 
 use std::fmt;
 use std::ops::Deref;
@@ -9,31 +9,29 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::Mutex;
 
-use super::admin::{Admin, Wishes};
-use super::builder::TestClientBuilder;
+use super::admin::{Admin, CreateOptions};
 use super::ending::{self, Ending};
-use crate::config::IntoConfig;
 use crate::database::Database;
 use crate::error::{ErrorKind, Result};
 
-/// How long the connections may take to say good-bye when nobody waits for it.
+/// Time limit for closing the connections in the background.
 const GOODBYE: Duration = Duration::from_secs(5);
 
-/// A [`Database`] of its own for a test: made beside the one the source names, connected, and dropped at the end.
+/// A separate [`Database`] for a test: created next to the one the source names, connected, and dropped at the end.
 ///
-/// For `postgres://host/shop` that is `test_shop` on the same server, for `sqlite:///dir/shop.db` the file
-/// `/dir/test_shop.db`; a database in memory is one of its own already. It is new and empty: one of that name that is
-/// left from an earlier run is dropped first. A client is used like the `Database` it derefs to; clones of that,
-/// given to the code under test, end with it.
+/// For `postgres://host/shop` it is `test_shop` on the same server, for `sqlite:///dir/shop.db` the file
+/// `/dir/test_shop.db`; a database in memory is already separate. It is new and empty: a database of that name from an
+/// earlier run is dropped first. Use it like the `Database` it derefs to. Clones of that, given to the code under test,
+/// end with it.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use ebbtide::testing::TestClient;
+/// use ebbtide::testing::TestDatabase;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("shop.db");
 /// # let url = format!("sqlite://{}", path.display());
-/// let client = TestClient::new(&url) // the URL of the application's own database
+/// let client = TestDatabase::new(&url) // the URL of the application's own database
 ///     .await?;
 /// client.execute("CREATE TABLE note (text TEXT)", ()).await?;
 /// client.execute("INSERT INTO note VALUES ('in test_shop.db')", ()).await?;
@@ -45,55 +43,35 @@ const GOODBYE: Duration = Duration::from_secs(5);
 ///
 /// # The end
 ///
-/// [`close`](Self::close) disconnects, whatever the count of connects is, and drops the database, and tells what went
-/// wrong. A client that is dropped without it, as by a test that fails, neither blocks nor panics: a thread of its own
-/// does the same within the time limits, and tells through `tracing` if it could not. That is the best a `Drop` can do and
-/// no promise, because the thread is cut off when the process ends; what is left then is dropped by the next run. The next
-/// client for the same database in this process waits for that thread.
+/// [`close`](Self::close) disconnects, whatever the count of connects is, drops the database, and reports errors. A
+/// client dropped without `close`, as in a failing test, neither blocks nor panics. A background thread then does the
+/// same within the time limits, and reports a failure through `tracing`. This is not guaranteed, because the end of the
+/// process stops the thread; the next run then drops what is left. The next client for the same database in this
+/// process waits for that thread.
 ///
-/// Two clients for one database at the same time, in one process or several, take it away from each other: give each a
-/// [`prefix`](TestClientBuilder::prefix) of its own.
-pub struct TestClient {
+/// Two clients for one database at the same time, in one process or several, drop it under each other. Give each its
+/// own [`prefix`](super::TestDatabaseBuilder::prefix).
+#[doc(alias = "TestClient")]
+#[doc(alias = "DatabaseTestClient")]
+pub struct TestDatabase {
     database: Database,
-    plan: Plan,
-    /// Whether the database is made and connected.
+    plan: TestDatabasePlan,
+    /// `true` while the database exists and is connected.
     open: Mutex<bool>,
-    /// Whether there may be a database that this client has to drop.
+    /// `true` if there may be a database that this client has to drop.
     owes: AtomicBool,
 }
 
-/// What a client was asked to be.
-pub(super) struct Plan {
+/// The options of a client.
+pub(super) struct TestDatabasePlan {
     pub(super) admin: Admin,
-    pub(super) wishes: Wishes,
+    pub(super) create_options: CreateOptions,
     pub(super) use_existing: bool,
     pub(super) drop_database: Option<bool>,
 }
 
-impl TestClient {
-    /// A client for tests of what uses the database that `source` names: a URL, a [`Config`](crate::Config), a credentials
-    /// dictionary, or a `&Database`, whose settings it takes over. Options are set on the builder; awaiting that
-    /// makes the database and connects to it.
-    ///
-    /// # Errors
-    ///
-    /// When awaited, those of [`drop_database`](super::drop_database), [`create_database`](super::create_database) and
-    /// [`Database::connect`], each saying which step failed; [`Config`](ErrorKind::Config) for a source that names no
-    /// database, for a prefixed name that no database can have, and for an empty prefix.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped half-way, what was made is dropped as when a client is dropped; what the server is still making at that
-    /// moment may stay, and is dropped by the next run.
-    #[expect(
-        clippy::new_ret_no_self,
-        reason = "it is awaited for one, as `Database::transaction` is"
-    )]
-    pub fn new(source: impl IntoConfig) -> TestClientBuilder {
-        TestClientBuilder::new(source)
-    }
-
-    pub(super) fn planned(database: Database, plan: Plan) -> Self {
+impl TestDatabase {
+    pub(super) fn planned(database: Database, plan: TestDatabasePlan) -> Self {
         Self {
             database,
             plan,
@@ -102,26 +80,26 @@ impl TestClient {
         }
     }
 
-    /// The database, for code that wants a `&Database` or a clone of it.
+    /// Returns the database, for code that needs a `&Database` or a clone of it.
     pub fn database(&self) -> &Database {
         &self.database
     }
 
-    /// Makes the database and connects, unless that is done: for clients that were asked to be
-    /// [`lazy`](TestClientBuilder::lazy), and to begin anew after [`close`](Self::close).
+    /// Creates the database and connects, unless that is done. Use it for clients created with
+    /// [`lazy`](super::TestDatabaseBuilder::lazy), and to start again after [`close`](Self::close).
     ///
     /// # Errors
     ///
-    /// As of [`new`](Self::new). What was made is dropped again.
+    /// Those of [`new`](Self::new). A created database is then dropped.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, it can be called again.
+    /// If dropped early, it can be called again.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
-    /// # use ebbtide::testing::TestClient;
-    /// let client = TestClient::new("sqlite::memory:")
+    /// # use ebbtide::testing::TestDatabase;
+    /// let client = TestDatabase::new("sqlite::memory:")
     ///     .lazy(true)
     ///     .await?;
     /// assert!(!client.is_connected());
@@ -138,7 +116,7 @@ impl TestClient {
         let connect = Database::connect(&self.database);
         if let Err(error) = self.plan.admin.within("connect to", connect).await {
             if let Err(second) = self.settle().await {
-                // The first error says more.
+                // The first error is more useful.
                 tracing::warn!(error = %second, "a test database that could not be used was not dropped");
             }
             return Err(error);
@@ -148,7 +126,7 @@ impl TestClient {
     }
 
     async fn make(&self) -> Result<()> {
-        let Plan {
+        let TestDatabasePlan {
             admin,
             use_existing,
             drop_database,
@@ -161,7 +139,7 @@ impl TestClient {
             ending::wait(&admin.config).await;
             Ok(())
         };
-        admin.within("wait for the end of the last", last).await?;
+        admin.within("wait for the end of the previous use of", last).await?;
         let drops_what_was_there = *drop_database == Some(true);
         if *use_existing && admin.exists().await? {
             self.owes.store(drops_what_was_there, Ordering::Release);
@@ -170,11 +148,11 @@ impl TestClient {
         if !use_existing {
             admin.drop(true).await?;
         }
-        // Before it is made: dropped half-way, nobody knows whether the server has made it.
+        // Set before the creation: if the future is dropped early, it is unknown whether the server has created it.
         self.owes.store(*drop_database != Some(false), Ordering::Release);
         match self.create().await {
             Ok(true) => {}
-            // Someone else was quicker.
+            // Another client was faster.
             Ok(false) => self.owes.store(drops_what_was_there, Ordering::Release),
             Err(error) => {
                 if !(error.outcome_unknown() || matches!(error.kind(), ErrorKind::Timeout | ErrorKind::ConnectionLost))
@@ -188,33 +166,33 @@ impl TestClient {
     }
 
     async fn create(&self) -> Result<bool> {
-        let Plan {
+        let TestDatabasePlan {
             admin,
-            wishes,
+            create_options,
             use_existing,
             ..
         } = &self.plan;
-        match admin.create(wishes, *use_existing).await {
+        match admin.create(create_options, *use_existing).await {
             Err(error) if error.kind() == ErrorKind::DuplicateObject => {
-                // The server has just made it for a caller who was cancelled.
+                // The server has just created it for a cancelled caller.
                 admin.drop(true).await?;
-                admin.create(wishes, *use_existing).await
+                admin.create(create_options, *use_existing).await
             }
             other => other,
         }
     }
 
-    /// Disconnects, whatever the count of connects is, and drops the database; tells whether it dropped one. Called again,
-    /// it does nothing.
+    /// Disconnects, whatever the count of connects is, and drops the database. Returns whether it dropped one. A second
+    /// call does nothing.
     ///
     /// # Errors
     ///
     /// Those of [`drop_database`](super::drop_database), and [`Hook`](ErrorKind::Hook) from `on_disconnect`, after
-    /// everything was done. That the database is gone already is none.
+    /// everything was done. A database that is already gone is no error.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, it can be called again; what is left is done when the client is dropped.
+    /// If dropped early, it can be called again. Dropping the client does the rest.
     pub async fn close(&self) -> Result<bool> {
         let mut open = self.open.lock().await;
         *open = false;
@@ -224,7 +202,7 @@ impl TestClient {
         disconnected.map(|_| dropped)
     }
 
-    /// Drops the database if that is to be done.
+    /// Drops the database if this client has to.
     async fn settle(&self) -> Result<bool> {
         if !self.owes.load(Ordering::Acquire) {
             return Ok(false);
@@ -235,7 +213,7 @@ impl TestClient {
     }
 }
 
-impl Deref for TestClient {
+impl Deref for TestDatabase {
     type Target = Database;
 
     fn deref(&self) -> &Database {
@@ -243,7 +221,7 @@ impl Deref for TestClient {
     }
 }
 
-impl Drop for TestClient {
+impl Drop for TestDatabase {
     fn drop(&mut self) {
         if !*self.owes.get_mut() {
             return;
@@ -257,36 +235,36 @@ impl Drop for TestClient {
         let thread = thread::Builder::new().name("ebbtide test client".to_owned());
         if let Err(error) = thread.spawn(work) {
             let url = self.plan.admin.config.url();
-            tracing::warn!(%error, %url, "no thread could be started to drop a test database; it is left behind");
+            tracing::warn!(%error, %url, "cannot start a thread to drop a test database, which is not dropped");
         }
     }
 }
 
-/// Disconnects and drops the database, away from every other runtime.
+/// Disconnects and drops the database on a separate runtime.
 fn end(database: &Database, admin: &Admin) {
     let url = admin.config.url();
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::warn!(%error, %url, "no runtime could be started to drop a test database; it is left behind");
+            tracing::warn!(%error, %url, "cannot start a runtime to drop a test database, which is not dropped");
             return;
         }
     };
     let ended = runtime.block_on(async {
-        // First, because a connection to a SQLite file that is closed later removes what lies beside the next one.
+        // First: a connection to a SQLite file that is closed later removes the side files of the next database.
         let _ = tokio::time::timeout(GOODBYE, database.disconnect_now()).await;
         admin.drop(true).await
     });
     if let Err(error) = ended {
-        tracing::warn!(%error, %url, "a test database was not dropped; the next run does it");
+        tracing::warn!(%error, %url, "a test database was not dropped; the next run drops it");
     }
-    // Whatever still waits for the file system is not waited for.
+    // Pending file system calls are not awaited.
     runtime.shutdown_background();
 }
 
-impl fmt::Debug for TestClient {
+impl fmt::Debug for TestDatabase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestClient")
+        f.debug_struct("TestDatabase")
             .field("database", &self.database)
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! Making a database.
+//! Creation of databases.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -6,30 +6,33 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use super::admin::{Admin, Wishes};
+use super::admin::{Admin, CreateOptions};
+use super::{mysql, name, postgres, sqlite};
 use crate::config::IntoConfig;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
+use crate::sql::Dialect;
 
-/// Makes the database that `source` names; awaited, it tells whether it was made (`false` only with
-/// [`if_missing`](CreateDatabase::if_missing), and for a SQLite database in memory, which needs no making).
+/// Creates the database that `source` names. When awaited, returns whether it was created. The result is `false` only
+/// with [`if_missing`](CreateDatabase::if_missing), and for a SQLite database in memory, which needs no creation.
 ///
 /// The source is a URL, a [`Config`](crate::Config), a credentials dictionary, or a `&Database`. The name is quoted, so
-/// it may hold anything that the server takes: quotes, spaces, any alphabet. SQLite gets a new file in a directory that
-/// is there.
+/// it may contain anything that the server accepts: quotes, spaces, any alphabet. For SQLite, a new file is created in
+/// an existing directory.
 ///
 /// # Errors
 ///
-/// When awaited. [`DuplicateObject`](crate::ErrorKind::DuplicateObject) if it is there already;
-/// [`Permission`](crate::ErrorKind::Permission) if the user may not make databases; [`Config`](crate::ErrorKind::Config)
-/// for names and encodings that there cannot be: empty, longer than PostgreSQL's 63 bytes or MySQL's 64 characters;
-/// [`Url`](crate::ErrorKind::Url) for those that hold a NUL character; [`Unsupported`](crate::ErrorKind::Unsupported) for
-/// a template on MySQL; [`DatabaseNotFound`](crate::ErrorKind::DatabaseNotFound) for a missing directory or template of
-/// SQLite; and [`Connect`](crate::ErrorKind::Connect), [`Authentication`](crate::ErrorKind::Authentication) and
+/// When awaited: [`DuplicateObject`](crate::ErrorKind::DuplicateObject) if it already exists;
+/// [`Permission`](crate::ErrorKind::Permission) if the user may not create databases;
+/// [`Config`](crate::ErrorKind::Config) for an invalid name or encoding: empty, longer than PostgreSQL's 63 bytes or
+/// MySQL's 64 characters; [`Url`](crate::ErrorKind::Url) for one that contains a NUL character;
+/// [`Unsupported`](crate::ErrorKind::Unsupported) for a template on MySQL;
+/// [`DatabaseNotFound`](crate::ErrorKind::DatabaseNotFound) for a missing directory or template of SQLite; and
+/// [`Connect`](crate::ErrorKind::Connect), [`Authentication`](crate::ErrorKind::Authentication) and
 /// [`Timeout`](crate::ErrorKind::Timeout) for the server.
 ///
 /// # Cancel safety
 ///
-/// Dropped half-way, the database may have been made, and SQLite's file may be there and empty.
+/// If dropped early, the database may have been created. A SQLite file may exist and be empty.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,48 +49,69 @@ use crate::error::Result;
 pub fn create_database(source: impl IntoConfig) -> CreateDatabase {
     CreateDatabase {
         admin: Admin::new(source),
-        wishes: Wishes::default(),
+        create_options: CreateOptions::default(),
         if_missing: false,
     }
 }
 
-/// A database about to be made: await it. [`create_database`] makes it.
-#[must_use = "nothing is made until this is awaited"]
+/// A database creation that starts when awaited. Returned by [`create_database`].
+#[must_use = "nothing is created until this is awaited"]
 pub struct CreateDatabase {
     admin: Result<Admin>,
-    wishes: Wishes,
+    create_options: CreateOptions,
     if_missing: bool,
 }
 
 impl CreateDatabase {
-    /// Sets the encoding of its texts; without it the server's own is taken. `UTF-8` (also `utf8`) is known everywhere.
+    /// Sets the text encoding; the default is the server's. `UTF-8` (also `utf8`) is supported everywhere.
     ///
-    /// PostgreSQL: any of its encodings; one that is not `template1`'s is taken from `template0`. MySQL: a character set,
-    /// or a collation (`utf8mb4_bin`); `utf8` is `utf8mb4`. SQLite: `UTF-8`, `UTF-16`, `UTF-16le` or `UTF-16be`.
+    /// PostgreSQL: any of its encodings; if it differs from that of `template1`, the database is created from
+    /// `template0`. MySQL: a character set, or a collation (`utf8mb4_bin`); `utf8` means `utf8mb4`. SQLite: `UTF-8`,
+    /// `UTF-16`, `UTF-16le` or `UTF-16be`.
     pub fn encoding(mut self, encoding: impl Into<String>) -> Self {
-        self.wishes.encoding = Some(encoding.into());
+        self.create_options.encoding = Some(encoding.into());
         self
     }
 
-    /// Copies another database. PostgreSQL: its name, and nobody may be connected to it meanwhile. SQLite: the path of its
-    /// file, seen from the working directory; it may be in use. MySQL has no templates:
+    /// Copies another database. PostgreSQL: its name; no session may be connected to it meanwhile. SQLite: the path of
+    /// its file, relative to the working directory; it may be in use. MySQL has no templates:
     /// [`Unsupported`](crate::ErrorKind::Unsupported).
     pub fn template(mut self, template: impl Into<String>) -> Self {
-        self.wishes.template = Some(template.into());
+        self.create_options.template = Some(template.into());
         self
     }
 
-    /// Leaves a database that is there as it is, whatever its encoding; awaited, this then gives `false`.
+    /// Keeps an existing database as it is, whatever its encoding. The result is then `false`.
     pub fn if_missing(mut self) -> Self {
         self.if_missing = true;
         self
     }
 
-    /// Gives up after `limit` with [`Timeout`](crate::ErrorKind::Timeout). Default 30 seconds. A server that does not
-    /// let in within the setting `connect_timeout` (10 seconds) is given up then.
+    /// Gives up after `limit` with [`Timeout`](crate::ErrorKind::Timeout). Default 30 seconds. Each connection attempt
+    /// is also limited by the setting `connect_timeout` (10 seconds).
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.admin = self.admin.map(|admin| Admin { limit, ..admin });
         self
+    }
+}
+
+impl Admin {
+    /// Creates the database. Returns `false` if it existed and `if_missing` allows that.
+    pub(super) async fn create(&self, create_options: &CreateOptions, if_missing: bool) -> Result<bool> {
+        if self.in_memory() {
+            return Ok(false);
+        }
+        let create = async {
+            match self.config.url().dialect() {
+                Dialect::Postgres => postgres::create(self, name::of(&self.config)?, create_options, if_missing).await,
+                Dialect::MySql => mysql::create(self, name::of(&self.config)?, create_options, if_missing).await,
+                Dialect::Sqlite => sqlite::create(self, create_options).await,
+            }
+        };
+        match self.within("create", create).await {
+            Err(error) if if_missing && error.kind() == ErrorKind::DuplicateObject => Ok(false),
+            other => other,
+        }
     }
 }
 
@@ -96,7 +120,7 @@ impl IntoFuture for CreateDatabase {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.admin?.create(&self.wishes, self.if_missing).await })
+        Box::pin(async move { self.admin?.create(&self.create_options, self.if_missing).await })
     }
 }
 
@@ -104,7 +128,7 @@ impl fmt::Debug for CreateDatabase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CreateDatabase")
             .field("admin", &self.admin)
-            .field("wishes", &self.wishes)
+            .field("wishes", &self.create_options)
             .field("if_missing", &self.if_missing)
             .finish()
     }

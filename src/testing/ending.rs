@@ -1,4 +1,4 @@
-//! Databases that are being dropped by threads of their own, so that nobody makes one anew that is about to go.
+//! Databases that background threads are dropping, so that no client recreates one before its drop ends.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -8,13 +8,13 @@ use tokio::sync::Notify;
 
 use crate::config::Config;
 
-/// How many threads are at work on each database.
+/// Number of threads that are dropping each database.
 static UNDER_WAY: LazyLock<Mutex<HashMap<String, usize>>> = LazyLock::new(Mutex::default);
 
-/// Told whenever one has ended.
+/// Notified whenever such a thread ends.
 static ENDED: Notify = Notify::const_new();
 
-/// The end of a database is under way while this lives.
+/// A guard that lives while a database is being dropped.
 pub(super) struct Ending {
     place: String,
 }
@@ -41,11 +41,11 @@ impl Drop for Ending {
     }
 }
 
-/// Waits until nobody is dropping this database any more.
+/// Waits until no thread is dropping this database.
 pub(super) async fn wait(config: &Config) {
     let place = place(config);
     loop {
-        // Before the look, so that an end in between is heard.
+        // Registered before the check, so that no notification is missed.
         let ended = ENDED.notified();
         if !UNDER_WAY.lock().contains_key(&place) {
             return;
@@ -54,7 +54,7 @@ pub(super) async fn wait(config: &Config) {
     }
 }
 
-/// Where a database is, whoever connects to it and how.
+/// Returns the location of a database, independent of user and settings.
 fn place(config: &Config) -> String {
     let url = config.url();
     let path = url.sqlite_path().map(|path| std::path::absolute(&path).unwrap_or(path));

@@ -1,4 +1,4 @@
-//! Whether a database is there.
+//! Checks that a database exists.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -7,27 +7,28 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::admin::Admin;
+use super::{mysql, name, postgres, sqlite};
 use crate::config::IntoConfig;
 use crate::error::Result;
+use crate::sql::Dialect;
 
-/// Tells whether the database that `source` names is there.
+/// Returns whether the database that `source` names exists.
 ///
-/// The source is a URL, a [`Config`](crate::Config), a credentials dictionary, or a `&Database`. PostgreSQL is asked from
-/// its database `postgres`, or from another one that lets the user in. SQLite: whether the file is there; a database
-/// in memory always is.
+/// The source is a URL, a [`Config`](crate::Config), a credentials dictionary, or a `&Database`. On PostgreSQL the
+/// connection uses the database `postgres`, or another one that accepts the user. For SQLite, it checks that the file
+/// exists; a database in memory always exists.
 ///
 /// # Errors
 ///
-/// When awaited. `false` means that the server, or the file system, said so; everything else is an error:
+/// When awaited. `false` means that the server, or the file system, said so. Everything else is an error:
 /// [`Connect`](crate::ErrorKind::Connect), [`Timeout`](crate::ErrorKind::Timeout),
-/// [`Authentication`](crate::ErrorKind::Authentication), [`Permission`](crate::ErrorKind::Permission) (MySQL does not
-/// tell a user of databases that are closed to him; a directory that may not be read), and
-/// [`Url`](crate::ErrorKind::Url) and [`Config`](crate::ErrorKind::Config) for the source and for names that no
-/// database can have.
+/// [`Authentication`](crate::ErrorKind::Authentication), [`Permission`](crate::ErrorKind::Permission) (MySQL hides
+/// databases that the user may not access; a directory that may not be read), and [`Url`](crate::ErrorKind::Url) and
+/// [`Config`](crate::ErrorKind::Config) for the source and for invalid names.
 ///
 /// # Cancel safety
 ///
-/// Nothing is changed.
+/// Cancel safe: nothing is changed.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -43,18 +44,34 @@ pub fn database_exists(source: impl IntoConfig) -> DatabaseExists {
     }
 }
 
-/// A question to be asked: await it. [`database_exists`] makes it.
-#[must_use = "nothing is asked until this is awaited"]
+/// A check that starts when awaited. Returned by [`database_exists`].
+#[must_use = "nothing is looked up until this is awaited"]
 pub struct DatabaseExists {
     admin: Result<Admin>,
 }
 
 impl DatabaseExists {
-    /// Gives up after `limit` with [`Timeout`](crate::ErrorKind::Timeout). Default 30 seconds. A server that does not
-    /// let in within the setting `connect_timeout` (10 seconds) is given up then.
+    /// Gives up after `limit` with [`Timeout`](crate::ErrorKind::Timeout). Default 30 seconds. Each connection attempt
+    /// is also limited by the setting `connect_timeout` (10 seconds).
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.admin = self.admin.map(|admin| Admin { limit, ..admin });
         self
+    }
+}
+
+impl Admin {
+    pub(super) async fn exists(&self) -> Result<bool> {
+        if self.in_memory() {
+            return Ok(true);
+        }
+        let look = async {
+            match self.config.url().dialect() {
+                Dialect::Postgres => postgres::exists(self, name::of(&self.config)?).await,
+                Dialect::MySql => mysql::exists(self, name::of(&self.config)?).await,
+                Dialect::Sqlite => sqlite::exists(self).await,
+            }
+        };
+        self.within("look for", look).await
     }
 }
 

@@ -1,14 +1,14 @@
-//! Databases for tests: made, asked for, dropped; and a client that has one of its own.
+//! Databases for tests: creation, existence checks, removal, and a client with its own database.
 //!
-//! [`TestClient`] makes a database beside the one a URL names, connects to it, and drops it at the end.
-//! [`create_database`], [`database_exists`] and [`drop_database`] are the steps of it, for PostgreSQL, MySQL/MariaDB and
-//! SQLite alike. They are told *which* database by the source itself (`postgres://…/this_one`), and reach the server
-//! another way.
+//! [`TestDatabase`] creates a database next to the one a URL names, connects to it, and drops it at the end.
+//! [`create_database`], [`database_exists`] and [`drop_database`] are its steps, for PostgreSQL, MySQL/MariaDB and
+//! SQLite alike. The source itself names the database (`postgres://…/this_one`); the server is reached without it where
+//! possible.
 //!
-//! Their errors are told apart: that a database is missing is an answer, that nobody could be asked is an error.
-//! A server that refuses is [`Connect`](crate::ErrorKind::Connect), one that is silent is
-//! [`Timeout`](crate::ErrorKind::Timeout), a user without the right is [`Permission`](crate::ErrorKind::Permission),
-//! a wrong password is [`Authentication`](crate::ErrorKind::Authentication); never `false`.
+//! A missing database is an answer (`false`); a server that gives no answer is an error:
+//! [`Connect`](crate::ErrorKind::Connect) if it refuses, [`Timeout`](crate::ErrorKind::Timeout) if it is silent,
+//! [`Permission`](crate::ErrorKind::Permission) if the user lacks the right,
+//! [`Authentication`](crate::ErrorKind::Authentication) if the password is wrong.
 
 mod admin;
 #[cfg(feature = "macros")]
@@ -25,8 +25,8 @@ mod name;
 mod postgres;
 mod sqlite;
 
-pub use builder::TestClientBuilder;
-pub use client::TestClient;
+pub use builder::TestDatabaseBuilder;
+pub use client::TestDatabase;
 pub use create::{CreateDatabase, create_database};
 pub use drop::{DropDatabase, drop_database};
 pub use exists::{DatabaseExists, database_exists};

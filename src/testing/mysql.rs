@@ -1,19 +1,19 @@
-//! MySQL and MariaDB: a connection needs no database.
+//! Creates, finds and drops MySQL and MariaDB databases. A connection needs no database there.
 
 use sqlx::AssertSqlSafe;
 
-use super::admin::{Admin, Wishes, advise, with_connection};
+use super::admin::{Admin, CreateOptions, advise, with_connection};
 use super::name;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 
-/// The list of databases shows a user only those that are open to him, so the database itself is asked for: it lets in,
-/// is missing, or is closed to this user, which are three answers.
+/// Returns whether the database exists, by connecting to it. The server's list of databases hides those that the user
+/// may not access. Connecting tells three cases apart: accepted, missing, and access denied.
 pub(super) async fn exists(admin: &Admin, name: &str) -> Result<bool> {
     let look = || with_connection(admin.seen_from(Some(name)), async |_| Ok(()));
     let looked = match look().await {
-        // Whoever drops the database ends the sessions in it, and this one with them.
+        // Another client that drops the database ends the sessions in it, including this one.
         Err(error) if matches!(error.kind(), ErrorKind::Connect | ErrorKind::ConnectionLost) => look().await,
         looked => looked,
     };
@@ -24,21 +24,26 @@ pub(super) async fn exists(admin: &Admin, name: &str) -> Result<bool> {
     }
 }
 
-pub(super) async fn create(admin: &Admin, name: &str, wishes: &Wishes, if_missing: bool) -> Result<bool> {
-    if wishes.template.is_some() {
+pub(super) async fn create(
+    admin: &Admin,
+    name: &str,
+    create_options: &CreateOptions,
+    if_missing: bool,
+) -> Result<bool> {
+    if create_options.template.is_some() {
         return Err(
-            Error::new(ErrorKind::Unsupported, "MySQL cannot make a database from a template")
+            Error::new(ErrorKind::Unsupported, "MySQL cannot create a database from a template")
                 .help("leave `template` out and run the migrations on the new database"),
         );
     }
-    let options = match wishes.encoding.as_deref().map(name::word).transpose()? {
+    let options = match create_options.encoding.as_deref().map(name::word).transpose()? {
         None => String::new(),
-        // MySQL's own `utf8` has no characters beyond U+FFFF.
+        // MySQL's own `utf8` lacks the characters beyond U+FFFF.
         Some(encoding) if name::is_utf8(encoding) => " CHARACTER SET utf8mb4".to_owned(),
         Some(collation) if collation.contains('_') => format!(" COLLATE {collation}"),
         Some(charset) => format!(" CHARACTER SET {charset}"),
     };
-    // Who may not make databases may well use one that is there.
+    // A user without the right to create databases may still use an existing one.
     if if_missing && exists(admin, name).await? {
         return Ok(false);
     }
@@ -59,7 +64,7 @@ pub(super) async fn drop(admin: &Admin, name: &str) -> Result<bool> {
         end_sessions(server, name).await?;
         match server.execute(AssertSqlSafe(sql), ()).await {
             Ok(_) => Ok(true),
-            // The only object the statement names.
+            // The statement names no other object.
             Err(error) if error.kind() == ErrorKind::UndefinedObject => Ok(false),
             Err(error) => Err(explain(name, error)),
         }
@@ -67,8 +72,8 @@ pub(super) async fn drop(admin: &Admin, name: &str) -> Result<bool> {
     .await
 }
 
-/// Ends the sessions in the database as far as this user may: the locks of a forgotten transaction would stop the
-/// statement.
+/// Ends the sessions in the database as far as the user's rights allow. The locks of a forgotten transaction would
+/// block the statement.
 async fn end_sessions(server: &Database, name: &str) -> Result<()> {
     let sessions: Vec<(i64, Option<String>)> = server
         .fetch_all(
@@ -83,14 +88,15 @@ async fn end_sessions(server: &Database, name: &str) -> Result<()> {
     {
         match server.execute(AssertSqlSafe(format!("KILL {id}")), ()).await {
             Err(error) if error.is_fatal() => return Err(error),
-            // It is gone already, or not ours; if it is in the way, the statement says so.
+            // The session has ended or belongs to another user. If it blocks the statement, the statement fails.
             _ => {}
         }
     }
     Ok(())
 }
 
-/// Has the server give up when the caller does. What it went on with alone could hit a database made since.
+/// Limits the statement on the server to the caller's time limit. If it continued alone, it could hit a database
+/// created later.
 async fn limit_locks(admin: &Admin, server: &Database) -> Result<()> {
     let seconds = admin.limit.as_secs().clamp(1, 31_536_000);
     let sql = format!("SET SESSION lock_wait_timeout = {seconds}");

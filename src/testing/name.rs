@@ -1,61 +1,61 @@
-//! The names of databases: what a server can take, and what the one for tests is called. No I/O.
+//! The names of databases: the rules of the servers, and the names of test databases. No I/O.
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 use crate::url::DatabaseUrl;
 
-/// The longest name, in bytes; PostgreSQL cuts longer ones off and says so to nobody who listens.
+/// Length of the longest name, in bytes. PostgreSQL truncates longer ones and reports that only in a notice.
 const POSTGRES_BYTES: usize = 63;
 
-/// The longest name, in characters.
+/// Length of the longest name, in characters.
 const MYSQL_CHARACTERS: usize = 64;
 
-/// The name of the database on its server.
+/// Returns the name of the database on its server.
 pub(super) fn of(config: &Config) -> Result<&str> {
     let Some(name) = config.url().database() else {
         return Err(unusable(format!("{} names no database", config.url()))
-            .help("write its name behind the host, as in `postgres://host/name`"));
+            .help("add its name after the host, as in `postgres://host/name`"));
     };
     check(config.url().dialect(), name)?;
     Ok(name)
 }
 
-/// Refuses what the server would refuse, cut off, or take for another name.
+/// Refuses a name that the server would refuse, truncate, or take for another one.
 pub(super) fn check(dialect: Dialect, name: &str) -> Result<()> {
     let wrong = match dialect {
         _ if name.is_empty() => Some("it is empty".to_owned()),
         _ if name.contains('\0') => Some("it holds a NUL character".to_owned()),
         Dialect::Postgres if name.len() > POSTGRES_BYTES => Some(format!(
-            "it has {} bytes, and PostgreSQL takes at most {POSTGRES_BYTES}",
+            "it has {} bytes, and PostgreSQL allows at most {POSTGRES_BYTES}",
             name.len()
         )),
         Dialect::MySql if name.chars().count() > MYSQL_CHARACTERS => Some(format!(
-            "it has {} characters, and MySQL takes at most {MYSQL_CHARACTERS}",
+            "it has {} characters, and MySQL allows at most {MYSQL_CHARACTERS}",
             name.chars().count()
         )),
-        Dialect::MySql if name.ends_with(' ') => Some("it ends with a space, which MySQL does not take".to_owned()),
+        Dialect::MySql if name.ends_with(' ') => Some("it ends with a space, which MySQL does not allow".to_owned()),
         Dialect::MySql if name.chars().any(|character| character > '\u{FFFF}') => {
-            Some("it holds a character beyond U+FFFF, which MySQL does not take".to_owned())
+            Some("it holds a character beyond U+FFFF, which MySQL does not allow".to_owned())
         }
         _ => None,
     };
     match wrong {
         Some(wrong) => {
-            Err(unusable(format!("no database can be called {name:?}: {wrong}")).help("choose another name"))
+            Err(unusable(format!("{name:?} is not a valid name of a database: {wrong}")).help("choose another name"))
         }
         None => Ok(()),
     }
 }
 
-/// The name with a prefix. The path of a SQLite file keeps its directory; a database in memory has no name.
+/// Returns the name with a prefix. The path of a SQLite file keeps its directory; a database in memory has no name.
 pub(super) fn prefixed(url: &DatabaseUrl, prefix: &str) -> Result<Option<String>> {
     if url.is_memory() {
         return Ok(None);
     }
     let Some(name) = url.database() else {
         return Err(unusable(format!("{url} names no database")).help(format!(
-            "write its name behind the host, as in `postgres://host/name`; the test database is then `{prefix}name`"
+            "add its name after the host, as in `postgres://host/name`; the test database is then `{prefix}name`"
         )));
     };
     if url.dialect() != Dialect::Sqlite {
@@ -72,16 +72,16 @@ pub(super) fn prefixed(url: &DatabaseUrl, prefix: &str) -> Result<Option<String>
     Ok(Some(format!("{directory}{prefix}{file}")))
 }
 
-/// A word that is written into SQL as it is: the name of an encoding.
+/// Checks the name of an encoding, which is written into SQL unquoted.
 pub(super) fn word(encoding: &str) -> Result<&str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if !encoding.is_empty() && encoding.bytes().all(plain) {
         return Ok(encoding);
     }
-    Err(unusable(format!("{encoding:?} is not the name of an encoding")).help("`UTF-8` is known everywhere"))
+    Err(unusable(format!("{encoding:?} is not the name of an encoding")).help("every server supports `UTF-8`"))
 }
 
-/// Whether an encoding is UTF-8, however it is spelled.
+/// Returns whether an encoding is UTF-8, in any spelling.
 pub(super) fn is_utf8(encoding: &str) -> bool {
     encoding.eq_ignore_ascii_case("utf8") || encoding.eq_ignore_ascii_case("utf-8")
 }

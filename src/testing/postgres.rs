@@ -1,31 +1,31 @@
-//! PostgreSQL: databases are made and dropped from another one.
+//! Creates, finds and drops PostgreSQL databases, while connected to another one.
 
 use sqlx::AssertSqlSafe;
 
-use super::admin::{Admin, Wishes, advise, with_connection};
+use super::admin::{Admin, CreateOptions, advise, with_connection};
 use super::name;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 
-/// From here on `DROP DATABASE … WITH (FORCE)` ends the other sessions itself, and lets no new one in between.
+/// First version in which `DROP DATABASE … WITH (FORCE)` ends the other sessions itself and rejects new ones meanwhile.
 const CAN_FORCE: i64 = 130_000;
 
-/// What helps a user who is let in nowhere.
+/// Advice for a user whom no database accepts.
 const GRANT: &str = "let an administrator run `GRANT CONNECT ON DATABASE postgres TO …`";
 
 pub(super) async fn exists(admin: &Admin, name: &str) -> Result<bool> {
-    match door(admin, None).await? {
-        Door::Open(server) => {
+    match maintenance_connection(admin, None).await? {
+        MaintenanceConnection::Open(server) => {
             let found = listed(&server, name).await;
             let _ = server.disconnect().await;
             found
         }
-        Door::Shut(refused) => lets_in(admin, name).await.ok_or(refused),
+        MaintenanceConnection::Shut(refused) => lets_in(admin, name).await.ok_or(refused),
     }
 }
 
-/// Whether the user, whom no other database lets in, is let into this one. `None` if that tells nothing.
+/// Returns whether this database accepts the user, after every other one refused. `None` if the attempt proves nothing.
 async fn lets_in(admin: &Admin, name: &str) -> Option<bool> {
     match with_connection(admin.seen_from(Some(name)), async |_| Ok(())).await {
         Ok(()) => Some(true),
@@ -43,26 +43,32 @@ async fn listed(server: &Database, name: &str) -> Result<bool> {
         .await
 }
 
-pub(super) async fn create(admin: &Admin, name: &str, wishes: &Wishes, if_missing: bool) -> Result<bool> {
+pub(super) async fn create(
+    admin: &Admin,
+    name: &str,
+    create_options: &CreateOptions,
+    if_missing: bool,
+) -> Result<bool> {
     let mut options = String::new();
-    if let Some(template) = &wishes.template {
+    if let Some(template) = &create_options.template {
         name::check(Dialect::Postgres, template)?;
         options = format!(" TEMPLATE {}", Dialect::Postgres.quote_identifier(template));
     }
-    let encoding = wishes.encoding.as_deref().map(name::word).transpose()?;
-    let server = match door(admin, None).await? {
-        Door::Open(server) => server,
-        Door::Shut(_) if if_missing && lets_in(admin, name).await == Some(true) => return Ok(false),
-        Door::Shut(refused) => return Err(refused),
+    let encoding = create_options.encoding.as_deref().map(name::word).transpose()?;
+    let server = match maintenance_connection(admin, None).await? {
+        MaintenanceConnection::Open(server) => server,
+        MaintenanceConnection::Shut(_) if if_missing && lets_in(admin, name).await == Some(true) => return Ok(false),
+        MaintenanceConnection::Shut(refused) => return Err(refused),
     };
     let work = async {
-        // Who may not make databases may well use one that is there.
+        // A user without the right to create databases may still use an existing one.
         if if_missing && listed(&server, name).await? {
             return Ok(false);
         }
         if let Some(encoding) = encoding {
-            if wishes.template.is_none() && !is_usual(&server, encoding).await? {
-                // The usual template can only be copied in its own encoding; this one in any that goes with the locale.
+            if create_options.template.is_none() && !is_usual(&server, encoding).await? {
+                // The default template can only be copied in its own encoding; `template0` in any that the locale
+                // allows.
                 options.push_str(" TEMPLATE template0");
             }
             options = format!("{options} ENCODING '{encoding}'");
@@ -77,7 +83,7 @@ pub(super) async fn create(admin: &Admin, name: &str, wishes: &Wishes, if_missin
     created
 }
 
-/// Whether databases have this encoding when nothing is said.
+/// Returns whether new databases have this encoding by default.
 async fn is_usual(server: &Database, encoding: &str) -> Result<bool> {
     server
         .fetch_value(
@@ -90,28 +96,26 @@ async fn is_usual(server: &Database, encoding: &str) -> Result<bool> {
 
 fn explain_create(error: Error) -> Error {
     match error.sqlstate() {
-        // Two that make the same database at once meet in the catalogue's index.
+        // Two concurrent creations of the same database collide in a unique index of the catalog.
         Some("23505") => {
             let message = error.message().to_owned();
             Error::new(ErrorKind::DuplicateObject, message)
                 .with_code("42P04")
                 .with_source(error)
         }
-        Some("55006") => {
-            error.help("nobody may be connected to a template while it is copied; close those connections")
-        }
+        Some("55006") => error.help("a template must have no connections while it is copied; close them"),
         Some("22023") => error.help(
-            "the locale of the template must go with the encoding; leave the encoding out, or name another template",
+            "the locale of the template must match the encoding; leave the encoding out, or name another template",
         ),
         _ => advise(error, ErrorKind::Permission, || {
-            "let an administrator run `ALTER ROLE … CREATEDB`, or make the database by hand and use it as it is"
+            "let an administrator run `ALTER ROLE … CREATEDB`, or create the database by hand and use it as it is"
                 .to_owned()
         }),
     }
 }
 
 pub(super) async fn drop(admin: &Admin, name: &str) -> Result<bool> {
-    // Nobody can drop the database he is connected to.
+    // A session cannot drop the database it is connected to.
     let server = connect(admin, Some(name)).await?;
     let dropped = drop_from(admin, &server, name).await;
     let _ = server.disconnect().await;
@@ -145,54 +149,59 @@ async fn drop_from(admin: &Admin, server: &Database, name: &str) -> Result<()> {
     server.execute(AssertSqlSafe(sql), ()).await.map(std::mem::drop)
 }
 
-/// Has the server give up when the caller does. What it went on with alone could hit a database made since.
+/// Limits the statement on the server to the caller's time limit. If it continued alone, it could hit a database
+/// created later.
 async fn limit_statements(admin: &Admin, server: &Database) -> Result<()> {
     let limit = admin.limit.as_millis().clamp(1, i32::MAX as u128);
     let sql = format!("SET statement_timeout = {limit}");
     server.execute(AssertSqlSafe(sql), ()).await.map(std::mem::drop)
 }
 
-/// A way into the server, or why every one that was tried is shut to this user.
-enum Door {
+/// A connection to the server, or the reason why every tried database refused this user.
+enum MaintenanceConnection {
     Open(Database),
     Shut(Error),
 }
 
 /// Connects to a database that is not `other_than`.
 pub(super) async fn connect(admin: &Admin, other_than: Option<&str>) -> Result<Database> {
-    match door(admin, other_than).await? {
-        Door::Open(server) => Ok(server),
-        Door::Shut(refused) => Err(refused),
+    match maintenance_connection(admin, other_than).await? {
+        MaintenanceConnection::Open(server) => Ok(server),
+        MaintenanceConnection::Shut(refused) => Err(refused),
     }
 }
 
-async fn door(admin: &Admin, other_than: Option<&str>) -> Result<Door> {
-    // The template comes last: while someone is connected to it, nobody else can copy it.
+async fn maintenance_connection(admin: &Admin, other_than: Option<&str>) -> Result<MaintenanceConnection> {
+    // The template is last: while a session is connected to it, no other session can copy it.
     let user = admin.config.url().username();
-    let doors = [Some("postgres"), admin.beside.as_deref(), user, Some("template1")];
+    let candidates = [Some("postgres"), admin.beside.as_deref(), user, Some("template1")];
     let (mut tried, mut refused) = (Vec::new(), None::<Error>);
-    for door in doors.into_iter().flatten().filter(|door| Some(*door) != other_than) {
-        if tried.contains(&door) {
+    for connection in candidates
+        .into_iter()
+        .flatten()
+        .filter(|connection| Some(*connection) != other_than)
+    {
+        if tried.contains(&connection) {
             continue;
         }
-        tried.push(door);
-        match Database::connect(admin.seen_from(Some(door))).await {
-            // That one is closed to the user says more than that another is missing.
+        tried.push(connection);
+        match Database::connect(admin.seen_from(Some(connection))).await {
+            // A refusal is more informative than a missing database.
             Err(error) if is_elsewhere(&error) => {
                 let known = refused.filter(|known| known.kind() != ErrorKind::DatabaseNotFound);
                 refused = known.or(Some(error));
             }
-            result => return result.map(Door::Open),
+            result => return result.map(MaintenanceConnection::Open),
         }
     }
-    Ok(Door::Shut(shut(&tried, refused)))
+    Ok(MaintenanceConnection::Shut(shut(&tried, refused)))
 }
 
-/// The server is there, and no database of it lets the user in. None of those is the one he asks about, so that they are
-/// missing is no answer for him.
+/// Returns the error for a server on which no database accepts the user. Those tried are not the requested one, so
+/// their absence does not answer the request.
 fn shut(tried: &[&str], refused: Option<Error>) -> Error {
     let message = format!(
-        "no database lets the user in to do so from there; tried {}",
+        "the user cannot connect to any database from which to do so; tried {}",
         tried.join(", ")
     );
     let Some(refused) = refused else {
@@ -210,7 +219,7 @@ fn shut(tried: &[&str], refused: Option<Error>) -> Error {
     error.with_source(refused)
 }
 
-/// Whether the user may have more luck with another database of the same server: this one is missing, closed to him
+/// Returns whether another database of the same server may accept the user: this one is missing, closed to the user
 /// (also by `pg_hba.conf`), or closed to all.
 fn is_elsewhere(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::DatabaseNotFound | ErrorKind::Permission)

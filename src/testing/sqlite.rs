@@ -1,4 +1,4 @@
-//! SQLite: a database is a file, with up to three others beside it.
+//! Creates, finds and drops SQLite databases: a file, with up to three side files.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use sqlx::AssertSqlSafe;
 
-use super::admin::{Admin, Wishes, with_connection};
+use super::admin::{Admin, CreateOptions, with_connection};
 use super::name;
 use crate::config::{Config, SqliteMode};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What every file of SQLite begins with.
+/// First bytes of every SQLite file.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// What SQLite puts beside a file.
+/// Suffixes of the files that SQLite creates next to a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 pub(super) async fn exists(admin: &Admin) -> Result<bool> {
@@ -29,10 +29,10 @@ pub(super) async fn exists(admin: &Admin) -> Result<bool> {
     .await
 }
 
-pub(super) async fn create(admin: &Admin, wishes: &Wishes) -> Result<bool> {
+pub(super) async fn create(admin: &Admin, create_options: &CreateOptions) -> Result<bool> {
     let path = path(&admin.config)?;
-    let encoding = wishes.encoding.as_deref().map(encoding).transpose()?;
-    if encoding.is_some() && wishes.template.is_some() {
+    let encoding = create_options.encoding.as_deref().map(encoding).transpose()?;
+    if encoding.is_some() && create_options.template.is_some() {
         return Err(Error::new(
             ErrorKind::Unsupported,
             "a copy of a SQLite file has the encoding of its template",
@@ -41,30 +41,30 @@ pub(super) async fn create(admin: &Admin, wishes: &Wishes) -> Result<bool> {
     }
     let reserved = path.clone();
     blocking(move || reserve(&reserved)).await?;
-    let filled = match &wishes.template {
+    let filled = match &create_options.template {
         Some(template) => copy(admin, template, &path).await,
         None => begin(admin, encoding).await,
     };
     if filled.is_err() {
-        // What is left of it is of no use; why it was left is in the error.
+        // The incomplete file is useless. The error says why it is incomplete.
         let _ = blocking(move || remove(&path)).await;
     }
     filled.map(|()| true)
 }
 
-/// Makes the empty file, so that of two who make it at once one is told that it is there.
+/// Creates the empty file. If two callers create it at the same time, one gets the error that it exists.
 fn reserve(path: &Path) -> Result<()> {
     match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(_) => Ok(()),
         Err(_) if path.is_dir() => Err(is_directory(path)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let message = format!("the file {} is there already", path.display());
+            let message = format!("the file {} already exists", path.display());
             Err(Error::new(ErrorKind::DuplicateObject, message)
-                .help("`if_missing()` takes it as it is")
+                .help("`if_missing()` accepts it as it is")
                 .with_source(error))
         }
         Err(error) if is_missing(&error) => {
-            let message = format!("cannot make the file {}: {error}", path.display());
+            let message = format!("cannot create the file {}: {error}", path.display());
             Err(Error::new(ErrorKind::DatabaseNotFound, message)
                 .help("its directory does not exist")
                 .with_source(error))
@@ -73,7 +73,7 @@ fn reserve(path: &Path) -> Result<()> {
     }
 }
 
-/// Writes the head of a new database, which fixes its encoding. The journal mode is left to whoever opens it.
+/// Writes the header of a new database, which fixes its encoding. The journal mode is left to the first user.
 async fn begin(admin: &Admin, encoding: Option<&'static str>) -> Result<()> {
     let mut config = admin
         .seen_from(admin.config.url().database())
@@ -83,7 +83,7 @@ async fn begin(admin: &Admin, encoding: Option<&'static str>) -> Result<()> {
     config.settings.server_settings.clear();
     let sql = match encoding {
         None => "PRAGMA user_version = 0".to_owned(),
-        // Only a table has the encoding written.
+        // SQLite writes the encoding only when a table is created.
         Some(encoding) => {
             format!("PRAGMA encoding = '{encoding}'; CREATE TABLE first (x); DROP TABLE first; VACUUM")
         }
@@ -94,7 +94,7 @@ async fn begin(admin: &Admin, encoding: Option<&'static str>) -> Result<()> {
     .await
 }
 
-/// Copies a database as it is at this moment, with what is still in its write-ahead log.
+/// Copies the current state of a database, including the contents of its write-ahead log.
 async fn copy(admin: &Admin, template: &str, path: &Path) -> Result<()> {
     let mut config = admin
         .seen_from(Some(template))
@@ -103,7 +103,7 @@ async fn copy(admin: &Admin, template: &str, path: &Path) -> Result<()> {
     config.settings.journal_mode = None;
     config.settings.server_settings.clear();
     if config.url().is_memory() {
-        return Err(name::unusable(format!("the template {template:?} is no file")).help("name the path of a file"));
+        return Err(name::unusable(format!("the template {template:?} is not a file")).help("give the path of a file"));
     }
     let path = path.to_string_lossy().into_owned();
     with_connection(config, async |file| {
@@ -118,7 +118,7 @@ pub(super) async fn drop(admin: &Admin) -> Result<bool> {
         match is_database(&path) {
             Ok(true) => {}
             Ok(false) => {
-                let message = format!("{} is not a SQLite database; it was left alone", path.display());
+                let message = format!("{} is not a SQLite database; it was not changed", path.display());
                 return Err(Error::new(ErrorKind::DatabaseNotFound, message).help("is the path right?"));
             }
             Err(error) if is_missing(&error) => return Ok(false),
@@ -130,16 +130,16 @@ pub(super) async fn drop(admin: &Admin) -> Result<bool> {
     .await
 }
 
-/// Whether a file is one of SQLite's: a wrong path must not cost anyone another file.
+/// Returns whether a file is a SQLite database: a wrong path must not delete another file.
 fn is_database(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut head)?;
     Ok(head.is_empty() || head == MAGIC)
 }
 
-/// Removes a file and those beside it: left there, they would be taken for those of the next one.
+/// Removes a file and its side files: SQLite would take leftover side files for those of a new database.
 fn remove(path: &Path) -> Result<()> {
-    // They lie beside the file itself, not beside a link to it.
+    // The side files are next to the file itself, not next to a link to it.
     let file = fs::canonicalize(path).map_err(|error| told(path, error))?;
     remove_one(&file)?;
     for end in BESIDE {
@@ -147,7 +147,7 @@ fn remove(path: &Path) -> Result<()> {
         beside.push(end);
         remove_one(Path::new(&beside))?;
     }
-    // If it was a link, that is left.
+    // If the path is a link, the link is left.
     remove_one(path)
 }
 
@@ -163,11 +163,11 @@ fn path(config: &Config) -> Result<PathBuf> {
         .url()
         .sqlite_path()
         .ok_or_else(|| name::unusable(format!("{} names no file", config.url())))?;
-    // Someone who looks for the file is helped by the whole path only.
+    // Only the absolute path helps a user to find the file.
     Ok(std::path::absolute(&path).unwrap_or(path))
 }
 
-/// SQLite's word for an encoding.
+/// Returns SQLite's name of an encoding.
 fn encoding(wanted: &str) -> Result<&'static str> {
     const KNOWN: [&str; 4] = ["UTF-8", "UTF-16", "UTF-16le", "UTF-16be"];
     let plain = |word: &str| word.replace('-', "").to_ascii_lowercase();
@@ -175,7 +175,8 @@ fn encoding(wanted: &str) -> Result<&'static str> {
         .into_iter()
         .find(|known| plain(known) == plain(wanted))
         .ok_or_else(|| {
-            name::unusable(format!("SQLite has no encoding {wanted:?}")).help(format!("it has {}", KNOWN.join(", ")))
+            name::unusable(format!("SQLite does not support the encoding {wanted:?}"))
+                .help(format!("it supports {}", KNOWN.join(", ")))
         })
 }
 
@@ -188,23 +189,23 @@ fn is_directory(path: &Path) -> Error {
     Error::new(ErrorKind::DatabaseNotFound, message).help("name the file in it")
 }
 
-/// What the file system says.
+/// Converts an error of the file system.
 fn told(path: &Path, error: io::Error) -> Error {
     let (kind, help) = match error.kind() {
         io::ErrorKind::PermissionDenied => (
             ErrorKind::Permission,
             "may this program read and write the file and its directory?",
         ),
-        io::ErrorKind::ReadOnlyFilesystem => (ErrorKind::ReadOnly, "the file system can only be read"),
+        io::ErrorKind::ReadOnlyFilesystem => (ErrorKind::ReadOnly, "the file system is read-only"),
         io::ErrorKind::NotFound => (ErrorKind::DatabaseNotFound, "is the path right?"),
-        _ => (ErrorKind::Database, "see the error of the system"),
+        _ => (ErrorKind::Database, "see the error message of the operating system"),
     };
     Error::new(kind, format!("{}: {error}", path.display()))
         .help(help)
         .with_source(error)
 }
 
-/// Keeps the file system's waiting off the runtime.
+/// Runs file system calls outside the runtime's threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,

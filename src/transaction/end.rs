@@ -1,4 +1,4 @@
-//! The end of a transaction, about to be sent.
+//! The end of a transaction.
 
 use std::fmt;
 use std::future::Future;
@@ -14,18 +14,19 @@ use futures::future::BoxFuture;
 
 use super::Transaction;
 use crate::error::{Error, Result};
-use crate::session::{Anchor, Finish};
+use crate::session::{Finish, LevelHandle};
 
-/// A commit or rollback that is sent when it is awaited. [`Transaction::commit`] and [`Transaction::rollback`] make it.
+/// A commit or rollback that is sent when it is awaited. Returned by [`Transaction::commit`] and
+/// [`Transaction::rollback`].
 ///
 /// It borrows the guard, which therefore lives until the end is there: dropped before, the guard would roll back, or the
 /// callbacks of the commit would be lost. To end a transaction in another task, move the guard there, or an `Arc` of it.
 ///
 /// # Cancel safety
 ///
-/// A commit that is dropped half-way may have been done, nobody knows; its connection is closed. Dropped while a savepoint is
-/// released, as also in a sandbox, the connection lives on and what was done stays with the outer level. A transaction whose
-/// rollback is dropped half-way is rolled back before anyone else uses the connection.
+/// If a commit is dropped early, it is unknown whether it was done; its connection is closed. If the release of a
+/// savepoint is dropped, as also in a sandbox, the connection stays open and the changes belong to the outer level. A
+/// transaction whose rollback is dropped early is rolled back before the next use of the connection.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -61,8 +62,8 @@ enum State<'t, E> {
 }
 
 struct Ask<'t> {
-    anchor: Option<Arc<Anchor>>,
-    /// The guard, where it was given away to be ended.
+    handle: Option<Arc<LevelHandle>>,
+    /// The guard, if it was passed along to be ended.
     guard: Option<Transaction>,
     /// Else it is borrowed.
     borrowed: PhantomData<&'t Transaction>,
@@ -72,9 +73,9 @@ struct Ask<'t> {
 }
 
 impl<E> EndTransaction<'_, E> {
-    pub(super) fn new(anchor: Option<Arc<Anchor>>, how: Finish, place: &'static Location<'static>) -> Self {
+    pub(super) fn new(handle: Option<Arc<LevelHandle>>, how: Finish, place: &'static Location<'static>) -> Self {
         Self(State::Asked(Ask {
-            anchor,
+            handle,
             guard: None,
             borrowed: PhantomData,
             how,
@@ -83,13 +84,13 @@ impl<E> EndTransaction<'_, E> {
         }))
     }
 
-    /// Gives up after `limit`; waiting for a statement that is under way counts, callbacks do not. The default is the setting
+    /// Gives up after `limit`. Waiting for a running statement counts, callbacks do not. The default is the setting
     /// `statement_timeout`, which is unset; `Duration::ZERO` means no limit.
     ///
-    /// A commit that runs out of time after it was sent is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). A rollback
-    /// that does is [`Timeout`](crate::ErrorKind::Timeout): its connection is closed, and the server undoes the transaction
-    /// as soon as it notices; until then its locks may stand. So does the release of a savepoint, whose work stays with
-    /// the outer level or is undone with it.
+    /// A commit that times out after it was sent is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). A rollback
+    /// that times out is [`Timeout`](crate::ErrorKind::Timeout): its connection is closed, and the server undoes the
+    /// transaction as soon as it notices. Until then its locks may remain. The release of a savepoint that times out is
+    /// also `Timeout`; its changes stay with the outer level or are undone with it.
     pub fn timeout(mut self, limit: Duration) -> Self {
         if let State::Asked(ask) = &mut self.0 {
             ask.timeout = Some(limit);
@@ -100,8 +101,8 @@ impl<E> EndTransaction<'_, E> {
 
 impl Ask<'_> {
     async fn send(self) -> Result<()> {
-        let Some(anchor) = self.anchor else { return Ok(()) };
-        let ended = anchor.finish(self.how, self.place, self.timeout).await;
+        let Some(handle) = self.handle else { return Ok(()) };
+        let ended = handle.finish(self.how, self.place, self.timeout).await;
         drop(self.guard);
         ended
     }
@@ -113,7 +114,7 @@ impl<E: From<Error> + Send + 'static> Future for EndTransaction<'_, E> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let State::Asked(ask) = &mut self.0 {
             let ask = Ask {
-                anchor: ask.anchor.take(),
+                handle: ask.handle.take(),
                 guard: ask.guard.take(),
                 ..*ask
             };
@@ -127,12 +128,12 @@ impl<E: From<Error> + Send + 'static> Future for EndTransaction<'_, E> {
 }
 
 impl Transaction {
-    /// Its end, for one who has given it away.
+    /// Returns the end of this transaction and takes ownership of the guard.
     #[cfg(feature = "sqlx-interop")]
     #[track_caller]
     pub(crate) fn into_end<E>(self, commits: bool) -> EndTransaction<'static, E> {
         let how = if commits { Finish::Commit } else { Finish::Rollback };
-        let mut end = EndTransaction::new(self.anchor(), how, Location::caller());
+        let mut end = EndTransaction::new(self.handle(), how, Location::caller());
         if let State::Asked(ask) = &mut end.0 {
             ask.guard = Some(self);
         }

@@ -1,4 +1,4 @@
-//! What no database can take.
+//! Checks for URLs that no database accepts.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ fn error(message: impl Into<Cow<'static, str>>) -> Error {
 }
 
 impl DatabaseUrl {
-    /// Refuses what no database can take, and what the builders could not refuse.
+    /// Refuses parts that no database accepts, and parts that the builders could not refuse.
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(driver) = self.driver() {
             scheme::check_driver(self.dialect, driver)?;
@@ -53,7 +53,7 @@ impl DatabaseUrl {
         ];
         let given = parts.iter().find(|(_, text)| text.is_some()).map(|(part, _)| *part);
         match given.or(self.port.map(|_| "port")) {
-            Some(part) => Err(error(format!("SQLite takes no {part}")).help("a SQLite URL is `sqlite://` and a path")),
+            Some(part) => Err(error(format!("a SQLite URL cannot have a {part}")).help("write `sqlite://` and a path")),
             None => Ok(()),
         }
     }
@@ -64,7 +64,7 @@ impl DatabaseUrl {
             Some(host)
                 if !host.starts_with('/') && host.contains(|c: char| c.is_whitespace() || "/@?#[]\\".contains(c)) =>
             {
-                Err(error("the host holds a character that no host name can have")
+                Err(error("the host holds a character that is not allowed in a host name")
                     .help("percent-encode `@`, `/`, `?` and `#` in the user, the password and the database name"))
             }
             _ => Ok(()),

@@ -1,6 +1,6 @@
-//! Percent encoding: only what a database URL needs.
+//! Percent-encoding, as far as a database URL needs it.
 
-/// Appends `text`, with every byte encoded that is neither unreserved nor in `keep`.
+/// Appends `text`, and encodes every byte that is neither unreserved nor in `keep`.
 pub(super) fn encode(out: &mut String, text: &str, keep: &[u8]) {
     const DIGITS: [char; 16] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
@@ -16,14 +16,14 @@ pub(super) fn encode(out: &mut String, text: &str, keep: &[u8]) {
     }
 }
 
-/// The text as it stands in the user or the password of a URL.
+/// Returns the text as encoded in the user or the password of a URL.
 pub(crate) fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     encode(&mut out, text, b"");
     out
 }
 
-/// The text behind the percent signs; `None` if it is not UTF-8. A `%` without two hexadecimal digits stands for itself.
+/// Returns the decoded text, or `None` if it is not UTF-8. A `%` without two hexadecimal digits stands for itself.
 pub(super) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -41,7 +41,7 @@ pub(super) fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Like [`decode`], for the query, where `+` is a space.
+/// Decodes text of the query like [`decode`]; `+` is a space.
 pub(super) fn decode_query(text: &str) -> Option<String> {
     decode(&text.replace('+', " "))
 }

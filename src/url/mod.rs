@@ -1,4 +1,4 @@
-//! Database URLs: read, changed part by part, and shown without their secrets. No I/O.
+//! Database URLs: parsing, replacing single parts, and display without secrets. No I/O.
 
 mod check;
 mod encoding;
@@ -19,15 +19,14 @@ pub(crate) use render::is_secret;
 use crate::error::{Error, Result};
 use crate::sql::Dialect;
 
-/// The name of a SQLite database that is no file.
+/// The name of a SQLite database in memory.
 const MEMORY: &str = ":memory:";
 
 /// A database URL: `dialect[+driver]://user:password@host:port/database?options`.
 ///
-/// Every part is kept percent-decoded, and each can be replaced without touching the others. `Display` and
-/// `Debug` show `***` in place of the password and of secrets among the options; only
-/// [`expose`](Self::expose) shows them. Two URLs are equal if they mean the same: `postgres` is `postgresql`, and the
-/// order of the options does not matter.
+/// Every part is stored percent-decoded, and can be replaced without affecting the others. `Display` and `Debug` show
+/// `***` in place of the password and of secrets among the options; only [`expose`](Self::expose) shows them. Two URLs
+/// are equal if they mean the same: `postgres` is `postgresql`, and the order of the options does not matter.
 ///
 /// # Dialects
 ///
@@ -36,11 +35,10 @@ const MEMORY: &str = ":memory:";
 ///
 /// # Server, user and database
 ///
-/// An IPv6 address stands in brackets. A Unix socket is given as `?host=/run/postgresql` (PostgreSQL) or
-/// `?socket=/run/mysqld/mysqld.sock`. The libpq options `host`, `port`, `user`, `password` and `dbname` are read
-/// as the parts they name. Characters that have a meaning in a URL should be percent-encoded in the user, the password
-/// and the database name; where they can only mean one thing they are accepted as they are. A `+` in an option is a
-/// space, as in web forms.
+/// An IPv6 address is in brackets. A Unix socket is given as `?host=/run/postgresql` (PostgreSQL) or
+/// `?socket=/run/mysqld/mysqld.sock`. The libpq options `host`, `port`, `user`, `password` and `dbname` are read as the
+/// parts they name. Characters that have a meaning in a URL should be percent-encoded in the user, the password and the
+/// database name; unencoded ones are accepted if they are unambiguous. A `+` in an option is a space, as in web forms.
 ///
 /// # SQLite paths
 ///
@@ -49,7 +47,7 @@ const MEMORY: &str = ":memory:";
 /// | `sqlite::memory:`, `sqlite://:memory:`, `sqlite://` | a database in memory |
 /// | `sqlite://app.db`, `sqlite:app.db` | `app.db` in the working directory |
 /// | `sqlite:///data/app.db` | `/data/app.db` |
-/// | `sqlite+aiosqlite:///app.db` (any driver) | `app.db` in the working directory, as `SQLAlchemy` has it |
+/// | `sqlite+aiosqlite:///app.db` (any driver) | `app.db` in the working directory, as in `SQLAlchemy` |
 /// | four slashes, with a driver or without | an absolute path |
 ///
 /// # Examples
@@ -68,6 +66,7 @@ const MEMORY: &str = ":memory:";
 /// assert_eq!(test.expose(), "postgresql://ada:s3cr%40t@db.example:5433/test_shop?application_name=till");
 /// # Ok::<(), ebbtide::Error>(())
 /// ```
+#[doc(alias = "DatabaseURL")]
 #[derive(Clone)]
 pub struct DatabaseUrl {
     scheme: String,
@@ -82,18 +81,18 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Url`](crate::ErrorKind::Url) if it has no scheme, an unknown scheme or driver, a port that is no number, several hosts, or
-    /// unencoded characters that could belong to more than one part. The options are read by
-    /// [`Config`](crate::Config), not here.
+    /// [`ErrorKind::Url`](crate::ErrorKind::Url) if it has no scheme, an unknown scheme or driver, a port that is no
+    /// number, several hosts, or unencoded characters that could belong to more than one part.
+    /// [`Config`](crate::Config) reads the options, not this function.
     pub fn parse(text: &str) -> Result<Self> {
         parse::parse(text)
     }
 
-    /// A URL of nothing but `dialect[+driver]`.
+    /// Creates a URL of nothing but `dialect[+driver]`.
     pub(crate) fn of_scheme(text: &str) -> Result<Self> {
         let (scheme, dialect, driver) = scheme::read(text)?;
         Ok(Self::empty(scheme, dialect, driver))
@@ -113,52 +112,53 @@ impl DatabaseUrl {
         }
     }
 
-    /// The dialect the scheme stands for.
+    /// Returns the dialect that the scheme stands for.
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// The scheme as it was written, in lower case and without the driver: `mariadb`.
+    /// Returns the scheme as it was written, in lower case and without the driver: `mariadb`.
     pub fn scheme(&self) -> &str {
         &self.scheme
     }
 
-    /// The driver behind the `+` of the scheme: `asyncpg`.
+    /// Returns the driver after the `+` of the scheme: `asyncpg`.
     pub fn driver(&self) -> Option<&str> {
         self.driver.as_deref()
     }
 
-    /// The user to log in as.
+    /// Returns the user to log in as.
     pub fn username(&self) -> Option<&str> {
         self.username.as_deref()
     }
 
-    /// The password, in plain text.
+    /// Returns the password, in plain text.
     pub fn password(&self) -> Option<&str> {
         self.password.as_deref()
     }
 
-    /// The host, an IPv6 address without its brackets, or the path of a Unix socket, which begins with `/`.
+    /// Returns the host, an IPv6 address without its brackets, or the path of a Unix socket, which starts with `/`.
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
     }
 
-    /// The port, if one is given.
+    /// Returns the port, if one is given.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// The name of the database. For SQLite: the path of the file as [the rules](Self#sqlite-paths) have it, or `:memory:`.
+    /// Returns the name of the database. For SQLite: the path of the file according to [the rules](Self#sqlite-paths),
+    /// or `:memory:`.
     pub fn database(&self) -> Option<&str> {
         self.database.as_deref()
     }
 
-    /// The options in the order they were written; a repeated option stands there several times.
+    /// Returns the options in the order in which they were written; a repeated option occurs several times.
     pub fn options(&self) -> &[(String, String)] {
         &self.options
     }
 
-    /// The value of an option; the last one if it is repeated.
+    /// Returns the value of an option; the last one if it is repeated.
     pub fn option(&self, name: &str) -> Option<&str> {
         self.options
             .iter()
@@ -167,7 +167,7 @@ impl DatabaseUrl {
             .map(|(_, value)| value.as_str())
     }
 
-    /// All values of an option, in the order they were written.
+    /// Returns all values of an option, in the order in which they were written.
     pub fn option_all<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a str> {
         self.options
             .iter()
@@ -175,13 +175,13 @@ impl DatabaseUrl {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether this is a SQLite database in memory.
+    /// Returns whether this is a SQLite database in memory.
     pub fn is_memory(&self) -> bool {
         self.dialect == Dialect::Sqlite
             && (matches!(self.database(), None | Some(MEMORY)) || self.option("mode") == Some("memory"))
     }
 
-    /// The SQLite file to open, or `None` for a database in memory and for the other dialects.
+    /// Returns the SQLite file to open, or `None` for a database in memory and for the other dialects.
     pub fn sqlite_path(&self) -> Option<PathBuf> {
         if self.dialect != Dialect::Sqlite || self.is_memory() {
             return None;
@@ -194,18 +194,18 @@ impl DatabaseUrl {
         ))
     }
 
-    /// The whole URL with its password and secrets, percent-encoded where needed. [`parse`](Self::parse) reads
-    /// it back.
+    /// Returns the whole URL with its password and secrets, percent-encoded where necessary. [`parse`](Self::parse)
+    /// reads it back.
     pub fn expose(&self) -> String {
         self.render(false)
     }
 
-    /// Adds an option at the end, without reading it.
+    /// Appends an option without reading it.
     pub(crate) fn push_option(&mut self, name: &str, value: &str) {
         self.options.push((name.to_owned(), value.to_owned()));
     }
 
-    /// What two URLs are compared by.
+    /// Returns the parts by which two URLs are compared.
     #[expect(clippy::type_complexity, reason = "it is only compared and hashed")]
     fn canonical(
         &self,

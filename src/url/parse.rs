@@ -1,11 +1,11 @@
-//! From text to the parts of a URL.
+//! Parses text into the parts of a URL.
 
 use super::encoding::{decode, decode_query};
 use super::{DatabaseUrl, MEMORY, scheme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 
-/// Reads a URL. No error of this module holds any text from behind the scheme that could be a part of a password.
+/// Parses a URL. No error of this module contains text from after the scheme that could be part of a password.
 pub(super) fn parse(text: &str) -> Result<DatabaseUrl> {
     let text = text.trim();
     let (name, rest) = text
@@ -13,7 +13,7 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl> {
         .filter(|(name, _)| is_scheme(name))
         .ok_or_else(|| {
             error("this is not a database URL: it does not begin with a scheme")
-                .help("write it like `postgres://user:password@host:5432/database` or `sqlite://file.db`")
+                .help("write it as `postgres://user:password@host:5432/database` or `sqlite://file.db`")
         })?;
     let (scheme, dialect, driver) = scheme::read(name)?;
     let mut url = DatabaseUrl::empty(scheme, dialect, driver);
@@ -60,12 +60,12 @@ fn decoded(part: &str, text: &str) -> Result<String> {
     decode(text).ok_or_else(|| error(format!("the {part} in the URL is not UTF-8 once it is percent-decoded")))
 }
 
-/// Cuts `user:password@` off. Characters that should have been encoded are accepted where they can only mean one thing.
+/// Splits off `user:password@`. Characters that should have been encoded are accepted if they are unambiguous.
 fn split_userinfo(rest: &str) -> Result<(Option<&str>, &str)> {
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
     if let Some(at) = authority.rfind('@') {
-        // A second `@` behind the slash may still belong to a password with an unencoded `/`.
+        // A second `@` after the slash may still belong to a password with an unencoded `/`.
         let path = split_query(tail).0.strip_prefix('/').unwrap_or_default();
         return if path.contains('@') && path.contains('/') {
             Err(ambiguous())
@@ -83,14 +83,14 @@ fn split_userinfo(rest: &str) -> Result<(Option<&str>, &str)> {
         .is_some_and(|(before, _)| !before.contains('='));
     let plain = match authority.rfind(':').filter(|_| !authority.starts_with('[')) {
         None => !(in_name || in_path && path.trim_start_matches('/').contains([':', '/'])),
-        // `host:5432/…@…`: a host and a port, or a name and a password of digits with a slash behind them.
+        // `host:5432/…@…`: a host and a port, or a name and a password of digits with a slash after them.
         Some(colon) if authority[colon + 1..].bytes().all(|byte| byte.is_ascii_digit()) => !(in_name || in_path),
         Some(_) => return split_odd_userinfo(rest, end + first),
     };
     if plain { Ok((None, rest)) } else { Err(ambiguous()) }
 }
 
-/// The password holds an unencoded `/` or `?`; the first host behind an `@` ends it.
+/// Splits off a user whose password contains an unencoded `/` or `?`; the first host after an `@` ends it.
 fn split_odd_userinfo(rest: &str, first: usize) -> Result<(Option<&str>, &str)> {
     let host_end = rest[first..].find(['/', '?']).map_or(rest.len(), |end| first + end);
     let at = rest[..host_end].rfind('@').unwrap_or(first);
@@ -128,13 +128,13 @@ fn read_address(url: &mut DatabaseUrl, address: &str) -> Result<()> {
     let (host, port) = if let Some(rest) = address.strip_prefix('[') {
         let (host, rest) = rest
             .split_once(']')
-            .ok_or_else(|| error("the `]` behind the IPv6 address in the URL is missing"))?;
+            .ok_or_else(|| error("the `]` after the IPv6 address in the URL is missing"))?;
         match rest.strip_prefix(':') {
             Some(port) => (host, port),
             None if rest.is_empty() => (host, ""),
             None => {
                 return Err(error(
-                    "there is something between the `]` of the IPv6 address and the `:` of the port",
+                    "there is unexpected text between the `]` of the IPv6 address and the `:` of the port",
                 ));
             }
         }
@@ -148,19 +148,19 @@ fn read_address(url: &mut DatabaseUrl, address: &str) -> Result<()> {
     Ok(())
 }
 
-/// Never shows what stands there: in `user:password/…` without a host it is the password.
+/// Parses a port. The error never shows the text: in `user:password/…` without a host it is the password.
 pub(super) fn port_number(text: &str) -> Result<u16> {
     text.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
         error("the port in the URL must be a number from 1 to 65535")
-            .help("behind `user:password` comes `@host`; an IPv6 address stands in brackets: `[::1]:5432`")
+            .help("write `@host` after `user:password`, and an IPv6 address in brackets: `[::1]:5432`")
     })
 }
 
 pub(super) fn several_hosts() -> Error {
-    error("the URL names several hosts; only one is supported").help("make one `Database` for each host")
+    error("the URL names several hosts; only one is supported").help("create one `Database` for each host")
 }
 
-/// The path of a SQLite file. Everything that looks like an authority to others is a part of the path here.
+/// Reads the path of a SQLite file. Text that is an authority in other URLs is a part of the path here.
 fn read_path(url: &mut DatabaseUrl, text: &str) -> Result<()> {
     let (text, authority) = match text.strip_prefix("//") {
         Some(text) => (text, true),
@@ -168,11 +168,11 @@ fn read_path(url: &mut DatabaseUrl, text: &str) -> Result<()> {
     };
     let first = text.split('/').next().unwrap_or_default();
     if authority && first.split_once(':').is_some_and(|(_, behind)| behind.contains('@')) {
-        return Err(error("SQLite has no users and passwords").help("a `@` in a file name is written %40"));
+        return Err(error("SQLite has no users and passwords").help("write `@` in a file name as %40"));
     }
     let name = text.trim_start_matches('/');
     let slashes = text.len() - name.len();
-    // With a driver, the slash that ends the (empty) authority is no part of the path.
+    // With a driver, the slash that ends the (empty) authority is not part of the path.
     let absolute = slashes > usize::from(authority && url.driver.is_some());
     let (name, absolute) = match name.strip_prefix("file:") {
         Some(name) => read_file_uri(name),
@@ -188,7 +188,7 @@ fn read_path(url: &mut DatabaseUrl, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// SQLite's own `file:` names, which may stand inside a URL.
+/// Reads SQLite's own `file:` names, which may occur inside a URL.
 fn read_file_uri(name: &str) -> (&str, bool) {
     let path = match name.strip_prefix("//") {
         Some(rest) => rest.strip_prefix("localhost/").unwrap_or(rest),

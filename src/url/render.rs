@@ -1,4 +1,4 @@
-//! From the parts of a URL to text.
+//! Formats the parts of a URL as text.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use super::encoding::encode;
 use super::{DatabaseUrl, MEMORY};
 use crate::sql::Dialect;
 
-/// What stands in the place of a secret.
+/// The replacement for a secret.
 const HIDDEN: &str = "***";
 
-/// Whether an option of this name holds a secret.
+/// Returns whether an option of this name holds a secret.
 pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["password", "passwd", "passphrase", "pwd", "secret", "token"]
@@ -25,7 +25,7 @@ impl DatabaseUrl {
             out.push_str(driver);
         }
         out.push_str("://");
-        // A SQLite path has no user, host and port before it; whoever set them hears of it from the configuration.
+        // A SQLite path has no user, host and port before it; the configuration reports them as an error.
         if self.dialect == Dialect::Sqlite {
             self.render_path(&mut out);
         } else {
@@ -44,7 +44,7 @@ impl DatabaseUrl {
         if self.driver.is_some() {
             out.push('/');
         }
-        // A colon is kept for its looks, except where it would turn the name into a `file:` URI or into a user.
+        // A colon stays for readability, except where it would turn the name into a `file:` URI or into a user.
         let keep: &[u8] = if path.trim_start_matches('/').starts_with("file:") || path.contains('@') {
             b"/"
         } else {

@@ -1,4 +1,4 @@
-//! Replacing the parts of a URL, one by one or by options that name them.
+//! Replaces the parts of a URL, one by one or by options that name them.
 
 use super::{DatabaseUrl, MEMORY, parse, scheme};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,15 +12,15 @@ impl DatabaseUrl {
         self
     }
 
-    /// Replaces the password; `None` drops it. Any character is allowed but NUL.
+    /// Replaces the password; `None` drops it. Any character except NUL is allowed.
     #[must_use]
     pub fn with_password<'a>(mut self, password: impl Into<Option<&'a str>>) -> Self {
         self.password = password.into().map(str::to_owned);
         self
     }
 
-    /// Replaces the host; `None` drops it. An IPv6 address may stand in brackets; a host that begins with `/` is a
-    /// Unix socket.
+    /// Replaces the host; `None` drops it. An IPv6 address may be in brackets; a host that starts with `/` is a Unix
+    /// socket.
     #[must_use]
     pub fn with_host<'a>(mut self, host: impl Into<Option<&'a str>>) -> Self {
         let host = host.into();
@@ -35,7 +35,7 @@ impl DatabaseUrl {
         self
     }
 
-    /// Replaces the database, for SQLite the path of the file; `None` drops it (SQLite: a database in memory).
+    /// Replaces the database (SQLite: the path of the file); `None` drops it (SQLite: a database in memory).
     #[must_use]
     pub fn with_database<'a>(mut self, database: impl Into<Option<&'a str>>) -> Self {
         self.database = owned(database);
@@ -82,7 +82,7 @@ impl DatabaseUrl {
         self
     }
 
-    /// Replaces one option, or adds it; `None` drops it. One that names a part of the URL (`host`, `user`, …)
+    /// Replaces one option, or adds it; `None` drops it. An option that names a part of the URL (`host`, `user`, …)
     /// replaces the part.
     #[must_use]
     pub fn with_option<'a>(mut self, name: &str, value: impl Into<Option<&'a str>>) -> Self {
@@ -99,7 +99,7 @@ impl DatabaseUrl {
         self
     }
 
-    /// Clears the parts that options name, where both are given, and reads them from the options.
+    /// Clears the parts that options name, and reads them from the options.
     fn let_options_win(&mut self) {
         if self.dialect == Dialect::Sqlite {
             return;
@@ -121,8 +121,8 @@ impl DatabaseUrl {
         }
     }
 
-    /// Moves the options that name a part of the URL to that part. A host that is a socket wins over the host of the URL,
-    /// which is there only because some clients insist on one.
+    /// Moves the options that name a part of the URL to that part. A host that is a socket overrides the host of the
+    /// URL, which exists only because some clients insist on one.
     pub(crate) fn take_parts_from_options(&mut self) -> Result<()> {
         if self.dialect == Dialect::Sqlite {
             return Ok(());
@@ -151,11 +151,11 @@ fn owned<'a>(text: impl Into<Option<&'a str>>) -> Option<String> {
     text.into().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// Fills a part from an option, unless it is there already and says something else.
+/// Fills a part from an option. A part that already has another value is an error.
 fn fill<T: PartialEq>(part: &mut Option<T>, name: &str, value: T) -> Result<()> {
     if part.as_ref().is_some_and(|part| *part != value) {
-        let message = format!("the option `{name}` contradicts what the URL says already");
-        return Err(Error::new(ErrorKind::Url, message).help("give it once, in the URL proper or as an option"));
+        let message = format!("the option `{name}` contradicts another part of the URL");
+        return Err(Error::new(ErrorKind::Url, message).help("give the value once, in the URL itself or as an option"));
     }
     *part = Some(value);
     Ok(())

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::sql::Dialect;
 
-/// The schemes, and what they stand for; the ones an error names come first.
+/// The schemes and their dialects; the ones that an error names come first.
 const SCHEMES: [(&str, Dialect); 8] = [
     ("postgres", Dialect::Postgres),
     ("postgresql", Dialect::Postgres),
@@ -15,7 +15,7 @@ const SCHEMES: [(&str, Dialect); 8] = [
     ("sqlite3", Dialect::Sqlite),
 ];
 
-/// How many of [`SCHEMES`] an error names.
+/// The number of [`SCHEMES`] that an error names.
 const NAMED: usize = 5;
 
 const POSTGRES_DRIVERS: [&str; 13] = [
@@ -61,7 +61,7 @@ const SQLITE_DRIVERS: [&str; 7] = [
     "sqlx",
 ];
 
-/// The driver suffixes that mean nothing but "this dialect".
+/// Returns the driver suffixes that only stand for this dialect.
 pub(super) fn drivers(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Postgres => &POSTGRES_DRIVERS,
@@ -70,7 +70,7 @@ pub(super) fn drivers(dialect: Dialect) -> &'static [&'static str] {
     }
 }
 
-/// The scheme a URL gets when only its dialect is known.
+/// Returns the scheme of a URL of which only the dialect is known.
 pub(super) fn usual(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => "postgresql",
@@ -79,7 +79,7 @@ pub(super) fn usual(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Takes `dialect[+driver]` apart. A driver alone (`asyncpg`) stands for its dialect too.
+/// Splits `dialect[+driver]`. A driver alone (`asyncpg`) also stands for its dialect.
 pub(super) fn read(text: &str) -> Result<(String, Dialect, Option<String>)> {
     let text = text.to_ascii_lowercase();
     let (name, driver) = match text.split_once('+') {
@@ -133,6 +133,6 @@ fn unknown(name: &str) -> Error {
     )
     .help(match near {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "name one of those; a database URL looks like `postgres://user:password@host:5432/database`".to_owned(),
+        None => "use one of those; a database URL looks like `postgres://user:password@host:5432/database`".to_owned(),
     })
 }

@@ -337,7 +337,7 @@ fn u8_an_unknown_scheme_names_the_known_ones_nearest_first() {
     }
 }
 
-/// Text without NUL, which no part may hold.
+/// Generates text without NUL, which no part may contain.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![any::<String>(), "[ -~]{0,12}", "[/?#@:%+&= \\[\\]]{1,6}",].prop_map(|text| text.replace('\0', ""))
 }

@@ -1,4 +1,4 @@
-//! `From` Rust types into `Value`. Lossless all of them, but for what is said at `Duration`.
+//! Conversions from Rust types into `Value`. All are lossless, except as noted at `Duration`.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,20 +16,20 @@ use uuid::Uuid;
 use super::document::{ROUNDED, keeps_numbers};
 use super::{Array, Interval, Json, Value};
 
-/// Marks the values of [`unfit`].
+/// The mark of the values that [`unfit`] creates.
 const UNFIT: &str = "$ebbtide::Unfit";
 
-/// A value that stands for a conversion that failed, because `From` cannot fail. It has the shape of a list in an array,
-/// which cannot be bound anyway; [`refusal`] turns it into an error before a backend can see it.
+/// Returns a value that stands for a failed conversion, because `From` cannot fail. It has the shape of a list in an
+/// array, which cannot be bound anyway; [`refusal`] turns it into an error before a backend can see it.
 fn unfit(why: String) -> Value {
     Value::Array(vec![Value::List(vec![Value::Text(UNFIT.to_owned()), Value::Text(why)])])
 }
 
-/// Why `value` cannot be bound, whatever the backend.
+/// Returns the reason why `value` cannot be bound on any backend.
 pub(super) fn refusal(value: &Value) -> Option<&str> {
     match value {
         Value::Text(text) | Value::Untyped(text) if text.contains('\0') => {
-            Some("its text has a NUL character in it; bind it as bytes")
+            Some("its text contains a NUL character; bind it as bytes")
         }
         Value::Array(members) => members.iter().find_map(|member| match member {
             Value::List(inner) => match inner.as_slice() {
@@ -43,7 +43,7 @@ pub(super) fn refusal(value: &Value) -> Option<&str> {
     }
 }
 
-/// Types of which a `Vec` is a list of parameters or an array: every scalar but `u8`, whose `Vec` is bytes.
+/// A type whose `Vec` is a list of parameters or an array: every scalar but `u8`, whose `Vec` is bytes.
 pub trait Member {}
 
 macro_rules! scalars {
@@ -97,8 +97,8 @@ impl From<u8> for Value {
     }
 }
 
-/// A span of whole microseconds; what is finer is cut off, as a PostgreSQL `interval` holds no more. One of more than
-/// 292,471 years is refused with an error when it is bound.
+/// Converts into whole microseconds; anything finer is cut off, because a PostgreSQL `interval` cannot hold more.
+/// Binding more than 292,471 years is an error.
 impl From<Duration> for Value {
     fn from(value: Duration) -> Self {
         match i64::try_from(value.as_micros()) {
@@ -152,7 +152,7 @@ impl<const N: usize> From<[u8; N]> for Value {
     }
 }
 
-/// Clones; a reference to anything that can be bound can be bound itself.
+/// Clones the value, so that a reference to anything that can be bound can be bound itself.
 impl<T: Clone> From<&T> for Value
 where
     Value: From<T>,
@@ -163,7 +163,7 @@ where
 }
 impl<T: Member> Member for &T {}
 
-/// `None` is `NULL`.
+/// Converts `None` into `NULL`.
 impl<T> From<Option<T>> for Value
 where
     Value: From<T>,
@@ -174,7 +174,7 @@ where
 }
 impl<T: Member> Member for Option<T> {}
 
-/// A list, which takes the place of as many parameters: `IN (:ids)`.
+/// Converts into a list, which takes the place of as many parameters: `IN (:ids)`.
 impl<T: Member> From<Vec<T>> for Value
 where
     Value: From<T>,
@@ -211,7 +211,8 @@ where
     }
 }
 
-/// The document as it is written. Its place must be one for JSON: on PostgreSQL a column, or `CAST(:document AS jsonb)`.
+/// Converts the document as written. Its place must be one for JSON: on PostgreSQL a column, or
+/// `CAST(:document AS jsonb)`.
 impl From<&RawValue> for Value {
     fn from(value: &RawValue) -> Self {
         Self::Untyped(value.get().to_owned())
@@ -224,7 +225,7 @@ impl From<Box<RawValue>> for Value {
     }
 }
 
-/// A value that serde cannot write as JSON (a map whose keys are not text) is refused with an error when it is bound.
+/// Binding a value that serde cannot write as JSON (a map whose keys are not text) is an error.
 impl<T: Serialize> From<Json<T>> for Value {
     fn from(value: Json<T>) -> Self {
         match serde_json::to_value(&value.0) {

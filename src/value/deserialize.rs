@@ -1,5 +1,5 @@
-//! serde's `Deserialize` out of rows. Every row that is read into a struct passes through here, so it allocates nothing
-//! of its own: keys are the columns' names, borrowed, and what a field does not ask for is not decoded.
+//! serde's `Deserialize` for rows. Every row that is read into a struct passes through here, so this code allocates
+//! nothing itself: keys are the borrowed names of the columns, and columns that no field requests are not decoded.
 
 use std::any::type_name;
 
@@ -7,28 +7,29 @@ use rust_decimal::Decimal;
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, Visitor};
 
-use super::cell::{Cell, FromRow, is};
-use super::fault::Fault;
-use super::from_value::Mismatch;
-use super::row::{columns_counted, unique};
+use super::columns::{columns_counted, unique};
+use super::decode_error::DecodeError;
+use super::mismatch::Mismatch;
+use super::same_type::is;
+use super::value_deserializer::{RowLender, ValueDeserializer};
 use super::wrappers::JSON;
 use super::{RawRow, Value, ValueRef};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Reads a whole row. [`Row::deserialize`](super::Row::deserialize) says what becomes what.
+/// Reads a whole row. [`Row::deserialize`](super::Row::deserialize) describes the conversions.
 pub(crate) fn deserialize_row<'r, T: Deserialize<'r>>(row: &'r dyn RawRow) -> Result<T> {
     T::deserialize(Whole { row }).map_err(|fault| fault.into_error(row, type_name::<T>()))
 }
 
-/// A row, for whatever `Deserialize` asks of it.
+/// A deserializer of a whole row.
 #[derive(Clone, Copy)]
 struct Whole<'r> {
     row: &'r dyn RawRow,
 }
 
 impl<'r> Whole<'r> {
-    /// The only column, for what is one value.
-    fn only(self) -> Result<Column<'r>, Fault> {
+    /// Returns the only column, for types that are one value.
+    fn only(self) -> Result<Column<'r>, DecodeError> {
         if self.row.len() == 1 {
             return Ok(Column {
                 row: self.row,
@@ -39,13 +40,13 @@ impl<'r> Whole<'r> {
         let count = columns_counted(self.row.len());
         Err(Error::new(
             ErrorKind::Decode,
-            format!("a single value is asked for, but the row has {count}"),
+            format!("a single value is requested, but the row has {count}"),
         )
         .help("select one column, or read the row as a tuple or a struct")
         .into())
     }
 
-    fn by_name<V: Visitor<'r>>(self, documents: bool, visitor: V) -> Result<V::Value, Fault> {
+    fn by_name<V: Visitor<'r>>(self, documents: bool, visitor: V) -> Result<V::Value, DecodeError> {
         let mut columns = Columns {
             row: self.row,
             next: 0,
@@ -54,7 +55,7 @@ impl<'r> Whole<'r> {
         visitor.visit_map(&mut columns)
     }
 
-    fn by_position<V: Visitor<'r>>(self, documents: bool, visitor: V) -> Result<V::Value, Fault> {
+    fn by_position<V: Visitor<'r>>(self, documents: bool, visitor: V) -> Result<V::Value, DecodeError> {
         let mut columns = Columns {
             row: self.row,
             next: 0,
@@ -63,24 +64,25 @@ impl<'r> Whole<'r> {
         visitor.visit_seq(&mut columns)
     }
 
-    /// A tuple must have as many members as there are columns, so that nothing is dropped unseen.
-    fn counted<V: Visitor<'r>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
+    /// Reads a tuple, which must have as many members as there are columns, so that nothing is dropped silently.
+    fn counted<V: Visitor<'r>>(self, len: usize, visitor: V) -> Result<V::Value, DecodeError> {
         if len == self.row.len() {
             return self.by_position(true, visitor);
         }
         let count = columns_counted(self.row.len());
-        Err(
-            Error::new(ErrorKind::Decode, format!("the row has {count}, the tuple {len}"))
-                .help("select as many columns as the tuple has members")
-                .into(),
+        Err(Error::new(
+            ErrorKind::Decode,
+            format!("the row has {count}, but the tuple has {len}"),
         )
+        .help("select as many columns as the tuple has members")
+        .into())
     }
 }
 
-/// Methods that read the only column.
+/// Defines methods that read the only column.
 macro_rules! only {
     ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+        fn $method<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, DecodeError> {
             let row = self.row;
             self.only()?.$method(visitor).map_err(|fault| fault.at(row, 0, type_name::<V::Value>()))
         }
@@ -88,7 +90,7 @@ macro_rules! only {
 }
 
 impl<'r> Deserializer<'r> for Whole<'r> {
-    type Error = Fault;
+    type Error = DecodeError;
 
     only! {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
@@ -97,8 +99,8 @@ impl<'r> Deserializer<'r> for Whole<'r> {
         deserialize_bytes deserialize_byte_buf deserialize_identifier
     }
 
-    /// A type found at run time sees an object, but for one that is known to be a scalar.
-    fn deserialize_any<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+    /// Passes the row as an object, except to a type that is known to be a scalar.
+    fn deserialize_any<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         if is::<V::Value, Decimal>() {
             let row = self.row;
             return self
@@ -109,7 +111,7 @@ impl<'r> Deserializer<'r> for Whole<'r> {
         self.deserialize_map(visitor)
     }
 
-    fn deserialize_map<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_map<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         unique(self.row)?;
         self.by_name(false, visitor)
     }
@@ -119,12 +121,12 @@ impl<'r> Deserializer<'r> for Whole<'r> {
         _name: &'static str,
         _fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, DecodeError> {
         self.by_name(true, visitor)
     }
 
-    fn deserialize_tuple<V: Visitor<'r>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
-        // `[u8; 16]` and its like are also asked for as tuples.
+    fn deserialize_tuple<V: Visitor<'r>>(self, len: usize, visitor: V) -> Result<V::Value, DecodeError> {
+        // `[u8; 16]` and similar types are also requested as tuples.
         if self.row.len() == 1 && len != 1 {
             let column = self.only()?;
             if column.is_sequence() {
@@ -141,12 +143,12 @@ impl<'r> Deserializer<'r> for Whole<'r> {
         _name: &'static str,
         len: usize,
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, DecodeError> {
         self.counted(len, visitor)
     }
 
-    /// The columns in order; or what a single column holds, if that is a sequence itself.
-    fn deserialize_seq<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+    /// Reads the columns in order; or the content of a single column, if that is a sequence itself.
+    fn deserialize_seq<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         if self.row.len() == 1 {
             let column = self.only()?;
             if column.is_sequence() {
@@ -158,14 +160,18 @@ impl<'r> Deserializer<'r> for Whole<'r> {
         self.by_position(false, visitor)
     }
 
-    fn deserialize_option<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_option<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         if self.row.len() == 1 && matches!(self.row.value(0), Ok(ValueRef::Null)) {
             return visitor.visit_none();
         }
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'r>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_newtype_struct<V: Visitor<'r>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
         if name == JSON || name.starts_with("$serde_json::") {
             let row = self.row;
             return self
@@ -181,27 +187,27 @@ impl<'r> Deserializer<'r> for Whole<'r> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, DecodeError> {
         let row = self.row;
         self.only()?
             .deserialize_enum(name, variants, visitor)
             .map_err(|fault| fault.at(row, 0, type_name::<V::Value>()))
     }
 
-    fn deserialize_unit<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_unit<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'r>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_unit_struct<V: Visitor<'r>>(self, _name: &'static str, visitor: V) -> Result<V::Value, DecodeError> {
         visitor.visit_unit()
     }
 
-    fn deserialize_ignored_any<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_ignored_any<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         visitor.visit_unit()
     }
 }
 
-/// Walks over the columns, by name or in order.
+/// Access to the columns, by name or in order.
 struct Columns<'r> {
     row: &'r dyn RawRow,
     next: usize,
@@ -209,7 +215,7 @@ struct Columns<'r> {
 }
 
 impl<'r> Columns<'r> {
-    fn read<S: DeserializeSeed<'r>>(&mut self, seed: S) -> Result<S::Value, Fault> {
+    fn read<S: DeserializeSeed<'r>>(&mut self, seed: S) -> Result<S::Value, DecodeError> {
         let index = self.next;
         self.next += 1;
         seed.deserialize(Column {
@@ -222,9 +228,9 @@ impl<'r> Columns<'r> {
 }
 
 impl<'r> de::MapAccess<'r> for &mut Columns<'r> {
-    type Error = Fault;
+    type Error = DecodeError;
 
-    fn next_key_seed<K: DeserializeSeed<'r>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+    fn next_key_seed<K: DeserializeSeed<'r>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
         if self.next < self.row.len() {
             seed.deserialize(BorrowedStrDeserializer::new(self.row.name(self.next)))
                 .map(Some)
@@ -233,7 +239,7 @@ impl<'r> de::MapAccess<'r> for &mut Columns<'r> {
         }
     }
 
-    fn next_value_seed<S: DeserializeSeed<'r>>(&mut self, seed: S) -> Result<S::Value, Fault> {
+    fn next_value_seed<S: DeserializeSeed<'r>>(&mut self, seed: S) -> Result<S::Value, DecodeError> {
         self.read(seed)
     }
 
@@ -243,9 +249,9 @@ impl<'r> de::MapAccess<'r> for &mut Columns<'r> {
 }
 
 impl<'r> de::SeqAccess<'r> for &mut Columns<'r> {
-    type Error = Fault;
+    type Error = DecodeError;
 
-    fn next_element_seed<S: DeserializeSeed<'r>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
+    fn next_element_seed<S: DeserializeSeed<'r>>(&mut self, seed: S) -> Result<Option<S::Value>, DecodeError> {
         if self.next < self.row.len() {
             self.read(seed).map(Some)
         } else {
@@ -258,25 +264,25 @@ impl<'r> de::SeqAccess<'r> for &mut Columns<'r> {
     }
 }
 
-/// A column that is decoded when it is known what for.
+/// A column that is decoded when the requested type is known.
 #[derive(Clone, Copy)]
 struct Column<'r> {
     row: &'r dyn RawRow,
     index: usize,
-    /// See [`Cell`].
+    /// See [`ValueDeserializer`].
     documents: bool,
 }
 
 impl<'r> Column<'r> {
     #[inline]
-    fn cell(self) -> Result<Cell<'r, FromRow>, Fault> {
-        Ok(Cell::new(
+    fn cell(self) -> Result<ValueDeserializer<'r, RowLender>, DecodeError> {
+        Ok(ValueDeserializer::new(
             self.row.value(self.index).map_err(Mismatch::from)?,
             self.documents,
         ))
     }
 
-    /// Whether the column holds what serde calls a sequence.
+    /// Returns whether the column holds what serde calls a sequence.
     fn is_sequence(self) -> bool {
         match self.row.value(self.index) {
             Ok(ValueRef::Bytes(_) | ValueRef::Owned(Value::Array(_) | Value::Bytes(_))) => true,
@@ -290,14 +296,14 @@ impl<'r> Column<'r> {
 macro_rules! cells {
     ($($method:ident($($name:ident: $argument:ty),*))*) => {$(
         #[inline]
-        fn $method<V: Visitor<'r>>(self, $($name: $argument,)* visitor: V) -> Result<V::Value, Fault> {
+        fn $method<V: Visitor<'r>>(self, $($name: $argument,)* visitor: V) -> Result<V::Value, DecodeError> {
             self.cell()?.$method($($name,)* visitor)
         }
     )*};
 }
 
 impl<'r> Deserializer<'r> for Column<'r> {
-    type Error = Fault;
+    type Error = DecodeError;
 
     cells! {
         deserialize_any()
@@ -314,7 +320,7 @@ impl<'r> Deserializer<'r> for Column<'r> {
         deserialize_enum(name: &'static str, variants: &'static [&'static str])
     }
 
-    fn deserialize_ignored_any<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_ignored_any<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         visitor.visit_unit()
     }
 }

@@ -1,6 +1,5 @@
-//! `FromValue`: one column into one Rust value.
+//! `FromValue`: converts one column into one Rust value.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
@@ -11,10 +10,10 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::convert::Member;
+use super::mismatch::Mismatch;
 use super::{Array, Interval, Json, Value, ValueRef, document, number, text};
-use crate::error::{Error, ErrorKind};
 
-/// Rust types that one column can be read as.
+/// A Rust type that one column can be read as.
 ///
 /// | Rust | reads |
 /// |---|---|
@@ -24,133 +23,37 @@ use crate::error::{Error, ErrorKind};
 /// | `rust_decimal::Decimal` | decimals, integers, text with as many digits as it can hold |
 /// | `String`, `char` | text |
 /// | `Vec<u8>` | bytes |
-/// | `chrono`: `NaiveDate`, `NaiveTime`, `NaiveDateTime` | their like, without a zone, and ISO text |
+/// | `chrono`: `NaiveDate`, `NaiveTime`, `NaiveDateTime` | dates and times without a zone, and ISO text |
 /// | `chrono::DateTime<Utc>`, `DateTime<FixedOffset>` | points in time; text, where no zone means UTC |
 /// | `uuid::Uuid` | UUIDs, 16 bytes, text |
 /// | `serde_json::Value`, [`Json<T>`] | JSON, and text that is JSON, if no number in it is rounded |
-/// | `Box<serde_json::value::RawValue>` | the same as it is written, whatever its numbers |
+/// | `Box<serde_json::value::RawValue>` | the same as it is written, with any numbers |
 /// | `IpNetwork`, `IpAddr` | `inet`, `cidr`, text |
 /// | [`Interval`] | intervals |
 /// | [`Array<T>`], `Vec<T>` of any of these but `u8` | PostgreSQL arrays |
 /// | `Option<T>` | `NULL` too |
 /// | [`Value`] | anything |
 ///
-/// What would lose something is an error. The trait cannot be implemented elsewhere: for types of your own there is
-/// [`Row::deserialize`](crate::Row::deserialize).
-pub trait FromValue: Decode {}
+/// A conversion that would lose something is an error. The trait cannot be implemented elsewhere; for your own types
+/// there is [`Row::deserialize`](crate::Row::deserialize).
+pub trait FromValue: ReadValue {}
 
-impl<T: Decode> FromValue for T {}
+impl<T: ReadValue> FromValue for T {}
 
-/// The hidden half of [`FromValue`].
-pub trait Decode: Sized {
+/// The hidden part of [`FromValue`].
+pub trait ReadValue: Sized {
     #[doc(hidden)]
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch>;
 }
 
-/// Why a value cannot be read as a type. Whoever knows the column puts that before it.
-#[derive(Debug)]
-pub struct Mismatch {
-    pub(super) reason: Cow<'static, str>,
-    pub(super) help: Option<Cow<'static, str>>,
-    pub(super) null: bool,
-}
-
-impl Mismatch {
-    pub(super) fn new(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            reason: reason.into(),
-            help: None,
-            null: false,
-        }
-    }
-
-    pub(super) fn help(mut self, help: impl Into<Cow<'static, str>>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-
-    pub(super) fn fraction() -> Self {
-        Self::new("the decimal number has a fraction").help("read it as rust_decimal::Decimal")
-    }
-
-    pub(super) fn not_finite() -> Self {
-        Self::new("JSON has no NaN and no infinity").help("read it as f64")
-    }
-
-    /// The value is of another kind altogether.
-    pub(super) fn kind(value: &ValueRef<'_>) -> Self {
-        let (holds, reads) = natural(value);
-        let mut out = Self::new(format!("it holds {holds}"));
-        if matches!(value, ValueRef::Null) {
-            out.null = true;
-            return out;
-        }
-        out.help = Some(format!("read it as {reads}").into());
-        out
-    }
-}
-
-/// The driver has a value that it cannot hand over.
-impl From<Error> for Mismatch {
-    fn from(error: Error) -> Self {
-        let help = error.advice().map(|help| help.to_owned().into());
-        Self {
-            reason: error.message().to_owned().into(),
-            help,
-            null: false,
-        }
-    }
-}
-
-const JSON_READS: (&str, &str) = ("a JSON document", "serde_json::Value or ebbtide::Json<_>");
-
-impl From<Mismatch> for Error {
-    fn from(mismatch: Mismatch) -> Self {
-        let error = Self::new(ErrorKind::Decode, mismatch.reason);
-        match mismatch.help {
-            Some(help) => error.help(help),
-            None => error,
-        }
-    }
-}
-
-/// What a value is, and the Rust type that reads it, for messages.
-fn natural(value: &ValueRef<'_>) -> (&'static str, &'static str) {
-    match value {
-        ValueRef::Null => ("NULL", "Option<_>"),
-        ValueRef::Bool(_) => ("a boolean", "bool"),
-        ValueRef::I64(_) => ("an integer", "i64"),
-        ValueRef::U64(_) => ("an integer", "u64"),
-        ValueRef::F32(_) => ("a floating-point number", "f32"),
-        ValueRef::F64(_) => ("a floating-point number", "f64"),
-        ValueRef::Decimal(_) => ("a decimal number", "rust_decimal::Decimal"),
-        ValueRef::Text(_) => ("text", "String"),
-        ValueRef::Json(_) => JSON_READS,
-        ValueRef::Bytes(_) => ("bytes", "Vec<u8>"),
-        ValueRef::Date(_) => ("a date", "chrono::NaiveDate"),
-        ValueRef::Time(_) => ("a time of day", "chrono::NaiveTime"),
-        ValueRef::DateTime(_) => ("a date and time, which has no zone", "chrono::NaiveDateTime"),
-        ValueRef::Timestamp(_) => ("a point in time", "chrono::DateTime<Utc>"),
-        ValueRef::Uuid(_) => ("a UUID", "uuid::Uuid"),
-        ValueRef::Owned(value) => match value {
-            Value::Json(_) => JSON_READS,
-            Value::Interval(_) => ("an interval", "ebbtide::Interval"),
-            Value::Inet(_) => ("a network address", "ipnetwork::IpNetwork"),
-            Value::Array(_) | Value::List(_) => ("an array", "Vec<_>"),
-            Value::Null => ("NULL", "Option<_>"),
-            _ => ("a value of another kind", "ebbtide::Value"),
-        },
-    }
-}
-
-/// Text that should be something else and is not.
+/// Returns the mismatch for text that is not what it should be.
 fn unreadable(what: &str, error: impl std::fmt::Display) -> Mismatch {
     Mismatch::new(format!("its text is not {what}: {error}")).help("read it as String")
 }
 
 macro_rules! integers {
     ($($name:ident)*) => {$(
-        impl Decode for $name {
+        impl ReadValue for $name {
             fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
                 if let ValueRef::I64(value) = value && let Ok(value) = Self::try_from(value) {
                     return Ok(value);
@@ -174,7 +77,7 @@ integers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
 
 macro_rules! numbers {
     ($($name:ident: $read:path;)*) => {$(
-        impl Decode for $name {
+        impl ReadValue for $name {
             fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
                 $read(&value)
             }
@@ -189,10 +92,10 @@ numbers! {
     Decimal: number::decimal;
 }
 
-/// Types that are one kind of value, or else text that parses.
+/// Implements [`ReadValue`] for types that are one kind of value, or else text that parses.
 macro_rules! parsed {
     ($($name:ident, $($pattern:pat => $value:expr),+; $what:literal, $parse:expr;)*) => {$(
-        impl Decode for $name {
+        impl ReadValue for $name {
             fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
                 match value {
                     $($pattern => $value,)+
@@ -227,7 +130,7 @@ parsed! {
         "an IP address", str::parse::<IpAddr>;
 }
 
-impl Decode for DateTime<Utc> {
+impl ReadValue for DateTime<Utc> {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Timestamp(value) => Ok(value),
@@ -239,8 +142,8 @@ impl Decode for DateTime<Utc> {
     }
 }
 
-/// With the offset the text has; elsewhere the databases keep points in time without one, and it is zero.
-impl Decode for DateTime<FixedOffset> {
+/// Reads the offset of a text. Otherwise the offset is zero, because the databases keep points in time without one.
+impl ReadValue for DateTime<FixedOffset> {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Text(text) => text::rfc3339(text)
@@ -251,7 +154,7 @@ impl Decode for DateTime<FixedOffset> {
     }
 }
 
-impl Decode for String {
+impl ReadValue for String {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Text(text) => Ok(text.to_owned()),
@@ -260,7 +163,7 @@ impl Decode for String {
     }
 }
 
-impl Decode for char {
+impl ReadValue for char {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         let ValueRef::Text(text) = value else {
             return Err(Mismatch::kind(&value));
@@ -273,7 +176,7 @@ impl Decode for char {
     }
 }
 
-impl Decode for Vec<u8> {
+impl ReadValue for Vec<u8> {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Bytes(bytes) => Ok(bytes.to_vec()),
@@ -282,7 +185,7 @@ impl Decode for Vec<u8> {
     }
 }
 
-impl Decode for Interval {
+impl ReadValue for Interval {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Owned(Value::Interval(value)) => Ok(value),
@@ -291,7 +194,7 @@ impl Decode for Interval {
     }
 }
 
-impl Decode for serde_json::Value {
+impl ReadValue for serde_json::Value {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Owned(Value::Json(value)) => Ok(value),
@@ -301,8 +204,8 @@ impl Decode for serde_json::Value {
     }
 }
 
-/// The document as it is written.
-impl Decode for Box<RawValue> {
+/// Reads the document as it is written.
+impl ReadValue for Box<RawValue> {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Json(text) | ValueRef::Text(text) => document::typed(text),
@@ -314,7 +217,7 @@ impl Decode for Box<RawValue> {
     }
 }
 
-impl<T: DeserializeOwned> Decode for Json<T> {
+impl<T: DeserializeOwned> ReadValue for Json<T> {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Owned(Value::Json(value)) => document::typed(&value.to_string()).map(Json),
@@ -324,7 +227,7 @@ impl<T: DeserializeOwned> Decode for Json<T> {
     }
 }
 
-impl<T: Decode> Decode for Array<T> {
+impl<T: ReadValue> ReadValue for Array<T> {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         let ValueRef::Owned(Value::Array(members)) = value else {
             return Err(Mismatch::kind(&value));
@@ -344,13 +247,13 @@ impl<T: Decode> Decode for Array<T> {
     }
 }
 
-impl<T: Decode + Member> Decode for Vec<T> {
+impl<T: ReadValue + Member> ReadValue for Vec<T> {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         Array::decode(value).map(|array| array.0)
     }
 }
 
-impl<T: Decode> Decode for Option<T> {
+impl<T: ReadValue> ReadValue for Option<T> {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Null | ValueRef::Owned(Value::Null) => Ok(None),
@@ -359,7 +262,7 @@ impl<T: Decode> Decode for Option<T> {
     }
 }
 
-impl Decode for Value {
+impl ReadValue for Value {
     fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         value.try_into()
     }

@@ -1,12 +1,12 @@
-//! Values as JSON, for rows that leave the program as they are.
+//! Values as JSON, for rows that leave the program unchanged.
 
 use super::document;
-use super::from_value::Mismatch;
+use super::mismatch::Mismatch;
 use super::text::Buffer;
 use super::{Value, ValueRef};
 
 /// Writes a value as JSON the way serde writes its Rust type: decimals, dates and UUIDs as text, bytes as an array of
-/// numbers. Fails for the numbers that JSON does not have.
+/// numbers. Fails for numbers that JSON does not have.
 pub(super) fn to_json(value: ValueRef<'_>) -> Result<serde_json::Value, Mismatch> {
     let mut buffer = Buffer::new();
     match value {

@@ -1,18 +1,21 @@
-//! Values: what goes into a statement, and what comes out of a row. Nothing here does I/O.
+//! Values that go into statements and come out of rows. No I/O.
 
-mod cell;
+mod columns;
 mod convert;
+mod decode_error;
 mod deserialize;
 mod document;
-mod fault;
 mod from_value;
 mod json;
+mod mismatch;
 mod names;
 mod number;
+mod owned;
 mod parameter;
 mod params;
 mod raw_row;
 mod row;
+mod same_type;
 mod serialize;
 mod text;
 #[allow(
@@ -20,6 +23,7 @@ mod text;
     reason = "it holds the `Value` that the whole folder is about"
 )]
 mod value;
+mod value_deserializer;
 mod wrappers;
 
 #[cfg(test)]
@@ -35,7 +39,7 @@ mod tests;
 pub(crate) use deserialize::deserialize_row;
 pub use from_value::FromValue;
 pub(crate) use names::Names;
-pub(crate) use params::Bindings;
+pub(crate) use params::ParamValues;
 pub use params::{IntoParams, Params};
 pub(crate) use raw_row::RawRow;
 pub use row::{ColumnIndex, Row};

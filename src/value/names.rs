@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// Names in the order of their values.
 #[derive(Clone, Debug)]
 pub(crate) enum Names {
-    /// Written in the source, as `params!` finds them: nothing is copied or allocated for them.
+    /// Names from the source, as `params!` finds them: nothing is copied or allocated for them.
     Written(&'static [&'static str]),
     Given(Vec<Cow<'static, str>>),
 }
@@ -22,10 +22,10 @@ impl Names {
         (0..self.len()).map(|index| self.at(index))
     }
 
-    /// The name at a place; there is one for each value.
+    /// Returns the name at an index; there is one for each value.
     pub(crate) fn at(&self, index: usize) -> &str {
         match self {
-            // A raw identifier is written `r#type`, and meant is `type`.
+            // A raw identifier is written `r#type`, but means `type`.
             Self::Written(names) => names[index].strip_prefix("r#").unwrap_or(names[index]),
             Self::Given(names) => &names[index],
         }

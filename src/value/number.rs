@@ -1,15 +1,16 @@
-//! Numbers from numbers: whatever does not arrive whole is refused.
+//! Conversions between numbers: a value that does not arrive whole is refused.
 
 use rust_decimal::Decimal;
 
 use super::ValueRef;
-use super::from_value::Mismatch;
+use super::mismatch::Mismatch;
 
-/// Up to here every integer has an `f64` (an `f32`) of its own.
+/// The limit up to which every integer has its own `f64` (below: `f32`).
 const F64_WHOLE: u128 = 1 << 53;
 const F32_WHOLE: u128 = 1 << 24;
 
-/// The integer that `value` is, if it is one: also a decimal without a fraction, as `SUM` gives on several backends.
+/// Returns the integer that `value` is, if it is one. A decimal without a fraction counts, as `SUM` gives on several
+/// backends.
 pub(super) fn integer(value: &ValueRef<'_>) -> Option<i128> {
     match value {
         ValueRef::I64(value) => Some((*value).into()),
@@ -37,7 +38,7 @@ pub(super) fn double(value: &ValueRef<'_>) -> Result<f64, Mismatch> {
         ValueRef::F64(value) => Ok(*value),
         ValueRef::F32(value) => Ok((*value).into()),
         ValueRef::Decimal(decimal) => exact(*decimal).ok_or_else(|| {
-            Mismatch::new("the decimal number has no exact counterpart among binary fractions")
+            Mismatch::new("the decimal number has no exact binary representation")
                 .help("read it as rust_decimal::Decimal, or cast it in the statement")
         }),
         value => match integer(value) {
@@ -78,9 +79,10 @@ pub(super) fn decimal(value: &ValueRef<'_>) -> Result<Decimal, Mismatch> {
         ValueRef::I64(value) => Ok((*value).into()),
         ValueRef::U64(value) => Ok((*value).into()),
         ValueRef::Text(text) => exact_decimal(text),
-        ValueRef::F32(_) | ValueRef::F64(_) => {
-            Err(Mismatch::new("it holds a binary fraction, which has no exact decimal digits").help("read it as f64"))
-        }
+        ValueRef::F32(_) | ValueRef::F64(_) => Err(Mismatch::new(
+            "it holds a binary fraction, which a Decimal cannot always hold exactly",
+        )
+        .help("read it as f64")),
         value => Err(Mismatch::kind(value)),
     }
 }
@@ -95,7 +97,7 @@ pub(super) fn exact_decimal(text: &str) -> Result<Decimal, Mismatch> {
     })
 }
 
-/// The `f64` that is exactly this decimal. m / 10^s is a binary fraction when 5^s divides m.
+/// Returns the `f64` that is exactly this decimal. m / 10^s is a binary fraction if 5^s divides m.
 fn exact(value: Decimal) -> Option<f64> {
     let value = value.normalize();
     let fives = 5_i128.checked_pow(value.scale())?;

@@ -1,8 +1,7 @@
-//! serde's `Serialize` into one parameter.
+//! serde's `Serialize` for one parameter.
 //!
-//! serde knows neither dates nor UUIDs nor bytes in a `Vec`: they come as text and sequences. The name of the Rust type,
-//! which every field brings along, tells them apart again; where it is not known, nothing worse happens than that text
-//! stays text.
+//! serde knows neither dates nor UUIDs nor bytes in a `Vec`: they come as text and sequences. The name of the Rust
+//! type, which every field provides, distinguishes them again. If the name is unknown, text just stays text.
 
 use std::any::type_name;
 use std::fmt;
@@ -20,25 +19,25 @@ use super::wrappers::{ARRAY, JSON};
 use super::{Array, Interval, Value};
 use crate::error::{Error, ErrorKind};
 
-/// Why a value cannot be written.
+/// The reason why a value cannot be written.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum EncodeError {
     /// A nested value that only JSON can hold; the caller writes it again as JSON.
     Nested,
     Message(String),
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
+impl From<EncodeError> for Error {
+    fn from(fault: EncodeError) -> Self {
         let why = match fault {
-            Fault::Nested => "parameters come from a struct, a map, a tuple or a sequence".into(),
-            Fault::Message(message) => message,
+            EncodeError::Nested => "parameters must be a struct, a map, a tuple or a sequence".into(),
+            EncodeError::Message(message) => message,
         };
         Self::new(ErrorKind::Parameter, why)
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nested => "nested value",
@@ -47,16 +46,16 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for EncodeError {}
 
-impl ser::Error for Fault {
+impl ser::Error for EncodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::Message(message.to_string())
     }
 }
 
-impl Fault {
-    /// Says which parameter it was.
+impl EncodeError {
+    /// Adds the parameter to the error.
     pub(super) fn at(self, which: &dyn fmt::Display) -> Self {
         match self {
             Self::Nested => Self::Message(format!("the parameter {which} cannot be bound")),
@@ -65,30 +64,30 @@ impl Fault {
     }
 }
 
-/// Whether `T` is the type `O`, or a reference to it.
+/// Returns whether `T` is the type `O`, or a reference to it.
 fn is<T: ?Sized, O: ?Sized>() -> bool {
     type_name::<T>().trim_start_matches('&') == type_name::<O>()
 }
 
-/// Whether `T` is a chrono `DateTime` of whatever zone.
+/// Returns whether `T` is a chrono `DateTime` of any zone.
 fn is_date_time<T: ?Sized>() -> bool {
     let head = |name: &'static str| name.split_once('<').map(|(head, _)| head);
     let wanted = head(type_name::<DateTime<Utc>>());
     wanted.is_some() && head(type_name::<T>().trim_start_matches('&')) == wanted
 }
 
-/// Where a value stands.
+/// The place of a value.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Place {
-    /// In a field of a struct: a `serde_json::Value` there is a document.
+pub(super) enum ParameterPlace {
+    /// In a field of a struct, where a `serde_json::Value` is a document.
     Field,
-    /// In a map or a sequence: a `serde_json::Value` there is what it holds.
+    /// In a map or a sequence, where a `serde_json::Value` is what it holds.
     Entry,
 }
 
 /// Writes one parameter.
-pub(super) fn value<T: Serialize + ?Sized>(value: &T, place: Place) -> Result<Value, Fault> {
-    if place == Place::Field && is::<T, serde_json::Value>() {
+pub(super) fn value<T: Serialize + ?Sized>(value: &T, place: ParameterPlace) -> Result<Value, EncodeError> {
+    if place == ParameterPlace::Field && is::<T, serde_json::Value>() {
         return document(value);
     }
     if is::<T, Interval>() {
@@ -98,31 +97,31 @@ pub(super) fn value<T: Serialize + ?Sized>(value: &T, place: Place) -> Result<Va
         return structured::<T, Duration>(value);
     }
     let bytes = is::<T, Vec<u8>>() || is::<T, [u8]>();
-    match value.serialize(One { place, bytes }) {
-        Err(Fault::Nested) => document(value),
+    match value.serialize(ParameterSerializer { place, bytes }) {
+        Err(EncodeError::Nested) => document(value),
         Ok(Value::Untyped(text)) => Ok(typed::<T>(text)),
         other => other,
     }
 }
 
-fn document<T: Serialize + ?Sized>(value: &T) -> Result<Value, Fault> {
-    let document = serde_json::to_value(value).map_err(|error| Fault::Message(error.to_string()))?;
+fn document<T: Serialize + ?Sized>(value: &T) -> Result<Value, EncodeError> {
+    let document = serde_json::to_value(value).map_err(|error| EncodeError::Message(error.to_string()))?;
     if keeps_numbers(value, &document) {
         Ok(Value::Json(document))
     } else {
-        Err(Fault::Message(ROUNDED.to_owned()))
+        Err(EncodeError::Message(ROUNDED.to_owned()))
     }
 }
 
-/// Gives a type that serde writes as a struct back.
-fn structured<T: Serialize + ?Sized, O: DeserializeOwned + Into<Value>>(value: &T) -> Result<Value, Fault> {
+/// Restores a type that serde writes as a struct.
+fn structured<T: Serialize + ?Sized, O: DeserializeOwned + Into<Value>>(value: &T) -> Result<Value, EncodeError> {
     let written = serde_json::to_value(value).and_then(serde_json::from_value::<O>);
     written
         .map(Into::into)
-        .map_err(|error| Fault::Message(error.to_string()))
+        .map_err(|error| EncodeError::Message(error.to_string()))
 }
 
-/// Gives text back the type that it had before serde.
+/// Restores the type that a text had before serde.
 fn typed<T: ?Sized>(text: String) -> Value {
     let value = if is::<T, String>() || is::<T, str>() {
         None
@@ -146,30 +145,30 @@ fn typed<T: ?Sized>(text: String) -> Value {
     value.unwrap_or(Value::Untyped(text))
 }
 
-type Never = ser::Impossible<Value, Fault>;
+type Never = ser::Impossible<Value, EncodeError>;
 
-/// Writes what is one parameter: a scalar or a sequence of scalars.
+/// A serializer for one parameter: a scalar or a sequence of scalars.
 #[derive(Clone, Copy)]
-pub(super) struct One {
-    pub(super) place: Place,
-    /// The value is known to be bytes, though it comes as a sequence.
+pub(super) struct ParameterSerializer {
+    pub(super) place: ParameterPlace,
+    /// Set if the value is known to be bytes, though it comes as a sequence.
     pub(super) bytes: bool,
 }
 
 macro_rules! scalars {
     ($($method:ident: $from:ty;)*) => {$(
-        fn $method(self, value: $from) -> Result<Value, Fault> {
+        fn $method(self, value: $from) -> Result<Value, EncodeError> {
             Ok(value.into())
         }
     )*};
 }
 
-impl ser::Serializer for One {
+impl ser::Serializer for ParameterSerializer {
     type Ok = Value;
-    type Error = Fault;
-    type SerializeSeq = Many;
-    type SerializeTuple = Many;
-    type SerializeTupleStruct = Many;
+    type Error = EncodeError;
+    type SerializeSeq = SequenceSerializer;
+    type SerializeTuple = SequenceSerializer;
+    type SerializeTupleStruct = SequenceSerializer;
     type SerializeTupleVariant = Never;
     type SerializeMap = Never;
     type SerializeStruct = Never;
@@ -191,7 +190,7 @@ impl ser::Serializer for One {
         serialize_bytes: &[u8];
     }
 
-    fn serialize_i128(self, value: i128) -> Result<Value, Fault> {
+    fn serialize_i128(self, value: i128) -> Result<Value, EncodeError> {
         whole(
             i64::try_from(value)
                 .map(Value::I64)
@@ -201,7 +200,7 @@ impl ser::Serializer for One {
         )
     }
 
-    fn serialize_u128(self, value: u128) -> Result<Value, Fault> {
+    fn serialize_u128(self, value: u128) -> Result<Value, EncodeError> {
         whole(u64::try_from(value).map(Value::U64).ok(), || {
             i128::try_from(value)
                 .map_err(|_| rust_decimal::Error::ExceedsMaximumPossibleValue)
@@ -209,31 +208,35 @@ impl ser::Serializer for One {
         })
     }
 
-    fn serialize_str(self, value: &str) -> Result<Value, Fault> {
+    fn serialize_str(self, value: &str) -> Result<Value, EncodeError> {
         Ok(Value::Untyped(value.to_owned()))
     }
 
-    fn serialize_none(self) -> Result<Value, Fault> {
+    fn serialize_none(self) -> Result<Value, EncodeError> {
         Ok(Value::Null)
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, inner: &T) -> Result<Value, Fault> {
+    fn serialize_some<T: Serialize + ?Sized>(self, inner: &T) -> Result<Value, EncodeError> {
         value(inner, self.place)
     }
 
-    fn serialize_unit(self) -> Result<Value, Fault> {
+    fn serialize_unit(self) -> Result<Value, EncodeError> {
         Ok(Value::Null)
     }
 
-    fn serialize_unit_struct(self, _name: &'static str) -> Result<Value, Fault> {
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<Value, EncodeError> {
         Ok(Value::Null)
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<Value, Fault> {
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<Value, EncodeError> {
         Ok(Value::Untyped(variant.to_owned()))
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, inner: &T) -> Result<Value, Fault> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        inner: &T,
+    ) -> Result<Value, EncodeError> {
         match name {
             JSON => document(inner),
             ARRAY => array(inner),
@@ -247,80 +250,86 @@ impl ser::Serializer for One {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Result<Value, Fault> {
-        Err(Fault::Nested)
+    ) -> Result<Value, EncodeError> {
+        Err(EncodeError::Nested)
     }
 
-    fn serialize_seq(self, _len: Option<usize>) -> Result<Many, Fault> {
-        Ok(Many {
+    fn serialize_seq(self, _len: Option<usize>) -> Result<SequenceSerializer, EncodeError> {
+        Ok(SequenceSerializer {
             values: Vec::new(),
             bytes: self.bytes,
         })
     }
 
-    fn serialize_tuple(self, len: usize) -> Result<Many, Fault> {
+    fn serialize_tuple(self, len: usize) -> Result<SequenceSerializer, EncodeError> {
         self.serialize_seq(Some(len))
     }
 
-    fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Result<Many, Fault> {
+    fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Result<SequenceSerializer, EncodeError> {
         self.serialize_seq(Some(len))
     }
 
-    fn serialize_tuple_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Never, Fault> {
-        Err(Fault::Nested)
+    fn serialize_tuple_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Never, EncodeError> {
+        Err(EncodeError::Nested)
     }
 
-    fn serialize_map(self, _len: Option<usize>) -> Result<Never, Fault> {
-        Err(Fault::Nested)
+    fn serialize_map(self, _len: Option<usize>) -> Result<Never, EncodeError> {
+        Err(EncodeError::Nested)
     }
 
-    fn serialize_struct(self, _name: &'static str, _len: usize) -> Result<Never, Fault> {
-        Err(Fault::Nested)
+    fn serialize_struct(self, _name: &'static str, _len: usize) -> Result<Never, EncodeError> {
+        Err(EncodeError::Nested)
     }
 
-    fn serialize_struct_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Never, Fault> {
-        Err(Fault::Nested)
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Never, EncodeError> {
+        Err(EncodeError::Nested)
     }
 }
 
-/// A large integer: as an integer where it fits, else as a decimal.
+/// Returns a large integer as an integer if it fits, else as a decimal.
 fn whole(
     integer: Option<Value>,
     decimal: impl FnOnce() -> Result<Decimal, rust_decimal::Error>,
-) -> Result<Value, Fault> {
+) -> Result<Value, EncodeError> {
     match integer {
         Some(value) => Ok(value),
-        None => decimal()
-            .map(Value::Decimal)
-            .map_err(|_| Fault::Message("the integer has more than 96 bits, which no type here holds".into())),
+        None => decimal().map(Value::Decimal).map_err(|_| {
+            EncodeError::Message("the integer has more than 96 bits, which no supported type can hold".into())
+        }),
     }
 }
 
-/// Writes the inside of an [`Array`].
-fn array<T: Serialize + ?Sized>(inner: &T) -> Result<Value, Fault> {
-    match value(inner, Place::Entry)? {
+/// Writes the content of an [`Array`].
+fn array<T: Serialize + ?Sized>(inner: &T) -> Result<Value, EncodeError> {
+    match value(inner, ParameterPlace::Entry)? {
         Value::List(members) => Ok(Value::Array(members)),
         Value::Bytes(bytes) => Ok(Array(bytes).into()),
-        _ => Err(Fault::Message(
+        _ => Err(EncodeError::Message(
             "an Array holds scalars only; wrap nested values into Json".into(),
         )),
     }
 }
 
-/// Collects a sequence of scalars.
-pub(super) struct Many {
+/// A serializer that collects a sequence of scalars.
+pub(super) struct SequenceSerializer {
     values: Vec<Value>,
     bytes: bool,
 }
 
-impl Many {
-    fn push<T: Serialize + ?Sized>(&mut self, member: &T) -> Result<(), Fault> {
+impl SequenceSerializer {
+    fn push<T: Serialize + ?Sized>(&mut self, member: &T) -> Result<(), EncodeError> {
         if self.values.is_empty() {
-            // `[u8; 16]` and its like, whose type is not known by name.
+            // `[u8; 16]` and similar types, which are not known by name.
             self.bytes |= is::<T, u8>();
         }
-        match value(member, Place::Entry)? {
-            Value::Json(_) | Value::List(_) | Value::Array(_) | Value::Bytes(_) => Err(Fault::Nested),
+        match value(member, ParameterPlace::Entry)? {
+            Value::Json(_) | Value::List(_) | Value::Array(_) | Value::Bytes(_) => Err(EncodeError::Nested),
             scalar => {
                 self.values.push(scalar);
                 Ok(())
@@ -347,13 +356,13 @@ macro_rules! sequence {
     ($target:ty, $ok:ty; $($name:ident $method:ident)*) => {$(
         impl ser::$name for $target {
             type Ok = $ok;
-            type Error = Fault;
+            type Error = EncodeError;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, member: &T) -> Result<(), Fault> {
+            fn $method<T: Serialize + ?Sized>(&mut self, member: &T) -> Result<(), EncodeError> {
                 self.push(member)
             }
 
-            fn end(self) -> Result<$ok, Fault> {
+            fn end(self) -> Result<$ok, EncodeError> {
                 Ok(self.finish())
             }
         }
@@ -362,7 +371,7 @@ macro_rules! sequence {
 
 pub(super) use sequence;
 
-sequence! { Many, Value;
+sequence! { SequenceSerializer, Value;
     SerializeSeq serialize_element
     SerializeTuple serialize_element
     SerializeTupleStruct serialize_field

@@ -1,21 +1,19 @@
-//! The parameters of a statement: `Params`, what can be turned into them, and the `params!` macro.
+//! The parameters of a statement: `Params`, the conversions into it, and the `params!` macro.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::BuildHasher;
 
-use serde::Serialize;
-
+use super::Value;
 use super::convert::refusal;
 use super::names::Names;
-use super::{Value, serialize};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The parameters of one statement: none, by position, or by name.
 ///
-/// Made by [`params!`](crate::params), from tuples, maps, and with [`bind`](crate::bind) from any `Serialize` struct.
-/// `Debug` shows names and kinds, never values.
+/// Created by [`params!`](crate::params), from tuples and maps, and with [`bind`](crate::bind) from any `Serialize`
+/// struct. `Debug` shows names and kinds, never values.
 ///
 /// ```
 /// use ebbtide::params;
@@ -25,11 +23,11 @@ use crate::error::{Error, ErrorKind, Result};
 /// assert_eq!(format!("{params:?}"), "Params { id: I32, secret: Text }");
 /// ```
 #[derive(Clone, Default, PartialEq)]
-pub struct Params(pub(crate) Bindings);
+pub struct Params(pub(crate) ParamValues);
 
-/// What [`Params`] hold.
+/// The content of [`Params`].
 #[derive(Clone, Default, PartialEq)]
-pub(crate) enum Bindings {
+pub(crate) enum ParamValues {
     #[default]
     Empty,
     Positional(Vec<Value>),
@@ -37,8 +35,8 @@ pub(crate) enum Bindings {
     Named(Names, Vec<Value>),
 }
 
-impl Bindings {
-    /// Values with their names.
+impl ParamValues {
+    /// Creates values with their names.
     pub(crate) fn named(pairs: impl IntoIterator<Item = (Cow<'static, str>, Value)>) -> Self {
         let (names, values) = pairs.into_iter().unzip();
         Self::Named(Names::Given(names), values)
@@ -46,61 +44,36 @@ impl Bindings {
 }
 
 impl Params {
-    /// Reads parameters from anything that serde can write: a struct or a map gives them by name, a tuple or a
-    /// sequence by position.
-    ///
-    /// Unit variants of enums become text; nested structs, maps and sequences become JSON, a plain sequence of scalars
-    /// a list (`IN (:ids)`). Dates, times, UUIDs and decimals of the crates `chrono`, `uuid` and `rust_decimal` keep
-    /// their type; any other text takes the type the server expects at that place. To
-    /// choose otherwise, wrap a field into [`Json`](crate::Json) or [`Array`](crate::Array).
-    ///
-    /// # Errors
-    /// [`ErrorKind::Parameter`] when the value is a scalar, or a field cannot be bound; the message names the field.
-    ///
-    /// ```
-    /// #[derive(serde::Serialize)]
-    /// struct Note { id: i64, text: Option<String> }
-    ///
-    /// # fn main() -> ebbtide::Result<()> {
-    /// let params = ebbtide::Params::from_serialize(&Note { id: 1, text: None })?;
-    /// assert_eq!(params, ebbtide::params! { id: 1_i64, text: None::<String> });
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
-        serialize::params(value)
-    }
-
-    /// The number of parameters.
+    /// Returns the number of parameters.
     pub fn len(&self) -> usize {
         match &self.0 {
-            Bindings::Empty => 0,
-            Bindings::Positional(values) | Bindings::Named(_, values) => values.len(),
+            ParamValues::Empty => 0,
+            ParamValues::Positional(values) | ParamValues::Named(_, values) => values.len(),
         }
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no parameters.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What `params!` makes: values with the names that are written in the source.
+    /// Creates the result of `params!`: values with the names that are written in the source.
     #[doc(hidden)]
     pub fn written<const N: usize>(names: &'static [&'static str; N], values: [Value; N]) -> Self {
-        Self(Bindings::Named(Names::Written(names), values.into()))
+        Self(ParamValues::Named(Names::Written(names), values.into()))
     }
 
     pub(crate) fn positional(values: Vec<Value>) -> Self {
         if values.is_empty() {
             Self::default()
         } else {
-            Self(Bindings::Positional(values))
+            Self(ParamValues::Positional(values))
         }
     }
 
-    /// Finds the values whose conversion failed where it had no way to say so.
+    /// Returns an error if the conversion of a value failed and could not report it.
     fn checked(self) -> Result<Self> {
-        let (Bindings::Positional(values) | Bindings::Named(_, values)) = &self.0 else {
+        let (ParamValues::Positional(values) | ParamValues::Named(_, values)) = &self.0 else {
             return Ok(self);
         };
         let Some((index, why)) = values
@@ -112,7 +85,7 @@ impl Params {
             return Ok(self);
         };
         Err(match &self.0 {
-            Bindings::Named(names, _) => refused(&format!("`{}`", names.at(index)), why),
+            ParamValues::Named(names, _) => refused(&format!("`{}`", names.at(index)), why),
             _ => refused(&format!("number {}", index + 1), why),
         })
     }
@@ -131,7 +104,7 @@ impl fmt::Debug for Params {
     }
 }
 
-impl fmt::Debug for Bindings {
+impl fmt::Debug for ParamValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("Params"),
@@ -156,11 +129,11 @@ impl fmt::Debug for Bindings {
 impl<N: Into<Cow<'static, str>>, V: Into<Value>> FromIterator<(N, V)> for Params {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(values: I) -> Self {
         let pairs = values.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self(Bindings::named(pairs))
+        Self(ParamValues::named(pairs))
     }
 }
 
-/// What can stand where parameters are asked for.
+/// A type that can be passed as parameters.
 ///
 /// - `()`: none
 /// - tuples of up to sixteen values, `Vec<Value>`, `[Value; N]`, a JSON array: by position
@@ -178,15 +151,15 @@ impl<N: Into<Cow<'static, str>>, V: Into<Value>> FromIterator<(N, V)> for Params
 /// # }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the parameters of a statement",
-    note = "one value is written `(value,)`, several `(a, b)`, named ones `params! {{ id: 1, name }}`, none `()`",
+    message = "`{Self}` cannot be used as the parameters of a statement",
+    note = "write one value as `(value,)`, several as `(a, b)`, named ones as `params! {{ id: 1, name }}`, none as `()`",
     note = "a struct that implements `serde::Serialize` is passed as `ebbtide::bind(&value)`"
 )]
 pub trait IntoParams {
-    /// Makes the parameters.
+    /// Returns the parameters.
     ///
     /// # Errors
-    /// [`ErrorKind::Parameter`] when a value cannot be bound.
+    /// [`ErrorKind::Parameter`] if a value cannot be bound.
     fn into_params(self) -> Result<Params>;
 }
 
@@ -256,18 +229,6 @@ impl<N: Into<Cow<'static, str>>, V: Into<Value>> IntoParams for BTreeMap<N, V> {
     }
 }
 
-impl IntoParams for serde_json::Value {
-    fn into_params(self) -> Result<Params> {
-        serialize::params(&self)
-    }
-}
-
-impl IntoParams for serde_json::Map<String, serde_json::Value> {
-    fn into_params(self) -> Result<Params> {
-        serialize::params(&self)
-    }
-}
-
 macro_rules! tuples {
     ($($name:ident)+) => {
         impl<$($name: Into<Value>),+> IntoParams for ($($name,)+) {
@@ -297,7 +258,7 @@ tuples!(A B C D E F G H I J K L M N);
 tuples!(A B C D E F G H I J K L M N O);
 tuples!(A B C D E F G H I J K L M N O P);
 
-/// Parameters by name: `params! { id: 1, text }` binds `:id` to 1 and `:text` to the variable `text`.
+/// Creates parameters by name: `params! { id: 1, text }` binds `:id` to 1 and `:text` to the variable `text`.
 ///
 /// Any value with a conversion into [`Value`](crate::Value) can be bound: an `Option` may be `NULL`, a `Vec` is a list
 /// for `IN (:ids)` (but a `Vec<u8>` is bytes).

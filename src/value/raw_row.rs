@@ -1,4 +1,4 @@
-//! What a row of a driver can do; the drivers implement it, `Row` stands on it.
+//! The interface of a driver's row, which the drivers implement and `Row` uses.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -6,15 +6,15 @@ use std::fmt::Debug;
 use super::ValueRef;
 use crate::error::Result;
 
-/// One row of a driver, decoded on demand.
+/// A row of a driver, decoded on demand.
 pub(crate) trait RawRow: Debug + Send + Sync {
-    /// The number of columns.
+    /// Returns the number of columns.
     fn len(&self) -> usize;
     fn name(&self, index: usize) -> &str;
-    /// The server's name of the column's type, for messages.
+    /// Returns the server's name of the column's type, for messages.
     fn type_name(&self, index: usize) -> &str;
-    /// Reads a column. The index is below [`len`](Self::len).
+    /// Reads a column. The index must be below [`len`](Self::len).
     fn value(&self, index: usize) -> Result<ValueRef<'_>>;
-    /// The driver's own row, for those who know its type.
+    /// Returns the driver's own row, for callers that know its type.
     fn native(&self) -> &dyn Any;
 }

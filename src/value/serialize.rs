@@ -1,4 +1,4 @@
-//! serde's `Serialize` into a whole set of parameters.
+//! serde's `Serialize` for a whole set of parameters.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,16 +6,16 @@ use std::fmt;
 use serde::ser::{self, Serialize};
 
 use super::Value;
-use super::parameter::{Fault, One, Place, sequence, value};
-use super::params::{Bindings, IntoParams, Params};
+use super::parameter::{EncodeError, ParameterPlace, ParameterSerializer, sequence, value};
+use super::params::{IntoParams, ParamValues, Params};
 use crate::error::{Error, Result};
 
-/// Parameters from a `Serialize` value; [`bind`] makes it.
+/// Parameters from a `Serialize` value, created by [`bind`].
 #[derive(Clone, Copy)]
 pub struct Bind<T>(T);
 
 /// Takes the parameters from the fields of a struct, or of anything else that serde can write.
-/// [`Params::from_serialize`] says how.
+/// [`Params::from_serialize`] describes the conversion.
 ///
 /// ```
 /// use ebbtide::IntoParams;
@@ -39,6 +39,45 @@ impl<T: Serialize> IntoParams for Bind<T> {
     }
 }
 
+impl Params {
+    /// Creates parameters from any value that serde can write. A struct or a map gives them by name, a tuple or a
+    /// sequence by position.
+    ///
+    /// Unit variants of enums become text. Nested structs, maps and sequences become JSON; a plain sequence of scalars
+    /// becomes a list (`IN (:ids)`). Dates, times, UUIDs and decimals of the crates `chrono`, `uuid` and `rust_decimal`
+    /// keep their type. Any other text takes the type that the server expects at that place. To choose otherwise, wrap
+    /// a field into [`Json`](crate::Json) or [`Array`](crate::Array).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Parameter`](crate::ErrorKind::Parameter) if the value is a scalar, or a field cannot be bound; the message names the field.
+    ///
+    /// ```
+    /// #[derive(serde::Serialize)]
+    /// struct Note { id: i64, text: Option<String> }
+    ///
+    /// # fn main() -> ebbtide::Result<()> {
+    /// let params = ebbtide::Params::from_serialize(&Note { id: 1, text: None })?;
+    /// assert_eq!(params, ebbtide::params! { id: 1_i64, text: None::<String> });
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
+        params(value)
+    }
+}
+
+impl IntoParams for serde_json::Value {
+    fn into_params(self) -> Result<Params> {
+        params(&self)
+    }
+}
+
+impl IntoParams for serde_json::Map<String, serde_json::Value> {
+    fn into_params(self) -> Result<Params> {
+        params(&self)
+    }
+}
+
 impl<T> fmt::Debug for Bind<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bind").finish_non_exhaustive()
@@ -49,22 +88,22 @@ pub(super) fn params<T: Serialize + ?Sized>(value: &T) -> Result<Params> {
     value.serialize(Root).map(Params).map_err(Error::from)?.into_params()
 }
 
-/// Writes what is a whole set of parameters.
+/// A serializer for a whole set of parameters.
 struct Root;
 
-type NoRoot = ser::Impossible<Bindings, Fault>;
+type NoRoot = ser::Impossible<ParamValues, EncodeError>;
 
 macro_rules! no_roots {
     ($($method:ident($($argument:ty),*) -> $out:ty;)*) => {$(
-        fn $method(self, $(_: $argument),*) -> Result<$out, Fault> {
-            Err(Fault::Nested)
+        fn $method(self, $(_: $argument),*) -> Result<$out, EncodeError> {
+            Err(EncodeError::Nested)
         }
     )*};
 }
 
 impl ser::Serializer for Root {
-    type Ok = Bindings;
-    type Error = Fault;
+    type Ok = ParamValues;
+    type Error = EncodeError;
     type SerializeSeq = Positional;
     type SerializeTuple = Positional;
     type SerializeTupleStruct = Positional;
@@ -74,39 +113,43 @@ impl ser::Serializer for Root {
     type SerializeStructVariant = NoRoot;
 
     no_roots! {
-        serialize_bool(bool) -> Bindings;
-        serialize_i8(i8) -> Bindings;
-        serialize_i16(i16) -> Bindings;
-        serialize_i32(i32) -> Bindings;
-        serialize_i64(i64) -> Bindings;
-        serialize_u8(u8) -> Bindings;
-        serialize_u16(u16) -> Bindings;
-        serialize_u32(u32) -> Bindings;
-        serialize_u64(u64) -> Bindings;
-        serialize_f32(f32) -> Bindings;
-        serialize_f64(f64) -> Bindings;
-        serialize_char(char) -> Bindings;
-        serialize_str(&str) -> Bindings;
-        serialize_bytes(&[u8]) -> Bindings;
-        serialize_none() -> Bindings;
-        serialize_unit_variant(&'static str, u32, &'static str) -> Bindings;
+        serialize_bool(bool) -> ParamValues;
+        serialize_i8(i8) -> ParamValues;
+        serialize_i16(i16) -> ParamValues;
+        serialize_i32(i32) -> ParamValues;
+        serialize_i64(i64) -> ParamValues;
+        serialize_u8(u8) -> ParamValues;
+        serialize_u16(u16) -> ParamValues;
+        serialize_u32(u32) -> ParamValues;
+        serialize_u64(u64) -> ParamValues;
+        serialize_f32(f32) -> ParamValues;
+        serialize_f64(f64) -> ParamValues;
+        serialize_char(char) -> ParamValues;
+        serialize_str(&str) -> ParamValues;
+        serialize_bytes(&[u8]) -> ParamValues;
+        serialize_none() -> ParamValues;
+        serialize_unit_variant(&'static str, u32, &'static str) -> ParamValues;
         serialize_tuple_variant(&'static str, u32, &'static str, usize) -> NoRoot;
         serialize_struct_variant(&'static str, u32, &'static str, usize) -> NoRoot;
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, inner: &T) -> Result<Bindings, Fault> {
+    fn serialize_some<T: Serialize + ?Sized>(self, inner: &T) -> Result<ParamValues, EncodeError> {
         inner.serialize(self)
     }
 
-    fn serialize_unit(self) -> Result<Bindings, Fault> {
-        Ok(Bindings::Empty)
+    fn serialize_unit(self) -> Result<ParamValues, EncodeError> {
+        Ok(ParamValues::Empty)
     }
 
-    fn serialize_unit_struct(self, _name: &'static str) -> Result<Bindings, Fault> {
-        Ok(Bindings::Empty)
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<ParamValues, EncodeError> {
+        Ok(ParamValues::Empty)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, inner: &T) -> Result<Bindings, Fault> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        inner: &T,
+    ) -> Result<ParamValues, EncodeError> {
         inner.serialize(self)
     }
 
@@ -116,30 +159,30 @@ impl ser::Serializer for Root {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Result<Bindings, Fault> {
-        Err(Fault::Nested)
+    ) -> Result<ParamValues, EncodeError> {
+        Err(EncodeError::Nested)
     }
 
-    fn serialize_seq(self, _len: Option<usize>) -> Result<Positional, Fault> {
+    fn serialize_seq(self, _len: Option<usize>) -> Result<Positional, EncodeError> {
         Ok(Positional(Vec::new()))
     }
 
-    fn serialize_tuple(self, len: usize) -> Result<Positional, Fault> {
+    fn serialize_tuple(self, len: usize) -> Result<Positional, EncodeError> {
         self.serialize_seq(Some(len))
     }
 
-    fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Result<Positional, Fault> {
+    fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Result<Positional, EncodeError> {
         self.serialize_seq(Some(len))
     }
 
-    fn serialize_map(self, _len: Option<usize>) -> Result<Named, Fault> {
+    fn serialize_map(self, _len: Option<usize>) -> Result<Named, EncodeError> {
         Ok(Named {
             pairs: Vec::new(),
             key: Cow::Borrowed(""),
         })
     }
 
-    fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Named, Fault> {
+    fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Named, EncodeError> {
         Ok(Named {
             pairs: Vec::with_capacity(len),
             key: Cow::Borrowed(""),
@@ -150,23 +193,23 @@ impl ser::Serializer for Root {
 struct Positional(Vec<Value>);
 
 impl Positional {
-    fn push<T: Serialize + ?Sized>(&mut self, member: &T) -> Result<(), Fault> {
+    fn push<T: Serialize + ?Sized>(&mut self, member: &T) -> Result<(), EncodeError> {
         let number = self.0.len() + 1;
         self.0
-            .push(value(member, Place::Entry).map_err(|fault| fault.at(&format_args!("number {number}")))?);
+            .push(value(member, ParameterPlace::Entry).map_err(|fault| fault.at(&format_args!("number {number}")))?);
         Ok(())
     }
 
-    fn finish(self) -> Bindings {
+    fn finish(self) -> ParamValues {
         if self.0.is_empty() {
-            Bindings::Empty
+            ParamValues::Empty
         } else {
-            Bindings::Positional(self.0)
+            ParamValues::Positional(self.0)
         }
     }
 }
 
-sequence! { Positional, Bindings;
+sequence! { Positional, ParamValues;
     SerializeSeq serialize_element
     SerializeTuple serialize_element
     SerializeTupleStruct serialize_field
@@ -179,7 +222,12 @@ struct Named {
 }
 
 impl Named {
-    fn push<T: Serialize + ?Sized>(&mut self, key: Cow<'static, str>, field: &T, place: Place) -> Result<(), Fault> {
+    fn push<T: Serialize + ?Sized>(
+        &mut self,
+        key: Cow<'static, str>,
+        field: &T,
+        place: ParameterPlace,
+    ) -> Result<(), EncodeError> {
         let value = value(field, place).map_err(|fault| fault.at(&format_args!("`{key}`")))?;
         self.pairs.push((key, value));
         Ok(())
@@ -187,43 +235,43 @@ impl Named {
 }
 
 impl ser::SerializeStruct for Named {
-    type Ok = Bindings;
-    type Error = Fault;
+    type Ok = ParamValues;
+    type Error = EncodeError;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, field: &T) -> Result<(), Fault> {
-        self.push(Cow::Borrowed(key), field, Place::Field)
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, field: &T) -> Result<(), EncodeError> {
+        self.push(Cow::Borrowed(key), field, ParameterPlace::Field)
     }
 
-    fn end(self) -> Result<Bindings, Fault> {
-        Ok(Bindings::named(self.pairs))
+    fn end(self) -> Result<ParamValues, EncodeError> {
+        Ok(ParamValues::named(self.pairs))
     }
 }
 
 impl ser::SerializeMap for Named {
-    type Ok = Bindings;
-    type Error = Fault;
+    type Ok = ParamValues;
+    type Error = EncodeError;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Fault> {
-        match key.serialize(One {
-            place: Place::Entry,
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
+        match key.serialize(ParameterSerializer {
+            place: ParameterPlace::Entry,
             bytes: false,
         })? {
             Value::Untyped(name) | Value::Text(name) => {
                 self.key = Cow::Owned(name);
                 Ok(())
             }
-            _ => Err(Fault::Message(
+            _ => Err(EncodeError::Message(
                 "the keys of a map of parameters must be text: they are the names".into(),
             )),
         }
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, field: &T) -> Result<(), Fault> {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, field: &T) -> Result<(), EncodeError> {
         let key = std::mem::take(&mut self.key);
-        self.push(key, field, Place::Entry)
+        self.push(key, field, ParameterPlace::Entry)
     }
 
-    fn end(self) -> Result<Bindings, Fault> {
-        Ok(Bindings::named(self.pairs))
+    fn end(self) -> Result<ParamValues, EncodeError> {
+        Ok(ParamValues::named(self.pairs))
     }
 }

@@ -1,5 +1,6 @@
-//! Dates, times, numbers and UUIDs as text, and back. Written by hand into a buffer on the stack: a row passes through
-//! here on its way into a `Deserialize` struct, and chrono's formatting costs more than all the rest of the row.
+//! Dates, times, numbers and UUIDs as text, and back. The text is written by hand into a buffer on the stack. A row
+//! passes through here on its way into a `Deserialize` struct, and chrono's formatting costs more than all the rest of
+//! the row.
 
 use std::fmt::{self, Write as _};
 
@@ -8,8 +9,8 @@ use ipnetwork::IpNetwork;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-/// A short text on the stack. What does not fit is an error of `write!`, and cut off elsewhere; the longest text
-/// written here has 49 characters.
+/// A short text on the stack. Text that does not fit is an error of `write!`, and is cut off elsewhere; the longest
+/// text written here has 49 characters.
 pub(super) struct Buffer {
     bytes: [u8; 64],
     len: usize,
@@ -44,7 +45,7 @@ impl Buffer {
         true
     }
 
-    /// Writes `value` with as many digits as the constant says.
+    /// Writes `value` with `N` digits.
     fn digits<const N: usize>(&mut self, mut value: u32) {
         let mut digits = [b'0'; N];
         for digit in digits.iter_mut().rev() {
@@ -54,7 +55,7 @@ impl Buffer {
         self.push_all(&digits);
     }
 
-    /// ISO 8601; years beyond four digits have a sign.
+    /// Writes a date in ISO 8601; years with more than four digits have a sign.
     pub(super) fn date(&mut self, date: NaiveDate) {
         let year = date.year();
         if let 0..=9999 = year {
@@ -73,7 +74,7 @@ impl Buffer {
         self.digits::<2>(date.day());
     }
 
-    /// ISO 8601, with no, six or nine digits of the second.
+    /// Writes a time in ISO 8601, with no, six or nine digits of the fraction.
     pub(super) fn time(&mut self, time: NaiveTime) {
         // chrono counts the nanoseconds of a leap second beyond a billion.
         let (leap, nanosecond) = (time.nanosecond() / 1_000_000_000, time.nanosecond() % 1_000_000_000);
@@ -101,7 +102,8 @@ impl Buffer {
         }
     }
 
-    /// Nearly every date and time has four digits of the year and is no leap second: then all digits have their place.
+    /// Writes a date and time that has a year of four digits and is no leap second, as almost all are: every digit has
+    /// a fixed place.
     fn usual_date_time(&mut self, value: NaiveDateTime) -> Option<()> {
         let year = u32::try_from(value.year()).ok().filter(|year| *year <= 9999)?;
         let nanosecond = Some(value.nanosecond()).filter(|nanosecond| *nanosecond < 1_000_000_000)?;
@@ -143,7 +145,7 @@ impl Buffer {
         self.push_all(value.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
     }
 
-    /// All digits there are: zeros at the end belong to the value.
+    /// Writes all digits: zeros at the end belong to the value.
     pub(super) fn decimal(&mut self, value: Decimal) {
         let Ok(mut mantissa) = u64::try_from(value.mantissa().unsigned_abs()) else {
             // 29 digits, a sign and a point always fit.
@@ -158,7 +160,7 @@ impl Buffer {
             digits[start] += (mantissa % 10) as u8;
             mantissa /= 10;
         }
-        // At least one digit stands before the point.
+        // At least one digit is before the point.
         let start = start.min(digits.len() - scale - 1);
         let (whole, fraction) = digits.split_at(digits.len() - scale);
         if value.is_sign_negative() && !value.is_zero() {
@@ -171,7 +173,7 @@ impl Buffer {
         }
     }
 
-    /// The address alone where the network is one address only.
+    /// Writes only the address if the network is a single address.
     pub(super) fn network(&mut self, value: IpNetwork) {
         let whole = if value.is_ipv4() { 32 } else { 128 };
         let _ = if value.prefix() == whole {
@@ -181,8 +183,8 @@ impl Buffer {
         };
     }
 
-    /// A date and time, as people and SQLite write it, in the form chrono reads: `T` in the middle, with seconds.
-    /// With `utc`, text without a zone gets `Z`. `false` when the text cannot be one.
+    /// Writes a date and time in the form that chrono reads: with `T` in the middle and with seconds. With `utc`, text
+    /// without a zone gets `Z`. Returns `false` if the text cannot be a date and time.
     fn normalize(&mut self, text: &str, utc: bool) -> bool {
         let text = text.trim_ascii().as_bytes();
         // A year may have a sign and more than four digits, so the separator is searched for.
@@ -221,13 +223,13 @@ impl fmt::Write for Buffer {
     }
 }
 
-/// The text of a point in time as RFC 3339; without a zone it is taken as UTC, as SQLite's own functions mean it.
+/// Returns the text of a point in time as RFC 3339. Without a zone it is taken as UTC, as in SQLite's own functions.
 pub(super) fn rfc3339(text: &str) -> Option<Buffer> {
     let mut out = Buffer::new();
     out.normalize(text, true).then_some(out)
 }
 
-/// The text of a date and time as chrono's `NaiveDateTime` reads it.
+/// Returns the text of a date and time as chrono's `NaiveDateTime` reads it.
 pub(super) fn iso_date_time(text: &str) -> Option<Buffer> {
     let mut out = Buffer::new();
     out.normalize(text, false).then_some(out)

@@ -1,4 +1,4 @@
-//! `Value`, the closed set of what a parameter or a column can hold.
+//! `Value`, the closed set of values that a parameter or a column can hold.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use ipnetwork::IpNetwork;
@@ -6,12 +6,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::document::parse;
-use super::from_value::Mismatch;
-use crate::error::Result;
-
-/// A PostgreSQL interval: months, days and microseconds are kept apart, as the server does, because
-/// months and days have no fixed length.
+/// A PostgreSQL interval. Months, days and microseconds are kept apart, as on the server, because months and days have
+/// no fixed length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Interval {
     /// Whole months.
@@ -46,8 +42,8 @@ pub enum Value {
     Decimal(Decimal),
     /// Text.
     Text(String),
-    /// Text whose SQL type was lost on the way (a `Serialize` struct writes dates, UUIDs and decimals as
-    /// strings): the server says what it expects there, and the text is converted to that.
+    /// Text whose SQL type was lost (a `Serialize` struct writes dates, UUIDs and decimals as strings). It is converted
+    /// to the type that the server expects at its place.
     Untyped(String),
     /// Bytes.
     Bytes(Vec<u8>),
@@ -67,14 +63,14 @@ pub enum Value {
     Interval(Interval),
     /// A PostgreSQL `inet` or `cidr`.
     Inet(IpNetwork),
-    /// An array, for PostgreSQL; its members are of one type, or null.
+    /// An array, for PostgreSQL; its members have one type, or are null.
     Array(Vec<Value>),
-    /// A list, which takes the place of one parameter as many: `IN (:ids)`.
+    /// A list, which takes the place of several parameters: `IN (:ids)`.
     List(Vec<Value>),
 }
 
-/// A column's value, borrowing text and bytes from the row where the driver allows it. No path leads here from outside
-/// of the crate; it is `pub` because the hidden half of `FromValue` names it.
+/// A column's value, which borrows text and bytes from the row if the driver allows it. It cannot be reached from
+/// outside of the crate; it is `pub` because the hidden part of `FromValue` names it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ValueRef<'r> {
     Null,
@@ -85,7 +81,7 @@ pub enum ValueRef<'r> {
     F64(f64),
     Decimal(Decimal),
     Text(&'r str),
-    /// The text of a JSON document, which is read when it is known as what.
+    /// The text of a JSON document, which is parsed when the requested type is known.
     Json(&'r str),
     Bytes(&'r [u8]),
     Date(NaiveDate),
@@ -93,12 +89,12 @@ pub enum ValueRef<'r> {
     DateTime(NaiveDateTime),
     Timestamp(DateTime<Utc>),
     Uuid(Uuid),
-    /// Anything that has to be built whole: intervals, networks, arrays, the JSON in them.
+    /// Anything that must be built as a whole: intervals, networks, arrays, the JSON in them.
     Owned(Value),
 }
 
 impl Value {
-    /// The name of the variant: what messages and logs may show, where the value itself is nobody's business.
+    /// Returns the name of the variant. Messages and logs may show it, but not the value.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "Null",
@@ -124,38 +120,6 @@ impl Value {
             Self::Array(_) => "Array",
             Self::List(_) => "List",
         }
-    }
-}
-
-impl Value {
-    /// The value that is borrowed, for a backend that keeps it as a part of another one.
-    pub(crate) fn of_member(value: ValueRef<'_>) -> Result<Self> {
-        Self::try_from(value).map_err(Into::into)
-    }
-}
-
-impl TryFrom<ValueRef<'_>> for Value {
-    type Error = Mismatch;
-
-    fn try_from(value: ValueRef<'_>) -> std::result::Result<Self, Mismatch> {
-        Ok(match value {
-            ValueRef::Null => Self::Null,
-            ValueRef::Bool(value) => Self::Bool(value),
-            ValueRef::I64(value) => Self::I64(value),
-            ValueRef::U64(value) => Self::U64(value),
-            ValueRef::F32(value) => Self::F32(value),
-            ValueRef::F64(value) => Self::F64(value),
-            ValueRef::Decimal(value) => Self::Decimal(value),
-            ValueRef::Text(value) => Self::Text(value.to_owned()),
-            ValueRef::Json(value) => Self::Json(parse(value)?),
-            ValueRef::Bytes(value) => Self::Bytes(value.to_vec()),
-            ValueRef::Date(value) => Self::Date(value),
-            ValueRef::Time(value) => Self::Time(value),
-            ValueRef::DateTime(value) => Self::DateTime(value),
-            ValueRef::Timestamp(value) => Self::Timestamp(value),
-            ValueRef::Uuid(value) => Self::Uuid(value),
-            ValueRef::Owned(value) => value,
-        })
     }
 }
 

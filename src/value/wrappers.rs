@@ -1,8 +1,8 @@
-//! `Array` and `Json`, which say how a Rust value is meant to be stored.
+//! `Array` and `Json`, which determine how a Rust value is stored.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The names under which the wrappers pass through serde, where only a name can tell them from any other newtype.
+/// The names of the wrappers in serde, where only a name distinguishes them from any other newtype.
 pub(super) const JSON: &str = "$ebbtide::Json";
 pub(super) const ARRAY: &str = "$ebbtide::Array";
 

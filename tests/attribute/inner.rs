@@ -1,4 +1,4 @@
-//! Tests as users write them: the same body under each strategy.
+//! Tests as users write them, with the same body under each strategy.
 
 use std::env;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use ebbtide::{Config, Database, Dialect, params};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// Where `outer` says which database.
+/// The variable in which `outer` passes the URL of the database.
 pub(crate) const URL: &str = "ATTRIBUTE_TEST_URL";
 
 fn config() -> Config {
@@ -16,12 +16,12 @@ fn config() -> Config {
     Config::from_url(url).unwrap()
 }
 
-/// The same for a test that waits for nothing.
+/// Returns the same for a test that does not wait.
 fn impatient() -> Config {
     config().lease_timeout(Duration::from_millis(100))
 }
 
-/// A statement that takes longer than such a test would wait.
+/// Returns a statement that takes longer than such a test would wait.
 fn slow(database: &Database) -> &'static str {
     match database.config().url().dialect() {
         Dialect::Postgres => "SELECT count(*) FROM (SELECT pg_sleep(0.4)) AS s",
@@ -34,7 +34,8 @@ async fn notes(database: &Database) -> i64 {
     database.fetch_value("SELECT count(*) FROM note", ()).await.unwrap()
 }
 
-/// A name of this test alone: sandboxes that write one unique key at once wait for each other, which MySQL calls a deadlock.
+/// Returns a name that only this test uses: sandboxes that write one unique key at once wait for each other, which
+/// MySQL reports as a deadlock.
 fn new_name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!(
@@ -44,7 +45,7 @@ fn new_name() -> String {
     )
 }
 
-/// The body: it finds the fixtures and nothing else, and leaves what would be in the way of the others.
+/// The body of the tests: it finds only the fixtures, and leaves rows that would disturb other tests.
 async fn body(database: Database) {
     assert_eq!(notes(&database).await, 2);
     let names: Vec<String> = database
@@ -67,7 +68,7 @@ async fn body(database: Database) {
     assert_eq!(notes(&database).await, 3);
 }
 
-/// The same; and keys count from the beginning, which a rollback cannot see to.
+/// Does the same, and checks that keys count from the beginning, which a rollback cannot ensure.
 async fn body_with_keys(database: Database) {
     body(database.clone()).await;
     let newest: i64 = database.fetch_value("SELECT max(id) FROM note", ()).await.unwrap();
@@ -107,7 +108,7 @@ macro_rules! suite {
                 assert_eq!(count, 6);
             }
 
-            /// Fails if `outer` says so.
+            /// Fails if `outer` requests it.
             #[ebbtide::test(config = config(), migrations = $folder, fixtures("authors", "notes"))]
             #[ignore = "started by `outer`"]
             async fn fails_by_a_panic(database: Database) {
@@ -117,7 +118,7 @@ macro_rules! suite {
                 panic!("on purpose");
             }
 
-            /// What was not sent, what waited in vain and what was dropped is part of what happened.
+            /// The report includes statements that were not sent, that timed out and that were dropped.
             #[ebbtide::test(config = impatient(), migrations = $folder)]
             #[ignore = "started by `outer`"]
             async fn fails_after_refusals(database: Database) {
@@ -142,7 +143,7 @@ macro_rules! suite {
                 panic!("on purpose");
             }
 
-            /// As an application does when it stops.
+            /// Disconnects, as an application does when it stops.
             #[ebbtide::test(config = config(), migrations = $folder)]
             #[ignore = "started by `outer`"]
             async fn fails_after_disconnecting(database: Database) {
@@ -151,7 +152,7 @@ macro_rules! suite {
                 panic!("on purpose");
             }
 
-            /// Passes, but not at once.
+            /// Passes after a short delay.
             #[ebbtide::test(config = impatient(), migrations = $folder)]
             #[ignore = "started by `outer`"]
             async fn takes_its_time(database: Database) {
@@ -207,7 +208,7 @@ suite!(sqlite, "tests/migrations/sqlite");
 suite!(postgres, "tests/migrations/postgres");
 suite!(mysql, "tests/migrations/mysql");
 
-/// Which database is up to the environment.
+/// The environment chooses the database.
 #[ebbtide::test]
 #[ignore = "started by `outer`"]
 async fn of_the_environment(database: Database) {
@@ -218,7 +219,7 @@ async fn of_the_environment(database: Database) {
 #[ignore = "started by `outer`"]
 async fn empties_the_database_of_the_environment(_database: Database) {}
 
-/// A migrator of sqlx of one migration for each text.
+/// Returns a migrator of sqlx with one migration for each text.
 fn migrator(texts: &'static [&'static str]) -> Migrator {
     let migration = |(number, text): (usize, &&'static str)| {
         let sql = sqlx::SqlSafeStr::into_sql_str(*text);
@@ -241,7 +242,7 @@ static BROKEN: LazyLock<Migrator> = LazyLock::new(|| {
 #[ebbtide::test(url = "sqlite::memory:", migrator = *MIGRATOR)]
 async fn a_migrator_of_sqlx(database: Database) {
     assert_eq!(notes(&database).await, 0);
-    // What the application does when it starts finds nothing to do.
+    // The migration that the application runs at its start has nothing left to do.
     #[cfg(feature = "sqlx-interop")]
     database.migrate(&MIGRATOR).await.unwrap();
     let versions: Vec<i64> = database

@@ -1,4 +1,4 @@
-//! Starts the tests of `inner` in processes of their own, and looks at what they leave behind.
+//! Starts the tests of `inner` in separate processes and checks what they leave behind.
 
 use std::env;
 use std::path::Path;
@@ -10,12 +10,12 @@ use sqlx::{Connection as _, MySqlConnection, PgConnection, SqliteConnection};
 use crate::inner::URL;
 use crate::server::Base;
 
-/// A process that runs those tests of `inner` whose path begins so.
+/// Starts a process that runs the tests of `inner` whose path begins with `tests`.
 fn process(tests: &str, variables: &[(&str, &str)]) -> Child {
     start(tests, variables, &["--nocapture"])
 }
 
-/// The same with other arguments for the harness.
+/// Does the same with other arguments for the harness.
 fn start(tests: &str, variables: &[(&str, &str)], arguments: &[&str]) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
     command
@@ -29,7 +29,7 @@ fn start(tests: &str, variables: &[(&str, &str)], arguments: &[&str]) -> Child {
     command.spawn().unwrap()
 }
 
-/// What a process said, both ways, and whether its tests passed.
+/// Returns the output of a process, standard output and standard error, and whether its tests passed.
 fn said(process: Child) -> (bool, String) {
     let Output { status, stdout, stderr } = process.wait_with_output().unwrap();
     let text = [stdout, stderr]
@@ -77,7 +77,7 @@ macro_rules! on_every_backend {
     (@ $name:ident $($backend:ident)*) => {$(
         #[tokio::test]
         async fn $backend() {
-            // Names of databases are short.
+            // Names of databases must be short.
             if let Some(base) = Base::new(stringify!($backend), &stringify!($name)[..6]) {
                 case(&base, stringify!($backend)).await;
             }
@@ -92,13 +92,13 @@ on_every_backend! {
         for strategy in ["rolled", "cloned", "emptied", "tasks"] {
             let tests = format!("{backend}::{strategy}");
             let processes: Vec<_> = (0..3).map(|_| process(&tests, &variables)).collect();
-            // All of them have ended before one is judged.
+            // All processes have ended before the first one is checked.
             for (passed, text) in processes.into_iter().map(said).collect::<Vec<_>>() {
                 assert!(passed && !text.contains(" 0 passed"), "{tests}:\n{text}");
             }
         }
         let names = base.derived().await;
-        // For sandboxes, for copies (which MySQL cannot make), and to be emptied.
+        // One for sandboxes, one for copies (which MySQL cannot create), and one that is emptied.
         assert_eq!(names.len(), if backend == "mysql" { 2 } else { 3 }, "{names:?}");
         for name in &names {
             assert_eq!(base.number(name, "SELECT count(*) FROM _ebbtide_setup").await, 1);
@@ -107,7 +107,7 @@ on_every_backend! {
         let sandboxes = names.iter().min_by_key(|name| name.len()).unwrap();
         assert_eq!(base.number(sandboxes, "SELECT count(*) FROM note").await, 2, "nothing stays");
 
-        // Other content is another database.
+        // Different content means a different database.
         passes(&format!("{backend}::without_fixtures"), &variables, 1);
         assert_eq!(base.derived().await.len(), names.len() + 1);
     }
@@ -123,7 +123,7 @@ on_every_backend! {
         passes(&tests, &variables, 1);
         assert_eq!(base.number(name, "SELECT count(*) FROM scar").await, 0, "it was not made again");
 
-        // The application's own way finds nothing to do: else its CREATE TABLE would fail.
+        // The application's own migration must find nothing to do; otherwise its CREATE TABLE would fail.
         migrate_with_sqlx(base, backend, name).await;
         assert_eq!(base.number(name, "SELECT count(*) FROM _sqlx_migrations").await, 2);
 
@@ -149,7 +149,7 @@ on_every_backend! {
         let text = fails(&panics, &[(URL, &url), ("EBBTIDE_KEEP", "failed")]);
         assert!(text.contains("its database is kept: "), "{text}");
         let names = base.derived().await;
-        // The name ends with the numbers of the process and of the test, before the ending of a file.
+        // The name ends with the numbers of the process and of the test, followed for a file by its extension.
         let kept = names.iter().find(|name| name.trim_end_matches(".db").ends_with("_1"));
         let kept = kept.unwrap_or_else(|| panic!("{names:?}"));
         assert!(text.contains(kept.as_str()), "{text}");
@@ -182,7 +182,7 @@ on_every_backend! {
         let line = text.lines().find(|line| line.contains("'undone'")).unwrap_or_else(|| panic!("{text}"));
         assert!(!line.contains("outside"), "{text}");
         assert!(!text.contains("everything it did was rolled back"), "{text}");
-        assert!(text.contains("under `force_rollback(false)`, stays in") && text.contains("the rest was rolled back"), "{text}");
+        assert!(text.contains("under `force_rollback(false)`, remain in") && text.contains("the rest was rolled back"), "{text}");
         let [name] = &base.derived().await[..] else { panic!("one database was made") };
         assert_eq!(base.number(name, "SELECT count(*) FROM author WHERE name = 'stays'").await, 1);
         assert_eq!(base.number(name, "SELECT count(*) FROM author").await, 1);
@@ -199,7 +199,7 @@ on_every_backend! {
         let Output { status, stdout, stderr } = process.wait_with_output().unwrap();
         let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
         assert!(status.success() && stdout.contains("1 passed"), "{stdout}\n{stderr}");
-        for part in ["ebbtide: in ", "takes_its_time", "has run for 100ms and is not done", "inner.rs:"] {
+        for part in ["ebbtide: in ", "takes_its_time", "has not finished after 100ms", "inner.rs:"] {
             assert!(stderr.contains(part), "{part}:\n{stderr}");
         }
     }

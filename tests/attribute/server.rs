@@ -1,18 +1,18 @@
-//! The databases the tests make, seen from the side.
+//! The databases that the tests create, seen over a separate connection.
 
 use std::env;
 use std::io::Write as _;
 
 use ebbtide::{AssertSqlSafe, Config, Database, Dialect, testing};
 
-/// A database that is not there and from which others are derived; they are dropped with this.
+/// The name of a database that does not exist and from which others are derived; they are dropped with this value.
 pub(crate) struct Base {
     pub(crate) config: Config,
     folder: Option<tempfile::TempDir>,
 }
 
 impl Base {
-    /// Of a backend; `None`, and a loud word, if it has no server.
+    /// Creates the base for a backend. Returns `None`, with a warning on standard error, if the backend has no server.
     pub(crate) fn new(backend: &str, test: &str) -> Option<Self> {
         let name = format!("attribute_{test}_{}", std::process::id());
         if backend == "sqlite" {
@@ -34,7 +34,7 @@ impl Base {
         let must_run = listed.split(',').any(|name| name.trim() == backend);
         assert!(!must_run, "{variable} is not set");
         let loud = format!("\n!!! #[ebbtide::test] WAS NOT TESTED ON {backend}: {variable} is not set\n\n");
-        // Past the harness, which would keep it to itself.
+        // Written directly, because the harness would capture it.
         std::io::stderr().write_all(loud.as_bytes()).unwrap();
         None
     }
@@ -43,7 +43,7 @@ impl Base {
         self.config.url().expose()
     }
 
-    /// The names of the databases that were derived from it; for SQLite the paths of the files.
+    /// Returns the names of the databases that were derived from it; for SQLite the paths of the files.
     pub(crate) async fn derived(&self) -> Vec<String> {
         let base = self.config.url().database().unwrap();
         let mut names: Vec<String> = match self.config.url().dialect() {
@@ -75,7 +75,7 @@ impl Base {
         Database::connect(self.config.clone().database(name)).await.unwrap()
     }
 
-    /// One number from one of the derived databases.
+    /// Returns one number from one of the derived databases.
     pub(crate) async fn number(&self, name: &str, sql: &'static str) -> i64 {
         let database = self.open(name).await;
         let number = database.fetch_value(sql, ()).await.unwrap();
@@ -96,7 +96,7 @@ impl Drop for Base {
             return;
         }
         let failed = std::thread::panicking();
-        // The test may be on a runtime.
+        // The test may run on a runtime.
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -1,8 +1,8 @@
-//! The backends every case runs on. A new backend is an entry here.
+//! The backends that every case runs on. A new backend is an entry here.
 //!
-//! SQLite always runs. PostgreSQL and MySQL run where `EBBTIDE_TEST_POSTGRES_URL` and `EBBTIDE_TEST_MYSQL_URL` say
-//! where a server is. `EBBTIDE_TEST_BACKENDS` (`sqlite,postgres,mysql`) names those that must run: one that is listed
-//! and cannot be reached fails, one that is not listed is ignored.
+//! SQLite always runs. PostgreSQL and MySQL run if `EBBTIDE_TEST_POSTGRES_URL` and `EBBTIDE_TEST_MYSQL_URL` name a
+//! server. `EBBTIDE_TEST_BACKENDS` (`sqlite,postgres,mysql`) names those that must run: a listed backend that cannot be
+//! reached fails, and one that is not listed is ignored.
 
 use std::env;
 use std::sync::OnceLock;
@@ -20,7 +20,7 @@ pub(crate) enum Backend {
     SqliteFile,
     /// A database in memory for each test.
     SqliteMemory,
-    /// One database on a server, shared by all tests; each test names its own tables.
+    /// One database on a server, shared by all tests; each test chooses its own table names.
     Postgres,
     /// The same on MySQL or MariaDB.
     Mysql,
@@ -29,7 +29,7 @@ pub(crate) enum Backend {
 impl Backend {
     pub(crate) const ALL: [Self; 4] = [Self::SqliteFile, Self::SqliteMemory, Self::Postgres, Self::Mysql];
 
-    /// The name, as it stands at the end of a test's name.
+    /// Returns the name, as it appears at the end of a test's name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::SqliteFile => "sqlite_file",
@@ -39,7 +39,7 @@ impl Backend {
         }
     }
 
-    /// The name of the database system: the Cargo feature, and the word in `EBBTIDE_TEST_BACKENDS`.
+    /// Returns the name of the database system: the Cargo feature, and the word in `EBBTIDE_TEST_BACKENDS`.
     pub(crate) fn family(self) -> &'static str {
         match self {
             Self::SqliteFile | Self::SqliteMemory => "sqlite",
@@ -60,12 +60,12 @@ impl Backend {
         self == Self::Mysql
     }
 
-    /// Whether there is a server behind it, which several connections share.
+    /// Returns whether the backend has a server, which several connections share.
     pub(crate) fn is_server(self) -> bool {
         !self.is_sqlite()
     }
 
-    /// Why servers of its own cannot be started for a test; `None` if they can.
+    /// Returns why servers cannot be started for a single test; `None` if they can.
     pub(crate) fn no_programs(self) -> Option<String> {
         match self {
             Self::SqliteFile | Self::SqliteMemory => Some("SQLite has no servers".to_owned()),
@@ -108,7 +108,7 @@ impl Backend {
         }
     }
 
-    /// The URL of the server. An error says which variable is missing.
+    /// Returns the URL of the server. An error names the missing variable.
     pub(crate) fn server_url(self) -> Result<String, String> {
         let variable = self
             .variable()
@@ -116,7 +116,8 @@ impl Backend {
         setting(variable).ok_or_else(|| format!("{variable} is not set"))
     }
 
-    /// Why the tests of this backend are ignored; `None` when they run, which includes those that must and cannot.
+    /// Returns why the tests of this backend are ignored; `None` if they run, which includes those that must run and
+    /// cannot.
     pub(crate) fn left_out(self) -> Option<String> {
         if !self.compiled_in() {
             return Some(format!("the Cargo feature `{}` is off", self.family()));
@@ -130,8 +131,8 @@ impl Backend {
     }
 }
 
-/// One test for each server that it answers, so that a server that is down shows in one clear line; and one that
-/// the list of backends holds no misspelled name.
+/// Returns one test for each server, which checks that it answers, so that a server that is down shows in one clear
+/// line; and one test that the list of backends holds no misspelled name.
 pub(crate) fn trials() -> Vec<Trial> {
     let servers = Backend::ALL
         .into_iter()
@@ -175,7 +176,7 @@ fn listed() -> Option<Vec<String>> {
     )
 }
 
-/// An environment variable; an empty one counts as unset.
+/// Returns an environment variable; an empty one counts as unset.
 fn setting(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

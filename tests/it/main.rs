@@ -1,7 +1,7 @@
 //! The integration tests: one binary, one set of cases, every backend.
 //!
-//! A case is written once in `cases/` and becomes one test for each backend of `backends.rs`. Which backends run
-//! is decided when the tests start: see `backends.rs`. `scripts/test` brings up the servers and runs them all.
+//! A case is written once in `cases/` and becomes one test for each backend of `backends.rs`. The choice of backends is
+//! made when the tests start: see `backends.rs`. `scripts/test` starts the servers and runs all tests.
 
 #![allow(
     clippy::unwrap_used,
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// Writes to standard error itself, so that no test runner swallows it.
+/// Writes directly to standard error, so that no test runner captures it.
 fn say_what_is_left_out() {
     let left_out: Vec<_> = Backend::ALL
         .into_iter()
@@ -75,6 +75,6 @@ fn say_what_is_left_out() {
         text.extend(["!!!   replication of ", backend.name(), ": ", &reason, "\n"]);
     }
     text += "!!! scripts/test brings up the servers and tests all of them.\n\n";
-    // Nothing can be done about a closed standard error.
+    // A closed standard error cannot be helped.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -1,5 +1,5 @@
-//! The macros are given what they have to know of the tables from `.sqlx`, so that neither a server nor `DATABASE_URL` is needed
-//! to compile, nor can one get into the way. `scripts/queries` writes those files.
+//! The macros read the descriptions of the tables from `.sqlx`. So the build needs neither a server nor `DATABASE_URL`,
+//! and a variable that is set does not interfere. `scripts/queries` writes those files.
 
 use std::env;
 

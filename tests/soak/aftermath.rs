@@ -1,4 +1,4 @@
-//! What must hold when the storm is over.
+//! Checks after the storm.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,15 +8,15 @@ use tokio::sync::Barrier;
 use tokio::time::{sleep, timeout};
 
 use crate::backends::Backend;
-use crate::ground::Ground;
+use crate::ground::Engine;
 use crate::operations::KINDS;
 use crate::world::World;
 
-/// How long the pool may clean up.
+/// The time that the pool may take to clean up.
 const CLEANED: Duration = Duration::from_secs(15);
 
-/// Looks at everything after a round; an error tells all that is wrong.
-pub(crate) async fn of_round(world: &Arc<World>, ground: &Ground) -> Result<(), String> {
+/// Checks everything after a round; an error lists all that is wrong.
+pub(crate) async fn of_round(world: &Arc<World>, ground: &Engine) -> Result<(), String> {
     let looked = async {
         nothing_is_in_use(world).await?;
         ground.until_at_rest().await?;
@@ -32,8 +32,8 @@ pub(crate) async fn of_round(world: &Arc<World>, ground: &Ground) -> Result<(), 
     told(world, looked)
 }
 
-/// Looks at what is left after the last round.
-pub(crate) async fn of_all(world: &Arc<World>, ground: &Ground) -> Result<(), String> {
+/// Checks what is left after the last round.
+pub(crate) async fn of_all(world: &Arc<World>, ground: &Engine) -> Result<(), String> {
     let looked = async {
         for kind in KINDS {
             let (kept, cut) = world.ledger.kept_and_cut(kind.name);
@@ -49,7 +49,7 @@ pub(crate) async fn of_all(world: &Arc<World>, ground: &Ground) -> Result<(), St
             other => return Err(format!("disconnect: {other:?}")),
         }
         match world.backend {
-            // It is gone.
+            // The database no longer exists.
             Backend::SqliteMemory => Ok(()),
             _ => nothing_has_changed(world, ground).await,
         }
@@ -58,8 +58,8 @@ pub(crate) async fn of_all(world: &Arc<World>, ground: &Ground) -> Result<(), St
     told(world, looked)
 }
 
-/// Looks whether the rows are still those that were settled.
-async fn nothing_has_changed(world: &World, ground: &Ground) -> Result<(), String> {
+/// Checks that the rows are still those that were settled.
+async fn nothing_has_changed(world: &World, ground: &Engine) -> Result<(), String> {
     let count = numbers(world, ground, "select count(*) from ledger").await?[0];
     if count as usize != world.ledger.rows() {
         let all = numbers(world, ground, "select id * 100 + part from ledger").await?;
@@ -99,8 +99,8 @@ async fn nothing_is_in_use(world: &World) -> Result<(), String> {
     }
 }
 
-/// Numbers from what is really committed.
-async fn numbers(world: &World, ground: &Ground, sql: &str) -> Result<Vec<i64>, String> {
+/// Returns numbers computed from the committed rows.
+async fn numbers(world: &World, ground: &Engine, sql: &str) -> Result<Vec<i64>, String> {
     if world.backend == Backend::SqliteMemory {
         let rows = world.database.fetch_all(AssertSqlSafe(sql), ()).decode::<(i64,)>();
         let rows = rows.await.map_err(|error| format!("{error:?}"))?;
@@ -112,7 +112,7 @@ async fn numbers(world: &World, ground: &Ground, sql: &str) -> Result<Vec<i64>, 
     Ok(numbers)
 }
 
-/// As many tasks as there are places have a connection each at the same time.
+/// Checks that as many tasks as the pool has places can have a connection each at the same time.
 async fn all_serve_at_once(world: &Arc<World>) -> Result<(), String> {
     let limit = world.database.status().map_err(|error| error.to_string())?.limit;
     let barrier = Arc::new(Barrier::new(limit));

@@ -1,4 +1,4 @@
-//! How long the storm goes on, and from which seed.
+//! The duration of the storm, and its seed.
 
 use std::collections::hash_map::RandomState;
 use std::env;
@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 const EFFORT: &str = "EBBTIDE_SOAK";
 const SEED: &str = "EBBTIDE_SOAK_SEED";
 
-/// The rounds of a run without `EBBTIDE_SOAK`.
+/// The number of rounds of a run without `EBBTIDE_SOAK`.
 const ROUNDS: u64 = 20;
-/// What a round may take on a loaded machine, with everything that is looked at after it.
+/// The limit for a round on a loaded machine, including all checks after it.
 const ROUND_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long the storm goes on.
+/// The duration of the storm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effort {
     Rounds(u64),
@@ -42,7 +42,7 @@ impl Effort {
         })
     }
 
-    /// Whether there is to be one more round after so many, begun at `since`.
+    /// Returns whether another round follows after `rounds` rounds that began at `since`.
     pub(crate) fn goes_on(self, rounds: u64, since: Instant) -> bool {
         match self {
             Self::Rounds(all) => rounds < all,
@@ -50,7 +50,7 @@ impl Effort {
         }
     }
 
-    /// After what time it is taken for hanging.
+    /// Returns the time after which the storm counts as hanging.
     pub(crate) fn limit(self) -> Duration {
         match self {
             Self::Rounds(rounds) => ROUND_LIMIT * u32::try_from(rounds).unwrap_or(u32::MAX),
@@ -59,7 +59,7 @@ impl Effort {
     }
 }
 
-/// The seed of this run.
+/// Returns the seed of this run.
 pub(crate) fn seed() -> u64 {
     match env::var(SEED).ok().filter(|text| !text.is_empty()) {
         None => RandomState::new().build_hasher().finish(),

@@ -1,4 +1,4 @@
-//! The database of the storm, which nobody else uses, and what its server says of it.
+//! The database of the storm, which has no other users, and the view of its server.
 
 use std::thread;
 use std::time::Duration;
@@ -8,23 +8,23 @@ use ebbtide::DatabaseUrl;
 use crate::backends::Backend;
 use crate::support::{SideConnection, Test, block_on_here};
 
-/// How long a server may take to notice that a connection is gone.
+/// The time that a server may take to notice that a connection is gone.
 const NOTICE: Duration = Duration::from_secs(15);
 
-/// How long to wait between two looks. `InnoDB` shows its transactions as they were when it was last asked, as long as it is asked
-/// more often than every tenth of a second.
+/// The pause between two checks. `InnoDB` shows its transactions as they were at the last query, as long as the queries
+/// are less than a tenth of a second apart.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// A database of the storm's own, dropped when this is.
+/// A database of the storm's own, dropped with this value.
 #[derive(Debug)]
-pub(crate) struct Ground {
+pub(crate) struct Engine {
     backend: Backend,
     url: String,
-    /// Where it was made, and how it is dropped there.
+    /// The URL where it was created, and the statement that drops it there.
     made: Option<(String, String)>,
 }
 
-impl Ground {
+impl Engine {
     pub(crate) async fn new(t: &Test) -> Self {
         let (backend, url) = (t.backend(), t.url());
         if backend.is_sqlite() {
@@ -57,7 +57,7 @@ impl Ground {
         SideConnection::connect(&self.url).await.expect("a look from the side")
     }
 
-    /// Waits until the server has no transaction of ours open and we hold no lock.
+    /// Waits until the server has no open transaction of ours and we hold no lock.
     pub(crate) async fn until_at_rest(&self) -> Result<(), String> {
         let questions: &[(&str, &str)] = match self.backend {
             Backend::SqliteMemory => return Ok(()),
@@ -84,7 +84,7 @@ impl Ground {
         for (what, question) in questions {
             none_is_left(&mut side, what, question).await?;
         }
-        // Whoever still reads or writes the table keeps this out.
+        // Any session that still reads or writes the table blocks this statement.
         let alone = match self.backend {
             Backend::Postgres => "set lock_timeout = '5s'; begin; lock table ledger in access exclusive mode; rollback",
             Backend::Mysql => "set lock_wait_timeout = 5; lock tables ledger write; unlock tables",
@@ -143,7 +143,7 @@ async fn none_is_left(side: &mut SideConnection, what: &str, question: &str) -> 
     Err(format!("the server still has {left} {what} of ours: {sessions}"))
 }
 
-/// Waits until this process has no file of the database open. Only Linux tells.
+/// Waits until this process has no file of the database open. Only Linux reports this.
 async fn files_are_closed(url: &str) -> Result<(), String> {
     let path = DatabaseUrl::parse(url)
         .map_err(|error| error.to_string())?
@@ -164,12 +164,12 @@ async fn files_are_closed(url: &str) -> Result<(), String> {
     Err(format!("the file is still open {left} times"))
 }
 
-impl Drop for Ground {
+impl Drop for Engine {
     fn drop(&mut self) {
         let Some((url, drop_database)) = self.made.take() else {
             return;
         };
-        // On a thread of its own, because this one may be a runtime's.
+        // On a separate thread, because this one may belong to a runtime.
         let dropped = thread::spawn(move || {
             block_on_here(async {
                 let mut side = SideConnection::connect(&url).await?;

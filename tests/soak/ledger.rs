@@ -1,4 +1,4 @@
-//! What each operation has promised: the oracle.
+//! The promised result of each operation: the oracle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use ebbtide::Result;
 
-/// What must have become of an operation's rows.
+/// The expected state of an operation's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// They are not there: nothing that could keep them was begun, or it was told that it failed.
+    /// The rows do not exist: nothing that could keep them was begun, or it reported failure.
     Gone,
-    /// What would keep them was begun, and nobody was told how it ended: all are there, or none.
+    /// An operation that would keep them was begun, and its end was not reported: all exist, or none.
     Either,
-    /// It was told that they are kept.
+    /// The operation reported that the rows are kept.
     Kept,
 }
 
@@ -34,12 +34,12 @@ impl Record {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = (fate, parts.to_vec());
     }
 
-    /// From now on the rows with these parts may be kept, all of them or none.
+    /// Records that the rows with these parts may be kept from now on, all of them or none.
     pub(crate) fn may_keep(&self, parts: &[i64]) {
         self.set(Fate::Either, parts);
     }
 
-    /// Notes what was told of it.
+    /// Records the result that the operation received.
     pub(crate) fn was_told<T>(&self, result: &Result<T>, parts: &[i64]) {
         match result {
             Ok(_) => self.set(Fate::Kept, parts),
@@ -48,7 +48,7 @@ impl Record {
         }
     }
 
-    /// Runs what keeps the rows with these parts.
+    /// Runs the operation that keeps the rows with these parts.
     pub(crate) async fn decides<T>(&self, parts: &[i64], keeping: impl IntoFuture<Output = Result<T>>) -> Result<T> {
         self.may_keep(parts);
         let result = keeping.await;
@@ -56,12 +56,12 @@ impl Record {
         result
     }
 
-    /// A callback for after the commit was called.
+    /// Records that a callback after the commit was called.
     pub(crate) fn call(&self) {
         self.called.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// What is wrong with what was found in the ledger.
+    /// Returns what is wrong with the rows found in the ledger.
     fn fault(&self, found: &[i64]) -> Option<String> {
         let (fate, parts) = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let right = match fate {
@@ -74,26 +74,26 @@ impl Record {
             return Some(format!("{kind} {id}: {fate:?} {parts:?}, and there is {found:?}"));
         }
         let kept = u32::from(!found.is_empty());
-        // A call that was cut off may have committed and not come to its callbacks.
+        // A call that was cut off may have committed without running its callbacks.
         let calls_right = called == kept || fate == Fate::Either && called == 0;
         (self.counts_calls && !calls_right)
             .then(|| format!("{kind} {id}: {fate:?} {found:?}, and on_commit ran {called} times"))
     }
 }
 
-/// What became of the operations of a kind.
+/// The results of the operations of a kind.
 #[derive(Debug, Default)]
 struct Count {
-    /// By their fates.
+    /// Their numbers by fate.
     fates: [u64; 3],
-    /// How many were dropped before their end.
+    /// Number of operations that were dropped before their end.
     cut: u64,
     longest: Duration,
 }
 
 type Counts = BTreeMap<&'static str, Count>;
 
-/// The rounds before.
+/// The earlier rounds.
 #[derive(Debug, Default)]
 struct Settled {
     /// All rows.
@@ -102,10 +102,10 @@ struct Settled {
     awaited: BTreeMap<i64, Arc<Record>>,
 }
 
-/// Everything that was promised, and what was seen to be wrong.
+/// Everything that was promised, and the contradictions found.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// The records of the round; the number of the first, and they.
+    /// The records of the round: the number of the first, and the records.
     round: Mutex<(i64, Vec<Arc<Record>>)>,
     counts: Mutex<Counts>,
     faults: Mutex<Vec<String>>,
@@ -131,7 +131,7 @@ impl Ledger {
         record
     }
 
-    /// Notes what must not be.
+    /// Records a fault.
     pub(crate) fn fault(&self, what: impl Display) {
         lock(&self.faults).push(what.to_string());
     }
@@ -144,18 +144,18 @@ impl Ledger {
         lock(&self.faults).clone()
     }
 
-    /// The number of the round's first record.
+    /// Returns the number of the round's first record.
     pub(crate) fn first(&self) -> i64 {
         lock(&self.round).0
     }
 
-    /// How many rows the rounds before have left.
+    /// Returns how many rows the earlier rounds have left.
     pub(crate) fn rows(&self) -> usize {
         lock(&self.settled).known.len()
     }
 
-    /// Compares the round's records with the rows that are there, each as 100 times its record's number and its part, and
-    /// begins the next round.
+    /// Compares the round's records with the rows in the database, each given as 100 times its record's number plus its
+    /// part, and begins the next round.
     pub(crate) fn settle(&self, rows: &[i64]) {
         let mut found = by_record(rows.iter().copied());
         let (first, records) = std::mem::take(&mut *lock(&self.round));
@@ -178,8 +178,9 @@ impl Ledger {
         }
     }
 
-    /// Compares all rows with those that were there before. What was cut off may have come meanwhile: a statement whose runtime
-    /// has ended is still run by SQLite's thread, or by the server, when nobody can wait for it any more.
+    /// Compares all rows with those that existed before. The work of interrupted operations may have been done
+    /// meanwhile: SQLite's thread, or the server, still runs a statement whose runtime has ended, when no caller can
+    /// wait for it any more.
     pub(crate) fn settle_late(&self, rows: &[i64]) {
         let Settled { known, awaited } = &mut *lock(&self.settled);
         let now: BTreeSet<i64> = rows.iter().copied().collect();
@@ -198,7 +199,7 @@ impl Ledger {
         *known = now;
     }
 
-    /// Notes how long an operation went on, and whether it was dropped before its end.
+    /// Records how long an operation took, and whether it was dropped before its end.
     pub(crate) fn ended(&self, kind: &'static str, after: Duration, cut: bool) {
         let mut counts = lock(&self.counts);
         let count = counts.entry(kind).or_default();
@@ -206,7 +207,7 @@ impl Ledger {
         count.longest = count.longest.max(after);
     }
 
-    /// A line for each kind.
+    /// Returns a line for each kind.
     pub(crate) fn summary(&self) -> String {
         let mut text = String::from("    gone  either    kept     cut  longest  operation\n");
         for (kind, count) in &*lock(&self.counts) {
@@ -217,7 +218,7 @@ impl Ledger {
         text
     }
 
-    /// How often operations of a kind were kept, and how often they were cut off.
+    /// Returns how often operations of a kind were kept, and how often they were cut off.
     pub(crate) fn kept_and_cut(&self, kind: &str) -> (u64, u64) {
         lock(&self.counts)
             .get(kind)
@@ -225,7 +226,7 @@ impl Ledger {
     }
 }
 
-/// The parts of each record.
+/// Returns the parts of each record.
 fn by_record(rows: impl Iterator<Item = i64>) -> BTreeMap<i64, Vec<i64>> {
     let mut found: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
     for row in rows {

@@ -1,45 +1,47 @@
-//! A storm of cancelled operations, and an oracle that knows what must have become of each.
+//! A storm of cancelled operations, and an oracle that knows the allowed results of each.
 //!
-//! Two dozen kinds of operation are dropped at random polls and at random times, on a runtime with several threads, on one
-//! with a single thread, and on runtimes that are shut down while their tasks are in the middle of something. All of them share
-//! one `Database` with few connections. Each operation writes rows under a number of its own into a ledger, and notes how far it
-//! has come; afterwards
+//! Two dozen kinds of operation are dropped at random polls and at random times: on a runtime with several threads, on
+//! one with a single thread, and on runtimes that are shut down while their tasks are busy. All of them share one
+//! `Database` with few connections. Each operation writes rows under a number of its own into a ledger, and records how
+//! far it has come. Afterwards
 //!
-//! - every commit that was told as done is in the ledger exactly once, what was rolled back, dropped before its COMMIT or done in a
-//!   sandbox is not, and what was cut off in between is there as a whole or not at all;
-//! - no answer was that of another operation, because each asks for its own number;
-//! - `on_commit` callbacks ran once for what was committed, and never for what was not;
-//! - no place in the pool is lost: none is in use, and all of them serve statements at the same time;
-//! - the server, asked from the side, has no transaction open and holds no lock; after `disconnect` it has no session left.
+//! - every commit that was reported as done is in the ledger exactly once; work that was rolled back, dropped before
+//!   its COMMIT or done in a sandbox is not; and work that was cut off in between is there as a whole or not at all;
+//! - no operation received the answer of another, because each queries its own number;
+//! - `on_commit` callbacks ran once for each committed transaction, and never for another;
+//! - no place in the pool is lost: none is in use, and all of them can run statements at the same time;
+//! - the server, queried over a separate connection, has no open transaction and holds no lock; after `disconnect` it
+//!   has no session left.
 //!
-//! `EBBTIDE_SOAK` sets how long it goes on: a number of rounds (`EBBTIDE_SOAK=500`) or a time (`EBBTIDE_SOAK=30m`, `90s`, `2h`).
-//! Without it, it is bounded by count and takes well under a minute for each backend. The seed is printed; `EBBTIDE_SOAK_SEED`
-//! gives it, and the operations and the places where they are cut are then the same again. What the server and the threads do
-//! meanwhile is not, so a rare fault may need several runs of the seed that found it.
+//! `EBBTIDE_SOAK` sets the duration: a number of rounds (`EBBTIDE_SOAK=500`) or a time (`EBBTIDE_SOAK=30m`, `90s`,
+//! `2h`). Without it, the number of rounds is limited, and the run takes well under a minute for each backend. The seed
+//! is printed. With `EBBTIDE_SOAK_SEED` set to it, the operations and the places where they are cut are the same again.
+//! The server and the threads are not, so a rare fault may need several runs of the seed that found it.
 //!
-//! What the oracle sees was tried by breaking the library on purpose, one place at a time. Within a run that is bounded by count:
+//! The oracle was tested by breaking the library on purpose, one place at a time. Within a run of limited rounds it
+//! saw:
 //!
 //! | broken | seen as | on |
 //! |---|---|---|
 //! | a BEGIN that is cut off leaves no mark | an open transaction on the server; a commit that is not there | PostgreSQL, MySQL |
 //! | connections go back to the pool uncleaned | BEGIN in a transaction, open transactions, read-only settings that stay | all |
-//! | the depth of a connection is not compared | rows of undone levels, aborted transactions that go on | all |
+//! | the depth of a connection is not compared | rows of undone levels, aborted transactions that continue | all |
 //! | streams, native streams and statements that are cut off leave no mark | packets of one answer read as another's | MySQL |
 //! | every connection that was cut off is used on | transactions within transactions, settings that stay | PostgreSQL, MySQL |
-//! | a transaction begun by text is forgotten | rows that were told as kept and are not, and the reverse | all |
+//! | a transaction begun by text is forgotten | rows that were reported as kept and are not, and the reverse | all |
 //! | a read-only setting is not taken back | writes refused later | SQLite |
-//! | a spawned task outlives the shared transaction and goes on | its rows are there | all |
+//! | a spawned task outlives the shared transaction and continues | its rows are there | all |
 //! | a cleaned connection is committed, not rolled back | rows of dropped guards and of sandboxes | all |
 //! | a nested rollback is a release | rows of undone savepoints | all |
-//! | `execute_many` makes no transaction | some of the rows of one call | all |
-//! | a connection thrown away keeps its place; a cut-off connect keeps its place | callers wait without an end | all |
+//! | `execute_many` begins no transaction | some of the rows of one call | all |
+//! | a discarded connection keeps its place; a cut-off connect keeps its place | callers wait without an end | all |
 //! | `disconnect` leaves idle connections open | sessions, or open files | all but in memory |
 //!
-//! Not seen, because the drivers make up for it: a COMMIT that is cut off and leaves no mark (the transaction still counts as open
-//! here, so it is rolled back), an answer that is not read before the next call (sqlx reads it by itself), savepoints counted
-//! late and a lent connection without a mark (an operation that is cut off gives up its whole connection), and connections of
-//! runtimes that have ended (they fail at their first use). Marks and counts are what `src/session/tests/` looks at, on the
-//! scripted driver.
+//! Some faults are not seen, because the drivers compensate for them: a COMMIT that is cut off and leaves no mark (the
+//! transaction still counts as open here, so it is rolled back), an answer that is not read before the next call (sqlx
+//! reads it by itself), savepoints counted late and a lent connection without a mark (an operation that is cut off
+//! gives up its whole connection), and connections of runtimes that have ended (they fail at their first use). The
+//! tests in `src/session/tests/` check marks and counts, on the scripted driver.
 
 #![allow(
     clippy::unwrap_used,

@@ -10,27 +10,27 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
 
 use crate::effort::{Effort, seed};
-use crate::ground::Ground;
+use crate::ground::Engine;
 use crate::operations::{KINDS, Running};
 use crate::support::{Dice, Test, cut};
 use crate::world::World;
 use crate::{aftermath, operations};
 
-/// An operation that takes longer hangs; it is longer than what anyone may wait for a connection.
+/// The time after which an operation counts as hanging; longer than any wait for a connection.
 const HANGS: Duration = Duration::from_mins(1);
 
-/// Tasks on the runtime with several threads, and how many operations each does in a round.
+/// Number of tasks on the runtime with several threads, and of operations of each in a round.
 const MANY: (u64, u64) = (8, 40);
 /// The same on a runtime with one thread.
 const FEW: (u64, u64) = (5, 25);
-/// Runtimes that are shut down, and how many tasks each of them has.
+/// Number of runtimes that are shut down, and of tasks on each of them.
 const DYING: (u64, u64) = (12, 4);
 
-/// The storm and what is looked at after each of its rounds.
+/// Runs the storm and the checks after each of its rounds.
 pub(crate) async fn storm(t: Test) -> Result<(), String> {
     let (effort, seed) = (Effort::from_environment(), seed());
     println!("{}: EBBTIDE_SOAK_SEED={seed}", t.name());
-    let ground = Ground::new(&t).await;
+    let ground = Engine::new(&t).await;
     let world = World::new(t.backend(), &ground)
         .await
         .map_err(|error| format!("{error:?}"))?;
@@ -75,7 +75,7 @@ async fn round(world: &Arc<World>, mut dice: Dice) -> Result<(), String> {
     Ok(())
 }
 
-/// Several tasks on a runtime that has one thread.
+/// Runs several tasks on a runtime that has one thread.
 fn one_thread(world: &Arc<World>, mut dice: Dice) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -86,7 +86,7 @@ fn one_thread(world: &Arc<World>, mut dice: Dice) {
     });
 }
 
-/// One runtime after the other, each shut down in the middle of the work of its tasks.
+/// Starts one runtime after the other, and shuts each down while its tasks are busy.
 fn dying_runtimes(world: &Arc<World>, mut dice: Dice) {
     for _ in 0..DYING.0 {
         let runtime = match dice.roll(2) {
@@ -115,16 +115,16 @@ fn end(runtime: Runtime, dice: &mut Dice) {
     }
 }
 
-/// Other numbers, which depend on these.
+/// Returns another generator, whose numbers depend on this one.
 fn fork(dice: &mut Dice) -> Dice {
     Dice::new(dice.roll(1 << 32) << 32 | dice.roll(1 << 32))
 }
 
-/// What one task does: so many operations, or as many as it can before its runtime ends.
+/// Runs one task: this many operations, or as many as it can before its runtime ends.
 async fn work(world: Arc<World>, mut dice: Dice, operations: Option<u64>) {
     for _ in 0..operations.unwrap_or(u64::MAX) {
         if world.ledger.has_faults() {
-            // It has failed; nobody waits for the rest.
+            // The storm has failed; the rest is not needed.
             return;
         }
         let kind = &KINDS[dice.roll(KINDS.len() as u64) as usize];
@@ -138,9 +138,9 @@ async fn work(world: Arc<World>, mut dice: Dice, operations: Option<u64>) {
         });
         world.ledger.ended(kind.name, began.elapsed(), result.is_none());
         let Some(Err(error)) = result else { continue };
-        // Those on a runtime that ends see their connections end before they end themselves.
+        // Tasks on a runtime that ends see their connections end before they end themselves.
         let ends_too = operations.is_none() && error.message().contains("the tokio runtime");
-        if !ends_too && !operations::may_fail_with(&world, kind, &error) {
+        if !ends_too && !operations::may_fail_with(kind, &error) {
             world
                 .ledger
                 .fault(format!("{} {} failed: {error:?}", kind.name, record.id));
@@ -152,7 +152,7 @@ async fn work(world: Arc<World>, mut dice: Dice, operations: Option<u64>) {
 async fn somewhere(running: Running, dice: &mut Dice) -> Option<Result<(), Error>> {
     match dice.roll(10) {
         0..3 => Some(running.await),
-        // Most places of interest are among the first; long operations have many.
+        // Most interesting places are among the first; long operations have many.
         3..8 => {
             let most = 1 << (1 + dice.roll(7));
             cut(dice.roll(most) as usize, dice.roll(2) == 0, running).await

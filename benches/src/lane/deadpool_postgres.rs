@@ -29,7 +29,7 @@ pub(super) fn serve(counter: Counter, job: &Job, url: &str) -> Outcome {
         },
     );
     let pool = Pool::builder(manager).max_size(CONNECTIONS).build()?;
-    // Connects now, so that a wrong address is found before anything is measured.
+    // Connects now, so that a wrong address is found before the measurement.
     drop(runtime.block_on(pool.get())?);
     let workers = (0..job.tasks).map(|_| Handle(pool.clone())).collect();
     super::serve::serve(&runtime, counter, job, workers)

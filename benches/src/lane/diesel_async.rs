@@ -60,13 +60,13 @@ struct Entry {
 pub(super) fn serve(counter: Counter, job: &Job, url: &str) -> Outcome {
     match job.backend {
         Backend::Postgres => PgHandle::serve(counter, job, url),
-        // By TCP, like everyone else.
+        // By TCP, like all lanes.
         Backend::MySql => MysqlHandle::serve(counter, job, &format!("{url}?prefer_socket=false")),
         Backend::Sqlite => Err("diesel-async reaches SQLite through blocking threads only".into()),
     }
 }
 
-/// The operations as anyone would write them with diesel. In general they could not be said without a page of bounds.
+/// Defines the operations in usual diesel code; generic code would need a page of bounds.
 macro_rules! worker {
     ($handle:ident, $connection:ty, $records:ident, $time:ty) => {
         struct $handle(Pool<$connection>);
@@ -78,7 +78,7 @@ macro_rules! worker {
                 config.recycling_method = RecyclingMethod::Fast;
                 let manager = AsyncDieselConnectionManager::<$connection>::new_with_config(url, config);
                 let pool = Pool::builder(manager).max_size(CONNECTIONS).build()?;
-                // Connects now, so that a wrong address is found before anything is measured.
+                // Connects now, so that a wrong address is found before the measurement.
                 drop(runtime.block_on(pool.get())?);
                 let workers = (0..job.tasks).map(|_| $handle(pool.clone())).collect();
                 super::serve::serve(&runtime, counter, job, workers)

@@ -1,6 +1,6 @@
-//! This library, as an application uses it: one `Database`, its own pool, everything by default but the size.
+//! This library, as an application uses it: one `Database`, its own pool, all defaults except the size.
 //!
-//! Only what old commits have too is used here, so that they can be measured in the same run.
+//! It uses only features that old commits have too, so that they can be measured in the same run.
 
 use ebbtide::{Config, Connection, Database, SslMode, params};
 use futures::TryStreamExt;

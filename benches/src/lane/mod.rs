@@ -1,8 +1,8 @@
-//! A lane: one contender, in a process of its own, driven by lines on its standard input.
+//! A lane: one contender, in its own process, driven by lines on its standard input.
 //!
 //! `go N` runs N operations and is answered by a line of four numbers: nanoseconds, allocations, bytes allocated, and
-//! the growth of resident memory in kilobytes. Between two such lines nothing of the process runs, so what a contender
-//! leaves to its tasks, such as a ping when a connection is given back, is paid by its own next turn.
+//! the growth of resident memory in kilobytes. Between two such lines the process does nothing. So work that a
+//! contender leaves to its tasks, such as a ping when a connection is returned, counts in its own next turn.
 
 #[cfg(feature = "peers")]
 mod deadpool_postgres;
@@ -25,14 +25,14 @@ pub use serve::{Counter, Counts};
 use crate::job::Job;
 use crate::{LANE_URL, Outcome};
 
-/// The main function of a lane process; `counter` reads what has been allocated so far.
+/// Runs a lane process; `counter` reads the allocations so far.
 pub fn main(counter: Counter) -> ExitCode {
     serve::main(counter, open)
 }
 
 fn open(counter: Counter, job: &Job) -> Outcome {
     let url = std::env::var(LANE_URL).map_err(|_| format!("{LANE_URL} is not set"))?;
-    // A name may have an addition, which tells two lanes of one kind apart.
+    // A name may have an addition, which distinguishes two lanes of one kind.
     let kind = job.lane.split(' ').next().unwrap_or_default();
     match kind {
         "sqlx" => sqlx::serve(counter, job, &url),

@@ -1,4 +1,4 @@
-//! `mysql_async` and its pool, without the reset when a connection is given back.
+//! `mysql_async` and its pool, without the reset when a connection is returned.
 
 use chrono::NaiveDateTime;
 use futures::TryStreamExt;
@@ -11,7 +11,7 @@ use crate::Outcome;
 use crate::job::{Backend, CONNECTIONS, Job, RECORDS};
 use crate::memory::Growth;
 
-/// Times are without a zone in this driver.
+/// Times have no zone in this driver.
 type Tuple = (i64, String, f64, bool, NaiveDateTime);
 
 struct Handle(Pool);
@@ -25,13 +25,13 @@ pub(super) fn serve(counter: Counter, job: &Job, url: &str) -> Outcome {
     let pool_options = PoolOpts::default()
         .with_constraints(constraints)
         .with_reset_connection(false);
-    // By TCP, like everyone else.
+    // By TCP, like all lanes.
     let options = OptsBuilder::from_opts(Opts::from_url(url)?)
         .pool_opts(pool_options)
         .prefer_socket(false);
     let pool = runtime.block_on(async {
         let pool = Pool::new(options);
-        // Connects now, so that a wrong address is found before anything is measured.
+        // Connects now, so that a wrong address is found before the measurement.
         drop(pool.get_conn().await?);
         Outcome::Ok(pool)
     })?;

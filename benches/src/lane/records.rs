@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-/// By index.
+/// The row, read by index.
 pub(crate) type Tuple = (i64, String, f64, bool, DateTime<Utc>);
 
 /// The row that is selected by its key, by name.
@@ -12,7 +12,7 @@ pub(crate) struct NamedItem {
     pub(crate) name: String,
 }
 
-/// By name.
+/// The row, read by name.
 #[derive(Debug, serde::Deserialize, sqlx::FromRow)]
 #[expect(dead_code, reason = "read for the sake of reading")]
 pub(crate) struct Record {

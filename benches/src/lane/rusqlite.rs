@@ -1,5 +1,5 @@
-//! rusqlite, inline: SQLite on the caller's own thread, which no other task can use meanwhile. A floor, not an offer to
-//! asynchronous programs.
+//! rusqlite, inline: SQLite on the caller's own thread, which no other task can use meanwhile. A lower bound, not an
+//! option for asynchronous programs.
 
 use rusqlite::{Connection, Row};
 

@@ -11,19 +11,19 @@ use crate::Outcome;
 use crate::job::Job;
 use crate::memory::Growth;
 
-/// What a process has allocated so far.
+/// The allocations of a process so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// Allocations and reallocations.
+    /// Number of allocations and reallocations.
     pub allocations: u64,
-    /// The bytes that were asked for.
+    /// Number of requested bytes.
     pub bytes: u64,
 }
 
-/// Reads the counts of the process' allocator.
+/// A function that reads the counts of the process' allocator.
 pub type Counter = fn() -> Counts;
 
-/// The main function of a process with a lane.
+/// Runs a process with a lane.
 pub(crate) fn main(counter: Counter, open: impl FnOnce(Counter, &Job) -> Outcome) -> ExitCode {
     let job = Job::from_arguments(std::env::args().skip(1));
     match job.and_then(|job| open(counter, &job).map_err(|error| format!("{job}: {error}").into())) {
@@ -35,7 +35,7 @@ pub(crate) fn main(counter: Counter, open: impl FnOnce(Counter, &Job) -> Outcome
     }
 }
 
-/// The runtime of a lane: everything on the one thread, which is pinned to one processor.
+/// Creates the runtime of a lane: everything on one thread, which is pinned to one processor.
 pub(crate) fn runtime() -> Outcome<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }

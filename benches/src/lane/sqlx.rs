@@ -1,4 +1,4 @@
-//! sqlx: a bare connection that each task holds, which every other lane is compared with, and its pool.
+//! sqlx: a bare connection that each task holds, the reference for every other lane, and its pool.
 
 use ::sqlx::mysql::MySqlSslMode;
 use ::sqlx::pool::PoolOptions;
@@ -14,7 +14,7 @@ use crate::Outcome;
 use crate::job::{Backend, CONNECTIONS, Job, RECORDS, Workload};
 use crate::memory::Growth;
 
-/// How many rows are inserted by one statement: more are hardly faster, and this is far below every limit.
+/// Number of rows per statement: more are hardly faster, and this is far below every limit.
 const AT_ONCE: usize = 1_000;
 
 struct Bare<P: Database>(P::Connection);
@@ -107,7 +107,7 @@ where
     super::serve::serve(&runtime, counter, job, workers)
 }
 
-/// The operations as anyone would write them with sqlx. In general they could not be said without a page of bounds.
+/// Defines the operations in usual sqlx code; generic code would need a page of bounds.
 macro_rules! workers {
     ($database:ty) => {
         impl Worker for Bare<$database> {
@@ -196,7 +196,7 @@ macro_rules! workers {
             async fn before(&mut self, workload: Workload) -> Outcome {
                 let sql = match workload {
                     Workload::Batch => <$database>::BACKEND.clear(),
-                    // Inside a transaction that is open already, as statements in a sandbox are.
+                    // Inside an open transaction, as statements in a sandbox are.
                     Workload::Insert => "BEGIN",
                     _ => return Ok(()),
                 };

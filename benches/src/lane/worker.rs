@@ -1,4 +1,4 @@
-//! What a contender can do, and how its operations are spread over tasks.
+//! The operations of a contender, and their distribution over tasks.
 
 use std::future::{Future, ready};
 use std::iter::StepBy;
@@ -11,7 +11,7 @@ use crate::memory::Growth;
 /// The row that is selected by its key, read by index.
 pub(crate) type Item = (i64, String);
 
-/// One task's way to the database: a connection that it holds, or a handle to a pool. A contender implements the
+/// The database access of one task: a connection that it holds, or a handle to a pool. A contender implements the
 /// operations that it takes part in.
 pub(crate) trait Worker: Sized + Send + 'static {
     fn select(&mut self, id: i64) -> impl Future<Output = Outcome<Item>> + Send;
@@ -26,7 +26,7 @@ pub(crate) trait Worker: Sized + Send + 'static {
 
     fn transaction(&mut self, amount: i64) -> impl Future<Output = Outcome> + Send;
 
-    /// Fetches all records into tuples by index, and returns how many there were.
+    /// Fetches all records into tuples by index, and returns their number.
     fn tuples(&mut self) -> impl Future<Output = Outcome<usize>> + Send {
         ready(missing())
     }
@@ -46,7 +46,7 @@ pub(crate) trait Worker: Sized + Send + 'static {
         ready(missing())
     }
 
-    /// Inserts rows, and returns how many there were.
+    /// Inserts rows, and returns their number.
     fn batch(&mut self, _amounts: &[i64]) -> impl Future<Output = Outcome<u64>> + Send {
         ready(missing())
     }
@@ -60,7 +60,7 @@ pub(crate) trait Worker: Sized + Send + 'static {
         ready(missing())
     }
 
-    /// Prepares a turn, outside of its time: empties the table before a batch, begins what inserts go to.
+    /// Prepares a turn, outside of its time: empties the table before a batch, begins the transaction of inserts.
     fn before(&mut self, _workload: Workload) -> impl Future<Output = Outcome> + Send {
         ready(Ok(()))
     }
@@ -75,12 +75,12 @@ fn missing<T>() -> Outcome<T> {
     Err("this lane does not take part in this workload".into())
 }
 
-/// The key for the n-th select: scattered, so that no page is hot.
+/// Returns the key for the n-th select: scattered, so that no page is hot.
 fn key(number: usize) -> i64 {
     (number as i64 * 7_919) % ROWS + 1
 }
 
-/// A fast wrong answer would be no achievement.
+/// Returns an error for a wrong result, however fast.
 fn check(outcome: bool, what: &str) -> Outcome {
     if outcome {
         return Ok(());
@@ -128,10 +128,10 @@ fn share(workload: Workload, place: usize, count: usize, operations: usize) -> (
         return (workload, (place..operations).step_by(count));
     }
     // The same number of each kind for every contender, however many workers it has.
-    let (writers, writes) = ((count / WRITERS).max(1), operations / WRITERS);
+    let (writers, written) = ((count / WRITERS).max(1), operations / WRITERS);
     match place.checked_sub(writers) {
-        None => (Workload::Transaction, (place..writes).step_by(writers)),
-        Some(place) => (Workload::Select, (place..operations - writes).step_by(count - writers)),
+        None => (Workload::Transaction, (place..written).step_by(writers)),
+        Some(place) => (Workload::Select, (place..operations - written).step_by(count - writers)),
     }
 }
 

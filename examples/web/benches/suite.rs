@@ -1,7 +1,7 @@
-//! The wall time of 200 tests on 8 threads: in sandboxes of one database, and each with a database of its own, made,
-//! migrated and dropped by the machinery of `#[sqlx::test]`.
+//! Measures the wall time of 200 tests on 8 threads: in sandboxes of one database, and each with its own database,
+//! created, migrated and dropped by `#[sqlx::test]`.
 //!
-//! `cargo bench -p ebbtide-example-web` measures; `-- --quick` only tries that it runs.
+//! `cargo bench -p ebbtide-example-web` measures; `-- --quick` only checks that it runs.
 
 #![allow(
     clippy::unwrap_used,
@@ -49,12 +49,12 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut passed = true;
-    // sqlx reads the URL from the environment, so each backend gets a process of its own.
+    // sqlx reads the URL from the environment, so each backend gets its own process.
     for parent in parents.iter().filter(|parent| parent.backend != "sqlite") {
         if parent.url.is_none() {
             continue;
         }
-        // sqlx leaves a table of its own in it; it is dropped at the end.
+        // sqlx leaves its own table in it, so it is dropped at the end.
         let url = parent.database().config().url().expose();
         let mut alone = Command::new(std::env::current_exe().unwrap())
             .args(&arguments)
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // sqlx announces every database that it makes.
+        // sqlx prints every database that it creates.
         let said = BufReader::new(alone.stderr.take().unwrap()).lines();
         for line in said
             .map_while(Result::ok)
@@ -108,7 +108,7 @@ fn measure(parent: &'static Parent, tests: usize, rounds: usize) {
     println!("\n{:.1} × as fast", own.as_secs_f64() / sandboxed.as_secs_f64());
 }
 
-/// Runs all cases on the threads; every test has a runtime of its own, as with `#[tokio::test]`.
+/// Runs all cases on the threads; every test has its own runtime, as with `#[tokio::test]`.
 fn all(cases: &[Case], run: &(dyn Fn(usize, Case) + Sync)) -> Duration {
     let next = AtomicUsize::new(0);
     let begun = Instant::now();
@@ -148,14 +148,14 @@ async fn drive(database: Database, case: Case) {
     app.stop().await;
 }
 
-/// A database for each test, as `#[sqlx::test]` does it: this is what the attribute expands to.
+/// A separate database for each test, as with `#[sqlx::test]`: this is the expansion of that attribute.
 struct Own {
     backend: &'static str,
     migrator: &'static Migrator,
 }
 
 thread_local! {
-    /// What the next test on this thread is: sqlx takes functions only, which know nothing.
+    /// The next test on this thread: sqlx accepts only functions, which capture nothing.
     static CASE: Cell<Option<Case>> = const { Cell::new(None) };
 }
 

@@ -1,4 +1,4 @@
-//! What goes wrong, as an answer that can be read.
+//! Errors as readable responses.
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
@@ -7,23 +7,23 @@ use axum::response::{IntoResponse, Response};
 use ebbtide::{ConstraintKind, ErrorKind};
 use serde_json::json;
 
-/// Why a request was not done.
+/// The reason why a request failed.
 #[derive(Debug)]
 pub enum Failure {
     /// 404.
     NotFound(String),
-    /// 422: a field does not hold what it should.
+    /// 422: a field is invalid.
     Invalid {
-        /// The field.
+        /// Name of the field.
         field: &'static str,
-        /// What is wrong with it.
+        /// Problem of the field.
         message: String,
     },
-    /// 409: a constraint of the database forbids it.
+    /// 409: a constraint of the database is violated.
     Conflict(String),
-    /// What axum could not read.
+    /// A request that axum could not read.
     Rejected(StatusCode, String),
-    /// Anything else that the database reported: 503 if trying again may help, else 500.
+    /// Any other error of the database: 503 if a retry may help, else 500.
     Database(ebbtide::Error),
 }
 
@@ -100,7 +100,7 @@ impl IntoResponse for Failure {
                 (later, answer(StatusCode::SERVICE_UNAVAILABLE, "busy", message)).into_response()
             }
             Self::Database(error) => {
-                // For us, not for the client.
+                // For the operator, not for the client.
                 eprintln!("{error:?}");
                 let message = "something went wrong here".to_owned();
                 answer(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)

@@ -1,4 +1,4 @@
-//! What clients send, read and checked.
+//! Parsing and validation of requests.
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 
 use crate::Failure;
 
-/// A body that was checked.
+/// A validated body.
 pub(crate) struct Valid<T>(pub(crate) T);
 
-/// What is asked of a body before a handler gets it.
+/// Validation of a body before a handler receives it.
 pub(crate) trait Check {
     fn check(&self) -> Result<(), Failure>;
 }
@@ -37,7 +37,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// The query behind the path.
+/// The query string.
 pub(crate) struct Asked<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
@@ -49,7 +49,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     }
 }
 
-/// Text of 1 to `most` characters that is not only blanks.
+/// Checks that a text has 1 to `most` characters and is not blank.
 pub(crate) fn some_text(field: &'static str, text: &str, most: usize) -> Result<(), Failure> {
     if text.trim().is_empty() {
         return Err(Failure::invalid(field, "must not be empty"));

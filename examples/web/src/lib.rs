@@ -1,7 +1,8 @@
-//! A notes application on axum: users, notes, tags, over HTTP with JSON, on SQLite, PostgreSQL and MySQL or MariaDB alike.
+//! A notes application on axum: users, notes, tags, over HTTP with JSON, on SQLite, PostgreSQL and MySQL or MariaDB
+//! alike.
 //!
-//! What to look at: `main.rs` for start-up and shutdown, `notes.rs` and `tags.rs` for transactions in handlers,
-//! `failure.rs` for what an error of the database becomes, and `tests/` for the whole server inside a sandbox.
+//! See `main.rs` for start-up and shutdown, and `notes.rs` and `tags.rs` for transactions in handlers. `failure.rs`
+//! converts database errors, and `tests/` runs the whole server inside a sandbox.
 
 mod failure;
 mod input;
@@ -23,7 +24,7 @@ use tokio::net::TcpListener;
 pub use failure::Failure;
 pub use schema::migrate;
 
-/// The routes. The database is their state: a handle that is cheap to clone.
+/// Returns the routes. The database is their state: a handle that is cheap to clone.
 pub fn router(database: Database) -> Router {
     Router::new()
         .route("/health", get(health))
@@ -35,7 +36,7 @@ pub fn router(database: Database) -> Router {
         .with_state(database)
 }
 
-/// Answers requests until `stop` is done, and finishes those under way.
+/// Answers requests until `stop` is done, and finishes those in progress.
 pub async fn serve(
     listener: TcpListener,
     database: Database,
@@ -51,7 +52,7 @@ async fn health(State(database): State<Database>) -> Result<Json<Value>, Failure
     Ok(Json(json!({ "database": answer == 1 })))
 }
 
-/// The examples of the guide are tested here, where they find an application.
+/// The examples of the guide are tested here, because they use this application.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/TESTING.md")]
 struct Guide;

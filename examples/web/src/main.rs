@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // `Display` is written to be read, and never holds a password.
+            // `Display` is meant for users, and never contains a password.
             eprintln!("{error}");
             ExitCode::FAILURE
         }
@@ -39,7 +39,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Done at Ctrl-C, or when the system asks.
+/// Waits for Ctrl-C or SIGTERM.
 async fn asked_to_stop() {
     #[cfg(unix)]
     if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
@@ -49,6 +49,6 @@ async fn asked_to_stop() {
         }
         return;
     }
-    // Without a handler for it, Ctrl-C ends the process anyway.
+    // Without a handler, Ctrl-C ends the process anyway.
     let _ = tokio::signal::ctrl_c().await;
 }

@@ -29,7 +29,7 @@ pub(crate) struct Note {
     text: String,
     done: bool,
     changed: DateTime<Utc>,
-    /// From a table of its own.
+    /// Tags, from a separate table.
     #[sqlx(skip)]
     tags: Vec<String>,
 }
@@ -52,7 +52,7 @@ impl Check for NewNote {
     }
 }
 
-/// A note about to be written again; its tags stay unless there are new ones.
+/// An update of a note; its tags stay unless new ones are given.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangedNote {
@@ -73,7 +73,8 @@ async fn create(
     State(database): State<Database>,
     Valid(new): Valid<NewNote>,
 ) -> Result<(StatusCode, Json<Note>), Failure> {
-    // The closure: committed if it returns `Ok`, rolled back if it returns `Err` or panics, or if the client goes away.
+    // The closure: committed if it returns `Ok`, rolled back if it returns `Err` or panics, or if the client
+    // disconnects.
     let note = database
         .transaction()
         .run(async |transaction| {
@@ -123,7 +124,7 @@ async fn show(State(database): State<Database>, Id(id): Id) -> Result<Json<Note>
 }
 
 async fn remove(State(database): State<Database>, Id(id): Id) -> Result<StatusCode, Failure> {
-    // The tags go along, by ON DELETE CASCADE.
+    // ON DELETE CASCADE also deletes the tags.
     let done = database
         .execute("DELETE FROM notes WHERE id = :id", params! { id })
         .await?;
@@ -136,7 +137,7 @@ async fn remove(State(database): State<Database>, Id(id): Id) -> Result<StatusCo
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Search {
-    /// Words to be found in the title or the text, without regard to case.
+    /// Words to find in the title or the text, ignoring case.
     #[serde(rename = "search")]
     words: Option<String>,
     tag: Option<String>,
@@ -147,7 +148,7 @@ struct Search {
 }
 
 impl Search {
-    /// The conditions that were asked for, and their values.
+    /// Returns the requested conditions and their values.
     fn conditions(self) -> (String, Params) {
         let limit = i64::from(self.limit.unwrap_or(50).min(200));
         let offset = i64::from(self.offset.unwrap_or(0));
@@ -182,14 +183,14 @@ impl Search {
     }
 }
 
-/// What LIKE reads as a wildcard is meant as it stands.
+/// Escapes the wildcards of LIKE.
 fn escape(words: &str) -> String {
     words.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }
 
 async fn list(State(database): State<Database>, Asked(search): Asked<Search>) -> Result<Json<Vec<Note>>, Failure> {
     let (conditions, values) = search.conditions();
-    // Made of literals only; what the client sent is in the parameters.
+    // Built from literals only; the client's input is in the parameters.
     let sql = format!(
         "SELECT id, user_id, title, text, done, changed FROM notes WHERE {conditions} \
          ORDER BY changed DESC, id DESC LIMIT :limit OFFSET :offset"
@@ -211,7 +212,7 @@ pub(crate) async fn find(database: &Database, id: i64) -> Result<Note, Failure> 
     notes.pop().ok_or_else(|| Failure::no("note", id))
 }
 
-/// The tags of all the notes in one statement: a list is expanded in `IN (:ids)`.
+/// Adds the tags of all notes with one statement: a list is expanded in `IN (:ids)`.
 async fn with_tags(database: &Database, mut notes: Vec<Note>) -> Result<Vec<Note>, Failure> {
     let ids: Vec<i64> = notes.iter().map(|note| note.id).collect();
     let rows: Vec<(i64, String)> = database
@@ -231,7 +232,7 @@ async fn with_tags(database: &Database, mut notes: Vec<Note>) -> Result<Vec<Note
     Ok(notes)
 }
 
-/// All of them or, if one is given twice, none.
+/// Adds all tags or, if one is given twice, none.
 async fn add_tags(transaction: &Transaction, id: i64, tags: &[String]) -> Result<(), Failure> {
     let rows = tags.iter().map(|name| (id, name.as_str()));
     transaction

@@ -1,4 +1,4 @@
-//! The tables: plain SQL, a folder for each database.
+//! The tables: plain SQL, one folder for each database.
 
 use ebbtide::{Database, Dialect, Result};
 
@@ -11,7 +11,7 @@ macro_rules! migrations {
     };
 }
 
-/// Makes the tables that are missing; may run at every start.
+/// Creates the missing tables; may run at every start.
 pub async fn migrate(database: &Database) -> Result<()> {
     let migrations = match database.config().url().dialect() {
         Dialect::Postgres => migrations!("postgres"),

@@ -1,4 +1,4 @@
-//! The one thing that SQL does not do alike everywhere: telling the key of a new row.
+//! The only difference in SQL between the databases: returning the key of a new row.
 
 use ebbtide::{AssertSqlSafe, Database, Dialect, IntoParams, Result};
 
@@ -8,7 +8,7 @@ pub(crate) async fn insert(database: &Database, sql: &'static str, params: impl 
         let done = database.execute(sql, params).await?;
         return Ok(done.last_insert_id.unwrap_or_default());
     }
-    // Vouched for: both halves are literals.
+    // Safe: both parts are literals.
     database
         .fetch_value(AssertSqlSafe(format!("{sql} RETURNING id")), params)
         .await

@@ -19,7 +19,7 @@ pub(crate) fn routes() -> Router<Database> {
         .route("/notes/{id}/tags/{name}", delete(remove))
 }
 
-/// A tag, and how many notes bear it.
+/// A tag, and the number of notes that have it.
 #[derive(Debug, Serialize, sqlx::FromRow)]
 struct Tag {
     name: String,
@@ -59,10 +59,9 @@ struct Added {
     there_already: Vec<String>,
 }
 
-/// Adds tags; those that the note has already are no error, and do not take the others along.
+/// Adds tags. Existing tags of the note are no error and do not affect the others.
 async fn add(State(database): State<Database>, Id(id): Id, Valid(new): Valid<NewTags>) -> Result<Json<Added>, Failure> {
-    // Two requests that add the same tags are a deadlock now and then, of which the server gives up one: `retry` runs that
-    // one again.
+    // Two requests that add the same tags sometimes deadlock, and the server aborts one: `retry` repeats that one.
     let added = database
         .transaction()
         .retry()
@@ -70,8 +69,8 @@ async fn add(State(database): State<Database>, Id(id): Id, Valid(new): Valid<New
             find(&database, id).await?;
             let mut answer = Added::default();
             for name in &new.tags {
-                // A transaction inside is a savepoint. What fails in it is undone alone; without it PostgreSQL would
-                // refuse everything that follows.
+                // A nested transaction is a savepoint: its errors undo only its own changes. Without it PostgreSQL
+                // would refuse all following statements.
                 let inner = transaction.transaction().run(async |inner| {
                     let sql = "INSERT INTO tags (note_id, name) VALUES (:id, :name)";
                     inner.execute(sql, params! { id, name: name.as_str() }).await

@@ -68,7 +68,7 @@ async fn show(State(database): State<Database>, Id(id): Id) -> Result<Json<User>
 }
 
 async fn remove(State(database): State<Database>, Id(id): Id) -> Result<StatusCode, Failure> {
-    // A user who still has notes is a `Conflict`: the foreign key forbids it.
+    // A user with notes is a `Conflict`: the foreign key forbids it.
     let done = database
         .execute("DELETE FROM users WHERE id = :id", params! { id })
         .await?;
@@ -105,7 +105,7 @@ async fn merge(
     if id == into {
         return Err(Failure::invalid("into", "must be another user"));
     }
-    // The guard: whoever leaves with `?` before the commit drops it, which rolls back.
+    // The guard: leaving with `?` before the commit drops it, which rolls back.
     let transaction = database.transaction().await?;
     let moved = transaction
         .execute(
@@ -119,7 +119,7 @@ async fn merge(
     if removed.rows_affected == 0 {
         return Err(Failure::no("user", id));
     }
-    // Takes a `&Database` and is in the transaction all the same, because this task holds one.
+    // It takes a `&Database` but runs in the transaction, because this task has one.
     let user = find(&database, into).await?;
     transaction.commit().await?;
     Ok(Json(Merged {

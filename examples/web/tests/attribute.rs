@@ -1,4 +1,5 @@
-//! The same with `#[ebbtide::test]`: migrations and fixtures are applied once, each test has a sandbox of that.
+//! The same with `#[ebbtide::test]`: migrations and fixtures are applied once, and each test has a sandbox of the
+//! result.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +16,7 @@ use app::App;
 use ebbtide::{Config, Database};
 use serde_json::json;
 
-/// The database that those of the tests are made beside.
+/// Returns the database next to which those of the tests are created.
 fn notes() -> Config {
     Config::from_url(format!("sqlite://{}/notes.db", env!("CARGO_TARGET_TMPDIR"))).unwrap()
 }

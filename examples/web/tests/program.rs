@@ -1,4 +1,4 @@
-//! The program itself: it connects when it starts, answers, and disconnects when it is asked to stop.
+//! The program itself: it connects at the start, answers, and disconnects when it is asked to stop.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-/// Ends the program also where the test fails.
+/// Ends the program even if the test fails.
 struct Running(Child);
 
 impl Drop for Running {

@@ -1,8 +1,8 @@
-//! Parameters, and the text they are sent with.
+//! Parameters, and the text that they are sent with.
 //!
 //! MySQL keeps the types that a prepared statement was first run with, and converts later values of other types to them:
 //! `SELECT ?` with 7 and then with "text" yields 0. So the types become part of the text
-//! ([`variants`](crate::backend::support::variants)), and a `NULL` is sent with the type that its place has there. MariaDB takes
+//! ([`variants`](crate::backend::sqlx::variants)), and a `NULL` is sent with the type that its place has there. MariaDB takes
 //! them anew with each execution, so that there the spelling changes nothing; which of the two a server is need not be known.
 
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use sqlx::error::BoxDynError;
 use sqlx::mysql::MySqlArguments;
 use sqlx::{Arguments, SqlStr};
 
-use crate::backend::support::variants::{UNTYPED, Variant, Variants, notes, spelled};
+use crate::backend::sqlx::variants::{UNTYPED, Variant, Variants, notes, spelled};
+use crate::backend::sqlx::{bind_all, check_all};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Statement;
 use crate::value::Value;
 
-/// One way to use a text.
+/// One use of a text.
 #[derive(Debug)]
 struct Use {
     takes: Box<[u32]>,
@@ -40,7 +41,7 @@ pub(super) fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlS
     if values.is_empty() {
         return Ok((statement.sql(), MySqlArguments::default()));
     }
-    check(values)?;
+    check_all(values, refused)?;
     let uses = notes::<Variants<Use>>(statement)?;
     let variant = match uses.find(values) {
         Some(known) => known,
@@ -82,23 +83,14 @@ fn own_type(value: &Value) -> u32 {
     }
 }
 
-fn check(values: &[Value]) -> Result<()> {
-    let refused = values.iter().zip(1..).find_map(|(value, place)| refused(value, place));
-    refused.map_or(Ok(()), Err)
-}
-
 /// Encodes the values, and each `NULL` with the type that its place takes.
 fn encode(values: &[Value], takes: &[u32]) -> Result<MySqlArguments> {
     let mut arguments = MySqlArguments::default();
     arguments.reserve(values.len(), values.len() * 16);
-    for ((value, takes), place) in values.iter().zip(takes).zip(1..) {
-        let added = match value {
-            Value::Null => add_null(&mut arguments, *takes),
-            value => add(&mut arguments, value),
-        };
-        added.map_err(|why| Error::new(ErrorKind::Parameter, format!("parameter {place} cannot be sent: {why}")))?;
-    }
-    Ok(arguments)
+    bind_all(arguments, values, |arguments, index, value| match value {
+        Value::Null => add_null(arguments, takes[index]),
+        value => add(arguments, value),
+    })
 }
 
 /// Adds a `NULL` of one of the types that [`own_type`] knows.
@@ -129,14 +121,14 @@ fn refused(value: &Value, place: usize) -> Option<Error> {
     };
     let not_a_number = |number: &str| {
         let message = format!("parameter {place} is {number}, which MySQL and MariaDB cannot store");
-        Some(Error::new(ErrorKind::Parameter, message).help("store NULL or a text instead"))
+        Some(Error::new(ErrorKind::Parameter, message).help("store NULL or text instead"))
     };
     match value {
         Value::Interval(_) => unsupported(
             "an interval",
             "write INTERVAL into the SQL, or store a number of seconds",
         ),
-        Value::Inet(_) => unsupported("a network address", "bind its text"),
+        Value::Inet(_) => unsupported("a network address", "bind it as text"),
         Value::Array(_) => unsupported("an array", "bind a JSON document, or a Vec for a list in IN (…)"),
         Value::List(_) => unsupported("a list outside of IN (…)", "bind a JSON document"),
         Value::F32(number) if !number.is_finite() => not_a_number(&number.to_string()),
@@ -205,7 +197,7 @@ mod tests {
             .collect();
         let different: std::collections::HashSet<&String> = texts.iter().collect();
         assert_eq!(different.len(), values.len());
-        // On another statement, and in the other order, they are the same texts.
+        // On another statement, and in the other order, the texts are the same.
         let other = statement();
         for (value, expected) in values.iter().zip(&texts).rev() {
             assert_eq!(&text(&other, std::slice::from_ref(value)), expected);
@@ -227,7 +219,7 @@ mod tests {
 
     #[test]
     fn q4_what_mysql_lacks_is_refused_by_name() {
-        let refused = |value: Value| check(&[Value::Null, value]).unwrap_err();
+        let refused = |value: Value| check_all(&[Value::Null, value], super::refused).unwrap_err();
         for (value, word) in [
             (Value::Interval(Interval::default()), "interval"),
             (Value::Inet("10.0.0.0/8".parse().unwrap()), "network address"),

@@ -1,10 +1,10 @@
-//! The server's errors, by their number. SQLSTATE is coarser here: most errors share `HY000`.
+//! Mapping of the server's errors, by their number. SQLSTATE is coarser here: most errors share `HY000`.
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError};
 
 use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, NO_COLUMN, REPLACED, SYNTAX};
 
-/// The library's error for one of sqlx.
+/// Converts an error of sqlx.
 pub(super) fn error(error: sqlx::Error) -> Error {
     let sqlx::Error::Database(database) = &error else {
         return Error::from_sqlx(error);
@@ -32,7 +32,7 @@ fn of_number(number: u16, state: &str, message: &str) -> Error {
     }
     if kind == ErrorKind::ConnectionLost || number == PACKET_TOO_LARGE {
         mapped = mapped.fatal();
-        // What is too big was not read, and what comes after an end for idleness was not either.
+        // The server did not read what was too big, nor what came after it had ended an idle session.
         if matches!(number, PACKET_TOO_LARGE | INACTIVE) {
             mapped = mapped.refusing();
         }
@@ -40,7 +40,7 @@ fn of_number(number: u16, state: &str, message: &str) -> Error {
     if kind == ErrorKind::LockTimeout || number == NEEDS_REPREPARE {
         mapped = mapped.retryable();
     }
-    // 1020 under innodb_snapshot_isolation, and a full lock table, roll the whole transaction back as a deadlock does.
+    // 1020 under innodb_snapshot_isolation, and a full lock table, roll back the whole transaction, as a deadlock does.
     if kind == ErrorKind::Deadlock || matches!(number, 1020 | 1206) {
         mapped = mapped.ending_transaction();
     }
@@ -50,8 +50,8 @@ fn of_number(number: u16, state: &str, message: &str) -> Error {
     mapped
 }
 
-/// Whether the error is certainly of the statement alone. Any other may have ended the transaction, also those that nobody
-/// has listed (1180 on Galera, 1205 with `innodb_rollback_on_timeout`): the server is asked then.
+/// Returns whether the error certainly concerns the statement alone. Any other may have ended the transaction, even an
+/// unlisted one (1180 on Galera, 1205 with `innodb_rollback_on_timeout`). The server is asked then.
 fn is_of_statement(kind: ErrorKind, number: u16) -> bool {
     let by_kind = matches!(
         kind,
@@ -69,14 +69,14 @@ fn is_of_statement(kind: ErrorKind, number: u16) -> bool {
             1052 | 1055 | 1056 | 1058 | 1066 | 1093 | 1136 | 1140 | 1210 | 1222 | 1235 | 1241 | 1242 | 1247 | 1248 | 1295
                 // Values that do not fit their columns or functions.
                 | 1139 | 1264 | 1265 | 1267 | 1292 | 1365 | 1366 | 1367 | 1406 | 1411 | 1416 | 1425 | 1690 | 3140 | 3141 | 3143
-                // What a trigger or function says with SIGNAL; neither can end a transaction.
+                // Errors that a trigger or function raises with SIGNAL; neither can end a transaction.
                 | 1644
         )
 }
 
-/// The server closes the connection after this one.
+/// Number of the error after which the server closes the connection.
 const PACKET_TOO_LARGE: u16 = 1153;
-/// The session was ended for having been idle.
+/// Number of the error of a session that was ended for being idle.
 const INACTIVE: u16 = 4031;
 const NEEDS_REPREPARE: u16 = 1615;
 
@@ -120,7 +120,7 @@ fn constraint_kind(number: u16, state: &str) -> Option<ConstraintKind> {
     })
 }
 
-/// The constraint, as far as the message tells it.
+/// Returns the constraint, as far as the message names it.
 fn constraint(number: u16, state: &str, message: &str) -> Option<Constraint> {
     let kind = constraint_kind(number, state)?;
     let mut constraint = Constraint::new(kind);
@@ -157,11 +157,11 @@ fn constraint(number: u16, state: &str, message: &str) -> Option<Constraint> {
 }
 
 fn after<'m>(message: &'m str, words: &str) -> Option<&'m str> {
-    // The last one: the first may stand in a value that the message repeats.
+    // The last one: the first may be part of a value that the message repeats.
     message.rfind(words).map(|at| &message[at + words.len()..])
 }
 
-/// The name up to the backtick that ends it; one doubled belongs to the name.
+/// Returns the name up to the backtick that ends it; a doubled one belongs to the name.
 fn to_backtick(text: &str) -> Option<String> {
     let mut name = String::new();
     let mut letters = text.chars().peekable();
@@ -174,7 +174,7 @@ fn to_backtick(text: &str) -> Option<String> {
     None
 }
 
-/// The table out of `` `database`.`table` ``.
+/// Returns the table of `` `database`.`table` ``.
 fn table_of(text: &str) -> Option<String> {
     let database = to_backtick(text.strip_prefix('`')?)?;
     let behind = text.get(database.replace('`', "``").len() + 2..)?;
@@ -187,24 +187,24 @@ fn advice(number: u16) -> Option<&'static str> {
         1064 | 1065 | 1149 => SYNTAX,
         1054 => NO_COLUMN,
         1146 => "did the migrations run on this database? the message names the database that was searched",
-        1046 => "the URL names no database; write one behind the host, as in `mysql://host/database`",
+        1046 => "the URL names no database; add one after the host, as in `mysql://host/database`",
         1040 | 1203 | 1226 => {
             "make the pools smaller (`pool_size`), or raise `max_connections` (`max_user_connections`) of the server"
         }
-        1129 => "the server blocked this host after many failed connections; `FLUSH HOSTS` lets it in again",
-        PACKET_TOO_LARGE => "send less at once, or raise `max_allowed_packet` of the server",
+        1129 => "the server blocked this host after many failed connections; `FLUSH HOSTS` unblocks it",
+        PACKET_TOO_LARGE => "send less data in one statement, or raise `max_allowed_packet` of the server",
         1461 => {
             "make `statement_cache_capacity` or the pools smaller, or raise `max_prepared_stmt_count` of the server"
         }
-        1213 => "the server has rolled the whole transaction back; run it again",
-        1205 => "another transaction holds the lock; run this one again, or make that one shorter",
+        1213 => "the server rolled back the whole transaction; run it again",
+        1205 => "another transaction holds the lock; run this transaction again, or make the other one shorter",
         1366 => "the value does not fit the type or the character set of the column",
         1406 => "the value is longer than the column",
         _ => return None,
     })
 }
 
-/// The library's error for a connection that could not be opened.
+/// Returns the library's error for a connection that could not be opened.
 pub(super) fn connect_error(options: &MySqlConnectOptions, error: sqlx::Error) -> Error {
     let place = super::options::place(options);
     let user = options.get_username();
@@ -220,9 +220,9 @@ pub(super) fn connect_error(options: &MySqlConnectOptions, error: sqlx::Error) -
     };
     let help = match number {
         Some(1045 | 1698) => format!("the server at {place} refused the user {user:?} or the password"),
-        Some(1130) => format!("the server at {place} does not let the user {user:?} in from this host"),
+        Some(1130) => format!("the server at {place} does not allow the user {user:?} to connect from this host"),
         Some(1049) => format!(
-            "the server at {place} has no database {database:?}; make it with `CREATE DATABASE`, or correct the URL"
+            "the server at {place} has no database {database:?}; create it with `CREATE DATABASE`, or correct the URL"
         ),
         Some(1044) => format!("the user {user:?} may not use the database {database:?}, or it does not exist"),
         _ => return self::error(error),
@@ -305,7 +305,7 @@ mod tests {
         for number in [1053, 1927, 3169, INACTIVE, PACKET_TOO_LARGE] {
             let error = of_number(number, "HY000", "");
             assert!(error.is_fatal(), "{number}");
-            // Of the last two it is known that nothing was done.
+            // The last two mean that nothing was done.
             assert_eq!(
                 error.leaves_open(),
                 !matches!(number, INACTIVE | PACKET_TOO_LARGE),

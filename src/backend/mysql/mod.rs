@@ -6,22 +6,21 @@ mod options;
 mod session;
 mod types;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use sqlx::mysql::{MySqlArguments, MySqlQueryResult, MySqlRow};
-use sqlx::{Column, MySql, Row, SqlStr, TypeInfo};
+use sqlx::{MySql, SqlStr};
 
 use errors::connect_error;
 use options::{connect_options, session_variables};
 use session::SessionConnector;
 
-use crate::backend::support::sqlx::{Kept, Native, One, SqlxConnector};
-use crate::backend::{Connector, Done};
+use super::sqlx::{KeptStatement, Native, SingleRow, SqlxConnector, raw_row};
+use crate::backend::{Connector, QueryResult};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::sql::{Dialect, Statement};
-use crate::value::{RawRow, Value, ValueRef};
+use crate::value::Value;
 
 pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
     let options = connect_options(config)?;
@@ -44,17 +43,17 @@ pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
 
 impl Native for MySql {
     const COUNTS_ANSWERS: bool = true;
-    const KEPT: Kept = Kept::Follows;
-    const ONE: One = One::ThenFlush;
+    const KEPT: KeptStatement = KeptStatement::Follows;
+    const ONE: SingleRow = SingleRow::ThenFlush;
     const RESET: &str = options::RESET;
 
     fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, MySqlArguments)> {
         arguments::arguments(statement, values)
     }
 
-    fn done(result: &MySqlQueryResult) -> Done {
+    fn done(result: &MySqlQueryResult) -> QueryResult {
         let id = result.last_insert_id();
-        Done {
+        QueryResult {
             rows_affected: result.rows_affected(),
             last_insert_id: i64::try_from(id).ok().filter(|id| *id != 0),
         }
@@ -65,30 +64,10 @@ impl Native for MySql {
     }
 
     fn survives_interruption(between_rows: bool) -> bool {
-        // sqlx reads a packet's head and body one after the other: dropped in between, it takes the body for a head.
-        // And it keeps no count of the answers to PREPARE and PING.
+        // sqlx reads the head and the body of a packet one after the other. Dropped in between, it takes the body for a
+        // head. It also keeps no count of the answers to PREPARE and PING.
         between_rows
     }
 }
 
-impl RawRow for MySqlRow {
-    fn len(&self) -> usize {
-        Row::len(self)
-    }
-
-    fn name(&self, index: usize) -> &str {
-        self.column(index).name()
-    }
-
-    fn type_name(&self, index: usize) -> &str {
-        self.column(index).type_info().name()
-    }
-
-    fn value(&self, index: usize) -> Result<ValueRef<'_>> {
-        types::value(self, index)
-    }
-
-    fn native(&self) -> &dyn Any {
-        self
-    }
-}
+raw_row!(MySqlRow, types::type_name);

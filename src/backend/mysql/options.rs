@@ -1,14 +1,14 @@
-//! How to connect: from the configuration to sqlx's options, and what is set in the session afterwards.
+//! The options of a connection, from the configuration to sqlx's options, and the settings of its session.
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{ConnectOptions, SqlStr};
 
-use crate::backend::support::sqlx::own_sql;
+use crate::backend::sqlx::own_sql;
 use crate::config::{Config, SslMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, Setting};
 
-/// The options to connect with.
+/// Returns the options to connect with.
 pub(super) fn connect_options(config: &Config) -> Result<MySqlConnectOptions> {
     let (url, settings) = (config.url(), config.settings());
     let mut options = MySqlConnectOptions::new()
@@ -52,12 +52,12 @@ pub(super) fn connect_options(config: &Config) -> Result<MySqlConnectOptions> {
     Ok(options)
 }
 
-/// The time zone, and with it what every commit depends on. The server, or its `init_connect`, may have others. The driver
-/// writes it between quotes into the one statement that it sets a session up with, so this costs no round trip.
+/// The time zone, and the settings on which every commit depends. The server, or its `init_connect`, may have others.
+/// The driver writes it between quotes into the one statement that sets up a session, so this costs no round trip.
 const SESSION: &str = "+00:00',autocommit=1,completion_type='NO_CHAIN";
 
-/// Sets what every commit depends on back, whatever was done to a session, and ends the transaction that is open, which
-/// switching autocommit on alone would commit.
+/// The text that restores the settings on which every commit depends, and ends the open transaction. Switching
+/// autocommit on alone would commit that transaction.
 pub(super) const RESET: &str = "SET completion_type='NO_CHAIN'; ROLLBACK; SET autocommit=1";
 
 fn ssl_mode(mode: SslMode) -> MySqlSslMode {
@@ -70,7 +70,7 @@ fn ssl_mode(mode: SslMode) -> MySqlSslMode {
     }
 }
 
-/// The driver writes these into SQL as they are, so they must be plain words.
+/// Returns the text if it is a plain word: the driver writes it into SQL as it is.
 fn word<'t>(name: &str, text: &'t str) -> Result<&'t str> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         return Ok(text);
@@ -79,7 +79,7 @@ fn word<'t>(name: &str, text: &'t str) -> Result<&'t str> {
     Err(Error::new(ErrorKind::Config, message))
 }
 
-/// The statement that sets the session variables of the configuration, if there are any.
+/// Returns the statement that sets the session variables of the configuration, if there are any.
 pub(super) fn session_variables(config: &Config) -> Result<Option<SqlStr>> {
     let mut parts = Vec::new();
     for (name, value) in &config.settings().server_settings {
@@ -100,17 +100,18 @@ pub(super) fn session_variables(config: &Config) -> Result<Option<SqlStr>> {
     Ok((!parts.is_empty()).then(|| own_sql(format!("SET {}", parts.join(", ")))))
 }
 
-/// Points in time are exchanged in UTC; in another zone TIMESTAMP columns would be read wrong.
+/// Warns of a time zone other than UTC. Points in time are exchanged in UTC; in another zone TIMESTAMP columns would be
+/// read wrong.
 fn time_zone(value: &str) {
     let is_utc = ["utc", "gmt", "z", "+00:00", "etc/utc"]
         .iter()
         .any(|name| name.eq_ignore_ascii_case(value));
     if !is_utc {
-        tracing::warn!("the time zone {value} is not set: sessions run in UTC, so that timestamps are read right");
+        tracing::warn!("the time zone {value} is not set: sessions run in UTC, so that timestamps are read correctly");
     }
 }
 
-/// Refuses to connect with a session in which commits mean something else.
+/// Refuses a setting of the session that would change the meaning of a commit.
 fn relied_on(setting: Setting, value: &str) -> Result<()> {
     if setting.keeps(value) {
         return Ok(());
@@ -132,7 +133,7 @@ fn literal(value: &str) -> String {
     Dialect::MySql.quote_text(value)
 }
 
-/// Where the server is looked for, for messages.
+/// Returns the address of the server, for messages.
 pub(super) fn place(options: &MySqlConnectOptions) -> String {
     match options.get_socket() {
         Some(socket) => socket.display().to_string(),

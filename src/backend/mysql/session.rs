@@ -1,10 +1,10 @@
-//! Connections whose session variables are set before anyone uses them.
+//! Connections whose session variables are set before their first use.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::{MySql, SqlStr};
 
-use crate::backend::support::sqlx::SqlxConnector;
+use crate::backend::sqlx::SqlxConnector;
 use crate::backend::{Connector, RawConnection};
 use crate::error::Result;
 use crate::sql::Dialect;

@@ -1,4 +1,4 @@
-//! What comes back: one column of a row, by the type the server names for it.
+//! Reading of one column of a row, by the type that the server names for it.
 
 use std::fmt::Display;
 
@@ -15,7 +15,7 @@ use crate::value::ValueRef;
 
 /// Reads column `index` of `row`.
 pub(super) fn value(row: &MySqlRow, index: usize) -> Result<ValueRef<'_>> {
-    // `is_null` of sqlx is not asked: it takes dates of nought for NULL.
+    // sqlx's `is_null` is not used: it treats zero dates as NULL.
     let Ok(bytes) = decode::<&[u8]>(row, index) else {
         return Ok(ValueRef::Null);
     };
@@ -42,7 +42,7 @@ pub(super) fn value(row: &MySqlRow, index: usize) -> Result<ValueRef<'_>> {
     }
 }
 
-/// Whether a column of letters or bytes holds letters: the collation tells, the name does not.
+/// Returns whether a column of letters or bytes holds letters: the collation shows it, the name does not.
 fn is_text(info: &MySqlTypeInfo) -> bool {
     <str as Type<MySql>>::compatible(info) || matches!(info.name(), "ENUM" | "SET")
 }
@@ -79,7 +79,7 @@ fn utf8(bytes: &[u8]) -> Result<&str> {
     })
 }
 
-/// Reads a decimal number without rounding it; zeros behind the point may be dropped.
+/// Reads a decimal number without rounding it; zeros at its end may be dropped.
 fn decimal(text: &str) -> Result<Decimal> {
     let mut rest = text;
     loop {
@@ -94,37 +94,43 @@ fn decimal(text: &str) -> Result<Decimal> {
     }
 }
 
-/// MySQL allows dates of nought, which no calendar has.
-fn is_nought(bytes: &[u8]) -> bool {
+/// Returns whether a value is a zero date, which MySQL allows and no calendar has.
+fn is_zero_date(bytes: &[u8]) -> bool {
     bytes.first() == Some(&0) || bytes.starts_with(b"0000-00-00")
 }
 
-fn nought(name: &str) -> Error {
-    unreadable(name, &"it is 0000-00-00, which is no date")
+fn zero_date(name: &str) -> Error {
+    unreadable(name, &"it is 0000-00-00, which is not a date")
         .help("set the sql_mode NO_ZERO_DATE and store NULL instead, or read `NULLIF(column, '0000-00-00')`")
 }
 
 fn date(row: &MySqlRow, index: usize, bytes: &[u8]) -> Result<NaiveDate> {
-    if is_nought(bytes) {
-        return Err(nought("DATE"));
+    if is_zero_date(bytes) {
+        return Err(zero_date("DATE"));
     }
     read(row, index, "DATE")
 }
 
 fn date_time(row: &MySqlRow, index: usize, bytes: &[u8], name: &str) -> Result<NaiveDateTime> {
-    if is_nought(bytes) {
-        return Err(nought(name));
+    if is_zero_date(bytes) {
+        return Err(zero_date(name));
     }
     read(row, index, name)
 }
 
-/// A TIME of MySQL is a span of up to 839 hours, before or after; only those within a day are times of day.
+/// Reads a TIME. On MySQL it is a span of up to 839 hours, positive or negative. Only spans within a day are times of
+/// day.
 fn time(row: &MySqlRow, index: usize) -> Result<NaiveTime> {
     let span: MySqlTime = read(row, index, "TIME")?;
     let (minute, second) = (span.minutes().into(), span.seconds().into());
     let time = NaiveTime::from_hms_micro_opt(span.hours(), minute, second, span.microseconds());
     time.filter(|_| span.is_valid_time_of_day())
-        .ok_or_else(|| unreadable("TIME", &format!("{span} is no time of day")))
+        .ok_or_else(|| unreadable("TIME", &format!("{span} is not a time of day")))
+}
+
+/// Returns the name of a column's type.
+pub(super) fn type_name(row: &MySqlRow, index: usize) -> &str {
+    row.column(index).type_info().name()
 }
 
 #[cfg(test)]
@@ -151,8 +157,8 @@ mod tests {
 
     #[test]
     fn q4_dates_of_nought_are_told_from_null() {
-        assert!(is_nought(&[0]));
-        assert!(is_nought(b"0000-00-00 00:00:00"));
-        assert!(!is_nought(b"2026-11-21"));
+        assert!(is_zero_date(&[0]));
+        assert!(is_zero_date(b"0000-00-00 00:00:00"));
+        assert!(!is_zero_date(b"2026-11-21"));
     }
 }

@@ -1,7 +1,7 @@
-//! Parameters, and the text they are sent with.
+//! Parameters, and the text that they are sent with.
 //!
-//! sqlx keeps prepared statements by their text alone, so the types that are declared become part of it
-//! ([`variants`](crate::backend::support::variants)).
+//! sqlx keeps prepared statements by their text alone, so the declared types become part of it
+//! ([`variants`](crate::backend::sqlx::variants)).
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,31 +13,30 @@ use sqlx::{Arguments, Encode, Postgres, SqlStr, Type};
 use super::encode::{ASKED, own_type, write};
 use super::oid;
 use super::types::number;
-use crate::backend::support::variants::{Variant, Variants, notes, spelled};
+use crate::backend::sqlx::variants::{Variant, Variants, notes, spelled};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Statement;
 use crate::value::Value;
 
-/// What is remembered of a text: the ways in which it was used so far, and how often what the server had told was
-/// doubted.
+/// The notes on a text: its uses so far, and how often an answer of the server about its types was discarded.
 #[derive(Debug, Default)]
 struct Notes {
     uses: Variants<Use>,
     doubts: AtomicU32,
 }
 
-/// One way to use a text.
+/// One use of a text.
 #[derive(Debug)]
 struct Use {
-    /// For each place the type a value must have by itself: [`oid::UNDECLARED`] takes only `NULL`, [`ASKED`] only
-    /// values whose type the server decides.
+    /// For each parameter, the type that its value must have by itself. [`oid::UNDECLARED`] accepts only `NULL`,
+    /// [`ASKED`] only values whose type the server decides.
     takes: Box<[u32]>,
-    /// For each place the type that is declared.
+    /// For each parameter, the declared type.
     declared: Box<[u32]>,
-    /// What the server told of the types of its own choice.
+    /// The information of the server about the types of its own choice.
     told: Box<[Option<PgTypeInfo>]>,
     sql: SqlStr,
-    /// The server did not like these types; `NULL` then better goes without one.
+    /// Set once the server refused these types; `NULL` is then better sent without one.
     refused: bool,
 }
 
@@ -69,14 +68,14 @@ impl Variant for Use {
 }
 
 impl Notes {
-    /// Forgets what the server told for these values: a column may have another type by now. The server is asked in
-    /// another text next time, because the connections keep its answers.
+    /// Discards what the server reported for these values: a column may have another type by now. The next question has
+    /// another text, because the connections keep the server's answers.
     fn doubt(&self, values: &[Value]) {
         self.uses.forget(values);
         self.doubts.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Makes the variant of a first use.
+    /// Creates the variant of a first use.
     fn first_use(&self, statement: &Statement, values: &[Value]) -> Use {
         let mut takes: Vec<u32> = values.iter().map(own_type).collect();
         let mut declared = takes.clone();
@@ -85,7 +84,8 @@ impl Notes {
             declared[place] = other.declared[place];
             told[place].clone_from(&other.told[place]);
         });
-        // Only a server that did not say what it expects leaves such a place; text it takes for almost anything.
+        // Only a server that did not report what it expects leaves such a parameter; it accepts text for almost
+        // anything.
         for declared in declared.iter_mut().filter(|declared| **declared == ASKED) {
             *declared = oid::TEXT;
         }
@@ -121,7 +121,7 @@ pub(super) fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlS
     Ok((variant.sql.clone(), arguments))
 }
 
-/// The types to declare when asking the server for the ones it expects, if that is necessary.
+/// Returns the types to declare when asking the server for the ones it expects, if that is necessary.
 pub(super) fn undeclared(statement: &Statement, values: &[Value]) -> Option<Vec<PgTypeInfo>> {
     let asked = values.iter().any(|value| own_type(value) == ASKED);
     if !asked || notes::<Notes>(statement).ok()?.uses.find(values).is_some() {
@@ -134,14 +134,15 @@ pub(super) fn undeclared(statement: &Statement, values: &[Value]) -> Option<Vec<
     Some(values.iter().map(declare).collect())
 }
 
-/// The text to ask with. It differs from all that are run, and so do the answers to different questions.
+/// Returns the text with which the server is asked. It differs from every text that is run, and different questions
+/// have different texts.
 pub(super) fn question(statement: &Statement, declared: &[PgTypeInfo]) -> SqlStr {
     let doubts = notes::<Notes>(statement).map_or(0, |notes| notes.doubts.load(Ordering::Relaxed));
     let declared: Vec<u32> = declared.iter().map(number).chain([ASKED, doubts]).collect();
     spelled(statement.text(), &declared)
 }
 
-/// Keeps the types that the server expects.
+/// Stores the types that the server expects.
 pub(super) fn declare(statement: &Statement, values: &[Value], types: &[PgTypeInfo]) {
     let Ok(notes) = notes::<Notes>(statement) else { return };
     if types.len() != values.len() {
@@ -163,8 +164,8 @@ pub(super) fn declare(statement: &Statement, values: &[Value], types: &[PgTypeIn
     notes.uses.add(Use::new(statement, takes, declared, told));
 }
 
-/// Remembers that the server refused the types of this use, so that a `NULL` does not go out under one of them again,
-/// and asks the server anew where it had decided.
+/// Notes that the server refused the types of this use, so that no `NULL` is sent with one of them again. Where the
+/// server had decided, it is asked again.
 pub(super) fn refused(statement: &Statement, values: &[Value]) {
     let Ok(notes) = notes::<Notes>(statement) else { return };
     notes.uses.replace(values, |used| {
@@ -217,7 +218,7 @@ impl Encode<'_, Postgres> for Typed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::support::variants::MOST_VARIANTS;
+    use crate::backend::sqlx::variants::MOST_VARIANTS;
 
     fn statement() -> Statement {
         Statement::new("INSERT INTO note VALUES ($1, $2)", false)
@@ -238,7 +239,7 @@ mod tests {
         let short = [Value::I32(1), word("a")];
         assert_eq!(text(&one, &long), text(&one, &[Value::I64(7), word("b")]));
         assert_ne!(text(&one, &long), text(&one, &short));
-        // The other one meets them the other way round.
+        // The other statement receives them in reverse order.
         assert_eq!(text(&other, &short), text(&one, &short));
         assert_eq!(text(&other, &long), text(&one, &long));
         assert!(text(&one, &long).starts_with(one.text()));

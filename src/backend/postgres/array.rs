@@ -1,17 +1,15 @@
-//! Arrays of PostgreSQL, of any number of dimensions: an array of two is an array of arrays here.
+//! Arrays of PostgreSQL, of any number of dimensions: an array of two dimensions is an array of arrays here.
 
-use sqlx::postgres::PgTypeInfo;
-
+use super::errors::broken;
 use super::oid;
-use super::types::{binary as member, broken, textual as member_of_text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Value;
 
-/// PostgreSQL itself allows six.
+/// The largest number of dimensions; PostgreSQL has the same limit.
 const MOST_DIMENSIONS: usize = 6;
 
-/// Reads the binary format, which brings the type of the members along; `info` is what is known of it beyond its number.
-pub(super) fn binary(info: Option<&PgTypeInfo>, bytes: &[u8]) -> Result<Value> {
+/// Reads the binary format, which includes the type of the members; `member` reads one of them.
+pub(super) fn binary(bytes: &[u8], member: &dyn Fn(u32, &[u8]) -> Result<Value>) -> Result<Value> {
     let mut rest = bytes;
     let dimensions = word(&mut rest)? as usize;
     let _has_nulls = word(&mut rest)?;
@@ -20,44 +18,44 @@ pub(super) fn binary(info: Option<&PgTypeInfo>, bytes: &[u8]) -> Result<Value> {
         return Ok(Value::Array(Vec::new()));
     }
     if dimensions > MOST_DIMENSIONS {
-        return Err(broken("an array of too many dimensions"));
+        return Err(broken("an array with too many dimensions"));
     }
     let mut lengths = Vec::with_capacity(dimensions);
     for _ in 0..dimensions {
         lengths.push(word(&mut rest)? as usize);
         let first = word(&mut rest)?;
-        // The vectors of the system tables begin at nought; other arrays do so only if someone wants it.
+        // The vectors of the system tables begin at index 0; other arrays do so only on demand.
         if first != 1 && !matches!((first, oid), (0, oid::INT2 | oid::OID)) {
             return Err(shifted());
         }
     }
-    level(&mut rest, &lengths, oid, info)
+    level(&mut rest, &lengths, &|bytes| member(oid, bytes))
 }
 
-fn level(rest: &mut &[u8], lengths: &[usize], oid: u32, info: Option<&PgTypeInfo>) -> Result<Value> {
+fn level(rest: &mut &[u8], lengths: &[usize], member: &dyn Fn(&[u8]) -> Result<Value>) -> Result<Value> {
     let Some((length, inner)) = lengths.split_first() else {
         return match word(rest)? {
             -1 => Ok(Value::Null),
             size => {
                 let split = usize::try_from(size).ok().and_then(|size| rest.split_at_checked(size));
-                let (bytes, after) = split.ok_or_else(|| broken("an array that ends too early"))?;
+                let (bytes, after) = split.ok_or_else(|| broken("an array that is cut off"))?;
                 *rest = after;
-                member(oid, info, bytes).and_then(Value::of_member)
+                member(bytes)
             }
         };
     };
-    // Each member takes four bytes at least, so a wrong length cannot ask for much memory.
+    // Each member takes at least four bytes, so a wrong length cannot reserve much memory.
     if *length > rest.len() / 4 {
-        return Err(broken("an array that ends too early"));
+        return Err(broken("an array that is cut off"));
     }
-    let members: Result<Vec<Value>> = (0..*length).map(|_| level(rest, inner, oid, info)).collect();
+    let members: Result<Vec<Value>> = (0..*length).map(|_| level(rest, inner, member)).collect();
     members.map(Value::Array)
 }
 
 fn word(rest: &mut &[u8]) -> Result<i32> {
     let (word, after) = rest
         .split_first_chunk()
-        .ok_or_else(|| broken("an array that ends too early"))?;
+        .ok_or_else(|| broken("an array that is cut off"))?;
     *rest = after;
     Ok(i32::from_be_bytes(*word))
 }
@@ -65,36 +63,33 @@ fn word(rest: &mut &[u8]) -> Result<i32> {
 fn shifted() -> Error {
     Error::new(
         ErrorKind::Decode,
-        "an array does not begin at the index 1, which a Rust vector cannot tell",
+        "an array does not begin at the index 1, which a Rust vector cannot represent",
     )
     .help("cast it to text in the SQL (`column::text`) and read a String")
 }
 
-/// Reads the text format: `{1,NULL,"a b"}`.
-pub(super) fn textual(array: u32, of: u32, text: &str) -> Result<Value> {
+/// Reads the text format: `{1,NULL,"a b"}`; `member` reads one member.
+pub(super) fn textual(array: u32, text: &str, member: &dyn Fn(&str) -> Result<Value>) -> Result<Value> {
     if matches!(array, oid::INT2VECTOR | oid::OIDVECTOR) {
-        let members: Result<Vec<Value>> = text
-            .split_ascii_whitespace()
-            .map(|word| member_of_text(of, word).and_then(Value::of_member))
-            .collect();
+        let members: Result<Vec<Value>> = text.split_ascii_whitespace().map(member).collect();
         return members.map(Value::Array);
     }
     if text.starts_with('[') {
         return Err(shifted());
     }
     let mut rest = text;
-    let value = braces(&mut rest, of, 0)?;
+    let value = braces(&mut rest, member, 0)?;
     if rest.is_empty() {
         Ok(value)
     } else {
-        Err(broken("an array with something behind it"))
+        Err(broken("an array with text after its end"))
     }
 }
 
-fn braces(rest: &mut &str, of: u32, depth: usize) -> Result<Value> {
+fn braces(rest: &mut &str, member: &dyn Fn(&str) -> Result<Value>, depth: usize) -> Result<Value> {
     let wrong = || broken("an array without its braces");
     if depth > MOST_DIMENSIONS {
-        return Err(broken("an array of too many dimensions"));
+        return Err(broken("an array with too many dimensions"));
     }
     *rest = rest.strip_prefix('{').ok_or_else(wrong)?;
     let mut members = Vec::new();
@@ -104,9 +99,9 @@ fn braces(rest: &mut &str, of: u32, depth: usize) -> Result<Value> {
     }
     loop {
         members.push(if rest.starts_with('{') {
-            braces(rest, of, depth + 1)?
+            braces(rest, member, depth + 1)?
         } else {
-            word_of_text(rest, of)?
+            word_of_text(rest, member)?
         });
         if let Some(after) = rest.strip_prefix(',') {
             *rest = after;
@@ -117,7 +112,7 @@ fn braces(rest: &mut &str, of: u32, depth: usize) -> Result<Value> {
     }
 }
 
-fn word_of_text(rest: &mut &str, of: u32) -> Result<Value> {
+fn word_of_text(rest: &mut &str, member: &dyn Fn(&str) -> Result<Value>) -> Result<Value> {
     if let Some(quoted) = rest.strip_prefix('"') {
         let mut word = String::new();
         let mut letters = quoted.char_indices();
@@ -125,7 +120,7 @@ fn word_of_text(rest: &mut &str, of: u32) -> Result<Value> {
             match letter {
                 '"' => {
                     *rest = &quoted[at + 1..];
-                    return member_of_text(of, &word).and_then(Value::of_member);
+                    return member(&word);
                 }
                 '\\' => word.extend(letters.next().map(|(_, letter)| letter)),
                 letter => word.push(letter),
@@ -141,13 +136,18 @@ fn word_of_text(rest: &mut &str, of: u32) -> Result<Value> {
     if word.eq_ignore_ascii_case("null") {
         Ok(Value::Null)
     } else {
-        member_of_text(of, word).and_then(Value::of_member)
+        member(word)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::postgres::types;
+
+    fn textual(array: u32, of: u32, text: &str) -> Result<Value> {
+        super::textual(array, text, &|word| types::textual(of, word).and_then(Value::of_member))
+    }
 
     fn read(text: &str) -> Value {
         textual(1009, oid::TEXT, text).unwrap()
@@ -188,8 +188,8 @@ mod tests {
         );
         assert!(
             binary(
-                None,
-                &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 127, 255, 255, 255, 0, 0, 0, 1]
+                &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 127, 255, 255, 255, 0, 0, 0, 1],
+                &|_, _| Ok(Value::Null)
             )
             .is_err()
         );

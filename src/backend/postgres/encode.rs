@@ -1,4 +1,4 @@
-//! One parameter in the binary format, as the type that is declared for it.
+//! Encoding of one parameter in the binary format, as its declared type.
 
 use std::net::IpAddr;
 
@@ -13,13 +13,13 @@ use super::types::{kind, number};
 use super::{numeric, oid, text};
 use crate::value::{Interval, Value};
 
-/// The server has to say what it expects before the value can be written.
+/// The mark of a value whose expected type the server has to report before the value can be written.
 pub(super) const ASKED: u32 = u32::MAX;
 
-/// Why a value cannot be written; the place is added by the caller.
+/// The reason why a value cannot be written; the caller adds the number of the parameter.
 pub(super) type Refusal = String;
 
-/// The type a value has by itself: [`oid::UNDECLARED`] for `NULL`, [`ASKED`] where it depends on the place.
+/// Returns the type that a value has by itself: [`oid::UNDECLARED`] for `NULL`, [`ASKED`] if the server decides it.
 pub(super) fn own_type(value: &Value) -> u32 {
     match value {
         Value::Null | Value::List(_) => oid::UNDECLARED,
@@ -49,7 +49,7 @@ pub(super) fn own_type(value: &Value) -> u32 {
     }
 }
 
-/// The type of the members of an array: the widest of them where they are numbers.
+/// Returns the type of the members of an array: the widest of them if they are numbers.
 fn member_type(members: &[Value]) -> u32 {
     members.iter().fold(oid::UNDECLARED, |so_far, member| {
         let own = match member {
@@ -60,7 +60,8 @@ fn member_type(members: &[Value]) -> u32 {
     })
 }
 
-/// The type that holds both; where there is none the first, so that the member that differs is refused later.
+/// Returns the type that holds both. If there is none, returns the first, so that the differing member is refused
+/// later.
 fn wider(one: u32, other: u32) -> u32 {
     const WIDTHS: [u32; 4] = [oid::INT2, oid::INT4, oid::INT8, oid::NUMERIC];
     let width = |oid: u32| WIDTHS.iter().position(|it| *it == oid);
@@ -75,7 +76,7 @@ fn wider(one: u32, other: u32) -> u32 {
     }
 }
 
-/// Writes `value` as a value of type `oid`; `info` is what the server told of it. Returns whether it is `NULL`.
+/// Writes `value` as a value of type `oid`; `info` is what the server reported about it. Returns whether it is `NULL`.
 pub(super) fn write(value: &Value, oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u8>) -> Result<bool, Refusal> {
     match value {
         Value::Null => return Ok(true),
@@ -103,12 +104,12 @@ pub(super) fn write(value: &Value, oid: u32, info: Option<&PgTypeInfo>, out: &mu
         Value::Interval(it) => interval(*it, out),
         Value::Inet(it) => network(*it, out),
         Value::Array(members) => array(members, oid, info, out)?,
-        Value::List(_) => return Err("is a list, which can only stand in IN (…)".to_owned()),
+        Value::List(_) => return Err("is a list, which can only be used in IN (…)".to_owned()),
     }
     Ok(false)
 }
 
-/// Whether a value of type `own` can be written as a member of type `member`.
+/// Returns whether a value of type `own` can be written as a member of type `member`.
 fn suits(own: u32, member: u32) -> bool {
     own == member
         || matches!(own, oid::UNDECLARED | ASKED)
@@ -144,7 +145,7 @@ fn json(text: &str, oid: u32, out: &mut Vec<u8>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether the escape of U+0000 stands there, and not a backslash before `u0000`.
+/// Returns whether the text has the escape of U+0000, and not a backslash before `u0000`.
 fn holds_nul(json: &str) -> bool {
     json.match_indices("\\u0000").any(|(at, _)| {
         let slashes = json[..at].bytes().rev().take_while(|byte| *byte == b'\\').count();
@@ -152,19 +153,19 @@ fn holds_nul(json: &str) -> bool {
     })
 }
 
-/// Days after 2000-01-01.
+/// Returns the number of days after 2000-01-01.
 fn date(date: NaiveDate) -> i32 {
     const DAYS: i64 = 10_957;
     let days = date.signed_duration_since(DateTime::UNIX_EPOCH.date_naive()).num_days() - DAYS;
     days as i32
 }
 
-/// Microseconds after midnight. A leap second is the first of the next minute, as in timestamps.
+/// Returns the microseconds after midnight. A leap second is the first of the next minute, as in timestamps.
 fn time(time: NaiveTime) -> i64 {
     i64::from(time.num_seconds_from_midnight()) * 1_000_000 + i64::from(time.nanosecond() / 1000)
 }
 
-/// Microseconds after 2000-01-01; finer parts are cut off, as the server has none.
+/// Returns the microseconds after 2000-01-01; finer parts are cut off, because the server has none.
 fn moment(moment: NaiveDateTime) -> i64 {
     i64::from(date(moment.date())) * 86_400_000_000 + time(moment.time())
 }
@@ -190,7 +191,7 @@ fn network(network: IpNetwork, out: &mut Vec<u8>) {
 
 fn array(members: &[Value], oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     if oid::is_text(oid) {
-        return Err("is an array whose type the server does not tell; cast it, as in `:ids::int8[]`".to_owned());
+        return Err("is an array whose type the server does not report; cast it, as in `:ids::int8[]`".to_owned());
     }
     let known = info.and_then(kind).and_then(|kind| match kind {
         PgTypeKind::Array(member) => Some(member),
@@ -198,7 +199,7 @@ fn array(members: &[Value], oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u
     });
     let Some(member) = oid::element_of(oid).or_else(|| known.map(number)) else {
         let name = info.map_or("another type", TypeInfo::name);
-        return Err(format!("is an array, and the server expects {name} there"));
+        return Err(format!("is an array, but the server expects {name}"));
     };
     let mut lengths = Vec::new();
     measure(members, 0, &mut lengths)?;
@@ -217,9 +218,9 @@ fn array(members: &[Value], oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u
     fill(members, member, known, out)
 }
 
-/// Finds the lengths of all dimensions; the members of one must be equally long.
+/// Collects the lengths of all dimensions; the members of one must be equally long.
 fn measure(members: &[Value], depth: usize, lengths: &mut Vec<usize>) -> Result<(), Refusal> {
-    const UNEVEN: &str = "is an array of arrays that are not equally long";
+    const UNEVEN: &str = "is an array of arrays of different lengths";
     if depth == lengths.len() {
         lengths.push(members.len());
     } else if lengths[depth] != members.len() {
@@ -244,9 +245,9 @@ fn fill(members: &[Value], oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u8
             continue;
         }
         let own = own_type(value);
-        // What the server was asked for may be any type; otherwise the members decide it and must be alike.
+        // A type that the server reported may be any type; otherwise the members decide it and must be alike.
         if !suits(own, oid) {
-            return Err("is an array whose members are not of one type".to_owned());
+            return Err("is an array whose members have different types".to_owned());
         }
         let start = out.len();
         out.extend_from_slice(&[0; 4]);
@@ -260,7 +261,7 @@ fn fill(members: &[Value], oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u8
     Ok(())
 }
 
-/// Converts text to the type the server expects at its place.
+/// Converts text to the type that the server expects for the parameter.
 fn untyped(value: &str, oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let name = || info.map_or_else(|| format!("the type number {oid}"), |info| info.name().to_owned());
     let wrong = || format!("is text that is not a value of {}", name());
@@ -290,7 +291,7 @@ fn untyped(value: &str, oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u8>) 
             out[at + 2] = 1;
         }
         oid::JSON | oid::JSONB => {
-            // A text that is no JSON document is taken as a JSON string: that is how serde writes a string.
+            // Text that is not a JSON document is sent as a JSON string: serde writes strings that way.
             match serde_json::from_str::<serde::de::IgnoredAny>(value) {
                 Ok(_) => json(value, oid, out)?,
                 Err(_) => json(&serde_json::Value::from(value).to_string(), oid, out)?,
@@ -339,13 +340,13 @@ mod tests {
         assert!(
             written(&mixed, own_type(&mixed))
                 .unwrap_err()
-                .contains("not of one type")
+                .contains("different types")
         );
         let uneven = Value::Array(vec![Value::Array(vec![Value::I16(1)]), Value::Array(vec![])]);
         assert!(
             written(&uneven, own_type(&uneven))
                 .unwrap_err()
-                .contains("equally long")
+                .contains("different lengths")
         );
     }
 

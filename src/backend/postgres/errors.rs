@@ -1,10 +1,10 @@
-//! The server's errors, by their SQLSTATE.
+//! Mapping of the server's errors, by their SQLSTATE, and the errors about values that cannot be read.
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
 
 use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, NO_COLUMN, REPLACED, SYNTAX};
 
-/// The library's error for one of sqlx.
+/// Converts an error of sqlx.
 pub(super) fn error(error: sqlx::Error) -> Error {
     let sqlx::Error::Database(database) = &error else {
         return Error::from_sqlx(error);
@@ -21,7 +21,7 @@ pub(super) fn error(error: sqlx::Error) -> Error {
     }
     if is_fatal(answer) {
         mapped = mapped.fatal();
-        // The session was ended for having been idle: the server looks for that before it runs what came meanwhile.
+        // The session was ended for being idle: the server checks that before it runs what came meanwhile.
         if matches!(answer.code(), "57P05" | "25P03") {
             mapped = mapped.refusing();
         }
@@ -38,7 +38,7 @@ fn kind(answer: &PgDatabaseError) -> ErrorKind {
         "3D000" => ErrorKind::DatabaseNotFound,
         // Too many connections, starting up, in recovery.
         "53300" | "57P03" => ErrorKind::Connect,
-        // Ended by an administrator, a crash of another process, a database that was dropped, a session limit.
+        // Ended by an administrator, by a crash of another process, by the drop of the database, or by a session limit.
         "57P01" | "57P02" | "57P04" | "57P05" | "25P03" | "25P04" => ErrorKind::ConnectionLost,
         "57014" if answer.message().contains("timeout") => ErrorKind::Timeout,
         "55P03" => ErrorKind::LockTimeout,
@@ -64,14 +64,14 @@ fn is_fatal(answer: &PgDatabaseError) -> bool {
     matches!(answer.severity(), PgSeverity::Fatal | PgSeverity::Panic) || kind(answer) == ErrorKind::ConnectionLost
 }
 
-/// Lock time-outs, and a prepared statement whose table has changed: on another connection, or prepared anew, it works.
+/// Returns whether the transaction can be run again: after a serialization failure, a deadlock or a lock timeout.
 fn is_retryable(code: &str) -> bool {
     matches!(code, "40001" | "40P01" | "55P03")
 }
 
-/// The server's message, with its detail.
+/// Returns the server's message, with its detail.
 fn message(answer: &PgDatabaseError) -> String {
-    // The whole row may hold what should not stand in a log; the constraint says enough.
+    // The whole row may hold data that must not appear in a log; the constraint is enough.
     match answer
         .detail()
         .filter(|detail| !detail.starts_with("Failing row contains"))
@@ -91,13 +91,13 @@ fn constraint(answer: &PgDatabaseError) -> Option<Constraint> {
         _ => return None,
     };
     let mut constraint = Constraint::new(kind);
-    // A NOT NULL has no name before PostgreSQL 18; its column stands for it.
+    // Before PostgreSQL 18 a NOT NULL constraint has no name; its column takes that place.
     constraint.name = answer.constraint().or_else(|| answer.column()).map(str::to_owned);
     constraint.table = answer.table().map(str::to_owned);
     Some(constraint)
 }
 
-/// The server's hint, and what a newcomer may want to know.
+/// Returns the server's hint, and advice for newcomers.
 fn help(answer: &PgDatabaseError) -> Option<String> {
     let ours = advice(answer.code(), answer.message());
     match (answer.hint(), ours) {
@@ -118,27 +118,27 @@ fn advice(code: &str, message: &str) -> Option<&'static str> {
         "42883" if message.contains("operator does not exist") => {
             "the two sides are of different types; cast the parameter, as in `:value::the_type`"
         }
-        "42P18" => "the server cannot tell the type of the parameter; cast it, as in `:value::text`",
+        "42P18" => "the server cannot determine the type of the parameter; cast it, as in `:value::text`",
         "25P02" => "an earlier statement of this transaction failed; only a rollback is possible now",
         "0A000" if message.starts_with("cached plan") => {
             "the table was altered after this connection had prepared the statement; run it on a new connection"
         }
         "53300" => "make the pools smaller (`pool_size`), or raise `max_connections` of the server",
         "26000" => {
-            "a pooler between here and the server may lose prepared statements; set `statement_cache_capacity=0`"
+            "a pooler between this program and the server may lose prepared statements; set `statement_cache_capacity=0`"
         }
         "42P05" => {
-            "a pooler between here and the server may mix prepared statements up; set `statement_cache_capacity=0`"
+            "a pooler between this program and the server may mix up prepared statements; set `statement_cache_capacity=0`"
         }
         _ => return None,
     })
 }
 
-/// The library's error for a connection that could not be opened.
+/// Returns the library's error for a connection that could not be opened.
 pub(super) fn connect_error(options: &PgConnectOptions, error: sqlx::Error) -> Error {
     let place = super::options::place(options);
     let user = options.get_username();
-    // Without a name the server takes the one of the user.
+    // Without a name the server uses that of the user.
     let database = options.get_database().unwrap_or(user);
     if let sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) = &error {
         return Error::unreachable_server("PostgreSQL", &place, error);
@@ -146,13 +146,35 @@ pub(super) fn connect_error(options: &PgConnectOptions, error: sqlx::Error) -> E
     let mapped = self::error(error);
     let help = match mapped.sqlstate() {
         Some("28P01") => format!("the server at {place} refused the password of the user {user:?}"),
-        Some("28000") => format!("the server at {place} does not let the user {user:?} in; does the role exist, and does `pg_hba.conf` allow it?"),
-        Some("3D000") => format!("the server at {place} has no database {database:?}; make it with `CREATE DATABASE`, or correct the URL"),
+        Some("28000") => format!("the server at {place} does not allow the user {user:?} to connect; does the role exist, and does `pg_hba.conf` allow it?"),
+        Some("3D000") => format!("the server at {place} has no database {database:?}; create it with `CREATE DATABASE`, or correct the URL"),
         Some("57P03") => format!("the server at {place} is starting up or shutting down; try again in a moment"),
-        Some("42704" | "22023") => "a parameter of the session is unknown to the server, or has a value it does not take; see the options of the URL".to_owned(),
+        Some("42704" | "22023") => "a session parameter is unknown to the server, or has a value that it does not accept; check the options of the URL".to_owned(),
         _ => return mapped,
     };
     mapped.help(help)
+}
+
+/// Returns the error for a value that does not have the form it should have.
+pub(super) fn broken(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Decode,
+        format!("the server sent a value that cannot be read: {what}"),
+    )
+}
+
+/// Returns the error for a value that the Rust type cannot hold; it can be read as text.
+pub(super) fn cast(name: &str, why: &str) -> Error {
+    Error::new(ErrorKind::Decode, format!("a {name} cannot be read: it {why}"))
+        .help("cast it to text in the SQL (`column::text`) and read a String")
+}
+
+pub(super) fn unreadable(name: &str) -> Error {
+    Error::new(
+        ErrorKind::Decode,
+        format!("values of the type {name} cannot be read without a cast"),
+    )
+    .help("cast it to text in the SQL (`column::text`) and read a String")
 }
 
 #[cfg(test)]

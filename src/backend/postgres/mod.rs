@@ -10,21 +10,20 @@ mod options;
 mod text;
 mod types;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgTypeInfo};
-use sqlx::{Column, Postgres, Row, SqlStr, TypeInfo};
+use sqlx::{Postgres, SqlStr};
 
 use errors::connect_error;
 use options::connect_options;
 
-use crate::backend::support::sqlx::{Kept, Native, One, SqlxConnector};
-use crate::backend::{Connector, Done};
+use super::sqlx::{KeptStatement, Native, SingleRow, SqlxConnector, raw_row};
+use crate::backend::{Connector, QueryResult};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::sql::{Dialect, Statement};
-use crate::value::{RawRow, Value, ValueRef};
+use crate::value::Value;
 
 pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
     let options = connect_options(config)?;
@@ -45,8 +44,8 @@ impl Native for Postgres {
     const COUNTS_ANSWERS: bool = true;
     const NOTIFIES: bool = true;
     const RESET: &str = "ROLLBACK; UNLISTEN *";
-    const KEPT: Kept = Kept::IsRefused;
-    const ONE: One = One::AndReadsAll;
+    const KEPT: KeptStatement = KeptStatement::IsRefused;
+    const ONE: SingleRow = SingleRow::AndReadsAll;
 
     fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, PgArguments)> {
         arguments::arguments(statement, values)
@@ -68,8 +67,8 @@ impl Native for Postgres {
         arguments::declare(statement, values, types);
     }
 
-    fn done(result: &PgQueryResult) -> Done {
-        Done {
+    fn done(result: &PgQueryResult) -> QueryResult {
+        QueryResult {
             rows_affected: result.rows_affected(),
             last_insert_id: None,
         }
@@ -80,29 +79,9 @@ impl Native for Postgres {
     }
 
     fn survives_interruption(_between_rows: bool) -> bool {
-        // sqlx counts the answers that are still to come and reads them before the next call.
+        // sqlx counts the pending answers and reads them before the next call.
         true
     }
 }
 
-impl RawRow for PgRow {
-    fn len(&self) -> usize {
-        Row::len(self)
-    }
-
-    fn name(&self, index: usize) -> &str {
-        self.column(index).name()
-    }
-
-    fn type_name(&self, index: usize) -> &str {
-        self.column(index).type_info().name()
-    }
-
-    fn value(&self, index: usize) -> Result<ValueRef<'_>> {
-        types::value(self, index)
-    }
-
-    fn native(&self) -> &dyn Any {
-        self
-    }
-}
+raw_row!(PgRow, types::type_name);

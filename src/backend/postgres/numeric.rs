@@ -7,18 +7,18 @@ const NAN: u16 = 0xC000;
 const INFINITY: u16 = 0xD000;
 const MINUS_INFINITY: u16 = 0xF000;
 
-/// The largest digits a [`Decimal`] holds: 96 bits.
+/// The largest coefficient of a [`Decimal`]: 96 bits.
 const LARGEST: i128 = (1 << 96) - 1;
-/// The most decimal places a [`Decimal`] holds.
+/// The largest number of decimal places of a [`Decimal`].
 const PLACES: i32 = 28;
-/// Nine groups hold at least thirty digits, one more than a [`Decimal`] takes.
+/// Nine groups hold at least thirty significant digits, one more than a [`Decimal`] takes.
 const MOST_GROUPS: usize = 8;
 
-/// Writes `value` with the decimal places it has, so that `1.50` stays `1.50`.
+/// Writes `value` with its decimal places, so that `1.50` stays `1.50`.
 pub(super) fn encode(value: Decimal, out: &mut Vec<u8>) {
     let scale = value.scale();
     let mut rest = value.mantissa().unsigned_abs();
-    // Groups of four stand left and right of the point, so the last one is filled up with zeros: at most three.
+    // Groups of four are aligned to the point, so the last one is filled up with zeros: at most three.
     let filling = (4 - scale % 4) % 4;
     rest *= 10_u128.pow(filling);
     let mut groups = [0_u16; 9];
@@ -28,7 +28,7 @@ pub(super) fn encode(value: Decimal, out: &mut Vec<u8>) {
         rest /= 10_000;
         count += 1;
     }
-    // `groups` begins with the last one; zeros at the end are not sent.
+    // `groups` begins with the last one; groups of zeros at the end are not sent.
     let dropped = groups[..count].iter().take_while(|group| **group == 0).count();
     let behind_point = scale.div_ceil(4) as i16;
     let weight = if count == 0 { 0 } else { count as i16 - behind_point - 1 };
@@ -51,7 +51,7 @@ pub(super) fn encode_integer(value: u64, out: &mut Vec<u8>) {
     encode(Decimal::from(value), out);
 }
 
-/// Reads a value, or says what it is that a [`Decimal`] cannot hold.
+/// Reads a value, or returns the reason why a [`Decimal`] cannot hold it.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decimal, &'static str> {
     const BROKEN: &str = "is not a number in the form the server should send";
     let mut words = bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
@@ -77,7 +77,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decimal, &'static str> {
 
 const TOO_LONG: &str = "has more digits than Decimal holds (28)";
 
-/// `digits` times ten to `exponent`, with `scale` places behind the point where they fit.
+/// Returns `digits` times ten to the power of `exponent`, with `scale` decimal places where they fit.
 fn assemble(mut digits: i128, exponent: i32, scale: i32) -> Option<Decimal> {
     let mut places = -exponent;
     if digits == 0 {
@@ -87,7 +87,7 @@ fn assemble(mut digits: i128, exponent: i32, scale: i32) -> Option<Decimal> {
         digits = digits.checked_mul(10).filter(|digits| *digits <= LARGEST)?;
         places += 1;
     }
-    // The last group may be filled up with zeros, and digits may be more than fit while they end in zeros.
+    // The last group may be filled up with zeros. Digits may exceed the limits while they end in zeros.
     while places > 0 && (places > scale || places > PLACES || digits > LARGEST) {
         if digits % 10 != 0 {
             break;
@@ -108,7 +108,7 @@ fn assemble(mut digits: i128, exponent: i32, scale: i32) -> Option<Decimal> {
     Decimal::try_from_i128_with_scale(digits, places as u32).ok()
 }
 
-/// Reads a number in figures without rounding it; zeros behind the point may be dropped.
+/// Reads a decimal number without rounding it; zeros at its end may be dropped.
 pub(super) fn parse(text: &str) -> Option<Decimal> {
     if let Ok(value) = Decimal::from_str_exact(text) {
         return Some(value);

@@ -1,7 +1,7 @@
-//! The numbers of PostgreSQL's own types. They are fixed for all servers: `src/include/catalog/pg_type.dat` of PostgreSQL
-//! lists them.
+//! The numbers of PostgreSQL's own types. They are fixed for all servers: `src/include/catalog/pg_type.dat` of
+//! PostgreSQL lists them.
 
-/// No type is declared: the server infers it.
+/// No declared type: the server infers it.
 pub(super) const UNDECLARED: u32 = 0;
 
 pub(super) const BOOL: u32 = 16;
@@ -39,10 +39,10 @@ pub(super) const UUID: u32 = 2950;
 pub(super) const JSONB: u32 = 3802;
 pub(super) const XID8: u32 = 5069;
 
-/// Types made by users have numbers from here on.
+/// The first number of types that users create.
 pub(super) const FIRST_OF_USERS: u32 = 16_384;
 
-/// Each type that has values here, with the type of its arrays.
+/// The types whose arrays are supported, each with the type of its arrays.
 const ARRAYS: [(u32, u32); 27] = [
     (BOOL, 1000),
     (BYTEA, 1001),
@@ -73,12 +73,12 @@ const ARRAYS: [(u32, u32); 27] = [
     (XML, 143),
 ];
 
-/// The type of arrays of `element`.
+/// Returns the type of arrays of `element`.
 pub(super) fn array_of(element: u32) -> Option<u32> {
     ARRAYS.iter().find(|(of, _)| *of == element).map(|(_, array)| *array)
 }
 
-/// The type of the members of `array`.
+/// Returns the type of the members of `array`.
 pub(super) fn element_of(array: u32) -> Option<u32> {
     match array {
         INT2VECTOR => Some(INT2),
@@ -87,7 +87,7 @@ pub(super) fn element_of(array: u32) -> Option<u32> {
     }
 }
 
-/// Whether a type travels as its text in the binary format, too.
+/// Returns whether a type is sent as its text in the binary format, too.
 pub(super) fn is_text(oid: u32) -> bool {
     matches!(oid, TEXT | VARCHAR | BPCHAR | NAME | UNKNOWN | XML)
 }

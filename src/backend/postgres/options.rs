@@ -1,4 +1,4 @@
-//! How to connect: from the configuration to sqlx's options.
+//! The options of a connection, from the configuration to sqlx's options.
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -6,7 +6,8 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use crate::config::{Config, SslMode};
 use crate::error::Result;
 
-/// The options to connect with. What the configuration leaves open comes from libpq's environment variables, as in sqlx.
+/// Returns the options to connect with. What the configuration leaves open comes from libpq's environment variables, as
+/// in sqlx.
 #[expect(
     clippy::unnecessary_wraps,
     reason = "the other backends can refuse a configuration here"
@@ -48,13 +49,13 @@ pub(super) fn connect_options(config: &Config) -> Result<PgConnectOptions> {
         options = options.ssl_client_key(file);
     }
     if settings.statement_cache_capacity == 0 {
-        // A pooler is in between; many refuse this parameter, which servers of today do not need.
+        // A pooler is in between; many refuse this parameter, which current servers do not need.
         options = options.extra_float_digits(None);
     }
     Ok(options.options(settings.server_settings.iter().map(|(name, value)| (name, value))))
 }
 
-/// As in libpq, a root certificate is not given in vain: with `require` it is checked, too.
+/// Returns the mode for the driver. As in libpq, a given root certificate is checked with `require`, too.
 fn ssl_mode(mode: SslMode, with_root: bool) -> PgSslMode {
     match mode {
         SslMode::Require if with_root => PgSslMode::VerifyCa,
@@ -67,7 +68,7 @@ fn ssl_mode(mode: SslMode, with_root: bool) -> PgSslMode {
     }
 }
 
-/// Where the server is looked for, for messages.
+/// Returns the address of the server, for messages.
 pub(super) fn place(options: &PgConnectOptions) -> String {
     match options.get_socket() {
         Some(socket) => format!("{} (port {})", socket.display(), options.get_port()),

@@ -1,5 +1,5 @@
-//! Values in figures and letters: what unprepared statements answer, and what `serde` makes of dates and the like.
-//! Each function reads the server's form (`ISO` dates) and RFC 3339.
+//! Reading of values in text form: the answers of unprepared statements, and the form in which `serde` writes dates and
+//! similar values. Each function reads the server's form (`ISO` dates) and RFC 3339.
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
@@ -16,7 +16,7 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// `\x` and hexadecimal digits.
+/// Reads `\x` and hexadecimal digits.
 pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
     let digits = text.strip_prefix("\\x")?.as_bytes();
     let nibble = |digit: u8| char::from(digit).to_digit(16);
@@ -26,7 +26,7 @@ pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// `2026-11-21`, `-0044-03-15`, `0044-03-15 BC`, `12345-01-01`.
+/// Reads `2026-11-21`, `-0044-03-15`, `0044-03-15 BC`, `12345-01-01`.
 pub(super) fn date(text: &str) -> Option<NaiveDate> {
     let (text, before_christ) = match text.strip_suffix(" BC") {
         Some(text) => (text, true),
@@ -42,7 +42,7 @@ pub(super) fn date(text: &str) -> Option<NaiveDate> {
     let day = digits(parts.next()?)?;
     let year = match (before_christ, negative) {
         (true, true) => return None,
-        // There is no year nought: 1 BC is the year 0 here.
+        // There is no year zero: 1 BC is the year 0 here.
         (true, false) => 1 - year,
         (false, true) => -year,
         (false, false) => year,
@@ -58,7 +58,7 @@ fn digits(text: &str) -> Option<u32> {
     }
 }
 
-/// `10:05`, `10:05:09`, `10:05:09.123456`.
+/// Reads `10:05`, `10:05:09`, `10:05:09.123456`.
 pub(super) fn time(text: &str) -> Option<NaiveTime> {
     let mut parts = text.splitn(3, ':');
     let hour = digits(parts.next()?)?;
@@ -73,7 +73,7 @@ pub(super) fn time(text: &str) -> Option<NaiveTime> {
     NaiveTime::from_hms_nano_opt(hour, minute, second, fraction)
 }
 
-/// The digits behind the point of a number of seconds.
+/// Reads the decimal places of a number of seconds, in nanoseconds.
 fn nanoseconds(fraction: &str) -> Option<u32> {
     if fraction.len() > 9 {
         return None;
@@ -81,7 +81,7 @@ fn nanoseconds(fraction: &str) -> Option<u32> {
     Some(digits(fraction)? * 10_u32.pow(9 - fraction.len() as u32))
 }
 
-/// A date and a time, with their offset from UTC in seconds if one is there.
+/// Reads a date and a time, with their offset from UTC in seconds if there is one.
 fn moment(text: &str) -> Option<(NaiveDateTime, Option<i32>)> {
     let (text, era) = match text.strip_suffix(" BC") {
         Some(text) => (text, " BC"),
@@ -100,7 +100,7 @@ fn moment(text: &str) -> Option<(NaiveDateTime, Option<i32>)> {
     Some((day.and_time(time(clock)?), offset))
 }
 
-/// `Z`, `+02`, `-03:30`, `+00:19:32`.
+/// Reads `Z`, `+02`, `-03:30`, `+00:19:32`.
 fn offset(text: &str) -> Option<i32> {
     if text == "Z" {
         return Some(0);
@@ -116,7 +116,7 @@ fn offset(text: &str) -> Option<i32> {
     Some(sign * seconds)
 }
 
-/// A date and a time without an offset; one from UTC by nothing is taken, too.
+/// Reads a date and a time without an offset; an offset of zero is accepted, too.
 pub(super) fn date_time(text: &str) -> Option<NaiveDateTime> {
     if let Some(day) = date(text) {
         return Some(day.and_time(NaiveTime::MIN));
@@ -125,14 +125,14 @@ pub(super) fn date_time(text: &str) -> Option<NaiveDateTime> {
     (offset.unwrap_or(0) == 0).then_some(moment)
 }
 
-/// A point in time. Without an offset it is in UTC, the time zone of every session.
+/// Reads a point in time. Without an offset it is in UTC, the time zone of every session.
 pub(super) fn timestamp(text: &str) -> Option<DateTime<Utc>> {
     let (moment, offset) = moment(text)?;
     let offset = Duration::seconds(offset.unwrap_or(0).into());
     Some(moment.checked_sub_signed(offset)?.and_utc())
 }
 
-/// `1 year 2 mons -3 days 04:05:06.789` or `P1Y2M-3DT4H5M6.789S`.
+/// Reads `1 year 2 mons -3 days 04:05:06.789` or `P1Y2M-3DT4H5M6.789S`.
 pub(super) fn interval(text: &str) -> Option<Interval> {
     match text.strip_prefix('P') {
         Some(text) => iso_interval(text),
@@ -168,7 +168,7 @@ fn add(sum: &mut Interval, count: i64, microseconds: i64) -> Option<()> {
     Some(())
 }
 
-/// `-123456:05:06.789`: hours are not bounded by a day.
+/// Reads `-123456:05:06.789`: hours are not bounded by a day.
 fn clock(text: &str) -> Option<i64> {
     let (sign, text) = match text.strip_prefix('-') {
         Some(text) => (-1, text),
@@ -185,7 +185,7 @@ fn clock(text: &str) -> Option<i64> {
     Some(sign * sum)
 }
 
-/// Seconds with up to six places, in microseconds.
+/// Reads seconds with up to six decimal places, in microseconds.
 fn seconds(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let nanos = nanoseconds(fraction)?;

@@ -1,4 +1,4 @@
-//! What comes back: one column of a row, by the number of its type.
+//! Reading of one column of a row, by the number of its type.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,11 +9,12 @@ use sqlx::postgres::{PgRow, PgTypeInfo, PgTypeKind, PgValueFormat};
 use sqlx::{Column, Row, TypeInfo, ValueRef as _};
 use uuid::Uuid;
 
+use super::errors::{broken, cast, unreadable};
 use super::{array, numeric, oid, text};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::value::{Interval, Value, ValueRef};
 
-/// Microseconds of 2000-01-01, where PostgreSQL's time begins, after the epoch of Unix.
+/// The beginning of PostgreSQL's time, 2000-01-01, in microseconds after the Unix epoch.
 const BEGINNING: i64 = 946_684_800_000_000;
 /// The sqlx name of a type that it did not look up.
 const NOT_LOOKED_UP: &str = "?";
@@ -33,7 +34,7 @@ pub(super) fn value(row: &PgRow, index: usize) -> Result<ValueRef<'_>> {
     }
 }
 
-/// Reads a value in the binary format. `info` is what is known of types that the server does not bring along.
+/// Reads a value in the binary format. `info` is what is known of types that are not the server's own.
 pub(super) fn binary<'r>(oid: u32, info: Option<&PgTypeInfo>, bytes: &'r [u8]) -> Result<ValueRef<'r>> {
     Ok(match oid {
         oid::INT8 => ValueRef::I64(i64::from_be_bytes(fixed(bytes)?)),
@@ -53,7 +54,7 @@ pub(super) fn binary<'r>(oid: u32, info: Option<&PgTypeInfo>, bytes: &'r [u8]) -
         oid::JSONB => ValueRef::Json(utf8(
             bytes
                 .strip_prefix(&[1])
-                .ok_or_else(|| broken("JSONB of a newer version"))?,
+                .ok_or_else(|| broken("JSONB of an unknown version"))?,
         )?),
         oid::JSON => ValueRef::Json(utf8(bytes)?),
         oid::INTERVAL => ValueRef::Owned(Value::Interval(interval(bytes)?)),
@@ -70,7 +71,7 @@ pub(super) fn binary<'r>(oid: u32, info: Option<&PgTypeInfo>, bytes: &'r [u8]) -
 /// Reads a value of a type that is not among the common ones.
 fn other<'r>(oid: u32, info: Option<&PgTypeInfo>, bytes: &'r [u8]) -> Result<ValueRef<'r>> {
     if oid::element_of(oid).is_some() {
-        return array::binary(None, bytes).map(ValueRef::Owned);
+        return array(None, bytes).map(ValueRef::Owned);
     }
     let Some(info) = info.filter(|info| info.name() != NOT_LOOKED_UP) else {
         return Err(unreadable(&format!("with the number {oid}")));
@@ -78,13 +79,18 @@ fn other<'r>(oid: u32, info: Option<&PgTypeInfo>, bytes: &'r [u8]) -> Result<Val
     match info.kind() {
         PgTypeKind::Enum(_) => Ok(ValueRef::Text(utf8(bytes)?)),
         PgTypeKind::Domain(base) => binary(number(base), Some(base), bytes),
-        PgTypeKind::Array(member) => array::binary(Some(member), bytes).map(ValueRef::Owned),
+        PgTypeKind::Array(member) => array(Some(member), bytes).map(ValueRef::Owned),
         PgTypeKind::Simple if info.name().eq_ignore_ascii_case("citext") => Ok(ValueRef::Text(utf8(bytes)?)),
         _ => Err(unreadable(info.name())),
     }
 }
 
-/// Reads a value in the text format, which unprepared statements answer in.
+/// Reads an array; `info` is what is known of the type of its members beyond the number.
+fn array(info: Option<&PgTypeInfo>, bytes: &[u8]) -> Result<Value> {
+    array::binary(bytes, &|oid, bytes| binary(oid, info, bytes).and_then(Value::of_member))
+}
+
+/// Reads a value in the text format, in which unprepared statements answer.
 pub(super) fn textual(oid: u32, text: &str) -> Result<ValueRef<'_>> {
     let read = match oid {
         oid::BOOL => text::boolean(text).map(ValueRef::Bool),
@@ -112,19 +118,22 @@ pub(super) fn textual(oid: u32, text: &str) -> Result<ValueRef<'_>> {
         oid::INET | oid::CIDR => text.parse().ok().map(|it| ValueRef::Owned(Value::Inet(it))),
         oid::VOID => Some(ValueRef::Null),
         oid => match oid::element_of(oid) {
-            Some(member) => return array::textual(oid, member, text).map(ValueRef::Owned),
+            Some(member) => {
+                let member = |word: &str| textual(member, word).and_then(Value::of_member);
+                return array::textual(oid, text, &member).map(ValueRef::Owned);
+            }
             None => Some(ValueRef::Text(text)),
         },
     };
-    read.ok_or_else(|| cast("value", "is outside of what its type holds here"))
+    read.ok_or_else(|| cast("value", "is out of range for its Rust type"))
 }
 
-/// The number of a type that the server has told.
+/// Returns the number of a type that the server reported.
 pub(super) fn number(info: &PgTypeInfo) -> u32 {
     info.oid().map_or(oid::UNKNOWN, |Oid(oid)| oid)
 }
 
-/// The kind of a type, unless sqlx has only its number.
+/// Returns the kind of a type, unless sqlx has only its number.
 pub(super) fn kind(info: &PgTypeInfo) -> Option<&PgTypeKind> {
     (info.name() != NOT_LOOKED_UP).then(|| info.kind())
 }
@@ -139,28 +148,6 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|error| broken(&format!("text is not UTF-8: {error}")))
 }
 
-/// What the server sent does not have the form it should have.
-pub(super) fn broken(what: &str) -> Error {
-    Error::new(
-        ErrorKind::Decode,
-        format!("the server sent a value that cannot be read: {what}"),
-    )
-}
-
-/// A value that has no place in the Rust type; as text it can be read.
-fn cast(name: &str, why: &str) -> Error {
-    Error::new(ErrorKind::Decode, format!("a {name} cannot be read: it {why}"))
-        .help("cast it to text in the SQL (`column::text`) and read a String")
-}
-
-fn unreadable(name: &str) -> Error {
-    Error::new(
-        ErrorKind::Decode,
-        format!("values of the type {name} cannot be read as they are"),
-    )
-    .help("cast it to text in the SQL (`column::text`) and read a String")
-}
-
 fn moment(bytes: &[u8], name: &str) -> Result<NaiveDateTime> {
     let micros = i64::from_be_bytes(fixed(bytes)?);
     if micros == i64::MAX || micros == i64::MIN {
@@ -170,7 +157,7 @@ fn moment(bytes: &[u8], name: &str) -> Result<NaiveDateTime> {
     let moment = since_unix.and_then(DateTime::from_timestamp_micros);
     moment
         .map(|moment| moment.naive_utc())
-        .ok_or_else(|| cast(name, "lies too far away in time"))
+        .ok_or_else(|| cast(name, "is too far in the past or the future"))
 }
 
 fn date(bytes: &[u8]) -> Result<NaiveDate> {
@@ -181,7 +168,7 @@ fn date(bytes: &[u8]) -> Result<NaiveDate> {
     }
     let epoch = DateTime::UNIX_EPOCH.date_naive();
     let date = epoch.checked_add_signed(Duration::days(i64::from(days) + i64::from(DAYS)));
-    date.ok_or_else(|| cast("date", "lies too far away in time"))
+    date.ok_or_else(|| cast("date", "is too far in the past or the future"))
 }
 
 fn time(bytes: &[u8]) -> Result<NaiveTime> {
@@ -189,7 +176,7 @@ fn time(bytes: &[u8]) -> Result<NaiveTime> {
     let seconds = u32::try_from(micros / 1_000_000).ok();
     let nanos = (micros % 1_000_000 * 1000) as u32;
     let time = seconds.and_then(|seconds| NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos));
-    time.ok_or_else(|| cast("time", "is 24:00:00, which a time of day here cannot be"))
+    time.ok_or_else(|| cast("time", "is 24:00:00, which a Rust time of day cannot represent"))
 }
 
 fn interval(bytes: &[u8]) -> Result<Interval> {
@@ -211,7 +198,7 @@ fn network(bytes: &[u8]) -> Result<IpNetwork> {
     const V6: u8 = 3;
     let (head, address) = bytes
         .split_at_checked(4)
-        .ok_or_else(|| broken("a network address without a head"))?;
+        .ok_or_else(|| broken("a network address without a header"))?;
     let address: IpAddr = match head[0] {
         V4 => Ipv4Addr::from(fixed::<4>(address)?).into(),
         V6 => Ipv6Addr::from(fixed::<16>(address)?).into(),
@@ -220,7 +207,7 @@ fn network(bytes: &[u8]) -> Result<IpNetwork> {
     IpNetwork::new(address, head[1]).map_err(|error| broken(&error.to_string()))
 }
 
-/// The type `"char"`: one byte, or none.
+/// Reads the type `"char"`: one byte, or none.
 fn char(bytes: &[u8]) -> Result<&str> {
     match bytes {
         [0] => Ok(""),
@@ -231,6 +218,11 @@ fn char(bytes: &[u8]) -> Result<&str> {
 fn mac_address(bytes: &[u8]) -> String {
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     pairs.join(":")
+}
+
+/// Returns the name of a column's type.
+pub(super) fn type_name(row: &PgRow, index: usize) -> &str {
+    row.column(index).type_info().name()
 }
 
 #[cfg(test)]

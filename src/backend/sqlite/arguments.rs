@@ -1,28 +1,22 @@
-//! Parameters for SQLite, which knows integers, floats, text and bytes; the rest goes as one of them, in the forms of
-//! sqlx.
+//! Parameters for SQLite, which has integers, floats, text and bytes. Other values are sent as one of them, in the
+//! forms of sqlx.
 
 use sqlx::Arguments;
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::SqliteArguments;
 
+use crate::backend::sqlx::{bind_all, check_all};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Value;
 
 pub(super) fn arguments(values: &[Value]) -> Result<SqliteArguments> {
     let mut arguments = SqliteArguments::default();
     arguments.reserve(values.len(), 0);
-    for (place, value) in values.iter().enumerate() {
-        let place = place + 1;
-        if let Some(error) = refused(value, place) {
-            return Err(error);
-        }
-        add(&mut arguments, value)
-            .map_err(|why| Error::new(ErrorKind::Parameter, format!("parameter {place} cannot be sent: {why}")))?;
-    }
-    Ok(arguments)
+    check_all(values, refused)?;
+    bind_all(arguments, values, |arguments, _, value| add(arguments, value))
 }
 
-/// What SQLite has no type or no value for.
+/// Returns an error if SQLite has no type or no value for the parameter.
 fn refused(value: &Value, place: usize) -> Option<Error> {
     let unsupported = |what: &str, help: &'static str| {
         let message = format!("parameter {place} is {what}, a type that SQLite does not have");
@@ -30,7 +24,7 @@ fn refused(value: &Value, place: usize) -> Option<Error> {
     };
     match value {
         Value::Interval(_) => unsupported("an interval", "store a number of seconds"),
-        Value::Inet(_) => unsupported("a network address", "bind its text"),
+        Value::Inet(_) => unsupported("a network address", "bind it as text"),
         Value::Array(_) => unsupported("an array", "bind a JSON document, or a Vec for a list in IN (…)"),
         Value::List(_) => unsupported("a list outside of IN (…)", "bind a JSON document"),
         Value::U64(number) if i64::try_from(*number).is_err() => {
@@ -48,7 +42,7 @@ fn refused(value: &Value, place: usize) -> Option<Error> {
 
 fn not_a_number(place: usize) -> Error {
     let message = format!("parameter {place} is NaN, which SQLite would store as NULL");
-    Error::new(ErrorKind::Parameter, message).help("bind NULL if that is what is meant")
+    Error::new(ErrorKind::Parameter, message).help("bind NULL if NULL is intended")
 }
 
 fn add(arguments: &mut SqliteArguments, value: &Value) -> Result<(), BoxDynError> {

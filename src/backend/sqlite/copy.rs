@@ -1,13 +1,13 @@
 //! A private copy of a database, in memory.
 //!
 //! A database of SQLite has one writer, so two transactions that never commit would wait for each other. Here each
-//! connection works on a copy of its own instead. The copy is the image of the file, page by page, so that nothing is
-//! renumbered or lost. A second connection, which only reads, tells whether the original has changed since:
-//! `PRAGMA data_version` differs when another connection has committed, in a file, under WAL and in memory alike
+//! connection uses its own copy instead. The copy is the image of the file, page by page, so that nothing is renumbered
+//! or lost. A second connection, which only reads, detects changes of the original: `PRAGMA data_version` differs after
+//! a commit of another connection, in a file, under WAL and in memory alike
 //! (<https://www.sqlite.org/pragma.html#pragma_data_version>).
 //!
-//! A copy takes as much memory as the database, and SQLite lets it grow to 1 GiB. A connection takes one image in UTF-16 only,
-//! so with such a database a change of the original costs the connection: [`RawConnection::renew`] ends it.
+//! A copy takes as much memory as the database, and SQLite lets it grow to 1 GiB. A connection can load only one image
+//! in UTF-16. So a change of such an original costs the connection: [`RawConnection::renew`] ends it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,32 +17,32 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteOwnedBuf};
 use sqlx::{ConnectOptions, Connection, Executor, SqlStr, Sqlite};
 
 use super::errors::{connect_error, error};
-use super::memory::Anchor;
+use super::memory::KeepAlive;
 use super::options::{copy_options, copy_pragmas};
 
-use crate::backend::support::definitions::Definitions;
-use crate::backend::support::sqlx::{Original, SqlxConnection, own_sql};
+use crate::backend::sqlx::schema_changes::Definitions;
+use crate::backend::sqlx::{Original, SqlxConnection, own_sql};
 use crate::backend::{Connector, RawConnection};
 use crate::config::{Config, SqliteMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 
-/// Where a file says whether it is read and written by way of a WAL.
+/// The position of the bytes that say whether a file is read and written through a WAL.
 const FORMAT_VERSIONS: std::ops::Range<usize> = 18..20;
-/// The format of a file without a WAL, which a database in memory cannot have.
+/// The format of a file without a WAL. A database in memory cannot have a WAL.
 const WITHOUT_WAL: u8 = 1;
 
-/// Makes connections that each have a copy of one database.
+/// A connector whose connections each have a copy of one database.
 #[derive(Debug)]
 pub(super) struct CopyConnector {
     config: Config,
     original: SqliteConnectOptions,
     copy: CopyOptions,
-    /// Keeps an original in memory alive.
-    _anchor: Option<Anchor>,
+    /// The connection that keeps an original in memory alive.
+    _keep_alive: Option<KeepAlive>,
 }
 
-/// How a copy is opened and set.
+/// The options and settings of a copy.
 #[derive(Clone, Debug)]
 struct CopyOptions {
     connect: SqliteConnectOptions,
@@ -51,8 +51,8 @@ struct CopyOptions {
 }
 
 impl CopyConnector {
-    /// Copies the database that `original` opens.
-    pub(super) fn new(config: &Config, original: SqliteConnectOptions, anchor: Option<Anchor>) -> Result<Self> {
+    /// Creates a connector for copies of the database that `original` opens.
+    pub(super) fn new(config: &Config, original: SqliteConnectOptions, keep_alive: Option<KeepAlive>) -> Result<Self> {
         let copy = CopyOptions {
             connect: copy_options(config),
             pragmas: own_sql(copy_pragmas(config)?),
@@ -60,13 +60,13 @@ impl CopyConnector {
         };
         Ok(Self {
             config: config.clone(),
-            // Only a handful of statements are run on it, and they must stay prepared.
+            // It runs only a handful of statements, and they must stay prepared.
             original: original
                 .shared_cache(false)
                 .statement_cache_capacity(8)
                 .row_buffer_size(8),
             copy,
-            _anchor: anchor,
+            _keep_alive: keep_alive,
         })
     }
 }
@@ -104,8 +104,8 @@ impl Connector for CopyConnector {
     }
 }
 
-/// Sets the flag whenever something is committed on the connection. What a sandbox does is rolled back, which leaves the
-/// copy as it was; a commit does not.
+/// Returns a flag that is set whenever something is committed on the connection. The changes of a sandbox are rolled
+/// back, which leaves the copy as it was; a commit does not.
 async fn note_commits(connection: &mut SqliteConnection) -> Result<Arc<AtomicBool>> {
     let committed = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&committed);
@@ -120,18 +120,18 @@ async fn note_commits(connection: &mut SqliteConnection) -> Result<Arc<AtomicBoo
 /// The original of one copy.
 #[derive(Debug)]
 struct Source {
-    /// Looks at the original and never writes.
+    /// The connection that reads the original and never writes.
     original: SqliteConnection,
     copy: CopyOptions,
-    /// Which version of the original was copied; `None` while the copy is being made.
+    /// The version of the original that was copied; `None` while a copy is created.
     copied: Option<i64>,
-    /// Whether something was committed to the copy.
+    /// Set once something was committed to the copy.
     committed: Arc<AtomicBool>,
 }
 
 impl Source {
     async fn renew(&mut self, connection: &mut SqliteConnection) -> Result<()> {
-        // Asked before the pages are read: what is committed in between is copied twice rather than never.
+        // Queried before the pages are read: a commit in between is copied twice rather than never.
         let version = self.ask("PRAGMA data_version").await?;
         if self.copied == Some(version) && !self.committed.load(Ordering::Acquire) {
             return Ok(());
@@ -149,7 +149,7 @@ impl Source {
         answer.map_err(error)
     }
 
-    /// The pages of the original.
+    /// Returns the pages of the original.
     async fn image(&mut self) -> Result<SqliteOwnedBuf> {
         if self.ask("PRAGMA page_count").await? == 0 {
             return self.empty_image().await;
@@ -161,7 +161,8 @@ impl Source {
         Ok(image)
     }
 
-    /// An original without any page is left alone: to read it as an image would write its first page.
+    /// Returns the image of an empty database. An original without any page is left alone: to read it as an image would
+    /// write its first page.
     async fn empty_image(&self) -> Result<SqliteOwnedBuf> {
         let mut blank = self.copy.connect.connect().await.map_err(error)?;
         blank.execute(self.copy.pragmas.clone()).await.map_err(error)?;
@@ -171,10 +172,11 @@ impl Source {
     }
 
     async fn load(&self, connection: &mut SqliteConnection, image: SqliteOwnedBuf) -> Result<(), sqlx::Error> {
-        // A statement is prepared for the pages it reads; the same number of schema changes can have led elsewhere.
+        // Statements are prepared for the pages they read. The same number of schema changes can have led to another
+        // schema.
         connection.clear_cached_statements().await?;
         connection.deserialize(None, image, self.copy.read_only).await?;
-        // Some settings belong to the database and not to the connection.
+        // Some settings belong to the database, not to the connection.
         connection.execute(self.copy.pragmas.clone()).await?;
         Ok(())
     }
@@ -190,11 +192,11 @@ impl Original<Sqlite> for Source {
     }
 }
 
-/// The connection may have no copy at all now.
+/// Returns a fatal error: the connection may have no copy at all now.
 fn not_copied(why: sqlx::Error) -> Error {
-    let message = format!("the private copy of the database could not be made: {why}");
+    let message = format!("cannot create the private copy of the database: {why}");
     Error::new(ErrorKind::Database, message)
-        .help("a copy is made outside of transactions and open streams, with room in memory for the whole database")
+        .help("the copy needs a connection without an open transaction or stream, and enough memory for the whole database")
         .with_source(why)
         .fatal()
 }

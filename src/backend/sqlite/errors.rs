@@ -1,14 +1,14 @@
-//! SQLite's errors, by their extended result code, and by their message where the code says only "error".
+//! Mapping of SQLite's errors, by their extended result code, and by their message where the code says only "error".
 
 use sqlx::sqlite::SqliteError;
 
 use crate::config::Config;
 use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, NO_COLUMN, SYNTAX};
 
-/// Another connection wrote since this transaction took its snapshot.
+/// Code of the error that another connection wrote since this transaction took its snapshot.
 const BUSY_SNAPSHOT: i32 = 517;
 
-/// The library's error for one of sqlx.
+/// Converts an error of sqlx.
 pub(super) fn error(error: sqlx::Error) -> Error {
     let sqlx::Error::Database(database) = &error else {
         return Error::from_sqlx(error);
@@ -36,10 +36,10 @@ fn of_code(code: i32, message: &str) -> Error {
     if kind == ErrorKind::LockTimeout {
         mapped = mapped.retryable();
     }
-    // Out of memory, a broken disk, a broken file: the state of the transaction is anyone's guess.
+    // Out of memory, a broken disk, a broken file: the state of the transaction is unknown.
     if matches!(primary(code), 7 | 10 | 11 | 26) {
         mapped = mapped.fatal();
-        // A broken disk may have kept what it failed to confirm; the others are told before anything is kept.
+        // A broken disk may have kept what it failed to confirm; the other errors come before anything is kept.
         if primary(code) != 10 {
             mapped = mapped.refusing();
         }
@@ -47,7 +47,7 @@ fn of_code(code: i32, message: &str) -> Error {
     mapped
 }
 
-/// The primary code is the lower byte of the extended one.
+/// Returns the primary code, which is the lower byte of the extended one.
 fn primary(code: i32) -> i32 {
     code & 0xff
 }
@@ -96,7 +96,7 @@ fn constraint_kind(code: i32) -> Option<ConstraintKind> {
     })
 }
 
-/// The constraint, as far as the message tells it: `UNIQUE constraint failed: note.id, note.title`.
+/// Returns the constraint, as far as the message names it: `UNIQUE constraint failed: note.id, note.title`.
 fn constraint(code: i32, message: &str) -> Option<Constraint> {
     let mut constraint = Constraint::new(constraint_kind(code)?);
     let told = message.split_once("constraint failed: ").map(|(_, told)| told);
@@ -116,14 +116,14 @@ fn advice(code: i32, message: &str) -> Option<&'static str> {
             "another connection wrote since this transaction began to read; run it again, or begin it without `.deferred()`"
         }
         (_, 5) => {
-            "another connection is writing; a longer `busy_timeout` waits for it, but not where a transaction that is `.deferred()` reads first and then writes"
+            "another connection is writing; raise `busy_timeout` to wait longer; that does not help a `.deferred()` transaction that reads first and then writes"
         }
         (_, 6) => "another statement of this process uses the table",
         (_, 8) => "the file, its directory or the URL (`mode=ro`) allows only reading",
         (_, 14) => "does the directory exist, and may this program write to it?",
         (_, 26) => "the file is not a SQLite database",
         (_, 13) => "the disk or the limit of the database is full",
-        (787, _) => "a row that is referred to is missing, or is still referred to",
+        (787, _) => "a referenced row is missing, or a row is still referenced",
         _ if message.starts_with("no such column") || message.contains("has no column named") => NO_COLUMN,
         _ if by_message(message) == ErrorKind::Syntax => SYNTAX,
         _ if message.starts_with("no such table") => {
@@ -133,7 +133,7 @@ fn advice(code: i32, message: &str) -> Option<&'static str> {
     })
 }
 
-/// The library's error for a database that could not be opened.
+/// Returns the library's error for a database that could not be opened.
 pub(super) fn connect_error(config: &Config, error: sqlx::Error) -> Error {
     let place = super::options::place(config);
     let mapped = self::error(error);

@@ -1,4 +1,4 @@
-//! A database in a file, which other databases of this process may have too, under whatever names.
+//! A database in a file, which other databases of this process may have too, under any of its names.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -6,19 +6,19 @@ use std::sync::{Arc, OnceLock};
 use futures::future::BoxFuture;
 use sqlx::Sqlite;
 
-use crate::backend::support::sqlx::SqlxConnector;
-use crate::backend::{Connector, One, RawConnection, Writers};
+use crate::backend::sqlx::SqlxConnector;
+use crate::backend::{Connector, DatabaseIdentity, RawConnection, Writers};
 use crate::error::Result;
 use crate::sql::Dialect;
 
-/// Makes connections to one file.
+/// A connector for one file.
 #[derive(Debug)]
 pub(super) struct FileConnector {
     inner: SqlxConnector<Sqlite>,
     path: PathBuf,
     read_only: bool,
-    /// Which file it is, once it is there.
-    file: OnceLock<One>,
+    /// The identity of the file, once it exists.
+    file: OnceLock<DatabaseIdentity>,
 }
 
 impl FileConnector {
@@ -50,7 +50,7 @@ impl Connector for FileConnector {
         }
         match identity(&self.path) {
             Some(file) => Writers::Of(self.file.get_or_init(|| file).clone()),
-            None => Writers::Unknown(One::Path(
+            None => Writers::Unknown(DatabaseIdentity::Path(
                 std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone()),
             )),
         }
@@ -69,20 +69,20 @@ impl Connector for FileConnector {
     }
 }
 
-/// Which file a path leads to, over links of either sort.
+/// Returns the identity of the file at a path, over links of either sort.
 #[cfg(unix)]
-fn identity(path: &Path) -> Option<One> {
+fn identity(path: &Path) -> Option<DatabaseIdentity> {
     use std::os::unix::fs::MetadataExt;
     let file = std::fs::metadata(path).ok()?;
-    Some(One::File {
+    Some(DatabaseIdentity::File {
         device: file.dev(),
         number: file.ino(),
     })
 }
 
 #[cfg(not(unix))]
-fn identity(path: &Path) -> Option<One> {
-    std::fs::canonicalize(path).ok().map(One::Path)
+fn identity(path: &Path) -> Option<DatabaseIdentity> {
+    std::fs::canonicalize(path).ok().map(DatabaseIdentity::Path)
 }
 
 #[cfg(all(test, unix))]

@@ -1,7 +1,7 @@
 //! A database in memory, one for the whole pool.
 //!
-//! SQLite's `memdb` VFS keeps a named database for all connections of the process, with the locks of an ordinary file;
-//! a shared cache would lock tables instead and let a reader wait without a limit
+//! SQLite's `memdb` VFS keeps a named database for all connections of the process, with the locks of an ordinary file.
+//! A shared cache would lock tables instead, and let a reader wait without a limit
 //! (<https://www.sqlite.org/inmemorydb.html>, <https://www.sqlite.org/sharedcache.html>).
 
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Sqlite};
 use tokio::sync::Mutex;
 
-use crate::backend::support::sqlx::SqlxConnector;
-use crate::backend::{Connector, One, RawConnection, Writers};
+use crate::backend::sqlx::SqlxConnector;
+use crate::backend::{Connector, DatabaseIdentity, RawConnection, Writers};
 use crate::error::Result;
 use crate::sql::Dialect;
 
-/// The options for a database in memory that no other `Database` sees.
+/// Returns the options for a database in memory that no other `Database` sees.
 pub(super) fn private(options: SqliteConnectOptions) -> SqliteConnectOptions {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let name = format!("/ebbtide-memory-{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -29,19 +29,19 @@ pub(super) fn private(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .create_if_missing(true)
 }
 
-/// The database is gone with its last connection, so one is kept.
-pub(super) type Anchor = Arc<Mutex<Option<SqliteConnection>>>;
+/// A connection that is kept because the database is dropped with its last one.
+pub(super) type KeepAlive = Arc<Mutex<Option<SqliteConnection>>>;
 
-/// Makes connections to one database in memory, which lives as long as this does.
+/// A connector for one database in memory, which lives as long as the connector.
 #[derive(Debug)]
 pub(super) struct MemoryConnector {
     inner: SqlxConnector<Sqlite>,
-    anchor: Anchor,
+    keep_alive: KeepAlive,
 }
 
 impl MemoryConnector {
-    pub(super) fn new(inner: SqlxConnector<Sqlite>, anchor: Anchor) -> Self {
-        Self { inner, anchor }
+    pub(super) fn new(inner: SqlxConnector<Sqlite>, keep_alive: KeepAlive) -> Self {
+        Self { inner, keep_alive }
     }
 }
 
@@ -59,7 +59,9 @@ impl Connector for MemoryConnector {
     }
 
     fn writers(&self) -> Writers {
-        Writers::Of(One::Memory(self.inner.options.get_filename().display().to_string()))
+        Writers::Of(DatabaseIdentity::Memory(
+            self.inner.options.get_filename().display().to_string(),
+        ))
     }
 
     fn private(&self) -> Option<Arc<dyn Connector>> {
@@ -72,11 +74,11 @@ impl Connector for MemoryConnector {
 
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {
         Box::pin(async move {
-            let mut anchor = self.anchor.lock().await;
-            if anchor.is_none() {
-                *anchor = Some(self.inner.options.connect().await.map_err(&self.inner.explain)?);
+            let mut keep_alive = self.keep_alive.lock().await;
+            if keep_alive.is_none() {
+                *keep_alive = Some(self.inner.options.connect().await.map_err(&self.inner.explain)?);
             }
-            drop(anchor);
+            drop(keep_alive);
             self.inner.connect().await
         })
     }

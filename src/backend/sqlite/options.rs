@@ -1,4 +1,4 @@
-//! How to open a database: from the configuration to sqlx's options.
+//! The options for opening a database, from the configuration to sqlx's options.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use crate::config::{Config, SqliteMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 
-/// How many rows the thread of the connection reads ahead. With fewer it waits for the reader again and again.
+/// Number of rows that the thread of the connection reads ahead. With fewer it waits for the reader again and again.
 const ROWS_AHEAD: usize = 1024;
 
-/// The options to open the database with. A database in memory gets its name from the connector.
+/// Returns the options to open the database with. A database in memory gets its name from the connector.
 pub(super) fn connect_options(config: &Config) -> Result<SqliteConnectOptions> {
     let settings = config.settings();
     let mut options = SqliteConnectOptions::new()
@@ -49,7 +49,7 @@ pub(super) fn connect_options(config: &Config) -> Result<SqliteConnectOptions> {
     Ok(options)
 }
 
-/// The options for a connection to a copy in memory, without what [`copy_pragmas`] sets.
+/// Returns the options for a connection to a copy in memory, without what [`copy_pragmas`] sets.
 pub(super) fn copy_options(config: &Config) -> SqliteConnectOptions {
     let settings = config.settings();
     SqliteConnectOptions::new()
@@ -61,8 +61,8 @@ pub(super) fn copy_options(config: &Config) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// The text that gives a copy the settings of the configuration. How a file is shared and its journal kept is left out: a
-/// copy has one connection, and without its journal in memory it could not be rolled back.
+/// Returns the text that gives a copy the settings of the configuration. It leaves out how a file is shared and its
+/// journal kept: a copy has one connection, and without its journal in memory it could not be rolled back.
 pub(super) fn copy_pragmas(config: &Config) -> Result<String> {
     let synchronous = config.effective_synchronous().map(|when| ("synchronous", when));
     let settings = &config.settings().server_settings;
@@ -77,10 +77,10 @@ pub(super) fn copy_pragmas(config: &Config) -> Result<String> {
 }
 
 fn unknown(name: &str, value: &str) -> Error {
-    Error::new(ErrorKind::Config, format!("{name}: SQLite has no {value:?}"))
+    Error::new(ErrorKind::Config, format!("{name}: SQLite does not support {value:?}"))
 }
 
-/// The driver writes the names into SQL as they are, so they must be plain words.
+/// Returns the name if it is a plain word: the driver writes it into SQL as it is.
 fn pragma_name(name: &str) -> Result<&str> {
     if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         return Ok(name);
@@ -96,32 +96,32 @@ fn literal(value: &str) -> String {
     Dialect::Sqlite.quote_text(value)
 }
 
-/// What is opened, for messages.
+/// Returns the database that is opened, for messages.
 pub(super) fn place(config: &Config) -> String {
     match config.url().sqlite_path() {
-        // A path relative to the working directory is of no use to someone who looks for the file.
+        // A path relative to the working directory does not help someone who looks for the file.
         Some(path) => std::path::absolute(&path).unwrap_or(path).display().to_string(),
         None => "the database in memory".to_owned(),
     }
 }
 
-/// Why a file could not be opened, as far as the file system tells.
+/// Returns the reason why a file could not be opened, as far as the file system shows it.
 pub(super) fn missing_help(config: &Config) -> &'static str {
     let Some(path) = config.url().sqlite_path() else {
-        return "see the error of the system";
+        return "see the error message of the operating system";
     };
     let directory = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or_else(|| Path::new("."));
     if path.is_dir() {
-        "that is a directory"
+        "the path is a directory"
     } else if !directory.is_dir() {
         "its directory does not exist"
     } else if !path.exists() && config.settings().sqlite_mode != SqliteMode::ReadWriteCreate {
-        "it does not exist, and `mode=ro` and `mode=rw` do not create it; `mode=rwc` does"
+        "the file does not exist, and `mode=ro` and `mode=rw` do not create it; `mode=rwc` does"
     } else {
-        "may this program read and write it and its directory?"
+        "may this program read and write the file and its directory?"
     }
 }
 

@@ -1,10 +1,10 @@
-//! What comes back: one column of a row, by the storage class of the value itself. A column of SQLite may hold any of
-//! them, whatever type it was declared with.
+//! Reading of one column of a row, by the storage class of the value itself. A column of SQLite may hold any class,
+//! whatever its declared type.
 
 use std::fmt::Display;
 
 use sqlx::sqlite::{SqliteRow, SqliteValueRef};
-use sqlx::{Decode, Row, Sqlite, TypeInfo, ValueRef as _};
+use sqlx::{Column, Decode, Row, Sqlite, TypeInfo, ValueRef as _};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::ValueRef;
@@ -15,7 +15,7 @@ pub(super) fn value(row: &SqliteRow, index: usize) -> Result<ValueRef<'_>> {
     if raw.is_null() {
         return Ok(ValueRef::Null);
     }
-    // sqlx lets the declared type speak only where the value is NULL.
+    // sqlx returns the declared type only if the value is NULL.
     let class = raw.type_info();
     match class.name() {
         "INTEGER" => read(raw_again(row, index)?).map(ValueRef::I64),
@@ -26,8 +26,8 @@ pub(super) fn value(row: &SqliteRow, index: usize) -> Result<ValueRef<'_>> {
     }
 }
 
-/// The name of the storage class of a value.
-pub(super) fn class(row: &SqliteRow, index: usize) -> &'static str {
+/// Returns the name of the storage class of a value.
+fn class(row: &SqliteRow, index: usize) -> &'static str {
     match value(row, index) {
         Ok(ValueRef::I64(_)) => "INTEGER",
         Ok(ValueRef::F64(_)) => "REAL",
@@ -37,7 +37,7 @@ pub(super) fn class(row: &SqliteRow, index: usize) -> &'static str {
     }
 }
 
-/// The type of a value borrows from its handle, and reading consumes the handle.
+/// Returns the raw value again. Its type borrows from its handle, and reading consumes the handle.
 fn raw_again(row: &SqliteRow, index: usize) -> Result<SqliteValueRef<'_>> {
     row.try_get_raw(index).map_err(super::errors::error)
 }
@@ -49,4 +49,12 @@ fn read<'r, T: Decode<'r, Sqlite>>(raw: SqliteValueRef<'r>) -> Result<T> {
 fn unreadable(why: &dyn Display) -> Error {
     Error::new(ErrorKind::Decode, format!("a value cannot be read: {why}"))
         .help("cast it to a blob in the SQL (`CAST(column AS BLOB)`) and read the bytes")
+}
+
+/// Returns the name of a column's type: the declared one, or that of the value if the column is none of a table.
+pub(super) fn type_name(row: &SqliteRow, index: usize) -> &str {
+    match row.column(index).type_info().name() {
+        "NULL" => class(row, index),
+        declared => declared,
+    }
 }

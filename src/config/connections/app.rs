@@ -1,6 +1,6 @@
 //! An app: a group of models on one connection.
 
-/// A group of models, and the connection they are on.
+/// A group of models, and the connection that they use.
 ///
 /// ```
 /// let app = ebbtide::AppConfig::new("default").model("note").model("tag");
@@ -13,7 +13,7 @@ pub struct AppConfig {
 }
 
 impl AppConfig {
-    /// An app without models on the connection of that alias.
+    /// Creates an app without models on the connection with this alias.
     ///
     /// ```
     /// assert_eq!(ebbtide::AppConfig::new("log").default_connection(), "log");
@@ -25,7 +25,7 @@ impl AppConfig {
         }
     }
 
-    /// Adds the name of a model, or of a group of them.
+    /// Adds the name of a model or of a group of models.
     ///
     /// ```
     /// assert_eq!(ebbtide::AppConfig::new("default").model("note").models(), ["note"]);
@@ -35,7 +35,7 @@ impl AppConfig {
         self
     }
 
-    /// The names of its models, as the configuration has them. What they stand for is said in code.
+    /// Returns the names of the models, as written in the configuration. The program defines what they stand for.
     ///
     /// ```
     /// assert!(ebbtide::AppConfig::new("default").models().is_empty());
@@ -44,7 +44,8 @@ impl AppConfig {
         &self.models
     }
 
-    /// The alias of its connection. Where the configuration names none, it is `default`, else the only one there is.
+    /// Returns the alias of the connection. If the configuration names none, it is `default`, or else the only
+    /// connection.
     ///
     /// ```
     /// let config = ebbtide::ConnectionsConfig::from_value(serde_json::json!({

@@ -1,4 +1,4 @@
-//! Reads a file in the format its name tells.
+//! Reads a configuration file in the format that its extension names.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -12,9 +12,9 @@ use crate::error::{Error, Result};
 pub(super) fn read(path: &Path) -> Result<Value> {
     let name = path.display();
     if path.to_string_lossy().contains("://") {
-        // Not shown, because it may hold a password.
-        return Err(error("the name of a file is wanted, and this is a URL".to_owned())
-            .help("a single database is made by `Database::connect(url)`; several are listed in a file, or in a dictionary"));
+        // The path is not shown, because it may hold a password.
+        return Err(error("expected the name of a file, but got a URL".to_owned())
+            .help("use `Database::connect(url)` for a single database, and list several in a file or a dictionary"));
     }
     let extension = path
         .extension()
@@ -33,13 +33,13 @@ pub(super) fn read(path: &Path) -> Result<Value> {
         error(format!("cannot read the configuration file {place}: {cause}")).with_source(cause)
     })?;
     let text = String::from_utf8(bytes).map_err(|_| error(format!("{name} is not UTF-8")).help("save it as UTF-8"))?;
-    // Some editors begin a file with a mark of its encoding.
+    // Some editors start a file with a byte order mark.
     parse(text.strip_prefix('\u{feff}').unwrap_or(&text), &name)
 }
 
-/// The error for a file without anything in it.
+/// Returns the error for an empty file.
 fn empty(name: &dyn Display, example: &str) -> Error {
-    error(format!("{name} is empty")).help(format!("write the connections into it: `{example}`"))
+    error(format!("{name} is empty")).help(format!("add the connections: `{example}`"))
 }
 
 fn json(text: &str, name: &dyn Display) -> Result<Value> {
@@ -53,7 +53,7 @@ fn json(text: &str, name: &dyn Display) -> Result<Value> {
 #[cfg(feature = "toml")]
 fn toml(text: &str, name: &dyn Display) -> Result<Value> {
     let tree = toml::from_str(text).map_err(|cause| {
-        // Its `Display` shows the line, in which a password may stand.
+        // The `Display` of the error shows the line, which may contain a password.
         let before = cause.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -77,9 +77,9 @@ fn yaml(text: &str, name: &dyn Display) -> Result<Value> {
         let cause = cause.to_string();
         let told = wrong(name, "YAML", &cause);
         if cause.contains("mapping values") {
-            told.help("a text with a colon in it, such as a URL, may want quotes")
+            told.help("a text that contains a colon, such as a URL, may need quotes")
         } else if text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) {
-            told.help("lines begin with spaces, not with tabs")
+            told.help("indent lines with spaces, not with tabs")
         } else {
             told
         }
@@ -101,7 +101,7 @@ fn yaml(_: &str, name: &dyn Display) -> Result<Value> {
 }
 
 fn wrong(name: &dyn Display, format: &str, cause: &str) -> Error {
-    error(format!("{name} is no valid {format}: {cause}"))
+    error(format!("{name} is not valid {format}: {cause}"))
 }
 
 #[allow(dead_code, reason = "needed where a format is left out")]

@@ -21,13 +21,13 @@ use super::{Config, IntoConfig};
 use crate::error::{Error, ErrorKind, Result, nearest};
 use variables::Variables;
 
-/// The alias of the connection that is meant where none is named.
+/// The alias of the connection that is used if none is named.
 pub(super) const DEFAULT: &str = "default";
 
-/// Several databases, each under an alias, with the apps that use them: what
-/// [`Connections::init`](crate::Connections::init) takes.
+/// The configuration of several databases, each under an alias, and of the apps that use them. It is the input of
+/// [`Connections::init`](crate::Connections::init).
 ///
-/// It is read from a dictionary in the shape of Tortoise's `init`, from a file, or built in code.
+/// It comes from a dictionary in the shape of Tortoise's `init` or from a file, or is built in code.
 ///
 /// ```json
 /// {
@@ -43,18 +43,18 @@ pub(super) const DEFAULT: &str = "default";
 /// }
 /// ```
 ///
-/// Each connection is a URL or any of the [dictionaries of one database](Config#dictionaries). `apps` and `routers` may
-/// be missing. A key that is unknown or stands in the wrong place is an error that names its path.
+/// Each connection is a URL or any of the [dictionaries of one database](Config#dictionaries). `apps` and `routers` are
+/// optional. An unknown or misplaced key is an error that names its path.
 ///
 /// # Environment variables
 ///
-/// In every text, `${NAME}` is replaced by the environment variable of that name, and `${NAME:-default}` by the default
-/// where it is unset or empty. `$$` is a dollar sign; a dollar sign before anything else stands for itself. A variable
-/// that is not set is an error that names it and the key. In the user and the password of a URL the value is
-/// percent-encoded, so a variable holds the password as it is. What comes from a variable is never shown in an
-/// error; its name is.
+/// In every string, `${NAME}` is replaced by the environment variable of that name. `${NAME:-default}` is replaced by
+/// the default if the variable is unset or empty. `$$` is a dollar sign; a dollar sign before anything else stands for
+/// itself. A variable that is not set is an error that names it and the key. In the user and the password of a URL the
+/// value is percent-encoded, so a variable holds the password as it is. Errors never show the value of a variable, only
+/// its name.
 ///
-/// Texts that must be taken as they are, such as those a program has put together itself, go through
+/// Strings that must not change, such as those that a program has built itself, go through
 /// [`connection`](Self::connection) or serde's `Deserialize`, which replace nothing.
 ///
 /// # Examples
@@ -78,12 +78,12 @@ pub struct ConnectionsConfig {
     connections: BTreeMap<String, Config>,
     apps: BTreeMap<String, AppConfig>,
     routers: Vec<String>,
-    /// What was given and has no effect.
+    /// One warning for each given key that has no effect.
     warnings: Vec<String>,
 }
 
 impl ConnectionsConfig {
-    /// A configuration without any connection, to be filled in code.
+    /// Creates a configuration without any connection, to be filled in code.
     ///
     /// ```
     /// use ebbtide::{AppConfig, ConnectionsConfig};
@@ -99,11 +99,11 @@ impl ConnectionsConfig {
         Self::default()
     }
 
-    /// Adds a connection, or replaces the one of that alias. Nothing in it is replaced by environment variables.
+    /// Adds a connection, or replaces the one with this alias. Environment variables in it are not replaced.
     ///
     /// # Errors
     ///
-    /// As of [`IntoConfig::into_config`], with the alias.
+    /// The errors of [`IntoConfig::into_config`], with the alias.
     ///
     /// ```
     /// let config = ebbtide::ConnectionsConfig::new().connection("default", "sqlite://shop.db?pool_size=2")?;
@@ -119,8 +119,8 @@ impl ConnectionsConfig {
         Ok(self)
     }
 
-    /// Adds an app, or replaces the one of that name. Whether its connection is there is looked at by
-    /// [`Connections::init`](crate::Connections::init).
+    /// Adds an app, or replaces the one with this name. [`Connections::init`](crate::Connections::init) checks that its
+    /// connection exists.
     ///
     /// ```
     /// use ebbtide::{AppConfig, ConnectionsConfig};
@@ -132,7 +132,7 @@ impl ConnectionsConfig {
         self
     }
 
-    /// Adds the name of a router, behind those there are.
+    /// Appends the name of a router.
     ///
     /// ```
     /// assert_eq!(ebbtide::ConnectionsConfig::new().router("replicas").routers(), ["replicas"]);
@@ -142,12 +142,12 @@ impl ConnectionsConfig {
         self
     }
 
-    /// The configuration a dictionary makes, with the environment variables in it replaced.
+    /// Creates the configuration that a dictionary describes, and replaces the environment variables in it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] naming the path of the key that is unknown, misplaced or has a value it cannot have, or of the
-    /// text with a variable that is not set; [`ErrorKind::Url`] if a URL in it cannot be read.
+    /// [`ErrorKind::Config`] if a key is unknown, misplaced or has an invalid value, or if a variable in a string is
+    /// not set; the message names the path. [`ErrorKind::Url`] if a URL in it cannot be read.
     ///
     /// ```
     /// let config = ebbtide::ConnectionsConfig::from_value(serde_json::json!({"connections": {"default": "sqlite::memory:"}}))?;
@@ -158,7 +158,7 @@ impl ConnectionsConfig {
         Self::from_value_with(value, |name| std::env::var(name).ok())
     }
 
-    /// The same, with variables from elsewhere than the environment.
+    /// Creates the configuration like [`from_value`](Self::from_value), but takes the variables from `lookup`.
     ///
     /// ```
     /// use ebbtide::ConnectionsConfig;
@@ -177,15 +177,15 @@ impl ConnectionsConfig {
         read::read(&value).map_err(|error| variables.hide(error))
     }
 
-    /// The configuration in a file: `.json`, `.toml` (with the Cargo feature `toml`) or `.yaml` and `.yml` (with `yaml`),
-    /// with the environment variables in it replaced. It is read at once, blocking the thread for as long as that takes.
+    /// Reads the configuration from a file, and replaces the environment variables in it. The file is `.json`, `.toml`
+    /// (with the Cargo feature `toml`), or `.yaml` and `.yml` (with `yaml`). Reading blocks the thread.
     ///
-    /// A relative path of a SQLite file is relative to the working directory, not to the file.
+    /// A relative path of a SQLite file is relative to the working directory, not to the configuration file.
     ///
     /// # Errors
     ///
-    /// As of [`from_value`](Self::from_value), with the path of the file; also where it cannot be read or parsed, with
-    /// line and column.
+    /// The errors of [`from_value`](Self::from_value), with the path of the file. Also an error if the file cannot be
+    /// read or parsed; a parse error has line and column.
     ///
     /// ```
     /// # let folder = std::env::temp_dir().join(format!("ebbtide-doc-{}", std::process::id()));
@@ -204,18 +204,18 @@ impl ConnectionsConfig {
         Self::from_file_with(path, |name| std::env::var(name).ok())
     }
 
-    /// The same, with variables from elsewhere than the environment.
+    /// Reads a file like [`from_file`](Self::from_file), but takes the variables from `lookup`.
     ///
     /// # Errors
     ///
-    /// As [`from_file`](Self::from_file).
+    /// The errors of [`from_file`](Self::from_file).
     pub fn from_file_with(path: impl AsRef<Path>, lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let path = path.as_ref();
         let value = file::read(path)?;
         Self::from_value_with(value, lookup).map_err(|error| error.context(path.display()))
     }
 
-    /// The aliases, in alphabetical order.
+    /// Returns the aliases in alphabetical order.
     ///
     /// ```
     /// let config = ebbtide::ConnectionsConfig::new().connection("log", "sqlite:")?.connection("default", "sqlite:")?;
@@ -226,11 +226,11 @@ impl ConnectionsConfig {
         self.connections.keys().map(String::as_str)
     }
 
-    /// The configuration of one connection.
+    /// Returns the configuration of one connection.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] listing the known aliases if there is none of that alias.
+    /// [`ErrorKind::Config`] if there is no such alias; the message lists the known ones.
     ///
     /// ```
     /// let config = ebbtide::ConnectionsConfig::new().connection("log", "sqlite:")?;
@@ -243,7 +243,7 @@ impl ConnectionsConfig {
             .ok_or_else(|| unknown_alias(alias, self.aliases()))
     }
 
-    /// The apps, by name.
+    /// Returns the apps by name.
     ///
     /// ```
     /// assert!(ebbtide::ConnectionsConfig::new().apps().is_empty());
@@ -252,7 +252,7 @@ impl ConnectionsConfig {
         &self.apps
     }
 
-    /// The names of the routers, in the order in which they are asked.
+    /// Returns the names of the routers, in the order in which they are asked.
     ///
     /// ```
     /// assert!(ebbtide::ConnectionsConfig::new().routers().is_empty());
@@ -261,12 +261,12 @@ impl ConnectionsConfig {
         &self.routers
     }
 
-    /// What was given and has no effect.
+    /// Returns one warning for each given key that has no effect.
     pub(crate) fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Checks what was put together in code.
+    /// Checks the parts that were set in code.
     pub(crate) fn check(&self) -> Result<()> {
         self.connections.values().try_for_each(Config::check)?;
         for (name, app) in &self.apps {
@@ -279,15 +279,15 @@ impl ConnectionsConfig {
     }
 }
 
-/// The error for an alias that nobody knows.
+/// Returns the error for an unknown alias.
 pub(crate) fn unknown_alias<'a>(alias: &str, known: impl Iterator<Item = &'a str>) -> Error {
     let known: Vec<&str> = known.collect();
     if known.is_empty() {
         return Error::new(
             ErrorKind::Config,
-            format!("there is no connection `{alias}`, and no other"),
+            format!("there is no connection `{alias}`: none is configured"),
         )
-        .help("the configuration holds no connections; add one under `connections`");
+        .help("add a connection under `connections`");
     }
     let list: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
     let error = Error::new(
@@ -299,11 +299,11 @@ pub(crate) fn unknown_alias<'a>(alias: &str, known: impl Iterator<Item = &'a str
     );
     match nearest(alias, known) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error.help(format!("name one of those, or add `{alias}` under `connections`")),
+        None => error.help(format!("use one of those, or add `{alias}` under `connections`")),
     }
 }
 
-/// Reads the dictionary as it is: nothing in it is replaced by environment variables.
+/// Reads the dictionary as it is, without replacing environment variables.
 impl<'de> Deserialize<'de> for ConnectionsConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = serde_json::Value::deserialize(deserializer)?;
@@ -311,7 +311,7 @@ impl<'de> Deserialize<'de> for ConnectionsConfig {
     }
 }
 
-/// One database, under the alias `default`.
+/// Creates a configuration with one database, under the alias `default`.
 impl From<Config> for ConnectionsConfig {
     fn from(config: Config) -> Self {
         Self {
@@ -330,7 +330,7 @@ impl From<&Self> for ConnectionsConfig {
 impl TryFrom<serde_json::Value> for ConnectionsConfig {
     type Error = Error;
 
-    /// As [`from_value`](Self::from_value).
+    /// Creates the configuration with [`from_value`](Self::from_value).
     fn try_from(value: serde_json::Value) -> Result<Self> {
         Self::from_value(value)
     }

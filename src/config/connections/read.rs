@@ -1,4 +1,4 @@
-//! Walks the dictionary of several connections.
+//! Reads the dictionary of several connections.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::error::Result;
 const KEYS: [&str; 3] = ["connections", "apps", "routers"];
 const APP_KEYS: [&str; 2] = ["models", "default_connection"];
 
-/// Keys of Tortoise that say something about its models in Python.
+/// Tortoise's keys that concern its models in Python, with the reason why each has no effect.
 const PYTHON: [(&str, &str); 2] = [
     ("use_tz", "times with a zone are always read as UTC"),
     (
@@ -60,21 +60,21 @@ fn unknown_at_top(key: &str, table: &Map<String, Value>) -> crate::error::Error 
         return error(format!("`{key}` belongs to one connection")).help(if table.contains_key("connections") {
             format!("put it under its alias: `connections.{DEFAULT}.{key}`")
         } else {
-            "this is the configuration of several, under `connections`; the configuration of one is read by `Config`"
+            "this is the configuration of several connections, under `connections`; use `Config` to read the configuration of one"
                 .to_owned()
         });
     }
     if APP_KEYS.contains(&key) {
-        return error(format!("`{key}` belongs into an app: `apps.<name>.{key}`"));
+        return error(format!("`{key}` belongs in an app: `apps.<name>.{key}`"));
     }
     let error = unknown("", key, KEYS.into_iter());
     if error.advice().is_some() {
         return error;
     }
     error.help(if is_connection(&table[key]) {
-        format!("a connection stands under its alias: `connections.{key}`")
+        format!("put a connection under its alias: `connections.{key}`")
     } else {
-        "the keys here are `connections`, `apps` and `routers`".to_owned()
+        "the valid keys here are `connections`, `apps` and `routers`".to_owned()
     })
 }
 
@@ -83,7 +83,7 @@ fn is_connection(value: &Value) -> bool {
     value.is_object() || value.as_str().is_some_and(is_url)
 }
 
-/// Whether it is a table of connections, and not one of them.
+/// Returns whether `value` is a table of connections, not a single connection.
 fn holds_connections(value: &Value) -> bool {
     let own = |key: &String| ["url", "credentials"].contains(&key.as_str());
     value
@@ -102,7 +102,7 @@ fn read_connections(table: &Map<String, Value>) -> Result<BTreeMap<String, Confi
             return Err(error("a connection under `connections` has an empty alias"));
         }
         let config = dictionary::read(value, &path).map_err(|error| {
-            // A URL does not know where it stands.
+            // The error of a URL does not contain the path of the URL.
             if error.message().contains(&format!("`{path}")) {
                 error
             } else {
@@ -153,7 +153,7 @@ fn read_apps(table: &Map<String, Value>, config: &mut ConnectionsConfig) -> Resu
     Ok(apps)
 }
 
-/// The connection of an app that names none.
+/// Returns the connection of an app that names none.
 fn usual(config: &ConnectionsConfig, path: &str) -> Result<String> {
     let aliases: Vec<&str> = config.aliases().collect();
     match aliases[..] {
@@ -167,7 +167,7 @@ fn usual(config: &ConnectionsConfig, path: &str) -> Result<String> {
     }
 }
 
-/// A list of texts; one text alone is a list of one.
+/// Reads a list of strings; a single string is a list of one.
 fn texts(path: &str, value: Option<&Value>) -> Result<Vec<String>> {
     match value {
         None | Some(Value::Null) => Ok(Vec::new()),
@@ -179,6 +179,6 @@ fn texts(path: &str, value: Option<&Value>) -> Result<Vec<String>> {
             };
             values.iter().enumerate().map(text).collect()
         }
-        Some(other) => Err(wrong(path, other, "a list of texts")),
+        Some(other) => Err(wrong(path, other, "a list of strings")),
     }
 }

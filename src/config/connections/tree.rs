@@ -1,17 +1,17 @@
-//! What stands in a file, read so that nothing of it is lost.
+//! The contents of a configuration file, read without losing anything.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// A date of TOML comes as a table with this key.
+/// The key of the table as which TOML passes a date.
 const DATE: &str = "$__toml_private_datetime";
 
-/// With its feature `arbitrary_precision`, which any crate may switch on, `serde_json` gives numbers as such a table.
+/// The key of the table as which `serde_json` passes a number if any crate enables its feature `arbitrary_precision`.
 const NUMBER: &str = "$serde_json::private::Number";
 
-/// A value in which no table has a key twice: [`Value`] would keep the last one and say nothing.
+/// A value in which no table has a duplicate key: [`Value`] would silently keep the last one.
 pub(super) struct Tree(pub(super) Value);
 
 impl<'de> Deserialize<'de> for Tree {
@@ -49,7 +49,7 @@ impl<'de> Visitor<'de> for Reader {
         Ok(value.into())
     }
 
-    /// What is no number stays a word, which the option that it is given to refuses.
+    /// Turns NaN and infinity into text, which the option then refuses.
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
         Ok(if value.is_finite() {
             value.into()

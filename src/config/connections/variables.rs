@@ -1,4 +1,4 @@
-//! Environment variables in the texts of a configuration.
+//! Environment variables in the strings of a configuration.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::config::credentials::{error, join};
 use crate::error::{Error, Result};
 use crate::url::percent_encoded;
 
-/// Replaces variables, and remembers what they held, so that no error shows it.
+/// A replacer of variables. It remembers their values, so that no error shows them.
 pub(super) struct Variables<'l> {
     lookup: &'l dyn Fn(&str) -> Option<String>,
     found: Vec<(String, String)>,
@@ -20,7 +20,7 @@ impl<'l> Variables<'l> {
         }
     }
 
-    /// The value with every variable in its texts replaced.
+    /// Returns the value with every variable in its strings replaced.
     pub(super) fn replace(&mut self, value: &Value) -> Result<Value> {
         self.value(value, "")
     }
@@ -57,7 +57,7 @@ impl<'l> Variables<'l> {
             };
             let (name, after) = inside
                 .split_once('}')
-                .ok_or_else(|| error(format!("`{path}`: a `${{` has no `}}`")).help("a dollar sign is written `$$`"))?;
+                .ok_or_else(|| error(format!("`{path}`: a `${{` has no `}}`")).help("write a dollar sign as `$$`"))?;
             let value = self.variable(name, path)?;
             if in_user_or_password(&text[..text.len() - after.len() - name.len() - 3], after) {
                 out.push_str(&percent_encoded(&value));
@@ -70,7 +70,7 @@ impl<'l> Variables<'l> {
         Ok(out)
     }
 
-    /// The value of `NAME` or `NAME:-default`.
+    /// Returns the value of `NAME` or `NAME:-default`.
     fn variable(&mut self, inside: &str, path: &str) -> Result<String> {
         let (name, default) = match inside.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
@@ -78,15 +78,15 @@ impl<'l> Variables<'l> {
         };
         let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(letter) {
-            // What stands there may be a password with odd characters; it is not shown.
+            // The text there may be a password with unusual characters, so it is not shown.
             return Err(error(format!(
-                "`{path}`: between `${{` and `}}` there is no name of a variable"
+                "`{path}`: there is no valid variable name between `${{` and `}}`"
             ))
-            .help("write `${NAME}` or `${NAME:-default}`; a dollar sign is written `$$`"));
+            .help("write `${NAME}` or `${NAME:-default}`; write a dollar sign as `$$`"));
         }
         if default.is_some_and(|default| default.contains("${")) {
             return Err(error(format!(
-                "`{path}`: the default of `{name}` cannot hold a variable itself"
+                "`{path}`: the default of `{name}` cannot contain another variable"
             ))
             .help(format!("set `{name}`, or write its default out")));
         }
@@ -102,7 +102,7 @@ impl<'l> Variables<'l> {
         }
     }
 
-    /// The error without what the variables held; their names stand there instead.
+    /// Returns the error with the values of the variables replaced by their names.
     pub(super) fn hide(&self, error: Error) -> Error {
         let mut secrets: Vec<(String, &str)> = Vec::new();
         for (name, value) in self.found.iter().filter(|(_, value)| !value.is_empty()) {
@@ -110,7 +110,7 @@ impl<'l> Variables<'l> {
             secrets.push((percent_encoded(value), name));
             secrets.push((value.to_lowercase(), name));
         }
-        // The longest first: one value may be a part of another.
+        // The longest value comes first: one value may be part of another.
         secrets.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
         let hide = |text: &str| {
             let mut text = text.to_owned();
@@ -118,7 +118,7 @@ impl<'l> Variables<'l> {
                 if value.len() >= 4 {
                     text = text.replace(value.as_str(), &format!("${{{name}}}"));
                 } else {
-                    // A short one may be part of any word.
+                    // A short value may be part of any word.
                     text = text.replace(&format!("`{value}`"), &format!("`${{{name}}}`"));
                 }
             }
@@ -137,7 +137,7 @@ impl<'l> Variables<'l> {
     }
 }
 
-/// Whether what stands between these two is in the user or the password of a URL.
+/// Returns whether the text between `before` and `after` is in the user or the password of a URL.
 fn in_user_or_password(before: &str, after: &str) -> bool {
     let ends = ['/', '?', '#'];
     let in_authority = before

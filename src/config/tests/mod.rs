@@ -1,4 +1,4 @@
-//! The configuration, from whatever it is made of.
+//! Tests of the configuration, from every source.
 
 mod options;
 mod settings;

@@ -1,4 +1,4 @@
-//! U7: options of URLs, ours and those of others.
+//! U7: the options of URLs, this crate's and those of other clients.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -96,9 +96,9 @@ fn u7_wrong_options_are_named() {
         ("pool_timeout=soon", "seconds"),
         ("isolation_level=autocommit", "`serializable`"),
         ("sslmode=on-ish", "`verify-full`"),
-        ("charset=utf8mb4", "`charset` means nothing on PostgreSQL"),
-        ("journal_mode=wal", "means nothing on PostgreSQL"),
-        ("options=-c%20a;b%3D1", "name that no parameter"),
+        ("charset=utf8mb4", "`charset` does not apply to PostgreSQL"),
+        ("journal_mode=wal", "does not apply to PostgreSQL"),
+        ("options=-c%20a;b%3D1", "not valid for a server parameter"),
         ("host=a,b", "several hosts"),
         ("port=abc", "port"),
     ] {
@@ -106,7 +106,7 @@ fn u7_wrong_options_are_named() {
         assert!(told.contains(words), "{option}: {told}");
     }
     assert!(refusal("sqlite://a.db?busy_timeout=5000").contains("`5000ms`"));
-    assert!(refusal("sqlite://a.db?sslmode=require").contains("means nothing on SQLite"));
+    assert!(refusal("sqlite://a.db?sslmode=require").contains("does not apply to SQLite"));
     assert!(refusal("sqlite://a.db?host=x").contains("unknown"));
     assert!(refusal("sqlite://a.db?mode=rwx").contains("`rwc`"));
 }

@@ -1,4 +1,4 @@
-//! C3, C4: what is set later, copies, and what is never shown.
+//! C3, C4: the precedence of settings, copies, and secrets that are never shown.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ fn c3_setters_are_checked_where_the_configuration_is_taken() {
         (plain().username("a\0b"), "NUL"),
         (plain().host("a,b"), "several hosts"),
         (config("sqlite://").journal_mode("wall"), "journal_mode"),
-        (config("sqlite://").host("h"), "SQLite takes no host"),
+        (config("sqlite://").host("h"), "a SQLite URL cannot have a host"),
     ] {
         let told = wrong.into_config().unwrap_err().to_string();
         assert!(told.contains(words), "{told}");
@@ -163,7 +163,7 @@ fn r6_replicas_stand_beside_the_place_of_the_primary() {
         ),
         (
             json!({"url": "mysql://db/shop", "replicas": ["mysql://one", "postgres://two"]}),
-            "`replicas[1]`: a replica of a database that is MySQL cannot be PostgreSQL",
+            "`replicas[1]`: the replica of a MySQL database cannot be a PostgreSQL database",
         ),
         (
             json!({"url": "mysql://db/shop", "replicas": ["mysql://one?pool_sise=3"]}),

@@ -1,4 +1,4 @@
-//! C1: all shapes say the same, and wrong keys are named.
+//! C1: all shapes mean the same, and errors name wrong keys.
 
 use std::time::Duration;
 
@@ -78,11 +78,11 @@ fn c1_wrong_keys_are_named_by_their_path() {
         ),
         (
             in_connection(json!({"host": "x", "credentials": {}})),
-            "`connection.host` belongs into `connection.credentials`",
+            "`connection.host` belongs in `connection.credentials`",
         ),
         (
             in_connection(json!({"pool_size": 3, "url": "sqlite://"})),
-            "`connection.pool_size` belongs into the top",
+            "`connection.pool_size` belongs in the top",
         ),
         (
             in_connection(json!({"urll": "sqlite://"})),
@@ -124,11 +124,11 @@ fn c1_wrong_keys_are_named_by_their_path() {
         ),
         (
             in_connection(json!({"credentials": "sqlite://"})),
-            "a URL stands under `url`",
+            "a URL belongs under `url`",
         ),
         (
             json!({"connection": "sqlite://", "host": "x"}),
-            "`host` belongs into `connection.credentials`",
+            "`host` belongs in `connection.credentials`",
         ),
         (
             json!({"connection": "sqlite://", "url": "sqlite://"}),

@@ -6,7 +6,7 @@ use sqlx::{Database, Either, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
 use super::{Sqlx, SqlxTransaction};
-use crate::backend::{Done, Parts, SqlxDatabase};
+use crate::backend::{Parts, QueryResult, SqlxDatabase};
 
 type Answer<'e, T> = BoxFuture<'e, Result<T, sqlx::Error>>;
 
@@ -14,7 +14,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
     fn send<T, F>(&self, parts: Result<Parts<DB>, sqlx::Error>, send: F) -> Answer<'static, T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut DB::Connection, Parts<DB>) -> Answer<'c, (T, Done)> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut DB::Connection, Parts<DB>) -> Answer<'c, (T, QueryResult)> + Send + 'static,
     {
         match parts {
             Ok(parts) => {
@@ -29,7 +29,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         self.send(parts, |connection, parts| {
             Box::pin(async move {
                 let mut results = DB::fetch_many(connection, parts);
-                let (mut all, mut done) = (DB::QueryResult::default(), Done::default());
+                let (mut all, mut done) = (DB::QueryResult::default(), QueryResult::default());
                 while let Some(step) = results.try_next().await? {
                     if let Either::Left(result) = step {
                         done.absorb(DB::affected(&result));
@@ -45,7 +45,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         self.send(parts, |connection, parts| {
             Box::pin(async move {
                 let mut steps = DB::fetch_many(connection, parts);
-                let (mut rows, mut done) = (Vec::new(), Done::default());
+                let (mut rows, mut done) = (Vec::new(), QueryResult::default());
                 while let Some(step) = steps.try_next().await? {
                     match step {
                         Either::Left(result) => done.absorb(DB::affected(&result)),
@@ -59,7 +59,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
 
     fn fetch_optional_parts(&self, parts: Result<Parts<DB>, sqlx::Error>) -> Answer<'static, Option<DB::Row>> {
         self.send(parts, |connection, parts| {
-            Box::pin(async move { Ok((DB::fetch_optional(connection, parts).await?, Done::default())) })
+            Box::pin(async move { Ok((DB::fetch_optional(connection, parts).await?, QueryResult::default())) })
         })
     }
 
@@ -67,14 +67,19 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         let types = types.to_vec();
         let text = sql.clone();
         self.run(sql, move |connection| {
-            Box::pin(async move { Ok((DB::prepare_with(connection, text, &types).await?, Done::default())) })
+            Box::pin(async move {
+                Ok((
+                    DB::prepare_with(connection, text, &types).await?,
+                    QueryResult::default(),
+                ))
+            })
         })
     }
 
     fn describe_parts(&self, sql: &SqlStr) -> Answer<'static, Describe<DB>> {
         let text = sql.clone();
         self.run(sql, move |connection| {
-            Box::pin(async move { Ok((DB::describe(connection, text).await?, Done::default())) })
+            Box::pin(async move { Ok((DB::describe(connection, text).await?, QueryResult::default())) })
         })
     }
 }

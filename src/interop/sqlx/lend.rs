@@ -8,25 +8,25 @@ use tokio::sync::oneshot;
 
 use super::native;
 use super::view::{unanswered, within};
-use crate::backend::{Done, NativeJob, SqlxDatabase};
+use crate::backend::{NativeJob, QueryResult, SqlxDatabase};
 use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::Asker;
-use crate::session::{Target, Work};
+use crate::pool::Caller;
+use crate::session::{BoundStatement, Target};
 use crate::sql::{Bound, Effect, Template};
 
-/// What stands for the work of a closure where statements are shown.
+/// Placeholder for the closure where statements are shown.
 const SHOWN: &str = "-- with_sqlx";
 
-/// Work of which no more is known than `effect` says.
-pub(super) fn unknown(target: &Target, shown: &'static str, effect: Effect, asker: Asker) -> Result<Work> {
-    let template = Arc::new(Template::standing_for(target.ground().dialect(), shown, effect)?);
+/// Returns a bound statement of which only `effect` is known.
+pub(super) fn unknown(target: &Target, shown: &'static str, effect: Effect, caller: Caller) -> Result<BoundStatement> {
+    let template = Arc::new(Template::standing_for(target.engine().dialect(), shown, effect)?);
     let bound = Bound {
         statement: Arc::clone(template.statement()),
         values: Vec::new(),
     };
-    Ok(Work::new(template, bound, asker))
+    Ok(BoundStatement::new(template, bound, caller))
 }
 
 async fn lend<C, T, F>(target: Result<Target>, work: F, place: &'static Location<'static>) -> Result<T>
@@ -36,25 +36,26 @@ where
     F: for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static,
 {
     let target = target?;
-    let dialect = target.ground().dialect();
+    let dialect = target.engine().dialect();
     if dialect != C::Database::DIALECT {
         let name = <C::Database as sqlx::Database>::NAME;
-        let message = format!("a closure for a connection of {name} was given to a database that is {dialect}");
-        return Err(Error::new(ErrorKind::Unsupported, message).help("the type of its argument says which it wants"));
+        let message = format!("the closure needs a connection of {name}, but the database is {dialect}");
+        return Err(Error::new(ErrorKind::Unsupported, message)
+            .help("the type of its argument must be the connection type of the database"));
     }
-    let asker = Asker::at(place);
+    let caller = Caller::at(place);
     let effect = Effect {
-        soils: true,
+        taints_session: true,
         ..Effect::default()
     };
-    let standing = unknown(&target, SHOWN, effect, asker)?;
+    let standing = unknown(&target, SHOWN, effect, caller)?;
     let (reply, mut answer) = oneshot::channel();
     let job = NativeJob::open_ended(move |connection| {
         Box::pin(async move {
             let connection = native::<C::Database>(connection)?;
             let value = work(connection).await.map_err(C::Database::explain)?;
             let _ = reply.send(value);
-            Ok(Done::default())
+            Ok(QueryResult::default())
         })
     });
     within(&target, &standing, || target.lend(&standing, job)).await?;
@@ -64,24 +65,24 @@ where
 macro_rules! with_sqlx {
     ($type:ty) => {
         impl $type {
-            /// Lends the driver's own connection to a closure: the one a statement would run on, in the transaction and the
-            /// sandbox that are open.
+            /// Lends the driver's own connection to a closure: the one a statement would run on, in the open
+            /// transaction and sandbox.
             ///
-            /// The type of the closure's argument says which driver is meant. Transactions that it begins with
-            /// `connection.begin()` nest in the one that is open; those it leaves open are rolled back. In a sandbox the
-            /// connection is closed at the sandbox's end, since nobody knows what was done to it.
+            /// The type of the closure's argument selects the driver. Transactions that it begins with
+            /// `connection.begin()` nest in the open one; those it leaves open are rolled back. In a sandbox the
+            /// connection is closed at the sandbox's end, since its state is unknown.
             ///
             /// # Errors
             ///
-            /// That of the closure, which is the `source()` of the one returned; [`Unsupported`](ErrorKind::Unsupported) if
+            /// That of the closure, as the `source()` of the returned one; [`Unsupported`](ErrorKind::Unsupported) if
             /// the database is of another kind; [`TransactionEnded`](ErrorKind::TransactionEnded) or
             /// [`SandboxBroken`](ErrorKind::SandboxBroken) if the closure has ended the transaction it was in.
             ///
             /// # Cancel safety
             ///
-            /// Dropped half-way, it leaves the connection usable on SQLite and where the connection lives on a thread of its
-            /// own (there the closure runs to its end); else the connection is closed, and a transaction on it is lost. The
-            /// setting `statement_timeout` counts for all of the closure.
+            /// If dropped early, the connection stays usable on SQLite and if it has its own thread (there the closure
+            /// runs to its end). Otherwise the connection is closed, and a transaction on it is lost. The setting
+            /// `statement_timeout` applies to the whole closure.
             ///
             /// ```
             /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {

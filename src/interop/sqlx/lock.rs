@@ -1,4 +1,4 @@
-//! The locks under which migrations run where sqlx's own does not hold.
+//! Locks for migrations where sqlx's own is missing or ineffective.
 
 use sqlx::SqlSafeStr;
 use sqlx_core::transaction::TransactionManager;
@@ -7,20 +7,20 @@ use crate::backend::SqlxDatabase;
 use crate::error::Result;
 use crate::sql::Dialect;
 
-/// What keeps two programs from migrating at once.
+/// The lock that keeps two programs from migrating at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lock {
+pub(super) enum MigrationLock {
     /// sqlx's own.
     Own,
-    /// On MySQL and MariaDB. sqlx asks for `GET_LOCK(…, -1)` and does not look at the answer. MySQL waits then; MariaDB takes that time for none
-    /// and gives no lock.
+    /// A named lock, for MySQL and MariaDB. sqlx sends `GET_LOCK(…, -1)` and ignores the answer. MySQL then waits;
+    /// MariaDB treats a negative time as zero and grants no lock.
     Named,
-    /// On SQLite sqlx has none. The transaction of a writer is one.
+    /// A write transaction, for SQLite, where sqlx has no lock.
     Transaction,
 }
 
-impl Lock {
-    /// That of the database, outside of a transaction.
+impl MigrationLock {
+    /// Returns the lock of a dialect, outside of a transaction.
     pub(super) fn of(dialect: Dialect) -> Self {
         match dialect {
             Dialect::Postgres => Self::Own,
@@ -29,7 +29,7 @@ impl Lock {
         }
     }
 
-    /// Waits for it. It ends with the connection.
+    /// Waits for the lock. It ends with the connection.
     pub(super) async fn take<DB: SqlxDatabase>(self, connection: &mut DB::Connection) -> Result<()> {
         match self {
             Self::Own => Ok(()),
@@ -45,7 +45,7 @@ impl Lock {
         }
     }
 
-    /// Gives it back; what was done under it is kept if it went well.
+    /// Releases the lock. `well` commits the changes made under it.
     pub(super) async fn release<DB: SqlxDatabase>(self, connection: &mut DB::Connection, well: bool) -> Result<()> {
         match self {
             Self::Own => Ok(()),

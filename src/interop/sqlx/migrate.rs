@@ -1,4 +1,4 @@
-//! The migrators of sqlx, run on a connection of this library.
+//! Runs sqlx's migrators on connections of this library.
 
 use std::panic::Location;
 
@@ -7,25 +7,25 @@ use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx_core::transaction::TransactionManager;
 
 use super::lend::unknown;
-use super::lock::Lock;
+use super::lock::MigrationLock;
 use super::native;
 use super::view::within;
-use crate::backend::{Done, NativeJob, SqlxDatabase};
+use crate::backend::{NativeJob, QueryResult, SqlxDatabase};
 use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::Asker;
+use crate::pool::Caller;
 use crate::session::Target;
 use crate::sql::{Dialect, Effect};
 
-/// What stands for the migrations where statements are shown.
+/// Placeholder for the migrations where statements are shown.
 const SHOWN: &str = "-- migrate";
 
-/// The way out, where a migration cannot run in a transaction.
+/// Advice if a migration cannot run in a transaction.
 const BEFORE: &str =
     "run `database.migrate` before the transaction, the sandbox or the schema; then there is nothing left to do";
 
-/// Which way migrations go.
+/// The direction of migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
     Up,
@@ -39,19 +39,19 @@ pub(super) async fn migrate(
     place: &'static Location<'static>,
 ) -> Result<()> {
     let target = target?;
-    let ground = target.ground();
+    let engine = target.engine();
     let mut effect = Effect {
-        writes: ground.dialect() == Dialect::Sqlite,
+        writes: engine.dialect() == Dialect::Sqlite,
         ..Effect::default()
     };
     for migration in migrator.iter() {
-        let template = ground.templates.foreign(migration.sql.as_str())?;
+        let template = engine.templates.foreign(migration.sql.as_str())?;
         effect.deferrable |= template.effect().deferrable;
-        effect.soils |= template.effect().soils;
+        effect.taints_session |= template.effect().taints_session;
     }
-    let asker = Asker::at(place);
-    let work = unknown(&target, SHOWN, effect, asker)?;
-    let job = match ground.dialect() {
+    let caller = Caller::at(place);
+    let work = unknown(&target, SHOWN, effect, caller)?;
+    let job = match engine.dialect() {
         #[cfg(feature = "postgres")]
         Dialect::Postgres => job::<sqlx::Postgres>(migrator, course),
         #[cfg(feature = "mysql")]
@@ -62,7 +62,7 @@ pub(super) async fn migrate(
         dialect => {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                format!("no migrator of sqlx runs on {dialect}"),
+                format!("sqlx cannot run migrations on {dialect}"),
             ));
         }
     };
@@ -85,22 +85,22 @@ where
             } else {
                 go::<DB>(&migrator, connection, course, false).await?;
             }
-            Ok(Done::default())
+            Ok(QueryResult::default())
         })
     })
     .defining()
 }
 
-/// Outside of a transaction, and alone.
+/// Migrates outside of a transaction, under the lock.
 async fn locked<DB>(migrator: &Migrator, connection: &mut DB::Connection, course: Course) -> Result<()>
 where
     DB: SqlxDatabase<Connection: Migrate>,
 {
-    let lock = Lock::of(DB::DIALECT);
+    let lock = MigrationLock::of(DB::DIALECT);
     lock.take::<DB>(connection).await?;
-    let within = lock == Lock::Transaction;
+    let within = lock == MigrationLock::Transaction;
     if within && may_go(migrator, connection, course, DB::DIALECT).await.is_err() {
-        // What cannot run in a transaction runs without the lock, as sqlx has it.
+        // Migrations that cannot run in a transaction run without the lock, as in sqlx.
         lock.release::<DB>(connection, false).await?;
         tracing::warn!(
             "a migration that says `-- no-transaction` is to be run on SQLite, so no lock keeps other programs from migrating too"
@@ -111,13 +111,13 @@ where
     let released = lock.release::<DB>(connection, gone.is_ok()).await;
     match (gone, released) {
         (gone, Ok(())) => gone,
-        // A transaction that is left open is rolled back.
+        // A transaction left open is rolled back.
         (Ok(()), Err(error)) | (Err(error), Err(_)) if within => Err(error),
         (Ok(()), Err(error)) | (Err(error), Err(_)) => Err(closing(error)),
     }
 }
 
-/// Runs or undoes the migrations; `inside` of a transaction.
+/// Runs or undoes the migrations; `inside` means in a transaction.
 async fn go<DB>(migrator: &Migrator, connection: &mut DB::Connection, course: Course, inside: bool) -> Result<()>
 where
     DB: SqlxDatabase<Connection: Migrate>,
@@ -129,14 +129,14 @@ where
     let Err(error) = gone.map_err(|error| explain::<DB>(error, inside)) else {
         return Ok(());
     };
-    // The migrator keeps its lock where it fails, and the connection may be used for long.
+    // The migrator keeps its lock if it fails, and the connection may be used for long.
     if migrator.locking && connection.unlock().await.is_err() {
         return Err(closing(error));
     }
     Err(error)
 }
 
-/// An error after which the connection is closed, because it has the lock still.
+/// Returns an error that closes the connection, because the connection still has the lock.
 fn closing(error: Error) -> Error {
     if error.is_fatal() {
         error
@@ -145,7 +145,7 @@ fn closing(error: Error) -> Error {
     }
 }
 
-/// Undoes everything that was applied, the last first. sqlx's own way wants a connection it can acquire.
+/// Undoes everything that was applied, the last first. sqlx's own method needs a connection it can acquire.
 async fn undo<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<(), MigrateError> {
     let table = &migrator.table_name;
     if migrator.locking {
@@ -171,9 +171,9 @@ async fn undo<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<(),
     Ok(())
 }
 
-/// Whether there is something to do in the transaction that is open; an error if it cannot be done there. MySQL commits
-/// before and after each statement that makes a table. SQLite says nothing where a statement has no effect in a transaction,
-/// and so may delete rows that a `PRAGMA` was to save.
+/// Returns whether there is something to do in the open transaction, or an error if it cannot be done there. MySQL
+/// commits before and after each statement that creates a table. SQLite silently ignores some statements in a
+/// transaction, such as a `PRAGMA`, and could then delete rows that the `PRAGMA` protects.
 async fn may_go<C: Migrate>(migrator: &Migrator, connection: &mut C, course: Course, dialect: Dialect) -> Result<bool> {
     if dialect == Dialect::Postgres {
         return Ok(true);
@@ -197,11 +197,11 @@ async fn may_go<C: Migrate>(migrator: &Migrator, connection: &mut C, course: Cou
     let (refused, why) = match dialect {
         Dialect::MySql => (
             open.first(),
-            "would commit the transaction that is open, as MySQL does for the making of tables",
+            "would commit the open transaction, because MySQL commits implicitly when it creates tables",
         ),
         _ => (
             open.iter().find(|migration| migration.no_tx),
-            "says `-- no-transaction`, and one is open",
+            "is marked `-- no-transaction`, but a transaction is open",
         ),
     };
     match refused {
@@ -222,17 +222,17 @@ fn explain<DB: SqlxDatabase>(error: MigrateError, inside: bool) -> Error {
         MigrateError::VersionMismatch(version) => (
             ErrorKind::Config,
             format!("migration {version} was changed after it was applied"),
-            "put its text back as it was, and write what is new into another migration",
+            "restore its text, and put the change into a new migration",
         ),
         MigrateError::VersionMissing(version) => (
             ErrorKind::Config,
-            format!("migration {version} was applied to this database and is not among those given"),
-            "is this the right database, and the newest program? `set_ignore_missing(true)` lets it pass",
+            format!("migration {version} was applied to this database but is missing from the given migrations"),
+            "is this the right database, and the newest version of the program? `set_ignore_missing(true)` allows it",
         ),
         MigrateError::Dirty(version) => (
             ErrorKind::Config,
-            format!("migration {version} was applied in part"),
-            "repair by hand what it left, delete its row from the table of migrations, and run again",
+            format!("migration {version} was only partly applied"),
+            "repair the database by hand, delete the row of this migration from the table of migrations, and run the migrations again",
         ),
         _ => {
             let error = of_server::<DB>(error);
@@ -245,7 +245,7 @@ fn explain<DB: SqlxDatabase>(error: MigrateError, inside: bool) -> Error {
         .with_source(sqlx::Error::Migrate(Box::new(error)))
 }
 
-/// What the database said, and of which migration.
+/// Converts an error of the database and adds the number of the migration.
 fn of_server<DB: SqlxDatabase>(error: MigrateError) -> Error {
     match error {
         MigrateError::ExecuteMigration(native, version) => {
@@ -256,7 +256,7 @@ fn of_server<DB: SqlxDatabase>(error: MigrateError) -> Error {
     }
 }
 
-/// A migrator of its own; that given may be borrowed from anywhere, and the connection may be on another thread.
+/// Returns an owned copy: the given migrator may be borrowed, and the connection may be on another thread.
 pub(super) fn owned(migrator: &Migrator) -> Migrator {
     Migrator {
         migrations: migrator.migrations.clone(),
@@ -271,36 +271,36 @@ pub(super) fn owned(migrator: &Migrator) -> Migrator {
 macro_rules! migrate {
     ($type:ty) => {
         impl $type {
-            /// Runs the migrations of sqlx that this database does not have yet, on the connection a statement would run
-            /// on: in a transaction or a sandbox they are undone with it.
+            /// Runs the sqlx migrations that this database lacks, on the connection a statement would run on. In a
+            /// transaction or a sandbox they are undone with it.
             ///
-            /// Each migration runs in a transaction of its own (in a transaction: a savepoint), unless it says
-            /// `-- no-transaction`. Two programs do not migrate at once, unless the migrator says `set_locking(false)`: on
-            /// PostgreSQL sqlx's lock sees to that, on MySQL and MariaDB one more, which both of them have, on SQLite one
-            /// transaction around all that is new; as long as a `-- no-transaction` is among it, nothing does there, which is
-            /// told as a warning through `tracing`. Sandboxes that migrate at the same time wait for each other to
-            /// their end, so migrate before them where you can.
+            /// Each migration runs in its own transaction (inside a transaction: a savepoint), unless it contains
+            /// `-- no-transaction`. Two programs do not migrate at the same time, unless the migrator has
+            /// `set_locking(false)`. PostgreSQL uses sqlx's lock, MySQL and MariaDB an additional one that works on
+            /// both, and SQLite one transaction around all new migrations. If these include a `-- no-transaction`,
+            /// SQLite has no lock, and a warning is logged through `tracing`. Sandboxes that migrate at the same time
+            /// wait for each other until their ends, so migrate before opening them if possible.
             ///
-            /// MySQL cannot undo the making of tables. In a transaction or a sandbox there must be nothing left to do. On
-            /// SQLite a migration that says `-- no-transaction` is refused there.
+            /// MySQL cannot undo the creation of tables: in a transaction or a sandbox there must be nothing left to
+            /// do. On SQLite a migration with `-- no-transaction` is refused there.
             ///
             /// # Errors
             ///
-            /// What the database says of a migration, with its number; [`Config`](ErrorKind::Config) if an applied
-            /// migration was changed or is missing; [`Unsupported`](ErrorKind::Unsupported) if what is left to do cannot be
-            /// done in the transaction that is open.
+            /// Errors of the database, with the number of the migration; [`Config`](ErrorKind::Config) if an applied
+            /// migration was changed or is missing; [`Unsupported`](ErrorKind::Unsupported) if the rest cannot run in
+            /// the open transaction.
             ///
             /// # Cancel safety
             ///
-            /// As that of `with_sqlx`: the migration under way is rolled back. What was applied before it stays applied, except
-            /// on SQLite, where the transaction around all of them is rolled back.
+            /// As for `with_sqlx`: the current migration is rolled back. Migrations applied before it stay applied,
+            /// except on SQLite, where the transaction around all of them is rolled back.
             ///
             /// ```
             /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
             /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
             /// use sqlx::SqlSafeStr;
             /// use sqlx::migrate::{Migration, MigrationType, Migrator};
-            /// // Mostly: static MIGRATOR: Migrator = sqlx::migrate!();
+            /// // Usually: static MIGRATOR: Migrator = sqlx::migrate!();
             /// let notes = "CREATE TABLE note (text TEXT)".into_sql_str();
             /// let migrator = Migrator::with_migrations(vec![Migration::new(1, "notes".into(), MigrationType::Simple, notes, false)]);
             /// database.migrate(&migrator).await?;

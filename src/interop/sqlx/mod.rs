@@ -1,5 +1,4 @@
-//! The bridge to sqlx: its statements run on the connections of this library, in the transactions and sandboxes that are
-//! open there.
+//! The bridge to sqlx: its statements run on connections of this library, in the transactions and sandboxes open there.
 
 mod executor;
 mod lend;
@@ -20,10 +19,10 @@ use std::any::Any;
 use crate::backend::SqlxDatabase;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The driver's own connection, as the one that it must be.
+/// Returns the driver's own connection as its concrete type.
 fn native<DB: SqlxDatabase>(connection: &mut (dyn Any + Send)) -> Result<&mut DB::Connection> {
     connection.downcast_mut().ok_or_else(|| {
-        let message = format!("the connection is not one of {}", DB::NAME);
+        let message = format!("the connection is not a connection of {}", DB::NAME);
         Error::new(ErrorKind::Unsupported, message)
     })
 }

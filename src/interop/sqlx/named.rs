@@ -1,4 +1,4 @@
-//! The lock of a name on MySQL and MariaDB.
+//! A named lock on MySQL and MariaDB.
 
 use std::any::Any;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use super::native;
 use crate::backend::{Parts, SqlxDatabase};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long the lock is waited for: a year. MariaDB takes a negative time for none.
+/// Time limit for the lock: a year. MariaDB treats a negative time as zero.
 const PATIENCE: i64 = 31_536_000;
 
 /// Waits for the lock of the database that the connection uses.
@@ -24,13 +24,13 @@ pub(super) async fn take(connection: &mut (dyn Any + Send)) -> Result<()> {
         Some(row) if answer(&row)? == Some(1) => Ok(()),
         _ => Err(Error::new(
             ErrorKind::Driver,
-            "the lock that keeps two programs from migrating at once was not given",
+            "the lock that keeps two programs from migrating at once was not granted",
         )
-        .help("does another program migrate this database (`SHOW PROCESSLIST`)? wait for its end and run again")),
+        .help("does another program migrate this database (`SHOW PROCESSLIST`)? wait until it has finished, and run the migrations again")),
     }
 }
 
-/// Gives the lock back.
+/// Releases the lock.
 pub(super) async fn release(connection: &mut (dyn Any + Send)) -> Result<()> {
     let connection = native::<MySql>(connection)?;
     let arguments = arguments(name(connection).await?)?;
@@ -39,7 +39,7 @@ pub(super) async fn release(connection: &mut (dyn Any + Send)) -> Result<()> {
         .map(drop)
 }
 
-/// The name of the lock: one for each database, since these locks are the server's.
+/// Returns the name of the lock: one for each database, since these locks are server-wide.
 async fn name(connection: &mut MySqlConnection) -> Result<String> {
     let database: Option<String> = match ask(connection, "SELECT DATABASE()", None).await? {
         Some(row) => row.try_get(0).map_err(MySql::explain)?,
@@ -48,9 +48,9 @@ async fn name(connection: &mut MySqlConnection) -> Result<String> {
     Ok(name_for(&database.unwrap_or_default()))
 }
 
-/// Programs of different versions must agree on this name, whatever they are built with and whatever the server can
-/// compute. So the digest, which need not be safe but short, is made here, and never changes: MySQL 9 has no `MD5()`, and
-/// names have at most 64 characters.
+/// Returns a name on which programs of different versions agree, whatever their features and the server's functions. So
+/// the digest is computed here and never changes: MySQL 9 has no `MD5()`. It has to be short, not secure, because names
+/// have at most 64 characters.
 fn name_for(database: &str) -> String {
     let mut name = "ebbtide_migrate_".to_owned();
     for byte in Md5::digest(database) {

@@ -9,7 +9,7 @@ use sqlx::migrate::Migrator;
 use super::migrate::{Course, migrate, owned};
 use crate::connection::Connection;
 use crate::error::Result;
-use crate::schema::{Ddl, Migration, Migrations};
+use crate::schema::{Ddl, SchemaMigration, SchemaMigrations};
 
 #[derive(Debug)]
 struct Migrated(Arc<Migrator>);
@@ -20,7 +20,7 @@ impl Migrated {
     }
 }
 
-impl Migrations for Migrated {
+impl SchemaMigrations for Migrated {
     fn journal(&self) -> &str {
         &self.0.table_name
     }
@@ -29,12 +29,12 @@ impl Migrations for Migrated {
         self.0.ignore_missing
     }
 
-    fn all(&self) -> Vec<Migration> {
+    fn all(&self) -> Vec<SchemaMigration> {
         let (down, up): (Vec<_>, Vec<_>) = self
             .0
             .iter()
             .partition(|migration| migration.migration_type.is_down_migration());
-        let migration = |up: &sqlx::migrate::Migration| Migration {
+        let migration = |up: &sqlx::migrate::Migration| SchemaMigration {
             version: up.version,
             description: up.description.to_string(),
             sql: up.sql.as_str().to_owned(),
@@ -52,13 +52,13 @@ impl Migrations for Migrated {
     }
 }
 
-/// A migrator of sqlx as a definition: [`App::define`](crate::App::define) takes it beside tables.
+/// A migrator of sqlx as a definition: [`App::define`](crate::App::define) accepts it as well as tables.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
 /// use ebbtide::{App, Database, Schema};
-/// # use sqlx::{SqlSafeStr, migrate::{Migration, MigrationType, Migrator}};
-/// # let step = |kind, sql: &'static str| Migration::new(1, "note".into(), kind, sql.into_sql_str(), false);
+/// # use sqlx::{SqlSafeStr, migrate::{SchemaMigration, MigrationType, Migrator}};
+/// # let step = |kind, sql: &'static str| SchemaMigration::new(1, "note".into(), kind, sql.into_sql_str(), false);
 /// # let migrator = Migrator::with_migrations(vec![
 /// #     step(MigrationType::ReversibleUp, "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT)"),
 /// #     step(MigrationType::ReversibleDown, "DROP TABLE note"),

@@ -1,17 +1,20 @@
-//! A transaction as code written for sqlx wants it.
+//! Transactions as executors of sqlx.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
+use futures::future::BoxFuture;
+
 use super::Sqlx;
+use super::view::Source;
 use crate::backend::SqlxDatabase;
 use crate::transaction::{EndTransaction, Transaction};
 
-/// A transaction of a [`Sqlx`] view, to be used as [`sqlx::Transaction`] is: `&mut *transaction` is an executor, and so are
-/// `&transaction` and `&mut transaction`. Dropped without an end, it is rolled back.
+/// A transaction of a [`Sqlx`] view, used like [`sqlx::Transaction`]: `&mut *transaction` is an executor, and so are
+/// `&transaction` and `&mut transaction`. If it is dropped before its end, it is rolled back.
 ///
-/// It binds its task as [`Transaction`] does, of which it is another face.
+/// It wraps a [`Transaction`] and binds its task in the same way.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -27,9 +30,43 @@ pub struct SqlxTransaction<DB> {
     transaction: Transaction,
 }
 
+impl<DB: SqlxDatabase> Sqlx<DB> {
+    /// Begins a transaction, or a savepoint inside one. It is rolled back when it is dropped.
+    ///
+    /// Statements through `&mut *transaction` run in it, as in sqlx, and so do plain calls of the same task.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Database::transaction`](crate::Database::transaction), inside of [`sqlx::Error`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`TransactionBuilder`](crate::TransactionBuilder).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// # database.execute("CREATE TABLE note (text TEXT)", ()).await?;
+    /// let sqlx = database.sqlx::<sqlx::Sqlite>()?;
+    /// let mut transaction = sqlx.begin().await?;
+    /// sqlx::query("INSERT INTO note VALUES ('hello')").execute(&mut *transaction).await?;
+    /// transaction.commit().await?;
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn begin(&self) -> BoxFuture<'static, Result<SqlxTransaction<DB>, sqlx::Error>> {
+        let place = Location::caller();
+        let begin = match &self.source {
+            Source::Database(database) => database.transaction(),
+            Source::Connection(connection) => connection.transaction(),
+        };
+        Box::pin(async move { Ok(SqlxTransaction::new(begin.await?, place)) })
+    }
+}
+
 impl<DB: SqlxDatabase> SqlxTransaction<DB> {
     pub(super) fn new(transaction: Transaction, place: &'static Location<'static>) -> Self {
-        let view = Sqlx::of_connection((*transaction).clone(), place);
+        let view = Sqlx::of_connection(transaction.connection(), place);
         Self { view, transaction }
     }
 
@@ -41,7 +78,7 @@ impl<DB: SqlxDatabase> SqlxTransaction<DB> {
     ///
     /// # Cancel safety
     ///
-    /// As that of [`Transaction::commit`].
+    /// As for [`Transaction::commit`].
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -66,7 +103,7 @@ impl<DB: SqlxDatabase> SqlxTransaction<DB> {
     ///
     /// # Cancel safety
     ///
-    /// As that of [`Transaction::rollback`].
+    /// As for [`Transaction::rollback`].
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -83,7 +120,7 @@ impl<DB: SqlxDatabase> SqlxTransaction<DB> {
         self.transaction.into_end(false)
     }
 
-    /// The transaction itself, for the verbs of this crate.
+    /// Returns the transaction itself, for the verbs of this crate.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {

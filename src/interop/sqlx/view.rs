@@ -1,4 +1,4 @@
-//! A database, connection or transaction, as code written for sqlx wants it.
+//! Databases, connections and transactions as executors of sqlx.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,34 +10,34 @@ use futures::stream::{self, BoxStream, StreamExt};
 use sqlx::{Either, SqlStr};
 use tokio::sync::oneshot;
 
-use super::{SqlxTransaction, native};
-use crate::backend::{Done, NativeJob, Parts, SqlxDatabase};
+use super::native;
+use crate::backend::{NativeJob, Parts, QueryResult, SqlxDatabase};
 use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::Asker;
+use crate::pool::Caller;
 use crate::query;
-use crate::session::{Handoff, StreamCore, Target, Work};
+use crate::session::{BoundStatement, Handoff, StreamCore, Target};
 use crate::sql::{Bound, Dialect};
 
 /// A [`Database`], [`Connection`] or [`Transaction`](crate::Transaction) as a [`sqlx::Executor`].
 ///
-/// What `sqlx::query`, `query_as!`, `QueryBuilder` and `raw_sql` send through it runs where the verbs of this crate would
-/// run: on the connection the task is bound to, in the transaction that is open, in the sandbox. `&view`, `&mut view` and
-/// the view itself are executors. It is cheap to clone.
+/// Statements sent through it by `sqlx::query`, `query_as!`, `QueryBuilder` and `raw_sql` run where the verbs of this
+/// crate would run: on the connection bound to the task, in the open transaction, in the sandbox. `&view`, `&mut view`
+/// and the view itself are executors. It is cheap to clone.
 ///
-/// Statements are looked at before they are sent, as those of the verbs are: what would end the transaction behind the
-/// back of its guard is refused.
+/// Statements are analysed before they are sent, like those of the verbs. A statement that would end the transaction
+/// without its guard is refused.
 ///
 /// # Errors
 ///
-/// What the database says comes as sqlx's own error. What this crate has to say (no connection, the transaction has
-/// ended, the sandbox is broken) comes as [`sqlx::Error::Configuration`], whose `source()` is an [`ebbtide::Error`](crate::Error);
-/// `ebbtide::Error::from` makes one of either.
+/// Errors of the database are sqlx's own. Errors of this crate (no connection, an ended transaction, a broken sandbox)
+/// are [`sqlx::Error::Configuration`], whose `source()` is an [`ebbtide::Error`](crate::Error). `ebbtide::Error::from`
+/// converts either.
 ///
 /// # Cancel safety
 ///
-/// As that of [`Query`](crate::Query) and [`RowStream`](crate::RowStream).
+/// As for [`Query`](crate::Query) and [`RowStream`](crate::RowStream).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -59,14 +59,14 @@ use crate::sql::{Bound, Dialect};
 ///
 #[doc = include_str!("../../../docs/SQLX.md")]
 pub struct Sqlx<DB> {
-    source: Source,
+    pub(super) source: Source,
     place: &'static Location<'static>,
     database: PhantomData<fn() -> DB>,
 }
 
-/// What the statements are addressed to.
+/// The target of the statements.
 #[derive(Clone)]
-enum Source {
+pub(super) enum Source {
     Database(Database),
     Connection(Connection),
 }
@@ -74,17 +74,17 @@ enum Source {
 impl Source {
     fn target(&self) -> Result<Target> {
         match self {
-            // What sqlx sends is sent once; a replica's trouble would be the caller's.
+            // Statements of sqlx are not repeated, so an error of a replica would reach the caller.
             Self::Database(database) => Ok(database.target()?.on_primary()),
             Self::Connection(connection) => connection.target(),
         }
     }
 }
 
-/// What a stream of sqlx yields.
+/// An item of a sqlx stream.
 type Step<DB> = Either<<DB as sqlx::Database>::QueryResult, <DB as sqlx::Database>::Row>;
 
-/// The one who reads a stream; when it is dropped, nobody wants the rest.
+/// The reader of a stream. Dropping it abandons the rest.
 struct Reader<T: Send + 'static>(Arc<StreamCore<T>>);
 
 impl<T: Send + 'static> Drop for Reader<T> {
@@ -106,54 +106,24 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         Self::new(Source::Connection(connection), place)
     }
 
-    /// Begins a transaction; inside one, a savepoint. It is rolled back when it is dropped.
-    ///
-    /// Statements through `&mut *transaction` run in it, as sqlx has it, and so do plain calls of the same task.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Database::transaction`], inside of [`sqlx::Error`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As that of [`Begin`](crate::Begin).
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
-    /// # database.execute("CREATE TABLE note (text TEXT)", ()).await?;
-    /// let sqlx = database.sqlx::<sqlx::Sqlite>()?;
-    /// let mut transaction = sqlx.begin().await?;
-    /// sqlx::query("INSERT INTO note VALUES ('hello')").execute(&mut *transaction).await?;
-    /// transaction.commit().await?;
-    /// # Ok(()) }
-    /// ```
-    #[track_caller]
-    pub fn begin(&self) -> BoxFuture<'static, Result<SqlxTransaction<DB>, sqlx::Error>> {
-        let place = Location::caller();
-        let begin = match &self.source {
-            Source::Database(database) => database.transaction(),
-            Source::Connection(connection) => connection.transaction(),
-        };
-        Box::pin(async move { Ok(SqlxTransaction::new(begin.await?, place)) })
-    }
-
-    fn work(&self, sql: &SqlStr) -> Result<(Target, Work)> {
+    fn work(&self, sql: &SqlStr) -> Result<(Target, BoundStatement)> {
         let target = self.source.target()?;
-        let template = target.ground().templates.foreign(sql.as_str())?;
+        let template = target.engine().templates.foreign(sql.as_str())?;
         let bound = Bound {
             statement: Arc::clone(template.statement()),
             values: Vec::new(),
         };
-        let asker = Asker::at(self.place);
-        Ok((target, Work::new(template, bound, asker)))
+        let caller = Caller::at(self.place);
+        Ok((target, BoundStatement::new(template, bound, caller)))
     }
 
-    /// Runs a statement; `send` gives what it yields, and how many rows it changed.
+    /// Runs a statement. `send` returns its output and the number of changed rows.
     pub(super) fn run<T, F>(&self, sql: &SqlStr, send: F) -> BoxFuture<'static, Result<T, sqlx::Error>>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut DB::Connection) -> BoxFuture<'c, Result<(T, Done), sqlx::Error>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut DB::Connection) -> BoxFuture<'c, Result<(T, QueryResult), sqlx::Error>>
+            + Send
+            + 'static,
     {
         let prepared = self.work(sql);
         Box::pin(async move {
@@ -171,7 +141,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         })
     }
 
-    /// Streams what a statement yields, in constant memory.
+    /// Streams the output of a statement in constant memory.
     pub(super) fn steps(
         &self,
         parts: Result<Parts<DB>, sqlx::Error>,
@@ -193,17 +163,16 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
     }
 }
 
-/// Runs a call as long as it may take, where there is a clock for it. The call is made in here, so that nobody's future has
-/// room for it twice.
-pub(super) async fn within<T, F>(target: &Target, work: &Work, call: impl FnOnce() -> F) -> Result<T>
+/// Runs a call within its time limit, if there is one. The call is created here, so that no future stores it twice.
+pub(super) async fn within<T, F>(target: &Target, work: &BoundStatement, call: impl FnOnce() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>> + Send,
 {
-    let limit = target.ground().settings.statement_timeout;
+    let limit = target.engine().settings.statement_timeout;
     match (limit, target.sandboxed()) {
         (None, None) => call().await,
-        // Boxed, as is everything rare on this path.
-        (limit, sandboxed) => Box::pin(query::within(limit, sandboxed, work.asker.place, call()))
+        // Boxed, like every rare case on this path.
+        (limit, sandboxed) => Box::pin(query::within(limit, sandboxed, work.caller.place, call()))
             .await
             .map_err(|error| work.given_up(error)),
     }
@@ -212,17 +181,17 @@ where
 pub(super) fn unanswered() -> Error {
     Error::new(
         ErrorKind::Driver,
-        "the connection did its work and did not tell the result",
+        "the connection did its work, but did not report the result",
     )
 }
 
-/// Puts what a statement yields into the handoff, until nobody wants any more.
+/// Puts the output of a statement into the handoff until its reader is gone.
 fn stream_job<DB: SqlxDatabase>(parts: Parts<DB>, handoff: Arc<Handoff<Step<DB>>>) -> NativeJob {
     let pulse = handoff.pulse();
     NativeJob::statement(move |connection| {
         Box::pin(async move {
             let connection = native::<DB>(connection)?;
-            let mut done = Done::default();
+            let mut done = QueryResult::default();
             {
                 let mut steps = DB::fetch_many(connection, parts);
                 loop {
@@ -233,7 +202,7 @@ fn stream_job<DB: SqlxDatabase>(parts: Parts<DB>, handoff: Arc<Handoff<Step<DB>>
                     };
                     let Some(step) = step else {
                         if !DB::survives_anywhere() {
-                            // The driver must not be left in the middle of a row.
+                            // The driver must not stop in the middle of a row.
                             let _ = steps.next().await;
                         }
                         break;
@@ -248,7 +217,7 @@ fn stream_job<DB: SqlxDatabase>(parts: Parts<DB>, handoff: Arc<Handoff<Step<DB>>
                     }
                 }
             }
-            // What is left of the answer is read here, so that the next statement finds the connection at rest.
+            // The rest of the answer is read here, so that the next statement finds an idle connection.
             DB::come_to_rest(connection).await.map_err(DB::explain)?;
             Ok(done)
         })
@@ -256,12 +225,12 @@ fn stream_job<DB: SqlxDatabase>(parts: Parts<DB>, handoff: Arc<Handoff<Step<DB>>
     .with_pulse(pulse)
 }
 
-/// Whether the view of a database is the one asked for.
+/// Returns an error if the database is not of the requested kind.
 fn check<DB: SqlxDatabase>(dialect: Dialect) -> Result<()> {
     if dialect == DB::DIALECT {
         return Ok(());
     }
-    let message = format!("`sqlx::<{}>()` on a database that is {dialect}", DB::NAME);
+    let message = format!("`sqlx::<{}>()` was called, but the database is {dialect}", DB::NAME);
     let right = match dialect {
         Dialect::Postgres => "Postgres",
         Dialect::MySql => "MySql",
@@ -271,10 +240,10 @@ fn check<DB: SqlxDatabase>(dialect: Dialect) -> Result<()> {
 }
 
 impl Database {
-    /// This database as an executor of sqlx. Each statement runs where a verb of this database would run: in the
-    /// transaction of the task, in the sandbox, else on a connection of the pool.
+    /// Returns this database as an executor of sqlx. Each statement runs where a verb of this database would run: in
+    /// the transaction of the task, in the sandbox, or on a connection of the pool.
     ///
-    /// It can be made before the database is connected, and lives as long as wanted.
+    /// It can be created before the database is connected, and can be kept for any time.
     ///
     /// # Errors
     ///
@@ -296,9 +265,9 @@ impl Database {
 }
 
 impl Connection {
-    /// This connection, or this transaction, as an executor of sqlx.
+    /// Returns this connection, or this transaction, as an executor of sqlx.
     ///
-    /// It is a handle to the connection, as a clone is; when the transaction has ended, its use is an error.
+    /// It is a handle to the connection, like a clone. Using it after the end of the transaction is an error.
     ///
     /// # Errors
     ///
@@ -317,7 +286,7 @@ impl Connection {
     /// ```
     #[track_caller]
     pub fn sqlx<DB: SqlxDatabase>(&self) -> Result<Sqlx<DB>> {
-        check::<DB>(self.target()?.ground().dialect())?;
+        check::<DB>(self.target()?.engine().dialect())?;
         Ok(Sqlx::of_connection(self.clone(), Location::caller()))
     }
 }

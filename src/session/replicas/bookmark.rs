@@ -1,4 +1,4 @@
-//! Where somebody's writes end, in a form that can be carried elsewhere.
+//! The end of a caller's writes, in a form that can be carried elsewhere.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,12 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::backend::Position;
 use crate::error::{Error, ErrorKind};
 
-/// Where somebody's writes end, for whoever is to see them from a replica: the next request of the same user, another
-/// process. [`Database::bookmark`](crate::Database::bookmark) makes it, [`Database::read_after`](crate::Database::read_after)
-/// takes it.
+/// The end of a caller's writes, for a reader that is to see them from a replica: the next request of the same user,
+/// another process. [`Database::bookmark`](crate::Database::bookmark) creates it, and
+/// [`Database::read_after`](crate::Database::read_after) takes it.
 ///
-/// It is text, by `Display`, `FromStr` and serde, and holds nothing secret: a cookie can carry it. A bookmark that a stranger
-/// made up does no harm but to send that caller's reads to the primary.
+/// It is text, by `Display`, `FromStr` and serde, and holds nothing secret: a cookie can carry it. A forged bookmark
+/// does no harm except to send that caller's reads to the primary.
 ///
 /// ```
 /// use ebbtide::Bookmark;
@@ -26,27 +26,27 @@ use crate::error::{Error, ErrorKind};
 /// # Ok::<(), ebbtide::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bookmark(pub(super) Place);
+pub struct Bookmark(pub(super) BookmarkPosition);
 
-/// What a bookmark says.
+/// The content of a bookmark.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum BookmarkPosition {
     /// Nothing was written.
     #[default]
     Anywhere,
     At(Position),
-    /// Nobody can tell; until then the primary is to be read from. In milliseconds since 1970.
+    /// The position is unknown; until then the primary is to be read from. In milliseconds since 1970.
     Until(u64),
 }
 
 impl Bookmark {
-    /// For servers that cannot tell how far they are.
+    /// Creates a bookmark for servers that cannot report their position.
     pub(super) fn until(when: SystemTime) -> Self {
         let since = when.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self(Place::Until(since.as_millis() as u64))
+        Self(BookmarkPosition::Until(since.as_millis() as u64))
     }
 
-    /// How long that is from now.
+    /// Returns the time that is left until then.
     pub(super) fn left(until: u64) -> Duration {
         let until = SystemTime::UNIX_EPOCH + Duration::from_millis(until.min(u64::from(u32::MAX) * 1_000));
         until.duration_since(SystemTime::now()).unwrap_or_default()
@@ -56,11 +56,11 @@ impl Bookmark {
 impl fmt::Display for Bookmark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Place::Anywhere => Ok(()),
-            Place::At(Position::Log(bytes)) => write!(f, "log:{bytes}"),
-            Place::At(Position::Transactions { maria: true, ids }) => write!(f, "mariadb:{ids}"),
-            Place::At(Position::Transactions { maria: false, ids }) => write!(f, "mysql:{ids}"),
-            Place::Until(when) => write!(f, "until:{when}"),
+            BookmarkPosition::Anywhere => Ok(()),
+            BookmarkPosition::At(Position::Log(bytes)) => write!(f, "log:{bytes}"),
+            BookmarkPosition::At(Position::Transactions { maria: true, ids }) => write!(f, "mariadb:{ids}"),
+            BookmarkPosition::At(Position::Transactions { maria: false, ids }) => write!(f, "mysql:{ids}"),
+            BookmarkPosition::Until(when) => write!(f, "until:{when}"),
         }
     }
 }
@@ -73,18 +73,21 @@ impl FromStr for Bookmark {
             let known = |c: char| c.is_ascii_alphanumeric() || "-:,\n".contains(c);
             (!ids.is_empty() && ids.chars().all(known)).then(|| ids.into())
         };
-        let transactions = |maria, text| Some(Place::At(Position::Transactions { maria, ids: ids(text)? }));
+        let transactions = |maria, text| Some(BookmarkPosition::At(Position::Transactions { maria, ids: ids(text)? }));
         let place = match text.split_once(':') {
-            None if text.is_empty() => Some(Place::Anywhere),
-            Some(("log", bytes)) => bytes.parse().ok().map(|bytes| Place::At(Position::Log(bytes))),
+            None if text.is_empty() => Some(BookmarkPosition::Anywhere),
+            Some(("log", bytes)) => bytes
+                .parse()
+                .ok()
+                .map(|bytes| BookmarkPosition::At(Position::Log(bytes))),
             Some(("mariadb", text)) => transactions(true, text),
             Some(("mysql", text)) => transactions(false, text),
-            Some(("until", when)) => when.parse().ok().map(Place::Until),
+            Some(("until", when)) => when.parse().ok().map(BookmarkPosition::Until),
             _ => None,
         };
         place.map(Self).ok_or_else(|| {
-            Error::new(ErrorKind::Parameter, format!("`{text}` is no bookmark"))
-                .help("take the text of one that `Database::bookmark` made; the empty text is a bookmark of nothing")
+            Error::new(ErrorKind::Parameter, format!("`{text}` is not a bookmark"))
+                .help("use the text of a bookmark from `Database::bookmark`; the empty text is an empty bookmark")
         })
     }
 }
@@ -140,7 +143,7 @@ mod tests {
     #[test]
     fn r6_a_bookmark_of_time_has_an_end() {
         let long = Duration::from_mins(1);
-        let Bookmark(Place::Until(when)) = Bookmark::until(SystemTime::now() + long) else {
+        let Bookmark(BookmarkPosition::Until(when)) = Bookmark::until(SystemTime::now() + long) else {
             panic!("it is one of time");
         };
         let left = Bookmark::left(when);

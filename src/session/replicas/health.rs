@@ -1,10 +1,11 @@
-//! Whether a replica can be used, and when one that could not is tried again. No I/O, and no clock but the times it is told.
+//! The health of a replica: whether it can be used, and when one that could not is tried again. No I/O, and no clock
+//! except the times it receives.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// How often the pause doubles at most.
+/// Maximum number of times that the pause doubles.
 const DOUBLINGS: u32 = 6;
 
 #[derive(Debug)]
@@ -20,17 +21,17 @@ enum State {
     Down {
         until: Instant,
         failures: u32,
-        /// Somebody tries it now.
+        /// Set while a caller tries it.
         trying: bool,
     },
 }
 
-/// What may be done with a replica.
+/// The permitted use of a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
     Yes,
     No,
-    /// It was left alone for long enough: whoever is told this tries it, and says what came of it.
+    /// It was left alone for long enough. The caller that receives this tries it and reports the result.
     Try,
 }
 
@@ -57,12 +58,12 @@ impl Health {
         matches!(*self.state.lock(), State::Up)
     }
 
-    /// It could not be used. Tells whether that is news.
+    /// Notes that it could not be used. Returns whether that is news.
     pub(super) fn failed(&self, now: Instant) -> bool {
         self.state.lock().fail(now, self.pause)
     }
 
-    /// Whoever tried it gave up without a result.
+    /// Notes that the caller that tried it gave up without a result.
     pub(super) fn given_up(&self, now: Instant) {
         let mut state = self.state.lock();
         if matches!(*state, State::Down { trying: true, .. }) {
@@ -70,7 +71,7 @@ impl Health {
         }
     }
 
-    /// It could be used. Tells whether that is news.
+    /// Notes that it could be used. Returns whether that is news.
     pub(super) fn works(&self) -> bool {
         !matches!(std::mem::replace(&mut *self.state.lock(), State::Up), State::Up)
     }
@@ -80,7 +81,7 @@ impl State {
     fn fail(&mut self, now: Instant, pause: Duration) -> bool {
         let failures = match *self {
             Self::Up => 0,
-            // Others who had begun to use it before that was known.
+            // Other callers had begun to use it before that was known.
             Self::Down { trying: false, .. } => return false,
             Self::Down { failures, .. } => failures,
         };

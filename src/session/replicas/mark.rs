@@ -1,5 +1,5 @@
-//! What one reader has to look out for: how far a replica must be, or until when none will do. No I/O, and no clock but the
-//! times it is told.
+//! The mark of one reader: the position a replica must have reached, or the time until which none will do. No I/O, and
+//! no clock except the times it receives.
 
 use std::time::Instant;
 
@@ -7,50 +7,50 @@ use crate::backend::Position;
 
 #[derive(Clone, Debug)]
 pub(super) struct Mark {
-    /// Which of all notes it was.
+    /// Number of this note among all notes.
     pub(super) number: u64,
     pub(super) at: Instant,
     pub(super) reach: Reach,
-    /// Until then the primary is to be read from, because nobody can tell more.
+    /// Time until which the primary is to be read from, because no more is known.
     pub(super) until: Option<Instant>,
 }
 
-/// What someone who wants to read has to look out for.
+/// The condition for the reads of one caller.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Nothing: any replica will do.
+    /// No condition: any replica will do.
     Clear,
-    /// The primary has to be asked how far it is. With the number of notes that the answer covers.
+    /// The primary has to be asked for its position. Contains the number of notes that the answer covers.
     Unasked(u64),
-    /// A replica has to have come so far.
+    /// A replica has to have reached this position.
     At(Position),
     /// The primary has to be read from, for a while.
     Untold,
 }
 
-/// How far a replica must be.
+/// The position that a replica must have reached.
 #[derive(Clone, Debug)]
 pub(super) enum Reach {
-    /// That does not matter.
+    /// Any position.
     Anywhere,
-    /// As far as the primary, which was not asked yet.
+    /// The position of the primary, which was not asked yet.
     Unasked,
-    At(Told),
+    At(ReportedPosition),
 }
 
-/// A position, and who told it.
+/// A position, and its source.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
+pub(super) struct ReportedPosition {
     pub(super) position: Position,
-    /// When the primary was asked for it; `None` of a bookmark, which may be older than anything else.
+    /// Time at which the primary was asked for it; `None` for a bookmark, which may be older than anything else.
     pub(super) asked: Option<Instant>,
 }
 
-impl Told {
-    /// The one of two that is not before the other, if that can be seen from here.
+impl ReportedPosition {
+    /// Returns the one of two that is not before the other, if that can be seen from here.
     pub(super) fn later<'t>(&'t self, other: &'t Self) -> Option<&'t Self> {
         match (self.asked, other.asked) {
-            // What was noted before the primary was asked lies before its answer.
+            // A note from before the primary was asked lies before its answer.
             (Some(here), Some(there)) => Some(if here >= there { self } else { other }),
             _ if self.position.covers(&other.position) => Some(self),
             _ => other.position.covers(&self.position).then_some(other),
@@ -68,19 +68,19 @@ impl Mark {
         }
     }
 
-    /// What the primary will say covers this mark.
+    /// Returns whether the next answer of the primary covers this mark.
     pub(super) fn is_unasked(&self) -> bool {
         matches!(self.reach, Reach::Unasked)
     }
 
-    pub(super) fn told(&self) -> Option<&Told> {
+    pub(super) fn told(&self) -> Option<&ReportedPosition> {
         match &self.reach {
             Reach::At(told) => Some(told),
             _ => None,
         }
     }
 
-    /// Whether no replica will do yet.
+    /// Returns whether no replica will do yet.
     pub(super) fn waits(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| now < until)
     }
@@ -89,14 +89,14 @@ impl Mark {
         matches!(self.reach, Reach::Anywhere) && !self.waits(now)
     }
 
-    /// The primary is read from at least until then.
+    /// Makes reads go to the primary at least until then.
     pub(super) fn wait(&mut self, until: Instant) {
         self.until = self.until.max(Some(until));
     }
 
-    /// A replica has to have what a bookmark names, too.
+    /// Requires a replica to have what a bookmark names, too.
     pub(super) fn follow(&mut self, position: &Position) {
-        let told = Told {
+        let told = ReportedPosition {
             position: position.clone(),
             asked: None,
         };

@@ -1,37 +1,38 @@
-//! Who wrote what the replicas may not have yet. No I/O, and no clock but the times it is told.
+//! Writes that the replicas may not have yet. No I/O, and no clock except the times it receives.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::mark::{Mark, Reach, Standing, Told};
+use super::mark::{Mark, Reach, ReportedPosition, Standing};
 use crate::backend::Position;
 use crate::config::ReadYourWrites;
-use crate::pool::Who;
+use crate::pool::TaskOrThread;
 
-/// How many writers are remembered one by one. Who ends says nothing, so beyond that all are taken for writers.
+/// Maximum number of writers that are remembered one by one. The end of a writer is not reported, so beyond that number
+/// all callers count as writers.
 const MOST: usize = 1_024;
 
-/// Nobody waits for longer, and no clock runs over.
+/// The longest wait, so that no time calculation overflows.
 const LONGEST: Duration = Duration::from_hours(24 * 365);
 
-/// What was written, and how far that went.
+/// A record of writes, and of the positions they reached.
 #[derive(Debug)]
 pub(super) struct Memory {
     policy: ReadYourWrites,
     window: Duration,
-    /// Whether servers of this kind know how far they are.
+    /// `true` if servers of this kind know their position.
     tells: bool,
     known: Mutex<Known>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    writers: HashMap<Who, Mark>,
-    /// Holds for everybody.
+    writers: HashMap<TaskOrThread, Mark>,
+    /// The mark that holds for every caller.
     everyone: Option<Mark>,
-    /// How many notes there were.
+    /// Number of notes so far.
     notes: u64,
 }
 
@@ -45,11 +46,11 @@ impl Memory {
         }
     }
 
-    /// Notes that somebody has written, or may have.
-    pub(super) fn wrote(&self, who: Who, now: Instant) {
+    /// Notes that a caller has written, or may have.
+    pub(super) fn wrote(&self, who: TaskOrThread, now: Instant) {
         let mut known = self.known.lock();
         known.notes += 1;
-        // What the primary will say covers whatever was noted before.
+        // The next answer of the primary covers everything noted before.
         let mut mark = Mark::new(known.notes, now, Reach::Unasked);
         if !self.tells {
             mark.reach = Reach::Anywhere;
@@ -62,21 +63,21 @@ impl Memory {
         }
     }
 
-    /// Notes that somebody is to see what lies before a position, whoever wrote it.
-    pub(super) fn follows(&self, who: Who, position: &Position, now: Instant) {
+    /// Notes that a caller is to see what lies before a position, no matter who wrote it.
+    pub(super) fn follows(&self, who: TaskOrThread, position: &Position, now: Instant) {
         self.add(who, now, |mark| mark.follow(position));
     }
 
-    /// Notes that somebody is to read from the primary for so long, and for no longer than the window.
-    pub(super) fn stays(&self, who: Who, left: Duration, now: Instant) {
+    /// Notes that a caller is to read from the primary for so long, and for no longer than the window.
+    pub(super) fn stays(&self, who: TaskOrThread, left: Duration, now: Instant) {
         let left = left.min(self.window);
         if !left.is_zero() {
             self.add(who, now, |mark| mark.wait(now + left));
         }
     }
 
-    /// Adds to what is known of somebody, of whom nothing may be known yet.
-    fn add(&self, who: Who, now: Instant, change: impl FnOnce(&mut Mark)) {
+    /// Adds to the mark of a caller, of which nothing may be known yet.
+    fn add(&self, who: TaskOrThread, now: Instant, change: impl FnOnce(&mut Mark)) {
         if self.policy == ReadYourWrites::Off {
             return;
         }
@@ -89,8 +90,8 @@ impl Memory {
         known.insert(who, mark, now);
     }
 
-    /// What has to be looked out for when somebody reads.
-    pub(super) fn standing(&self, who: Who, now: Instant) -> Standing {
+    /// Returns the condition for the reads of a caller.
+    pub(super) fn standing(&self, who: TaskOrThread, now: Instant) -> Standing {
         let mut known = self.known.lock();
         if known.writers.get(&who).is_some_and(|mark| mark.is_over(now)) {
             known.writers.remove(&who);
@@ -116,16 +117,16 @@ impl Memory {
             return Standing::At(told.position.clone());
         }
         drop(places);
-        // Only the primary knows a place that lies behind both.
+        // Only the primary knows a position after both.
         if let Some(own) = &mut own {
             (own.reach, own.at) = (Reach::Unasked, now);
         }
         Standing::Unasked(notes)
     }
 
-    /// The primary was asked after so many notes, and said where it is, if it can tell.
-    pub(super) fn answered(&self, who: Who, notes: u64, position: Option<Position>, asked: Instant) {
-        let told = position.map(|position| Told {
+    /// Notes the answer of the primary, which was asked after `notes` notes: its position, if it can report one.
+    pub(super) fn answered(&self, who: TaskOrThread, notes: u64, position: Option<Position>, asked: Instant) {
+        let told = position.map(|position| ReportedPosition {
             position,
             asked: Some(asked),
         });
@@ -140,9 +141,9 @@ impl Memory {
         });
     }
 
-    /// The replicas cannot tell whether they have come as far as that; only time can.
-    pub(super) fn untold(&self, who: Who, position: &Position, now: Instant) {
-        // Others may have given this caller another position than everybody has to look out for.
+    /// Notes that the replicas cannot report whether they have reached `position`; only time can.
+    pub(super) fn untold(&self, who: TaskOrThread, position: &Position, now: Instant) {
+        // Others may have given this caller another position than the one that holds for every caller.
         self.settle(who, |mark| {
             if mark.told().is_some_and(|told| told.position == *position) {
                 mark.reach = Reach::Anywhere;
@@ -151,7 +152,7 @@ impl Memory {
         });
     }
 
-    fn settle(&self, who: Who, change: impl Fn(&mut Mark)) {
+    fn settle(&self, who: TaskOrThread, change: impl Fn(&mut Mark)) {
         let mut known = self.known.lock();
         let Known { writers, everyone, .. } = &mut *known;
         writers.get_mut(&who).into_iter().chain(everyone).for_each(change);
@@ -159,14 +160,14 @@ impl Memory {
 }
 
 impl Known {
-    fn insert(&mut self, who: Who, mark: Mark, now: Instant) {
+    fn insert(&mut self, who: TaskOrThread, mark: Mark, now: Instant) {
         if self.writers.len() >= MOST && !self.writers.contains_key(&who) {
             self.make_room(now);
         }
         self.writers.insert(who, mark);
     }
 
-    /// From now on everybody counts as one of those who wrote.
+    /// Makes room: unless enough marks are over, every caller counts as a writer from now on.
     fn make_room(&mut self, now: Instant) {
         self.writers.retain(|_, mark| !mark.is_over(now));
         if self.writers.len() < MOST / 2 {
@@ -183,12 +184,12 @@ mod tests {
 
     const WINDOW: Duration = Duration::from_secs(2);
 
-    fn me() -> Who {
-        Who::current()
+    fn me() -> TaskOrThread {
+        TaskOrThread::current()
     }
 
-    fn somebody_else() -> Who {
-        std::thread::spawn(Who::current).join().unwrap()
+    fn somebody_else() -> TaskOrThread {
+        std::thread::spawn(TaskOrThread::current).join().unwrap()
     }
 
     fn ids(ids: &str) -> Position {
@@ -384,7 +385,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut tasks = Vec::new();
         for _ in 0..=MOST {
-            let task = runtime.spawn(async { Who::current() });
+            let task = runtime.spawn(async { TaskOrThread::current() });
             let who = runtime.block_on(task).unwrap();
             memory.wrote(who, now);
             tasks.push(who);

@@ -1,7 +1,7 @@
 //! Replicas: which statements go to them, and when.
 //!
-//! [`Memory`](memory::Memory) knows who wrote, [`Health`](health::Health) which replicas can be used; this module takes the
-//! connection that a read runs on.
+//! [`Memory`](memory::Memory) knows who wrote, and [`Health`](health::Health) which replicas can be used. This module
+//! takes the connection that a read runs on.
 
 mod bookmark;
 mod health;
@@ -14,22 +14,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::ask::ask;
+use super::engine::Engine;
 use super::limit::in_time;
-use super::{Chain, Ground, Target, Work};
 use crate::backend::{Position, Reached};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Asker, Lease, Pool, Who};
+use crate::pool::{Caller, Lease, Pool, TaskOrThread};
+use crate::session::scope::chain::Chain;
+use crate::session::statement::internal::ask;
+use crate::session::statement::run::{BoundStatement, Target};
 use crate::sql::TemplateCache;
 use crate::value::{Params, Row};
 pub use bookmark::Bookmark;
-use bookmark::Place;
+use bookmark::BookmarkPosition;
 use mark::Standing;
 use memory::Memory;
 pub(crate) use replica::Replica;
 pub use replica::ReplicaStatus;
-pub(super) use wrote::Wrote;
+pub(super) use wrote::WriteNote;
 
 /// How long a server may take to say how far it is. It takes no locks for that, so one that takes longer is in trouble.
 const TELL_LIMIT: Duration = Duration::from_secs(2);
@@ -51,12 +53,12 @@ pub(crate) enum Reads {
 pub(crate) struct Replicas {
     list: Box<[Arc<Replica>]>,
     memory: Memory,
-    /// Where the search for the least used begins.
+    /// The index at which the search for the least used one begins.
     next: AtomicUsize,
 }
 
 impl Replicas {
-    /// `None` without any.
+    /// Creates the replicas; `None` if there are none.
     pub(crate) fn new(pools: Vec<Arc<Pool>>, settings: &Settings) -> Option<Arc<Self>> {
         let tells = Position::question(pools.first()?.connector().dialect()).is_some();
         let pause = settings.replica_retry;
@@ -67,9 +69,9 @@ impl Replicas {
         }))
     }
 
-    /// Reaches each of them for the first time. Nobody waits long for one that does not answer.
-    pub(crate) async fn check(&self, asker: Asker) -> Result<()> {
-        let checks = self.list.iter().map(|replica| replica.check(asker));
+    /// Connects to each of them for the first time, with a short limit for one that does not answer.
+    pub(crate) async fn check(&self, caller: Caller) -> Result<()> {
+        let checks = self.list.iter().map(|replica| replica.check(caller));
         futures::future::try_join_all(checks).await.map(drop)
     }
 
@@ -81,8 +83,8 @@ impl Replicas {
         self.list.iter().map(|replica| replica.status()).collect()
     }
 
-    /// A connection to read on: of a replica that has what the caller wrote, else of the primary.
-    pub(super) async fn lease(&self, ground: &Ground, chain: &Chain, reads: Reads, asker: Asker) -> Result<Lease> {
+    /// Returns a connection to read on: of a replica that has what the caller wrote, else of the primary.
+    pub(super) async fn lease(&self, engine: &Engine, chain: &Chain, reads: Reads, caller: Caller) -> Result<Lease> {
         let who = chain.root();
         let standing = if reads == Reads::Stale {
             Standing::Clear
@@ -90,45 +92,51 @@ impl Replicas {
             self.memory.standing(who, Instant::now())
         };
         let lease = match standing {
-            Standing::Clear => self.any(asker).await,
-            Standing::At(position) => self.caught_up(&position, ground, who, asker).await,
-            Standing::Unasked(writes) => return self.ask_primary(writes, ground, who, asker).await,
+            Standing::Clear => self.any(caller).await,
+            Standing::At(position) => self.caught_up(&position, engine, who, caller).await,
+            Standing::Unasked(writes) => return self.ask_primary(writes, engine, who, caller).await,
             Standing::Untold => None,
         };
         match lease {
             Some(lease) => Ok(lease),
-            None => ground.pool.acquire(asker).await,
+            None => engine.pool.acquire(caller).await,
         }
     }
 
-    /// A connection of a replica, of whichever has one.
-    async fn any(&self, asker: Asker) -> Option<Lease> {
-        for replica in self.usable(asker) {
-            if let Some(lease) = replica.lease(asker).await {
+    /// Returns a connection of any replica that has one.
+    async fn any(&self, caller: Caller) -> Option<Lease> {
+        for replica in self.usable(caller) {
+            if let Some(lease) = replica.lease(caller).await {
                 return Some(lease);
             }
         }
         None
     }
 
-    /// Those that can be used, the one with the fewest users first; equals take turns.
-    fn usable(&self, asker: Asker) -> Vec<&Arc<Replica>> {
+    /// Returns those that can be used, the one with the fewest users first; equals take turns.
+    fn usable(&self, caller: Caller) -> Vec<&Arc<Replica>> {
         let now = Instant::now();
         let (before, after) = self
             .list
             .split_at(self.next.fetch_add(1, Ordering::Relaxed) % self.list.len());
         let in_turn = after.iter().chain(before);
-        let mut usable: Vec<_> = in_turn.filter(|replica| replica.is_usable(now, asker)).collect();
+        let mut usable: Vec<_> = in_turn.filter(|replica| replica.is_usable(now, caller)).collect();
         usable.sort_by_cached_key(|replica| replica.load());
         usable
     }
 
-    /// A connection of a replica that has come so far.
-    async fn caught_up(&self, position: &Position, ground: &Ground, who: Who, asker: Asker) -> Option<Lease> {
-        let usable = self.usable(asker);
+    /// Returns a connection of a replica that has reached `position`.
+    async fn caught_up(
+        &self,
+        position: &Position,
+        engine: &Engine,
+        who: TaskOrThread,
+        caller: Caller,
+    ) -> Option<Lease> {
+        let usable = self.usable(caller);
         let mut clueless = 0;
         for replica in &usable {
-            match self.look(replica, position, ground, asker).await {
+            match self.look(replica, position, engine, caller).await {
                 Some((Reached::At(_), lease)) => return Some(lease),
                 Some((Reached::Unknown, _)) => clueless += 1,
                 Some((Reached::NotYet, _)) | None => {}
@@ -140,26 +148,27 @@ impl Replicas {
         None
     }
 
-    /// Whether a replica has come so far, and the connection that told; `None` if it has none, or was asked a moment ago.
+    /// Returns whether a replica has reached `position`, and the connection that reported it. Returns `None` if it has
+    /// no connection, or was asked a moment ago.
     async fn look(
         &self,
         replica: &Replica,
         position: &Position,
-        ground: &Ground,
-        asker: Asker,
+        engine: &Engine,
+        caller: Caller,
     ) -> Option<(Reached, Lease)> {
         if replica.lacks(position, Instant::now()) {
             return None;
         }
-        let mut lease = replica.lease(asker).await?;
-        // Kept with the connection, because behind one address there may be several servers.
+        let mut lease = replica.lease(caller).await?;
+        // Kept with the connection, because one address may lead to several servers.
         if let Some(here) = lease.reached().filter(|here| here.covers(position)) {
             return Some((Reached::At(here.clone()), lease));
         }
         if !replica.may_ask(Instant::now()) {
             return None;
         }
-        let mut reached = match reached(position, &mut lease, &ground.templates).await {
+        let mut reached = match reached(position, &mut lease, &engine.templates).await {
             Ok(reached) => reached,
             Err(error) => {
                 if error.is_fatal() {
@@ -181,16 +190,16 @@ impl Replicas {
         Some((reached, lease))
     }
 
-    /// A connection of the primary, which is asked how far it is first, so that the next reads can go elsewhere.
-    async fn ask_primary(&self, writes: u64, ground: &Ground, who: Who, asker: Asker) -> Result<Lease> {
-        let mut lease = ground.pool.acquire(asker).await?;
+    /// Returns a connection of the primary, after asking it for its position, so that the next reads can go elsewhere.
+    async fn ask_primary(&self, writes: u64, engine: &Engine, who: TaskOrThread, caller: Caller) -> Result<Lease> {
+        let mut lease = engine.pool.acquire(caller).await?;
         let then = Instant::now();
-        let position = match written(&mut lease, &ground.templates, ground).await {
+        let position = match written(&mut lease, &engine.templates, engine).await {
             Ok(position) => position,
             Err(error) => {
-                tracing::debug!(%error, "the primary could not say how far it is");
+                tracing::debug!(%error, "the primary could not report its position");
                 if error.is_fatal() {
-                    return ground.pool.acquire(asker).await;
+                    return engine.pool.acquire(caller).await;
                 }
                 if !is_unable(&error) {
                     // The next read asks again.
@@ -204,45 +213,47 @@ impl Replicas {
     }
 }
 
-impl Ground {
-    /// Where the caller's writes end.
-    pub(crate) async fn bookmark(&self, asker: Asker) -> Result<Bookmark> {
+impl Engine {
+    /// Returns a bookmark of the end of the caller's writes.
+    pub(crate) async fn bookmark(&self, caller: Caller) -> Result<Bookmark> {
         let Some(replicas) = &self.replicas else {
             return Ok(Bookmark::default());
         };
         let (memory, who) = (&replicas.memory, Chain::current().root());
         let mut standing = memory.standing(who, Instant::now());
         if let Standing::Unasked(writes) = standing {
-            drop(replicas.ask_primary(writes, self, who, asker).await?);
+            drop(replicas.ask_primary(writes, self, who, caller).await?);
             standing = memory.standing(who, Instant::now());
         }
         Ok(match standing {
             Standing::Clear => Bookmark::default(),
-            Standing::At(position) => Bookmark(Place::At(position)),
-            // Of what a sibling has written meanwhile it says no more than that.
+            Standing::At(position) => Bookmark(BookmarkPosition::At(position)),
+            // It says no more than that of what a sibling has written meanwhile.
             Standing::Untold | Standing::Unasked(_) => {
                 Bookmark::until(SystemTime::now() + self.settings.replica_window)
             }
         })
     }
 
-    /// Has the caller's reads see what lies before a bookmark.
+    /// Makes the caller's reads see what lies before a bookmark.
     pub(crate) fn read_after(&self, bookmark: &Bookmark) {
         let Some(replicas) = &self.replicas else { return };
         let (who, now) = (Chain::current().root(), Instant::now());
         match &bookmark.0 {
-            Place::Anywhere => {}
-            Place::At(position) if position.is_of(self.dialect()) => replicas.memory.follows(who, position, now),
-            // Of another kind of server: nobody here can tell.
-            Place::At(_) => replicas.memory.stays(who, self.settings.replica_window, now),
-            Place::Until(when) => replicas.memory.stays(who, Bookmark::left(*when), now),
+            BookmarkPosition::Anywhere => {}
+            BookmarkPosition::At(position) if position.is_of(self.dialect()) => {
+                replicas.memory.follows(who, position, now);
+            }
+            // Of another kind of server: it cannot be compared here.
+            BookmarkPosition::At(_) => replicas.memory.stays(who, self.settings.replica_window, now),
+            BookmarkPosition::Until(when) => replicas.memory.stays(who, Bookmark::left(*when), now),
         }
     }
 }
 
-/// How far the primary is, if it can tell.
-async fn written(lease: &mut Lease, templates: &TemplateCache, ground: &Ground) -> Result<Option<Position>> {
-    let dialect = ground.dialect();
+/// Returns the position of the primary, if it can report one.
+async fn written(lease: &mut Lease, templates: &TemplateCache, engine: &Engine) -> Result<Option<Position>> {
+    let dialect = engine.dialect();
     let Some(question) = Position::question(dialect) else {
         return Ok(None);
     };
@@ -270,7 +281,7 @@ fn is_unable(error: &Error) -> bool {
     )
 }
 
-/// Whether a replica has come so far.
+/// Returns whether a replica has reached `position`.
 async fn reached(position: &Position, lease: &mut Lease, templates: &TemplateCache) -> Result<Reached> {
     let (question, params) = position.check()?;
     match told(lease, templates, question, params).await {
@@ -281,27 +292,27 @@ async fn reached(position: &Position, lease: &mut Lease, templates: &TemplateCac
 }
 
 impl Target {
-    /// The same with reads on the primary.
+    /// Returns the same target with reads on the primary.
     pub(crate) fn on_primary(&self) -> Self {
         match self {
-            Self::Database(ground, _) => Self::Database(Arc::clone(ground), Reads::Primary),
+            Self::Database(engine, _) => Self::Database(Arc::clone(engine), Reads::Primary),
             other => other.clone(),
         }
     }
 
-    /// The replicas, if the statement may go to one, and how it chooses.
-    pub(super) fn replicas(&self, work: &Work) -> Option<(&Replicas, Reads)> {
-        let Self::Database(ground, reads) = self else {
+    /// Returns the replicas, if the statement may go to one, and the way to choose among them.
+    pub(super) fn replicas(&self, work: &BoundStatement) -> Option<(&Replicas, Reads)> {
+        let Self::Database(engine, reads) = self else {
             return None;
         };
-        let replicas = ground.replicas.as_ref()?;
+        let replicas = engine.replicas.as_ref()?;
         let fits = *reads != Reads::Primary && work.template.fits_replica(*reads == Reads::Stale);
         fits.then_some((&**replicas, *reads))
     }
 }
 
-/// The error that a replica reported, marked where it is its own trouble: it is gone, it does not have what was made
-/// a moment ago, what it replays is in the way, or it finds that the statement writes after all.
+/// Returns the error that a replica reported, marked if the replica is its cause. The replica may be gone, or lack what
+/// was created a moment ago. What it replays may be in the way, or it finds that the statement writes after all.
 pub(super) fn blame(error: Error) -> Error {
     if error.outcome_unknown() {
         return error;
@@ -316,11 +327,11 @@ pub(super) fn blame(error: Error) -> Error {
                 | ErrorKind::UndefinedObject
                 | ErrorKind::Unsupported
         )
-        // PostgreSQL: not while it is in recovery.
+        // PostgreSQL: not possible during recovery.
         || error.sqlstate() == Some("55000");
     if own_trouble {
         // Its message may hold values.
-        tracing::debug!(kind = ?error.kind(), code = error.sqlstate(), "a replica could not answer; the primary is asked");
+        tracing::debug!(kind = ?error.kind(), code = error.sqlstate(), "a replica could not answer; the read runs on the primary");
         return error.of_replica();
     }
     error

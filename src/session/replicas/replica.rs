@@ -10,12 +10,12 @@ use tokio::time::timeout;
 use super::health::{Health, Use};
 use crate::backend::Position;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Asker, Lease, Pool, PoolStatus};
+use crate::pool::{Caller, Lease, Pool, PoolStatus};
 
-/// A replica that lags is asked no more often than this how far it is; the reads in between go to the primary.
+/// Minimum time between two questions for the position of a replica that lags; the reads in between go to the primary.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
-/// How long connecting a database waits for each of its replicas.
+/// Time that connecting a database waits for each of its replicas.
 const FIRST_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
@@ -25,21 +25,21 @@ pub(crate) struct Replica {
     asked: Mutex<Option<Asked>>,
 }
 
-/// The latest question how far it is.
+/// The latest question for its position.
 #[derive(Debug)]
 struct Asked {
     when: Instant,
-    /// What it turned out not to have.
+    /// The position that it had not reached.
     lacks: Option<Position>,
 }
 
-/// A replica, as [`Database::replicas`](crate::Database::replicas) tells of it.
+/// A replica, as [`Database::replicas`](crate::Database::replicas) reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReplicaStatus {
     /// Its URL, without the password.
     pub url: String,
-    /// Whether reads are sent to it. One that could not be reached is tried again after a while.
+    /// `true` if reads are sent to it. One that could not be reached is tried again after a while.
     pub is_up: bool,
     /// The pool of its connections.
     pub pool: PoolStatus,
@@ -54,21 +54,21 @@ impl Replica {
         })
     }
 
-    /// A connection, unless all are in use, or it cannot be reached; then it is left alone for a while.
-    pub(super) async fn lease(&self, asker: Asker) -> Option<Lease> {
-        match self.reach(asker).await {
+    /// Returns a connection, unless all are in use, or it cannot be reached; then it is left alone for a while.
+    pub(super) async fn lease(&self, caller: Caller) -> Option<Lease> {
+        match self.reach(caller).await {
             Ok(lease) => lease,
             Err(error) => {
-                tracing::debug!(%error, replica = self.pool.connector().place(), "a read goes elsewhere");
+                tracing::debug!(%error, replica = self.pool.connector().place(), "no connection to the replica for a read; the read runs on another server");
                 None
             }
         }
     }
 
-    /// A connection that is free, or a new one.
-    async fn reach(&self, asker: Asker) -> Result<Option<Lease>> {
+    /// Returns a free connection, or a new one.
+    async fn reach(&self, caller: Caller) -> Result<Option<Lease>> {
         let cut = Cut(self);
-        let reached = self.pool.acquire_free(asker).await;
+        let reached = self.pool.acquire_free(caller).await;
         std::mem::forget(cut);
         match &reached {
             Ok(Some(_)) if self.health.works() => {
@@ -84,13 +84,13 @@ impl Replica {
     pub(super) fn failed(&self, error: &Error) {
         if self.health.failed(Instant::now()) {
             let replica = self.pool.connector().place();
-            tracing::warn!(%error, replica, "the replica cannot be used; reads go elsewhere until it can");
+            tracing::warn!(%error, replica, "the replica cannot be used; reads run on other servers until it can");
         }
     }
 
-    /// Reaches it for the first time. One that is down is none's mistake; one that lets nobody in is.
-    pub(super) async fn check(&self, asker: Asker) -> Result<()> {
-        match timeout(FIRST_LIMIT, self.reach(asker)).await {
+    /// Connects for the first time. It is no mistake if a replica is down, but it is one if it admits nobody.
+    pub(super) async fn check(&self, caller: Caller) -> Result<()> {
+        match timeout(FIRST_LIMIT, self.reach(caller)).await {
             Ok(Err(error)) if is_mistake(&error) => {
                 Err(error.context(format_args!("the replica {}", self.pool.connector().place())))
             }
@@ -98,28 +98,28 @@ impl Replica {
         }
     }
 
-    /// Whether it can be used now. Nobody waits for one that was down: it is tried beside the work.
-    pub(super) fn is_usable(self: &Arc<Self>, now: Instant, asker: Asker) -> bool {
+    /// Returns whether it can be used now. Nobody waits for one that was down: it is tried in the background.
+    pub(super) fn is_usable(self: &Arc<Self>, now: Instant, caller: Caller) -> bool {
         match self.health.usable(now) {
             Use::Yes => true,
             Use::No => false,
             Use::Try => {
                 let trying = Trying(Arc::clone(self));
                 if let Ok(runtime) = Handle::try_current() {
-                    runtime.spawn(async move { trying.0.lease(asker).await });
+                    runtime.spawn(async move { trying.0.lease(caller).await });
                 }
                 false
             }
         }
     }
 
-    /// How many want its connections.
+    /// Returns the number of callers that use or want its connections.
     pub(super) fn load(&self) -> usize {
         let status = self.pool.status();
         status.in_use + status.waiting
     }
 
-    /// Whether it may be asked how far it is; then it counts as asked.
+    /// Returns whether it may be asked for its position; then it counts as asked.
     pub(super) fn may_ask(&self, now: Instant) -> bool {
         let mut asked = self.asked.lock();
         let may = asked.as_ref().is_none_or(|asked| !asked.is_fresh(now));
@@ -129,14 +129,14 @@ impl Replica {
         may
     }
 
-    /// Notes that it was asked, and has not come so far.
+    /// Notes that it was asked, and has not reached `position`.
     pub(super) fn lags(&self, position: &Position) {
         if let Some(asked) = &mut *self.asked.lock() {
             asked.lacks = Some(position.clone());
         }
     }
 
-    /// Whether it had not come so far a moment ago.
+    /// Returns whether it had not reached `position` a moment ago.
     pub(super) fn lacks(&self, position: &Position, now: Instant) -> bool {
         let asked = self.asked.lock();
         let fresh = asked.as_ref().filter(|asked| asked.is_fresh(now));
@@ -158,8 +158,8 @@ impl Asked {
     }
 }
 
-/// A caller who is on the way to a replica. Cut off before it was there, by a time limit perhaps, it takes the replica for down:
-/// else each caller would wait for one that does not answer.
+/// A caller on the way to a replica. If it is cut off before it arrives, perhaps by a time limit, the replica counts as
+/// down. Otherwise each caller would wait for one that does not answer.
 struct Cut<'r>(&'r Replica);
 
 impl Drop for Cut<'_> {
@@ -180,7 +180,7 @@ impl Drop for Trying {
     }
 }
 
-/// Whether the configuration is to blame, so that waiting does not help.
+/// Returns whether the configuration is to blame, so that waiting does not help.
 fn is_mistake(error: &Error) -> bool {
     matches!(
         error.kind(),

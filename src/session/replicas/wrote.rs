@@ -1,21 +1,24 @@
-//! Who has written, and when that is noted.
+//! Notes of who has written, and the times at which they are taken.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::Replicas;
 use crate::error::{Error, ErrorKind};
-use crate::pool::{Lease, Who};
-use crate::session::{Chain, Finish, Ground, Node, Work};
+use crate::pool::{Lease, TaskOrThread};
+use crate::session::engine::Engine;
+use crate::session::level::{Finish, Level};
+use crate::session::scope::chain::Chain;
+use crate::session::statement::run::BoundStatement;
 
-/// Notes, when it is made and when it is dropped, that somebody has written.
-pub(in crate::session) struct Wrote {
+/// A note that a caller has written, taken when it is created and when it is dropped.
+pub(in crate::session) struct WriteNote {
     replicas: Arc<Replicas>,
-    writers: Vec<Who>,
+    writers: Vec<TaskOrThread>,
 }
 
-impl Wrote {
-    fn new(replicas: &Arc<Replicas>, writers: Vec<Who>) -> Self {
+impl WriteNote {
+    fn new(replicas: &Arc<Replicas>, writers: Vec<TaskOrThread>) -> Self {
         let wrote = Self {
             replicas: Arc::clone(replicas),
             writers,
@@ -32,39 +35,40 @@ impl Wrote {
     }
 }
 
-impl Drop for Wrote {
+impl Drop for WriteNote {
     fn drop(&mut self) {
         // A sibling may have asked for the position while the write was under way.
         self.note();
     }
 }
 
-impl Ground {
-    /// Notes a write outside of transactions, now and at its end. Without replicas nobody wants to know.
-    pub(in crate::session) fn writing(&self, work: &Work, chain: &Chain) -> Option<Wrote> {
+impl Engine {
+    /// Notes a write outside of transactions, now and at its end. Without replicas nothing is noted.
+    pub(in crate::session) fn writing(&self, work: &BoundStatement, chain: &Chain) -> Option<WriteNote> {
         let replicas = self.replicas.as_ref()?;
-        (!work.template.effect().reads).then(|| Wrote::new(replicas, vec![chain.root()]))
+        (!work.template.effect().reads).then(|| WriteNote::new(replicas, vec![chain.root()]))
     }
 
-    /// Notes that what looked like a read is a write, if that is why a replica has refused it; the primary runs it next.
-    pub(in crate::session) fn writing_after_all(&self, refused: &Error, chain: &Chain) -> Option<Wrote> {
+    /// Notes that what looked like a read is a write, if that is why a replica has refused it. The primary runs it
+    /// next.
+    pub(in crate::session) fn writing_after_all(&self, refused: &Error, chain: &Chain) -> Option<WriteNote> {
         let replicas = self.replicas.as_ref()?;
-        (refused.kind() == ErrorKind::ReadOnly).then(|| Wrote::new(replicas, vec![chain.root()]))
+        (refused.kind() == ErrorKind::ReadOnly).then(|| WriteNote::new(replicas, vec![chain.root()]))
     }
 }
 
-impl Node {
-    /// Notes a write on this level: where that is a transaction, it counts at the commit.
+impl Level {
+    /// Notes a write on this level. In a transaction, it counts at the commit.
     pub(in crate::session) fn note_write(
         &self,
-        work: &Work,
+        work: &BoundStatement,
         chain: &Chain,
         lease: Option<&mut Lease>,
-    ) -> Option<Wrote> {
+    ) -> Option<WriteNote> {
         if self.depth == 0 {
-            return self.ground.writing(work, chain);
+            return self.engine.writing(work, chain);
         }
-        if self.ground.replicas.is_some()
+        if self.engine.replicas.is_some()
             && !work.template.effect().reads
             && let Some(lease) = lease
         {
@@ -73,23 +77,23 @@ impl Node {
         None
     }
 
-    /// Notes the commit of a transaction, for those who wrote in it and for whoever commits it.
+    /// Notes the commit of a transaction, for those that wrote in it and for the caller that commits it.
     pub(in crate::session) fn note_commit(
         &self,
         how: Finish,
         chain: &Chain,
         lease: Option<&mut Lease>,
-    ) -> Option<Wrote> {
-        let replicas = self.ground.replicas.as_ref()?;
+    ) -> Option<WriteNote> {
+        let replicas = self.engine.replicas.as_ref()?;
         if self.depth != 1 {
             return None;
         }
-        // Also those of a rollback are forgotten.
+        // Those of a rollback are forgotten, too.
         let mut writers = lease?.take_writers();
         if how != Finish::Commit || writers.is_empty() {
             return None;
         }
         writers.push(chain.root());
-        Some(Wrote::new(replicas, writers))
+        Some(WriteNote::new(replicas, writers))
     }
 }

@@ -1,19 +1,23 @@
-//! T9: whose plain calls run on a level, over every short history of three owners.
+//! T9: the level that plain calls run on, over every short history of three owners.
 
 use std::sync::Arc;
 
-use super::{ground, here};
+use super::{engine, here};
 use crate::backend::fake::FakeConnector;
-use crate::session::{Anchor, Chain, Ended, Ground, Kind, Node, Unbound, Wire};
+use crate::session::engine::Engine;
+use crate::session::level::{ConnectionSlot, Ended, Level, LevelKind};
+use crate::session::scope::chain::Chain;
+use crate::session::scope::handle::LevelHandle;
+use crate::session::scope::unbound::Unbound;
 
 const OWNERS: usize = 3;
 
-/// What an owner may do.
+/// A step that an owner may take.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// Use the guard itself.
     Use(usize),
-    /// End it by hand.
+    /// End it explicitly.
     End,
     /// Drop it.
     Drop,
@@ -21,17 +25,17 @@ enum Step {
 
 const STEPS: [Step; OWNERS + 2] = [Step::Use(0), Step::Use(1), Step::Use(2), Step::End, Step::Drop];
 
-/// What is to be expected, in the plainest terms.
+/// The expected state, in the plainest terms.
 #[derive(Debug)]
 struct Model {
     holder: usize,
-    /// Whoever has ever used it.
+    /// Set for each owner that has ever used it.
     met: [bool; OWNERS],
     ended: bool,
     dropped: bool,
 }
 
-/// A plain call of an owner.
+/// The result of a plain call of an owner.
 #[derive(Debug, PartialEq, Eq)]
 enum Plain {
     Bound,
@@ -66,7 +70,7 @@ impl Model {
             return Plain::Free;
         }
         if self.ended {
-            // What is left of a closure finds its transaction, which has ended.
+            // The rest of a closure finds its transaction, which has ended.
             let of_closure = closure && owner == 0;
             return if of_closure { Plain::Bound } else { Plain::Free };
         }
@@ -80,7 +84,7 @@ impl Model {
     }
 }
 
-/// Chains of owners beside each other, as joined `run`s or tasks are.
+/// Returns chains of owners next to each other, as joined `run`s or tasks are.
 async fn chains() -> [Chain; OWNERS] {
     let mut chains = Vec::new();
     for _ in 0..OWNERS {
@@ -90,26 +94,26 @@ async fn chains() -> [Chain; OWNERS] {
     chains.try_into().unwrap()
 }
 
-fn play(ground: &Arc<Ground>, chains: &[Chain; OWNERS], closure: bool, history: &[Step]) {
-    let kind = Kind::Transaction { closure };
-    let node = Node::new(ground, kind, 1, here(), None, Wire::Vacant);
-    let mut anchor = Some(Anchor::new(Arc::clone(&node)));
+fn play(engine: &Arc<Engine>, chains: &[Chain; OWNERS], closure: bool, history: &[Step]) {
+    let kind = LevelKind::Transaction { closure };
+    let level = Level::new(engine, kind, 1, here(), None, ConnectionSlot::Vacant);
+    let mut handle = Some(LevelHandle::new(Arc::clone(&level)));
     let mut model = Model::new();
-    anchor.as_ref().unwrap().bind(chains[0].innermost());
+    handle.as_ref().unwrap().bind(chains[0].innermost());
     for step in history {
-        match (step, &anchor) {
-            (Step::Use(owner), Some(anchor)) => anchor.adopt(&chains[*owner], here()),
-            (Step::End, Some(anchor)) => {
+        match (step, &handle) {
+            (Step::Use(owner), Some(handle)) => handle.adopt(&chains[*owner], here()),
+            (Step::End, Some(handle)) => {
                 let ended = Ended::RolledBack(std::panic::Location::caller());
-                node.state.lock().ended.get_or_insert(ended);
-                anchor.retire();
+                level.state.lock().ended.get_or_insert(ended);
+                handle.retire();
             }
-            (Step::Drop, _) => anchor = None,
+            (Step::Drop, _) => handle = None,
             (_, None) => {}
         }
         model.take(*step);
         for (owner, chain) in chains.iter().enumerate() {
-            let found = match ground.bound(chain) {
+            let found = match engine.bound(chain) {
                 Ok(Some(_)) => Plain::Bound,
                 Ok(None) => Plain::Free,
                 Err(Unbound::Away { .. }) => Plain::Refused,
@@ -122,13 +126,13 @@ fn play(ground: &Arc<Ground>, chains: &[Chain; OWNERS], closure: bool, history: 
             );
         }
     }
-    drop(anchor);
-    assert_eq!(ground.bindings.len(), 0, "{history:?}");
+    drop(handle);
+    assert_eq!(engine.bindings.len(), 0, "{history:?}");
 }
 
 #[tokio::test]
 async fn t9_no_history_has_two_holders_or_lets_a_displaced_owner_run_outside() {
-    let ground = ground(&FakeConnector::default(), false);
+    let engine = engine(&FakeConnector::default(), false);
     let chains = chains().await;
     for length in 1..=5 {
         for number in 0..STEPS.len().pow(length) {
@@ -141,25 +145,26 @@ async fn t9_no_history_has_two_holders_or_lets_a_displaced_owner_run_outside() {
                 })
                 .collect();
             for closure in [false, true] {
-                play(&ground, &chains, closure, &history);
+                play(&engine, &chains, closure, &history);
             }
         }
     }
 }
 
-/// An owner's name that is used again, as the number of a task might be, is refused as long as the guard lives.
+/// Checks that an owner's name that is used again, as the number of a task might be, is refused as long as the guard
+/// lives.
 #[tokio::test]
 async fn t9_a_name_that_is_used_again_never_runs_outside_of_what_it_was_bound_to() {
-    let ground = ground(&FakeConnector::default(), false);
+    let engine = engine(&FakeConnector::default(), false);
     let [first, second, _] = chains().await;
     let again = first.clone();
-    let kind = Kind::Transaction { closure: false };
-    let anchor = Anchor::new(Node::new(&ground, kind, 1, here(), None, Wire::Vacant));
-    anchor.bind(first.innermost());
+    let kind = LevelKind::Transaction { closure: false };
+    let handle = LevelHandle::new(Level::new(&engine, kind, 1, here(), None, ConnectionSlot::Vacant));
+    handle.bind(first.innermost());
     drop(first);
-    anchor.adopt(&second, here());
-    let refused = ground.bound(&again).unwrap_err().error(std::panic::Location::caller());
+    handle.adopt(&second, here());
+    let refused = engine.bound(&again).unwrap_err().error(std::panic::Location::caller());
     assert_eq!(refused.kind(), crate::ErrorKind::ConcurrentUse, "{refused}");
-    drop(anchor);
-    assert!(ground.bound(&again).unwrap().is_none());
+    drop(handle);
+    assert!(engine.bound(&again).unwrap().is_none());
 }

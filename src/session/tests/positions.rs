@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use super::{ground, run};
-use crate::backend::fake::{FakeConnector, Gate};
+use super::{engine, run};
+use crate::backend::fake::{FakeConnector, ScriptedStep};
 use crate::config::Config;
-use crate::session::{Ground, Reads, Replicas, Target};
+use crate::session::engine::Engine;
+use crate::session::replicas::{Reads, Replicas};
+use crate::session::statement::run::Target;
 
 #[tokio::test(start_paused = true)]
 async fn r6_a_primary_that_does_not_say_how_far_it_is_keeps_no_read_waiting() {
     let (primary, replica) = (FakeConnector::default(), FakeConnector::default());
-    let (alone, other) = (ground(&primary, false), ground(&replica, false));
+    let (alone, other) = (engine(&primary, false), engine(&replica, false));
     let config = Config::from_url("mysql://localhost/x").unwrap();
-    let ground = Ground::new(
+    let engine = Engine::new(
         Arc::clone(&alone.pool),
         Arc::clone(&alone.settings),
         Arc::clone(&alone.templates),
@@ -20,10 +22,10 @@ async fn r6_a_primary_that_does_not_say_how_far_it_is_keeps_no_read_waiting() {
         None,
         Replicas::new(vec![Arc::clone(&other.pool)], config.settings()),
     );
-    let target = Target::Database(Arc::clone(&ground), Reads::Routed);
+    let target = Target::Database(Arc::clone(&engine), Reads::Routed);
     run(&target, "insert into t values (1)").await.unwrap();
     // The first call of the read is the question.
-    primary.gate("run", Gate::Never);
+    primary.gate("run", ScriptedStep::Never);
     run(&target, "select 1").await.unwrap();
     let texts: Vec<String> = primary
         .server

@@ -1,36 +1,40 @@
-//! Each of the four ways to run a statement, dropped at every await point: a verb, a stream, a stream of the bridge, and the
-//! driver's connection lent to others.
+//! The four ways to run a statement, each dropped at every await point: a verb, a stream, a stream of the bridge, and
+//! the driver's connection lent to other code.
 
 use std::future::poll_fn;
 use std::sync::Arc;
 
 use futures::StreamExt;
 
-use super::{assert_clean, at_every_point, begin, ground, here, polled, run};
+use super::{assert_clean, at_every_point, begin, engine, here, polled, run};
 use crate::backend::fake::{FakeConnection, FakeConnector, ROWS};
-use crate::backend::{Done, NativeJob, RawConnection};
+use crate::backend::{NativeJob, QueryResult, RawConnection};
 use crate::error::{ErrorKind, Result};
-use crate::session::{Finish, Handoff, Reads, StreamCore, Target, Work};
+use crate::session::level::Finish;
+use crate::session::replicas::Reads;
+use crate::session::statement::handoff::Handoff;
+use crate::session::statement::run::{BoundStatement, Target};
+use crate::session::statement::stream::StreamCore;
 use crate::value::Params;
 
-/// The ways.
+/// The ways to run a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Verb,
     Stream,
     Bridged,
     Lent,
-    /// Lent to someone who begins a transaction there and leaves it open.
+    /// Lent to code that begins a transaction there and leaves it open.
     LentAndLeftOpen,
 }
 
 const WAYS: [Way; 5] = [Way::Verb, Way::Stream, Way::Bridged, Way::Lent, Way::LentAndLeftOpen];
 
-/// The one who reads a stream.
+/// The reader of a stream.
 struct Reader<T: Send + 'static>(Arc<StreamCore<T>>);
 
 impl<T: Send + 'static> Reader<T> {
-    /// Reads to the end; tells how many rows there were.
+    /// Reads to the end, and returns the number of rows.
     async fn read(&self) -> Result<i64> {
         let mut rows = 0;
         while let Some(row) = poll_fn(|context| self.0.poll_next(context)).await {
@@ -47,13 +51,14 @@ impl<T: Send + 'static> Drop for Reader<T> {
     }
 }
 
-fn work(target: &Target, sql: &str) -> Result<Work> {
-    let template = target.ground().templates.get(sql)?;
+fn work(target: &Target, sql: &str) -> Result<BoundStatement> {
+    let template = target.engine().templates.get(sql)?;
     let bound = template.bind(Params::default())?;
-    Ok(Work::new(template, bound, here()))
+    Ok(BoundStatement::new(template, bound, here()))
 }
 
-/// What the bridge does: it puts the rows into a handoff as long as somebody wants them, and reads the rest of the answer.
+/// Returns a job that does what the bridge does. It puts the rows into a handoff as long as the reader is there, and
+/// reads the rest of the answer.
 fn stream_job(handoff: Arc<Handoff<i64>>) -> NativeJob {
     let pulse = handoff.pulse();
     NativeJob::statement(move |connection| {
@@ -71,13 +76,13 @@ fn stream_job(handoff: Arc<Handoff<i64>>) -> NativeJob {
                 }
             }
             connection.settle().await?;
-            Ok(Done::default())
+            Ok(QueryResult::default())
         })
     })
     .with_pulse(pulse)
 }
 
-/// Two steps on the driver's own connection, in a transaction of their own that is ended, or not.
+/// Returns a job of two steps on the driver's own connection, in a transaction of their own that is ended, or not.
 fn lent_job(left_open: bool) -> NativeJob {
     NativeJob::open_ended(move |connection| {
         Box::pin(async move {
@@ -87,7 +92,7 @@ fn lent_job(left_open: bool) -> NativeJob {
             if !left_open {
                 connection.commit(None).await?;
             }
-            Ok(Done::default())
+            Ok(QueryResult::default())
         })
     })
 }
@@ -120,8 +125,8 @@ impl Way {
 #[tokio::test]
 async fn x4_every_way_outside_of_transactions_dropped_at_every_point() {
     for way in WAYS {
-        at_every_point(&format!("{way:?}"), async |ground| {
-            way.go(&Target::Database(ground, Reads::Routed)).await
+        at_every_point(&format!("{way:?}"), async |engine| {
+            way.go(&Target::Database(engine, Reads::Routed)).await
         })
         .await;
     }
@@ -130,8 +135,8 @@ async fn x4_every_way_outside_of_transactions_dropped_at_every_point() {
 #[tokio::test]
 async fn x4_every_way_on_a_kept_connection_dropped_at_every_point() {
     for way in WAYS {
-        at_every_point(&format!("{way:?} on a connection"), async |ground| {
-            let connection = Target::Connection(ground.connection(here()));
+        at_every_point(&format!("{way:?} on a connection"), async |engine| {
+            let connection = Target::Connection(engine.connection(here()));
             way.go(&connection).await?;
             run(&connection, "select 1").await
         })
@@ -142,8 +147,8 @@ async fn x4_every_way_on_a_kept_connection_dropped_at_every_point() {
 #[tokio::test]
 async fn x4_every_way_in_a_transaction_dropped_at_every_point() {
     for way in WAYS {
-        at_every_point(&format!("{way:?} in a transaction"), async |ground| {
-            let target = Target::Database(ground, Reads::Routed);
+        at_every_point(&format!("{way:?} in a transaction"), async |engine| {
+            let target = Target::Database(engine, Reads::Routed);
             let outer = begin(&target).await?;
             way.go(&target).await?;
             let inner = begin(&target).await?;
@@ -155,7 +160,8 @@ async fn x4_every_way_in_a_transaction_dropped_at_every_point() {
     }
 }
 
-/// The transaction goes on, or says that it has ended; never does its next statement get what was left of the dropped one.
+/// Checks that the transaction goes on, or reports that it has ended. Its next statement never gets what was left of
+/// the dropped one.
 #[tokio::test]
 async fn q8_a_transaction_in_which_any_way_was_dropped_at_any_point_goes_on_or_says_so() {
     for way in WAYS {
@@ -166,8 +172,8 @@ async fn q8_a_transaction_in_which_any_way_was_dropped_at_any_point_goes_on_or_s
                     survives,
                     ..FakeConnector::default()
                 };
-                let ground = ground(&connector, false);
-                let target = Target::Database(Arc::clone(&ground), Reads::Routed);
+                let engine = engine(&connector, false);
+                let target = Target::Database(Arc::clone(&engine), Reads::Routed);
                 let guard = begin(&target).await.unwrap();
                 let what = format!("{way:?} in a transaction, dropped after {times} polls (survives: {survives})");
                 let done = polled(way.go(&target), times);
@@ -186,7 +192,7 @@ async fn q8_a_transaction_in_which_any_way_was_dropped_at_any_point_goes_on_or_s
                     differ => panic!("{what}: {differ:?}"),
                 }
                 drop(guard);
-                assert_clean(&connector, &ground, &what).await;
+                assert_clean(&connector, &engine, &what).await;
                 if done.is_some() {
                     break;
                 }

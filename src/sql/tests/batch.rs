@@ -23,7 +23,7 @@ fn refused_rows(sql: &str, rows: Vec<Params>) -> String {
     error.to_string()
 }
 
-/// Whether rows are put together.
+/// Returns whether rows are combined into one statement.
 fn joins(dialect: Dialect, sql: &str) -> bool {
     let rows = (0..8).map(|n| named(&[("a", n)])).collect();
     batch(dialect, sql, rows).chunks.len() == 1
@@ -188,7 +188,7 @@ fn q6_a_wrong_row_is_named() {
     );
     let told = refused_rows(INSERT, vec![with(vec![("a", Value::Null), ("b", list(&[1]))])]);
     assert!(
-        told.starts_with("row 1 of 1: :b is a list, which has no place"),
+        told.starts_with("row 1 of 1: :b is a list, which a statement for many rows"),
         "{told}"
     );
 }

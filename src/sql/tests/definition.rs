@@ -1,4 +1,4 @@
-//! What is read from a definition.
+//! Tests of the reader of definitions.
 
 use super::super::Dialect;
 use super::super::definition::{Definition, Key, ObjectName};

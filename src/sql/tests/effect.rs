@@ -44,12 +44,12 @@ fn what_certainly_only_reads() {
 fn functions_of_ones_own_may_write() {
     let (pg, my, lite) = (Dialect::Postgres, Dialect::MySql, Dialect::Sqlite);
     for sql in [
-        // A schema makes any name somebody's own, also the name of a harmless one.
+        // With a schema, any name may be a user-defined function, even the name of a harmless one.
         "SELECT billing.total(7)",
         "SELECT count(*), billing . lower(a) FROM t",
         "SELECT pg_catalog.setval('s', 1)",
         "SELECT pg_catalog.set_config('a.b', 'c', false)",
-        // Those that change something, or nobody knows.
+        // Functions that change something, or whose effect is unknown.
         "SELECT nextval('s'), lower('A')",
         "SELECT setval /* here */ ('s', 1)",
         "SELECT pg_notify('a', 'b')",
@@ -93,7 +93,7 @@ fn functions_of_ones_own_may_write() {
     ] {
         assert!(!parse(dialect, sql).effect().reads, "{dialect}: {sql}");
     }
-    // PostgreSQL has no such functions, so there they are somebody's own.
+    // PostgreSQL has no such functions, so they are user-defined there.
     for name in [
         "total",
         "hex",
@@ -215,7 +215,7 @@ fn what_changes_the_session_for_good() {
         (lite, "PRAGMA foreign_keys(0)"),
         (lite, "ATTACH 'x' AS y"),
     ] {
-        assert!(parse(dialect, sql).effect().soils, "{dialect}: {sql}");
+        assert!(parse(dialect, sql).effect().taints_session, "{dialect}: {sql}");
     }
     for (dialect, sql) in [
         (pg, "SELECT pg_advisory_xact_lock(1)"),
@@ -226,7 +226,7 @@ fn what_changes_the_session_for_good() {
         (lite, "PRAGMA table_info(t)"),
         (lite, "SELECT 1"),
     ] {
-        assert!(!parse(dialect, sql).effect().soils, "{dialect}: {sql}");
+        assert!(!parse(dialect, sql).effect().taints_session, "{dialect}: {sql}");
     }
 }
 
@@ -310,7 +310,7 @@ fn r6_what_a_replica_can_answer() {
             }
         }
     }
-    // Of a function nothing is known, unless its user vouches for it; what changes the session is seen all the same.
+    // The effect of a function is unknown, unless its user vouches for it. Changes of the session are detected anyway.
     for (dialect, sql) in [(pg, "SELECT my_function(1)"), (my, "SELECT LAST_INSERT_ID()")] {
         let read = parse(dialect, sql);
         assert!(!read.fits_replica(false) && read.fits_replica(true), "{dialect}: {sql}");

@@ -21,7 +21,11 @@ fn q2_a_list_expands_in_in() {
         sent(Dialect::Sqlite, sql, ids(&[4, 5])),
         ("SELECT 1 WHERE x IN (?, ?)".into(), vec![4, 5])
     );
-    let by_position = Params(Bindings::Positional(vec![Value::I64(1), list(&[2, 3]), Value::I64(4)]));
+    let by_position = Params(ParamValues::Positional(vec![
+        Value::I64(1),
+        list(&[2, 3]),
+        Value::I64(4),
+    ]));
     assert_eq!(
         sent(Dialect::Postgres, "SELECT ? WHERE x NOT IN (?) AND y = ?", by_position),
         ("SELECT $1 WHERE x NOT IN ($2, $3) AND y = $4".into(), vec![1, 2, 3, 4])
@@ -68,7 +72,7 @@ fn q2_an_empty_list_elsewhere_is_refused() {
         refused(
             Dialect::Sqlite,
             "SELECT f(?)",
-            Params(Bindings::Positional(vec![list(&[])]))
+            Params(ParamValues::Positional(vec![list(&[])]))
         )
         .starts_with("value 1 is an")
     );
@@ -138,7 +142,7 @@ fn the_texts_of_exact_lists_are_bounded() {
 fn q2_a_list_too_long_is_refused() {
     let told = refused(Dialect::Postgres, "x IN (:ids)", ids(&vec![1; 65_536]));
     assert!(
-        told.contains("would bind 65536 values, and PostgreSQL takes 65535 at most") && told.contains("ANY("),
+        told.contains("would bind 65536 values, and PostgreSQL allows 65535 at most") && told.contains("ANY("),
         "{told}"
     );
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Tests of the whole folder, on all three dialects.
+//! Tests of the whole module, on all three dialects.
 
 mod batch;
 mod binding;
@@ -15,26 +15,28 @@ use std::borrow::Cow;
 
 use super::{Bound, Dialect, Template};
 use crate::error::{Error, ErrorKind};
-use crate::value::{Bindings, Params, Value};
+use crate::value::{ParamValues, Params, Value};
 
 const ALL: [Dialect; 3] = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite];
 
 fn none() -> Params {
-    Params(Bindings::Empty)
+    Params(ParamValues::Empty)
 }
 
-/// Numbers by position.
+/// Creates parameters of numbers, by position.
 fn positional(values: &[i64]) -> Params {
-    Params(Bindings::Positional(values.iter().copied().map(Value::I64).collect()))
+    Params(ParamValues::Positional(
+        values.iter().copied().map(Value::I64).collect(),
+    ))
 }
 
-/// Numbers by name.
+/// Creates parameters of numbers, by name.
 fn named(pairs: &[(&'static str, i64)]) -> Params {
     with(pairs.iter().map(|&(name, value)| (name, Value::I64(value))).collect())
 }
 
 fn with(pairs: Vec<(&'static str, Value)>) -> Params {
-    Params(Bindings::named(
+    Params(ParamValues::named(
         pairs.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)),
     ))
 }
@@ -51,7 +53,7 @@ fn bind(dialect: Dialect, sql: &str, params: Params) -> Bound {
     parse(dialect, sql).bind(params).unwrap()
 }
 
-/// The text and the numbers bound.
+/// Returns the text and the bound numbers.
 fn shown(bound: &Bound) -> (String, Vec<i64>) {
     let number = |value: &Value| {
         if let Value::I64(number) = value {
@@ -70,7 +72,7 @@ fn sent(dialect: Dialect, sql: &str, params: Params) -> (String, Vec<i64>) {
     shown(&bind(dialect, sql, params))
 }
 
-/// The error, which is one about parameters, as it is shown.
+/// Returns the error as it is shown; it must be about parameters.
 fn refused(dialect: Dialect, sql: &str, params: Params) -> String {
     let error: Error = match Template::parse(dialect, sql) {
         Ok(template) => template.bind(params).unwrap_err(),

@@ -1,12 +1,12 @@
-//! Which placeholders SQLite gets, and how much work it takes to bring values into their order.
+//! The placeholders that SQLite receives, and the work to put values into their order.
 
 use super::*;
 use crate::sql::steps;
 
-/// Numbers `1..=count` by the names `p1`, `p2`, …, the last first.
+/// Returns the numbers `1..=count` with the names `p1`, `p2`, …, the last one first.
 fn backwards(count: i64) -> Params {
     let pairs = (1..=count).rev().map(|n| (Cow::Owned(format!("p{n}")), Value::I64(n)));
-    Params(Bindings::named(pairs))
+    Params(ParamValues::named(pairs))
 }
 
 fn text_of(count: i64, sign: &str) -> String {
@@ -55,12 +55,12 @@ fn what_sqlite_is_to_take_for_one_expression_has_one_number() {
         assert!(text.ends_with(&format!(" ORDER BY a + ${last}")), "{text}");
         assert_eq!((values[0], values[1], values[last - 1]), (1, 10, 2));
     }
-    // Numbers alone are SQLite's own.
+    // If all placeholders have numbers, SQLite's own sign is used.
     assert_eq!(
         sent(Dialect::Sqlite, "SELECT :a, :a", named(&[("a", 1)])),
         ("SELECT ?1, ?1".into(), vec![1])
     );
-    // What would become part of the name is kept apart.
+    // Characters that would become part of the name are separated from it.
     let sql = "SELECT x LIKE ?1(1), ?2, ?1::x";
     let (text, _) = sent(Dialect::Sqlite, sql, positional(&[1, 2]));
     assert_eq!(text, "SELECT x LIKE $2 (1), ?, $2 ::x");

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The text as the dialect sends it with `:a`, which must be bound exactly once.
+/// Asserts the text that the dialect sends with `:a`, which must be bound exactly once.
 fn one(dialect: Dialect, sql: &str, expected: &str) {
     let (text, values) = sent(dialect, sql, named(&[("a", 7)]));
     assert_eq!(
@@ -10,7 +10,7 @@ fn one(dialect: Dialect, sql: &str, expected: &str) {
     );
 }
 
-/// The text is sent as it is, without parameters.
+/// Asserts that the text is sent unchanged, without parameters.
 fn untouched(dialect: Dialect, sql: &str) {
     let bound = bind(dialect, sql, none());
     assert_eq!((bound.statement.text(), bound.values.len()), (sql, 0), "{dialect}");
@@ -221,7 +221,7 @@ fn q2_two_sorts_of_placeholders_are_refused() {
         (Dialect::Sqlite, "SELECT ?1, ?"),
         (Dialect::Sqlite, "SELECT $1, :a"),
     ] {
-        assert!(refused(dialect, sql, none()).starts_with("the statement mixes two sorts of placeholders"));
+        assert!(refused(dialect, sql, none()).starts_with("the statement mixes two kinds of placeholders"));
     }
 }
 

@@ -1,13 +1,13 @@
 use proptest::prelude::*;
 
-use super::super::lexer::{Kind, Lexer};
+use super::super::lexer::{Lexer, TokenKind};
 use super::*;
 
 fn dialect() -> impl Strategy<Value = Dialect> {
     prop::sample::select(ALL.to_vec())
 }
 
-/// Text in which quotes, comments, and signs of parameters abound.
+/// Generates text with many quotes, comments, and signs of parameters.
 fn tricky() -> impl Strategy<Value = String> {
     let pieces = [
         "'", "\"", "`", "[", "]", "(", ")", "--", "-- ", "\n", "/*", "*/", "/*!", "#", "$$", "$x$", "$1", "$2", "?",
@@ -17,7 +17,7 @@ fn tricky() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..24).prop_map(|pieces| pieces.concat())
 }
 
-/// Text that is quoted or commented out, so that nothing in it counts.
+/// Generates text that is quoted or commented out, so that nothing in it counts.
 fn hidden() -> impl Strategy<Value = (Dialect, String)> {
     let inner = "[a-zé0-9 :?$;()]{0,20}";
     let block = inner.prop_map(|text| format!("/*{text}*/"));
@@ -35,8 +35,11 @@ fn hidden() -> impl Strategy<Value = (Dialect, String)> {
     ]
 }
 
-fn is_placeholder(kind: Kind) -> bool {
-    matches!(kind, Kind::Named | Kind::Dollar(_) | Kind::Question | Kind::Ordinal(_))
+fn is_placeholder(kind: TokenKind) -> bool {
+    matches!(
+        kind,
+        TokenKind::Named | TokenKind::Dollar(_) | TokenKind::Question | TokenKind::Ordinal(_)
+    )
 }
 
 proptest! {
@@ -47,7 +50,7 @@ proptest! {
         let text: String = Lexer::new(dialect, &sql).map(|token| token.text).collect();
         prop_assert_eq!(&text, &sql);
         prop_assert!(Lexer::new(dialect, &sql).all(|token| !token.text.is_empty()));
-        // Whatever it is, reading it does not panic.
+        // Parsing never panics, whatever the text is.
         drop(Template::parse(dialect, &sql));
     }
 
@@ -84,7 +87,7 @@ proptest! {
 
     #[test]
     fn q2_the_text_sent_reads_back_the_same(dialect in dialect(), sql in tricky(), width in 0..5_usize) {
-        // Once taken away, a backslash no longer guards its colon.
+        // Once removed, a backslash no longer escapes its colon.
         if sql.contains("\\:") {
             return Ok(());
         }
@@ -95,16 +98,16 @@ proptest! {
         }
         let params = |values: Vec<Value>| {
             if template.names.is_empty() {
-                Params(Bindings::Positional(values))
+                Params(ParamValues::Positional(values))
             } else {
                 let names = template.names.iter().map(|name| Cow::Owned(name.to_string()));
-                Params(Bindings::named(names.zip(values)))
+                Params(ParamValues::named(names.zip(values)))
             }
         };
         let bound = template.bind(params(values())).unwrap();
         let holes = |text: &str| Lexer::new(dialect, text).filter(|token| is_placeholder(token.kind)).count();
         let found = holes(bound.statement.text());
-        // PostgreSQL's `?` beside other placeholders is an operator and stays.
+        // PostgreSQL's `?` next to other placeholders is an operator and stays.
         prop_assert!(found >= template.holes.len(), "{} became {}", sql, bound.statement.text());
         if dialect != Dialect::Postgres {
             prop_assert_eq!(found, template.holes.len());

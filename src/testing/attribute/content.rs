@@ -1,5 +1,5 @@
-//! What a test finds in its database: tables from migrations, rows from fixtures. Its digest names the database that
-//! holds it.
+//! The content of a test's database: tables from migrations, rows from fixtures. Its digest is part of the database's
+//! name.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,23 +13,23 @@ use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 
-/// A file of SQL that was compiled in.
+/// A compiled-in SQL file.
 #[derive(Clone, Copy, Debug)]
 pub struct Script {
-    /// Its name, for messages.
+    /// Name for messages.
     pub name: &'static str,
-    /// What is in it.
+    /// SQL text.
     pub sql: &'static str,
 }
 
-/// A migration that was compiled in.
+/// A compiled-in migration.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// Its number.
+    /// Version number.
     pub version: i64,
-    /// Its name without the number.
+    /// Name without the number.
     pub description: &'static str,
-    /// What is in it.
+    /// SQL text.
     pub sql: &'static str,
 }
 
@@ -45,17 +45,17 @@ struct Step {
     version: i64,
     description: String,
     sql: Arc<str>,
-    /// As sqlx computes it.
+    /// Checksum as sqlx computes it.
     checksum: Vec<u8>,
 }
 
 impl Migrations {
-    /// No migrations.
+    /// Returns an empty set of migrations.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Those of a folder, which held files of these names when the test was compiled.
+    /// Returns the migrations of a folder, which contained files of these names when the test was compiled.
     pub fn folder(path: &'static str, names: &'static [&'static str], migrations: &[Migration]) -> Self {
         let step = |migration: &Migration| Step {
             version: migration.version,
@@ -69,7 +69,7 @@ impl Migrations {
         }
     }
 
-    /// Those of a migrator of sqlx.
+    /// Returns the migrations of a sqlx migrator.
     pub fn of(migrator: &Migrator) -> Self {
         let up = migrator
             .iter()
@@ -86,13 +86,13 @@ impl Migrations {
         }
     }
 
-    /// Cargo notices that a file has changed, but not that one was added: a test that was not compiled again would run
-    /// on old tables and say nothing.
+    /// Returns an error if the folder's files have changed since the test was compiled. Cargo notices changed files,
+    /// but not added ones; an outdated test would silently run on old tables.
     fn check(&self) -> Result<()> {
         let Some((path, compiled)) = self.folder else {
             return Ok(());
         };
-        // Where the tests run on another machine than they were compiled on, there is no folder.
+        // If the tests run on another machine than they were compiled on, the folder is missing.
         let Ok(entries) = std::fs::read_dir(path) else {
             return Ok(());
         };
@@ -105,22 +105,22 @@ impl Migrations {
         if names == compiled {
             return Ok(());
         }
-        let message = format!("the files in {path} are not those that were there when this test was compiled");
+        let message = format!("the files in {path} are not the same as when this test was compiled");
         Err(Error::new(ErrorKind::Config, message).help(
             "compile the test again (save its file, or `touch` it); a build.rs that prints \
-             `cargo:rerun-if-changed=migrations` has Cargo do so by itself",
+             `cargo:rerun-if-changed=migrations` makes Cargo do so automatically",
         ))
     }
 }
 
-/// What a test finds in its database.
+/// The content of a test's database.
 #[derive(Clone, Debug)]
-pub(super) struct Content {
+pub(super) struct TestContent {
     migrations: Migrations,
     fixtures: &'static [Script],
 }
 
-impl Content {
+impl TestContent {
     pub(super) fn new(migrations: Migrations, fixtures: &'static [Script]) -> Result<Self> {
         migrations.check()?;
         Ok(Self { migrations, fixtures })
@@ -130,8 +130,8 @@ impl Content {
         self.migrations.steps.is_empty() && self.fixtures.is_empty()
     }
 
-    /// The first twelve hexadecimal digits of a hash over everything that makes it, and over the name of the database it
-    /// belongs to, which may be cut in the names of those that are derived from it.
+    /// Returns the first twelve hexadecimal digits of a hash over the whole content and the name of the test's
+    /// database. The name is included because derived names may truncate it.
     pub(super) fn digest(&self, database: &str) -> String {
         let mut hash = Sha384::new();
         let mut part = |bytes: &[u8]| {
@@ -156,7 +156,7 @@ impl Content {
         })
     }
 
-    /// Makes the tables and fills them.
+    /// Creates the tables and fills them.
     pub(super) async fn apply(&self, database: &Database) -> Result<()> {
         if !self.migrations.steps.is_empty() {
             let dialect = database.config().dialect();
@@ -186,8 +186,8 @@ async fn script(database: &Database, what: &str, sql: Arc<str>) -> Result<()> {
         .map_err(|error| error.context(format_args!("{what} failed")))
 }
 
-/// The table in which sqlx keeps which migrations were applied, so that an application that runs its migrations when it
-/// starts finds nothing to do.
+/// Returns the definition of sqlx's table of applied migrations. With it, an application that runs its migrations at
+/// startup finds nothing to do.
 fn journal(dialect: Dialect) -> AssertSqlSafe<String> {
     let (time, bytes) = match dialect {
         Dialect::Postgres => ("TIMESTAMPTZ", "BYTEA"),
@@ -214,13 +214,13 @@ mod tests {
 
     const FILES: &[&str] = &["0001_a.sql"];
 
-    fn content(sql: &'static str, fixtures: &'static [Script]) -> Content {
+    fn content(sql: &'static str, fixtures: &'static [Script]) -> TestContent {
         let migration = Migration {
             version: 1,
             description: "a",
             sql,
         };
-        Content::new(Migrations::folder("/nowhere/at/all", FILES, &[migration]), fixtures).unwrap()
+        TestContent::new(Migrations::folder("/nowhere/at/all", FILES, &[migration]), fixtures).unwrap()
     }
 
     #[test]
@@ -246,9 +246,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path: &'static str = folder.path().to_str().unwrap().to_owned().leak();
         std::fs::write(folder.path().join("0001_a.sql"), "").unwrap();
-        assert!(Content::new(Migrations::folder(path, FILES, &[]), &[]).is_ok());
+        assert!(TestContent::new(Migrations::folder(path, FILES, &[]), &[]).is_ok());
         std::fs::write(folder.path().join("0002_b.sql"), "").unwrap();
-        let error = Content::new(Migrations::folder(path, FILES, &[]), &[]).unwrap_err();
+        let error = TestContent::new(Migrations::folder(path, FILES, &[]), &[]).unwrap_err();
         assert!(error.to_string().contains("rerun-if-changed"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Emptying a database, for the strategy `truncate`.
+//! Empties a database, for the strategy `truncate`.
 
 use sqlx::AssertSqlSafe;
 
@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::error::Result;
 use crate::sql::Dialect;
 
-/// Empties all tables but those of the runner and of sqlx, and has keys count from the beginning again.
+/// Empties all tables but those of the runner and of sqlx, and restarts the key sequences.
 pub(super) async fn empty(database: &Database) -> Result<()> {
     let dialect = database.config().dialect();
     let tables: Vec<(String, String)> = database.fetch_all(list(dialect), ()).decode().await?;
@@ -55,7 +55,8 @@ async fn empty_sqlite(database: &Database, tables: &[String]) -> Result<()> {
     database.execute(AssertSqlSafe(sql), ()).await.map(std::mem::drop)
 }
 
-/// The tables of the application: neither the system's nor those of an extension nor those behind a virtual table.
+/// Returns the query that lists the application's tables: neither system tables, nor those of extensions or behind
+/// virtual tables.
 fn list(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => {

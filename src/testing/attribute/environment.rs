@@ -1,4 +1,4 @@
-//! What the environment says: which database, and whether failed tests keep theirs.
+//! Settings from the environment: the database, and whether failed tests keep theirs.
 
 use std::env;
 use std::path::Path;
@@ -10,8 +10,8 @@ const URL: &str = "DATABASE_URL";
 const KEEP: &str = "EBBTIDE_KEEP";
 const FILE: &str = ".env";
 
-/// The database `DATABASE_URL` names, in the environment or else in the nearest file `.env` that sets it: in the folder of
-/// the crate or in one above.
+/// Returns the database that `DATABASE_URL` names. It is read from the environment, or else from the nearest `.env`
+/// file that sets it, in the crate's folder or one above.
 pub(super) fn database(manifest: &str) -> Result<Config> {
     if let Some(url) = variable(URL) {
         return Config::from_url(url).map_err(|error| error.context(format_args!("{URL} in the environment")));
@@ -24,8 +24,8 @@ pub(super) fn database(manifest: &str) -> Result<Config> {
         }
     }
     Err(
-        Error::new(ErrorKind::Config, "the test is not told which database to use").help(format!(
-            "set {URL} in the environment, write {URL}=… into {}, or name it: #[ebbtide::test(url = \"sqlite::memory:\")]",
+        Error::new(ErrorKind::Config, "no database is configured for the test").help(format!(
+            "set {URL} in the environment, write {URL}=… into {}, or give it in the attribute: #[ebbtide::test(url = \"sqlite::memory:\")]",
             Path::new(manifest).join(FILE).display()
         )),
     )
@@ -35,10 +35,10 @@ fn in_file(path: &Path) -> Result<Option<String>> {
     if !path.is_file() {
         return Ok(None);
     }
-    // The reason may quote the line, and with it a password.
+    // The cause may quote the line and thereby a password.
     let unreadable = || {
         let message = format!("{} cannot be read", path.display());
-        Error::new(ErrorKind::Config, message).help("each line is NAME=value; a value with spaces wants quotes")
+        Error::new(ErrorKind::Config, message).help("each line is NAME=value; a value with spaces needs quotes")
     };
     let mut found = None;
     for line in dotenvy::from_path_iter(path).map_err(|_| unreadable())? {
@@ -50,7 +50,7 @@ fn in_file(path: &Path) -> Result<Option<String>> {
     Ok(found)
 }
 
-/// Whether a failed test keeps its database.
+/// Returns whether a failed test keeps its database.
 pub(super) fn keeps_failed() -> Result<bool> {
     match variable(KEEP).as_deref() {
         None => Ok(false),
@@ -63,7 +63,7 @@ pub(super) fn keeps_failed() -> Result<bool> {
     }
 }
 
-/// An environment variable; an empty one counts as unset.
+/// Returns an environment variable; an empty one counts as unset.
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

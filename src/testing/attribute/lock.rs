@@ -1,4 +1,4 @@
-//! Locks between processes: one makes a database while the others wait, one empties it while the others wait.
+//! Locks between processes: one creates or empties a database while the others wait.
 
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
@@ -14,21 +14,21 @@ use crate::sql::Dialect;
 use crate::testing::admin::Admin;
 use crate::testing::postgres;
 
-/// How long a process waits for the others.
+/// Time limit for waiting for other processes.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A lock on a name. It ends with the process at the latest.
-pub(super) enum Lock {
-    /// An advisory lock, held by the one session of this database.
+pub(super) enum NameLock {
+    /// An advisory lock, held by the only session of this database.
     Session(Database),
-    /// A lock on a file that lies there for nothing else.
+    /// A lock on a file that serves only as a lock.
     File(#[allow(dead_code, reason = "held until it is dropped")] File),
-    /// Of a database in memory, which no other process sees.
+    /// No lock: other processes cannot see a database in memory.
     None,
 }
 
-impl Lock {
-    /// Takes the lock of this database, for this purpose.
+impl NameLock {
+    /// Takes the lock of this database for this purpose.
     pub(super) async fn take(config: &Config, purpose: &str) -> Result<Self> {
         let taken = if config.url().is_memory() {
             Ok(Self::None)
@@ -44,21 +44,21 @@ impl Lock {
 
     pub(super) async fn release(self) {
         if let Self::Session(session) = self {
-            // The lock ends with the session, whether it says good-bye or not.
+            // The lock ends with the session, even if closing it fails.
             let _ = session.disconnect_now().await;
         }
     }
 }
 
-/// A number for the lock.
+/// Returns the number of the lock.
 fn digest(config: &Config, purpose: &str) -> u128 {
     let name = config.url().database().unwrap_or_default();
     let hash = Sha384::digest(format!("ebbtide {purpose} {name}"));
     hash.iter().take(16).fold(0, |key, byte| key << 8 | u128::from(*byte))
 }
 
-async fn advisory(config: &Config, purpose: &str) -> Result<Lock> {
-    // Advisory locks are per database, so all processes have to come through the same one.
+async fn advisory(config: &Config, purpose: &str) -> Result<NameLock> {
+    // Advisory locks are per database, so all processes have to connect to the same one.
     let session = postgres::connect(&held(config)?, None).await?;
     let sql = format!(
         "SET lock_timeout = {}; SELECT pg_catalog.pg_advisory_lock({})",
@@ -71,28 +71,28 @@ async fn advisory(config: &Config, purpose: &str) -> Result<Lock> {
         }
         error
     })?;
-    Ok(Lock::Session(session))
+    Ok(NameLock::Session(session))
 }
 
-async fn named(config: &Config, purpose: &str) -> Result<Lock> {
+async fn named(config: &Config, purpose: &str) -> Result<NameLock> {
     let session = Database::connect(held(config)?.seen_from(None)).await?;
-    // At most 64 characters.
+    // MySQL's limit is 64 characters.
     let name = format!("ebbtide:{:032x}", digest(config, purpose));
     let taken: Option<i64> = session
         .fetch_value("SELECT GET_LOCK(?, ?)", (name, PATIENCE.as_secs() as i64))
         .await?;
     match taken {
-        Some(1) => Ok(Lock::Session(session)),
+        Some(1) => Ok(NameLock::Session(session)),
         _ => Err(held_too_long()),
     }
 }
 
-/// The session must last as long as the lock.
+/// Returns settings for a session that lasts as long as the lock.
 fn held(config: &Config) -> Result<Admin> {
     Admin::new(config.clone().idle_timeout(None).pool_recycle(None))
 }
 
-async fn file(config: &Config, purpose: &str) -> Result<Lock> {
+async fn file(config: &Config, purpose: &str) -> Result<NameLock> {
     let mut path = config.url().sqlite_path().unwrap_or_default().into_os_string();
     path.push(format!(".{purpose}.lock"));
     let path = PathBuf::from(path);
@@ -103,7 +103,7 @@ async fn file(config: &Config, purpose: &str) -> Result<Lock> {
         Ok::<_, std::io::Error>(file)
     });
     match tokio::time::timeout(PATIENCE, waiting).await {
-        Ok(Ok(Ok(file))) => Ok(Lock::File(file)),
+        Ok(Ok(Ok(file))) => Ok(NameLock::File(file)),
         Ok(Ok(Err(error))) => {
             let message = format!("the file {place} cannot be locked: {error}");
             Err(Error::new(ErrorKind::DatabaseNotFound, message)
@@ -118,7 +118,7 @@ async fn file(config: &Config, purpose: &str) -> Result<Lock> {
 fn held_too_long() -> Error {
     Error::new(
         ErrorKind::LockTimeout,
-        format!("another process has held it for {PATIENCE:?}"),
+        format!("another process has held the lock for {PATIENCE:?}"),
     )
-    .help("is another run of the tests stopped in a debugger? end it, and its locks end with it")
+    .help("is another run of the tests stopped in a debugger? end that run to release its locks")
 }

@@ -1,4 +1,4 @@
-//! What the databases are called that are derived from the one of the URL. No I/O.
+//! The names of databases derived from that of the URL. No I/O.
 
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,13 +8,13 @@ use crate::error::Result;
 use crate::sql::Dialect;
 use crate::testing::name;
 
-/// What stands between the name of the database and the digest of what is in it.
+/// Separator between the name of the database and the digest of its content.
 const MARK: &str = "ebbtide";
 
-/// The longest name that both PostgreSQL and MySQL take, in bytes.
+/// Length in bytes of the longest name that both PostgreSQL and MySQL accept.
 const LONGEST: usize = 63;
 
-/// The name the digest is made with: the whole name of the database, or the path of the file.
+/// Returns the name used in the digest: the whole name of the database, or the path of the file.
 pub(super) fn of(config: &Config) -> Result<&str> {
     match config.url().database() {
         Some(path) if config.dialect() == Dialect::Sqlite => Ok(path),
@@ -23,8 +23,8 @@ pub(super) fn of(config: &Config) -> Result<&str> {
     }
 }
 
-/// The configuration of a database derived from this one: `shop` becomes `shop_ebbtide_<words>`, and the file `app.db`
-/// becomes `app_ebbtide_<words>.db` beside it.
+/// Returns the configuration of a derived database: `shop` becomes `shop_ebbtide_<words>`, and the file `app.db`
+/// becomes `app_ebbtide_<words>.db` next to it.
 pub(super) fn derived(config: &Config, words: &[&str]) -> Result<Config> {
     let words = words.iter().copied().filter(|word| !word.is_empty());
     let end = ["", MARK].into_iter().chain(words).collect::<Vec<_>>().join("_");
@@ -38,7 +38,7 @@ pub(super) fn derived(config: &Config, words: &[&str]) -> Result<Config> {
     Ok(config.clone().database(derived.as_str()))
 }
 
-/// The path with an end before the extension of the file.
+/// Returns the path with `end` inserted before the file extension.
 fn beside(path: &str, end: &str) -> String {
     let separators: &[char] = if cfg!(windows) { &['/', '\\'] } else { &['/'] };
     let (folder, file) = path.split_at(path.rfind(separators).map_or(0, |at| at + 1));
@@ -46,7 +46,7 @@ fn beside(path: &str, end: &str) -> String {
     format!("{folder}{stem}{end}{extension}")
 }
 
-/// A word no other test has, also not one of another process.
+/// Returns a word that no other test uses, in this or any other process.
 pub(super) fn unique() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!("{}_{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed))

@@ -1,7 +1,7 @@
-//! A database with its content, made once: by the first test of the first process that wants it.
+//! A database with its content, created once, by the first test of the first process that needs it.
 
-use super::content::Content;
-use super::lock::Lock;
+use super::content::TestContent;
+use super::lock::NameLock;
 use crate::config::{Config, SqliteMode};
 use crate::database::Database;
 use crate::error::{ErrorKind, Result};
@@ -9,17 +9,17 @@ use crate::sql::Dialect;
 use crate::testing::admin::{Admin, with_connection};
 use crate::testing::{create_database, drop_database};
 
-/// Holds one row from the moment the database is complete.
+/// Name of the table that contains one row as soon as the database is complete.
 const MARKER: &str = "_ebbtide_setup";
 
-/// Makes the database that `config` names, unless it is there and complete. Other processes wait meanwhile; one that was
-/// left half-made is dropped and made again.
-pub(super) async fn ready(config: &Config, content: &Content, digest: &str) -> Result<()> {
-    // Without a lock: that it is complete never changes. Whatever goes wrong here is told below.
+/// Creates the database that `config` names, unless it exists and is complete. Other processes wait meanwhile. An
+/// incomplete one is dropped and recreated.
+pub(super) async fn ready(config: &Config, content: &TestContent, digest: &str) -> Result<()> {
+    // No lock is needed: a complete database stays complete. The code below reports any error of this check.
     if is_complete(config, digest).await.unwrap_or(false) {
         return Ok(());
     }
-    let lock = Lock::take(config, "setup").await?;
+    let lock = NameLock::take(config, "setup").await?;
     let result = async {
         if is_complete(config, digest).await? {
             return Ok(());
@@ -32,23 +32,23 @@ pub(super) async fn ready(config: &Config, content: &Content, digest: &str) -> R
     result.map_err(|error| error.context(format_args!("cannot prepare {} for the tests", config.url())))
 }
 
-/// A new database with the content.
-pub(super) async fn made(config: &Config, content: &Content, digest: &str) -> Result<()> {
+/// Creates a new database with the content.
+pub(super) async fn made(config: &Config, content: &TestContent, digest: &str) -> Result<()> {
     create_database(config).await?;
     let completed = with_connection(plain(config)?, async |database| {
         complete(database, content, digest).await
     });
     let completed = completed.await;
     if completed.is_err() {
-        // What was wrong with the content is mended now, which gives it another name: nobody comes back to this one. That
-        // the migration failed says more than what may fail at tidying up.
+        // Once the content is fixed, its database has another name, so this one would never be used again. The error of
+        // the migration is more useful than one of this cleanup.
         let _ = drop_database(config).if_exists().await;
     }
     completed
 }
 
-/// Makes the content, and says so last.
-async fn complete(database: &Database, content: &Content, digest: &str) -> Result<()> {
+/// Creates the content, and marks the database as complete at the end.
+async fn complete(database: &Database, content: &TestContent, digest: &str) -> Result<()> {
     content.apply(database).await?;
     database
         .execute(
@@ -65,7 +65,7 @@ async fn complete(database: &Database, content: &Content, digest: &str) -> Resul
 async fn is_complete(config: &Config, digest: &str) -> Result<bool> {
     let mut config = plain(config)?;
     if config.dialect() == Dialect::Sqlite {
-        // Looking for a file must not make it.
+        // The check must not create the file.
         config = config.sqlite_mode(SqliteMode::ReadWrite);
     }
     let found = with_connection(config, async |database| {
@@ -81,13 +81,13 @@ async fn is_complete(config: &Config, digest: &str) -> Result<bool> {
     }
 }
 
-/// One connection, without what only the application wants.
+/// Returns settings for one connection, without the application's own.
 fn plain(config: &Config) -> Result<Config> {
     let admin = Admin::new(config)?;
     Ok(admin.seen_from(config.url().database()))
 }
 
-/// Whether a table is the runner's or sqlx's own.
+/// Returns whether a table belongs to the runner or to sqlx.
 pub(super) fn is_ours(table: &str) -> bool {
     table == MARKER || table == "_sqlx_migrations"
 }

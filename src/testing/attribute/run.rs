@@ -1,15 +1,15 @@
-//! A test from its beginning to its end.
+//! The run of a test from start to end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{ExitCode, Termination};
 
 use tokio::runtime::Builder;
 
-use super::backstage::Backstage;
-use super::content::Content;
-use super::parents::Plan;
+use super::content::TestContent;
+use super::runner_runtime::RunnerRuntime;
+use super::running::Environment;
+use super::shared_database::TestPlan;
 use super::spec::{Runtime, Spec, Strategy};
-use super::stage::Stage;
 use super::{environment, names, report};
 use crate::database::Database;
 use crate::error::Result;
@@ -18,7 +18,7 @@ use crate::error::Result;
 ///
 /// # Panics
 ///
-/// When the test does, and when it cannot run; that is how a test fails.
+/// If the test panics or cannot run; this is how a test fails.
 #[track_caller]
 pub fn run<F, T>(spec: Spec, body: F) -> ExitCode
 where
@@ -26,21 +26,21 @@ where
     T: Termination,
 {
     let (name, runtime, should_panic) = (spec.name, spec.runtime, spec.should_panic);
-    let backstage = Backstage::default();
+    let backstage = RunnerRuntime::default();
     let plan = match plan(spec) {
         Ok(plan) => plan,
         Err(error) => report::fail(name, &error),
     };
-    let stage = match Stage::prepare(&plan, &backstage) {
-        Ok(stage) => stage,
+    let environment = match Environment::prepare(&plan, &backstage) {
+        Ok(environment) => environment,
         Err(error) => report::fail(name, &error),
     };
-    let place = stage.place();
-    let Performed { outcome, diary } = match perform(&stage, name, runtime, body) {
+    let place = environment.place();
+    let Performed { outcome, failure_log } = match perform(&environment, name, runtime, body) {
         Ok(performed) => performed,
         Err(error) => {
-            // What keeps the test from running is told, and not what came of it.
-            let _ = stage.finish(&backstage, false, false);
+            // The reason why the test cannot run is reported; a second error is not.
+            let _ = environment.finish(&backstage, false, false);
             report::fail(name, &error)
         }
     };
@@ -48,10 +48,10 @@ where
         Ok(code) => should_panic || *code != ExitCode::SUCCESS,
         Err(_) => !should_panic,
     };
-    match stage.finish(&backstage, failed && plan.keeps, diary.left_sandbox) {
-        Ok(left) if failed => report::failed(name, &place, &diary.recorded, &left),
+    match environment.finish(&backstage, failed && plan.keeps, failure_log.left_sandbox) {
+        Ok(left) if failed => report::failed(name, &place, &failure_log.recorded, &left),
         Ok(_) => {}
-        Err(error) => report::warn(name, &format!("could not clear away: {error}")),
+        Err(error) => report::warn(name, &format!("could not clean up: {error}")),
     }
     outcome.unwrap_or_else(|panic| resume_unwind(panic))
 }
@@ -60,7 +60,7 @@ where
 ///
 /// # Panics
 ///
-/// When the test does, and when there is no runtime for it.
+/// If the test panics, or if its runtime cannot be created.
 #[track_caller]
 pub fn run_without_database<F, T>(runtime: Runtime, body: F) -> ExitCode
 where
@@ -73,17 +73,17 @@ where
     }
 }
 
-fn plan(spec: Spec) -> Result<Plan> {
+fn plan(spec: Spec) -> Result<TestPlan> {
     let config = match spec.source {
         Some(config) => config?,
         None => environment::database(spec.manifest)?,
     };
-    // The strategy says what becomes of the writes.
-    // The copies of the database are none of the test's own.
+    // The strategy decides whether writes are kept.
+    // Replicas do not replicate the test's database.
     let config = config.force_rollback(false).without_replicas();
-    let content = Content::new(spec.migrations, spec.fixtures)?;
-    let mut plan = Plan {
-        // Without content nothing is derived, and a server's database may be the user's usual one.
+    let content = TestContent::new(spec.migrations, spec.fixtures)?;
+    let mut plan = TestPlan {
+        // Without content no name is derived. A server's database may then be the user's default one.
         digest: if content.is_empty() {
             String::new()
         } else {
@@ -100,57 +100,54 @@ fn plan(spec: Spec) -> Result<Plan> {
     Ok(plan)
 }
 
-/// What became of the test, and what it did.
+/// The outcome of a test, and its statements.
 struct Performed {
     outcome: std::thread::Result<ExitCode>,
-    diary: Diary,
+    failure_log: FailureLog,
 }
 
-/// What the test did.
-struct Diary {
-    /// The SQL it ran.
+/// The statements of a test.
+struct FailureLog {
+    /// Executed SQL.
     recorded: Vec<String>,
-    /// Whether some of that stays, because it ran outside of the sandbox.
+    /// `true` if some of it was not rolled back, because it ran outside of the sandbox.
     left_sandbox: bool,
 }
 
-/// Runs the body on a runtime of its own, which is gone afterwards with all that was spawned on it.
-fn perform<F, T>(stage: &Stage, name: &'static str, runtime: Runtime, body: F) -> Result<Performed>
+/// Runs the body on its own runtime, which ends afterwards with all tasks spawned on it.
+fn perform<F, T>(environment: &Environment, name: &'static str, runtime: Runtime, body: F) -> Result<Performed>
 where
     F: AsyncFnOnce(Database) -> T,
     T: Termination,
 {
     let runtime = build(runtime)?;
-    // The application may have disconnected its database at the end; the journal is still there.
-    let (database, journal) = runtime.block_on(stage.open(name))??;
+    // The application may have disconnected its database at the end; the statement log still exists.
+    let (database, statement_log) = runtime.block_on(environment.open(name))??;
     let given = database.clone();
     let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(body(given))));
     let outcome = match outcome {
         Ok(output) => Ok(output?.report()),
         Err(panic) => Err(panic),
     };
-    let diary = Diary {
-        recorded: journal.entries().iter().map(ToString::to_string).collect(),
-        left_sandbox: journal.was_left(),
+    let failure_log = FailureLog {
+        recorded: statement_log.entries().iter().map(ToString::to_string).collect(),
+        left_sandbox: statement_log.was_left(),
     };
     let open = database.open_handles();
-    // A sandbox tells of them itself.
-    if !open.is_empty() && !matches!(stage, Stage::Sandbox(_)) {
-        report::warn(
-            name,
-            &format!("at its end there was still open:\n  {}", open.join("\n  ")),
-        );
+    // A sandbox reports them itself.
+    if !open.is_empty() && !matches!(environment, Environment::Sandbox(_)) {
+        report::warn(name, &format!("still open at its end:\n  {}", open.join("\n  ")));
     }
-    if let Err(error) = runtime.block_on(stage.close(&database))? {
+    if let Err(error) = runtime.block_on(environment.close(&database))? {
         report::warn(name, &error.to_string());
     }
-    Ok(Performed { outcome, diary })
+    Ok(Performed { outcome, failure_log })
 }
 
-fn build(runtime: Runtime) -> Result<Backstage> {
+fn build(runtime: Runtime) -> Result<RunnerRuntime> {
     match runtime {
-        Runtime::CurrentThread => Backstage::of(&mut Builder::new_current_thread()),
-        Runtime::MultiThread(None) => Backstage::of(&mut Builder::new_multi_thread()),
-        Runtime::MultiThread(Some(threads)) => Backstage::of(Builder::new_multi_thread().worker_threads(threads)),
+        Runtime::CurrentThread => RunnerRuntime::of(&mut Builder::new_current_thread()),
+        Runtime::MultiThread(None) => RunnerRuntime::of(&mut Builder::new_multi_thread()),
+        Runtime::MultiThread(Some(threads)) => RunnerRuntime::of(Builder::new_multi_thread().worker_threads(threads)),
     }
 }

@@ -1,46 +1,46 @@
-//! What the attribute says about a test.
+//! The attribute's description of a test.
 
 use super::content::{Migrations, Script};
 use crate::config::Config;
 use crate::error::Result;
 
-/// How a test is kept apart from the others.
+/// The way in which a test is isolated from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Strategy {
     /// A sandbox: everything is rolled back.
     Rollback,
     /// A database of its own, dropped at the end.
     Clone,
-    /// One database, emptied before each test, which has it alone.
+    /// One database, emptied before each test, which has it exclusively.
     Truncate,
 }
 
 /// The tokio runtime of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
-    /// The thread of the test does everything.
+    /// Everything runs on the thread of the test.
     CurrentThread,
-    /// With threads of its own, as many as the machine has processors unless a number is given.
+    /// Worker threads: as many as the machine has processors unless a number is given.
     MultiThread(Option<usize>),
 }
 
-/// What the attribute says about a test.
+/// The attribute's description of a test.
 #[derive(Debug)]
 pub struct Spec {
-    /// Its full path.
+    /// Full path of the test.
     pub name: &'static str,
-    /// The folder of the crate's manifest.
+    /// Folder of the crate's manifest.
     pub manifest: &'static str,
-    /// Which database; without it the environment says.
+    /// Database of the test; by default, the environment names it.
     pub source: Option<Result<Config>>,
-    /// What makes the tables.
+    /// Migrations that create the tables.
     pub migrations: Migrations,
-    /// What fills them.
+    /// Fixtures that fill the tables.
     pub fixtures: &'static [Script],
-    /// How it is kept apart.
+    /// Isolation strategy.
     pub strategy: Strategy,
-    /// What it runs on.
+    /// Runtime of the test.
     pub runtime: Runtime,
-    /// Whether a panic is what it wants.
+    /// `true` if the test is expected to panic.
     pub should_panic: bool,
 }

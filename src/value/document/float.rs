@@ -1,16 +1,16 @@
-//! Floats out of documents whose numbers `serde_json` reads as what they are.
+//! Floats from documents whose numbers `serde_json` reads exactly.
 
 use std::fmt;
 
 use serde::de::{Error, Visitor};
 
-use super::super::cell::is;
 use super::number;
+use crate::value::same_type::is;
 
-/// A visitor of an `f64` or `f32`, which is given no number that is not whole as that.
+/// A visitor of an `f64` or `f32` that receives only numbers that are whole as such.
 pub(super) struct Float<V>(pub(super) V);
 
-/// Up to here every integer is whole as an `f64` (as an `f32`).
+/// The limit up to which every integer is whole as an `f64` (below: as an `f32`).
 const DOUBLE: u64 = 1 << 53;
 const SINGLE: u64 = 1 << 24;
 

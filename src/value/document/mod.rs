@@ -1,11 +1,10 @@
-//! JSON documents, read so that no number in them becomes another one.
+//! JSON documents, read without changing any number in them.
 //!
-//! `serde_json` reads what is neither an `i64` nor a `u64` as an `f64`: long integers and decimals are rounded, and some
-//! decimals that an `f64` has come out one bit off. Its cure, the feature `arbitrary_precision`, would be switched on for
-//! the whole program. Here a number is read as what is asked for, if it is *whole* there ([`number`]), and is an error
-//! otherwise.
+//! `serde_json` reads a number that is neither an `i64` nor a `u64` as an `f64`: long integers and decimals are
+//! rounded, and some decimals that are an `f64` come out one bit off. Its remedy, the feature `arbitrary_precision`,
+//! would apply to the whole program. Here a number is read as the requested type if it is *whole* there ([`number`]),
+//! and is an error otherwise.
 
-mod access;
 mod exact;
 mod float;
 mod number;
@@ -14,13 +13,12 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde_json::value::RawValue;
 
-use super::cell::is;
-use super::fault::Fault;
-use super::from_value::Mismatch;
-use access::Wrapped;
-use exact::Exact;
+use super::decode_error::DecodeError;
+use super::mismatch::Mismatch;
+use super::same_type::is;
+use exact::{Exact, Wrapped};
 
-/// What to do about a number that is not whole.
+/// The advice for a number that is not whole.
 const EXACT: &str = "read it as Box<serde_json::value::RawValue>, with i128 or rust_decimal::Decimal fields in a struct, or cast it \
                      to text in the statement and read a String";
 
@@ -34,12 +32,12 @@ pub(crate) fn parse(text: &str) -> Result<serde_json::Value, Mismatch> {
     read.map_err(|error| mismatch(&error))
 }
 
-/// Reads a type out of a document.
+/// Reads a type from a document.
 pub(super) fn typed<T: DeserializeOwned>(text: &str) -> Result<T, Mismatch> {
     from_text(text, |document| T::deserialize(document)).map_err(|error| mismatch(&error))
 }
 
-/// Reads what a visitor takes out of a document.
+/// Passes a document to a visitor.
 pub(super) fn any<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Result<V::Value, serde_json::Error> {
     if !text.trim_ascii_start().starts_with(['{', '[']) {
         return any_raw(serde_json::from_str(text)?, visitor);
@@ -58,7 +56,7 @@ pub(super) fn any<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Result<V:
     Ok(out)
 }
 
-/// Hands the document to whoever reads it, and sees to it that nothing stands behind it.
+/// Passes the document to `read`, and checks that nothing follows it.
 pub(super) fn from_text<'de, T>(
     text: &'de str,
     read: impl FnOnce(Exact<&mut serde_json::Deserializer<serde_json::de::StrRead<'de>>>) -> Result<T, serde_json::Error>,
@@ -72,7 +70,7 @@ pub(super) fn from_text<'de, T>(
     Ok(out)
 }
 
-/// The same of a text that is known to be JSON.
+/// Passes a text that is known to be JSON to a visitor.
 fn any_raw<'de, V: Visitor<'de>>(raw: &'de RawValue, visitor: V) -> Result<V::Value, serde_json::Error> {
     let text = raw.get();
     match text.as_bytes().first() {
@@ -82,7 +80,7 @@ fn any_raw<'de, V: Visitor<'de>>(raw: &'de RawValue, visitor: V) -> Result<V::Va
     }
 }
 
-/// The error of a document that cannot be read.
+/// Returns the error for a document that cannot be read.
 pub(super) fn mismatch(error: &serde_json::Error) -> Mismatch {
     if number::is_rounding(error) {
         return Mismatch::new(error.to_string()).help(EXACT);
@@ -99,7 +97,7 @@ pub(super) fn mismatch(error: &serde_json::Error) -> Mismatch {
     })
 }
 
-impl From<serde_json::Error> for Fault {
+impl From<serde_json::Error> for DecodeError {
     fn from(error: serde_json::Error) -> Self {
         if number::is_rounding(&error) {
             return mismatch(&error).into();
@@ -108,11 +106,11 @@ impl From<serde_json::Error> for Fault {
     }
 }
 
-/// What is wrong where [`keeps_numbers`] says no.
+/// The error if [`keeps_numbers`] returns `false`.
 pub(super) const ROUNDED: &str = "it holds a number with more digits than a serde_json::Value can hold; bind the text of the \
                                   document, or a RawValue by itself";
 
-/// Returns whether a document that was made out of a Rust value has the numbers of that value: the digits of a
+/// Returns whether a document that was created from a Rust value has the numbers of that value. The digits of a
 /// [`RawValue`] in it are rounded when it becomes a `serde_json::Value`.
 pub(super) fn keeps_numbers<T: serde::Serialize + ?Sized>(value: &T, document: &serde_json::Value) -> bool {
     !has_fractions(document) || serde_json::to_string(value).is_ok_and(|text| number::are_whole(&text))

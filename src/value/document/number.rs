@@ -1,9 +1,9 @@
-//! When a number of a JSON document is whole.
+//! The definition of whole numbers in a JSON document.
 //!
-//! JSON has decimal numbers of any length. One is *whole* as an integer type if it is an integer of its range, and as a
-//! floating-point type if the shortest decimal that stands for the float it is read as is the same number. Then what is
-//! read and written again is the same number: 0.1 is whole, although no float is exactly a tenth; 2⁶⁴ and
-//! 0.1000000000000000055 are not, although one float is the first of them, and the nearest to the other.
+//! JSON has decimal numbers of any length. A number is *whole* as an integer type if it is an integer of its range. It
+//! is whole as a floating-point type if the shortest decimal of the float it is read as is the same number. Then
+//! reading and writing it again gives the same number. 0.1 is whole, although no float is exactly a tenth. 2⁶⁴ and
+//! 0.1000000000000000055 are not, although one float is exactly the first, and one is the nearest to the second.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use serde::de::{Error, Visitor};
 
-use super::super::cell::is;
+use crate::value::same_type::is;
 
 const ROUNDED: &str = "a number in the JSON document has more digits, or is larger, than";
 
@@ -19,7 +19,7 @@ pub(super) fn is_rounding(error: &serde_json::Error) -> bool {
     error.is_data() && error.to_string().starts_with(ROUNDED)
 }
 
-/// Hands over a number as the type that is asked for, or as the one it is.
+/// Passes a number to the visitor as the requested type, or else as its own.
 pub(super) fn read<'de, V: Visitor<'de>, E: Error>(token: &str, visitor: V) -> Result<V::Value, E> {
     if is::<V::Value, f64>() {
         return visitor.visit_f64(double(token)?);
@@ -59,11 +59,11 @@ fn double<E: Error>(token: &str) -> Result<f64, E> {
         .ok_or_else(|| E::custom(format_args!("{ROUNDED} an f64 can hold")))
 }
 
-/// An `f32` is also what was widened to an `f64` before it was written.
+/// Reads an `f32`, which may have been widened to an `f64` before it was written.
 fn single<E: Error>(token: &str) -> Result<f32, E> {
     let value: f32 = token.parse().map_err(E::custom)?;
     let widened = || double::<E>(token).is_ok_and(|wide| wide.to_bits() == f64::from(value).to_bits());
-    // Between 2²⁴ and 10¹⁶ `serde_json` writes all digits of an `f32`, and the shortest form ends in zeros.
+    // Between 2²⁴ and 10¹⁶ `serde_json` writes all digits of an `f32`, while the shortest form ends in zeros.
     (is_whole(token, value) || Digits::of(token) == Digits::of(&value.to_string()) || widened())
         .then_some(value)
         .ok_or_else(|| E::custom(format_args!("{ROUNDED} an f32 can hold")))
@@ -77,7 +77,7 @@ fn decimal<E: Error>(token: &str) -> Result<Decimal, E> {
         .ok_or_else(|| E::custom(format_args!("{ROUNDED} a Decimal can hold")))
 }
 
-/// Returns whether `value`, written as shortly as it can be, is the number of `token`. Infinity is written as `null`.
+/// Returns whether the shortest form of `value` is the number of `token`. Infinity is written as `null`.
 fn is_whole(token: &str, value: impl Serialize) -> bool {
     let mut shortest = Short::default();
     let written = serde_json::to_writer(&mut shortest, &value).is_ok();
@@ -86,15 +86,15 @@ fn is_whole(token: &str, value: impl Serialize) -> bool {
         && (shortest.as_str() == token || Digits::of(token) == Digits::of(shortest.as_str()))
 }
 
-/// Returns whether `serde_json` itself reads every number of the text as what it is. Of a text that is no JSON this may
-/// say anything.
+/// Returns whether `serde_json` itself reads every number of the text exactly. The result is arbitrary for a text that
+/// is not JSON.
 pub(super) fn are_plain(text: &str) -> bool {
     all_numbers(text, |token, digits| {
         let fraction = token.contains(['.', 'e', 'E']);
-        // With so few digits there is one rounding, in a division of exact numbers.
+        // With so few digits there is only one rounding, in a division of exact numbers.
         let few = digits <= 15 && !token.contains(['e', 'E']);
         let integer = !fraction && (digits <= 18 || token.parse::<u64>().is_ok() || token.parse::<i64>().is_ok());
-        // If what it reads is written as this number, it is the nearest one to it.
+        // If the value that it reads is written as this number, it is the nearest one to it.
         few || integer || serde_json::from_str::<f64>(token).is_ok_and(|value| is_whole(token, value))
     })
 }
@@ -106,7 +106,7 @@ pub(super) fn are_whole(text: &str) -> bool {
     })
 }
 
-/// Asks about each number of a JSON text, and tells how many digits it has.
+/// Returns whether `holds` is true of each number of a JSON text. It receives the number and its count of digits.
 fn all_numbers(text: &str, holds: impl Fn(&str, usize) -> bool) -> bool {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -135,8 +135,8 @@ fn all_numbers(text: &str, holds: impl Fn(&str, usize) -> bool) -> bool {
     true
 }
 
-/// Returns whether objects and arrays of the text stand in each other too often. What is read piece by piece escapes the
-/// limit that `serde_json` has for that, which saves the stack.
+/// Returns whether objects and arrays of the text are nested too deeply. Text that is read piece by piece bypasses
+/// `serde_json`'s own limit, which protects the stack.
 pub(super) fn is_deep(text: &str) -> bool {
     const MOST: usize = 127;
     let bytes = text.as_bytes();
@@ -154,7 +154,7 @@ pub(super) fn is_deep(text: &str) -> bool {
     false
 }
 
-/// Where a string ends that has begun before `at`.
+/// Returns the end of a string that started before `at`.
 fn behind_string(bytes: &[u8], mut at: usize) -> usize {
     while let Some(step) = bytes
         .get(at..)
@@ -169,7 +169,7 @@ fn behind_string(bytes: &[u8], mut at: usize) -> usize {
     bytes.len()
 }
 
-/// A number as its digits without zeros before and behind, and the power of ten of the first of them.
+/// A number as its digits without leading and trailing zeros, and the power of ten of the first digit.
 struct Digits<'t> {
     negative: bool,
     whole: &'t [u8],
@@ -180,7 +180,7 @@ struct Digits<'t> {
 impl<'t> Digits<'t> {
     fn of(token: &'t str) -> Self {
         let (mantissa, power) = token.split_once(['e', 'E']).unwrap_or((token, "0"));
-        // What is too long for a number is too large for a float as well.
+        // An exponent that is too long for a number is too large for a float as well.
         let below = if power.starts_with('-') {
             i64::MIN / 2
         } else {
@@ -201,7 +201,7 @@ impl<'t> Digits<'t> {
         self.whole.iter().chain(self.fraction).copied()
     }
 
-    /// Where the first digit stands that is not zero.
+    /// Returns the position of the first digit that is not zero.
     fn first(&self) -> Option<usize> {
         self.all().position(|digit| digit != b'0')
     }
@@ -232,7 +232,7 @@ impl PartialEq for Digits<'_> {
     }
 }
 
-/// Room for the shortest form of a float.
+/// A buffer for the shortest form of a float.
 #[derive(Default)]
 struct Short {
     text: [u8; 32],

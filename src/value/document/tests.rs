@@ -1,4 +1,4 @@
-//! Numbers of every kind, as every type.
+//! Tests of numbers of every kind, as every type.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{Mismatch, number, parse, typed};
+use super::{number, parse, typed};
+use crate::value::mismatch::Mismatch;
 use crate::value::{Json, Value};
 
 #[track_caller]
@@ -124,7 +125,7 @@ struct Exactly {
     text: Box<RawValue>,
 }
 
-/// `flatten` and `untagged` read a value before it is known as what.
+/// A type with `flatten` and `untagged`, which read a value before its type is known.
 #[derive(Debug, PartialEq, Deserialize)]
 struct Early {
     #[serde(flatten)]

@@ -8,19 +8,19 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::value::{Array, Bindings, Interval, IntoParams, Json, Params, Value, bind};
+use crate::value::{Array, Interval, IntoParams, Json, ParamValues, Params, Value, bind};
 use crate::{ErrorKind, params};
 
 fn named(params: impl IntoParams) -> Vec<(Cow<'static, str>, Value)> {
     match params.into_params().unwrap().0 {
-        Bindings::Named(names, values) => names.iter().map(|name| name.to_owned().into()).zip(values).collect(),
+        ParamValues::Named(names, values) => names.iter().map(|name| name.to_owned().into()).zip(values).collect(),
         other => panic!("{other:?}"),
     }
 }
 
 fn positional(params: impl IntoParams) -> Vec<Value> {
     match params.into_params().unwrap().0 {
-        Bindings::Positional(values) => values,
+        ParamValues::Positional(values) => values,
         other => panic!("{other:?}"),
     }
 }
@@ -118,7 +118,7 @@ fn q3_the_macro_takes_expressions_and_names() {
     assert_eq!(named(params! { match: 1 }), pairs([("match", Value::I32(1))]));
     let id = 1_i64;
     assert_eq!(named(params! { id }), pairs([("id", Value::I64(1))]));
-    // A name given twice is kept: the statement knows how to say so.
+    // A duplicate name is kept: the statement reports it.
     assert_eq!(params! { id: 1, id: 2 }.len(), 2);
 }
 
@@ -175,7 +175,7 @@ fn q3_json_gives_parameters() {
     assert_eq!(error.kind(), ErrorKind::Parameter);
     assert_eq!(
         error.message(),
-        "parameters come from a struct, a map, a tuple or a sequence"
+        "parameters must be a struct, a map, a tuple or a sequence"
     );
 }
 
@@ -399,7 +399,7 @@ fn q3_what_cannot_be_bound_is_named() {
     .unwrap_err();
     assert_eq!(
         error.message(),
-        "the parameter `wide` cannot be bound: the integer has more than 96 bits, which no type here holds"
+        "the parameter `wide` cannot be bound: the integer has more than 96 bits, which no supported type can hold"
     );
 
     let unwritable = Json(BTreeMap::from([((1, 2), 3)]));
@@ -434,7 +434,7 @@ fn q4_embedded_nul_characters_are_refused() {
     assert_eq!(error.kind(), ErrorKind::Parameter);
     assert_eq!(
         error.message(),
-        "the parameter `text` cannot be bound: its text has a NUL character in it; bind it as bytes"
+        "the parameter `text` cannot be bound: its text contains a NUL character; bind it as bytes"
     );
     assert!((vec!["a", "\0"],).into_params().is_err());
     assert!((Array(vec!["\0"]),).into_params().is_err());

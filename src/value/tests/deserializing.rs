@@ -17,7 +17,7 @@ fn one<T: DeserializeOwned>(value: impl Into<Value>) -> Result<T> {
     Fake::row([("c", value.into())]).deserialize()
 }
 
-/// Reads a value as a field of a struct, where there are other columns.
+/// Reads a value as a field of a struct that has other columns too.
 fn field<T: DeserializeOwned>(value: impl Into<Value>) -> Result<T> {
     #[derive(Deserialize)]
     struct Outer<T> {
@@ -177,12 +177,12 @@ fn q3_tuples_scalars_maps_and_vectors() {
     let error = |row: &Row| row.deserialize::<(i64,)>().unwrap_err().to_string();
     assert_eq!(
         error(&row),
-        "the row has 2 columns, the tuple 1\n  help: select as many columns as the tuple has members"
+        "the row has 2 columns, but the tuple has 1\n  help: select as many columns as the tuple has members"
     );
     assert!(row.deserialize::<(i64, String, i64)>().is_err());
     assert_eq!(
         row.deserialize::<i64>().unwrap_err().to_string(),
-        "a single value is asked for, but the row has 2 columns\n  \
+        "a single value is requested, but the row has 2 columns\n  \
          help: select one column, or read the row as a tuple or a struct"
     );
     assert_eq!(one::<Id>(1_i64).unwrap(), Id(1));
@@ -310,7 +310,7 @@ fn q4_serde_errors_name_column_types_and_the_way_out() {
         ),
         (
             refused::<f64>(Decimal::new(1, 1)),
-            "column `c` (Decimal) cannot be read as f64: the decimal number has no exact counterpart among binary fractions\n  \
+            "column `c` (Decimal) cannot be read as f64: the decimal number has no exact binary representation\n  \
              help: read it as rust_decimal::Decimal, or cast it in the statement",
         ),
         (
@@ -319,7 +319,7 @@ fn q4_serde_errors_name_column_types_and_the_way_out() {
         ),
         (
             refused::<Mood>("hush"),
-            "column `c` (Text) cannot be read as Mood: it holds none of the names `very_good`, `bad`",
+            "column `c` (Text) cannot be read as Mood: it is none of the names `very_good`, `bad`",
         ),
     ] {
         assert_eq!(found, expected);

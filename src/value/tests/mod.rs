@@ -1,4 +1,4 @@
-//! Values into parameters, rows into Rust.
+//! Tests of values as parameters, and of rows as Rust values.
 
 mod binding;
 mod deserializing;

@@ -135,7 +135,7 @@ fn q4_what_does_not_fit_is_refused_with_the_way_out() {
         ),
         (
             refused::<f64>(Decimal::new(1, 1)),
-            "column `c` (Decimal) cannot be read as f64: the decimal number has no exact counterpart among binary fractions\n  \
+            "column `c` (Decimal) cannot be read as f64: the decimal number has no exact binary representation\n  \
              help: read it as rust_decimal::Decimal, or cast it in the statement",
         ),
         (
@@ -288,7 +288,7 @@ fn q4_json_has_no_nan_and_no_second_key() {
     let row = Fake::row([("x", Value::F64(f64::NAN))]);
     assert_eq!(
         row.to_json().unwrap_err().to_string(),
-        "column `x` (F64) cannot be read as JSON: JSON has no NaN and no infinity\n  help: read it as f64"
+        "column `x` (F64) cannot be read as JSON: JSON supports neither NaN nor infinity\n  help: read it as f64"
     );
     assert!(row.deserialize::<serde_json::Value>().is_err());
     let twice = Fake::row([("x", Value::Null), ("x", Value::Null)]);

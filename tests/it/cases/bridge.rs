@@ -22,7 +22,7 @@ struct Note {
 const CREATE: &str = "create table {notes} (id bigint primary key, body {text} not null)";
 const COUNT: &str = "select count(*) from {notes}";
 
-/// A number, written as the backend wants the first parameter.
+/// Returns an INSERT with a number in it, in which the first parameter is written as the backend expects.
 fn insert(t: &Test) -> AssertSqlSafe<String> {
     let mark = if t.backend().is_mysql() { "?" } else { "$1" };
     t.sql(&format!("insert into {{notes}} (id, body) values ({mark}, 'note')"))
@@ -56,7 +56,7 @@ fn migrator(t: &Test) -> Migrator {
         step(2, "insert into {notes} (id, body) values (1, 'first')"),
     ]);
     migrator.dangerous_set_table_name(t.table("migrations"));
-    // The lock is for the whole database, which other tests use as well.
+    // The lock covers the whole database, which other tests use as well.
     migrator.set_locking(false);
     migrator
 }
@@ -113,7 +113,7 @@ cases! {
             assert_eq!((results[0].rows_affected(), results[1].rows_affected(), results.len()), (1, 2, 2));
             let statement = (&sqlx).prepare(select().into_sql_str()).await.unwrap();
             assert_eq!(sqlx::Statement::columns(&statement).len(), 2);
-            // What the macros do at compile time.
+            // The call that the macros make at compile time.
             assert_eq!((&sqlx).describe(select().into_sql_str()).await.unwrap().columns.len(), 2);
         });
     }
@@ -162,7 +162,7 @@ cases! {
 
     async fn q9_joined_closures_are_transactions_of_their_own(t: Test) {
         if t.backend().is_sqlite() {
-            // It has one writer, so one closure would wait for the other.
+            // SQLite has one writer, so one closure would wait for the other.
             return;
         }
         let database = with_notes(&t).await;
@@ -249,10 +249,10 @@ cases! {
             let sqlx = database.sqlx::<DB>().unwrap();
             for _ in 0..5 {
                 let transaction = database.transaction().await.unwrap();
-                // It takes a while, so that nothing comes at the first poll.
+                // It takes a while, so that no answer comes at the first poll.
                 let slow = "select count(*) from {notes} a, {notes} b where a.id <= b.id";
                 let waits = || sqlx::query(t.sql(slow)).fetch_all(&sqlx).now_or_never().is_none();
-                // A machine with other work may still have the answer there at once.
+                // On a loaded machine the answer may still be there at once.
                 assert!((0..50).any(|_| waits()), "it was cancelled while it waited");
                 match sqlx::query_scalar::<_, i64>(t.sql(COUNT)).fetch_one(&sqlx).await {
                     Ok(count) => assert_eq!(count, 1000),
@@ -311,7 +311,7 @@ cases! {
                 let mut inner = connection.begin().await?;
                 sqlx::query(lose).bind(2_i64).execute(&mut *inner).await?;
                 drop(inner);
-                // One that is left open is rolled back.
+                // A transaction that is left open is rolled back.
                 let mut inner = connection.begin().await?;
                 sqlx::query(open).bind(3_i64).execute(&mut *inner).await?;
                 std::mem::forget(inner);
@@ -323,7 +323,7 @@ cases! {
             transaction.rollback().await.unwrap();
             assert_eq!(t.committed(&database, COUNT).await, 0);
 
-            // Outside of a transaction it is as with a connection of the pool, and goes back clean.
+            // Outside of a transaction it behaves as a connection of the pool, and is returned clean.
             let sql = insert(&t);
             database.with_sqlx(move |connection: &mut Raw<DB>| Box::pin(async move {
                 sqlx::raw_sql("begin").execute(&mut *connection).await?;
@@ -406,7 +406,7 @@ cases! {
         database.migrate(&migrator).await.unwrap();
         database.migrate(&migrator).await.unwrap();
         assert_eq!(t.committed(&database, COUNT).await, 1);
-        // Nothing is left to do, so it may be asked for in a sandbox and in a transaction of every backend.
+        // Nothing is left to do, so it may be requested in a sandbox and in a transaction of every backend.
         let sandbox = database.sandbox().await.unwrap();
         sandbox.migrate(&migrator).await.unwrap();
         drop(sandbox);
@@ -451,7 +451,7 @@ cases! {
         assert_eq!(error.kind(), ErrorKind::UndefinedObject, "{error}");
         assert!(error.message().starts_with("migration 7: "), "{error}");
         assert!(error.source().is_some_and(<dyn std::error::Error>::is::<sqlx::Error>));
-        // The lock was given back.
+        // The lock was released.
         let error = database.migrate(&migrator).await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::UndefinedObject | ErrorKind::Config), "{error}");
     }
@@ -497,7 +497,8 @@ cases! {
         });
     }
 
-    /// Nothing is known of what is done on a lent connection, and statements that were kept are for the table as it was.
+    /// The library does not know what happens on a lent connection, and its cached statements are for the table before
+    /// the change.
     #[only(postgres, sqlite)]
     async fn q9_a_table_that_is_changed_on_the_drivers_connection_is_read_as_it_is(t: Test) {
         let database = with_notes(&t).await;

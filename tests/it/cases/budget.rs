@@ -1,4 +1,4 @@
-//! What things cost in round trips, counted on the wire. SQLite has no wire.
+//! The cost of operations in round trips, counted on the wire. SQLite has no wire.
 
 use ebbtide::{Database, Error, IsolationLevel, params};
 use futures::TryStreamExt as _;
@@ -6,7 +6,7 @@ use futures::TryStreamExt as _;
 use super::pool::{hold, until};
 use crate::support::{Proxy, Test, cases};
 
-/// A database behind a proxy, with one connection that knows the statements below already.
+/// Returns a database behind a proxy, with one connection on which the statements below are already prepared.
 async fn warm(t: &Test) -> (Proxy, Database) {
     let proxy = Proxy::start(&t.url());
     let database = Database::connect(proxy.url()).await.unwrap();
@@ -37,7 +37,7 @@ async fn count(t: &Test, database: &Database) -> i64 {
         .unwrap()
 }
 
-/// The round trips since the last call, when nothing is under way any more.
+/// Returns the round trips since the last call, once nothing is under way.
 fn spent(proxy: &Proxy) -> usize {
     let (round_trips, requests) = (proxy.round_trips(), proxy.requests());
     assert_eq!(round_trips, requests, "every request was answered");
@@ -74,7 +74,7 @@ cases! {
         let (proxy, database) = warm(&t).await;
         database.execute(t.sql("create table {notes} (body {text})"), ()).await.unwrap();
         assert_eq!(spent(&proxy), 1, "a statement that is not worth preparing is not prepared");
-        // PostgreSQL's statements were prepared for tables as they were, and are forgotten.
+        // PostgreSQL's statements were prepared for tables in an earlier state, and are discarded.
         let first = if t.backend().is_postgres() { 3 } else { 2 };
         for expected in [first, 1, 1] {
             let sql = t.sql("insert into {notes} values (:body)");
@@ -146,7 +146,7 @@ cases! {
             drop(connection);
             assert_eq!(spent(&proxy), 1);
         }
-        // Nothing follows in the background: the next caller is served by the same connection at once.
+        // Nothing follows in the background: the same connection serves the next caller at once.
         for _ in 0..20 {
             count(&t, &database).await;
         }
@@ -271,7 +271,7 @@ cases! {
             held.release().await;
         }
         spent(&proxy);
-        // Nothing may come; a moment is all that can be waited for it.
+        // No further round trip may come; the test can only wait a moment for it.
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         assert_eq!(spent(&proxy), 0);
         assert!(database.disconnect().await.unwrap());

@@ -1,4 +1,4 @@
-//! What is done after a transaction has really ended, and what a sandbox makes of that.
+//! The callbacks that run after a transaction has really ended, and their behaviour in a sandbox.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::sandbox::seen;
 use super::tasks::{add, config, in_task, kept, kind, list, notes, notes_with, soon, until};
 use crate::support::{Test, cases};
 
-/// What happened, in its order.
+/// The events, in their order.
 #[derive(Clone, Default)]
 struct Log(Arc<std::sync::Mutex<Vec<String>>>);
 
@@ -19,19 +19,19 @@ impl Log {
         self.0.lock().expect("no panic").push(what.into());
     }
 
-    /// A callback that notes something.
+    /// Returns a callback that records an event.
     fn noting(&self, what: impl Into<String>) -> impl FnOnce() -> std::future::Ready<()> + Send + 'static {
         let (log, what) = (self.clone(), what.into());
         move || std::future::ready(log.note(what))
     }
 
-    /// What was noted since the last call.
+    /// Returns the events recorded since the last call.
     fn take(&self) -> String {
         std::mem::take(&mut *self.0.lock().expect("no panic")).join(",")
     }
 }
 
-/// The database itself, a sandbox of it, and one inside `force_rollback(true)`.
+/// Returns the database itself, a sandbox of it, and one inside `force_rollback(true)`.
 async fn all(t: &Test) -> Vec<(&'static str, Database)> {
     let plain = notes(t).await;
     let sandbox = plain.sandbox().await.expect("a sandbox");
@@ -70,7 +70,7 @@ cases! {
         Ok(())
     }
 
-    /// Also of those that the outer transaction was given while an inner one was open.
+    /// Also those that were added to the outer transaction while an inner one was open.
     async fn x9_callbacks_run_in_the_order_in_which_they_were_given(t: Test) -> Result<()> {
         for (what, database) in all(&t).await {
             let log = Log::default();
@@ -100,7 +100,7 @@ cases! {
             .run(async |transaction: Transaction| {
                 transaction.execute(add(&t, "a"), ()).await?;
                 transaction.on_commit(async move || {
-                    // In a task of its own nothing is bound.
+                    // A separate task has no bound transaction.
                     let seen = in_task(async move { other.fetch_value::<String>(sql, ()).await }).await;
                     told.send(seen).expect("the test waits");
                 })
@@ -161,7 +161,7 @@ cases! {
             })
             .await;
 
-            let always = database.transaction().force_rollback(true).await?;
+            let always = database.transaction().rollback_only(true).await?;
             always.on_commit(log.noting("committed"))?;
             always.on_rollback(log.noting("undone"))?;
             always.commit().await?;
@@ -213,7 +213,7 @@ cases! {
         Ok(())
     }
 
-    /// A callback is free to use the database, even where there is one connection only.
+    /// A callback may use the database, even if there is one connection only.
     async fn x9_a_callback_may_use_the_database(t: Test) -> Result<()> {
         let narrow = config(&t).pool_size(1).pool_timeout(Duration::from_secs(3));
         let plain = notes_with(&t, narrow).await;
@@ -242,7 +242,7 @@ cases! {
         Ok(())
     }
 
-    /// The same in the closure form, whose scope is still there when the callback runs.
+    /// The same in the closure form, whose scope still exists when the callback runs.
     async fn x9_a_callback_of_a_closure_may_use_the_database(t: Test) -> Result<()> {
         let narrow = config(&t).pool_size(1).pool_timeout(Duration::from_secs(3));
         let plain = notes_with(&t, narrow).await;
@@ -263,7 +263,7 @@ cases! {
         Ok(())
     }
 
-    /// What has been committed is due, even if nobody waits for it any more.
+    /// The callbacks of a committed transaction run even if no caller waits for them any more.
     async fn x9_callbacks_of_a_commit_cut_off_go_on_by_themselves(t: Test) -> Result<()> {
         for (what, database) in all(&t).await {
             let log = Log::default();
@@ -365,7 +365,7 @@ cases! {
         transaction.on_commit(log.noting("as ever"))?;
         transaction.commit().await?;
         assert_eq!(log.take(), "as ever");
-        // From tasks that share the sandbox, too; and another sandbox is another matter.
+        // From tasks that share the sandbox, too; another sandbox is independent.
         let captured = sandbox.capture_on_commit()?;
         let other = database.sandbox().await?;
         for (used, note) in [(sandbox.clone(), "captured"), (other, "other")] {

@@ -137,7 +137,7 @@ cases! {
             runtime.block_on(async {
                 let database = Database::connect(url.as_str()).await.unwrap();
                 let (ready, is_ready) = tokio::sync::oneshot::channel();
-                // The task owns the last handles; it is dropped by the end of the runtime.
+                // The task owns the last handles; the end of the runtime drops it.
                 tokio::spawn(async move {
                     let alarm = Alarm(seen);
                     let transaction = database.transaction().await.unwrap();
@@ -157,7 +157,7 @@ cases! {
     }
 }
 
-/// Every way to use a database fails at once, and says that it is not connected.
+/// Checks that every way to use a database fails at once and reports that it is not connected.
 async fn refuses_everything(database: &Database) {
     let start = Instant::now();
     assert!(is_not_connected(database.status()));
@@ -182,7 +182,7 @@ async fn refuses_everything(database: &Database) {
     assert!(start.elapsed() < Duration::from_secs(2), "at once");
 }
 
-/// Rings when it is dropped by a panic.
+/// Signals when it is dropped by a panic.
 struct Alarm(Arc<AtomicUsize>);
 
 impl Drop for Alarm {

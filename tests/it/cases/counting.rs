@@ -1,4 +1,4 @@
-//! W2: what `metrics` is told of the pool and of statements.
+//! W2: the metrics of the pool and of statements.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -13,15 +13,15 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use super::pool::{hold, polled, until};
 use crate::support::{Test, cases};
 
-/// Someone who counts, on behalf of one future.
+/// A recorder for one future.
 struct Counter {
     recorder: DebuggingRecorder,
     pool: String,
-    /// The gauges so far: a look at the recorder sets them back to zero.
+    /// The gauges so far: reading the recorder resets them to zero.
     gauges: Mutex<BTreeMap<String, f64>>,
 }
 
-/// What was counted, by name and what tells one of that name from the others.
+/// The counts by name and labels.
 type Counts = BTreeMap<String, DebugValue>;
 
 impl Counter {
@@ -46,7 +46,7 @@ impl Counter {
             .await
     }
 
-    /// What was counted for the pool. Histograms begin anew.
+    /// Returns the counts for the pool. Histograms are reset.
     fn counts(&self) -> Counts {
         let mut counts = Counts::new();
         for (key, _, _, value) in self.recorder.snapshotter().snapshot().into_vec() {
@@ -77,7 +77,7 @@ impl Counter {
         counts
     }
 
-    /// The gauges of idle, used and pending, and what the pool says itself.
+    /// Returns the gauges of idle, used and pending, and the values that the pool itself reports.
     fn state(&self, status: PoolStatus) -> ([f64; 3], [f64; 3]) {
         let counts = self.counts();
         let names = ["count idle", "count used", "pending_requests"];
@@ -101,7 +101,7 @@ fn histogram(counts: &Counts, name: &str) -> Vec<f64> {
     }
 }
 
-/// A recorder that asks the database for its status whenever it is told something.
+/// A recorder that queries the status of the database whenever it receives a value.
 #[derive(Clone, Default)]
 struct Curious(Arc<(OnceLock<Database>, AtomicUsize)>);
 
@@ -162,7 +162,7 @@ cases! {
         let work = async {
             let database = Database::connect(config).await.unwrap();
             assert!(curious.0.0.set(database.clone()).is_ok());
-            // Taken and given back.
+            // Checked out and returned.
             database.fetch_value::<i64>("select 1", ()).await.unwrap();
             database
         };
@@ -210,7 +210,7 @@ cases! {
         same("one waits, and one has given up", [0.0, 3.0, 1.0]);
         held.pop().unwrap().release().await;
         waiting.await.unwrap();
-        // The one that waited had the place beyond the size of the pool, or another's; one is closed.
+        // The waiter had the place beyond the size of the pool, or another's; one is closed.
         until("what is too many is closed", || status().size == 2 || status().idle == 1).await;
         let (told, own) = counter.state(status());
         assert_eq!(told, own);

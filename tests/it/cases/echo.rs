@@ -1,4 +1,4 @@
-//! W2: what is shown on standard error, and what is not.
+//! W2: the texts that `echo` writes to standard error, and those that it does not.
 
 use std::process::Command;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::pool::{hold, with};
 use super::watching::{CANARY, add, ready};
 use crate::support::{Test, cases};
 
-/// Set in a process of its own, whose standard error is read.
+/// Set in a separate process, whose standard error is read.
 const ALONE: &str = "EBBTIDE_TEST_ALONE";
 
-/// Runs this one test again in a process of its own, and returns what that says on standard error. `None` in there.
+/// Runs this one test again in a separate process, and returns its standard error. Returns `None` in that process.
 fn said_alone(t: &Test) -> Option<String> {
     if std::env::var_os(ALONE).is_some() {
         return None;

@@ -1,4 +1,4 @@
-//! The server goes away, or falls silent: what its caller sees, and that nobody else does.
+//! The server stops, or does not answer: what the affected caller sees, and that other callers are unaffected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use super::pool::{LONG, hold, open, polled, until, with};
 use crate::backends::Backend;
 use crate::support::{Proxy, Test, cases, kill_backend};
 
-/// The server's number of a connection.
+/// Returns the server's number of a connection.
 async fn pid(t: &Test, connection: &Connection) -> i64 {
     let sql = match t.backend() {
         Backend::Postgres => "select pg_backend_pid()::bigint",
@@ -23,7 +23,7 @@ async fn pid(t: &Test, connection: &Connection) -> i64 {
     connection.fetch_value(sql, ()).await.unwrap()
 }
 
-/// Takes a long time on the server.
+/// Returns a query that takes a long time on the server.
 pub(crate) fn long_query(t: &Test) -> &'static str {
     if t.backend() == Backend::Postgres {
         "select 1 from pg_sleep(30)"
@@ -65,7 +65,7 @@ impl Bystanders {
             .map(|_| {
                 let (database, stop, queries) = (database.clone(), Arc::clone(&stop), Arc::clone(&queries));
                 tokio::spawn(async move {
-                    // One connection for a while, then whichever comes.
+                    // One connection for a while, then any connection.
                     while !stop.load(Ordering::SeqCst) {
                         let connection = database.connection();
                         for _ in 0..5 {
@@ -81,7 +81,7 @@ impl Bystanders {
         this
     }
 
-    /// Waits until they have got some more answers.
+    /// Waits until they have received some more answers.
     async fn go_on(&self) {
         let before = self.queries.load(Ordering::SeqCst);
         until("the others go on", || {
@@ -113,10 +113,10 @@ cases! {
         until_busy(&t, victim).await;
         kill_backend(&t.url(), victim).await.unwrap();
         let error = timeout(LONG, query).await.expect("no hang").unwrap().unwrap_err();
-        // A function may write, so nobody knows what the server did.
+        // A function may write, so it is unknown what the server did.
         told(&error, ErrorKind::OutcomeUnknown, &[file!()]);
         assert!(!error.is_retryable());
-        // The same handle goes on with a new connection: it held no transaction that could be lost.
+        // The same handle continues with a new connection: it held no transaction that could be lost.
         assert_ne!(pid(&t, &connection).await, victim);
         drop(connection);
         assert_eq!(database.fetch_value::<i64>("select 1", ()).await.unwrap(), 1);
@@ -137,7 +137,7 @@ cases! {
         inner.execute(insert(), ()).await.unwrap();
         kill_backend(&t.url(), pid(&t, &inner).await).await.unwrap();
         told(&inner.execute(insert(), ()).await.unwrap_err(), ErrorKind::ConnectionLost, &[]);
-        // From now on nothing runs anywhere, and above all not outside of the transaction.
+        // From now on nothing runs anywhere, and especially not outside of the transaction.
         for error in [
             inner.execute(insert(), ()).await.unwrap_err(),
             inner.commit().await.unwrap_err(),
@@ -178,7 +178,7 @@ cases! {
         told(&run.await.unwrap_err(), ErrorKind::ConnectionLost, &[]);
         let run = database.transaction().run(async |transaction| {
             transaction.execute(t.sql("insert into {things} values (3)"), ()).await?;
-            // What is swallowed in the closure shows at the commit.
+            // An error that the closure ignores is reported at the commit.
             kill_backend(&t.url(), pid(&t, &transaction).await).await.unwrap();
             let _ = database.execute(t.sql("insert into {things} values (4)"), ()).await;
             Ok::<_, Error>(())
@@ -196,10 +196,10 @@ cases! {
             transaction.execute(t.sql("insert into {things} values (1)"), ()).await.unwrap();
             kill_backend(&t.url(), pid(&t, &transaction).await).await.unwrap();
             if commit {
-                // The server's last word may as well be that of a commit that was done and waited for a standby.
+                // The server's last message may also be that of a commit that was done and waited for a standby.
                 told(&transaction.commit().await.unwrap_err(), ErrorKind::OutcomeUnknown, &[file!()]);
             } else {
-                // The server has rolled it back already: whether that is told or not, it is over.
+                // The server has rolled it back already: whether this is reported or not, it has ended.
                 assert!(transaction.rollback().await.err().is_none_or(|error| error.kind() == ErrorKind::ConnectionLost));
             }
             assert!(!transaction.is_open());
@@ -257,7 +257,7 @@ cases! {
         proxy.cut();
         let error = database.fetch_value::<i64>("select 1", ()).await.unwrap_err();
         told(&error, ErrorKind::ConnectionLost, &[]);
-        // The others are of the same age, so they are asked for a sign of life before anyone gets them.
+        // The others are of the same age, so each is checked before a caller gets it.
         let askers: Vec<_> = (0..6)
             .map(|_| {
                 let database = database.clone();
@@ -273,8 +273,8 @@ cases! {
     #[only(postgres, mysql)]
     async fn failure_a_call_cancelled_in_the_middle_of_a_message_spoils_nothing(t: Test) {
         let database = open(&t, "pool_size=1").await;
-        // Rows that arrive in many pieces, so that most calls are cancelled inside of one. Those of MySQL are made so
-        // that one who has read the first four bytes and takes the rest for messages finds good ones.
+        // Rows arrive in many pieces, so most calls are cancelled inside of one. The rows of MySQL are built so that a
+        // reader that has consumed the first four bytes and takes the rest for messages finds valid ones.
         let sql = match t.backend() {
             Backend::Postgres => "select 1, repeat('x', 1000000) union all select 1, repeat('y', 1000000)",
             _ => {

@@ -1,4 +1,4 @@
-//! Hooks: when they run, what they see, what their errors do.
+//! Hooks: when they run, what they see, and the effect of their errors.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -9,7 +9,7 @@ use super::lifecycle::{answers, watched};
 use super::pool::{hold, until, with};
 use crate::support::{Proxy, cases};
 
-/// What happened, in order.
+/// The events, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Diary(Arc<Mutex<Vec<String>>>);
 
@@ -23,7 +23,7 @@ impl Diary {
     }
 }
 
-/// A database whose hooks write a diary, and whether they fail.
+/// A database whose hooks write a failure log, with a flag that makes them fail.
 pub(crate) struct Hooked {
     pub(crate) database: Database,
     pub(crate) diary: Diary,
@@ -99,7 +99,7 @@ cases! {
             move || {
                 let (proxy, seen) = (Arc::clone(&proxy), seen.clone());
                 async move {
-                    // A proxy learns a moment later of what was closed.
+                    // A proxy notices a moment later that a connection was closed.
                     until("no connection is open", || proxy.open_connections() == 0).await;
                     seen.note(format!("{name}: {} were opened", proxy.connections()));
                     Ok(())

@@ -1,4 +1,4 @@
-//! Full isolation: the connection of force rollback lives on a thread of its own, and anyone may use it.
+//! Full isolation: the connection of force rollback lives on a thread of its own, and any thread or runtime may use it.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -17,7 +17,7 @@ fn isolated(t: &Test) -> Config {
     config(t).force_rollback(true).full_isolation(true)
 }
 
-/// An isolated database in which the table `notes` is; the table itself is really there.
+/// Returns an isolated database that has the table `notes`; the table itself is committed.
 async fn isolated_notes(t: &Test, config: Config) -> Database {
     let database = Database::connect(config).await.expect("the database");
     let create = t.sql("create table {notes} (id {id}, body {key} not null unique)");
@@ -29,9 +29,9 @@ async fn isolated_notes(t: &Test, config: Config) -> Database {
     database
 }
 
-/// Runs something on a plain thread, where there is no runtime.
+/// Runs a closure on a plain thread, where there is no runtime.
 fn off_runtime<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    // Scoped, so that the work may borrow; the runtime of the test has other threads, if it needs them.
+    // Scoped, so that the closure may borrow; the runtime of the test has other threads, if it needs them.
     thread::scope(|scope| {
         scope
             .spawn(|| {
@@ -43,7 +43,7 @@ fn off_runtime<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// A statement that does not end for a long time.
+/// Returns a statement that does not end for a long time.
 fn endless(t: &Test) -> &'static str {
     match t.backend().family() {
         "postgres" => "select count(*) from (select pg_sleep(3)) as s",
@@ -95,7 +95,7 @@ cases! {
         Ok(())
     }
 
-    /// From the first line to the last, with no runtime at all.
+    /// The whole life of a database, from the first line to the last, without a runtime.
     async fn i1_a_whole_life_without_a_runtime(t: Test) -> Result<()> {
         let there = isolated_notes(&t, isolated(&t)).await;
         if t.can_observe() {
@@ -162,7 +162,7 @@ cases! {
         Ok(())
     }
 
-    /// Whoever waits too long is told so, with or without a runtime.
+    /// A waiter that reaches the limit receives an error, with or without a runtime.
     async fn i1_waiting_has_its_limit_without_a_runtime(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t).lease_timeout(Duration::from_millis(200))).await;
         let held = database.transaction().await?;
@@ -219,7 +219,7 @@ cases! {
             let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 used.execute(sql, ()).await.expect("it writes");
-                // It ends in the middle of a statement.
+                // It is cut off in the middle of a statement.
                 let _ = tokio::time::timeout(Duration::from_millis(20), used.execute(slow, ()).into_future()).await;
             });
         });
@@ -228,7 +228,7 @@ cases! {
         Ok(())
     }
 
-    /// A transaction begun on one runtime goes on on another, and ends where there is none.
+    /// A transaction that begins on one runtime continues on another, and ends where there is none.
     async fn i1_a_transaction_outlives_the_runtime_it_began_on(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t)).await;
         for how in ["commit", "rollback", "drop"] {
@@ -276,7 +276,7 @@ cases! {
         Ok(())
     }
 
-    /// The error of connecting comes through, with its cause.
+    /// The error of connecting is passed on, with its cause.
     #[only(postgres, mysql)]
     async fn i2_a_start_failure_carries_its_cause(t: Test) -> Result<()> {
         let nowhere = isolated(&t).port(1).lazy(true);
@@ -291,7 +291,7 @@ cases! {
         let error = off_runtime(|| block_on(used.execute("select 1", ()).into_future())).expect_err("nobody is there");
         assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
         soon("disconnect", database.disconnect()).await?;
-        // A server that accepts and says nothing.
+        // A server that accepts and never answers.
         let silent = SilentServer::start().expect("a silent server");
         let config = Config::from_url(silent.url(t.backend().family()).as_str())?
             .force_rollback(true)
@@ -321,14 +321,14 @@ cases! {
         Ok(())
     }
 
-    /// A lock of the standard library, and a runtime with one thread that is blocked.
+    /// A lock of the standard library, and a runtime whose single thread is blocked.
     #[current_thread]
     async fn i3_blocking_locks_of_the_caller_do_not_stop_it(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t)).await;
         let lock = Arc::new(Mutex::new(0_i64));
         let (other, shared, sql) = (database.clone(), Arc::clone(&lock), add(&t, "b"));
         let held = lock.lock().expect("no panic");
-        // Another task wants the same lock, when it gets its turn; so does another thread.
+        // Another task waits for the same lock when it gets its turn; so does another thread.
         let task = tokio::spawn({
             let shared = Arc::clone(&shared);
             async move {
@@ -343,7 +343,7 @@ cases! {
                 done
             })
         });
-        // This blocks the only thread of the runtime, with the lock in hand.
+        // This blocks the only thread of the runtime while it holds the lock.
         block_on(async {
             database.execute(add(&t, "a"), ()).await?;
             let transaction = database.transaction().await?;
@@ -373,7 +373,8 @@ cases! {
         assert!(error.message().contains("result_timeout"), "it says why: {error}");
         soon("disconnect", database.disconnect()).await?;
         Database::connect(&database).await?;
-        // What was given up goes on where it is for a while, and keeps its locks; the limit holds for waiting, too.
+        // An abandoned statement continues on its thread for a while and keeps its locks; the limit also holds for
+        // waiters.
         for _ in 0..60 {
             let sql = if t.can_observe() { count(&t) } else { ebbtide::AssertSqlSafe("select 0".to_owned()) };
             match soon("a new one", database.fetch_value::<i64>(sql, ())).await {
@@ -389,7 +390,7 @@ cases! {
         panic!("it never comes back")
     }
 
-    /// The same where the caller has no runtime, and so no clock.
+    /// The same where the caller has no runtime, and so no timer.
     async fn i4_the_limit_holds_without_a_runtime(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t).result_timeout(Duration::from_millis(300))).await;
         let (used, t) = (&database, &t);

@@ -1,4 +1,4 @@
-//! Connecting and disconnecting: what is counted, who waits, what is checked.
+//! Connecting and disconnecting: counts, waiters and checks.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::hooks::{Diary, Hooked, hooked};
 use super::pool::{LONG, numbered, open, polled, until, with};
 use crate::support::{Proxy, SilentServer, Test, cases};
 
-/// A URL at which nobody answers: a port without a server, a file that is not there.
+/// Returns a URL at which no server answers: a port without a server, a file that does not exist.
 pub(crate) fn dead_url(t: &Test) -> String {
     if t.backend().is_sqlite() {
         return t.sqlite_url("missing.db").replace("mode=rwc", "mode=rw");
@@ -37,7 +37,7 @@ pub(crate) async fn answers(database: &Database) -> bool {
     matches!(database.fetch_value::<i64>("select 1", ()).await, Ok(1))
 }
 
-/// Whether the process has a file of this folder open.
+/// Returns the number of files of this folder that the process has open.
 fn open_files(folder: &Path) -> usize {
     let Ok(files) = fs::read_dir("/proc/self/fd") else {
         return 0;
@@ -48,7 +48,7 @@ fn open_files(folder: &Path) -> usize {
         .count()
 }
 
-/// Waits until nothing of the database is open any more: no connection on the server, no file.
+/// Waits until the database has no open connection on the server and no open file.
 pub(crate) async fn until_all_is_closed(t: &Test, proxy: Option<&Proxy>) {
     until("every socket is closed", || {
         proxy.is_none_or(|proxy| proxy.open_connections() == 0)
@@ -57,7 +57,7 @@ pub(crate) async fn until_all_is_closed(t: &Test, proxy: Option<&Proxy>) {
     until("every file is closed", || open_files(t.folder()) == 0).await;
 }
 
-/// The URL to use, through a proxy where there is a server.
+/// Returns the URL to use, through a proxy where there is a server.
 pub(crate) fn watched(t: &Test) -> (String, Option<Proxy>) {
     if t.backend().is_server() {
         let proxy = Proxy::start(&t.url());
@@ -326,7 +326,7 @@ cases! {
         assert_eq!(database.status().unwrap().size, 1);
     }
 
-    #[only(sqlite_memory)] // No backend is asked for anything.
+    #[only(sqlite_memory)] // No backend is used.
     async fn u8_an_unknown_scheme_names_the_known_ones(t: Test) {
         for (url, near) in [
             ("postgers://me:secret@host/db", Some("did you mean `postgres")),
@@ -344,7 +344,7 @@ cases! {
         }
     }
 
-    #[only(sqlite_memory)] // Shows something only where a backend is left out of the build.
+    #[only(sqlite_memory)] // Has an effect only where a backend is left out of the build.
     async fn u8_a_backend_that_is_not_compiled_in_names_its_feature(t: Test) {
         let backends = [
             ("postgres", cfg!(feature = "postgres")),
@@ -361,7 +361,7 @@ cases! {
     }
 }
 
-/// Writes down the library's warnings.
+/// Records the library's warnings.
 struct Warnings(Diary);
 
 impl tracing::Subscriber for Warnings {

@@ -1,4 +1,4 @@
-//! What a sandbox cannot do: docs/TESTING.md says so, and quotes what a user sees.
+//! The limits of a sandbox, which docs/TESTING.md lists with the messages that a user sees.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::support::{Test, cases};
 
 const GUIDE: &str = include_str!("../../../docs/TESTING.md");
 
-/// The message stands in the guide, but for the names of this test.
+/// Checks that the message stands in the guide, apart from the names of this test.
 #[track_caller]
 fn quoted(error: &Error, names: &[(&str, &str)]) {
     let mut message = error.message().to_owned();
     for (name, shown) in names {
         message = message.replace(name, shown);
     }
-    // Of a statement that was refused, or ended the sandbox, the guide leaves out which and whose it was.
+    // The guide leaves out which statement was refused or ended the sandbox, and whose it was.
     for (mark, left) in [("; it was not sent: `", "; it was not sent"), (", at `", "")] {
         if let Some((told, asked)) = message.split_once(mark) {
             assert!(asked.contains("tests/it/cases/limits.rs"), "no place: {message}");
@@ -32,7 +32,7 @@ async fn refused(database: &Database, sql: &str) -> Error {
     database.execute(sql, ()).await.expect_err("a sandbox cannot do that")
 }
 
-/// A database with a table that is really there.
+/// Returns a database with a table that is really committed.
 async fn shared(t: &Test, config: Config) -> Database {
     let database = Database::connect(config).await.expect("the database");
     let create = t.sql("create table {notes} (id {id}, body {key} unique, place {int})");
@@ -44,7 +44,7 @@ async fn plain(t: &Test) -> Database {
     shared(t, Config::from_url(t.url()).expect("the URL")).await
 }
 
-/// The first note of a new sandbox, with its key.
+/// Returns the first note of a new sandbox, with its key.
 async fn first_key(t: &Test, database: &Database) -> Result<i64> {
     let sandbox = database.sandbox().await?;
     sandbox
@@ -75,7 +75,7 @@ cases! {
         let said = panicked.downcast_ref::<String>().map(String::as_str);
         let said = said.or_else(|| panicked.downcast_ref::<&str>().copied()).expect("a message");
         assert!(GUIDE.contains(said), "the guide does not quote: {said}");
-        // It did no harm to others.
+        // Others are unaffected.
         Database::connect(t.url()).await?.execute("SELECT 1", ()).await?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Locks that others hold, met inside a sandbox: what waited too long fails alone, and may be run again.
+//! Locks that others hold, met inside a sandbox: a statement that waited too long fails alone, and may be run again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::sandbox::seen;
 use super::tasks::{add, config, kept, kind, notes_with, soon};
 use crate::support::{SideConnection, Test, cases};
 
-/// A database with a note that someone else has locked, and which waits for locks only a moment.
+/// Returns a database with a note that another session has locked, and which waits for locks only a moment.
 async fn locked(t: &Test) -> (Database, SideConnection) {
     let config = config(t);
     let config = if t.backend().is_postgres() {
@@ -47,7 +47,7 @@ cases! {
         assert!(error.is_retryable());
         assert_eq!(seen(&t, &sandbox).await, "before,one,two");
 
-        // In a transaction it is what the server makes of it, and the sandbox goes on.
+        // In a transaction the server decides the effect, and the sandbox continues.
         let transaction = sandbox.transaction().await?;
         transaction.execute(add(&t, "inside"), ()).await?;
         let failed = soon("the statement", transaction.execute(change(&t), ())).await;
@@ -110,7 +110,7 @@ cases! {
         Ok(())
     }
 
-    /// A deadlock takes the whole sandbox along, which no second attempt brings back.
+    /// A deadlock loses the whole sandbox, and a second attempt cannot restore it.
     #[only(mysql)]
     async fn x10_in_a_sandbox_a_deadlock_is_not_run_again(t: Test) -> Result<()> {
         let (parent, mut rival) = locked(&t).await;
@@ -160,7 +160,7 @@ cases! {
             assert_eq!(error.kind(), ErrorKind::LockTimeout, "{error:?}");
             assert!(error.is_retryable());
         }
-        // A copy is nobody else's.
+        // A copy is not shared.
         let sandbox = parent.sandbox().await?;
         soon("a sandbox with a copy", sandbox.execute(add(&t, "a"), ())).await?;
         let attempts = AtomicUsize::new(0);

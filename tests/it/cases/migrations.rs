@@ -7,10 +7,10 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use super::tasks::in_task;
 use crate::support::{Test, cases};
 
-/// A migration, and perhaps what undoes it.
+/// A migration, and optionally the text that undoes it.
 type Step<'s> = (i64, &'s str, Option<&'s str>);
 
-/// The migrator of a test, which keeps its migrations in a table of the test.
+/// Returns the migrator of a test, which keeps its migrations in a table of the test.
 fn migrator(t: &Test, journal: &str, steps: &[Step]) -> Migrator {
     let migration = |version, kind, sql: &str| {
         let sql = t.words(sql);
@@ -53,7 +53,7 @@ const LINKS: &str = "create table {links} (note bigint not null, tag bigint not 
 const TAGS: &str = "create table {tags} (id bigint primary key)";
 const TABLES: [&str; 4] = ["{notes}", "{links}", "{tags}", "{journal}"];
 
-/// Tables that need what the migrations make, and are given before them.
+/// Returns tables that need the migrations and are declared before them.
 fn schema(t: &Test, steps: &[Step]) -> Schema {
     let app = App::new("notes").define(t.sql(LINKS)).define(t.sql(TAGS));
     Schema::new().app(app.define(migrator(t, "journal", steps)))
@@ -87,7 +87,7 @@ cases! {
         assert_eq!(orphan.kind(), ErrorKind::Constraint, "{orphan}");
         schema.create_all(&database).await?;
         assert_eq!(t.committed(&database, "select count(*) from {notes}").await, 1, "once");
-        // sqlx finds what was done.
+        // sqlx finds the applied migrations.
         database.migrate(&migrator(&t, "journal", &[NOTES, FIRST])).await?;
         assert_eq!(count(&t, &database, "{journal}").await?, 2);
         schema.drop_all(&database).await?;
@@ -104,7 +104,7 @@ cases! {
         let schema = schema(&t, &[NOTES, FIRST]);
         let error = failed(schema.generate_schemas(&database, false).await);
         assert_eq!(error.kind(), ErrorKind::DuplicateObject, "{error}");
-        let parts = [&format!("`{}`", t.table("tags")), "migration 1 (step) are there already", "nothing was created"];
+        let parts = [&format!("`{}`", t.table("tags")), "migration 1 (step) already exist", "nothing was created"];
         assert!(parts.iter().all(|part| error.to_string().contains(*part)), "{error}");
         assert!(!error.to_string().contains("migration 2"), "{error}");
         assert_eq!(count(&t, &database, "{notes}").await?, 0);
@@ -218,7 +218,7 @@ cases! {
         };
         let error = failed(pair(false, ["journal", "journal"]).create_all(&database).await);
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
-        let told = format!("the apps `notes` and `tags` are kept in one table, `{}`", t.table("journal"));
+        let told = format!("the apps `notes` and `tags` are recorded in the same table, `{}`", t.table("journal"));
         assert!(error.message().contains(&told), "{error}");
         for (shares, second) in [(false, "journal2"), (true, "journal")] {
             let schema = pair(shares, ["journal", second]);

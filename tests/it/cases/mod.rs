@@ -1,25 +1,21 @@
-//! The cases. Each file here holds one `cases! { … }` block; it is named twice below, and a test asserts that none
-//! is forgotten. A folder names its own files, and the compiler says if the cases of one are not used.
+//! The cases. Each file here holds one `cases! { … }` block. Each file is named twice below, and a test asserts that
+//! none is forgotten. A folder names its own files, and the compiler reports if the cases of one are not used.
 
-mod across;
-mod altered;
-mod attack;
 #[cfg(feature = "sqlx-interop")]
 mod bridge;
 mod budget;
 mod callbacks;
 mod cancellation;
+mod changed_tables;
 mod closing;
 #[cfg(feature = "metrics")]
 mod counting;
 mod echo;
 mod ended_by_server;
-mod escape;
 mod failure;
 mod force_rollback;
 mod hooks;
 mod isolation;
-mod journal;
 mod lifecycle;
 mod limits;
 mod locked;
@@ -28,28 +24,32 @@ mod messages;
 mod migrations;
 mod notifications;
 mod outcome;
+mod outer_transaction;
 mod own_texts;
 mod pool;
 mod queries;
 mod refusals;
 mod registry;
+mod regressions;
 mod replica_trouble;
 mod replicas;
 mod replication;
 mod retry;
-mod review;
+mod robustness;
 mod runtimes;
 mod sandbox;
 mod schema;
 #[cfg(feature = "sea-query")]
 mod sea;
+mod shared_sandbox;
+mod statement_log;
 mod streams;
-mod strict;
 mod tasks;
-mod test_client;
-mod together;
+mod test_database;
 mod transactions;
+mod two_databases;
 mod types;
+mod virtual_commit;
 mod waiting;
 mod watching;
 mod writers;
@@ -65,9 +65,9 @@ use crate::support::Case;
 type File = (&'static str, fn() -> Vec<Case>);
 
 const LISTED: &[File] = &[
-    ("across", across::cases),
-    ("altered", altered::cases),
-    ("attack", attack::cases),
+    ("two_databases", two_databases::cases),
+    ("changed_tables", changed_tables::cases),
+    ("robustness", robustness::cases),
     #[cfg(feature = "sqlx-interop")]
     ("bridge", bridge::cases),
     ("budget", budget::cases),
@@ -95,31 +95,31 @@ const LISTED: &[File] = &[
     ("replicas", replicas::cases),
     ("replication", replication::cases),
     ("retry", retry::cases),
-    ("review", review::cases),
+    ("regressions", regressions::cases),
     ("schema", schema::cases),
     #[cfg(feature = "sea-query")]
     ("sea", sea::cases),
     ("types", types::cases),
     ("streams", streams::cases),
     ("tasks", tasks::cases),
-    ("test_client", test_client::cases),
+    ("test_database", test_database::cases),
     ("transactions", transactions::cases),
     ("cancellation", cancellation::cases),
     ("force_rollback", force_rollback::cases),
     ("sandbox", sandbox::cases),
     ("callbacks", callbacks::cases),
     ("ended_by_server", ended_by_server::cases),
-    ("escape", escape::cases),
+    ("outer_transaction", outer_transaction::cases),
     ("isolation", isolation::cases),
-    ("journal", journal::cases),
-    ("strict", strict::cases),
-    ("together", together::cases),
+    ("statement_log", statement_log::cases),
+    ("virtual_commit", virtual_commit::cases),
+    ("shared_sandbox", shared_sandbox::cases),
     ("waiting", waiting::cases),
     ("watching", watching::cases),
     ("writers", writers::cases),
 ];
 
-/// Every case of every file.
+/// Returns every case of every file.
 pub(crate) fn all() -> Vec<Case> {
     LISTED.iter().flat_map(|(_, cases)| cases()).collect()
 }

@@ -1,4 +1,4 @@
-//! Notifications of PostgreSQL, where nobody can receive them.
+//! Notifications of PostgreSQL, on connections where nobody receives them.
 
 use ebbtide::{AssertSqlSafe, Config, Database, ErrorKind, Transaction, params};
 use futures::TryStreamExt as _;
@@ -7,7 +7,8 @@ use sqlx::PgConnection;
 
 use crate::support::{Test, cases};
 
-/// A database of one connection, a table, a channel, and a function that makes its caller's session listen there.
+/// Returns a database of one connection, a table, a channel, and a function that makes its caller's session listen to
+/// it.
 async fn quiet(t: &Test) -> (Database, String) {
     let database = Database::connect(Config::from_url(t.url()).unwrap().pool_size(1))
         .await
@@ -52,7 +53,7 @@ async fn ears(database: &Database) -> i64 {
         .unwrap()
 }
 
-/// Listens in a transaction, and is notified by its own commit, before the server is ready again.
+/// Listens in a transaction, whose own commit sends the notification before the server is ready again.
 async fn notified_by_itself(transaction: &Transaction, channel: &str) {
     assert_eq!(
         transaction
@@ -114,7 +115,7 @@ cases! {
             assert_eq!(count(&t, &database).await, id + 1);
             assert_eq!((session(&database).await, ears(&database).await), (before, 0));
         }
-        // Outside of transactions, behind a statement's own answer; and behind that of a block.
+        // Outside of transactions, after a statement's own answer; and after that of a block.
         let both = AssertSqlSafe(format!("select pg_temp.ear() as ear, pg_notify('{channel}', '') is null as sent"));
         let rows = database.fetch_all(both, ()).await.unwrap();
         assert_eq!(rows[0].get::<i64>("ear").unwrap(), 7);
@@ -138,7 +139,7 @@ cases! {
         for id in 0..10 {
             assert_eq!(database.fetch_value::<i64>("select pg_temp.ear()", ()).await.unwrap(), 7);
             other.execute(&format!("notify {channel}")).await.unwrap();
-            // It comes before the answer, behind it, or later: the insert is done, and what is told of it is true.
+            // It comes before the answer, after it, or later: the insert is done, and its reported result is correct.
             let connection = database.connection();
             match insert(&t, &connection, id).await {
                 Ok(()) => {}
@@ -208,7 +209,8 @@ cases! {
         assert_eq!(ears(&database).await, 0);
         other.execute(&format!("notify {channel}")).await.unwrap();
         assert_eq!((ears(&database).await, session(&database).await, count(&t, &database).await), (0, before, 1));
-        // Who listens and notifies in the closure is told by sqlx, and nobody after him hears of it.
+        // If the closure listens and notifies, sqlx reports the notification, and no later user of the connection
+        // receives it.
         let both = AssertSqlSafe(format!("notify {channel}"));
         let name = channel.clone();
         let error = database

@@ -202,7 +202,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
         match name {
             "sql" | "telemetry" | "tests" | "tests.rs" | "fake.rs" => {}
             _ if path.is_dir() => sources(&path, found),
-            _ if name.ends_with(".rs") => found.push(path),
+            _ if path.extension().is_some_and(|extension| extension == "rs") => found.push(path),
             _ => {}
         }
     }
@@ -305,7 +305,7 @@ cases! {
         let mut failed = Vec::new();
         for own in OWN {
             let here = own.to.split(' ').any(|to| to == family) && !own.to.ends_with("alone");
-            if !here && !(t.backend().is_mysql() && own.to == alone) {
+            if !(here || t.backend().is_mysql() && own.to == alone) {
                 continue;
             }
             let mut other = t.observer().await;

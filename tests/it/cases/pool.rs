@@ -15,21 +15,21 @@ use tokio::time::timeout;
 use crate::backends::Backend;
 use crate::support::{Proxy, Test, cases};
 
-/// Longer than anything here takes, and shorter than the time limit of a test.
+/// Longer than any operation here takes, and shorter than the time limit of a test.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
-/// A URL with more options.
+/// Returns a URL with more options.
 pub(crate) fn with(url: &str, options: &str) -> String {
     let sign = if url.contains('?') { '&' } else { '?' };
     format!("{url}{sign}{options}")
 }
 
-/// A connected database with these options in its URL.
+/// Returns a connected database with these options in its URL.
 pub(crate) async fn open(t: &Test, options: &str) -> Database {
     Database::connect(with(&t.url(), options)).await.unwrap()
 }
 
-/// Waits, with a limit, for something that happens elsewhere.
+/// Waits, with a limit, until a condition holds that another task brings about.
 pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
@@ -38,7 +38,7 @@ pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Polls a future so many times, each time after it asked for it, and drops it if it is not finished then.
+/// Polls a future `times` times, each time after it woke its task, and drops it if it is not finished then.
 pub(crate) async fn polled<F: Future>(future: F, times: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut left = times;
@@ -68,14 +68,14 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Gives the connection back, and waits until it is.
+    /// Returns the connection to the pool, and waits until this is done.
     pub(crate) async fn release(self) {
         drop(self.release);
         self.task.await.unwrap();
     }
 }
 
-/// Has a task take a connection and keep it.
+/// Starts a task that takes a connection and keeps it.
 pub(crate) async fn hold(database: &Database) -> Held {
     let database = database.clone();
     let (ready, is_ready) = oneshot::channel();
@@ -95,13 +95,14 @@ pub(crate) async fn one(connection: &Connection) -> ebbtide::Result<i64> {
     connection.fetch_value("select 1", ()).await
 }
 
-/// A task that asks for a connection and uses it once.
+/// Starts a task that requests a connection and uses it once.
 pub(crate) fn asker(database: &Database) -> JoinHandle<ebbtide::Result<i64>> {
     let database = database.clone();
     tokio::spawn(async move { database.fetch_value("select 1", ()).await })
 }
 
-/// A connected database whose connections know in which order they were opened, and how many were.
+/// Returns a connected database whose connections have numbers in the order in which they were opened, and the count of
+/// them.
 pub(crate) async fn numbered(t: &Test, url: &str) -> (Database, Arc<AtomicUsize>) {
     let opened = Arc::new(AtomicUsize::new(0));
     let (count, backend) = (Arc::clone(&opened), t.backend());
@@ -121,7 +122,7 @@ pub(crate) async fn numbered(t: &Test, url: &str) -> (Database, Arc<AtomicUsize>
     (database, opened)
 }
 
-/// Which of the numbered connections a statement runs on.
+/// Returns the SQL that tells which of the numbered connections runs it.
 fn number_sql(t: &Test) -> &'static str {
     match t.backend() {
         Backend::Postgres => "select current_setting('ebbtide.number')::bigint",
@@ -170,7 +171,7 @@ cases! {
         until("someone waits", || database.status().unwrap().waiting == 1).await;
         let [first, second, third] = held;
         first.release().await;
-        // The one that waits gets it, instead of having it closed and another one opened.
+        // The waiter gets it; otherwise it would be closed and another one opened.
         assert_eq!(waiting.await.unwrap().unwrap(), 1);
         assert_eq!(opened.load(Ordering::SeqCst), 3);
         second.release().await;
@@ -261,7 +262,7 @@ cases! {
                 database.transaction().await.unwrap(),
             ];
             levels[2].execute(insert(), ()).await.unwrap();
-            // The innermost first, as variables are.
+            // The innermost first, as variables are dropped.
             for level in levels.into_iter().rev() {
                 drop(level);
             }
@@ -332,13 +333,13 @@ cases! {
         assert!(text.contains("150ms"), "the limit: {text}");
         assert!(text.contains("all 2 are in use and 1 wait"), "how full it is: {text}");
         let (asking, holding) = text.split_once("held by").expect("the holders are named");
-        assert!(asking.contains("asked for by task ") && asking.contains(&place(asked_at)), "{text}");
+        assert!(asking.contains("requested by task ") && asking.contains(&place(asked_at)), "{text}");
         assert!(holding.contains("thread ") && holding.contains(&place(held_at)), "{text}");
         assert!(holding.contains("task ") && holding.matches(file!()).count() == 2, "both holders: {text}");
         assert!(text.contains("help:") && text.contains("`pool_size`") && text.contains("`pool_timeout`"), "{text}");
         drop(connection);
         held.release().await;
-        // Nothing was lost by waiting in vain.
+        // The waiters that timed out lost nothing.
         let again = [hold(&database).await, hold(&database).await];
         assert_eq!(numbers(database.status().unwrap()), (2, 0, 2, 0));
         for held in again {
@@ -356,7 +357,7 @@ cases! {
         let number: i64 = database.fetch_value(number_sql(&t), ()).await.unwrap();
         assert_eq!(number, i64::try_from(before).unwrap() + 1, "a new connection");
         assert_eq!(database.status().unwrap().size, 1);
-        // One in use is left alone until it is given back, and closed then.
+        // One in use stays open until it is returned, and is closed then.
         let connection = database.connection();
         one(&connection).await.unwrap();
         tokio::time::sleep(Duration::from_millis(320)).await;
@@ -466,7 +467,7 @@ cases! {
             assert!(cancelled.is_err());
             assert_eq!(database.status().unwrap().size, 0);
         }
-        // One that waits for the place of another that is cancelled while connecting gets it.
+        // A waiter gets the place of another caller that is cancelled while connecting.
         let connecting = asker(&database);
         until("it connects", || database.status().unwrap().in_use == 1).await;
         let waiting = asker(&database);

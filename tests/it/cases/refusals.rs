@@ -1,5 +1,5 @@
-//! What is refused, and what is said to a handle whose sandbox is no more: which statement it was, where it stands, and
-//! what to do.
+//! Refused statements, and the errors of a handle whose sandbox has ended: they name the statement, its place, and what
+//! to do.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ cases! {
                 transaction.rollback().await?;
                 drop(transaction);
                 if sql.contains(';') && !sandboxed {
-                    // A script on a connection of its own may well do that.
+                    // A script on a connection of its own may do that.
                     continue;
                 }
                 let here = line_below();
@@ -74,7 +74,7 @@ cases! {
         Ok(())
     }
 
-    /// Outside of a transaction a savepoint is in a sandbox what it is outside of one.
+    /// In a sandbox, a savepoint outside of a transaction is treated as it is outside of a sandbox.
     async fn f7_a_savepoint_outside_of_a_transaction_is_refused_as_the_server_would(t: Test) -> Result<()> {
         let database = notes(&t).await;
         for database in [database.clone(), database.sandbox().await?] {
@@ -95,7 +95,7 @@ cases! {
     }
 
     async fn l7_a_handle_that_outlives_its_sandbox_is_told_what_became_of_it(t: Test) -> Result<()> {
-        // Its end waits so long for a guard.
+        // Its end waits this long for a guard.
         let parent = notes_with(&t, config(&t).lease_timeout(Duration::from_millis(200))).await;
         let sandbox = parent.sandbox().await?;
         let (clone, sql) = (sandbox.clone(), list(&t));
@@ -113,9 +113,9 @@ cases! {
         ];
         for (number, error) in errors.iter().enumerate() {
             let error = error.as_ref().unwrap_or_else(|| panic!("{number} is no error"));
-            told(error, ErrorKind::NotConnected, &["the sandbox has ended", "undone", "sandbox()"]);
+            told(error, ErrorKind::NotConnected, &["the sandbox has ended", "rolled back", "sandbox()"]);
         }
-        // The same of one whose last handle was dropped.
+        // The same for a sandbox whose last handle was dropped.
         let sandbox = parent.sandbox().await?;
         let transaction = sandbox.transaction().await?;
         drop(sandbox);
@@ -129,7 +129,7 @@ cases! {
         let sandbox = parent.sandbox().await?;
         parent.disconnect().await?;
         let error = soon("the sandbox", sandbox.execute(add(&t, "a"), ())).await.expect_err("nobody connects it");
-        told(&error, ErrorKind::NotConnected, &["that this sandbox was made from was disconnected", "keep it connected"]);
+        told(&error, ErrorKind::NotConnected, &["on which this sandbox was opened was disconnected", "keep it connected"]);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Replicas that are busy, silent or unable, and who has to wait for them: nobody.
+//! Replicas that are busy, silent or unusable; no caller has to wait for them.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -9,13 +9,13 @@ use futures::TryStreamExt as _;
 use super::replicas::{PRIMARY, READ, REPLICA, Stand, fill, read, read_by_another, replicated, write};
 use crate::support::{Proxy, SilentServer, Test, cases, until};
 
-/// What a caller waits for one answer.
+/// The time that a caller waits for one answer.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Far less than any of the library's own limits.
+/// Much less than any of the library's own limits.
 const SOON: Duration = Duration::from_secs(8);
 
-/// A read that nobody waits long for.
+/// Runs a read with a short limit.
 async fn read_impatiently(t: &Test, database: &Database) -> Result<i64, ErrorKind> {
     let read = database.fetch_value::<i64>(t.sql(READ), ()).timeout(PATIENCE).await;
     read.map_err(|error| error.kind())
@@ -63,7 +63,7 @@ cases! {
         fill(&t, &apart, PRIMARY).await;
         let config = config.replica(proxy.url()).unwrap().replica_retry(Duration::from_millis(20));
         let database = Database::connect(config).await.unwrap();
-        // Several connections that rest, and look well.
+        // Several idle connections that look healthy.
         let mut streams = Vec::new();
         for _ in 0..4 {
             let mut stream = database.iterate(t.sql(READ), ());
@@ -134,7 +134,7 @@ cases! {
                 database.fetch_value::<i64>(sql, ()).await.unwrap()
             })
         };
-        // The stand is at the same place of the same log.
+        // The stand-in is at the same place of the same log.
         assert_eq!(stranger("log:1").await.unwrap(), REPLICA);
         for bookmark in ["mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:1", "mariadb:0-1-7", "log:9223372036854775807"] {
             assert_eq!(stranger(bookmark).await.unwrap(), 0, "{bookmark}");

@@ -1,5 +1,5 @@
-//! Where statements go in a database with replicas. The replica here is another database with other rows, so that a row
-//! tells where it was read; `replication.rs` has real ones.
+//! The routing of statements in a database with replicas. The replica here is another database with other rows, so that
+//! a row shows where it was read; `replication.rs` uses real replicas.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use tokio::join;
 use crate::backends::Backend;
 use crate::support::{Test, Watcher, cases};
 
-/// What is read from the primary, and from a replica.
+/// The value that is read from the primary, and the one from a replica.
 pub(super) const PRIMARY: i64 = 1;
 pub(super) const REPLICA: i64 = 2;
 
 pub(super) const READ: &str = "select n from {things} order by n limit 1";
 
-/// A database that stands for a replica; it is dropped with this.
+/// A database that stands in for a replica; it is dropped with this value.
 pub(super) struct Stand {
     config: Config,
     is_server: bool,
 }
 
 impl Stand {
-    /// With a table of one row.
+    /// Creates it with a table of one row.
     pub(super) async fn new(t: &Test, number: i64) -> Self {
         let url = if t.backend().is_sqlite() {
             t.sqlite_url(&format!("stand{number}.db"))
@@ -84,13 +84,13 @@ pub(super) async fn write(t: &Test, database: &Database, number: i64) {
     database.execute(sql, params! { number }).await.unwrap();
 }
 
-/// A primary with one stand for its replica, and what both are made from.
+/// Returns a primary with one stand-in for its replica, both created from the same settings.
 pub(super) async fn replicated(t: &Test, change: impl FnOnce(Config) -> Config) -> (Database, Stand) {
     let stand = Stand::new(t, REPLICA).await;
     let config = Config::from_url(t.url()).unwrap().replica(stand.url()).unwrap();
     let config = change(config);
     if t.backend() == Backend::SqliteMemory {
-        // Nobody else sees it.
+        // No other session sees it.
         let database = Database::connect(config.replica_window(Duration::ZERO)).await.unwrap();
         fill(t, &database, PRIMARY).await;
         return (database, stand);
@@ -105,7 +105,7 @@ pub(super) async fn read(t: &Test, database: &Database) -> i64 {
     database.fetch_value(t.sql(READ), ()).await.unwrap()
 }
 
-/// The same by somebody who is not the caller.
+/// Returns the same for another caller.
 pub(super) async fn read_by_another(t: &Test, database: &Database) -> i64 {
     let (database, sql) = (database.clone(), t.sql(READ));
     let task = tokio::spawn(async move { database.fetch_value(sql, ()).await });
@@ -229,7 +229,7 @@ cases! {
         assert_eq!(read(&t, &database).await, REPLICA);
         assert_eq!(database.force_rollback(true).run(read(&t, &database)).await, PRIMARY);
         if t.backend() != Backend::SqliteMemory {
-            // Its own sandbox is open until then, and SQLite has one at a time.
+            // Its own sandbox is open until then, and SQLite allows one at a time.
             database.disconnect().await.unwrap();
             let all = Database::connect(database.config().force_rollback(true)).await.unwrap();
             assert_eq!(read(&t, &all).await, PRIMARY);
@@ -273,7 +273,7 @@ cases! {
     #[only(sqlite_file, mysql)]
     async fn r6_what_counts_as_a_write(t: Test) {
         let (database, _stand) = replicated(&t, |config| config.replica_window(Duration::from_hours(1))).await;
-        // Each in a task of its own, which has written nothing before.
+        // Each in a separate task, which has written nothing before.
         macro_rules! after {
             ($database:ident, $t:ident, $work:expr) => {{
                 let ($database, read) = (database.clone(), t.sql(READ));
@@ -388,7 +388,7 @@ cases! {
             sum += read(&t, &database).await;
         }
         assert_eq!(sum, 5 * 3 + 5 * 4);
-        // One that is in use is left to its user.
+        // A connection in use stays with its user.
         let mut rows = database.iterate(t.sql(READ), ());
         let busy = rows.try_next().await.unwrap().unwrap().get::<i64>(0).unwrap();
         for _ in 0..4 {

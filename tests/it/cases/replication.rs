@@ -1,17 +1,17 @@
-//! Replicas that really follow their primary: PostgreSQL's by streaming replication, MariaDB's by global transaction ids. The
-//! tests start them.
+//! Replicas that really follow their primary: PostgreSQL's by streaming replication, MariaDB's by global transaction
+//! ids. The tests start them.
 
 use std::time::Duration;
 
 use ebbtide::{Bookmark, Config, Database, ErrorKind, params};
 use futures::TryStreamExt as _;
 
-use crate::support::{Cluster, Galley, Proxy, Server, cases, until};
+use crate::support::{Cluster, MariaReplication, Proxy, Server, cases, until};
 
 const TABLE: &str = "create table note (id bigint primary key, text text not null)";
 const COUNT: &str = "select count(*) from note";
 
-/// Tells which server answers; replicas may be asked that.
+/// Returns the port of the server that answers; replicas may answer it.
 const PORT: &str = "select current_setting('port')";
 
 fn config(cluster: &Cluster) -> Config {
@@ -34,7 +34,7 @@ async fn insert(database: &Database, id: i64) {
     database.execute(sql, params! { id }).await.unwrap();
 }
 
-/// Has a future run by somebody who has written nothing.
+/// Runs a future in a task that has written nothing.
 async fn apart<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     tokio::spawn(future).await.unwrap()
 }
@@ -139,7 +139,7 @@ cases! {
             replica.reset();
             spent
         };
-        // What a connection sees for the first time it prepares.
+        // A connection prepares a statement that it sees for the first time.
         for id in 0..3 {
             insert(&database, id).await;
             count(&database).await;
@@ -173,7 +173,7 @@ cases! {
         let (primary, replica) = (cluster.primary.port(), cluster.replicas[0].port());
         assert_eq!(port(&database).await, replica);
 
-        // Its connection is lost, and it is still there.
+        // Its connection is lost, but the replica still runs.
         let ended = "select count(pg_terminate_backend(pid)) from pg_stat_activity where backend_type = 'client backend' \
                      and pid <> pg_backend_pid()";
         assert_eq!(cluster.replicas[0].number(ended).await, 1);
@@ -213,7 +213,7 @@ cases! {
         cluster.replicas[0].stop();
         for _ in 0..6 {
             let seen = port(&database).await;
-            // The first notices by a connection that is lost, and turns to the primary.
+            // The first caller notices the lost connection, and uses the primary.
             assert_ne!(seen, ports[0]);
         }
         assert_eq!(port(&database).await, ports[1]);
@@ -290,7 +290,7 @@ cases! {
         let database = Database::connect(config(&cluster)).await.unwrap();
         assert_eq!(count(&database).await, 10);
         cluster.pause(0).await;
-        // A lock that the replica will want to take while the read below goes on.
+        // A lock that the replica will request while the read below goes on.
         cluster.primary.run("truncate note").await;
         let sql = "select count(*) from note where text <> (select max(text || i) from generate_series(1, 20000000) i)";
         let slow = tokio::spawn({
@@ -306,13 +306,13 @@ cases! {
     #[cluster]
     #[only(mysql)]
     async fn r6_a_writer_on_mariadb_waits_for_its_transactions(_t: Test) {
-        let galley = Galley::start().await;
-        let config = Config::from_url(galley.primary()).unwrap().replica(galley.replica()).unwrap();
+        let servers = MariaReplication::start().await;
+        let config = Config::from_url(servers.primary()).unwrap().replica(servers.replica()).unwrap();
         let database = Database::connect(config.replica_window(Duration::from_hours(1))).await.unwrap();
         let server = || async { database.fetch_value::<i64>("select @@server_id", ()).await.unwrap() };
         assert_eq!(server().await, 2);
         database.execute(TABLE, ()).await.unwrap();
-        galley.pause().await;
+        servers.pause().await;
         insert(&database, 1).await;
         for _ in 0..5 {
             assert_eq!((count(&database).await, server().await), (1, 1));
@@ -328,8 +328,8 @@ cases! {
             }
         };
         assert_eq!(apart(next_request).await, 1);
-        galley.resume().await;
-        galley.caught_up().await;
+        servers.resume().await;
+        servers.caught_up().await;
         until(async || server().await == 2).await;
         assert_eq!(count(&database).await, 1);
     }

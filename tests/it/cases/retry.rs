@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::tasks::{add, config, kind, notes, notes_with, soon};
 use crate::support::{Proxy, Test, cases};
 
-/// A table of two accounts with 100 each.
+/// Creates a table of two accounts with 100 each.
 async fn accounts(t: &Test) -> Database {
     let database = t.database().await;
     let create = t.sql("create table {accounts} (id {int} primary key, balance {int} not null)");
@@ -25,14 +25,14 @@ async fn accounts(t: &Test) -> Database {
     database
 }
 
-/// Waits for the other task at its first attempt, so that they get into each other's way.
+/// Waits for the other task at its first attempt, so that the two conflict.
 async fn meet(barrier: &Barrier, attempt: usize) {
     if attempt == 1 {
         soon("the other transaction", barrier.wait()).await;
     }
 }
 
-/// What the server says when it gives up a statement for the sake of others, in a savepoint that is rolled back.
+/// Returns the server's error when it ends a statement in favour of others, in a savepoint that is rolled back.
 async fn given_up(t: &Test, connection: &Connection) -> Error {
     let sql = if t.backend().is_postgres() {
         "do $$ begin raise exception using errcode = '40001'; end $$"
@@ -194,7 +194,7 @@ cases! {
         let sandbox = database.sandbox().await?;
         sandbox.execute(t.sql("create table {accounts} (id {int} primary key)"), ()).await?;
         let attempts = AtomicUsize::new(0);
-        // What the server says to a deadlock's victim.
+        // The server's error for the victim of a deadlock.
         let victim = "do $$ begin raise exception using errcode = '40P01'; end $$";
         let sql = t.words("insert into {accounts} values (1)");
         let ran = sandbox.transaction().retry().run(async |transaction| {
@@ -210,7 +210,7 @@ cases! {
         Ok(())
     }
 
-    /// What MariaDB says where MySQL would write over the change of another.
+    /// The error of MariaDB where MySQL would overwrite the change of another transaction.
     #[only(mysql)]
     async fn x10_a_row_that_has_changed_since_is_read_again(t: Test) -> Result<()> {
         let database = accounts(&t).await;

@@ -14,12 +14,12 @@ use tokio::time::timeout;
 use super::pool::{LONG, asker, hold, numbered, numbers, one, open, poll_once, until, with};
 use crate::support::cases;
 
-/// A runtime of its own, which only runs inside `block_on`.
+/// Creates a runtime that only runs inside `block_on`.
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Runs a future on a thread and a runtime of its own, which ends with it.
+/// Runs a future on a separate thread and runtime, which end with it.
 fn elsewhere<T, F>(future: impl FnOnce() -> F + Send + 'static) -> thread::JoinHandle<T>
 where
     T: Send + 'static,
@@ -64,7 +64,7 @@ cases! {
                 for _ in 0..3 {
                     assert_eq!(used.fetch_value::<i64>("select 1", ()).await.unwrap(), 1);
                 }
-                // One is left half done, and its runtime ends.
+                // One transaction is left half done, and its runtime ends.
                 let transaction = used.transaction().await.unwrap();
                 transaction.fetch_value::<i64>("select 1", ()).await.unwrap();
                 drop(transaction);
@@ -139,7 +139,7 @@ cases! {
         let database = open(&t, "pool_size=2&lazy=true").await;
         let first = runtime();
         let used = database.clone();
-        // The runtime lives on, but nobody drives it.
+        // The runtime still exists, but no thread drives it.
         let first = thread::spawn(move || {
             first.block_on(async {
                 let held = [hold(&used).await, hold(&used).await];
@@ -176,10 +176,10 @@ cases! {
         .unwrap();
         let waiting = asker(&database);
         until("it waits", || database.status().unwrap().waiting == 1).await;
-        // Given back outside of its runtime, which nobody drives.
+        // Returned to the pool outside of its runtime, which no thread drives.
         thread::spawn(move || drop(connection)).join().unwrap();
         assert_eq!(timeout(LONG, waiting).await.expect("no hang").unwrap().unwrap(), 1);
-        // What was handed over is cleaned where it is now, not where it came from.
+        // A connection that was handed over is cleaned on its current runtime, not on the one it came from.
         drop(database.transaction().await.unwrap());
         assert_eq!(timeout(LONG, asker(&database)).await.expect("no hang").unwrap().unwrap(), 1);
         thread::spawn(move || drop(runtime)).join().unwrap();
@@ -208,7 +208,7 @@ cases! {
             thread::spawn(move || drop(connection)).join().unwrap();
             drop(timeout(LONG, begin).await.expect("no hang").unwrap());
         }
-        // The guard is gone; the runtime that opened the connection is not driven and cannot clean it.
+        // The guard is dropped; the runtime that opened the connection is not driven and cannot clean it.
         assert_eq!(asker(&database).await.unwrap().unwrap(), 1);
         thread::spawn(move || drop(runtime)).join().unwrap();
     }

@@ -17,7 +17,7 @@ fn registry(value: &Value) -> Connections {
     Connections::init(config).expect("the registry")
 }
 
-/// Another database: the same server, another file, another memory.
+/// Returns the URL of another database: the same server, another file, another memory.
 fn other_url(t: &Test) -> String {
     match t.backend().name() {
         "sqlite_file" => t.sqlite_url("other.db"),
@@ -30,7 +30,7 @@ const LINKS: &str = "create table {links} (note bigint not null, tag bigint not 
                      foreign key (note) references {notes} (id), foreign key (tag) references {tags} (id))";
 const TAGS: &str = "create table {tags} (id bigint primary key, name {key} not null unique)";
 
-/// Three tables, the one that needs the others first.
+/// Returns three tables, with the one that needs the others first.
 fn notes(t: &Test) -> App {
     App::new("notes")
         .define(t.sql(LINKS))
@@ -48,7 +48,7 @@ async fn count(t: &Test, database: &Database, table: &str) -> Result<i64> {
         .await
 }
 
-/// Whether the table is there.
+/// Returns whether the table exists.
 async fn is_there(t: &Test, database: &Database, table: &str) -> bool {
     match count(t, database, table).await {
         Ok(_) => true,
@@ -61,7 +61,7 @@ fn failed<T>(result: Result<T>) -> Error {
     result.map(drop).expect_err("it fails")
 }
 
-/// Sends some models elsewhere.
+/// Routes some models to another database.
 struct Elsewhere {
     read: Option<&'static str>,
     write: Option<&'static str>,
@@ -110,7 +110,7 @@ cases! {
         database.execute(t.sql("insert into {notes} values (1, 'kept')"), ()).await?;
         let error = failed(schema.generate_schemas(&database, false).await);
         assert_eq!(error.kind(), ErrorKind::DuplicateObject, "{error}");
-        assert!(error.message().contains(&format!("`{}` is there already", t.table("notes"))), "{error}");
+        assert!(error.message().contains(&format!("`{}` already exists", t.table("notes"))), "{error}");
         assert!(!is_there(&t, &database, "{tags}").await, "nothing was made");
         schema.generate_schemas(&database, true).await?;
         schema.create_all(&database).await?;
@@ -221,7 +221,7 @@ cases! {
         assert_eq!(orphan.kind(), ErrorKind::Constraint, "{orphan}");
         schema.drop_all(&database).await?;
         assert!(!is_there(&t, &database, "{users}").await && !is_there(&t, &database, "{teams}").await);
-        // The connection is as before.
+        // The connection works as before.
         schema.generate_schemas(&database, false).await?;
         let orphan = failed(database.execute(t.sql("insert into {users} values (1, 7)"), ()).await);
         assert_eq!(orphan.kind(), ErrorKind::Constraint, "{orphan}");
@@ -275,7 +275,7 @@ cases! {
         connection.init_db(&fine).await?;
         assert_eq!(count(&t, &fine.database()?, "{notes}").await?, 0);
 
-        // The next one takes over, and the first does not take it back.
+        // The next connection takes over, and the first does not take it back.
         let next = DbConnection::new(t.url())?;
         next.init_db(&fine).await?;
         connection.close().await?;
@@ -344,7 +344,7 @@ cases! {
         connections.add_router(Elsewhere { read: Some("replcia"), write: None });
         let error = failed(connections.for_read("note").await);
         assert_eq!(error.kind(), ErrorKind::Config);
-        for part in ["Elsewhere`, asked for reading `note`", "`default`, `replica`", "did you mean `replica`?"] {
+        for part in ["Elsewhere`, for reading `note`", "`default`, `replica`", "did you mean `replica`?"] {
             assert!(error.to_string().contains(part), "{error}");
         }
         assert_eq!(connections.alias_for_write("note").unwrap(), "default");
@@ -371,7 +371,7 @@ cases! {
         assert_eq!(connections.alias_for_read("note")?, "default");
         transaction.commit().await?;
         assert_eq!(connections.alias_for_read("note")?, "replica");
-        // A transaction of another database does not matter.
+        // A transaction of another database has no effect.
         let transaction = connections.in_transaction("replica").await?;
         assert_eq!(connections.alias_for_read("note")?, "replica");
         transaction.rollback().await?;

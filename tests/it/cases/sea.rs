@@ -1,4 +1,4 @@
-//! Statements of sea-query, given to the verbs directly.
+//! Statements of sea-query, passed to the verbs directly.
 
 use chrono::{DateTime, Utc};
 use ebbtide::{App, ErrorKind, Result, Schema, params};

@@ -1,4 +1,4 @@
-//! Nobody ever wonders why it hangs: who holds a sandbox, who waits for it, and what was left open in it.
+//! Reports about waiting: who holds a sandbox, who waits for it, and what was left open in it.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use super::sandbox::{seen, slow};
 use super::tasks::{add, config, count, kept, line_below, list, notes_with, soon};
 use crate::support::{Test, cases};
 
-/// A parent whose sandboxes wait no longer than this for their turn.
+/// Returns a parent whose sandboxes wait no longer than this for their turn.
 async fn impatient(t: &Test, limit: Duration) -> Database {
     notes_with(t, config(t).lease_timeout(limit)).await
 }
 
 const LIMIT: Duration = Duration::from_millis(500);
 
-/// The age that a report tells right behind a text, in seconds.
+/// Returns the age that a report gives right after a text, in seconds.
 fn age_behind(report: &str, text: &str) -> f64 {
     let rest = &report[report.find(text).unwrap_or_else(|| panic!("no {text:?} in {report}")) + text.len()..];
     let number: String = rest
@@ -93,7 +93,7 @@ cases! {
         Ok(())
     }
 
-    /// What holds may be a single statement.
+    /// The holder may be a single statement.
     async fn f6_a_statement_under_way_is_named_with_its_text(t: Test) -> Result<()> {
         let parent = impatient(&t, Duration::from_millis(60)).await;
         let sandbox = parent.sandbox().await?;
@@ -121,7 +121,7 @@ cases! {
             }
         }
         let report = report.expect("one had to wait");
-        for part in ["waiting.rs:", "60ms", "under way for"] {
+        for part in ["waiting.rs:", "60ms", "running for"] {
             assert!(report.contains(part), "{part} is missing: {report}");
         }
         assert!(report.contains("sleep") || report.contains("recursive"), "{report}");
@@ -129,7 +129,8 @@ cases! {
         Ok(())
     }
 
-    /// What the server calls the last statement of another sandbox is a savepoint; what its user did is told.
+    /// The server's last statement of another sandbox is a savepoint; the report names the statement of its user
+    /// instead.
     #[only(postgres)]
     async fn f6_of_another_sandbox_the_last_statement_of_its_user_is_told(t: Test) -> Result<()> {
         let parent = impatient(&t, LIMIT).await;
@@ -145,7 +146,7 @@ cases! {
             }
         }
         let report = late.expect("the connection is held by the statement that is blocked");
-        let (_, blocker) = report.split_once("on the server it is kept waiting by ").unwrap_or_else(|| panic!("{report}"));
+        let (_, blocker) = report.split_once("on the server it is blocked by ").unwrap_or_else(|| panic!("{report}"));
         assert!(blocker.contains("the first") && blocker.contains("last statement: insert into"), "{report}");
         assert!(!blocker.contains("ebbtide_") && !blocker.contains("SAVEPOINT"), "{report}");
         blocking.disconnect().await?;
@@ -153,7 +154,7 @@ cases! {
         Ok(())
     }
 
-    /// On PostgreSQL the report tells which other session keeps the sandbox waiting.
+    /// On PostgreSQL the report names the other session that keeps the sandbox waiting.
     #[only(postgres)]
     async fn f6_the_blocking_session_is_named(t: Test) -> Result<()> {
         let parent = impatient(&t, LIMIT).await;
@@ -205,7 +206,7 @@ cases! {
         asks.await.expect("it began");
         let error = soon("the statement", sandbox.execute(add(&t, "late"), ())).await.expect_err("it is held");
         let report = error.to_string();
-        for part in ["set body = 'mine'", "waiting.rs:", "under way for"] {
+        for part in ["set body = 'mine'", "waiting.rs:", "running for"] {
             assert!(report.contains(part), "{part} is missing: {report}");
         }
         observer.execute("rollback").await.expect("it lets go");
@@ -214,7 +215,7 @@ cases! {
         Ok(())
     }
 
-    /// The same task asking through another handle for what it already holds does not wait.
+    /// A task that requests what it already holds through another handle does not wait.
     async fn f6_the_holder_itself_never_waits(t: Test) -> Result<()> {
         let parent = impatient(&t, Duration::from_secs(30)).await;
         let sandbox = parent.sandbox().await?;
@@ -247,7 +248,7 @@ cases! {
         Ok(())
     }
 
-    /// Many who wait come to their turn in order, and the report does not list them all.
+    /// Many waiters get their turn in order, and the report does not list them all.
     async fn f6_many_waiters_are_told_in_short(t: Test) -> Result<()> {
         let parent = impatient(&t, LIMIT).await;
         let sandbox = parent.sandbox().await?;
@@ -308,14 +309,14 @@ cases! {
         }
         task.await.expect("no panic")?;
         assert!(sandbox.open_handles().is_empty(), "{:?}", sandbox.open_handles());
-        // Handles of one sandbox are not those of another, nor of the parent.
+        // Handles of one sandbox are not those of another sandbox, nor of the parent.
         let other = parent.sandbox().await?;
         let _open = other.transaction().await?;
         assert!(sandbox.open_handles().is_empty() && parent.open_handles().is_empty());
         Ok(())
     }
 
-    /// Ending a sandbox in which something is open takes no longer than the limit, and leaves nothing.
+    /// Ending a sandbox in which something is open takes no longer than the limit, and leaves nothing open.
     async fn f12_an_end_with_leaks_does_not_hang(t: Test) -> Result<()> {
         let parent = impatient(&t, LIMIT).await;
         let sandbox = parent.sandbox().name("leaks").await?;

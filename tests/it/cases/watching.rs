@@ -1,4 +1,4 @@
-//! W2: what `tracing` is told of connections, statements and transactions, and what it is not told.
+//! W2: the `tracing` events of connections, statements and transactions, and the data that they leave out.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::pool::{hold, until, with};
 use crate::backends::Backend;
 use crate::support::{Test, Watcher, cases};
 
-/// What must not be seen by anyone.
+/// A value that must not appear in any event.
 pub(super) const CANARY: &str = "canary-7f3a";
 
-/// A table `{notes}`, made before anyone listens.
+/// Returns a database with a table `{notes}`, created before the watcher listens.
 pub(super) async fn ready(t: &Test, options: &str) -> Database {
     let database = Database::connect(with(&t.url(), options)).await.unwrap();
     let create = "create table {notes} (id {int} not null primary key, body {key} not null unique)";
@@ -35,7 +35,7 @@ fn system(t: &Test) -> &'static str {
     }
 }
 
-/// The placeholder of a number.
+/// Returns the placeholder of a number.
 fn placeholder(t: &Test, number: usize) -> String {
     match t.backend() {
         Backend::Postgres => format!("${number}"),
@@ -83,7 +83,7 @@ cases! {
         let select = watcher.statement("select");
         assert_eq!(select.field("db.response.returned_rows"), "1");
         assert_eq!(select.field("ebbtide.rows_affected"), "-");
-        // With the time it took, for those who read a log.
+        // With the duration, for readers of a log.
         let ends = watcher.events("ebbtide::log");
         let end = ends.iter().find(|event| event.field("message") == select.field("otel.name")).unwrap();
         assert!(end.field("duration").parse::<f64>().unwrap() > 0.0, "{end:?}");
@@ -142,7 +142,7 @@ cases! {
         assert!(!watcher.everything().contains(CANARY));
     }
 
-    /// `tracing` does not tell whether the span around a statement was opened before its transaction or since.
+    /// `tracing` does not report whether the span around a statement was opened before its transaction or since.
     async fn w2_statements_lie_in_the_callers_span_where_a_helper_began_the_transaction_in_its_own(t: Test) {
         let database = ready(&t, "").await;
         let watcher = Watcher::default();
@@ -166,7 +166,7 @@ cases! {
         let run = database.transaction().run(async |transaction| {
             async { add(&t, &transaction, 1).await }.instrument(tracing::info_span!("mine")).await;
             add(&t, &database.connection(), 2).await;
-            // Only what it must be.
+            // Ends the closure with the error of its last statement.
             Err::<(), _>(database.execute("nonsense", ()).await.unwrap_err())
         });
         watcher.watch(run).await.unwrap_err();
@@ -289,7 +289,7 @@ cases! {
         database.disconnect().await.unwrap();
 
         if !t.backend().is_sqlite() {
-            // A port on which nobody listens: that of a listener that is gone.
+            // A port on which no server listens: that of a closed listener.
             let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let watcher = Watcher::default();
             let nowhere = config.clone().password(CANARY).port(port);
@@ -300,7 +300,7 @@ cases! {
             assert_eq!(connect.field("otel.status_code"), "ERROR");
             assert_eq!(connect.field("server.port"), port.to_string());
             assert!(!watcher.everything().contains(CANARY), "{}", watcher.everything());
-            // With the server behind the port it depends on the server whether the password is liked.
+            // The server behind the port decides whether the password is accepted.
             let watcher = Watcher::default();
             let _ = watcher.watch(Database::connect(config.password(CANARY))).await;
             assert_eq!(watcher.spans("connect").len(), 1);

@@ -36,7 +36,7 @@ pub(crate) use cases;
 /// The body of a case.
 pub(crate) type Body = fn(Test) -> LocalBoxFuture<'static, Result<(), String>>;
 
-/// What a case may return.
+/// The types that a case may return.
 pub(crate) trait Outcome {
     fn outcome(self) -> Result<(), String>;
 }
@@ -122,7 +122,7 @@ impl Case {
         named
     }
 
-    /// The tests of this case.
+    /// Returns the tests of this case.
     pub(crate) fn trials(&self) -> Vec<Trial> {
         self.backends.iter().map(|&backend| self.trial(backend)).collect()
     }

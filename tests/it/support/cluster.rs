@@ -1,4 +1,4 @@
-//! A primary of PostgreSQL and replicas that follow it by streaming replication, started by the test itself from the
+//! A primary of PostgreSQL and replicas that follow it by streaming replication, which the test itself starts from the
 //! installed programs.
 
 use std::fs;
@@ -13,13 +13,13 @@ use tempfile::TempDir;
 
 use super::SideConnection;
 
-/// How long a program may take, and how long a server may take to answer or to stop.
+/// The time limit for a program, and for a server to answer or to stop.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// The programs that are needed.
 const PROGRAMS: [&str; 3] = ["initdb", "postgres", "pg_basebackup"];
 
-/// The folder with PostgreSQL's programs, of the newest version there is; or why there is none.
+/// Returns the folder of PostgreSQL's programs, of the newest installed version; or why there is none.
 pub(crate) fn programs() -> Result<PathBuf, String> {
     let complete = |folder: &PathBuf| PROGRAMS.iter().all(|program| folder.join(program).is_file());
     let mut debian: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
@@ -47,7 +47,7 @@ pub(super) struct User {
 }
 
 impl User {
-    /// `None` if the tests do not run as root.
+    /// Returns `None` if the tests do not run as root.
     pub(super) fn choose(name: &str) -> Option<Self> {
         if number("id", &["-u"])? != 0 {
             return None;
@@ -61,7 +61,7 @@ impl User {
     }
 }
 
-/// A folder for servers of that user.
+/// Creates a folder for the servers of that user.
 pub(super) fn folder_of(user: Option<User>) -> TempDir {
     let folder = tempfile::Builder::new().prefix("ebbtide-cluster-").tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
@@ -76,7 +76,7 @@ fn number(program: &str, arguments: &[&str]) -> Option<u32> {
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-/// The servers. Dropping it stops them and removes what they wrote; so does the end of this process, however it ends.
+/// The servers. Dropping it stops them and removes their files; so does the end of this process, however it ends.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     pub(crate) primary: Server,
@@ -85,7 +85,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a primary and so many replicas.
+    /// Starts a primary and `replicas` replicas.
     pub(crate) async fn start(replicas: usize) -> Self {
         let programs = programs().unwrap_or_else(|missing| panic!("{missing}"));
         let user = User::choose("postgres");
@@ -130,14 +130,14 @@ impl Cluster {
         }
     }
 
-    /// Waits until a replica has replayed what the primary has written by now.
+    /// Waits until a replica has replayed all that the primary has written so far.
     pub(crate) async fn caught_up(&self, replica: usize) {
         let written = self.primary.text("select pg_current_wal_insert_lsn()::text").await;
         let sql = format!("select count(*) from (select 1) x where pg_last_wal_replay_lsn() >= '{written}'");
         until(async || self.replicas[replica].number(&sql).await == 1).await;
     }
 
-    /// Stops a replica from showing anything new. What it receives is kept for later.
+    /// Stops a replica from showing new changes. It still receives them and keeps them for later.
     pub(crate) async fn pause(&self, replica: usize) {
         self.caught_up(replica).await;
         let replica = &self.replicas[replica];
@@ -178,7 +178,7 @@ impl Server {
         panic!("PostgreSQL does not start: {}", server.log());
     }
 
-    /// The port that it listens on, on 127.0.0.1.
+    /// Returns the port that it listens on, on 127.0.0.1.
     pub(crate) fn port(&self) -> String {
         self.port.to_string()
     }
@@ -254,8 +254,8 @@ impl Server {
     }
 }
 
-/// A shell that runs a server, and ends it as soon as its own standard input is closed: when this is dropped, and when this
-/// process is gone, however it went.
+/// A shell that runs a server and ends it as soon as its own standard input is closed: when this value is dropped, and
+/// when this process ends in any way.
 #[derive(Debug)]
 pub(super) struct Keeper(Child);
 
@@ -276,7 +276,7 @@ impl Drop for Keeper {
         let end = Instant::now() + LIMIT;
         while matches!(self.0.try_wait(), Ok(None)) {
             if Instant::now() > end {
-                // Its server is left behind; the temporary folder is taken from under it.
+                // The shell leaves its server behind, and the temporary folder is removed under it.
                 let _ = self.0.kill();
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -292,7 +292,7 @@ pub(super) async fn answers(url: &str, log: &Path) -> Result<(), String> {
             Ok(side) => return side.close().await.map_err(|error| error.to_string()),
             Err(error) => error.to_string(),
         };
-        // Somebody else was faster.
+        // Another process took the port first.
         let taken = [
             "could not create any TCP/IP sockets",
             "Can't start server: Bind on TCP/IP port",
@@ -309,7 +309,7 @@ pub(super) fn read(log: &Path) -> String {
     fs::read_to_string(log).unwrap_or_else(|error| error.to_string())
 }
 
-/// Asks again and again until the answer is yes, but not for ever.
+/// Repeats the question until the answer is yes, with a time limit.
 pub(crate) async fn until(mut question: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + LIMIT / 2;
     while !question().await {
@@ -323,7 +323,8 @@ pub(super) fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// A program that runs as that user, in a folder it may enter, and without what the environment says of other servers.
+/// Returns a program that runs as that user, in a folder it may enter, and without the environment's settings for other
+/// servers.
 pub(super) fn command(program: &Path, user: Option<User>, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).env_clear();

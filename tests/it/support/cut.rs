@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-/// Polls a future so many times and drops it then: at once, or, where `woken` is set, when it has been woken once more. `None` if
-/// it had not come to its end by then.
+/// Polls a future `polls` times and then drops it: at once or, where `woken` is set, when it has been woken once more.
+/// Returns `None` if it had not ended by then.
 pub(crate) async fn cut<F: IntoFuture>(polls: usize, woken: bool, future: F) -> Option<F::Output> {
     let mut future = pin!(future.into_future());
     let mut left = polls;

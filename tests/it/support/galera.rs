@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::cluster::{User, folder_of, free_port};
-use super::galley::{Ship, maria_programs, run_on};
+use super::maria_replication::{Ship, maria_programs, run_on};
 use super::{SideConnection, until};
 
 /// Where the packages of Galera put its library.

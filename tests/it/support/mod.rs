@@ -1,5 +1,5 @@
-//! What the cases stand on: the macro that lists them, the `Test` they get, and helpers to look at and trouble a
-//! server from the side.
+//! The support of the cases: the macro that lists them, the `Test` they get, and helpers that observe and disturb a
+//! server over separate connections.
 
 #[cfg(target_os = "linux")]
 mod alone;
@@ -9,7 +9,7 @@ mod cut;
 mod deaf;
 mod dice;
 mod galera;
-mod galley;
+mod maria_replication;
 mod native;
 mod proxy;
 mod runner;
@@ -27,7 +27,7 @@ pub(crate) use cluster::{Cluster, Server, programs, until};
 pub(crate) use cut::cut;
 pub(crate) use dice::Dice;
 pub(crate) use galera::{Galera, galera_provider};
-pub(crate) use galley::{Galley, Skiff, maria_programs};
+pub(crate) use maria_replication::{MariaReplication, Skiff, maria_programs};
 #[cfg(feature = "sqlx-interop")]
 pub(crate) use native::with_db;
 pub(crate) use proxy::Proxy;

@@ -1,6 +1,6 @@
-//! A TCP proxy in front of a server, which counts round trips and can delay, withhold or cut.
+//! A TCP proxy in front of a server, which counts round trips and can delay, withhold or cut messages.
 //!
-//! It lives on a thread of its own, so a test may block its runtime, or use several.
+//! It runs on a thread of its own, so a test may block its runtime, or use several.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
@@ -20,9 +20,9 @@ use super::{Swap, backend_pids_of_ports, block_on_here};
 
 /// A proxy on a free port of 127.0.0.1. Dropping it closes everything.
 ///
-/// A round trip is bytes of the client followed by bytes of the server. It is counted when the first byte of the
-/// answer is about to be passed on, so it is counted before the client can know. How TCP cuts the messages does not
-/// matter, and what the server sends on its own account does not count.
+/// A round trip is bytes of the client followed by bytes of the server. It is counted just before the first byte of the
+/// answer is passed on, and so before the client can know of it. How TCP splits the messages does not matter, and data
+/// that the server sends unprompted does not count.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     url: String,
@@ -37,10 +37,10 @@ struct Shared {
     lines: Mutex<Vec<Line>>,
     delay: Mutex<Duration>,
     flow: watch::Sender<Flow>,
-    /// A new number cuts the connections of the time before.
+    /// A new number cuts the connections that were opened before.
     cuts: watch::Sender<u64>,
     requests: watch::Sender<usize>,
-    /// From the request of that number on, this flow holds.
+    /// From the request of that number on, this flow applies.
     turn: Mutex<Option<(usize, Flow)>>,
     swap: Mutex<Option<Swap>>,
 }
@@ -49,14 +49,14 @@ struct Shared {
 #[derive(Clone, Debug, Default)]
 struct Line {
     open: bool,
-    /// The client spoke last.
+    /// `true` if the client sent the last bytes.
     asked: bool,
     round_trips: usize,
-    /// What the client gets in place of the next answer.
+    /// The answer that the client gets in place of the next one.
     answer: Option<Vec<u8>>,
-    /// The port the server sees as its client's.
+    /// The client port that the server sees.
     port: u16,
-    /// How many cuts there had been when it was opened; a later one is its end.
+    /// Number of cuts before it was opened; a later cut ends it.
     cuts: u64,
 }
 
@@ -84,7 +84,7 @@ impl Flow {
 }
 
 impl Proxy {
-    /// Starts a proxy to the server of a URL, which has to name a host that is reached by TCP.
+    /// Starts a proxy to the server of a URL, which must name a host that is reached by TCP.
     pub(crate) fn start(target_url: &str) -> Self {
         let mut url = Url::parse(target_url).expect("the proxy wants a URL");
         assert!(
@@ -140,7 +140,7 @@ impl Proxy {
         }
     }
 
-    /// The URL of the server, with the proxy's address.
+    /// Returns the URL of the server, with the proxy's address.
     pub(crate) fn url(&self) -> String {
         self.url.clone()
     }
@@ -156,17 +156,17 @@ impl Proxy {
         self.shared.lines().iter().map(|line| line.round_trips).sum()
     }
 
-    /// The round trips of each connection, in the order they were opened.
+    /// Returns the round trips of each connection, in the order in which they were opened.
     pub(crate) fn round_trips_by_connection(&self) -> Vec<usize> {
         self.shared.lines().iter().map(|line| line.round_trips).collect()
     }
 
-    /// How often a client began to speak after the server had spoken, answered or not. A good-bye counts.
+    /// Returns how often a client began to send after the server had sent, answered or not. A farewell message counts.
     pub(crate) fn requests(&self) -> usize {
         *self.shared.requests.borrow()
     }
 
-    /// Waits until [`requests`](Self::requests) has come to `count`: the request is on its way to the server.
+    /// Waits until [`requests`](Self::requests) has reached `count`: the request is on its way to the server.
     pub(crate) async fn until_requests(&self, count: usize) {
         let mut requests = self.shared.requests.subscribe();
         requests
@@ -182,17 +182,17 @@ impl Proxy {
         self.shared.requests.send_replace(0);
     }
 
-    /// How many connections were opened through the proxy in its life.
+    /// Returns how many connections were opened through the proxy in its life.
     pub(crate) fn connections(&self) -> usize {
         self.shared.lines().len()
     }
 
-    /// How many of them are open.
+    /// Returns how many of them are open.
     pub(crate) fn open_connections(&self) -> usize {
         self.shared.lines().iter().filter(|line| line.open).count()
     }
 
-    /// The server's ids of the open connections.
+    /// Returns the server's ids of the open connections.
     pub(crate) fn backend_pids(&self) -> Vec<i64> {
         let ports: Vec<_> = self
             .shared
@@ -205,23 +205,23 @@ impl Proxy {
             .expect("the server tells its clients")
     }
 
-    /// From now on connections are accepted, but nothing is passed on: a server that never answers.
+    /// From now on accepts connections but passes nothing on, like a server that never answers.
     pub(crate) fn pause(&self) {
         self.shared.flow.send_replace(Flow::Stopped);
     }
 
-    /// From now on requests reach the server, but no answer comes back.
+    /// From now on passes requests to the server, but no answer back.
     pub(crate) fn hold_answers(&self) {
         self.shared.flow.send_replace(Flow::OnlyToServer);
     }
 
-    /// Sets the counters to zero. The request of that number, from 1, still reaches the server; its answer does not come back,
-    /// and neither do those after it.
+    /// Sets the counters to zero. The request of that number, from 1, still reaches the server; its answer and all
+    /// later ones do not come back.
     pub(crate) fn hold_answers_from(&self, request: usize) {
         self.turn_at(request, Flow::OnlyToServer);
     }
 
-    /// The same, but that request does not reach the server either.
+    /// Does the same, but that request does not reach the server either.
     pub(crate) fn pause_from(&self, request: usize) {
         self.turn_at(request, Flow::Stopped);
     }
@@ -231,7 +231,7 @@ impl Proxy {
         *self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner) = Some((request, flow));
     }
 
-    /// Lets everything through again, what was withheld first.
+    /// Passes everything through again, the withheld data first.
     pub(crate) fn resume(&self) {
         *self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.shared.flow.send_replace(Flow::Free);
@@ -247,12 +247,12 @@ impl Proxy {
         *self.shared.swap() = Some(swap);
     }
 
-    /// Whether the text that the last swap is for has come; if not, it is not waited for any more.
+    /// Returns whether the text that the last swap is for has come; if not, the swap is removed.
     pub(crate) fn swapped(&self) -> bool {
         self.shared.swap().take().is_none()
     }
 
-    /// Holds every message back for so long, each way.
+    /// Delays every message by this time, in each direction.
     pub(crate) fn delay(&self, delay: Duration) {
         *self.shared.delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
     }
@@ -272,7 +272,7 @@ impl Shared {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a connection is one of those that were cut, even if it has not ended yet.
+    /// Returns whether a connection is one of those that were cut, even if it has not ended yet.
     fn is_cut(&self, line: usize) -> bool {
         self.lines()[line].cuts != *self.cuts.borrow()
     }
@@ -281,7 +281,7 @@ impl Shared {
         self.swap.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is passed on in place of a piece.
+    /// Returns the bytes that are passed on in place of a piece.
     fn instead(&self, line: usize, direction: Direction, bytes: Vec<u8>) -> Vec<u8> {
         if direction == Direction::ToClient {
             return self.lines()[line].answer.take().unwrap_or(bytes);
@@ -295,7 +295,7 @@ impl Shared {
         instead
     }
 
-    /// Takes note that a piece is about to be passed on.
+    /// Records that a piece is about to be passed on.
     fn note(&self, line: usize, direction: Direction) {
         let mut lines = self.lines();
         let line = &mut lines[line];
@@ -364,7 +364,7 @@ async fn accept(listener: TcpListener, target: (String, u16), shared: Arc<Shared
     }
 }
 
-/// Carries one connection until either side ends it.
+/// Carries one connection until either side closes it.
 async fn forward(client: TcpStream, target: (String, u16), line: OpenLine) -> std::io::Result<()> {
     let server = TcpStream::connect((target.0.as_str(), target.1)).await?;
     server.set_nodelay(true)?;
@@ -372,7 +372,8 @@ async fn forward(client: TcpStream, target: (String, u16), line: OpenLine) -> st
     let port = server.local_addr()?.port();
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    // Declared after the sockets, it is dropped before them: who sees a socket close finds the line closed too.
+    // Declared after the sockets, it is dropped before them: an observer that sees a socket close finds the line closed
+    // too.
     let line = line;
     line.shared.lines()[line.index].port = port;
     let asking = pin!(pump(&mut from_client, &mut to_server, Direction::ToServer, &line));
@@ -382,7 +383,8 @@ async fn forward(client: TcpStream, target: (String, u16), line: OpenLine) -> st
     }
 }
 
-/// Carries one direction. Reading goes on while earlier pieces wait, so that a delay is a delay and not a bottleneck.
+/// Carries one direction. It continues to read while earlier pieces wait, so that a delay does not reduce the
+/// throughput.
 async fn pump(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
@@ -396,7 +398,8 @@ async fn pump(
         loop {
             let length = from.read(&mut buffer).await?;
             if length == 0 && !shared.flow.borrow().lets(direction) {
-                // What waits will never be asked for; whoever counts the open connections must see this one end.
+                // Withheld data will never be requested; an observer that counts the open connections must see this one
+                // end.
                 return Err(std::io::ErrorKind::ConnectionAborted.into());
             }
             let due = Instant::now() + *shared.delay.lock().unwrap_or_else(PoisonError::into_inner);
@@ -412,7 +415,7 @@ async fn pump(
             // The sender lives as long as `shared`.
             let _ = flow.wait_for(|flow| flow.lets(direction)).await;
             shared.note(line.index, direction);
-            // This may have been the one that nothing passes after.
+            // This piece may be the last one before the flow stops.
             let _ = flow.wait_for(|flow| flow.lets(direction)).await;
             if shared.is_cut(line.index) {
                 return Err(std::io::ErrorKind::ConnectionAborted.into());

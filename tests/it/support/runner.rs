@@ -1,4 +1,4 @@
-//! Runs one test: a thread and a runtime of its own, a time limit, and the clean-up afterwards.
+//! Runs one test: a separate thread and runtime, a time limit, and the clean-up afterwards.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,10 +14,10 @@ use super::Test;
 use super::case::Body;
 use crate::backends::Backend;
 
-/// How long a test that ran out of time may take to stop, and a runtime to shut down.
+/// The time that a timed-out test may take to stop, and a runtime to shut down.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// Runs the test on a thread of its own, so that one that blocks its thread runs out of time too. The limit does not
+/// Runs the test on a separate thread, so that a test that blocks its thread also runs out of time. The limit does not
 /// use the runtime's clock, which a test may have stopped.
 pub(crate) fn run(
     name: &str,
@@ -34,7 +34,7 @@ pub(crate) fn run(
         let result = catch_unwind(AssertUnwindSafe(|| {
             run_on_runtime(test, body, current_thread, cancelled)
         }));
-        // Nobody listens any more when the test has been given up.
+        // The receiver is gone when the test has timed out.
         let _ = done.send(result.unwrap_or_else(|payload| Err(panic_message(&*payload))));
     };
     thread::Builder::new()
@@ -93,7 +93,7 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
         .to_owned()
 }
 
-/// Runs a future to its end on a runtime of its own, off any other.
+/// Runs a future to its end on a separate runtime, outside of any other.
 pub(crate) fn block_on_here<T>(future: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
     let runtime: Runtime = Builder::new_current_thread()
         .enable_all()

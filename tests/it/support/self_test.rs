@@ -1,4 +1,4 @@
-//! The harness proves itself before it judges others.
+//! Tests of the harness itself, before it is used on the library.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use libtest_mimic::{Failed, Trial};
 use super::{Case, Outcome as _, Proxy, SideConnection, SilentServer, Test, block_on_here, kill_backend, runner};
 use crate::backends::Backend;
 
-/// One trial for each function below.
+/// Returns one trial for each function below.
 pub(crate) fn trials() -> Vec<Trial> {
     let alone: [(&str, fn()); 12] = [
         (
@@ -73,7 +73,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// A server that says `greeting`, then answers every line with `pieces` pieces and a line's end.
+/// Starts a server that sends `greeting`, then answers every line with `pieces` pieces and a line's end. Returns its
+/// URL.
 fn line_server(greeting: &'static [u8], pieces: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -124,7 +125,7 @@ fn read_line(stream: &mut TcpStream) {
     }
 }
 
-/// Waits, with a limit, for something another thread brings about.
+/// Waits, with a limit, until a condition holds that another thread brings about.
 fn until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
@@ -309,12 +310,12 @@ fn panics_errors_and_late_tests_fail() {
     );
 }
 
-/// Cases as the files of `cases/` have them.
+/// Cases as they are written in the files of `cases/`.
 mod listed_by_the_macro {
     use crate::support::cases;
 
     cases! {
-        /// Says why.
+        /// Explains why.
         #[only(sqlite)]
         #[current_thread]
         async fn a_case_may_return_a_result(t: Test) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! Trouble for the library: connections ended by the server, and a server that never says a word.
+//! Faults for the library: connections ended by the server, and a server that never answers.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use super::SideConnection;
 
 /// Ends a connection from the server's side and waits until the server has forgotten it.
 ///
-/// `backend_pid` is what `pg_backend_pid()` and `connection_id()` tell.
+/// `backend_pid` is the result of `pg_backend_pid()` or `connection_id()`.
 pub(crate) async fn kill_backend(url: &str, backend_pid: i64) -> Result<(), Error> {
     let mut side = SideConnection::connect(url).await?;
     let (kill, count) = match &side {
@@ -37,7 +37,7 @@ pub(crate) async fn kill_backend(url: &str, backend_pid: i64) -> Result<(), Erro
     Err(Error::Protocol(format!("connection {backend_pid} lives on")))
 }
 
-/// The server's ids of the connections that come from these ports.
+/// Returns the server's ids of the connections that come from these ports.
 pub(crate) async fn backend_pids_of_ports(url: &str, ports: &[u16]) -> Result<Vec<i64>, Error> {
     if ports.is_empty() {
         return Ok(Vec::new());
@@ -59,7 +59,7 @@ pub(crate) async fn backend_pids_of_ports(url: &str, ports: &[u16]) -> Result<Ve
     Ok(pids)
 }
 
-/// A server that accepts connections and never says a word. Dropping it closes them.
+/// A server that accepts connections and never answers. Dropping it closes them.
 #[derive(Debug)]
 pub(crate) struct SilentServer {
     address: SocketAddr,
@@ -94,12 +94,12 @@ impl SilentServer {
         })
     }
 
-    /// A URL that leads here: `scheme` is `postgres` or `mysql`.
+    /// Returns a URL of this server: `scheme` is `postgres` or `mysql`.
     pub(crate) fn url(&self, scheme: &str) -> String {
         format!("{scheme}://somebody:secret@{}/nowhere", self.address)
     }
 
-    /// How many connections were accepted.
+    /// Returns how many connections were accepted.
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
@@ -108,7 +108,7 @@ impl SilentServer {
 impl Drop for SilentServer {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
-        // A last connection wakes the thread out of its wait.
+        // A last connection ends the thread's wait.
         let woken = TcpStream::connect(self.address).is_ok();
         if let Some(thread) = self.thread.take().filter(|_| woken) {
             let _ = thread.join();

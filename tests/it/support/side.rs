@@ -1,11 +1,11 @@
-//! A plain driver connection beside the library, to see what is really committed.
+//! A plain driver connection, separate from the library, which shows the committed rows.
 
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Decode, Error, Executor, IntoArguments, Row as _, Type};
 
-/// A connection of the driver, with nothing of this library in between.
+/// A connection of the driver, used without this library.
 #[derive(Debug)]
 pub(crate) enum SideConnection {
     Sqlite(SqliteConnection),
@@ -36,17 +36,17 @@ impl SideConnection {
         }
     }
 
-    /// The integer in the first column of the first row.
+    /// Returns the integer in the first column of the first row.
     pub(crate) async fn number(&mut self, sql: &str) -> Result<i64, Error> {
         self.first(sql).await
     }
 
-    /// The integers in the first column.
+    /// Returns the integers in the first column.
     pub(crate) async fn numbers(&mut self, sql: &str) -> Result<Vec<i64>, Error> {
         self.column(sql).await
     }
 
-    /// The text in the first column of the first row.
+    /// Returns the text in the first column of the first row.
     pub(crate) async fn text(&mut self, sql: &str) -> Result<String, Error> {
         self.first(sql).await
     }
@@ -73,7 +73,7 @@ impl SideConnection {
         }
     }
 
-    /// Says good-bye to the server.
+    /// Closes the connection in an orderly way.
     pub(crate) async fn close(self) -> Result<(), Error> {
         match self {
             Self::Sqlite(connection) => connection.close().await,

@@ -1,7 +1,7 @@
-//! Another question in place of one that a client asks, and another answer: for what no server can be made to say at
-//! will, such as a deadlock where a savepoint is set.
+//! A replacement for a client's request and for its answer. It produces answers that no server gives on demand, such as
+//! a deadlock while a savepoint is set.
 
-/// What happens to the next text of a client that begins with certain words.
+/// A replacement for the next text of a client that begins with certain words.
 #[derive(Clone, Debug)]
 pub(crate) struct Swap {
     begins: String,
@@ -10,7 +10,8 @@ pub(crate) struct Swap {
 }
 
 impl Swap {
-    /// The server of MySQL's kind gets `instead`, which must be answered by an OK, and the client hears of an error.
+    /// Creates a swap for MySQL and MariaDB: the server receives `instead`, which it must answer with an OK, and the
+    /// client receives an error.
     pub(crate) fn mysql(begins: &str, instead: &str, number: u16) -> Self {
         let mut error = vec![0xff];
         error.extend(number.to_le_bytes());
@@ -23,7 +24,7 @@ impl Swap {
         }
     }
 
-    /// A PostgreSQL server gets `instead`, and its answer to that goes to the client.
+    /// Creates a swap for PostgreSQL: the server receives `instead`, and the client receives the answer to that.
     pub(crate) fn postgres(begins: &str, instead: &str) -> Self {
         Self {
             begins: begins.to_owned(),
@@ -64,13 +65,13 @@ impl Swap {
     }
 }
 
-/// A packet of MySQL's protocol.
+/// Returns a packet of MySQL's protocol.
 fn packet(sequence: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).expect("a short packet").to_le_bytes();
     [&length[..3], &[sequence], body].concat()
 }
 
-/// A simple query of PostgreSQL's protocol.
+/// Returns a simple query of PostgreSQL's protocol.
 fn query(text: &str) -> Vec<u8> {
     let length = u32::try_from(text.len() + 5).expect("a short message").to_be_bytes();
     [b"Q", &length[..], text.as_bytes(), b"\0"].concat()

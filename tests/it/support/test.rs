@@ -1,4 +1,4 @@
-//! What a case gets: a database to work on, names of its own, and a look at the database from the side.
+//! The environment of a case: a database to work on, names of its own, and separate connections to the database.
 
 use std::collections::hash_map::RandomState;
 use std::env;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::{SideConnection, block_on_here};
 use crate::backends::Backend;
 
-/// The ground a case stands on. Tables it names are dropped when it ends, however it ends.
+/// The environment in which a case runs. Tables it names are dropped when it ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Test {
     name: String,
@@ -47,12 +47,12 @@ impl Test {
         })
     }
 
-    /// The name of the test, with its backend.
+    /// Returns the name of the test, with its backend.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The URL of the test's database.
+    /// Returns the URL of the test's database.
     pub(crate) fn url(&self) -> String {
         self.url.clone()
     }
@@ -77,17 +77,17 @@ impl Test {
         &self.id
     }
 
-    /// A folder of this test alone; it goes when the test ends.
+    /// Returns a folder of this test alone; it is removed when the test ends.
     pub(crate) fn folder(&self) -> &Path {
         self.trash.0.folder.path()
     }
 
-    /// The URL of one more SQLite file in the test's folder.
+    /// Returns the URL of one more SQLite file in the test's folder.
     pub(crate) fn sqlite_url(&self, file: &str) -> String {
         file_url(&self.folder().join(file))
     }
 
-    /// A name for a table that no other test has; the table is dropped when the test ends.
+    /// Returns a name for a table that no other test has; the table is dropped when the test ends.
     pub(crate) fn table(&self, name: &str) -> String {
         let name = format!("{name}_{}", self.id);
         let mut tables = self.trash.0.tables.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +97,7 @@ impl Test {
         name
     }
 
-    /// A connected `Database`.
+    /// Returns a connected `Database`.
     pub(crate) async fn database(&self) -> Database {
         match Database::connect(self.url.as_str()).await {
             Ok(database) => database,
@@ -105,7 +105,7 @@ impl Test {
         }
     }
 
-    /// Puts the backend's words into SQL, ready to be run: see [`words`](Self::words).
+    /// Puts the backend's words into SQL, ready to run: see [`words`](Self::words).
     pub(crate) fn sql(&self, text: &str) -> AssertSqlSafe<String> {
         AssertSqlSafe(self.words(text))
     }
@@ -159,12 +159,13 @@ impl Test {
         }
     }
 
-    /// Whether a connection beside the library can see the database. A database in memory has no other door.
+    /// Returns whether a separate connection can see the database. A database in memory can be reached only by the
+    /// library.
     pub(crate) fn can_observe(&self) -> bool {
         self.backend != Backend::SqliteMemory
     }
 
-    /// A plain driver connection to the test's database.
+    /// Returns a plain driver connection to the test's database.
     pub(crate) async fn observer(&self) -> SideConnection {
         assert!(
             self.can_observe(),
@@ -177,7 +178,7 @@ impl Test {
         }
     }
 
-    /// The integer that `sql` finds in what is really committed, seen from the side.
+    /// Returns the integer that `sql` finds in the committed rows, over a separate connection.
     pub(crate) async fn observe(&self, sql: &str) -> i64 {
         let sql = self.words(sql);
         let mut observer = self.observer().await;
@@ -186,7 +187,7 @@ impl Test {
         result.unwrap_or_else(|error| panic!("{}: the observer failed at `{sql}`: {error}", self.name))
     }
 
-    /// Runs statements from the side.
+    /// Runs statements over a separate connection.
     pub(crate) async fn observe_exec(&self, sql: &str) {
         let sql = self.words(sql);
         let mut observer = self.observer().await;
@@ -195,9 +196,9 @@ impl Test {
         result.unwrap_or_else(|error| panic!("{}: the observer failed at `{sql}`: {error}", self.name));
     }
 
-    /// The integer that `sql` finds in what is committed, on every backend: seen from the side where that is
-    /// possible, else through `database` in a task that holds no transaction. In a sandbox of a database in memory
-    /// that task is inside the sandbox too.
+    /// Returns the integer that `sql` finds in the committed rows, on every backend: over a separate connection where
+    /// that is possible, else through `database` in a task that holds no transaction. In a sandbox of a database in
+    /// memory that task is inside the sandbox too.
     pub(crate) async fn committed(&self, database: &Database, sql: &str) -> i64 {
         if self.can_observe() {
             return self.observe(sql).await;
@@ -210,7 +211,7 @@ impl Test {
         }
     }
 
-    /// What is left to clean up, also when the test is gone.
+    /// Returns what must be cleaned up, even when the test has ended.
     pub(crate) fn trash(&self) -> Trash {
         self.trash.clone()
     }
@@ -228,7 +229,7 @@ struct TrashInner {
 }
 
 impl Trash {
-    /// Drops the tables. The folder goes with the last handle on it.
+    /// Drops the tables. The folder is removed with the last handle to it.
     pub(crate) fn empty(&self) -> Result<(), sqlx::Error> {
         let tables = std::mem::take(&mut *self.0.tables.lock().unwrap_or_else(PoisonError::into_inner));
         match &self.0.url {
@@ -241,7 +242,7 @@ impl Trash {
 async fn drop_tables(url: &str, tables: &[String]) -> Result<(), sqlx::Error> {
     let mut side = SideConnection::connect(url).await?;
     let list = tables.join(", ");
-    // A test that failed may have left a lock behind; better to say so than to wait for it.
+    // A test that failed may have left a lock behind; it is better to report that than to wait for it.
     let sql = match &side {
         SideConnection::Postgres(_) => {
             format!("set lock_timeout = '5s'; set client_min_messages = error; drop table if exists {list} cascade")

@@ -1,4 +1,4 @@
-//! Someone who listens to `tracing`, on behalf of one future.
+//! A subscriber of `tracing` for one future.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
@@ -25,18 +25,18 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// A field as text, `-` if it was not recorded.
+    /// Returns a field as text, `-` if it was not recorded.
     pub(crate) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("-", String::as_str)
     }
 }
 
-/// What was seen, the spans in the order they were opened.
+/// The recorded spans, in the order in which they were opened.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watcher(Arc<Mutex<(Vec<Seen>, Vec<Seen>)>>);
 
 impl Watcher {
-    /// Runs a future and listens to what is said in it.
+    /// Runs a future and records the spans and events in it.
     pub(crate) async fn watch<T>(&self, future: impl Future<Output = T>) -> T {
         have_everyone_asked();
         let subscriber = tracing_subscriber::registry().with(self.clone());
@@ -49,18 +49,18 @@ impl Watcher {
         look(spans, events)
     }
 
-    /// The spans of one name.
+    /// Returns the spans of one name.
     pub(crate) fn spans(&self, name: &str) -> Vec<Seen> {
         self.with(|spans, _| spans.iter().filter(|span| span.name == name).cloned().collect())
     }
 
-    /// The names the statements bear, in their order.
+    /// Returns the names of the statements, in their order.
     pub(crate) fn statements(&self) -> Vec<String> {
         let spans = self.spans("statement");
         spans.iter().map(|span| span.field("otel.name").to_owned()).collect()
     }
 
-    /// The statement whose name begins like this; there is one.
+    /// Returns the statement whose name begins with `name`; there is one.
     pub(crate) fn statement(&self, name: &str) -> Seen {
         let mut found = self.spans("statement");
         found.retain(|span| span.field("otel.name").starts_with(name));
@@ -68,24 +68,24 @@ impl Watcher {
         found.remove(0)
     }
 
-    /// The span around another.
+    /// Returns the span around another.
     pub(crate) fn parent(&self, of: &Seen) -> Option<Seen> {
         let parent = of.parent?;
         self.with(|spans, _| spans.iter().find(|span| span.id == parent).cloned())
     }
 
-    /// The events of one target.
+    /// Returns the events of one target.
     pub(crate) fn events(&self, target: &str) -> Vec<Seen> {
         self.with(|_, events| events.iter().filter(|event| event.target == target).cloned().collect())
     }
 
-    /// Whether the spans of this name have ended. SQLite's thread may hold the span of what it did for a moment longer; and
-    /// if that is the last to let go of it, nobody hears there of the end of the span around it.
+    /// Returns whether the spans of this name have ended. SQLite's thread may hold the span of a statement for a moment
+    /// longer; if that is the last handle, the end of the enclosing span is not reported.
     pub(crate) fn ended(&self, name: &str) -> bool {
         self.spans(name).iter().all(|span| span.closed)
     }
 
-    /// Everything that was said.
+    /// Returns everything that was recorded.
     pub(crate) fn everything(&self) -> String {
         self.with(|spans, events| format!("{spans:?} {events:?}"))
     }
@@ -120,7 +120,7 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for Watcher {
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
         self.with(|spans, _| {
-            // Ids are used again; the last one is the one that is open.
+            // Ids are reused; the last one is the one that is open.
             if let Some(span) = spans.iter_mut().rfind(|span| span.id == id.into_u64()) {
                 values.record(&mut Fields(&mut span.fields));
             }

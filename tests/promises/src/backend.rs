@@ -13,14 +13,14 @@ pub(crate) enum Backend {
 impl Backend {
     pub(crate) const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mysql];
 
-    /// The backend of a word of `EBBTIDE_TEST_BACKENDS`.
+    /// Returns the backend of a word of `EBBTIDE_TEST_BACKENDS`.
     pub(crate) fn of_family(word: &str) -> Result<Self, String> {
         let known = |backend: &Self| backend.family() == word.trim();
         let found = Self::ALL.into_iter().find(known);
         found.ok_or_else(|| format!("there is no backend `{word}`"))
     }
 
-    /// The backend of the last part of a test's name.
+    /// Returns the backend of the last part of a test's name.
     pub(crate) fn of_test(part: &str) -> Option<Self> {
         match part {
             "sqlite_file" | "sqlite_memory" | "sqlite" => Some(Self::Sqlite),
@@ -30,7 +30,7 @@ impl Backend {
         }
     }
 
-    /// The backend as the documents write it.
+    /// Returns the backend as the documents write it.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|backend| backend.to_string() == name)
     }

@@ -1,24 +1,24 @@
-//! Where the documents and the tests contradict each other.
+//! The check for contradictions between the documents and the tests.
 
 use crate::backend::Backend;
 use crate::entry::Entry;
 use crate::output::{Outcome, Test};
 
-/// What came out.
+/// The result of a check.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     /// A line for each contradiction.
     pub(crate) wrong: Vec<String>,
     pub(crate) promises: usize,
-    /// The promises with a passed test on each tested backend they name.
+    /// Number of promises with a passed test on each tested backend they name.
     pub(crate) shown: usize,
-    /// The tests that bear a number and passed.
+    /// Number of tests that have a number in their name and passed.
     pub(crate) tests: usize,
     pub(crate) mended: usize,
     pub(crate) open: usize,
 }
 
-/// Holds the documents against the tests of a run on `backends`.
+/// Checks the documents against the tests of a run on `backends`.
 pub(crate) fn check(promises: &[Entry], faults: &[Entry], tests: &[Test], backends: &[Backend]) -> Findings {
     let mut findings = Findings {
         promises: promises.len(),
@@ -45,7 +45,7 @@ pub(crate) fn check(promises: &[Entry], faults: &[Entry], tests: &[Test], backen
     findings
 }
 
-/// Where an entry has no test that passed.
+/// Returns a line for each backend on which an entry has no passed test.
 fn missing<'t>(
     entry: &Entry,
     tests: &'t [Test],
@@ -96,7 +96,7 @@ fn fault_of(fault: &Entry, tests: &[Test], backends: &[Backend]) -> Vec<String> 
     wrong
 }
 
-/// Numbers in the names of tests that no document knows.
+/// Returns the numbers in the names of tests that no document has.
 fn unknown(promises: &[Entry], faults: &[Entry], tests: &[Test]) -> Vec<String> {
     let mut wrong = Vec::new();
     let known = |entries: &[Entry], number: &str| entries.iter().any(|entry| entry.number == number);
@@ -126,7 +126,7 @@ mod tests {
     use crate::entry::{faults, promises};
     use crate::output::tests;
 
-    /// The contradictions of two documents and the output of a run on SQLite and PostgreSQL.
+    /// Returns the contradictions of two documents and the output of a run on SQLite and PostgreSQL.
     fn wrong(promised: &str, found: &str, output: &str) -> Result<Vec<String>, String> {
         let backends = [Backend::Sqlite, Backend::Postgres];
         Ok(check(&promises(promised)?, &faults(found)?, &tests(output), &backends).wrong)

@@ -1,7 +1,7 @@
 //! The entries of the two documents.
 //!
 //! A promise is a list item `- **X4** (every backend) …`, a fault `- [ ] **W7** (SQLite) …` while it is open and
-//! `- [x] …` when it is mended. In the parentheses stand the backends whose tests show it: `every backend`, some of
+//! `- [x] …` when it is fixed. The parentheses list the backends whose tests show it: `every backend`, some of
 //! `SQLite`, `PostgreSQL`, `MySQL`, or `no server` where a test without a database is enough.
 
 use crate::backend::Backend;
@@ -9,21 +9,21 @@ use crate::backend::Backend;
 /// A promise or a fault.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// In lower case, as it stands in names of tests.
+    /// The number in lower case, as in the names of tests.
     pub(crate) number: String,
     pub(crate) backends: Vec<Backend>,
-    /// A fault that is not mended yet.
+    /// `true` for a fault that is not fixed yet.
     pub(crate) open: bool,
     /// The tests that the text names.
     pub(crate) named: Vec<String>,
 }
 
-/// The promises of a document.
+/// Returns the promises of a document.
 pub(crate) fn promises(text: &str) -> Result<Vec<Entry>, String> {
     entries(text, |item| item.starts_with("**").then_some((false, item)))
 }
 
-/// The faults of a document.
+/// Returns the faults of a document.
 pub(crate) fn faults(text: &str) -> Result<Vec<Entry>, String> {
     entries(text, |item| {
         let open = item.strip_prefix("[ ] ").map(|rest| (true, rest));
@@ -49,7 +49,7 @@ fn entries(text: &str, marked: impl Fn(&str) -> Option<(bool, &str)>) -> Result<
     Ok(found)
 }
 
-/// The list items of a document, each on one line, with the number of its first line.
+/// Returns the list items of a document, each on one line, with the number of its first line.
 fn items(text: &str) -> Vec<(String, usize)> {
     let mut items: Vec<(String, usize)> = Vec::new();
     let mut inside = false;

@@ -1,12 +1,12 @@
-//! Holds `docs/PROMISES.md` and `docs/FAULTS.md` against the output of a test run.
+//! Checks `docs/PROMISES.md` and `docs/FAULTS.md` against the output of a test run.
 //!
 //! ```text
 //! ebbtide-promises DOCS OUTPUT BACKENDS
 //! ```
 //!
-//! `DOCS` is the folder of the two documents, `OUTPUT` a file with what `cargo test` printed, `BACKENDS` the families that
-//! were tested, for instance `sqlite,postgres,mysql`. Every promise needs a test that passed, and was not ignored, on
-//! each tested backend it names; every number in a test's name must be a promise or a fault. Exits with 1 and a line for
+//! `DOCS` is the folder of the two documents, `OUTPUT` a file with the output of `cargo test`, `BACKENDS` the tested
+//! families, for instance `sqlite,postgres,mysql`. Every promise needs a test that passed, and was not ignored, on each
+//! tested backend it names. Every number in a test's name must be a promise or a fault. Exits with 1 and a line for
 //! each contradiction.
 
 mod backend;
@@ -43,7 +43,7 @@ fn run(arguments: &[String]) -> Result<Findings, String> {
     let backends: Vec<Backend> = backends.split(',').map(Backend::of_family).collect::<Result<_, _>>()?;
     let promises = entry::promises(&read(&format!("{docs}/PROMISES.md"))?)?;
     let faults = entry::faults(&read(&format!("{docs}/FAULTS.md"))?)?;
-    // What tests print may hold anything.
+    // The output of tests may not be valid UTF-8.
     let output = fs::read(output).map_err(|error| format!("cannot read {output}: {error}"))?;
     let tests = output::tests(&String::from_utf8_lossy(&output));
     Ok(check::check(&promises, &faults, &tests, &backends))

@@ -1,8 +1,8 @@
-//! What a run of `cargo test` printed of each test.
+//! The output of a run of `cargo test` about each test.
 
 use crate::backend::Backend;
 
-/// How a test ended.
+/// The result of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Passed,
@@ -20,31 +20,31 @@ pub(crate) struct Test {
 }
 
 impl Test {
-    /// The promise in front of the name, as `x4` in `x4_cancelled_begin`.
+    /// Returns the promise at the front of the name, as `x4` in `x4_cancelled_begin`.
     pub(crate) fn promise(&self) -> Option<&str> {
         number_of(&self.name)
     }
 
-    /// The fault at the end of the name, as `w7` in `q1_no_id_found_w7`.
+    /// Returns the fault at the end of the name, as `w7` in `q1_no_id_found_w7`.
     pub(crate) fn fault(&self) -> Option<&str> {
         let (_, fault) = self.name.rsplit_once("_found_")?;
         is_number(fault).then_some(fault)
     }
 }
 
-/// The number that a name begins with: a letter, digits, and an underscore behind them.
+/// Returns the number that a name begins with: a letter and digits, followed by an underscore.
 pub(crate) fn number_of(name: &str) -> Option<&str> {
     let (number, _) = name.split_once('_')?;
     is_number(number).then_some(number)
 }
 
-/// True for a letter and digits, as in `x13`.
+/// Returns `true` for a letter and digits, as in `x13`.
 pub(crate) fn is_number(word: &str) -> bool {
     let digits = word.strip_prefix(|letter: char| letter.is_ascii_lowercase());
     digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The tests of a run, but for those of the documentation, which have no names.
+/// Returns the tests of a run, except those of the documentation, which have no names.
 pub(crate) fn tests(output: &str) -> Vec<Test> {
     output.lines().filter_map(test).collect()
 }
@@ -62,7 +62,7 @@ fn test(line: &str) -> Option<Test> {
     if backend.is_some() {
         parts.pop();
     }
-    // Suites may put parts behind the name that carries the number.
+    // Suites may append parts to the name that has the number.
     let numbered = parts.iter().rfind(|part| number_of(part).is_some());
     let name = (*numbered.or(parts.last())?).to_owned();
     Some(Test { name, backend, outcome })

@@ -1,4 +1,4 @@
-//! Makes the tables that the queries are checked against: `cargo run -p ebbtide-queries --example migrate -- URL`.
+//! Creates the tables that the queries are checked against: `cargo run -p ebbtide-queries --example migrate -- URL`.
 
 use ebbtide::{Database, Dialect};
 

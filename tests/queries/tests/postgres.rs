@@ -21,7 +21,7 @@ async fn add(executor: impl Executor<'_, Database = DB>, text: &str, due: Option
         .await
 }
 
-/// A row of a type that only the macro knows.
+/// Returns a row of a type that only the macro knows.
 async fn find(executor: impl Executor<'_, Database = DB>, text: &str) -> sqlx::Result<Option<(i64, String)>> {
     let found = sqlx::query!("SELECT id, text FROM note WHERE text = $1", text)
         .fetch_optional(executor)

@@ -1,4 +1,4 @@
-//! What is done by sqlx, on our connections.
+//! Operations of sqlx, on the library's connections.
 
 use ebbtide::{AssertSqlSafe, Error, Result};
 use futures::TryStreamExt as _;
@@ -11,10 +11,10 @@ use crate::world::{INSERT, LAST, World, row};
 /// The driver's connection.
 type Raw<DB> = <DB as sqlx::Database>::Connection;
 
-/// So much that the number needs 64 bits, and PostgreSQL takes it for such a one.
+/// A factor so large that the number needs 64 bits, and PostgreSQL infers that type.
 const WIDE: i64 = 1 << 40;
 
-/// The statement with the marks of the backend.
+/// Returns the statement with the placeholders of the backend.
 fn marked(world: &World, sql: &str) -> AssertSqlSafe<String> {
     let (one, two) = if world.backend.is_mysql() {
         ("?", "?")
@@ -28,7 +28,7 @@ fn insert(world: &World) -> AssertSqlSafe<String> {
     marked(world, INSERT)
 }
 
-/// A statement of sqlx, outside of transactions.
+/// Runs a statement of sqlx, outside of transactions.
 pub(super) async fn native_statement(world: &World, record: &Record, _: Dice) -> Result<()> {
     with_db!(world.backend, {
         let sqlx = world.database.sqlx::<DB>()?;
@@ -41,7 +41,7 @@ pub(super) async fn native_statement(world: &World, record: &Record, _: Dice) ->
     Ok(())
 }
 
-/// A stream of sqlx that is left half-way, and a statement on its connection.
+/// Reads half of a stream of sqlx, then runs a statement on its connection.
 pub(super) async fn native_stream(world: &World, record: &Record, mut dice: Dice) -> Result<()> {
     let sql = marked(world, crate::world::ROWS);
     let connection = world.database.connection();
@@ -59,7 +59,7 @@ pub(super) async fn native_stream(world: &World, record: &Record, mut dice: Dice
     Ok(())
 }
 
-/// A transaction of sqlx, with a stream in it.
+/// Runs a transaction of sqlx, with a stream in it.
 pub(super) async fn native_transaction(world: &World, record: &Record, mut dice: Dice) -> Result<()> {
     let sql = marked(world, crate::world::ROWS);
     with_db!(world.backend, {
@@ -84,7 +84,7 @@ pub(super) async fn native_transaction(world: &World, record: &Record, mut dice:
     Ok(())
 }
 
-/// The driver's own connection, outside of transactions.
+/// Uses the driver's own connection, outside of transactions.
 pub(super) async fn lent(world: &World, record: &Record, _: Dice) -> Result<()> {
     let (sql, id) = (insert(world), record.id);
     with_db!(world.backend, {
@@ -103,7 +103,7 @@ pub(super) async fn lent(world: &World, record: &Record, _: Dice) -> Result<()> 
     Ok(())
 }
 
-/// The driver's own connection in a transaction.
+/// Uses the driver's own connection in a transaction.
 pub(super) async fn lent_in_transaction(world: &World, record: &Record, _: Dice) -> Result<()> {
     let (sql, id) = (insert(world), record.id);
     let transaction = world.database.transaction().await?;
@@ -121,7 +121,7 @@ pub(super) async fn lent_in_transaction(world: &World, record: &Record, _: Dice)
     record.decides(&[1, 2], transaction.commit()).await
 }
 
-/// A transaction begun on the driver's own connection and left open.
+/// Begins a transaction on the driver's own connection and leaves it open.
 pub(super) async fn lent_and_left_open(world: &World, record: &Record, _: Dice) -> Result<()> {
     let (sql, id) = (insert(world), record.id);
     with_db!(world.backend, {

@@ -1,4 +1,4 @@
-//! The kinds of operation. Each takes a record, and tells it before it does what may keep its rows.
+//! The kinds of operation. Each takes a record, and reports to it before any step that may keep its rows.
 
 #[cfg(feature = "sqlx-interop")]
 mod bridge;
@@ -16,22 +16,22 @@ use crate::ledger::Record;
 use crate::support::Dice;
 use crate::world::World;
 
-/// An operation on its way.
+/// A running operation.
 pub(crate) type Running = BoxFuture<'static, Result<()>>;
 
 /// A kind of operation.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     pub(crate) run: fn(Arc<World>, Arc<Record>, Dice) -> Running,
-    /// Whether it keeps rows when it comes to its end.
+    /// `true` if it keeps rows when it reaches its end.
     pub(crate) keeps: bool,
-    /// Whether it asks to be called after its commit.
+    /// `true` if it requests a callback after its commit.
     pub(crate) calls: bool,
 }
 
 macro_rules! kinds {
     ($($(#[$cfg:meta])? $module:ident :: $name:ident $($word:ident)*,)*) => {
-        /// All of them.
+        /// All kinds.
         pub(crate) const KINDS: &[Kind] = &[$(
             $(#[$cfg])?
             Kind {
@@ -100,11 +100,8 @@ kinds! {
 }
 
 /// What an operation may fail with, though nobody has done anything wrong.
-pub(crate) fn may_fail_with(world: &World, kind: &Kind, error: &Error) -> bool {
+pub(crate) fn may_fail_with(kind: &Kind, error: &Error) -> bool {
     match error.kind() {
-        // SQLite has one writer; who has read first cannot wait for it. A task that was cut off may still be taken for that
-        // writer (A16 of docs/FAULTS.md).
-        ErrorKind::LockTimeout | ErrorKind::ConcurrentUse => world.backend.is_sqlite(),
         ErrorKind::Timeout | ErrorKind::OutcomeUnknown => kind.name == "time_limit",
         _ => false,
     }

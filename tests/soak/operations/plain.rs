@@ -10,7 +10,7 @@ use crate::ledger::Record;
 use crate::support::Dice;
 use crate::world::{INSERT, INSERT_EACH, LAST, ROWS, World, row};
 
-/// One INSERT.
+/// Runs one INSERT.
 pub(super) async fn statement(world: &World, record: &Record, _: Dice) -> Result<()> {
     let done = record
         .decides(&[1], world.database.execute(INSERT, row(record.id, 1)))
@@ -19,7 +19,7 @@ pub(super) async fn statement(world: &World, record: &Record, _: Dice) -> Result
     Ok(())
 }
 
-/// All rows of a query.
+/// Reads all rows of a query.
 pub(super) async fn rows(world: &World, record: &Record, _: Dice) -> Result<()> {
     let rows = world
         .database
@@ -34,7 +34,7 @@ pub(super) async fn rows(world: &World, record: &Record, _: Dice) -> Result<()> 
     Ok(())
 }
 
-/// An INSERT that returns its row, where the server has that.
+/// Runs an INSERT that returns its row, where the server supports that.
 pub(super) async fn returning(world: &World, record: &Record, dice: Dice) -> Result<()> {
     if !world.returning {
         return statement(world, record, dice).await;
@@ -47,7 +47,7 @@ pub(super) async fn returning(world: &World, record: &Record, dice: Dice) -> Res
     Ok(())
 }
 
-/// Many rows in one statement.
+/// Writes many rows in one statement.
 pub(super) async fn many(world: &World, record: &Record, _: Dice) -> Result<()> {
     let rows = (1..=5).map(|part| row(record.id, part));
     let done = record
@@ -57,7 +57,7 @@ pub(super) async fn many(world: &World, record: &Record, _: Dice) -> Result<()> 
     Ok(())
 }
 
-/// Many rows in a transaction that `execute_many` makes.
+/// Writes many rows in a transaction that `execute_many` begins.
 pub(super) async fn many_one_by_one(world: &World, record: &Record, _: Dice) -> Result<()> {
     let rows = (1..=3).map(|part| row(record.id, part));
     let done = record
@@ -67,7 +67,7 @@ pub(super) async fn many_one_by_one(world: &World, record: &Record, _: Dice) -> 
     Ok(())
 }
 
-/// Reads so many rows of a stream of [`ROWS`].
+/// Reads the rows from `from` to `to` of a stream of [`ROWS`].
 pub(super) async fn read(world: &World, record: &Record, rows: &mut RowStream, from: i64, to: i64) -> Result<()> {
     for number in from..=to {
         let Some(row) = rows.try_next().await? else {
@@ -80,7 +80,7 @@ pub(super) async fn read(world: &World, record: &Record, rows: &mut RowStream, f
     Ok(())
 }
 
-/// A stream dropped half-way, and a statement on its connection.
+/// Drops a stream half-way, then runs a statement on its connection.
 pub(super) async fn stream_then_statement(world: &World, record: &Record, mut dice: Dice) -> Result<()> {
     let connection = world.database.connection();
     let mut stream = connection.iterate(ROWS, params! { id: record.id });
@@ -90,13 +90,13 @@ pub(super) async fn stream_then_statement(world: &World, record: &Record, mut di
         .decides(&[1], connection.execute(INSERT, row(record.id, 1)))
         .await
     {
-        // MySQL's driver cannot always read on, and then the connection is given up.
+        // MySQL's driver cannot always continue to read, and then the connection is given up.
         Err(error) if error.kind() == ErrorKind::ConnectionLost && world.backend.is_mysql() => Ok(()),
         result => result.map(drop),
     }
 }
 
-/// A statement on the connection of an open stream, which puts its rows aside.
+/// Runs a statement on the connection of an open stream, whose rows are buffered meanwhile.
 pub(super) async fn statement_beside_stream(world: &World, record: &Record, mut dice: Dice) -> Result<()> {
     let connection = world.database.connection();
     let mut stream = connection.iterate(ROWS, params! { id: record.id });
@@ -114,7 +114,7 @@ pub(super) async fn statement_beside_stream(world: &World, record: &Record, mut 
     Ok(())
 }
 
-/// A statement with a time limit that may be too short.
+/// Runs a statement with a time limit that may be too short.
 pub(super) async fn time_limit(world: &World, record: &Record, mut dice: Dice) -> Result<()> {
     let limit = Duration::from_micros(100 << dice.roll(9));
     record
@@ -123,7 +123,7 @@ pub(super) async fn time_limit(world: &World, record: &Record, mut dice: Dice) -
     Ok(())
 }
 
-/// Three questions of one task at the same time.
+/// Runs three queries of one task at the same time.
 pub(super) async fn joined_reads(world: &World, record: &Record, _: Dice) -> Result<()> {
     let ask = |plus: i64| {
         world

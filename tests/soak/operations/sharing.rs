@@ -9,7 +9,7 @@ use crate::ledger::Record;
 use crate::support::Dice;
 use crate::world::{INSERT, World, row};
 
-/// A spawned task works in the caller's transaction.
+/// Lets a spawned task work in the caller's transaction.
 pub(super) async fn shared_and_kept(world: &World, record: &Record, _: Dice) -> Result<()> {
     let transaction = world.database.transaction().await?;
     transaction.execute(INSERT, row(record.id, 1)).await?;
@@ -23,7 +23,7 @@ pub(super) async fn shared_and_kept(world: &World, record: &Record, _: Dice) -> 
     record.decides(&[1, 2], transaction.commit()).await
 }
 
-/// The transaction ends before the spawned task does, which must not write outside of it.
+/// Ends the transaction before the spawned task, which must not write outside of it.
 pub(super) async fn shared_and_dropped(world: &World, record: &Record, mut dice: Dice) -> Result<()> {
     let transaction = world.database.transaction().await?;
     transaction.execute(INSERT, row(record.id, 1)).await?;
@@ -48,7 +48,7 @@ pub(super) async fn shared_and_dropped(world: &World, record: &Record, mut dice:
     }
 }
 
-/// A task that is aborted in the middle of its transaction.
+/// Aborts a task in the middle of its transaction.
 pub(super) async fn aborted_task(world: &World, record: &Arc<Record>, mut dice: Dice) -> Result<()> {
     let (database, own) = (world.database.clone(), Arc::clone(record));
     let child = tokio::spawn(async move {

@@ -13,12 +13,12 @@ use crate::world::{INSERT, LAST, ROWS, World, row};
 /// A part that must never be kept.
 const UNDONE: i64 = 9;
 
-/// An error to end a closure with.
+/// Returns an error to end a closure with.
 fn undo() -> Error {
     Config::from_url("undo://nothing").expect_err("there is no such scheme")
 }
 
-/// Asks the transaction for the record's own number.
+/// Queries the record's own number in the transaction.
 async fn ask(world: &World, record: &Record, transaction: &Transaction) -> Result<()> {
     let answer = transaction
         .fetch_value::<i64>("select :id + 0", params! { id: record.id })
@@ -32,7 +32,7 @@ fn call_after(record: &Arc<Record>, transaction: &Transaction) -> Result<()> {
     transaction.on_commit(async move || called.call())
 }
 
-/// A guard, whose task's plain calls run in its transaction.
+/// Uses a guard, in whose transaction the plain calls of its task run.
 pub(super) async fn guard(world: &World, record: &Arc<Record>, _: Dice) -> Result<()> {
     let transaction = world.database.transaction().await?;
     call_after(record, &transaction)?;
@@ -42,7 +42,7 @@ pub(super) async fn guard(world: &World, record: &Arc<Record>, _: Dice) -> Resul
     record.decides(&[1, 2], transaction.commit()).await
 }
 
-/// A guard that is dropped without an end.
+/// Drops a guard without ending it.
 pub(super) async fn guard_dropped(world: &World, record: &Record, _: Dice) -> Result<()> {
     let transaction = world.database.transaction().await?;
     transaction.execute(INSERT, row(record.id, UNDONE)).await?;
@@ -51,14 +51,14 @@ pub(super) async fn guard_dropped(world: &World, record: &Record, _: Dice) -> Re
     ask(world, record, &inner).await
 }
 
-/// A guard that is rolled back.
+/// Rolls a guard back.
 pub(super) async fn guard_rolled_back(world: &World, record: &Record, _: Dice) -> Result<()> {
     let transaction = world.database.transaction().await?;
     transaction.execute(INSERT, row(record.id, UNDONE)).await?;
     transaction.rollback().await
 }
 
-/// A closure that ends well.
+/// Runs a closure that succeeds.
 pub(super) async fn closure(world: &World, record: &Arc<Record>, _: Dice) -> Result<()> {
     let parts = [1, 2];
     let done = world.database.transaction().run(async |transaction: Transaction| {
@@ -74,7 +74,7 @@ pub(super) async fn closure(world: &World, record: &Arc<Record>, _: Dice) -> Res
     done
 }
 
-/// A closure that ends with an error.
+/// Runs a closure that returns an error.
 pub(super) async fn closure_undone(world: &World, record: &Record, _: Dice) -> Result<()> {
     let done = world
         .database
@@ -89,7 +89,7 @@ pub(super) async fn closure_undone(world: &World, record: &Record, _: Dice) -> R
     }
 }
 
-/// Savepoints: one undone, one dropped, one kept.
+/// Uses savepoints: one undone, one dropped, one kept.
 pub(super) async fn nested(world: &World, record: &Record, mut dice: Dice) -> Result<()> {
     let outer = world.database.transaction().await?;
     outer.execute(INSERT, row(record.id, 1)).await?;
@@ -110,7 +110,7 @@ pub(super) async fn nested(world: &World, record: &Record, mut dice: Dice) -> Re
     record.decides(&[1, 2], outer.commit()).await
 }
 
-/// Closures side by side in a closure.
+/// Runs closures side by side in a closure.
 pub(super) async fn joined_closures(world: &World, record: &Record, _: Dice) -> Result<()> {
     let parts = [1, 2, 3];
     let inner = async |part: i64| {
@@ -131,7 +131,7 @@ pub(super) async fn joined_closures(world: &World, record: &Record, _: Dice) -> 
     done
 }
 
-/// A statement fails in a nested transaction, and one in the outer.
+/// Runs a failing statement in a nested transaction, and one in the outer.
 pub(super) async fn failed_statement(world: &World, record: &Record, mut dice: Dice) -> Result<()> {
     let transaction = world.database.transaction().await?;
     transaction.execute(INSERT, row(record.id, 1)).await?;
@@ -149,7 +149,7 @@ pub(super) async fn failed_statement(world: &World, record: &Record, mut dice: D
     }
 }
 
-/// A stream in a transaction, left half-way.
+/// Reads half of a stream in a transaction.
 pub(super) async fn stream_in_transaction(world: &World, record: &Record, mut dice: Dice) -> Result<()> {
     let transaction = world.database.transaction().await?;
     transaction.execute(INSERT, row(record.id, 1)).await?;
@@ -160,7 +160,7 @@ pub(super) async fn stream_in_transaction(world: &World, record: &Record, mut di
     record.decides(&[1, 2], transaction.commit()).await
 }
 
-/// A transaction that may not write, and tries.
+/// Tries to write in a read-only transaction.
 pub(super) async fn read_only(world: &World, record: &Record, _: Dice) -> Result<()> {
     let transaction = world.database.transaction().read_only().await?;
     let rows: Vec<_> = transaction
@@ -176,7 +176,7 @@ pub(super) async fn read_only(world: &World, record: &Record, _: Dice) -> Result
     transaction.rollback().await
 }
 
-/// A transaction with an isolation level of its own.
+/// Runs a transaction with an isolation level of its own.
 pub(super) async fn isolated(world: &World, record: &Record, _: Dice) -> Result<()> {
     let begin = world.database.transaction().isolation(IsolationLevel::Serializable);
     let transaction = begin.await?;
@@ -184,7 +184,7 @@ pub(super) async fn isolated(world: &World, record: &Record, _: Dice) -> Result<
     record.decides(&[1], transaction.commit()).await
 }
 
-/// A closure that is run again where the server gave it up.
+/// Runs a closure that is repeated if the server aborts it.
 pub(super) async fn retried(world: &World, record: &Arc<Record>, _: Dice) -> Result<()> {
     let parts = [1, 2];
     let done = world
@@ -204,7 +204,7 @@ pub(super) async fn retried(world: &World, record: &Arc<Record>, _: Dice) -> Res
     done
 }
 
-/// A transaction by SQL text on a connection that is let go.
+/// Begins a transaction by SQL text on a connection that is then released.
 pub(super) async fn by_hand(world: &World, record: &Record, _: Dice) -> Result<()> {
     let connection = world.database.connection();
     connection.execute("begin", ()).await?;

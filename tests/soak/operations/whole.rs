@@ -7,7 +7,7 @@ use crate::ledger::Record;
 use crate::support::Dice;
 use crate::world::{COUNT, INSERT, World, row};
 
-/// A sandbox, of which nothing may stay.
+/// Uses a sandbox, of which nothing may be kept.
 pub(super) async fn sandbox(world: &World, record: &Record, mut dice: Dice) -> Result<()> {
     let sandbox = world.database.sandbox().await?;
     sandbox.execute(INSERT, row(record.id, 1)).await?;
@@ -27,7 +27,7 @@ pub(super) async fn sandbox(world: &World, record: &Record, mut dice: Dice) -> R
     Ok(())
 }
 
-/// A sandbox that several tasks use.
+/// Lets several tasks use a sandbox.
 pub(super) async fn sandbox_of_many(world: &World, record: &Record, _: Dice) -> Result<()> {
     let sandbox = world.database.sandbox().await?;
     let mut tasks = tokio::task::JoinSet::new();
@@ -51,7 +51,7 @@ pub(super) async fn sandbox_of_many(world: &World, record: &Record, _: Dice) -> 
     Ok(())
 }
 
-/// A database with a pool of its own, which is closed, or dropped.
+/// Uses a database with a pool of its own, which is then closed or dropped.
 pub(super) async fn own_pool(world: &World, record: &Record, mut dice: Dice) -> Result<()> {
     let own = Database::connect(&world.config).await?;
     let answer: i64 = own.fetch_value("select :id + 0", params! { id: record.id }).await?;

@@ -1,4 +1,4 @@
-//! SQLite on a thread for each connection, which closures are sent to.
+//! SQLite on one thread per connection, which closures are sent to.
 
 #[path = "../../../src/lane/serve.rs"]
 mod serve;
@@ -19,7 +19,7 @@ type Tuple = (i64, String, f64, bool, DateTime<Utc>);
 
 struct Held(Connection);
 
-/// The main function of a lane process; `counter` reads what has been allocated so far.
+/// Runs a lane process; `counter` reads the allocations so far.
 pub fn main(counter: Counter) -> ExitCode {
     serve::main(counter, open)
 }
@@ -56,7 +56,7 @@ impl Worker for Held {
 
     async fn transaction(&mut self, amount: i64) -> Outcome {
         let work = move |connection: &mut rusqlite::Connection| {
-            // Takes the lock of writers at the beginning; a transaction that becomes a writer later may fail at once.
+            // Takes the write lock at the beginning; a transaction that becomes a writer later may fail at once.
             let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             transaction
                 .prepare_cached(Backend::Sqlite.insert())?

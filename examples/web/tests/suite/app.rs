@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 /// A server with a client.
 pub struct App {
-    /// The same that the handlers use.
+    /// Database that the handlers use too.
     pub database: Database,
     client: reqwest::Client,
     address: String,
@@ -19,7 +19,7 @@ pub struct App {
     server: JoinHandle<std::io::Result<()>>,
 }
 
-/// An answer: status and JSON, which is null where there was no body.
+/// A response: status and JSON, which is null without a body.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -33,7 +33,7 @@ impl App {
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
         let server = ebbtide_example_web::serve(listener, database.clone(), async {
-            // An error means that the test is gone, which ends the server too.
+            // An error means that the test has ended, which stops the server too.
             let _ = stopped.await;
         });
         Self {
@@ -45,7 +45,7 @@ impl App {
         }
     }
 
-    /// Stops the server and gives the database back.
+    /// Stops the server and releases the database.
     pub async fn stop(self) {
         drop(self.client);
         let _ = self.stop.send(());
@@ -77,7 +77,7 @@ impl App {
         self.send(Method::DELETE, path, None).await
     }
 
-    /// A request with a body as it stands.
+    /// Sends a request with a verbatim body.
     pub async fn post_text(&self, path: &str, kind: Option<&str>, body: &'static str) -> Answer {
         let mut request = self.client.post(format!("{}{path}", self.address)).body(body);
         if let Some(kind) = kind {
@@ -86,13 +86,13 @@ impl App {
         Answer::read(request).await
     }
 
-    /// A new user; returns the key.
+    /// Creates a user and returns the key.
     pub async fn user(&self) -> i64 {
         let user = json!({ "name": "Ada", "email": address() });
         self.post("/users", user).await.key()
     }
 
-    /// A new note of a new user; returns the key.
+    /// Creates a note of a new user and returns the key.
     pub async fn note(&self, title: &str, tags: &[&str]) -> i64 {
         let user = self.user().await;
         self.note_of(user, title, tags).await
@@ -103,7 +103,7 @@ impl App {
         self.post("/notes", note).await.key()
     }
 
-    /// The titles of a list of notes.
+    /// Returns the titles of a list of notes.
     pub async fn titles(&self, query: &str) -> Vec<String> {
         let answer = self.get(&format!("/notes{query}")).await.expect(200);
         let notes = answer.as_array().unwrap().iter();
@@ -124,28 +124,28 @@ impl Answer {
         Self { status, body }
     }
 
-    /// The body of an answer with that status.
+    /// Returns the body of a response with that status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         self.body
     }
 
-    /// The key of what was created.
+    /// Returns the key of the created row.
     #[track_caller]
     pub fn key(self) -> i64 {
         self.expect(201)["id"].as_i64().unwrap()
     }
 
-    /// The message of an answer with that status.
+    /// Returns the message of a response with that status.
     #[track_caller]
     pub fn message(self, status: u16) -> String {
         self.expect(status)["message"].as_str().unwrap().to_owned()
     }
 }
 
-/// An e-mail address that no other test uses. Two sandboxes that insert the same unique key wait for each other, as any
-/// two transactions do.
+/// Returns an e-mail address that no other test uses. Two sandboxes that insert the same unique key wait for each
+/// other, as any two transactions do.
 pub fn address() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!("ada.{}@example.com", NEXT.fetch_add(1, Ordering::Relaxed))

@@ -1,8 +1,8 @@
-//! The whole application over HTTP: every case starts the server on a port of its own, inside a sandbox of one database
-//! that all cases share, and drives it with a real client.
+//! The whole application over HTTP. Every case starts the server on its own port, inside a sandbox of one shared
+//! database, and sends it requests from a real client.
 //!
-//! SQLite always; PostgreSQL and MySQL or MariaDB where `EBBTIDE_TEST_POSTGRES_URL` and `EBBTIDE_TEST_MYSQL_URL` name a
-//! server. `cargo test -p ebbtide-example-web -- postgres` chooses, as with any test.
+//! SQLite always; PostgreSQL and MySQL or MariaDB if `EBBTIDE_TEST_POSTGRES_URL` and `EBBTIDE_TEST_MYSQL_URL` name a
+//! server. `cargo test -p ebbtide-example-web -- postgres` selects cases, as with any test.
 
 #![allow(
     clippy::unwrap_used,
@@ -47,12 +47,12 @@ fn main() {
     conclusion.exit();
 }
 
-/// What `#[tokio::test]` makes for every test.
+/// Creates a runtime as `#[tokio::test]` does for every test.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// What a test of one's own looks like: a sandbox, the application on it, and requests.
+/// Shows the shape of a user's test: a sandbox, the application on it, and requests.
 fn run(case: Case, parent: &'static Parent) -> Result<(), Failed> {
     runtime()?.block_on(async {
         let database = parent.database().sandbox().name(case.name).await?;

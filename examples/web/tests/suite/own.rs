@@ -1,16 +1,17 @@
-//! What a sandbox cannot show, because it has one connection: transactions of several requests really at once. These run
-//! in a database of their own.
+//! Cases that a sandbox cannot cover, because it has one connection: really concurrent transactions of several
+//! requests. These run in their own database.
 
-use ebbtide::testing::TestClient;
+use ebbtide::testing::TestDatabase;
 use futures::future::join_all;
 use serde_json::json;
 
 use crate::app::App;
 
-/// On MySQL some of these meet in a deadlock, and the server gives one up; the handler runs it again.
+/// Adds the same tags from concurrent requests. On MySQL some of these deadlock, and the server aborts one; the handler
+/// retries it.
 pub async fn transactions_really_at_once_add_a_tag_once(url: &str) {
     let prefix = format!("own_{}_", std::process::id());
-    let client = TestClient::new(url).prefix(prefix).await.unwrap();
+    let client = TestDatabase::new(url).prefix(prefix).await.unwrap();
     ebbtide_example_web::migrate(&client).await.unwrap();
     let app = App::start(client.database().clone()).await;
     for _ in 0..10 {

@@ -1,13 +1,13 @@
-//! The database that all cases of a backend share: made at the first use, with its tables, and dropped at the end.
+//! The database that all cases of a backend share: created at the first use, with its tables, and dropped at the end.
 
 use std::sync::{LazyLock, Mutex, OnceLock};
 
-use ebbtide::testing::TestClient;
+use ebbtide::testing::TestDatabase;
 use ebbtide::{Config, Database, Dialect, IsolationLevel};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// For what all tests share: the runtime of one test ends with it.
+/// Runtime of the shared database: the runtime of a test ends with the test.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -18,15 +18,15 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 
 pub struct Parent {
     pub backend: &'static str,
-    /// Absent where there is no server.
+    /// URL of the server; `None` if there is none.
     pub url: Option<String>,
-    client: OnceLock<TestClient>,
-    /// Of SQLite's file; removed at the end.
+    client: OnceLock<TestDatabase>,
+    /// Folder of SQLite's file; removed at the end.
     folder: Mutex<Option<TempDir>>,
 }
 
 impl Parent {
-    /// Of each backend one, for as long as the process lives.
+    /// Returns one for each backend, for the lifetime of the process.
     pub fn all() -> Vec<&'static Self> {
         let server = |backend, variable| {
             let url = std::env::var(variable).ok().filter(|url| !url.is_empty());
@@ -53,15 +53,15 @@ impl Parent {
         }))
     }
 
-    /// The database, committed and ready; every test works in a sandbox of it.
+    /// Returns the database, committed and ready; every test runs in a sandbox of it.
     pub fn database(&self) -> &Database {
         let url = self.url.as_deref().unwrap();
-        // A runtime cannot be waited for inside of another one, so this is done on a thread of its own.
+        // A runtime cannot block inside another one, so this needs its own thread.
         let make = || std::thread::scope(|scope| scope.spawn(|| RUNTIME.block_on(make(url))).join().unwrap());
         self.client.get_or_init(make)
     }
 
-    /// Drops the database, in which none of the tests may have left anything.
+    /// Drops the database and checks that the tests have left nothing in it.
     pub fn end(&self) {
         if let Some(client) = self.client.get() {
             RUNTIME.block_on(async {
@@ -76,15 +76,15 @@ impl Parent {
     }
 }
 
-async fn make(url: &str) -> TestClient {
+async fn make(url: &str) -> TestDatabase {
     let mut config = Config::from_url(url).unwrap().pool_size(16);
     if config.url().dialect() == Dialect::MySql {
         // MySQL's default level locks the gaps between rows, and sandboxes would wait for each other.
         config = config.isolation_level(IsolationLevel::ReadCommitted);
     }
-    // A name for each process, so that several may run at once.
+    // A name per process, so that several may run at the same time.
     let prefix = format!("web_{}_", std::process::id());
-    let client = TestClient::new(config).prefix(prefix).await.unwrap();
+    let client = TestDatabase::new(config).prefix(prefix).await.unwrap();
     ebbtide_example_web::migrate(&client).await.unwrap();
     client
 }

@@ -54,7 +54,7 @@ fn c2_errors_of_files_tell_file_and_place() {
         (
             "b.json",
             "{\"connections\": \n {\"default\" \"s3cr3t\"}}",
-            "b.json is no valid JSON: expected `:` at line 2 column 13",
+            "b.json is not valid JSON: expected `:` at line 2 column 13",
         ),
         (
             "b.json",
@@ -72,11 +72,15 @@ fn c2_errors_of_files_tell_file_and_place() {
             "b.ini: the format of the file is unknown\n  help: its name must end in .json, .toml or .yaml",
         ),
         #[cfg(feature = "toml")]
-        ("b.toml", "[connections]\ndefault = s3cr3t", "b.toml is no valid TOML: "),
+        (
+            "b.toml",
+            "[connections]\ndefault = s3cr3t",
+            "b.toml is not valid TOML: ",
+        ),
         #[cfg(feature = "toml")]
         ("b.toml", "[connections]\n\n  a = 's3cr3t\n", "at line 3 column "),
         #[cfg(feature = "yaml")]
-        ("b.yaml", "connections: {default: 's3cr3t", "b.yaml is no valid YAML: "),
+        ("b.yaml", "connections: {default: 's3cr3t", "b.yaml is not valid YAML: "),
         #[cfg(feature = "yaml")]
         ("b.yaml", "connections:\n  default: s3cr3t: x", "at line 2 column "),
     ];
@@ -95,10 +99,10 @@ fn c2_errors_of_files_tell_file_and_place() {
     let error = ConnectionsConfig::from_file("mysql://ada:s3cr3t@h/d")
         .unwrap_err()
         .to_string();
-    assert!(error.contains("this is a URL") && !error.contains("s3cr3t"), "{error}");
+    assert!(error.contains("but got a URL") && !error.contains("s3cr3t"), "{error}");
 }
 
-/// What a file of that name with that text comes to; the path is cut off the error.
+/// Reads a file with this name and contents; the path is removed from the error.
 fn read_file(name: &str, bytes: &[u8]) -> Result<ConnectionsConfig, String> {
     let (_folder, path) = file(name, "");
     std::fs::write(&path, bytes).unwrap();
@@ -110,7 +114,7 @@ fn read_file(name: &str, bytes: &[u8]) -> Result<ConnectionsConfig, String> {
 
 const TWICE: &str = "is given twice";
 
-/// Each text of such a file is an error in which all of these stand.
+/// Asserts that each text is an error that contains all of its parts.
 fn told(name: &str, cases: &[(&str, &[&str])]) {
     for (text, parts) in cases {
         let error = read_file(name, text.as_bytes()).expect_err(text);
@@ -125,7 +129,7 @@ fn c2_what_newcomers_get_wrong_in_json_is_told_with_a_way_out() {
         &[
             (
                 " \n",
-                &["a.json is empty\n  help: write the connections into it: `{\"connections\""],
+                &["a.json is empty\n  help: add the connections: `{\"connections\""],
             ),
             ("null", &["a.json: the configuration is null, but must be a table"]),
             (
@@ -142,18 +146,18 @@ fn c2_what_newcomers_get_wrong_in_json_is_told_with_a_way_out() {
             ),
             (
                 r#"{"default": "sqlite://x.db"}"#,
-                &["`default`: unknown key\n  help: a connection stands under its alias: `connections.default`"],
+                &["`default`: unknown key\n  help: put a connection under its alias: `connections.default`"],
             ),
             (
                 r#"{"connections": {"a": "sqlite://x.db"}, "x": 1}"#,
-                &["help: the keys here are `connections`, `apps` and `routers`"],
+                &["help: the valid keys here are `connections`, `apps` and `routers`"],
             ),
             (
                 r#"{"connections": {"default": {"engine": "tortoise.backends.oracle", "credentials": {}}}}"#,
                 &[
                     "`connections.default.engine`: unknown scheme `oracle`",
                     "`postgres`",
-                    "help: name one of those",
+                    "help: use one of those",
                 ],
             ),
             (
@@ -162,7 +166,7 @@ fn c2_what_newcomers_get_wrong_in_json_is_told_with_a_way_out() {
             ),
             (
                 r#"{"connections": {"default": "mysql://${A:-${B}}@h"}}"#,
-                &["the default of `A` cannot hold a variable itself\n  help: set `A`"],
+                &["the default of `A` cannot contain another variable\n  help: set `A`"],
             ),
             (
                 r#"{"connections": {"one": "sqlite:"}, "apps": {"a": {"default_connection": "two"}}}"#,
@@ -182,11 +186,11 @@ fn c2_what_newcomers_get_wrong_in_toml_is_told_with_a_way_out() {
         &[
             (
                 "# nothing\n",
-                &["a.toml is empty\n  help: write the connections into it: `connections.default = "],
+                &["a.toml is empty\n  help: add the connections: `connections.default = "],
             ),
             (
                 "[connections]\na = 'sqlite:'\na = 'sqlite:'",
-                &["a.toml is no valid TOML: duplicate key at line 3"],
+                &["a.toml is not valid TOML: duplicate key at line 3"],
             ),
             (
                 "connections = 1979-05-27",
@@ -208,14 +212,14 @@ fn c2_what_newcomers_get_wrong_in_yaml_is_told_with_a_way_out() {
         &[
             (
                 "# nothing\n",
-                &["a.yaml is empty\n  help: write the connections into it: `connections: {"],
+                &["a.yaml is empty\n  help: add the connections: `connections: {"],
             ),
             ("connections:\n  a: sqlite:x\n  a: sqlite:y\n", &["`a`", TWICE, "line "]),
             (
                 "connections:\n\ta: sqlite:x\n",
-                &["help: lines begin with spaces, not with tabs"],
+                &["help: indent lines with spaces, not with tabs"],
             ),
-            ("connections:\n  a: sqlite::memory:\n", &["line 2", "may want quotes"]),
+            ("connections:\n  a: sqlite::memory:\n", &["line 2", "may need quotes"]),
         ],
     );
 }

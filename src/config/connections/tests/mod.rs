@@ -31,7 +31,7 @@ fn one(value: &Value) -> Config {
     config.get("default").unwrap().clone()
 }
 
-/// The error, which must not show what a variable holds.
+/// Returns the error, which must not show the value of a variable.
 fn error(value: &Value) -> String {
     let error = read(value).unwrap_err();
     let text = format!("{error}\n{error:?}");
@@ -147,7 +147,7 @@ fn c2_variables_are_replaced() {
     assert_eq!(config.url().username(), Some("${HOST}"));
     assert_eq!(config.settings().pool_size, 2);
 
-    // What serde reads and what is built in code is taken as it is.
+    // Configurations that serde reads or code builds are taken unchanged.
     let value = json!({"connections": {"default": "postgres://ada:$${HOST}@db.example"}});
     let config: ConnectionsConfig = serde_json::from_value(value).unwrap();
     assert_eq!(config.get("default").unwrap().url().password(), Some("$${HOST}"));
@@ -163,11 +163,11 @@ fn c2_a_variable_that_cannot_be_replaced_is_named_with_its_path() {
         ("${X", "`connections.default.credentials.password`: a `${` has no `}`"),
         (
             "${a b}",
-            "`connections.default.credentials.password`: between `${` and `}` there is no name",
+            "`connections.default.credentials.password`: there is no valid variable name between `${` and `}`",
         ),
         (
             "${A:-${B}}",
-            "`connections.default.credentials.password`: the default of `A` cannot hold a variable",
+            "`connections.default.credentials.password`: the default of `A` cannot contain another variable",
         ),
     ] {
         let text = error_of_one(&json!({"engine": "asyncpg", "credentials": {"password": text}}));
@@ -249,7 +249,7 @@ fn c2_unknown_and_misplaced_keys_name_their_path() {
         ),
         (
             json!({"connections": connections, "models": []}),
-            "`models` belongs into an app: `apps.<name>.models`",
+            "`models` belongs in an app: `apps.<name>.models`",
         ),
         (
             json!({"connections": connections, "router": []}),
@@ -306,15 +306,15 @@ fn c2_mistakes_in_a_connection_name_their_path() {
         ),
         (
             json!({"engine": "asyncpg", "credentials": {}, "host": "x"}),
-            "`connections.default.host` belongs into `connections.default.credentials`",
+            "`connections.default.host` belongs in `connections.default.credentials`",
         ),
         (
             json!({"url": "sqlite://a.db", "credentials": {}}),
-            "both `connections.default.url` and `connections.default.credentials` say",
+            "both `connections.default.url` and `connections.default.credentials` define",
         ),
         (
             json!({"url": "sqlite://a.db", "host": "x"}),
-            "`connections.default.host` is given besides `connections.default.url`",
+            "`connections.default.host` is given in addition to `connections.default.url`",
         ),
         (
             json!({"url": "sqlite://a.db", "pool_size": "many"}),
@@ -322,11 +322,11 @@ fn c2_mistakes_in_a_connection_name_their_path() {
         ),
         (
             json!({"connection": {"credentials": {"scheme": "sqlite"}, "pool_size": 3}}),
-            "`connections.default.connection.pool_size` belongs into `connections.default`",
+            "`connections.default.connection.pool_size` belongs in `connections.default`",
         ),
         (
             json!({"connection": {"host": "x"}}),
-            "`connections.default.connection.host` belongs into `connections.default.connection.credentials`",
+            "`connections.default.connection.host` belongs in `connections.default.connection.credentials`",
         ),
         (
             json!({"engine": "sqlite", "credentials": {"host": "x"}}),

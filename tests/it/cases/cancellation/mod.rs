@@ -17,7 +17,7 @@ use crate::cases::tasks::{add, config, in_task, in_use, notes_with, soon, until}
 use crate::support::Case;
 use crate::support::{Proxy, Test, cut};
 
-/// The cases of all these files.
+/// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
     #[cfg_attr(
         not(feature = "sqlx-interop"),
@@ -29,12 +29,12 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// The places at which a future can be cut off: after so many polls, at once or when it has been woken again.
+/// The places at which a future can be cut off: after a number of polls, at once or when it has been woken again.
 pub(super) struct Points {
     pub(super) polls: usize,
     pub(super) woken: bool,
-    /// How many places in a row came after the future's end. Answers can come so soon that a poll has several of
-    /// them, so one is not enough.
+    /// Number of places in a row that came after the future's end. Answers can come so soon that one poll has several
+    /// of them, so one place is not enough.
     pub(super) ends: usize,
 }
 
@@ -47,7 +47,7 @@ impl Points {
         }
     }
 
-    /// Goes on to the next place; false when the future came to its end before every later one.
+    /// Advances to the next place. Returns `false` if the future has ended before every later one.
     pub(super) fn next(&mut self) -> bool {
         if self.ends < 4 {
             self.polls += 1;
@@ -66,11 +66,11 @@ impl Points {
     }
 }
 
-/// A database on one connection, which everyone has to use, and a look from the side.
+/// A database on one connection, which every caller has to use, and a separate connection that observes it.
 pub(super) struct Narrow<'t> {
     pub(super) t: &'t Test,
     pub(super) database: Database,
-    /// Where nothing but the library sees the database, a second connection of the pool.
+    /// A second connection of the pool, where only the library can see the database.
     pub(super) side: Option<Connection>,
     pub(super) number: Cell<u32>,
 }
@@ -100,7 +100,7 @@ impl<'t> Narrow<'t> {
         }
     }
 
-    /// The number in what is really committed.
+    /// Returns a number computed from committed rows.
     pub(super) async fn look(&self, sql: &str) -> i64 {
         match &self.side {
             Some(side) => side
@@ -111,7 +111,7 @@ impl<'t> Narrow<'t> {
         }
     }
 
-    /// Whether a note is really committed.
+    /// Returns whether a note is really committed.
     pub(super) async fn has(&self, body: &str) -> bool {
         self.look(&format!("select count(*) from {{notes}} where body = '{body}'"))
             .await
@@ -123,7 +123,7 @@ impl<'t> Narrow<'t> {
         self.number.get()
     }
 
-    /// The next user finds no transaction open, no rows of someone else, and nothing leaked.
+    /// Checks that the next user finds no open transaction, no foreign rows, and no leak.
     pub(super) async fn assert_clean(&self, after: &str) {
         let number = self.fresh();
         let question = AssertSqlSafe(format!("select {number}"));
@@ -155,7 +155,7 @@ impl<'t> Narrow<'t> {
     }
 }
 
-/// A database behind a proxy, on one connection that is open already.
+/// A database behind a proxy, on one connection that is already open.
 pub(super) struct Proxied<'t> {
     pub(super) proxy: Proxy,
     pub(super) narrow: Narrow<'t>,
@@ -190,7 +190,8 @@ pub(super) fn rows(number: impl Display) -> AssertSqlSafe<String> {
     ))
 }
 
-/// What may be said about a transaction in which a call was cut off.
+/// Returns the value of a call after another was cut off in its transaction; `None` after an error that is allowed
+/// there.
 pub(super) fn may_have_ended<T>(result: Result<T>, after: &str) -> Option<T> {
     match result {
         Ok(value) => Some(value),

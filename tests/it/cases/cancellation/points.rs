@@ -33,7 +33,7 @@ cases! {
         while points.next() {
             let begin = narrow.database.transaction().isolation(IsolationLevel::Serializable).read_only();
             drop(points.cut(begin).await);
-            // Writing works: a read-only setting did not stay either.
+            // A write succeeds: the read-only setting was reset as well.
             narrow.assert_clean(&format!("begin read-only, cut at {}", points.polls)).await;
         }
         Ok(())
@@ -217,7 +217,7 @@ cases! {
 
     async fn x4_many_rows_at_once_cut_off_at_every_point_are_all_or_nothing(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
-        // An update cannot be sent as one statement with many tuples, so it takes a transaction of its own.
+        // An update cannot be sent as one statement with many tuples, so it needs a transaction of its own.
         let names = 10..16;
         for name in names.clone() {
             narrow.database.execute(add(&t, name), ()).await?;
@@ -300,8 +300,8 @@ cases! {
         Ok(())
     }
 
-    /// SQLite ends the transaction and does not say so. The look whether it is still there must not be taken in by what an
-    /// earlier look left behind when it was cut off.
+    /// SQLite ends the transaction without reporting it. The check whether the transaction still exists must not be
+    /// misled by the remains of an earlier check that was cut off.
     #[only(sqlite)]
     async fn x4_a_statement_that_ends_the_sandbox_cut_off_at_every_point(t: Test) -> Result<()> {
         let parent = notes_with(&t, config(&t)).await;
@@ -311,7 +311,7 @@ cases! {
             let sandbox = parent.sandbox().await?;
             sandbox.execute(add(&t, "before"), ()).await?;
             let done = points.cut(sandbox.execute(ends(), ())).await;
-            // The next one looks, and is cut off too.
+            // The next call checks, and is cut off too.
             let again = Points { ends: 0, ..points }.cut(sandbox.execute(add(&t, "next"), ())).await;
             let done = (done.is_some(), again.is_some());
             let after = format!("cut at {}, ended: {done:?}", points.polls);

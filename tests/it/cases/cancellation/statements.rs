@@ -1,4 +1,4 @@
-//! Q8: statements and streams cut off, and their time-outs.
+//! Q8: statements and streams that are cut off, and their time-outs.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ cases! {
             drop(points.cut(connection.fetch_all(rows(number), ())).await.transpose()?);
             let question = AssertSqlSafe(format!("select {number}"));
             let answer = soon("the next", connection.fetch_value::<i64>(question, ())).await;
-            // A connection thrown away may be told once; then there is a new one.
+            // A discarded connection may be reported once; then there is a new one.
             let answer = match may_have_ended(answer, &format!("cut at {}", points.polls)) {
                 Some(answer) => answer,
                 None => connection.fetch_value(AssertSqlSafe(format!("select {number}")), ()).await?,
@@ -114,10 +114,8 @@ cases! {
                 };
                 proxy.resume();
                 let error = error.expect("no answer came");
-                // Of what may write, and is in no transaction, nobody knows; `execute_many` came no further than its own.
-                let known = inside || verb == "execute_many";
-                let kind = if known { ErrorKind::Timeout } else { ErrorKind::OutcomeUnknown };
-                assert_eq!(error.kind(), kind, "{verb}");
+                // The statements only read, and `execute_many` got no further than its own transaction.
+                assert_eq!(error.kind(), ErrorKind::Timeout, "{verb}");
                 assert!(error.message().contains(file!()), "{verb} says where: {error}");
                 if let Some(transaction) = transaction {
                     let question = AssertSqlSafe(format!("select {number}"));
@@ -141,7 +139,7 @@ cases! {
             } else if t.backend().is_mysql() {
                 "select sleep(30)"
             } else {
-                // A writer that waits for another's lock, which is never given back in time.
+                // A writer that waits for another's lock, which is never released in time.
                 "delete from {notes}"
             };
             let database = if t.backend().is_sqlite() {
@@ -160,7 +158,7 @@ cases! {
                 Some(limit) => query.timeout(limit).await,
                 None => query.await,
             };
-            // A writer of SQLite waits for its turn before it is sent.
+            // A writer of SQLite waits for its turn before its statement is sent.
             let sent = !t.backend().is_sqlite();
             let expected = if sent { ErrorKind::OutcomeUnknown } else { ErrorKind::Timeout };
             assert_eq!(kind(&timed_out), Some(expected), "{timed_out:?}");

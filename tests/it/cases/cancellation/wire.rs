@@ -1,4 +1,4 @@
-//! X4: cut off between a request and its answer, on a wire that can be stopped.
+//! X4: calls cut off between a request and its answer, on a connection that can be paused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -170,7 +170,7 @@ cases! {
         Ok(())
     }
 
-    /// In the sandbox, too, a cut-off call of one task disturbs no other.
+    /// In the sandbox, too, a cut-off call of one task does not disturb other tasks.
     async fn x4_in_the_sandbox_cut_off_at_every_point(t: Test) -> Result<()> {
         let plain = notes_with(&t, config(&t)).await;
         let sandbox = if t.can_observe() {
@@ -178,7 +178,7 @@ cases! {
         } else {
             plain.clone()
         };
-        // Nobody else sees a database in memory, so there it is the plain one's own sandbox.
+        // Nobody else sees a database in memory, so there it is the sandbox of the plain database.
         let on = sandbox.force_rollback(true);
         let mut number = 100;
         let mut expected = Vec::new();
@@ -200,7 +200,7 @@ cases! {
                 let next = format!("next{number}");
                 match soon("the next", sandbox.execute(add(&t, &next), ())).await {
                     Ok(_) => {}
-                    // The driver cannot always save the connection; then the whole sandbox is gone, and says so.
+                    // The driver cannot always save the connection; then the whole sandbox is lost, and reports it.
                     Err(error) => {
                         assert!(t.backend().is_mysql(), "{after}: {error:?}");
                         assert_eq!(error.kind(), ErrorKind::SandboxBroken, "{after}: {error:?}");

@@ -1,20 +1,20 @@
-//! X4, X10, F7: the end of a transaction that is heard where a level begins or ends.
+//! X4, X10, F7: the end of a transaction that the library notices where a level begins or ends.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ebbtide::{Database, Error, ErrorKind, Result, Transaction};
 
-use super::{End, Ground, Stage};
+use super::{End, Engine, Stage};
 use crate::cases::tasks::{add, kept, kind, notes};
 use crate::support::{Proxy, Swap, Test, cases};
 
-/// Where it is heard.
+/// The step at which the end is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Savepoint,
     Release,
     RollbackTo,
-    /// A guard is dropped, and the next statement goes back.
+    /// A guard is dropped, and the next statement rolls back.
     Dropped,
     /// A statement in the inner level.
     Statement,
@@ -113,7 +113,7 @@ cases! {
         // Errors that end the transaction, whether the library knows it or not, and the same without that.
         for (number, instead) in [(1213, "ROLLBACK"), (1213, "DO 0"), (1180, "ROLLBACK"), (1180, "DO 0"), (1047, "DO 0"), (1205, "ROLLBACK")] {
             for step in Step::ALL.into_iter().chain([Step::Statement]) {
-                for ground in Ground::ALL {
+                for ground in Engine::ALL {
                     for end in End::ALL {
                         let what = format!("{number} for `{instead}` at {step:?} in {ground:?}");
                         let database = stage.database(ground).await;
@@ -141,7 +141,7 @@ cases! {
         let mut stage = Stage::new(&t, &proxy.open_url());
         for instead in ["select 1/0", "select pg_terminate_backend(pg_backend_pid())"] {
             for step in Step::ALL {
-                for ground in Ground::ALL {
+                for ground in Engine::ALL {
                     for end in End::ALL {
                         let what = format!("`{instead}` at {step:?} in {ground:?}");
                         let database = stage.database(ground).await;
@@ -161,7 +161,7 @@ cases! {
     async fn x10_an_end_heard_at_a_savepoint_is_run_again_by_the_outermost_found_c1(t: Test) -> Result<()> {
         let parent = notes(&t).await;
         for step in [Step::Savepoint, Step::Release] {
-            for ground in Ground::ALL {
+            for ground in Engine::ALL {
                 let proxy = Proxy::start(&t.url());
                 let database = ground.open(&t, &proxy.open_url()).await;
                 let attempts = AtomicUsize::new(0);
@@ -197,7 +197,7 @@ cases! {
         let parent = notes(&t).await;
         t.observe_exec("create procedure {nothing}() begin end").await;
         for look in Look::ALL {
-            for ground in Ground::ALL {
+            for ground in Engine::ALL {
                 let what = format!("{look:?} in {ground:?}");
                 let proxy = Proxy::start(&t.url());
                 let database = ground.open(&t, &proxy.url()).await;
@@ -225,7 +225,7 @@ cases! {
             }
             // By hand: the rollback has nothing left to do.
             let proxy = Proxy::start(&t.url());
-            let database = Ground::Plain.open(&t, &proxy.url()).await;
+            let database = Engine::Plain.open(&t, &proxy.url()).await;
             let outer = begun(&t, &database).await;
             proxy.swap(Swap::mysql(look.words(), "ROLLBACK", 1213));
             look.provoke(&t, &outer).await.expect_err("it was given up");
@@ -240,9 +240,9 @@ cases! {
     async fn x10_the_error_of_a_release_is_told_and_not_its_consequence_found_c3(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
         let proxy = Proxy::start(&t.url());
-        let database = Ground::Plain.open(&t, &proxy.open_url()).await;
+        let database = Engine::Plain.open(&t, &proxy.open_url()).await;
         let outer = begun(&t, &database).await;
-        // Not known as an end: the savepoint is gone for what undoes the level.
+        // An error not known as an end: the savepoint is missing when the level is undone.
         let swap = Swap::mysql(Step::Release.words(), "ROLLBACK", 1180);
         let error = Step::Release.take(&t, &proxy, &outer, swap).await.expect_err("it was refused");
         assert!(error.to_string().contains("1180"), "{error}");
@@ -254,7 +254,7 @@ cases! {
     async fn x5_a_rollback_of_what_the_server_rolled_back_is_done_found_c4(t: Test) -> Result<()> {
         let parent = notes(&t).await;
         let proxy = Proxy::start(&t.url());
-        let database = Ground::Plain.open(&t, &proxy.open_url()).await;
+        let database = Engine::Plain.open(&t, &proxy.open_url()).await;
         for (number, instead) in [(1213, "ROLLBACK"), (1213, "DO 0"), (1180, "ROLLBACK")] {
             let outer = begun(&t, &database).await;
             let inner = outer.transaction().await?;
@@ -262,12 +262,12 @@ cases! {
             inner.transaction().await.map(drop).expect_err("it was refused");
             assert!(proxy.swapped() && !inner.is_open() && !outer.is_open());
             inner.rollback().await?;
-            // Of the outer one nothing is left either, and whoever goes on in it hears so.
+            // Nothing is left of the outer transaction either, and later calls in it are reported as such.
             assert_eq!(kind(&outer.execute(add(&t, "later"), ()).await), Some(ErrorKind::TransactionEnded));
             assert_eq!(kind(&database.execute(add(&t, "later"), ()).await), Some(ErrorKind::TransactionEnded));
             outer.rollback().await?;
             assert_eq!(kind(&outer.rollback().await), Some(ErrorKind::TransactionEnded), "a second time it is an error");
-            // And where the ROLLBACK itself hears of it.
+            // The same where the ROLLBACK itself reports the end.
             let outer = begun(&t, &database).await;
             proxy.swap(Swap::mysql("ROLLBACK", "ROLLBACK", 1213));
             outer.rollback().await?;
@@ -282,7 +282,7 @@ cases! {
         let parent = notes(&t).await;
         for (number, instead) in [(1213, "ROLLBACK"), (1213, "DO 0"), (1180, "ROLLBACK"), (1180, "DO 0"), (1047, "DO 0")] {
             let proxy = Proxy::start(&t.url());
-            let database = Ground::Plain.open(&t, &proxy.open_url()).await;
+            let database = Engine::Plain.open(&t, &proxy.open_url()).await;
             let outer = begun(&t, &database).await;
             proxy.swap(Swap::mysql("COMMIT", instead, number));
             let error = outer.commit().await.expect_err("it was refused");

@@ -1,27 +1,27 @@
-//! X4, F7: the real causes: deadlocks, waiting too long, whoever ends a query, a session or its patience.
+//! X4, F7: the real causes: deadlocks, lock wait time-outs, cancelled queries, killed sessions and session time-outs.
 
 use ebbtide::{AssertSqlSafe, Database, Result, Transaction};
 use tokio::task::JoinHandle;
 
-use super::{End, Ground, Stage};
+use super::{End, Engine, Stage};
 use crate::cases::failure::until_busy;
 use crate::cases::tasks::{add, notes, soon};
 use crate::support::{SideConnection, Skiff, Test, cases, kill_backend, until};
 
-/// Why a statement in a transaction fails.
+/// The cause of the failure of a statement in a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
     Deadlock,
     LockTimeout,
     QueryKilled,
     SessionKilled,
-    /// PostgreSQL ends sessions that do nothing in a transaction.
+    /// PostgreSQL ends sessions that are idle in a transaction.
     Idle,
     /// PostgreSQL checks some constraints at the commit.
     Deferred,
 }
 
-/// Somebody else, with locks on all rows but the first.
+/// Opens another session, which locks all rows except the first.
 async fn other(t: &Test) -> SideConnection {
     let mut other = t.observer().await;
     let begin = if t.backend().is_postgres() {
@@ -201,7 +201,7 @@ async fn matrix(t: &Test, causes: &[Cause]) -> Result<usize> {
     let mut stage = Stage::new(t, &t.url());
     let mut left_open = 0;
     for &cause in causes {
-        for (number, ground) in Ground::ALL.into_iter().enumerate() {
+        for (number, ground) in Engine::ALL.into_iter().enumerate() {
             for nested in [false, true] {
                 let end = End::ALL[(number + usize::from(nested)) % 3];
                 let what = format!("{cause:?} in {ground:?}, nested: {nested}");

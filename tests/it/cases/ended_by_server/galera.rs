@@ -3,7 +3,7 @@
 
 use ebbtide::{ErrorKind, Result, Transaction};
 
-use super::{End, Ground, Stage};
+use super::{End, Engine, Stage};
 use crate::cases::tasks::{add, kind, notes};
 use crate::support::{Galera, SideConnection, Test, cases, until};
 
@@ -76,7 +76,7 @@ cases! {
         let mut stage = Stage::new(&t, &t.url());
         let mut round = 0;
         for step in Step::ALL {
-            for ground in Ground::ALL {
+            for ground in Engine::ALL {
                 if step == Step::Commit && ground.is_sandbox() {
                     continue; // It commits nothing.
                 }

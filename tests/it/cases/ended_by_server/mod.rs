@@ -1,10 +1,11 @@
-//! What the library believes of a transaction after an error, and what the server says: whatever was sent when it ended,
-//! nothing is written outside of it afterwards.
+//! The library's view of a transaction after an error, compared with the server's. Whatever was sent when the
+//! transaction ended, nothing is written outside of it afterwards.
 
 mod boundaries;
 mod causes;
 mod galera;
 mod session;
+mod sqlite;
 mod statements;
 
 use std::fmt::Display;
@@ -14,27 +15,28 @@ use ebbtide::{Config, Database, Error, Result, Transaction};
 use crate::cases::tasks::{add, count, kept, list_of};
 use crate::support::{Case, SideConnection, Test};
 
-/// The cases of all these files.
+/// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
     [
         boundaries::cases(),
         causes::cases(),
         galera::cases(),
         session::cases(),
+        sqlite::cases(),
         statements::cases(),
     ]
     .concat()
 }
 
-/// In what the transactions of the application run.
+/// The kind of database in which the transactions of the application run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cases) enum Ground {
+pub(in crate::cases) enum Engine {
     Plain,
     ForceRollback,
     Sandbox,
 }
 
-impl Ground {
+impl Engine {
     pub(in crate::cases) const ALL: [Self; 3] = [Self::Plain, Self::ForceRollback, Self::Sandbox];
 
     pub(in crate::cases) fn is_sandbox(self) -> bool {
@@ -47,7 +49,7 @@ impl Ground {
     }
 }
 
-/// How a transaction is ended after the failure.
+/// The way in which a transaction is ended after the failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Commit,
@@ -88,11 +90,11 @@ impl<'t> Stage<'t> {
     }
 
     /// The database of the next cell, on one connection.
-    pub(super) async fn database(&mut self, ground: Ground) -> Database {
+    pub(super) async fn database(&mut self, ground: Engine) -> Database {
         match ground {
-            Ground::Plain => self.plain().await,
-            Ground::ForceRollback => self.connect(self.config().force_rollback(true)).await,
-            Ground::Sandbox => {
+            Engine::Plain => self.plain().await,
+            Engine::ForceRollback => self.connect(self.config().force_rollback(true)).await,
+            Engine::Sandbox => {
                 let opened = self.plain().await.sandbox().await;
                 opened.unwrap_or_else(|error| panic!("{}: {error}", self.t.name()))
             }
@@ -132,7 +134,7 @@ impl<'t> Stage<'t> {
     /// has what the library says that it has.
     pub(super) async fn agree(
         &mut self,
-        (ground, database): (Ground, &Database),
+        (ground, database): (Engine, &Database),
         outer: Transaction,
         end: End,
         what: impl Display,
@@ -169,7 +171,7 @@ impl<'t> Stage<'t> {
     }
 
     /// What comes next is not in the remains of the transaction that has ended.
-    async fn goes_on(&mut self, (ground, database): (Ground, &Database), open: bool, before: &str, what: impl Display) {
+    async fn goes_on(&mut self, (ground, database): (Engine, &Database), open: bool, before: &str, what: impl Display) {
         let next = database.execute(add(self.t, "next"), ()).await;
         if ground.is_sandbox() {
             assert!(open || next.is_err(), "{what}: a broken sandbox goes on");

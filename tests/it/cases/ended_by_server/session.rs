@@ -1,13 +1,13 @@
-//! X4, T6: what a commit means on MySQL depends on the session, and that is the library's.
+//! X4, T6: on MySQL the effect of a commit depends on session settings, which the library sets.
 
 use ebbtide::{Config, Database, ErrorKind, Result};
 
-use super::Ground;
+use super::Engine;
 use crate::cases::messages::told;
 use crate::cases::tasks::{add, config, kept, notes_with};
-use crate::support::{Galley, SideConnection, Test, cases};
+use crate::support::{MariaReplication, SideConnection, Test, cases};
 
-/// What is written now, in and outside of a transaction, is there for others.
+/// Checks that other sessions see the rows written now, in and outside of a transaction.
 async fn writes_stay(t: &Test, database: &Database, what: &str) {
     database
         .execute(add(t, "alone"), ())
@@ -37,17 +37,17 @@ async fn writes_stay(t: &Test, database: &Database, what: &str) {
 }
 
 cases! {
-    /// The defaults of the server are for others.
+    /// The server's defaults do not apply to the library's sessions.
     #[only(mysql)]
     #[cluster]
     #[limit(120)]
     async fn x4_a_server_without_autocommit_commits_all_the_same_found_w2(_t: Test) -> Result<()> {
-        let galley = Galley::start().await;
-        let mut side = SideConnection::connect(&galley.primary()).await.unwrap();
+        let servers = MariaReplication::start().await;
+        let mut side = SideConnection::connect(&servers.primary()).await.unwrap();
         side.execute("create table notes (body varchar(50)) engine = innodb").await.unwrap();
         side.execute("set global autocommit = 0, global completion_type = 'CHAIN'").await.unwrap();
         for settings in ["", "?wait_timeout=600"] {
-            let database = Database::connect(Config::from_url(format!("{}{settings}", galley.primary()))?.pool_size(1_u32)).await?;
+            let database = Database::connect(Config::from_url(format!("{}{settings}", servers.primary()))?.pool_size(1_u32)).await?;
             database.execute("insert into notes values ('alone')", ()).await?;
             let transaction = database.transaction().await?;
             transaction.execute("insert into notes values ('together')", ()).await?;
@@ -70,7 +70,7 @@ cases! {
     #[only(mysql)]
     async fn x4_a_text_that_switches_autocommit_off_is_refused_found_w2(t: Test) -> Result<()> {
         let parent = notes_with(&t, config(&t).pool_size(1_u32)).await;
-        for ground in Ground::ALL {
+        for ground in Engine::ALL {
             let database = ground.open(&t, &t.url()).await;
             for sql in [
                 "set autocommit = 0", "set session autocommit = off", "set @@autocommit = 0", "set @a = 1, @@session.autocommit = 0",
@@ -103,7 +103,7 @@ cases! {
         Ok(())
     }
 
-    /// What no text says is set back before the next user comes.
+    /// Settings that no text shows are reset before the next user comes.
     #[only(mysql)]
     async fn x4_what_a_procedure_leaves_of_the_session_hurts_nobody_found_w2(t: Test) -> Result<()> {
         let database = notes_with(&t, config(&t).pool_size(1_u32)).await;
@@ -118,7 +118,7 @@ cases! {
             database.execute(call(), ()).await?;
             writes_stay(&t, &database, &format!("`{body}` by itself")).await;
             let transaction = database.transaction().await?;
-            // One that begins a transaction commits this one, and that is found out.
+            // A procedure that begins a transaction commits this one, and the library notices it.
             let _ = transaction.execute(call(), ()).await;
             let _ = transaction.rollback().await;
             drop(transaction);

@@ -1,4 +1,4 @@
-//! X4, X10, F7: errors of statements, however they are sent, and what they leave of the transaction.
+//! X4, X10, F7: errors of statements, sent in every way, and their effect on the transaction.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use ebbtide::{AssertSqlSafe, Result, Transaction};
 use futures::TryStreamExt as _;
 
-use super::{End, Ground, Stage};
+use super::{End, Engine, Stage};
 use crate::cases::tasks::{add, kept, notes};
 use crate::support::{Proxy, Test, cases};
 
-/// How a text is sent.
+/// The way in which a text is sent.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Execute,
@@ -91,7 +91,7 @@ async fn lent(t: &Test, transaction: &Transaction, sql: &str) -> Result<()> {
     }
 }
 
-/// Statements that fail: those that end the transaction with it, and those that do not.
+/// Returns statements that fail: those that end the transaction, and those that do not.
 async fn failing(t: &Test) -> Vec<String> {
     let texts: Vec<String> = match t.backend().family() {
         "postgres" => {
@@ -155,7 +155,7 @@ async fn failing(t: &Test) -> Vec<String> {
     texts.iter().map(|text| t.words(text)).collect()
 }
 
-/// What is made beside the tables.
+/// Drops the objects created in addition to the tables.
 async fn tear_down(t: &Test) {
     match t.backend().family() {
         "postgres" => t.observe_exec("drop function {raises}").await,
@@ -189,9 +189,9 @@ cases! {
         }
         let sqlite = t.backend().is_sqlite();
         let mut stage = if t.can_observe() { Stage::new(&t, &t.url()) } else { Stage::on(&t, &parent) };
-        for ground in Ground::ALL {
-            if sqlite && (ground == Ground::ForceRollback || (ground.is_sandbox() && !t.can_observe())) {
-                continue; // Nobody could look at the database from the side.
+        for ground in Engine::ALL {
+            if sqlite && (ground == Engine::ForceRollback || (ground.is_sandbox() && !t.can_observe())) {
+                continue; // No separate connection could observe the database.
             }
             for (number, text) in texts.iter().enumerate() {
                 for (index, way) in Way::ALL.into_iter().enumerate() {
@@ -220,23 +220,23 @@ cases! {
         Ok(())
     }
 
-    /// Errors that are certainly of the statement alone cost no question; others one.
+    /// Errors that certainly concern the statement alone cost no extra query; others cost one.
     #[only(mysql)]
     async fn x4_only_errors_that_may_end_the_transaction_cost_a_question_found_c2(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
         let proxy = Proxy::start(&t.url());
-        let database = Ground::Plain.open(&t, &proxy.url()).await;
+        let database = Engine::Plain.open(&t, &proxy.url()).await;
         let outer = database.transaction().await?;
         outer.execute(add(&t, "before"), ()).await?;
         for (sql, questions) in [
             ("insert into {notes} (body) values ('before')", 0),
             ("insert into {notes} (body) values (null)", 0),
-            // Its number says nothing, because it is no statement that reads or changes rows.
+            // Its number is not conclusive, because the statement does not read or change rows.
             ("signal sqlstate 'HY000' set mysql_errno = 1062", 1),
             ("signal sqlstate 'HY000' set mysql_errno = 1180", 1),
             ("signal sqlstate 'HY000' set mysql_errno = 1105", 1),
         ] {
-            // Prepared, where it is.
+            // Prepared, where possible.
             outer.execute(t.sql(sql), ()).await.expect_err(sql);
             proxy.reset();
             outer.execute(t.sql(sql), ()).await.expect_err(sql);
@@ -246,7 +246,7 @@ cases! {
         outer.rollback().await
     }
 
-    /// A savepoint that is missing may be missing because something has committed: the server is asked.
+    /// A savepoint may be missing because a statement has committed: the library queries the server.
     #[only(mysql)]
     async fn x4_a_missing_savepoint_is_the_sign_of_an_end_found_c2(t: Test) -> Result<()> {
         let database = notes(&t).await;
@@ -264,7 +264,7 @@ cases! {
         Ok(())
     }
 
-    /// What may have been committed is not run again, also where its answer was not waited for.
+    /// A statement that may have been committed is not run again, even if its answer was not awaited.
     #[only(mysql)]
     async fn x10_what_may_have_been_committed_is_not_run_again_found_a1(t: Test) -> Result<()> {
         let database = notes(&t).await;

@@ -8,7 +8,7 @@ use crate::cases::tasks::{add, in_use, kept, kind, list};
 use crate::support::{Test, cases};
 
 cases! {
-    /// Code as an application has it, which knows nothing of the sandbox.
+    /// Application code that knows nothing of the sandbox.
     async fn f3_application_code_runs_unchanged(t: Test) -> Result<()> {
         async fn transfer(t: &Test, database: &Database, fail: bool) -> Result<()> {
             let transaction = database.transaction().await?;
@@ -59,7 +59,7 @@ cases! {
             }
         }
         assert_eq!(database.fetch_value::<String>(list(&t), ()).await?, "a,b,bb,e,ee");
-        let forced = database.transaction().force_rollback(true).await?;
+        let forced = database.transaction().rollback_only(true).await?;
         forced.execute(add(&t, "f"), ()).await?;
         forced.commit().await?;
         assert_eq!(seen_by_another_task(&t, &database).await, "a,b,bb,e,ee");

@@ -1,8 +1,8 @@
 //! The sandbox: everything happens in one transaction that is undone at the end.
 //!
-//! A SQLite sandbox holds the write lock of its file from its first use on, so the cases do what is really written
-//! before that. Beside a sandbox in memory nobody can even read, and what was there is gone with its last connection:
-//! the cases that look from the side leave it out.
+//! A SQLite sandbox holds the write lock of its file from its first use on, so the cases write committed rows before
+//! that. While a sandbox in memory is open nobody else can even read, and its rows are lost with its last connection:
+//! the cases that observe from a separate connection leave it out.
 
 mod application;
 mod outer;
@@ -15,17 +15,17 @@ use crate::cases::tasks::{config, in_task, list};
 use crate::support::Case;
 use crate::support::Test;
 
-/// The cases of all these files.
+/// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
     [outer::cases(), overrides::cases(), application::cases(), queue::cases()].concat()
 }
 
-/// The settings of a sandbox.
+/// Returns the settings of a sandbox.
 pub(super) fn sandbox(t: &Test) -> Config {
     config(t).force_rollback(true)
 }
 
-/// A sandbox in which the table `notes` is; the table itself is really there.
+/// Returns a sandbox that has the table `notes`; the table itself is committed.
 pub(super) async fn sandboxed(t: &Test) -> Database {
     let database = Database::connect(sandbox(t)).await.expect("the database");
     let create = t.sql("create table {notes} (id {id}, body {key} not null unique)");
@@ -37,7 +37,7 @@ pub(super) async fn sandboxed(t: &Test) -> Database {
     database
 }
 
-/// What a task of its own sees in the sandbox.
+/// Returns what a separate task sees in the sandbox.
 pub(super) async fn seen_by_another_task(t: &Test, database: &Database) -> String {
     let (database, sql) = (database.clone(), list(t));
     in_task(async move { database.fetch_value::<String>(sql, ()).await })

@@ -26,7 +26,7 @@ cases! {
         assert_eq!(kept(&t, &database).await, "", "nobody outside sees it");
         assert!(database.disconnect().await?);
         assert_eq!(kept(&t, &database).await, "");
-        // A second life begins empty.
+        // After the next connect it begins empty.
         Database::connect(&database).await?;
         assert_eq!(database.fetch_value::<String>(list(&t), ()).await?, "");
         database.execute(add(&t, "a"), ()).await?;
@@ -98,7 +98,7 @@ cases! {
         let transaction = database.transaction().await?;
         transaction.execute(add(&t, "b"), ()).await?;
         drop((transaction, database));
-        // The same key: were the sandbox still open on the server, this would wait for its end.
+        // The same key: if the sandbox were still open on the server, this would wait for its end.
         soon("the next user", plain.execute(add(&t, "a"), ())).await?;
         assert_eq!(kept(&t, &plain).await, "a");
         Ok(())

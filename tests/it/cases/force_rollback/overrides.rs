@@ -1,4 +1,4 @@
-//! F2: the flag, overridden.
+//! F2: overrides of the flag.
 
 use ebbtide::{Database, Error, Result};
 use futures::poll;
@@ -67,7 +67,7 @@ cases! {
     async fn f2_nested_guards_restore_in_whatever_order_they_go(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
         database.execute(add(&t, "sandbox"), ()).await?;
-        // Whether calls here are inside shows in what they see.
+        // The rows that a call sees show whether it runs inside.
         let inside = async || Ok::<_, Error>(database.fetch_value::<String>(list(&t), ()).await? == "sandbox");
         assert!(inside().await?);
         let off = database.force_rollback(false);

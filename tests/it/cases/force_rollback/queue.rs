@@ -62,7 +62,7 @@ cases! {
         Ok(())
     }
 
-    /// In the models, the sibling's committed work is lost here.
+    /// In the libraries that served as models, the sibling's committed work is lost here.
     async fn f4_interleaved_siblings_lose_nothing(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
         let (a_begun, b_asked) = (oneshot::channel(), oneshot::channel());
@@ -144,7 +144,7 @@ cases! {
 
     async fn f4_statements_outside_transactions_interleave(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
-        // Each waits for the other after every statement, holding a handle to its connection all the time.
+        // Each waits for the other after every statement, and holds a handle to its connection all the time.
         let turn = Arc::new(Barrier::new(2));
         let tasks = [0, 1].map(|task| {
             let (other, turn) = (database.clone(), Arc::clone(&turn));

@@ -9,11 +9,11 @@ use crate::cases::messages::told;
 use crate::cases::tasks::{in_use, notes, soon, until};
 use crate::support::{cases, until as until_so};
 
-/// Runs out while the server is silent.
+/// Expires while the server is silent.
 const SHORT: Duration = Duration::from_millis(300);
 
 cases! {
-    /// Of a statement that was sent and not answered in time nobody knows, unless it certainly only reads.
+    /// The outcome of a statement that was sent and not answered in time is unknown, unless it certainly only reads.
     #[only(postgres, mysql)]
     async fn x12_a_time_limit_that_runs_out_after_the_statement_was_sent_is_unknown_found_a1(t: Test) -> Result<()> {
         notes(&t).await;
@@ -46,7 +46,7 @@ cases! {
 
         on.proxy.hold_answers();
         let read = on.database.fetch_value::<i64>(t.sql("select count(*) from {notes}"), ()).timeout(SHORT).await;
-        told(&read.unwrap_err(), ErrorKind::Timeout, &["nothing of it was committed"]);
+        told(&read.unwrap_err(), ErrorKind::Timeout, &["none of it was committed"]);
         on.proxy.resume();
         until("nothing is in use", || in_use(&on.database) == 0).await;
         assert_eq!(soon("the next", on.database.fetch_value::<i64>("select 42", ())).await?, 42);
@@ -78,7 +78,7 @@ cases! {
                 });
                 let error = ended.await.unwrap_err();
                 if how == "commit" {
-                    told(&error, ErrorKind::OutcomeUnknown, &["may have been done", "took longer", file!()]);
+                    told(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", "took longer", file!()]);
                 } else {
                     told(&error, ErrorKind::Timeout, &["took longer", "its connection was closed", file!()]);
                 }
@@ -109,21 +109,21 @@ cases! {
             Ok::<_, ebbtide::Error>(())
         });
         let error = soon("the closure", run).await.unwrap_err();
-        told(&error, ErrorKind::OutcomeUnknown, &["may have been done", "took longer", file!()]);
+        told(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", "took longer", file!()]);
         on.proxy.resume();
         assert_eq!(in_use(&on.database), 0);
         until_so(async || t.observe("select count(*) from {notes}").await == 1).await;
         Ok(())
     }
 
-    /// What only waits for a statement of the same transaction leaves that open.
+    /// A call that only waits for a statement of the same transaction leaves the transaction open.
     #[only(postgres, mysql)]
     async fn q8_an_end_that_was_not_sent_in_time_leaves_the_transaction_open_found_a2(t: Test) -> Result<()> {
         notes(&t).await;
         let on = Behind::new(&t, "").await;
         let transaction = on.database.transaction().await?;
         on.proxy.hold_answers_from(1);
-        let (connection, sql) = ((*transaction).clone(), t.sql("insert into {notes} (body) values ('late')"));
+        let (connection, sql) = (transaction.connection(), t.sql("insert into {notes} (body) values ('late')"));
         let running = tokio::spawn(async move { connection.execute(sql, ()).await });
         on.proxy.until_requests(1).await;
         for end in [transaction.commit(), transaction.rollback()] {
@@ -138,7 +138,7 @@ cases! {
         Ok(())
     }
 
-    /// A savepoint's end has a limit too; what becomes of its work is the outer transaction's affair.
+    /// The end of a savepoint has a limit too; the outer transaction decides whether its work is kept.
     #[only(postgres, mysql)]
     async fn q8_a_savepoint_that_is_not_released_in_time_leaves_the_outer_one_to_decide_found_a2(t: Test) -> Result<()> {
         notes(&t).await;
@@ -153,7 +153,7 @@ cases! {
             told(&error, ErrorKind::Timeout, &["took longer", file!()]);
             on.proxy.resume();
             drop(inner);
-            // The driver of MySQL cannot read on after it was interrupted.
+            // The driver of MySQL cannot continue to read after an interruption.
             match soon("the outer", outer.commit()).await {
                 Ok(()) => assert!(t.backend().is_postgres()),
                 Err(error) => assert_eq!((error.kind(), t.backend().is_mysql()), (ErrorKind::TransactionEnded, true), "{error:?}"),
@@ -164,7 +164,7 @@ cases! {
         Ok(())
     }
 
-    /// The rollback of what was dropped has a limit, whoever comes next.
+    /// The rollback of a dropped transaction has a limit, for any next user.
     #[only(postgres, mysql)]
     async fn q8_a_level_that_was_dropped_is_not_rolled_back_for_ever_found_a2(t: Test) -> Result<()> {
         notes(&t).await;

@@ -10,13 +10,14 @@ use crate::cases::messages::told;
 use crate::cases::tasks::{in_task, in_use, notes, soon, until};
 use crate::support::{Test, cases, kill_backend, until as until_so};
 
-/// How many notes of this text are committed.
+/// Returns how many notes of this text are committed.
 async fn there(t: &Test, body: &str) -> i64 {
     t.observe(&format!("select count(*) from {{notes}} where body = '{body}'"))
         .await
 }
 
-/// Writes a note with `way`, loses the connection at the request of that number, and tells what the writer was told.
+/// Writes a note with `way`, loses the connection at the request of that number, and returns the result that the writer
+/// received.
 async fn lose(t: &Test, on: &Behind, way: Way, body: &str, request: usize, reached: bool, last: bool) -> Result<()> {
     if reached {
         on.proxy.hold_answers_from(request);
@@ -45,7 +46,7 @@ async fn at_each_request(t: &Test, way: Way) {
     loop {
         request += 1;
         for reached in [false, true] {
-            // Twice: what was lost is opened again, and statements are prepared.
+            // Twice: the second time after the lost connection was reopened and statements were prepared.
             for _ in 0..2 {
                 on.proxy.reset();
                 let written = soon(way.name, (way.write)(&on, &fresh())).await;
@@ -68,7 +69,7 @@ async fn at_each_request(t: &Test, way: Way) {
                 }
                 Err(error) if last => {
                     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{place}: {error:?}");
-                    told(&error, ErrorKind::OutcomeUnknown, &["may have been done", "ways.rs"]);
+                    told(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", "ways.rs"]);
                     assert!(error.outcome_unknown() && !error.is_retryable(), "{place}");
                     assert_eq!(kept, i64::from(reached), "{place}");
                     assert!(on.runs.load(Ordering::SeqCst) <= 1, "{place}: it was run again");
@@ -96,7 +97,7 @@ cases! {
         }
     }
 
-    /// A read, whatever its answer would have been, can be asked for again.
+    /// A read can be repeated, whatever its answer would have been.
     #[only(postgres, mysql)]
     async fn x12_a_lost_read_is_a_lost_connection_and_may_be_run_again_found_a1(t: Test) -> Result<()> {
         notes(&t).await;
@@ -123,7 +124,7 @@ cases! {
         Ok(())
     }
 
-    /// The server itself ends the connection, at work or waiting.
+    /// The server itself ends the connection, while a statement runs or waits.
     #[only(postgres, mysql)]
     async fn x12_a_session_that_is_ended_by_the_server_tells_what_may_have_stayed_found_a1(t: Test) -> Result<()> {
         let database = notes(&t).await;

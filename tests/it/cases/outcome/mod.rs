@@ -1,4 +1,4 @@
-//! X12: whether it was done is unknown where an answer is lost after the last request, and never before.
+//! X12: the outcome is unknown if an answer is lost after the last request, and is never unknown before.
 
 mod ends;
 mod limits;
@@ -10,7 +10,7 @@ mod ways;
 
 use crate::support::Case;
 
-/// The cases of all these files.
+/// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
     #[cfg_attr(
         not(feature = "sqlx-interop"),

@@ -1,4 +1,4 @@
-//! A commit that waits for a synchronous standby which is not there, and a server that goes away at once.
+//! A commit that waits for an unavailable synchronous standby, and a server that stops at once.
 
 use ebbtide::{Database, ErrorKind, Result};
 
@@ -6,10 +6,10 @@ use crate::cases::messages::told;
 use crate::cases::tasks::soon;
 use crate::support::{Cluster, Server, Watcher, cases, until};
 
-/// How many sessions wait for the standby.
+/// Counts the sessions that wait for the standby.
 const WAITING: &str = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'";
 
-/// Does something to the sessions that wait for the standby.
+/// Runs a function of the server on the sessions that wait for the standby.
 async fn those_waiting(primary: &Server, what: &str) {
     until(async || primary.number(WAITING).await == 1).await;
     primary
@@ -25,7 +25,7 @@ async fn there(primary: &Server, body: &str) -> i64 {
         .await
 }
 
-/// Writes a note by a statement alone, or by a transaction; both wait for the standby.
+/// Writes a note by a single statement, or by a transaction; both wait for the standby.
 async fn write(database: &Database, body: &str, alone: bool) -> Result<()> {
     let sql = "insert into note values (:body)";
     if alone {
@@ -44,7 +44,8 @@ cases! {
         let mut cluster = Cluster::start(0).await;
         cluster.primary.run("create table note (body text primary key)").await;
         cluster.primary.run("alter system set synchronous_standby_names = 'nobody'").await;
-        // Whether commits wait is told to them by the checkpointer; a reload would be seen here before it has heard of it.
+        // The checkpointer tells commits whether to wait; after a reload, a commit could begin before the checkpointer
+        // has read it.
         cluster.primary.stop();
         cluster.primary.restart().await;
         let primary = &cluster.primary;
@@ -54,7 +55,7 @@ cases! {
             let written = async { tokio::join!(write(&database, &body, alone), those_waiting(primary, "pg_terminate_backend")) };
             let (written, ()) = soon(&body, written).await;
             let error = written.expect_err("its session was ended");
-            told(&error, ErrorKind::OutcomeUnknown, &["may have been done", file!()]);
+            told(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", file!()]);
             assert!(!error.is_retryable());
             assert_eq!(there(primary, &body).await, 1, "{body}: it has committed");
 
@@ -71,7 +72,7 @@ cases! {
             assert!(warned, "{body}: the server's warning is told: {notices:?}");
         }
 
-        // A server that stops at once, as in a crash: nothing stayed of the transaction that was open.
+        // A server that stops at once, as in a crash: nothing of the open transaction is kept.
         primary.run("alter system set synchronous_standby_names = ''").await;
         primary.run("select pg_reload_conf()").await;
         until(async || primary.text("show synchronous_standby_names").await.is_empty()).await;

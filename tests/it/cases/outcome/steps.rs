@@ -1,4 +1,4 @@
-//! What other parts of the library send on their own connections: migrations, schemas, hooks.
+//! Statements that other parts of the library send on their own connections: migrations, schemas, hooks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,13 +23,13 @@ async fn losing<T>(proxy: &Proxy, request: usize, work: impl Future<Output = Res
 }
 
 cases! {
-    /// The last request of making tables is a COMMIT, or a statement that commits by itself.
+    /// The last request that creates tables is a COMMIT, or a statement that commits by itself.
     #[only(postgres, mysql)]
     async fn x12_the_end_of_making_tables_is_unknown_where_its_answer_is_lost_found_a1(t: Test) -> Result<()> {
         let on = Behind::new(&t, "pool_size=1").await;
         let app = App::new("notes").define(t.sql("create table {notes} (id bigint primary key)"));
         let schema = Schema::new().app(app);
-        // What is asked once is asked the first time.
+        // Queries that are sent only once are sent the first time.
         let mut all = 0;
         for _ in 0..3 {
             on.proxy.reset();
@@ -42,7 +42,7 @@ cases! {
         Ok(())
     }
 
-    /// Whatever request of a migration is lost, it may have been applied; it is run again without harm.
+    /// Whichever request of a migration is lost, the migration may have been applied; running it again does no harm.
     #[only(postgres, mysql)]
     async fn x12_a_migration_whose_answer_is_lost_is_unknown_found_a1(t: Test) -> Result<()> {
         use ebbtide::SqlSafeStr as _;
@@ -55,14 +55,14 @@ cases! {
         for request in 1..4 {
             on.database.fetch_value::<i64>("select 1", ()).await?;
             let error = losing(&on.proxy, request, on.database.migrate(&migrator)).await.unwrap_err();
-            told(&error, ErrorKind::OutcomeUnknown, &["may have been done", file!()]);
+            told(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", file!()]);
         }
         soon("the migration", on.database.migrate(&migrator)).await?;
         on.database.execute(t.sql("insert into {notes} values (1)"), ()).await?;
         Ok(())
     }
 
-    /// The error of a hook carries on what is not known of its statement.
+    /// The error of a hook also reports that the outcome of its statement is unknown.
     #[only(postgres, mysql)]
     async fn x12_a_hook_whose_statement_is_lost_says_that_it_is_unknown_found_a1(t: Test) -> Result<()> {
         let proxy = Arc::new(Proxy::start(&t.url()));
@@ -86,7 +86,7 @@ cases! {
         let other = database.clone();
         let asked = tokio::spawn(async move { other.fetch_value::<i64>("select 1", ()).await });
         let error = soon("the hook", asked).await.expect("no panic").unwrap_err();
-        told(&error, ErrorKind::Hook, &["after_connect", "may have been done"]);
+        told(&error, ErrorKind::Hook, &["after_connect", "may have taken effect"]);
         assert!(error.outcome_unknown() && !error.is_retryable(), "{error:?}");
         drop(held);
         Ok(())

@@ -1,4 +1,4 @@
-//! All the ways to write a note for good.
+//! All the ways to write a note and commit it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,7 +13,7 @@ pub(super) struct Behind {
     pub(super) proxy: Proxy,
     pub(super) database: Database,
     connections: Connections,
-    /// How often a closure has run.
+    /// Number of times that a closure has run.
     pub(super) runs: AtomicUsize,
     insert: String,
     returning: String,
@@ -43,21 +43,21 @@ impl Behind {
         AssertSqlSafe(self.returning.clone())
     }
 
-    /// The statement as text alone.
+    /// Returns the statement as text alone.
     fn text(&self, body: &str) -> AssertSqlSafe<String> {
         AssertSqlSafe(self.insert.replace(":body", &format!("'{body}'")))
     }
 }
 
-/// How a note is written.
+/// A way to write a note.
 #[derive(Clone, Copy)]
 pub(super) struct Way {
     pub(super) name: &'static str,
-    /// Whether its last request is a COMMIT.
+    /// `true` if its last request is a COMMIT.
     pub(super) commits: bool,
-    /// Whether it is run again where nothing has stayed.
+    /// `true` if it is run again when nothing was committed.
     pub(super) retries: bool,
-    /// Whether one more request follows, which cleans the connection for its next user.
+    /// `true` if one more request follows, which cleans the connection for its next user.
     pub(super) cleans: bool,
     pub(super) write: for<'w> fn(&'w Behind, &'w str) -> BoxFuture<'w, Result<()>>,
 }
@@ -130,7 +130,7 @@ pub(super) const WAYS: [Way; 12] = ways! {
     };
 };
 
-/// Those that read what they write.
+/// The ways that read what they write.
 pub(super) const RETURNING: [Way; 2] = ways! {
     statement "fetch_one" |on, body| on.database.fetch_one(on.returning(), params! { body }).await.map(drop);
     statement "a stream" |on, body| {
@@ -182,7 +182,7 @@ pub(super) mod bridged {
     bridged!(mysql, sqlx::MySql);
 }
 
-/// The ways on the backend of a test.
+/// Returns the ways on the backend of a test.
 pub(super) fn all(t: &Test) -> Vec<Way> {
     let mut all = [&WAYS[..], &RETURNING[..]].concat();
     #[cfg(feature = "sqlx-interop")]

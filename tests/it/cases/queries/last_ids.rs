@@ -1,4 +1,4 @@
-//! Q1: the key of the last inserted row, and that no statement is told another's.
+//! Q1: the key of the last inserted row. No statement reports another statement's key.
 
 use ebbtide::{AssertSqlSafe, Database, Result, params};
 use futures::TryStreamExt as _;
@@ -6,17 +6,17 @@ use futures::TryStreamExt as _;
 use crate::cases::tasks::notes;
 use crate::support::{Test, cases};
 
-/// The rows that a statement changed, and the key that it was told.
+/// Returns the number of rows that a statement changed, and the key that it reported.
 async fn told(database: &Database, sql: AssertSqlSafe<String>) -> (u64, Option<i64>) {
     let done = database.execute(sql, ()).await.expect("the statement");
     (done.rows_affected, done.last_insert_id)
 }
 
-/// A database on one connection, which has inserted a note of the key 41.
+/// Returns a database on one connection, which has inserted a note of the key 41.
 async fn after_41(t: &Test) -> Database {
     let database = notes(t).await;
     let inserted = told(&database, t.sql("insert into {notes} (id, body) values (41, 'first')")).await;
-    // MySQL tells those that it has made itself.
+    // MySQL reports only keys that it has generated.
     let shown = if t.backend().is_sqlite() { Some(41) } else { inserted.1 };
     assert_eq!(inserted, (1, shown));
     database
@@ -92,7 +92,7 @@ cases! {
         Ok(())
     }
 
-    /// Also after work of which nothing is known, and on a connection that has told no key yet.
+    /// Also after statements unknown to the library, and on a connection that has reported no key yet.
     #[only(sqlite)]
     async fn q1_the_first_key_of_a_connection_and_the_first_after_other_work_found_w7(t: Test) -> Result<()> {
         let database = notes(&t).await;
@@ -152,7 +152,7 @@ cases! {
             ("insert into {notes} (body) select body from {notes} where 1 = 0", None),
             ("update {notes} set body = 'c', id = last_insert_id(id + 5) where id = 1", Some(6)),
             ("delete from {notes} where id = 6", None),
-            // One above what an i64 holds is not told as another.
+            // A key above `i64::MAX` is not reported as another.
             ("insert into {large} (n) values (9223372036854775808)", None),
             ("insert into {large} (v) values (1)", None),
         ] {

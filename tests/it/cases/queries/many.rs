@@ -24,7 +24,7 @@ cases! {
                 .unwrap();
             assert_eq!(sum, (count > 0).then_some(count * (count - 1) / 2));
         }
-        // Every value is where it belongs.
+        // Every value is in its own row.
         let wrong = t.sql("select count(*) from {notes} where body <> cast(n as char(9)) or n <> id % 10000");
         assert_eq!(database.fetch_value::<i64>(wrong, ()).await.unwrap(), 0);
     }
@@ -104,7 +104,7 @@ cases! {
             assert_eq!(row.get::<usize>("id").unwrap(), n + 1);
         }
         if !t.backend().is_mysql() {
-            // What RETURNING gave was also counted.
+            // The rows of RETURNING were also counted.
             assert_eq!(done.rows_affected, 1_500);
         }
     }
@@ -113,7 +113,7 @@ cases! {
         let database = with_rows(&t, 3).await;
         let insert = || t.sql("insert into {notes} (id, body) values (:id, :body)");
         let count = "select count(*) from {notes}";
-        // The one before the last is there already, so many others were sent before it.
+        // The last row but one exists already, so many others were sent before it.
         let rows = |from: i64| {
             (from..from + 1_500).map(move |id| params! { id: if id == from + 1_498 { 2 } else { id }, body: "new" })
         };
@@ -122,7 +122,7 @@ cases! {
         assert_eq!(error.constraint().unwrap().kind, ebbtide::ConstraintKind::Unique);
         assert_eq!(t.committed(&database, count).await, 3);
 
-        // In a transaction the others of it stay, and it goes on.
+        // In a transaction the other rows of the transaction stay, and it continues.
         let transaction = database.transaction().await.unwrap();
         transaction
             .execute(insert(), params! { id: 50, body: "kept" })
@@ -232,7 +232,7 @@ cases! {
             .execute_many(insert, [params! { by: 100, from: 6 }, params! { by: 1000, from: 100 }])
             .await
             .unwrap();
-        // The second sees what the first has inserted.
+        // The second sees the rows that the first has inserted.
         assert_eq!(done.rows_affected, 10);
     }
 

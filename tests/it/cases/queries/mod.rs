@@ -14,7 +14,7 @@ use ebbtide::{AssertSqlSafe, Database, Error, ErrorKind};
 use crate::support::Case;
 use crate::support::Test;
 
-/// The cases of all these files.
+/// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
     [
         verbs::cases(),
@@ -29,7 +29,7 @@ pub(crate) fn cases() -> Vec<Case> {
     .concat()
 }
 
-/// A database with a table `{notes}` that is empty.
+/// Returns a database with an empty table `{notes}`.
 pub(super) async fn with_notes(t: &Test) -> Database {
     let database = t.database().await;
     database
@@ -42,7 +42,7 @@ pub(super) async fn with_notes(t: &Test) -> Database {
     database
 }
 
-/// The same, with `count` rows: their `n` is the id, and null where the id can be divided by five.
+/// Does the same, with `count` rows: their `n` is the id, and null where the id can be divided by five.
 pub(super) async fn with_rows(t: &Test, count: i64) -> Database {
     let database = with_notes(t).await;
     let rows = (1..=count).map(|id| (id, format!("note {id}"), (id % 5 != 0).then_some(id)));
@@ -54,7 +54,7 @@ pub(super) async fn with_rows(t: &Test, count: i64) -> Database {
     database
 }
 
-/// The ids that a statement finds, in order.
+/// Returns the ids that a statement finds, in order.
 pub(super) async fn ids(database: &Database, sql: AssertSqlSafe<String>, params: impl ebbtide::IntoParams) -> Vec<i64> {
     database.fetch_all(sql, params).value::<i64>().await.unwrap()
 }

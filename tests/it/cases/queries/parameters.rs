@@ -11,11 +11,11 @@ cases! {
         let sql =
             t.sql("select id from {notes} where (id = :id or n = :id or id = :other) and :id < :other order by id");
         assert_eq!(ids(&database, sql, params! { other: 9, id: 3 }).await, [3, 9]);
-        // A name that begins another one, and one with letters beyond ASCII.
+        // One name is the beginning of another, and one has letters beyond ASCII.
         let sql = t.sql("select id from {notes} where id = :a or id = :ab or id = :größe order by id");
         let params = params! { ab: 2, größe: 3, a: 1 };
         assert_eq!(ids(&database, sql, params).await, [1, 2, 3]);
-        // A raw identifier is meant without its prefix.
+        // A raw identifier stands for its name without the prefix.
         let sql = t.sql("select id from {notes} where id = :type");
         assert_eq!(ids(&database, sql, params! { r#type: 4 }).await, [4]);
         // No blanks around a parameter.
@@ -27,10 +27,10 @@ cases! {
         let database = with_rows(&t, 10).await;
         let sql = t.sql("select id from {notes} where id = ? or id = ? order by id");
         assert_eq!(ids(&database, sql, (2, 7)).await, [2, 7]);
-        // Numbered ones come in any order and may come again.
+        // Numbered parameters come in any order and may be repeated.
         let sql = t.sql("select id from {notes} where id = $2 or id between $1 and $1 + 1 or $2 = 0 order by id");
         assert_eq!(ids(&database, sql, (8, 3)).await, [3, 8, 9]);
-        // MySQL itself wants a blank between a placeholder and a word.
+        // MySQL itself requires a blank between a placeholder and a word.
         let sql = if t.backend().is_mysql() {
             "select id from {notes} where id=? or id=?"
         } else {
@@ -87,13 +87,13 @@ cases! {
             ids(&database, sql(), params! { words: Vec::<String>::new() }).await,
             all
         );
-        // Beside other conditions, and twice in one text.
+        // Together with other conditions, and twice in one text.
         let sql = t.sql(
             "select id from {notes} where (id in (:ids) or id = :id) and (id not in (:ids) or n in (:more)) order by id",
         );
         let params = params! { ids: nothing.clone(), id: 3, more: vec![3] };
         assert_eq!(ids(&database, sql, params).await, [3]);
-        // A list where an empty one would have no meaning is an error that names it.
+        // An empty list is an error that names the parameter, where it would have no meaning.
         let sql = t.sql("select id from {notes} where id in (1, :ids) order by id");
         let error = database.fetch_all(sql, params! { ids: nothing }).await.unwrap_err();
         assert_says(&error, ErrorKind::Parameter, &[":ids", "empty"]);
@@ -108,7 +108,7 @@ cases! {
         assert_eq!(ids(&database, sql, params).await, [1, 2, 3, 5, 6, 12]);
         let sql = t.sql("select id from {notes} where id in (11, :a) order by id");
         assert_eq!(ids(&database, sql, params! { a: vec![1, 2, 3] }).await, [1, 2, 3, 11]);
-        // Members may be null, which is equal to nothing.
+        // Members may be null, which equals nothing.
         let sql = t.sql("select id from {notes} where id in (:a) order by id");
         assert_eq!(
             ids(&database, sql, params! { a: vec![Some(3_i64), None, Some(4)] }).await,
@@ -174,7 +174,7 @@ cases! {
         let operators = ["h", "i", "j", "k", "l"].map(|name| row.get::<bool>(name).unwrap());
         assert_eq!(operators, [true, true, false, true, true]);
         assert_eq!(row.get::<String>("m").unwrap(), "dat:a");
-        // Beside values by position the operator is doubled; beside `$1` it need not be.
+        // With positional values the operator is doubled; with `$1` it need not be.
         let sql = r#"select '{"a":1}'::jsonb ?? ? and not '{"a":1}'::jsonb ?? ?"#;
         assert!(database.fetch_value::<bool>(sql, ("a", "b")).await.unwrap());
         let sql = r#"select '{"a":1}'::jsonb ? $1 and not '{"a":1}'::jsonb ? $2"#;
@@ -236,7 +236,7 @@ cases! {
             (params! { body: secret }, &[":note_id", "not given", "body"][..]),
             (
                 params! { body: secret, noteid: 1 },
-                &[":note_id", "is \"noteid\" meant?"],
+                &[":note_id", "did you mean `noteid`?"],
             ),
             (
                 params! { body: secret, note_id: 1, extra: 2 },

@@ -1,4 +1,4 @@
-//! What SQLite is sent for parameters: bare placeholders wherever that means the same.
+//! The parameters that SQLite receives: bare placeholders wherever that means the same.
 
 use ebbtide::{Result, params};
 
@@ -14,7 +14,7 @@ cases! {
         let ids: Vec<i64> = (2..30_002).collect();
         let sql = t.sql("select count(*) from {notes} where id in (:ids)");
         assert_eq!(database.fetch_value::<i64>(sql, params! { ids: ids.clone() }).await?, 2);
-        // Used twice it is bound twice on MySQL and SQLite, unless that is too much.
+        // A parameter that is used twice is bound twice on MySQL and SQLite, unless that is too much.
         let twice = "select count(*) from {notes} where id in (:ids) and id in (:ids) and body <> :body";
         for length in [3, 10_000, 20_000] {
             let ids = ids[..length].to_vec();

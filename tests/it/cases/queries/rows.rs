@@ -1,4 +1,4 @@
-//! Q3: what rows become.
+//! Q3: the types that rows are converted to.
 
 use std::collections::HashMap;
 
@@ -126,7 +126,7 @@ cases! {
         assert_says(&error, ErrorKind::Decode, &["column", "1", "i64"]);
         let error = database.fetch_one(select(), ()).decode::<Note>().await.unwrap_err();
         assert_says(&error, ErrorKind::Decode, &["n", "Note"]);
-        // The connection is as good as before.
+        // The connection works as before.
         assert_eq!(ids(&database, t.sql("select id from {notes}"), ()).await, [1]);
     }
 }

@@ -36,7 +36,7 @@ cases! {
             ids(&database, t.sql("select id from {notes} order by id"), ()).await,
             [1, 2, 4, 9]
         );
-        // One mistake in it is an error, and the connection goes on.
+        // A mistake in a script is an error, and the connection stays usable.
         let connection = database.connection();
         let broken = t.sql("select 1; select nonsense from {notes}; select 2");
         assert_eq!(
@@ -68,7 +68,7 @@ cases! {
         let database = with_rows(&t, 2).await;
         let connection = database.connection();
         for text in ["", "  ", ";", "-- nothing", "/* nothing */", ";;"] {
-            // Servers differ in what they make of it.
+            // Servers treat this differently.
             if let Ok(done) = connection.execute(text, ()).await {
                 assert_eq!(done.rows_affected, 0);
             }

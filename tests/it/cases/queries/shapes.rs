@@ -1,4 +1,4 @@
-//! Q3: what parameters are made of.
+//! Q3: the types that parameters are made of.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -147,7 +147,7 @@ cases! {
                 json!({ "id": 1, "n": u128::MAX.to_string().parse::<f64>().unwrap() }),
             )
             .await;
-        // A float for an integer column: whatever the server makes of it, the library does not break.
+        // A float for an integer column: whatever the server does with it, the library does not break.
         drop(error);
         let numbers: BTreeMap<i32, i32> = [(1, 2)].into();
         let error = database.execute(sql(), bind(&numbers)).await.unwrap_err();

@@ -6,7 +6,7 @@ use futures::TryStreamExt as _;
 use super::{assert_says, ids, with_notes, with_rows};
 use crate::support::cases;
 
-/// Runs every verb on something that has them.
+/// Runs every verb on an object that has them.
 macro_rules! every_verb {
     ($t:ident, $on:expr, $first:expr) => {{
         let (on, first): (_, i64) = ($on, $first);
@@ -92,14 +92,14 @@ cases! {
             let insert = t.sql("insert into {keyed} (body, n) values (?, 0)");
             let done = database.execute(insert, ("note",)).await.unwrap();
             assert_eq!(done.rows_affected, 1);
-            // PostgreSQL does not tell; there it is RETURNING.
+            // PostgreSQL does not report the key; there RETURNING is used.
             let told = (!t.backend().is_postgres()).then_some(expected);
             assert_eq!(done.last_insert_id, told);
         }
         let update = || t.sql("update {keyed} set n = 1 where id >= :from");
         let done = database.execute(update(), params! { from: 2 }).await.unwrap();
         assert_eq!(done.rows_affected, 2);
-        // Rows that were found count, whether or not they changed: alike on every backend.
+        // Rows that were found count, whether or not they changed; this is the same on every backend.
         let done = database.execute(update(), params! { from: 1 }).await.unwrap();
         assert_eq!(done.rows_affected, 3);
         let done = database

@@ -1,4 +1,4 @@
-//! C2, R1: configurations and the databases made of them.
+//! C2, R1: configurations and the databases created from them.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::cases::lifecycle::dead_url;
 use crate::cases::tasks::{add, in_task, kind, list, soon};
 use crate::support::cases;
 
-/// Which database an alias means here.
+/// Returns which database an alias means here.
 async fn meaning(connections: &Connections, alias: &str) -> Option<u32> {
     let database = connections.get(alias).await.ok()?;
     Some(database.config().settings().pool_size)
@@ -108,7 +108,7 @@ cases! {
             (meaning(&shared, "log").await, in_task(grandchild).await)
         });
         assert_eq!(in_task(child).await, (Some(7), Some(7)));
-        // Sharing a database inherits too.
+        // Sharing a database passes on the aliases too.
         let shared = connections.clone();
         assert_eq!(in_task(other.share(async move { meaning(&shared, "log").await })).await, Some(7));
         let inside = connections.in_transaction("log").run(async |_| Ok::<_, Error>(meaning(&connections, "log").await));

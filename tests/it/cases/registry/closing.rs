@@ -15,7 +15,7 @@ use crate::cases::lifecycle::dead_url;
 use crate::cases::tasks::{kept, kind, soon};
 use crate::support::{Test, cases};
 
-/// What the child does: a transaction that is interrupted.
+/// Runs in the child: a transaction that is interrupted.
 async fn interrupted_child(url: &str, table: &str) {
     struct Dropped;
     impl Drop for Dropped {
@@ -41,7 +41,7 @@ async fn interrupted_child(url: &str, table: &str) {
     println!("ENDED {:?}", ended.expect_err("it is interrupted").kind());
 }
 
-/// What the child does whose closing takes for ever.
+/// Runs in the child whose closing never ends.
 async fn stubborn_child(t: &Test, url: &str) {
     let connections = registry(&json!({"connections": {"default": url}}));
     let hooked = sized(t, 5).on_disconnect(async || {
@@ -59,7 +59,7 @@ async fn stubborn_child(t: &Test, url: &str) {
     println!("ENDED {:?}", ended.expect_err("it is interrupted").kind());
 }
 
-/// What a child says in capitals until it ends well; at the lines named, it gets a signal.
+/// Returns the lines in capitals that a child prints until it ends successfully; at the lines named, it gets a signal.
 async fn interrupt(mut child: Child, signal: &str, at: &[&str]) -> Vec<String> {
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
     let mut said = Vec::new();

@@ -1,4 +1,4 @@
-//! Several databases from one configuration: the registry, what is set in it, closing, transactions by alias.
+//! Several databases from one configuration: the registry, its overrides, closing, and transactions by alias.
 
 mod aliases;
 mod closing;
@@ -13,12 +13,12 @@ use tokio::process::{Child, Command};
 use crate::support::Case;
 use crate::support::Test;
 
-/// The cases of all these files.
+/// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
     [aliases::cases(), closing::cases(), transactions::cases()].concat()
 }
 
-/// The second database: the same server, another file, another memory.
+/// Returns the URL of the second database: the same server, another file, another memory.
 pub(super) fn second_url(t: &Test) -> String {
     match t.backend().name() {
         "sqlite_file" => t.sqlite_url("second.db"),
@@ -26,7 +26,7 @@ pub(super) fn second_url(t: &Test) -> String {
     }
 }
 
-/// `default` and `log`; nothing is made yet.
+/// Returns a registry of `default` and `log`; no database is created yet.
 pub(super) fn two(t: &Test) -> Connections {
     registry(&json!({"connections": {"default": t.url(), "log": {"url": second_url(t), "pool_size": 3}}}))
 }
@@ -40,7 +40,7 @@ pub(super) fn undo() -> Error {
     Config::from_url("undo://nothing").expect_err("there is no such scheme")
 }
 
-/// A database that is told from others by the size of its pool.
+/// Returns a database that the size of its pool distinguishes from others.
 pub(super) fn sized(t: &Test, size: u32) -> Database {
     let config = Config::from_url(t.url().as_str()).expect("the URL");
     Database::new(config.pool_size(size)).expect("the database")
@@ -52,7 +52,7 @@ pub(super) async fn connected(t: &Test, size: u32) -> Database {
     database
 }
 
-/// The child of a test: the same case in a process of its own, told so by a variable.
+/// The variable that marks the child of a test: the same case in a separate process.
 pub(super) const CHILD: &str = "EBBTIDE_TEST_REGISTRY_CHILD";
 
 pub(super) fn child(t: &Test) -> Child {

@@ -10,7 +10,7 @@ fn add_log(t: &Test, body: &str) -> ebbtide::AssertSqlSafe<String> {
     t.sql(&format!("insert into {{logs}} (body) values ('{body}')"))
 }
 
-/// Both connected, with the tables `notes` and `logs`.
+/// Returns both databases, connected, with the tables `notes` and `logs`.
 async fn with_tables(t: &Test) -> (Connections, Database, Database) {
     let connections = two(t);
     let (notes, logs) = (
@@ -24,7 +24,7 @@ async fn with_tables(t: &Test) -> (Connections, Database, Database) {
     (connections, notes, logs)
 }
 
-/// The entries of `logs` that are committed, seen from a task of its own: `a,b`.
+/// Returns the entries of `logs` that are committed, seen from a separate task: `a,b`.
 async fn committed_logs(t: &Test, logs: &Database) -> String {
     let (logs, sql) = (logs.clone(), t.sql("select body from {logs} order by body"));
     let rows = in_task(async move { logs.fetch_all(sql, ()).await })
@@ -45,7 +45,7 @@ cases! {
 
         let several = two(&t);
         let expected = "no connection is named, and there are several: `default`, `log`\n  \
-                        help: name the one that is meant: `in_transaction(\"default\")`";
+                        help: name the connection to use: `in_transaction(\"default\")`";
         let error = several.in_transaction(None).await.unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Config, expected));
         let error = several.atomic(None).run(async || Ok::<_, Error>(())).await.unwrap_err();
@@ -75,7 +75,7 @@ cases! {
         let guard = connections.in_transaction("default").await?;
         notes.execute(add(&t, "e"), ()).await?;
         drop(guard);
-        let undone = connections.in_transaction("default").force_rollback(true).run(async |_| notes.execute(add(&t, "f"), ()).await);
+        let undone = connections.in_transaction("default").rollback_only(true).run(async |_| notes.execute(add(&t, "f"), ()).await);
         undone.await?;
         assert_eq!(kept(&t, &notes).await, "a,c,d");
         let read_only = connections.in_transaction("default").read_only().run(async |_| notes.execute(add(&t, "g"), ()).await);

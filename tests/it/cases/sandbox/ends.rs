@@ -1,4 +1,4 @@
-//! T7: however a sandbox ends.
+//! T7: every way in which a sandbox ends.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -16,7 +16,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// The next sandbox gets the connection, and sees nothing of the last one.
+/// Checks that the next sandbox gets the connection, and sees nothing of the last one.
 async fn next_is_clean(t: &Test, parent: &Database) {
     let next = parent.sandbox().await.expect("a sandbox");
     assert_eq!(
@@ -31,7 +31,7 @@ async fn next_is_clean(t: &Test, parent: &Database) {
     assert_eq!(kept(t, parent).await, "");
 }
 
-/// A statement may end before the runtime does; the task must still be there then.
+/// Never returns: a statement may end before the runtime does, and the task must still exist then.
 async fn unreachable_unless_fast() {
     std::future::pending::<()>().await;
 }
@@ -43,7 +43,7 @@ cases! {
         let url = proxy.as_ref().map_or_else(|| t.url(), Proxy::url);
         let config = ebbtide::Config::from_url(url.as_str())?.pool_size(4).pool_timeout(Duration::from_mins(1));
         let database = notes_with(&t, config).await;
-        // Its own connection stays open beside those of the sandboxes.
+        // The parent's own connection stays open in addition to those of the sandboxes.
         let own = database.status()?.size;
         let (most, t) = (AtomicUsize::new(0), &t);
         thread::scope(|scope| {
@@ -122,7 +122,7 @@ cases! {
                 runtime.shutdown_timeout(Duration::from_secs(5));
             });
             soon("the thread", tokio::task::spawn_blocking(move || thread.join())).await.expect("no panic").expect("no panic");
-            // Its transaction is gone, and the sandbox usable from here.
+            // Its transaction has ended, and the sandbox is usable from here.
             assert_eq!(soon("the sandbox", sandbox.fetch_value::<String>(list(&t), ())).await?, "");
             sandbox.execute(add(&t, "b"), ()).await?;
             drop(sandbox);
@@ -177,7 +177,7 @@ cases! {
         let sandbox = database.sandbox().await?;
         let transaction = sandbox.transaction().await?;
         transaction.execute(add(&t, "a"), ()).await?;
-        let connection = transaction.clone();
+        let connection = transaction.connection();
         drop(sandbox);
         let error = soon("the guard", transaction.execute(add(&t, "b"), ())).await.expect_err("its sandbox is gone");
         assert!(error.to_string().contains("disconnected"), "{error}");
@@ -202,7 +202,7 @@ cases! {
         assert!(soon("disconnect", database.disconnect()).await?);
         soon("a sandbox", third.fetch_value::<i64>(count(&t), ())).await.expect_err("its parent is disconnected");
         if t.backend().is_server() {
-            // A private copy of a SQLite database needs nobody else.
+            // A private copy of a SQLite database does not depend on its parent.
             soon("a sandbox", first.fetch_value::<i64>(count(&t), ())).await.expect_err("its parent is disconnected");
             soon("a guard", waiting.execute(add(&t, "x"), ())).await.expect_err("its parent is disconnected");
         }

@@ -36,14 +36,14 @@ cases! {
         let database = notes(&t).await;
         let sandbox = database.sandbox().await?;
         sandbox.execute(add(&t, "sandboxed"), ()).await?;
-        // On a server these wait for nothing, because they are other rows.
+        // On a server these do not wait, because they write other rows.
         soon("the parent", database.execute(add(&t, "real"), ())).await?;
         let transaction = database.transaction().await?;
         transaction.execute(add(&t, "rolled back"), ()).await?;
         transaction.rollback().await?;
         assert_eq!(kept(&t, &database).await, "real");
-        // What was committed meanwhile is seen as the isolation level of the backend has it, but what is the sandbox's own
-        // is always there.
+        // Whether rows committed meanwhile are visible depends on the isolation level of the backend, but the sandbox's
+        // own rows always are.
         assert!(seen(&t, &sandbox).await.contains("sandboxed"));
         drop(sandbox);
         let later = database.sandbox().await?;
@@ -149,7 +149,7 @@ cases! {
                 ],
             ),
         };
-        // Each alone, because one that makes the connection unfit would hide the others.
+        // Each alone, because one that makes the connection unusable would hide the others.
         let mut leaked = Vec::new();
         for set in set {
             let text = set.0.clone();
@@ -208,7 +208,7 @@ cases! {
         Ok(())
     }
 
-    /// `force_rollback(false)` in a sandbox really writes.
+    /// A write inside `force_rollback(false)` in a sandbox is really committed.
     async fn f2_a_sandbox_can_be_left_for_a_moment(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let sandbox = database.sandbox().await?;

@@ -1,4 +1,4 @@
-//! `database.sandbox()`: many at once, whoever uses them, and however they end.
+//! `database.sandbox()`: many at once, with every user, and with every end.
 
 mod ends;
 mod many;
@@ -12,17 +12,17 @@ use crate::cases::tasks::{config, list, notes_with};
 use crate::support::Case;
 use crate::support::Test;
 
-/// The cases of all these files.
+/// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
     [many::cases(), statements::cases(), ends::cases()].concat()
 }
 
-/// What is seen in a database or sandbox: `a,b`.
+/// Returns the notes that are visible in a database or sandbox: `a,b`.
 pub(super) async fn seen(t: &Test, database: &Database) -> String {
     database.fetch_value(list(t), ()).await.expect("the list of notes")
 }
 
-/// A statement that takes a moment.
+/// Returns a statement that takes a moment.
 pub(super) fn slow(t: &Test) -> AssertSqlSafe<String> {
     AssertSqlSafe(match t.backend().family() {
         "postgres" => "select count(*) from (select pg_sleep(0.2)) as s".to_owned(),
@@ -32,7 +32,7 @@ pub(super) fn slow(t: &Test) -> AssertSqlSafe<String> {
     })
 }
 
-/// A parent with the table `notes` of which one sandbox at a time can be in use; a second one fails soon.
+/// Returns a parent with the table `notes` of which one sandbox at a time can be in use; a second one fails soon.
 pub(super) async fn narrow(t: &Test) -> Database {
     notes_with(t, config(t).pool_size(1).pool_timeout(Duration::from_secs(10))).await
 }

@@ -1,14 +1,14 @@
-//! F5: statements outside of transactions, and what they cost.
+//! F5: statements outside of transactions, and their cost.
 
 use ebbtide::{ErrorKind, Result, params};
 use futures::TryStreamExt as _;
 
 use super::seen;
-use crate::cases::ended_by_server::Ground;
+use crate::cases::ended_by_server::Engine;
 use crate::cases::tasks::{add, count, kept, kind, notes, notes_with, until};
 use crate::support::{Proxy, Swap, cases};
 
-/// The round trips since the last call.
+/// Returns the round trips since the last call.
 fn spent(proxy: &Proxy) -> usize {
     let spent = proxy.round_trips();
     assert_eq!(spent, proxy.requests(), "every request was answered");
@@ -21,7 +21,7 @@ cases! {
     #[only(postgres)]
     async fn f5_a_savepoint_of_statements_that_is_lost_breaks_the_sandbox_and_says_so(t: Test) -> Result<()> {
         let database = notes(&t).await;
-        for ground in [Ground::ForceRollback, Ground::Sandbox] {
+        for ground in [Engine::ForceRollback, Engine::Sandbox] {
             for step in ["RELEASE SAVEPOINT ebbtide_shield", "ROLLBACK TO SAVEPOINT ebbtide_shield"] {
                 let proxy = Proxy::start(&t.url());
                 let sandbox = ground.open(&t, &proxy.url()).await;
@@ -165,7 +165,7 @@ cases! {
         Ok(())
     }
 
-    /// Inside a transaction the server's own behaviour stays.
+    /// Inside a transaction the server's own behaviour applies.
     async fn f5_inside_a_transaction_a_failure_is_what_it_is_outside_of_a_sandbox(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let sandbox = database.sandbox().await?;
@@ -184,7 +184,7 @@ cases! {
             committed?;
             assert_eq!(seen(&t, &sandbox).await, "a,b,c");
         }
-        // A nested one saves the outer one from it everywhere.
+        // A nested transaction protects the outer one from it everywhere.
         let outer = sandbox.transaction().await?;
         let inner = sandbox.transaction().await?;
         inner.execute(add(&t, "a"), ()).await.expect_err("it is there already");
@@ -206,7 +206,7 @@ cases! {
         rows.try_next().await?.expect("a row");
         drop(rows);
         sandbox.execute(add(&t, "d"), ()).await?;
-        // Fails at its second row.
+        // A statement that fails at its second row.
         let late = match t.backend().family() {
             "postgres" => Some("select 1 / (2 - i) from generate_series(1, 3) as i"),
             "sqlite" => Some("with recursive n(i) as (select 1 union all select i + 1 from n where i < 3) select json(case i when 2 then '{' else '{}' end) from n"),
@@ -224,7 +224,7 @@ cases! {
         Ok(())
     }
 
-    /// A row written by a stream is kept, too, if its reader leaves.
+    /// A row written by a stream is kept, too, if its reader stops early.
     #[only(postgres, sqlite)]
     async fn f5_a_dropped_stream_that_writes_leaves_the_rest_as_it_was(t: Test) -> Result<()> {
         let database = notes(&t).await;
@@ -239,7 +239,7 @@ cases! {
         Ok(())
     }
 
-    /// A script outside of a transaction is one unit on PostgreSQL, and SET LOCAL in it holds to its end.
+    /// A script outside of a transaction is one unit on PostgreSQL, and SET LOCAL in it holds until its end.
     #[only(postgres)]
     async fn f5_a_script_with_set_local_keeps_what_it_writes(t: Test) -> Result<()> {
         let database = notes(&t).await;

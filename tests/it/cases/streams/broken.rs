@@ -12,7 +12,7 @@ cases! {
         let sql = t.sql("select case when id = 2 then null else id end as id from {numbered} order by id");
         let read: Vec<Result<Numbered, Error>> = database.iterate(sql, ()).deserialize().collect().await;
         let ids: Vec<Option<i64>> = read.iter().map(|row| row.as_ref().ok().map(|row| row.id)).collect();
-        // Sorted at the place of the number they are made of.
+        // The place of the null depends on the backend.
         assert_eq!(ids.len(), 4);
         assert_eq!(ids.iter().filter(|id| id.is_none()).count(), 1);
         let error = read.into_iter().find_map(Result::err).unwrap();
@@ -23,7 +23,7 @@ cases! {
         let database = with_numbers(&t, |config| config.pool_size(1), 5_000).await;
         let count = || t.sql("select count(*) from {numbered}");
         for taken in [0, 1, 60, 4_999, 5_000] {
-            // Outside of everything: the only connection of the pool is free again.
+            // Outside of any transaction: the only connection of the pool is free again.
             let mut rows = database.iterate(numbers(&t), ());
             take(&mut rows, 1, taken).await;
             drop(rows);
@@ -48,7 +48,7 @@ cases! {
             take_rest(&mut connection.iterate(numbers(&t), ()), 1, 5_000).await;
             drop(connection);
 
-            // In a transaction its work is still there.
+            // In a transaction its earlier work is kept.
             let transaction = within(database.transaction().into_future()).await.unwrap();
             transaction
                 .execute(t.sql("insert into {numbered} (id) values (?)"), (100_000 + taken,))
@@ -91,7 +91,7 @@ cases! {
         drop(rows);
         let count = database.fetch_value::<i64>(t.sql("select count(*) from {numbered}"), ());
         assert_eq!(within(count.into_future()).await.unwrap(), 500);
-        // The other way round.
+        // In the opposite order.
         let transaction = within(database.transaction().into_future()).await.unwrap();
         transaction
             .execute(t.sql("delete from {numbered} where id > 400"), ())
@@ -150,7 +150,7 @@ cases! {
             assert!(items[4].as_ref().unwrap_err().sqlstate().is_some());
             take_rest(&mut database.iterate(numbers(&t), ()), 1, 9).await;
         }
-        // In a transaction: PostgreSQL aborts it, the others go on.
+        // In a transaction: PostgreSQL aborts it, the others continue.
         let transaction = database.transaction().await.unwrap();
         transaction
             .execute(t.sql("delete from {numbered} where id = 9"), ())
@@ -169,7 +169,7 @@ cases! {
             assert_eq!(after.unwrap(), 1);
             within(transaction.commit()).await.unwrap();
         }
-        // A savepoint keeps the outer transaction out of it.
+        // A savepoint protects the outer transaction from the failure.
         let transaction = database.transaction().await.unwrap();
         let inner = transaction.transaction().await.unwrap();
         let items: Vec<_> = within(inner.iterate(failing(&t), ()).collect()).await;

@@ -1,7 +1,7 @@
-//! Q7 and T5: streams of rows, in constant memory, and beside other statements on their connection.
+//! Q7 and T5: streams of rows, in constant memory, and with other statements on their connection.
 
-mod beside;
 mod broken;
+mod busy_connection;
 mod rows;
 
 use std::time::Duration;
@@ -13,15 +13,15 @@ use serde::Deserialize;
 use crate::support::Case;
 use crate::support::Test;
 
-/// The cases of all these files.
+/// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
-    [rows::cases(), broken::cases(), beside::cases()].concat()
+    [rows::cases(), broken::cases(), busy_connection::cases()].concat()
 }
 
-/// How long anything here may take that must not hang.
+/// The time limit of an operation that must not hang.
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
 
-/// A table `{numbered}` with the numbers from 1 to `count`.
+/// Creates a table `{numbered}` with the numbers from 1 to `count`.
 pub(super) async fn with_numbers(t: &Test, config: impl FnOnce(Config) -> Config, count: i64) -> Database {
     let config = config(Config::from_url(t.url().as_str()).unwrap());
     let database = Database::connect(config).await.unwrap();
@@ -41,12 +41,12 @@ pub(super) fn as_it_is(config: Config) -> Config {
     config
 }
 
-/// The numbers in order.
+/// Returns the query of the numbers in order.
 pub(super) fn numbers(t: &Test) -> AssertSqlSafe<String> {
     t.sql("select id from {numbered} order by id")
 }
 
-/// Takes the next `count` numbers, which must be the ones from `first` on.
+/// Takes the next `count` numbers, which must start at `first`.
 pub(super) async fn take(rows: &mut RowStream, first: i64, count: i64) {
     for wanted in first..first + count {
         let row = within(rows.try_next()).await.unwrap();
@@ -58,7 +58,7 @@ pub(super) async fn take(rows: &mut RowStream, first: i64, count: i64) {
 pub(super) async fn take_rest(rows: &mut RowStream, first: i64, last: i64) {
     take(rows, first, last - first + 1).await;
     assert!(within(rows.try_next()).await.unwrap().is_none());
-    // And it stays at its end.
+    // It stays at its end.
     assert!(within(rows.try_next()).await.unwrap().is_none());
 }
 
@@ -81,13 +81,13 @@ pub(super) fn assert_says(error: &Error, kind: ErrorKind, pieces: &[&str]) {
     }
 }
 
-/// A place in the caller's file.
+/// Returns a place in the caller's file.
 #[track_caller]
 pub(super) fn at(line: u32) -> String {
     format!("{}:{line}", std::panic::Location::caller().file())
 }
 
-/// Statements that fail at the fifth of the numbers, after the first four.
+/// Returns a statement that fails at the fifth of the numbers, after the first four.
 pub(super) fn failing(t: &Test) -> AssertSqlSafe<String> {
     if t.backend().is_postgres() {
         t.sql("select id + 0 / (5 - id) as id from {numbered}")

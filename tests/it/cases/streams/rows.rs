@@ -32,13 +32,13 @@ async fn growth(mut rows: RowStream) -> u64 {
     most.saturating_sub(before)
 }
 
-/// What is the same for all streams: they may go from task to task.
+/// Checks a property of all streams: they may move between tasks.
 fn is_send<S: Stream + Send + Unpin + 'static>(stream: S) -> S {
     stream
 }
 
 cases! {
-    /// Resident memory is told by Linux only; a debug build takes its time for a million rows.
+    /// Only Linux reports resident memory; a debug build is slow on a million rows.
     #[limit(300)]
     async fn q7_a_million_rows_take_constant_memory(t: Test) {
         #[cfg(target_os = "linux")]
@@ -63,7 +63,7 @@ cases! {
         transaction.rollback().await.unwrap();
         let none = database.iterate(t.sql("select id from {numbered} where id < :id"), params! { id: 0 });
         assert_eq!(none.try_collect::<Vec<Row>>().await.unwrap().len(), 0);
-        // A statement without rows is run all the same.
+        // A statement without rows is executed as well.
         let mut rows = database.iterate(t.sql("delete from {numbered} where id <= ?"), (100,));
         assert!(rows.try_next().await.unwrap().is_none());
         assert_eq!(t.committed(&database, "select count(*) from {numbered}").await, 200);
@@ -142,7 +142,7 @@ cases! {
         let transaction = database.transaction().await.unwrap();
         let mut batches = transaction.batched_iterate(numbers(&t), (), 4);
         assert_eq!(batches.try_next().await.unwrap().unwrap().len(), 4);
-        // In between a statement of the same transaction.
+        // Meanwhile a statement of the same transaction runs.
         within(
             transaction
                 .execute(t.sql("delete from {numbered} where id = 10"), ())

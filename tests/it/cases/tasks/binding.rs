@@ -106,7 +106,7 @@ cases! {
         assert_eq!(database.fetch_value::<i64>("select 42", ()).await?, 42, "and a statement beside them too");
         drop((first, second));
         until("the streams' connections are free", || in_use(&database) == 0).await;
-        // Of statements in `join!`, too, several are under way at once; one so quick that it is not seen is tried again.
+        // Several statements in `join!` are under way at once, too; one that is too quick to be seen is tried again.
         for _ in 0..5000 {
             {
                 let mut one = pin!(database.fetch_value::<i64>(numbers(500), ()).into_future());
@@ -130,7 +130,7 @@ cases! {
         drop(connection);
         assert_eq!(clone.fetch_value::<String>(list(&t), ()).await?, "a", "a clone keeps it");
         drop(clone);
-        // The one connection there is has no transaction open any more.
+        // The only connection has no open transaction any more.
         database.execute(add(&t, "b"), ()).await?;
         assert_eq!(database.fetch_value::<String>(list(&t), ()).await?, "b");
         assert_eq!(kept(&t, &database).await, "b");

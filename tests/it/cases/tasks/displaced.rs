@@ -1,4 +1,4 @@
-//! T9: the first owner of a guard that another task uses. His plain calls are refused; they never run outside.
+//! T9: the first owner of a guard that another task uses. The owner's plain calls are refused; they never run outside.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +11,15 @@ use super::{add, config, in_task, in_use, kept, kind, notes, refused, soon};
 use crate::cases::messages::told;
 use crate::support::{Test, cases};
 
-/// Uses a guard in a task of its own. This takes no lock, so that other tasks can write on SQLite.
+/// Uses a guard in a separate task. This takes no lock, so that other tasks can write on SQLite.
 async fn used_elsewhere(transaction: &Arc<Transaction>) {
     let used = Arc::clone(transaction);
     let one = in_task(async move { used.fetch_value::<i64>("select 1", ()).await }).await;
     assert_eq!(one.expect("the guard works anywhere"), 1);
 }
 
-/// Every sort of plain call is refused, and each error names the call, the beginning and the other's use.
+/// Checks that every sort of plain call is refused, and that each error names the call, the beginning and the other
+/// task's use.
 async fn every_plain_call_is_refused(t: &Test, database: &Database) {
     const PLACES: usize = 2;
     refused(soon("execute", database.execute(add(t, "outside"), ())).await, PLACES);
@@ -51,7 +52,7 @@ cases! {
         used_elsewhere(&transaction).await;
         every_plain_call_is_refused(&t, &database).await;
         assert_eq!(in_use(&database), 1, "nothing took a connection");
-        // His own use brings the binding back.
+        // The owner's own use restores the binding.
         transaction.fetch_value::<i64>("select 1", ()).await?;
         database.execute(add(&t, "inside"), ()).await?;
         transaction.rollback().await?;
@@ -61,7 +62,7 @@ cases! {
         Ok(())
     }
 
-    /// In a sandbox he does not wait for himself either.
+    /// In a sandbox the owner does not wait for itself either.
     async fn t9_in_a_sandbox_the_first_owner_is_refused_at_once_found_w11(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let patient = Database::connect(config(&t).lease_timeout(Duration::from_mins(5))).await?;
@@ -96,7 +97,7 @@ cases! {
         Ok(())
     }
 
-    /// The other loses the binding as well, and is not left to commit by itself.
+    /// The other task loses the binding as well, and its calls do not commit by themselves.
     async fn t9_who_lost_the_guard_to_its_first_owner_is_refused_too_found_w11(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let transaction = Arc::new(database.transaction().await?);
@@ -166,13 +167,13 @@ cases! {
         used_elsewhere(&transaction).await;
         refused(database.fetch_value::<i64>("select 1", ()).await, 2);
         assert_eq!(soon("another database", second.fetch_value::<i64>("select 2", ())).await?, 2);
-        // Another task has nothing to do with it.
+        // Another task is unaffected.
         let other = database.clone();
         assert_eq!(in_task(async move { other.fetch_value::<i64>("select 3", ()).await }).await?, 3);
         transaction.rollback().await
     }
 
-    /// A task that has ended leaves nothing to those after it.
+    /// A task that has ended leaves no binding to later tasks.
     async fn t9_a_guard_outlives_the_task_that_began_it_found_w11(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let begun = database.clone();
@@ -215,7 +216,7 @@ cases! {
         Ok(())
     }
 
-    /// What comes after the end of its transaction in a closure must not commit by itself.
+    /// A call after the end of its transaction in a closure must not commit by itself.
     async fn t3_what_follows_the_end_by_hand_in_a_closure_fails_found_w11(t: Test) -> Result<()> {
         let database = notes(&t).await;
         for commits in [true, false] {
@@ -249,7 +250,7 @@ cases! {
         Ok(())
     }
 
-    /// Callbacks are not in the transaction any more, and what they do is done for good.
+    /// Callbacks are not in the transaction any more, and their writes are committed.
     async fn t3_callbacks_of_a_commit_by_hand_run_outside_of_the_closure_found_w11(t: Test) -> Result<()> {
         let database = notes(&t).await;
         database

@@ -55,7 +55,7 @@ cases! {
 
     async fn t8_guards_begun_side_by_side_are_refused(t: Test) -> Result<()> {
         let database = notes(&t).await;
-        // A begin that is done at its first poll is no concurrent one; then it is tried again.
+        // A begin that is done at its first poll is not concurrent; then it is tried again.
         for _ in 0..5000 {
             let mut first = database.transaction().into_future();
             if let Poll::Ready(early) = poll!(&mut first) {
@@ -220,7 +220,7 @@ cases! {
             }
         };
         assert!(soon("select!", selected).await);
-        // The pool has one connection only: this waits until it is clean.
+        // The pool has one connection only: this waits until the connection is clean.
         database.execute(add(&t, "b"), ()).await?;
         assert_eq!(kept(&t, &database).await, "b");
         Ok(())
@@ -254,7 +254,7 @@ cases! {
     async fn t8_guards_inside_a_run_belong_to_it(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let both = Barrier::new(2);
-        // Each run begins a guard of its own inside; they must not find each other.
+        // Each run begins a guard of its own inside; they must not conflict with each other.
         let one = async |keep: bool| {
             let work = async |_| {
                 both.wait().await;

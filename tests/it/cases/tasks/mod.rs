@@ -1,4 +1,4 @@
-//! Whose connection it is: tasks, sharing, streams beside statements, and several futures in one task.
+//! The owner of a connection: tasks, sharing, streams with other statements, and several futures in one task.
 
 mod binding;
 mod displaced;
@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use crate::support::Case;
 use crate::support::Test;
 
-/// The cases of all these files.
+/// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
     [
         binding::cases(),
@@ -33,17 +33,17 @@ pub(crate) fn cases() -> Vec<Case> {
     .concat()
 }
 
-/// The settings of the test's database.
+/// Returns the settings of the test's database.
 pub(super) fn config(t: &Test) -> Config {
     Config::from_url(t.url().as_str()).expect("the URL of the test")
 }
 
-/// A database that has the table `notes`.
+/// Returns a database that has the table `notes`.
 pub(super) async fn notes(t: &Test) -> Database {
     notes_with(t, config(t)).await
 }
 
-/// The same with settings.
+/// Does the same with settings.
 pub(super) async fn notes_with(t: &Test, config: Config) -> Database {
     let database = Database::connect(config).await.expect("the database");
     let create = t.sql("create table {notes} (id {id}, body {key} not null unique)");
@@ -51,17 +51,17 @@ pub(super) async fn notes_with(t: &Test, config: Config) -> Database {
     database
 }
 
-/// The statement that adds a note.
+/// Returns the statement that adds a note.
 pub(super) fn add(t: &Test, body: impl Display) -> AssertSqlSafe<String> {
     t.sql(&format!("insert into {{notes}} (body) values ('{body}')"))
 }
 
-/// The query that tells how many notes there are.
+/// Returns the query that counts the notes.
 pub(super) fn count(t: &Test) -> AssertSqlSafe<String> {
     t.sql("select count(*) from {notes}")
 }
 
-/// The query that lists the notes: `a,b`.
+/// Returns the query that lists the notes: `a,b`.
 pub(super) fn list(t: &Test) -> AssertSqlSafe<String> {
     AssertSqlSafe(list_of(t, "notes"))
 }
@@ -76,12 +76,12 @@ pub(super) fn list_of(t: &Test, table: &str) -> String {
     })
 }
 
-/// The notes that are really committed, seen from the side: `a,b`.
+/// Returns the notes that are committed, seen over a separate connection: `a,b`.
 pub(super) async fn kept(t: &Test, database: &Database) -> String {
     kept_in(t, database, "notes").await
 }
 
-/// The same of another table.
+/// Does the same for another table.
 pub(super) async fn kept_in(t: &Test, database: &Database, table: &str) -> String {
     let sql = list_of(t, table);
     if t.can_observe() {
@@ -97,17 +97,17 @@ pub(super) async fn kept_in(t: &Test, database: &Database, table: &str) -> Strin
     }
 }
 
-/// Connections in use.
+/// Returns the number of connections in use.
 pub(super) fn in_use(database: &Database) -> usize {
     database.status().expect("it is connected").in_use
 }
 
-/// Runs a future in a task of its own.
+/// Runs a future in a separate task.
 pub(super) async fn in_task<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     tokio::spawn(future).await.expect("the task did not panic")
 }
 
-/// Waits, with a limit, for what another task brings about.
+/// Waits, with a limit, until a condition holds that another task brings about.
 pub(super) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     for _ in 0..4000 {
         if done() {
@@ -134,19 +134,19 @@ pub(super) async fn let_others_run() {
     sleep(Duration::from_millis(5)).await;
 }
 
-/// The kind of error a result holds.
+/// Returns the kind of error that a result holds.
 pub(super) fn kind<T>(result: &Result<T>) -> Option<ErrorKind> {
     result.as_ref().err().map(Error::kind)
 }
 
-/// The line below the caller's.
+/// Returns the line below the caller's.
 #[track_caller]
 pub(super) fn line_below() -> String {
     let here = std::panic::Location::caller();
     format!("{}:{}", here.file(), here.line() + 1)
 }
 
-/// Asserts that an error refuses concurrent use and names places of the caller's file, on so many different lines.
+/// Asserts that an error refuses concurrent use and names places of the caller's file, on that many different lines.
 #[track_caller]
 pub(super) fn refused<T>(result: Result<T>, places: usize) {
     let error = match result {
@@ -164,7 +164,7 @@ pub(super) fn refused<T>(result: Result<T>, places: usize) {
     assert!(lines.len() >= places, "{places} places are named: {error}");
 }
 
-/// The numbers from 1 to `last`, one in a row. No table is read.
+/// Returns the query of the numbers from 1 to `last`, one in a row. It reads no table.
 pub(super) fn numbers(last: u32) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!(
         "with recursive n(i) as (select 1 union all select i + 1 from n where i < {last}) select i from n"
@@ -184,7 +184,7 @@ pub(super) async fn rest(rows: RowStream) -> Vec<i64> {
         .await
 }
 
-/// One run of the closure form that writes what it does into a log, with many turns for its siblings in between.
+/// Runs the closure form once and writes its steps into a log, with many turns for its siblings in between.
 pub(super) async fn logged(
     t: &Test,
     database: &Database,
@@ -206,7 +206,7 @@ pub(super) async fn logged(
         .await
 }
 
-/// An error to end a closure with.
+/// Returns an error to end a closure with.
 pub(super) fn undo() -> Error {
     Config::from_url("undo://nothing").expect_err("there is no such scheme")
 }

@@ -137,7 +137,7 @@ cases! {
 
     async fn t8_select_between_two_runs_keeps_the_winner_only(t: Test) -> Result<()> {
         let database = notes(&t).await;
-        // The first to be polled writes first; on SQLite the other waits for the lock and is dropped there.
+        // The first to be polled writes first; on SQLite the other waits for the lock and is dropped while it waits.
         let winner = database.transaction().run(async |_| database.execute(add(&t, "winner"), ()).await);
         let loser = database.transaction().run(async |_| {
             database.fetch_value::<i64>("select 1", ()).await?;
@@ -190,14 +190,14 @@ cases! {
     async fn t8_buffer_unordered_runs_are_independent(t: Test) -> Result<()> {
         let database = notes_with(&t, config(&t).pool_size(3_u32)).await;
         let most = std::cell::Cell::new(0);
-        // SQLite has one writer at a time, and those who wait for their turn have no connection yet.
+        // SQLite has one writer at a time, and waiters for the write lock have no connection yet.
         let together = if t.backend().is_sqlite() { 1 } else { 3 };
         let meet = Barrier::new(together);
         let runs = stream::iter(10..40).map(|number| {
             let (t, database, most, meet) = (&t, &database, &most, &meet);
             async move {
                 let work = async |_| {
-                    // An answer may be there at once, and then a run is over before the next has begun.
+                    // An answer may come at once, and then a run has ended before the next has begun.
                     if number < 10 + together {
                         meet.wait().await;
                     }
@@ -339,7 +339,7 @@ cases! {
         Ok(())
     }
 
-    /// `poll_fn` stands for executors of one's own, which poll in whatever order.
+    /// `poll_fn` stands in for custom executors, which poll in any order.
     async fn t8_polling_by_hand_in_reverse_keeps_runs_apart(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let log = RefCell::default();

@@ -62,7 +62,7 @@ cases! {
         let (other, sql, inner) = (database.clone(), add(&t, "b"), add(&t, "c"));
         in_task(transaction.share(async move {
             other.execute(sql, ()).await?;
-            // And what that task shares on.
+            // And the future that this task shares in turn.
             let innermost = other.clone();
             in_task(other.share(async move { innermost.execute(inner, ()).await })).await
         }))
@@ -251,7 +251,7 @@ cases! {
         Ok(())
     }
 
-    /// There is nothing to share before the transaction is there, and nothing that has ended afterwards.
+    /// Before a transaction has begun there is nothing to share, and no more after it has ended.
     async fn t3_a_share_beside_a_begin_under_way_has_a_connection_of_its_own(t: Test) -> Result<()> {
         let database = notes(&t).await;
         for _ in 0..5000 {

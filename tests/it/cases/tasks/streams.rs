@@ -1,4 +1,4 @@
-//! T5: statements beside open streams.
+//! T5: statements on the connection of an open stream.
 
 use ebbtide::{Database, ErrorKind, Result, Transaction};
 use tokio::sync::oneshot;

@@ -1,4 +1,4 @@
-//! X1, X8: how a transaction begins and ends, and the one that never commits.
+//! X1, X8: the beginning and the end of a transaction, and the one that never commits.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -105,7 +105,7 @@ cases! {
         assert_eq!(kind(&refused), Some(ErrorKind::ReadOnly), "{refused:?}");
         transaction.rollback().await?;
         database.execute(add(&t, "c"), ()).await?;
-        // Committed, dropped, or as a closure: the connection can always write again.
+        // Committed, dropped, or as a closure: the connection can write again afterwards.
         database.transaction().read_only().await?.commit().await?;
         database.execute(add(&t, "d"), ()).await?;
         drop(database.transaction().read_only().await?);
@@ -200,14 +200,14 @@ cases! {
 
     async fn x8_force_rollback_always_rolls_back(t: Test) -> Result<()> {
         let database = narrow(&t).await;
-        let transaction = database.transaction().force_rollback(true).await?;
+        let transaction = database.transaction().rollback_only(true).await?;
         transaction.execute(add(&t, "a"), ()).await?;
         assert_eq!(transaction.fetch_value::<String>(list(&t), ()).await?, "a");
         transaction.commit().await?;
         assert_eq!(kept(&t, &database).await, "");
         let value = database
             .transaction()
-            .force_rollback(true)
+            .rollback_only(true)
             .run(async |transaction: Transaction| {
                 transaction.execute(add(&t, "b"), ()).await?;
                 let nested = database.transaction().run(async |_| database.execute(add(&t, "c"), ()).await);
@@ -216,7 +216,7 @@ cases! {
             })
             .await?;
         assert_eq!((value, kept(&t, &database).await), ("b,c".to_owned(), String::new()));
-        let transaction = database.transaction().force_rollback(false).await?;
+        let transaction = database.transaction().rollback_only(false).await?;
         transaction.execute(add(&t, "d"), ()).await?;
         transaction.commit().await?;
         assert_eq!(kept(&t, &database).await, "d");
@@ -227,11 +227,11 @@ cases! {
         let database = narrow(&t).await;
         let outer = database.transaction().await?;
         outer.execute(add(&t, "a"), ()).await?;
-        let inner = database.transaction().force_rollback(true).await?;
+        let inner = database.transaction().rollback_only(true).await?;
         inner.execute(add(&t, "b"), ()).await?;
         inner.commit().await?;
         let failed = AssertUnwindSafe(
-            database.transaction().force_rollback(true).run(async |_| {
+            database.transaction().rollback_only(true).run(async |_| {
                 database.execute(add(&t, "c"), ()).await?;
                 Err::<(), _>(undo())
             }),

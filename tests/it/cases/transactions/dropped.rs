@@ -53,12 +53,12 @@ cases! {
             let transaction = database.transaction().await?;
             transaction.execute(add(&t, "a"), ()).await?;
             let mut statement = transaction.execute(add(&t, "b"), ()).into_future();
-            // An answer can be there so soon that the first poll has it.
+            // An answer can come so soon that the first poll has it.
             let early = futures::poll!(&mut statement).is_ready();
             under_way += i32::from(!early);
             if !early && round % 2 == 0 {
                 drop(transaction);
-                // It was sent before the guard went, and ends either way.
+                // It was sent before the guard was dropped, and ends in either case.
                 let _ = soon("the statement", statement).await;
             } else {
                 drop(statement);
@@ -156,7 +156,7 @@ cases! {
             };
             tokio::task::spawn_blocking(begun).await.expect("no panic");
             until("the connection is given up", || in_use(&database) == 0).await;
-            // The same key: were the transaction still open on the server, this would wait for its end.
+            // The same key: if the transaction were still open on the server, this would wait for its end.
             soon("the next user", database.execute(add(&t, "a"), ()).into_future()).await?;
             assert_eq!(kept(&t, &database).await, "a");
             database.execute(t.sql("delete from {notes}"), ()).await?;

@@ -1,4 +1,4 @@
-//! X5, X6: what is finished twice, in the wrong order or behind the guard's back, and two databases.
+//! X5, X6: ends that come twice, in the wrong order or without the guard's knowledge, and two databases.
 
 use ebbtide::{AssertSqlSafe, Database, ErrorKind, Result};
 
@@ -29,7 +29,7 @@ cases! {
             assert_eq!(kind(&transaction.execute(add(&t, "c"), ()).await), Some(ErrorKind::TransactionEnded));
             assert_eq!(kind(&transaction.transaction().await), Some(ErrorKind::TransactionEnded));
             assert_eq!(in_use(&database), 0, "an ended guard holds no connection");
-            // The task is free for another one, although the guard is still there.
+            // The task may begin another one, although the guard still exists.
             database.transaction().await?.commit().await?;
         }
         assert_eq!(kept(&t, &database).await, "a");

@@ -6,7 +6,8 @@ use super::narrow;
 use crate::cases::tasks::{add, config, count, in_task, kept, kind, list, notes, notes_with};
 use crate::support::{Test, cases};
 
-/// Whether what another connection commits after the first look is seen by a second look in the same transaction.
+/// Returns whether a second read in the same transaction sees rows that another connection committed after the first
+/// read.
 async fn sees_later_commits(t: &Test, transaction: &Transaction, body: &str) -> Result<bool> {
     let before: i64 = transaction.fetch_value(count(t), ()).await?;
     t.observe_exec(&format!("insert into {{notes}} (body) values ('{body}')"))
@@ -16,7 +17,7 @@ async fn sees_later_commits(t: &Test, transaction: &Transaction, body: &str) -> 
     Ok(after > before)
 }
 
-/// Whether the connection obeys `PRAGMA query_only`; SQLite only.
+/// Returns whether the connection obeys `PRAGMA query_only`; SQLite only.
 async fn query_only(database: &Database) -> Result<bool> {
     Ok(database.fetch_value::<i64>("pragma query_only", ()).await? == 1)
 }
@@ -79,7 +80,7 @@ cases! {
         Ok(())
     }
 
-    /// Only PostgreSQL tells the level of the transaction itself.
+    /// Only PostgreSQL reports the level of the transaction itself.
     #[only(postgres)]
     async fn x7_the_server_shows_each_level(t: Test) -> Result<()> {
         let database = narrow(&t).await;

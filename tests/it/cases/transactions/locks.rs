@@ -1,4 +1,5 @@
-//! SQLite's write lock: a transaction takes it when it begins, so that none fails halfway because another wrote.
+//! SQLite's write lock: a transaction takes it when it begins, so that no transaction fails halfway because another
+//! wrote.
 
 use ebbtide::{AssertSqlSafe, Config, Database, Error, ErrorKind, Result, SqliteMode, params};
 use futures::future::{join_all, try_join_all};
@@ -6,7 +7,7 @@ use futures::future::{join_all, try_join_all};
 use crate::cases::tasks::{add, config, count, in_task, kept, kind, notes, notes_with};
 use crate::support::{Test, cases};
 
-/// Reads and then writes, in as many tasks at once; tells how many have failed.
+/// Reads and then writes, in that many tasks at once. Returns the kinds of the errors.
 async fn read_then_write(t: &Test, database: &Database, tasks: usize) -> Vec<ErrorKind> {
     database
         .execute(t.sql("insert into {notes} (id, body) values (1, 'a')"), ())
@@ -33,7 +34,7 @@ async fn read_then_write(t: &Test, database: &Database, tasks: usize) -> Vec<Err
         .collect()
 }
 
-/// One booking: Ok(false) if the slot is full.
+/// Makes one booking. Returns `Ok(false)` if the slot is full.
 async fn book(t: &Test, database: &Database, slot: i64) -> Result<bool> {
     let (taken, seats) = (t.sql("select count(*) from {bookings} where slot = :slot"), 10);
     database
@@ -92,7 +93,7 @@ cases! {
         bookings(&t, config(&t).journal_mode("wal")).await
     }
 
-    /// Code that is for any URL need not ask which database it has.
+    /// Code that works with any URL need not check which database it has.
     async fn x13_wishes_about_locks_are_accepted_everywhere_found_f7(t: Test) -> Result<()> {
         let database = notes(&t).await;
         for (body, begin) in [
@@ -102,7 +103,7 @@ cases! {
             ("d", database.transaction().immediate().deferrable()),
         ] {
             let transaction = begin.await?;
-            // Inside of one, too: it has what the outermost took.
+            // Inside of a transaction, too: it has the lock that the outermost took.
             let inner = transaction.transaction().immediate().deferrable().await?;
             inner.execute(add(&t, body), ()).await?;
             inner.commit().await?;
@@ -138,7 +139,7 @@ cases! {
         Ok(())
     }
 
-    /// The lock is there from the beginning, unless it was said that none is wanted.
+    /// The lock is held from the beginning, unless the transaction is deferred or read-only.
     #[only(sqlite_file)]
     async fn x13_the_lock_is_taken_at_the_beginning(t: Test) -> Result<()> {
         let database = notes_with(&t, config(&t).pool_size(2_u32).busy_timeout(std::time::Duration::from_millis(20))).await;

@@ -1,4 +1,4 @@
-//! Transactions: how they begin, nest and end, and what becomes of those that are dropped.
+//! Transactions: how they begin, nest and end, and what happens to dropped ones.
 
 mod begin;
 mod dropped;
@@ -13,7 +13,7 @@ use crate::cases::tasks::{config, notes_with};
 use crate::support::Case;
 use crate::support::Test;
 
-/// The cases of all these files.
+/// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
     [
         begin::cases(),
@@ -26,7 +26,7 @@ pub(crate) fn cases() -> Vec<Case> {
     .concat()
 }
 
-/// A database whose one connection everyone has to use, so that what is left on it shows.
+/// Returns a database whose one connection every caller has to use, so that any state left on it is seen.
 pub(super) async fn narrow(t: &Test) -> Database {
     notes_with(t, config(t).pool_size(1_u32)).await
 }

@@ -32,7 +32,7 @@ struct Record<T> {
     v: T,
 }
 
-/// The types of columns that keep a document as it is written: MySQL's own `JSON` rounds when it is stored.
+/// Returns the types of columns that keep a document as it is written: MySQL's own `JSON` rounds when it stores.
 fn columns(t: &Test) -> &'static [&'static str] {
     match t.backend().family() {
         "postgres" => &["json", "jsonb", "text"],
@@ -71,7 +71,7 @@ cases! {
                 assert_says(&row.to_json().unwrap_err(), ErrorKind::Decode, &says);
                 assert_says(&row.to_map().unwrap_err(), ErrorKind::Decode, &says);
             }
-            // What can hold it has it exactly.
+            // A type that can hold the number holds it exactly.
             let exactly = || Exactly { n: 12_345_678_901_234_567_890_123, tenth: Decimal::new(1, 1) };
             assert_eq!(row.get::<Json<Exactly>>("v").unwrap().0, exactly());
             assert_eq!(row.deserialize::<Record<Exactly>>().unwrap().v, exactly());
@@ -79,7 +79,7 @@ cases! {
             assert_eq!(raw.get(), LONG);
             assert_eq!(row.deserialize::<Record<Box<RawValue>>>().unwrap().v.get(), LONG);
             assert_eq!(row.get::<Json<BTreeMap<String, Box<RawValue>>>>("v").unwrap().0["n"].get(), &LONG[6..29]);
-            // The other rows are as they were.
+            // The other rows are unchanged.
             assert_eq!(rows[1].get::<serde_json::Value>("v").unwrap(), json!(u64::MAX));
             assert_eq!(rows[1].get::<Json<u64>>("v").unwrap().0, u64::MAX);
             assert_eq!(rows[2].get::<serde_json::Value>("v").unwrap(), json!(0.1));

@@ -1,4 +1,4 @@
-//! Values that would lose something, or that Rust has no room for, are errors.
+//! Values that would lose information, or that no Rust type can hold, are errors.
 
 use std::fmt::Debug;
 
@@ -34,7 +34,7 @@ cases! {
         refuse::<f32>(&database, tenth, &["more digits", "f64"]).await;
         refuse::<i64>(&database, tenth, &["floating-point", "f64"]).await;
         refuse::<Decimal>(&database, tenth, &["binary fraction", "f64"]).await;
-        // Through serde alike, in tuples and in structs.
+        // The same through serde, in tuples and in structs.
         #[derive(Debug, Deserialize)]
         struct Odd {
             #[allow(dead_code)]
@@ -109,11 +109,11 @@ cases! {
         refuse::<NaiveTime>(&database, "'24:00:00'::time", &["24:00:00"]).await;
         refuse::<i64>(&database, "1.5::numeric", &["fraction", "Decimal"]).await;
         refuse::<i64>(&database, "9223372036854775808::numeric", &["out of range"]).await;
-        refuse::<f64>(&database, "0.1::numeric", &["binary fraction", "Decimal"]).await;
+        refuse::<f64>(&database, "0.1::numeric", &["exact binary representation", "Decimal"]).await;
         refuse::<NaiveDateTime>(&database, "now()", &["point in time", "DateTime<Utc>"]).await;
         refuse::<DateTime<Utc>>(&database, "now()::timestamp", &["no zone", "NaiveDateTime"]).await;
         refuse::<String>(&database, "'\\x00'::bytea", &["bytes"]).await;
-        // What is exact goes through.
+        // Exact values are accepted.
         assert_eq!(
             database.fetch_value::<i64>("select 7.00::numeric", ()).await.unwrap(),
             7
@@ -129,7 +129,7 @@ cases! {
                 .unwrap(),
             u64::MAX
         );
-        // The same through serde: the column is named there, too.
+        // The same through serde: the error names the column, too.
         let error = database
             .fetch_one("select 1, 'NaN'::numeric as odd_one", ())
             .deserialize::<(i64, Decimal)>()
@@ -150,7 +150,7 @@ cases! {
             .to_json()
             .unwrap_err();
         assert_says(&error, ErrorKind::Decode, &["`odd_one`", "JSON", "NaN"]);
-        // Unprepared statements are read from text, and just as strictly.
+        // The results of unprepared statements are read from text, and just as strictly.
         let error = database
             .fetch_all("select 'NaN'::numeric as odd_one; select 1", ())
             .value::<Decimal>()
@@ -218,7 +218,7 @@ cases! {
         )
         .await;
         refuse::<i64>(&database, "1.5", &["fraction", "Decimal"]).await;
-        refuse::<f64>(&database, "cast(0.1 as decimal(3, 1))", &["binary fraction", "Decimal"]).await;
+        refuse::<f64>(&database, "cast(0.1 as decimal(3, 1))", &["exact binary representation", "Decimal"]).await;
         refuse::<String>(&database, "cast('a' as binary)", &["bytes"]).await;
     }
 
@@ -227,7 +227,7 @@ cases! {
         let database = t.database().await;
         let table = table_of(&t, &database, "integer").await;
         let insert = || AssertSqlSafe(format!("insert into {table} (id, v) values (?, ?)"));
-        // A column of any type holds anything.
+        // A column of any type holds any value.
         database.execute(insert(), (1, 7)).await.unwrap();
         database.execute(insert(), (2, "seven")).await.unwrap();
         database.execute(insert(), (3, vec![7_u8])).await.unwrap();
@@ -248,7 +248,7 @@ cases! {
             );
         }
         refuse::<Uuid>(&database, "x'00'", &["16 bytes"]).await;
-        // What SQLite's own functions write is read.
+        // The values that SQLite's own functions write can be read.
         let now: DateTime<Utc> = database
             .fetch_value("select datetime('2026-11-21 10:00:00')", ())
             .await
@@ -264,14 +264,15 @@ cases! {
             .await
             .unwrap();
         assert_eq!(clock_of, clock("10:00:00"));
-        // A column that asks for numbers makes one of a decimal's text: then it is refused, never a wrong digit.
+        // A column of numeric affinity turns a decimal's text into a number: then the value is refused, and never a
+        // wrong digit.
         let table = table_of(&t, &database, "decimal(10, 2)").await;
         let insert = AssertSqlSafe(format!("insert into {table} (id, v) values (1, ?)"));
         database.execute(insert, (decimal("1.10"),)).await.unwrap();
         let select = AssertSqlSafe(format!("select v from {table}"));
         let error = database.fetch_value::<Decimal>(select, ()).await.unwrap_err();
         assert_says(&error, ErrorKind::Decode, &["`v`", "Decimal", "binary fraction"]);
-        // Points in time as they are bound and as SQLite writes them compare inside of `datetime`.
+        // Points in time, as they are bound and as SQLite writes them, compare equal inside of `datetime`.
         let sql = "select datetime(?) = datetime('2026-11-21 10:00:00')";
         assert!(
             database

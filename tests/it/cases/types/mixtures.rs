@@ -14,7 +14,7 @@ cases! {
         let database = t.database().await;
         let connection = database.connection();
         let sql = "select :v as v";
-        // MySQL takes a parameter that stands for itself for text.
+        // MySQL treats a parameter that stands alone as text.
         let bytes = if t.backend().is_mysql() { "select cast(:v as binary) as v" } else { sql };
         for _ in 0..3 {
             macro_rules! there_and_back {
@@ -250,7 +250,8 @@ cases! {
             .await
             .unwrap();
         let insert = || t.sql("insert into {dated} (id, v) values (:id, :v)");
-        // PostgreSQL has no way from a boolean to a date, and says so; whatever others do, it is not looked at here.
+        // PostgreSQL cannot convert a boolean to a date, and reports it; the behaviour of the others is not tested
+        // here.
         let wrong = connection.execute(insert(), params! { id: 100, v: true }).await;
         assert!(!t.backend().is_postgres() || wrong.is_err());
         connection
@@ -295,7 +296,7 @@ cases! {
             )
             .await
             .unwrap();
-        // The type the server told is out of date; at the second try at the latest the new one is known.
+        // The type that the server reported is out of date; the new one is known by the second try at the latest.
         let first = database.execute(insert(), bind(json!({ "id": 2, "v": "two" }))).await;
         if first.is_err() {
             database
@@ -313,7 +314,7 @@ cases! {
 
     async fn q4_text_takes_the_type_that_is_expected(t: Test) {
         let database = with_events(&t).await;
-        // As it comes from the outside, with everything in text.
+        // Values as they come from outside, all as text.
         let insert = t.sql("insert into {events} (id, day, clock, local, at, price, ratio, document) values (:id, :day, :clock, :local, :at, :price, :ratio, :document)");
         let outside = json!({
             "id": "1", "day": "2026-11-21", "clock": "10:30:00", "local": "2026-11-21 10:30:00", "at": "2026-11-21 10:30:00",

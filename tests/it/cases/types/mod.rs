@@ -1,4 +1,5 @@
-//! Q4: every type bound and read back on every backend, at its extremes; and what would lose something is an error.
+//! Q4: every type bound and read back on every backend, at its extremes; a value that would lose information is an
+//! error.
 
 mod documents;
 mod lossy;
@@ -22,7 +23,7 @@ use crate::backends::Backend;
 use crate::support::Case;
 use crate::support::Test;
 
-/// The cases of all these files.
+/// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
     [
         numbers::cases(),
@@ -37,7 +38,7 @@ pub(crate) fn cases() -> Vec<Case> {
     .concat()
 }
 
-/// The type of a column on each backend.
+/// Returns the type of a column on each backend.
 pub(super) fn on<'s>(t: &Test, sqlite: &'s str, postgres: &'s str, mysql: &'s str) -> &'s str {
     match t.backend() {
         Backend::SqliteFile | Backend::SqliteMemory => sqlite,
@@ -46,7 +47,7 @@ pub(super) fn on<'s>(t: &Test, sqlite: &'s str, postgres: &'s str, mysql: &'s st
     }
 }
 
-/// Makes a table with a column `v` of this type; returns its name.
+/// Creates a table with a column `v` of this type. Returns its name.
 pub(super) async fn table_of(t: &Test, database: &Database, column: &str) -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     let table = t.table(&format!("typed_{}", NEXT.fetch_add(1, Ordering::Relaxed)));
@@ -55,7 +56,7 @@ pub(super) async fn table_of(t: &Test, database: &Database, column: &str) -> Str
     table
 }
 
-/// How the values come back.
+/// The ways in which values are read back.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Ways {
     All,
@@ -210,7 +211,7 @@ pub(super) struct Event {
     open: bool,
 }
 
-/// A table for [`Event`].
+/// Creates a table for [`Event`].
 pub(super) async fn with_events(t: &Test) -> Database {
     let database = t.database().await;
     let (uuid, price, time) = (

@@ -16,7 +16,7 @@ cases! {
             on(&t, "text", "uuid", "binary(16)")
         );
         database.execute(t.sql(&create), ()).await.unwrap();
-        // First NULLs alone, whose types only the server knows; then values; then NULLs again under the same text.
+        // First NULLs alone, whose types only the server knows; then values; then NULLs again with the same text.
         let null = |id: i64| {
             params! {
                 id, a: None::<bool>, b: None::<i64>, c: None::<f64>, d: None::<String>, e: None::<Vec<u8>>, f: None::<DateTime<Utc>>, g: None::<Uuid>

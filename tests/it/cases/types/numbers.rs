@@ -89,7 +89,7 @@ cases! {
             survive(&t, &database, on(&t, "", "numeric(20, 0)", "bigint unsigned"), &all).await;
             return;
         }
-        // SQLite's integers end sooner; as a Decimal in a column of text the others have a place.
+        // SQLite's integers have a smaller range; a column of text can hold the others as Decimal.
         survive(&t, &database, "bigint", &all[..3]).await;
         let decimals: Vec<Decimal> = all.map(Decimal::from).into();
         survive(&t, &database, "text", &decimals).await;
@@ -103,7 +103,7 @@ cases! {
 
     async fn q4_floating_point_numbers_survive_bit_by_bit(t: Test) {
         let database = t.database().await;
-        // The sign of a nought is kept by PostgreSQL alone.
+        // Only PostgreSQL keeps the sign of a zero.
         let nought = if t.backend().is_postgres() { -0.0 } else { 0.0 };
         let doubles = [
             0.0,
@@ -196,7 +196,7 @@ cases! {
 
     async fn q4_decimals_survive_to_the_last_digit(t: Test) {
         let database = t.database().await;
-        // MySQL's have their places fixed by the column, and so many digits only in all.
+        // MySQL's decimals have a fixed scale from the column, and a limited number of digits in total.
         let column = on(&t, "text", "numeric", "decimal(57, 28)");
         let values = [
             Decimal::ZERO,
@@ -216,7 +216,7 @@ cases! {
         ];
         survive(&t, &database, column, &values).await;
         if !t.backend().is_mysql() {
-            // The places behind the point are kept.
+            // The digits after the point are kept.
             survive_by(&t, &database, column, &values, Ways::All, |one, other| {
                 one.to_string() == other.to_string()
             })
@@ -245,7 +245,7 @@ cases! {
         let again = t.sql("select * from {events} where id = 1; select * from {events} where id = 2");
         let read: Vec<Event> = database.fetch_all(again, ()).deserialize().await.unwrap();
         assert_eq!(read, events[..2]);
-        // And found by them.
+        // And found by these values.
         let by = t.sql(
             "select id from {events} where at = :at and day = :day and price = :price and ratio = :ratio and id = :id",
         );

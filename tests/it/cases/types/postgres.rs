@@ -1,4 +1,4 @@
-//! What only PostgreSQL has: arrays, intervals, networks.
+//! Types that only PostgreSQL has: arrays, intervals, networks.
 
 use std::net::IpAddr;
 
@@ -138,7 +138,7 @@ cases! {
             }])],
         )
         .await;
-        // Of two and three dimensions.
+        // Arrays of two and three dimensions.
         survive(
             &t,
             &database,
@@ -180,10 +180,10 @@ cases! {
         assert_eq!(both, [1, 2]);
         let uneven = Array(vec![Array(vec![1]), Array(vec![1, 2])]);
         let error = database.fetch_value::<Value>("select $1", (uneven,)).await.unwrap_err();
-        assert_says(&error, ErrorKind::Parameter, &["parameter 1", "equally long"]);
+        assert_says(&error, ErrorKind::Parameter, &["parameter 1", "different lengths"]);
         let mixed = Array(vec![Value::from(1), Value::from("a")]);
         let error = database.fetch_value::<Value>("select $1", (mixed,)).await.unwrap_err();
-        assert_says(&error, ErrorKind::Parameter, &["parameter 1", "not of one type"]);
+        assert_says(&error, ErrorKind::Parameter, &["parameter 1", "different types"]);
         let error = database
             .fetch_value::<Vec<i64>>("select array[1, null] as odd_one", ())
             .await

@@ -28,7 +28,7 @@ cases! {
             &['a', 'ü', '世', '🦀', '\''],
         )
         .await;
-        // Text that looks like a number stays what it is in a column of text.
+        // Text that looks like a number is unchanged in a column of text.
         let numbers = ["1", "1.0", "01", "1e3", "0x10", " 7 "].map(str::to_owned);
         survive(&t, &database, on(&t, "text", "text", "longtext"), &numbers).await;
     }
@@ -48,7 +48,7 @@ cases! {
         survive(&t, &database, on(&t, "blob", "bytea", "longblob"), &values).await;
     }
 
-    /// MySQL and SQLite could store one, but half of their own functions would stop at it.
+    /// MySQL and SQLite could store one, but many of their own functions would stop at it.
     async fn q4_a_nul_in_text_is_refused_by_name(t: Test) {
         let database = t.database().await;
         let text = "before\0after";
@@ -82,10 +82,10 @@ cases! {
             .await
             .unwrap_err();
         assert_says(&error, ErrorKind::Parameter, &["`v`", "NUL"]);
-        // Nothing was sent: the transaction goes on, on PostgreSQL too.
+        // Nothing was sent: the transaction continues, on PostgreSQL too.
         assert_eq!(transaction.fetch_value::<i64>("select 1", ()).await.unwrap(), 1);
         transaction.commit().await.unwrap();
-        // In bytes it is a byte like any other.
+        // In bytes it is an ordinary byte.
         survive(
             &t,
             &database,
@@ -95,7 +95,7 @@ cases! {
         .await;
     }
 
-    /// In a JSON document it is written as an escape, which all but PostgreSQL's `jsonb` take.
+    /// In a JSON document it is written as an escape, which everything except PostgreSQL's `jsonb` accepts.
     async fn q4_a_nul_in_json_survives_or_is_refused(t: Test) {
         let database = t.database().await;
         let document = json!({ "a": "before\0after" });
@@ -193,7 +193,7 @@ cases! {
         assert_eq!(read, days);
         let texts: Vec<(i64, Option<String>)> = database.fetch_all(select(), ()).deserialize().await.unwrap();
         assert_eq!(texts[2].1.as_deref(), Some("very_sad"));
-        // Text bound as text takes a cast on PostgreSQL; `Untyped` takes none anywhere.
+        // Text bound as text needs a cast on PostgreSQL; `Untyped` needs none anywhere.
         let by = AssertSqlSafe(format!("select id from {table} where v = :v"));
         let id: i64 = database
             .fetch_value(by, params! { v: Value::Untyped("happy".into()) })

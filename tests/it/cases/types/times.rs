@@ -108,7 +108,7 @@ cases! {
             .fetch_value(AssertSqlSafe(format!("select v from {table}")), ())
             .await
             .unwrap();
-        // SQLite keeps text, and with it all digits; the servers count microseconds.
+        // SQLite stores text, and with it all digits; the servers store microseconds.
         assert_eq!(
             read,
             if t.backend().is_sqlite() {

@@ -1,20 +1,24 @@
-//! The same cases for every database; their queries are each database's own.
+//! The same cases for every database; each database has its own queries.
 
 use std::env;
 use std::io::Write as _;
 
-use ebbtide::testing::TestClient;
+use ebbtide::testing::TestDatabase;
 
-/// A database of its own for a test; `None`, and a loud word, if there is no server.
-pub async fn client(backend: &str, test: &str) -> Option<TestClient> {
+/// Creates a database of its own for a test. Returns `None`, with a warning on standard error, if there is no server.
+pub async fn client(backend: &str, test: &str) -> Option<TestDatabase> {
     if backend == "sqlite" {
-        return Some(TestClient::new("sqlite::memory:").await.expect("a database in memory"));
+        return Some(
+            TestDatabase::new("sqlite::memory:")
+                .await
+                .expect("a database in memory"),
+        );
     }
     let variable = format!("EBBTIDE_TEST_{}_URL", backend.to_uppercase());
     if let Some(url) = env::var(&variable).ok().filter(|url| !url.is_empty()) {
         let prefix = format!("queries_{test}_{}_", std::process::id());
         return Some(
-            TestClient::new(url)
+            TestDatabase::new(url)
                 .prefix(prefix)
                 .await
                 .expect("a database of its own"),
@@ -24,7 +28,7 @@ pub async fn client(backend: &str, test: &str) -> Option<TestClient> {
     let must_run = listed.split(',').any(|name| name.trim() == backend);
     assert!(!must_run, "{variable} is not set");
     let loud = format!("\n!!! THE MACROS OF SQLX WERE NOT TESTED ON {backend}: {variable} is not set\n\n");
-    // Past the harness, which would keep it to itself.
+    // Written directly, because the harness would capture it.
     std::io::stderr().write_all(loud.as_bytes()).expect("standard error");
     None
 }
@@ -34,14 +38,14 @@ macro_rules! cases {
     ($backend:literal, $migrations:literal, $builder:expr) => {
         static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!($migrations);
 
-        /// A database with the tables of the migrations.
-        async fn migrated(test: &str) -> Option<ebbtide::testing::TestClient> {
+        /// Returns a database with the tables of the migrations.
+        async fn migrated(test: &str) -> Option<ebbtide::testing::TestDatabase> {
             let client = support::client($backend, test).await?;
             client.migrate(&MIGRATOR).await.expect("the tables");
             Some(client)
         }
 
-        /// What the macros make of a query runs, and its rows are read.
+        /// Runs the results of the query macros and reads their rows.
         async fn use_all(sqlx: &ebbtide::Sqlx<DB>, text: &str) -> sqlx::Result<()> {
             let before = count(sqlx).await?;
             let due = DateTime::from_timestamp(1_800_000_000, 0);
@@ -102,7 +106,7 @@ macro_rules! cases {
                 return Ok(());
             };
             let sandbox = client.sandbox().await?;
-            // In a sandbox the application's own start finds nothing to do.
+            // In a sandbox the application's own migration at its start has nothing left to do.
             sandbox.migrate(&MIGRATOR).await?;
             let sqlx = sandbox.sqlx::<DB>()?;
             use_all(&sqlx, "a note").await?;

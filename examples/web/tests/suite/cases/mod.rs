@@ -1,4 +1,4 @@
-//! The cases, which know nothing of sandboxes but for those in `together`.
+//! The cases, which do not depend on sandboxes, except those in `together`.
 
 mod notes;
 mod search;

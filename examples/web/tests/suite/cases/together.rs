@@ -1,4 +1,4 @@
-//! What the handlers and the test do at the same time, and to the same data.
+//! Concurrent access of the handlers and the test to the same data.
 
 use ebbtide::params;
 use futures::future::join_all;
@@ -53,7 +53,7 @@ async fn requests_at_once_add_a_tag_once(app: &App) {
 }
 
 async fn transactions_at_once_do_not_mix(app: &App) {
-    // Half of them fail in the middle of their transaction, and must take nothing of the others along.
+    // Half of them fail in the middle of their transaction, which must not affect the others.
     let user = app.user().await;
     let requests = (0..8).map(|number| {
         let tags = if number % 2 == 0 { ["a", "b"] } else { ["a", "a"] };

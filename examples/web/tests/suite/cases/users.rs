@@ -163,7 +163,7 @@ async fn merging_an_unknown_user_moves_nothing(app: &App) {
 }
 
 async fn merging_into_an_unknown_user_removes_nothing(app: &App) {
-    // Without notes no foreign key stands in the way: only the rollback keeps the user.
+    // Without notes no foreign key protects the user: only the rollback does.
     let user = app.user().await;
     let path = format!("/users/{user}");
     let merge = app.post(&format!("{path}/merge"), json!({ "into": 404_000 })).await;

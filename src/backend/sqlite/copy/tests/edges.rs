@@ -1,4 +1,4 @@
-//! What seldom happens: missing files, other encodings, busy originals, calls dropped half-way.
+//! Rare cases: missing files, other encodings, busy originals, calls dropped half-way.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -93,7 +93,7 @@ async fn f10_a_dropped_renew_is_made_up_for_by_the_next() {
                 if poll!(&mut renewing).is_ready() {
                     break;
                 }
-                // Lets the threads of the connections get on, so that the later awaits are reached too.
+                // Lets the threads of the connections go on, so that the later awaits are reached too.
                 tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
             }
         }
@@ -114,7 +114,7 @@ async fn f10_an_open_transaction_is_not_copied_over() {
     assert!(error.is_fatal(), "{error}");
 }
 
-/// The files in `folder` that this process has open.
+/// Returns the number of files in `folder` that this process has open.
 #[cfg(target_os = "linux")]
 fn open_files(folder: &Path) -> usize {
     let links = std::fs::read_dir("/proc/self/fd").unwrap();

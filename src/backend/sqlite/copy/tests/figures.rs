@@ -1,10 +1,10 @@
-//! What a copy costs.
+//! The cost of a copy.
 
 use std::time::{Duration, Instant};
 
 use super::*;
 
-/// Prints what `renew` costs: `cargo test --release --lib figures -- --ignored --nocapture`.
+/// Prints the cost of `renew`: `cargo test --release --lib figures -- --ignored --nocapture`.
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn figures() {

@@ -1,4 +1,4 @@
-//! Copies beside their originals: files with and without a WAL, and databases in memory.
+//! Copies and their originals: files with and without a WAL, and databases in memory.
 
 mod edges;
 mod figures;
@@ -6,13 +6,13 @@ mod figures;
 use tempfile::TempDir;
 
 use super::*;
-use crate::backend::{Offer, Request, Sink};
+use crate::backend::{OfferedRow, Request, RowSink};
 use crate::sql::Statement;
 use crate::value::ValueRef;
 
 type Opened = Box<dyn RawConnection>;
 
-/// A database and its connector; the file is gone with it.
+/// A database and its connector; the file is deleted with it.
 struct Place {
     folder: TempDir,
     connector: Arc<dyn Connector>,
@@ -42,7 +42,7 @@ impl Place {
         self.private().connect().await.unwrap()
     }
 
-    /// A database of its own with the settings of another URL on the same file.
+    /// Returns the connector of a separate database, with the settings of another URL on the same file.
     fn again(&self, options: &str) -> Arc<dyn Connector> {
         let url = format!("sqlite:{}?{options}", self.file().display());
         crate::backend::connector(&Config::from_url(url.as_str()).unwrap()).unwrap()
@@ -59,11 +59,11 @@ async fn script(connection: &mut Opened, sql: &str) -> Result<()> {
     connection.run_script(own_sql(sql)).await.map(drop)
 }
 
-/// The first column of all rows, with commas in between. Prepared, and kept so.
+/// Returns the first column of all rows, with commas in between. The statement is prepared, and kept so.
 async fn try_ask(connection: &mut Opened, sql: &str) -> Result<String> {
     struct Texts(Vec<String>);
-    impl Sink for Texts {
-        fn row(&mut self, row: &mut dyn Offer) -> Result<()> {
+    impl RowSink for Texts {
+        fn row(&mut self, row: &mut dyn OfferedRow) -> Result<()> {
             self.0.push(match row.look().unwrap().value(0)? {
                 ValueRef::I64(number) => number.to_string(),
                 ValueRef::Text(text) => text.to_owned(),
@@ -150,7 +150,7 @@ async fn f10_a_commit_on_the_original_is_seen_after_renew_and_not_before() {
         assert_eq!(ask(&mut copy, COUNT).await, "20", "{kind}");
         copy.renew().await.unwrap();
         assert_eq!(ask(&mut copy, COUNT).await, "0", "{kind}");
-        // What is not committed is not seen, and nothing of it is left behind.
+        // Uncommitted changes are not seen, and nothing of them is left behind.
         if !place.connector.readers_block_writers() {
             begin(&mut original).await;
             script(&mut original, "INSERT INTO note VALUES (1)").await.unwrap();
@@ -285,7 +285,7 @@ async fn f10_what_was_committed_to_a_copy_is_gone_after_renew() {
         .await
         .unwrap();
     assert_eq!(ask(&mut copy, "SELECT id FROM other").await, "");
-    // As many changes of the schema, but others.
+    // The same number of changes of the schema, but others.
     script(
         &mut original,
         "CREATE TABLE another (id); INSERT INTO another VALUES (3)",

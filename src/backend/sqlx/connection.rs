@@ -1,0 +1,377 @@
+//! The operations of a connection itself: savepoints, prepared statements, reading answers.
+
+use std::fmt::Debug;
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+use sqlx::{Connection, Either, Executor, SqlSafeStr, SqlStr};
+use sqlx_core::transaction::TransactionManager;
+
+use super::answer::{DriverRow, Steps, drain, is_notification, is_to_be_repeated};
+use super::last_insert_id::{LastKey, Tally};
+use super::schema_changes::Definitions;
+use super::{Ignore, KeptStatement, Native, Original, SingleRow, is_stale_plan, own_sql};
+use crate::backend::{QueryResult, Request, RowSink};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::{Defines, Dialect, Statement};
+use crate::value::{RawRow, ValueRef};
+
+#[derive(Debug)]
+pub(crate) struct SqlxConnection<DB: Native> {
+    pub(super) connection: DB::Connection,
+    /// `true` if statements are kept prepared.
+    pub(super) persistent: bool,
+    /// Number of savepoints set by this crate. sqlx's savepoints are used where the driver counts them on its thread.
+    /// Over a socket, sqlx's guard of a cancelled `SAVEPOINT` rolls back the level below.
+    pub(super) savepoints: usize,
+    pub(super) definitions: Definitions,
+    pub(super) last_key: LastKey,
+    /// The original of which its database is a copy.
+    pub(super) original: Option<Box<dyn Original<DB>>>,
+}
+
+/// Prefix of savepoint names. Savepoints are numbered from 1, the level above the transaction.
+const SAVEPOINT: &str = "ebbtide_";
+
+impl<DB: Native> SqlxConnection<DB> {
+    pub(crate) fn new(connection: DB::Connection, persistent: bool, definitions: Definitions) -> Self {
+        Self {
+            connection,
+            persistent,
+            savepoints: 0,
+            definitions,
+            last_key: LastKey::new(),
+            original: None,
+        }
+    }
+
+    /// Sets the original of which the connection's database is a copy.
+    pub(crate) fn with_original(mut self, original: Box<dyn Original<DB>>) -> Self {
+        self.original = Some(original);
+        self
+    }
+}
+
+impl<DB> SqlxConnection<DB>
+where
+    DB: Native,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    pub(super) async fn run_own(&mut self, sql: SqlStr) -> Result<()> {
+        let answer = drain::<DB>(self.connection.fetch_many(sql), &mut Ignore, &mut Tally::default()).await;
+        match answer {
+            // A statement of this crate itself has no answer except that it was done.
+            Err(error) if is_notification(&error) => Box::pin(self.silence()).await,
+            answer => self.heard(answer, false).await.map(drop),
+        }
+    }
+
+    /// Reads the pending answers, so that the next text is sent as soon as it is requested.
+    pub(super) async fn at_rest(&mut self) -> Result<()> {
+        self.connection.flush().await.map_err(DB::error)
+    }
+
+    /// Sets a savepoint. Counts it before it is sent, so that a call dropped half-way leaves the count that the server
+    /// will have.
+    pub(super) async fn savepoint(&mut self) -> Result<()> {
+        self.at_rest().await?;
+        self.savepoints += 1;
+        let sql = own_sql(format!("SAVEPOINT {SAVEPOINT}{}", self.savepoints));
+        self.run_own(sql).await.inspect_err(|_| self.savepoints -= 1)
+    }
+
+    /// Releases the innermost savepoint; also counts it before it is sent.
+    pub(super) async fn release(&mut self, first: &str) -> Result<()> {
+        self.at_rest().await?;
+        let sql = own_sql(format!("{first}RELEASE SAVEPOINT {SAVEPOINT}{}", self.savepoints));
+        self.savepoints -= 1;
+        self.run_own(sql).await.inspect_err(|_| self.savepoints += 1)
+    }
+
+    /// Asks the server for the types it expects, where only the server can know them.
+    pub(super) async fn declare(&mut self, request: Request<'_>) -> Result<()> {
+        match DB::undeclared(request.statement, request.values) {
+            Some(declared) => Box::pin(self.ask(request, declared)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Asks the server which types it expects in addition to those declared.
+    pub(super) async fn ask(&mut self, request: Request<'_>, declared: Vec<DB::TypeInfo>) -> Result<()> {
+        let Request { statement, values } = request;
+        let question = DB::question(statement, &declared);
+        let prepared = (&mut self.connection)
+            .prepare_with(question, &declared)
+            .await
+            .map_err(DB::error)?;
+        if let Some(Either::Left(types)) = sqlx::Statement::parameters(&prepared) {
+            DB::declare(statement, values, types);
+        }
+        Ok(())
+    }
+
+    /// Discards statements that were prepared for older table definitions.
+    pub(super) async fn follow_definitions(&mut self, starred: bool) -> Result<()> {
+        if DB::KEPT == KeptStatement::Follows {
+            return Ok(());
+        }
+        if let Some(count) = self.definitions.unfollowed() {
+            self.connection.clear_cached_statements().await.map_err(DB::error)?;
+            self.last_key.forget_tables();
+            // Only now, because this may be cancelled.
+            self.definitions.follow(count);
+        }
+        match DB::KEPT {
+            // Only its own connection changes a copy.
+            KeptStatement::Deceives { version, look } if starred && self.original.is_none() => {
+                let now = Instant::now();
+                if self.definitions.are_to_be_asked(now) {
+                    Box::pin(self.follow_version(version, look, now)).await?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs a query of this crate itself and returns the number that it yields.
+    pub(super) async fn number(&mut self, sql: SqlStr) -> Result<i64> {
+        let shown = sql.clone();
+        let row = sqlx::query::<DB>(sql).fetch_one(&mut self.connection).await;
+        match row.map_err(DB::error)?.value(0)? {
+            ValueRef::I64(number) => Ok(number),
+            other => Err(Error::new(
+                ErrorKind::Driver,
+                format!("`{}` returned {other:?} instead of a number", shown.as_str()),
+            )),
+        }
+    }
+
+    /// Follows the changes of others: another connection, or another program.
+    pub(super) async fn follow_version(
+        &mut self,
+        version: &'static str,
+        look: &'static str,
+        now: Instant,
+    ) -> Result<()> {
+        let version = self.number(version.into_sql_str()).await?;
+        if self.definitions.is_new(version) {
+            self.connection.clear_cached_statements().await.map_err(DB::error)?;
+            // The next statement must be prepared for the current definitions.
+            self.run_own(look.into_sql_str()).await?;
+        }
+        self.definitions.follow_version(version, now);
+        Ok(())
+    }
+
+    /// Counts what a statement changes: before it is sent, because it may be cancelled, and after it, for connections
+    /// that prepared something meanwhile.
+    pub(super) fn note_definitions(&mut self, what: Defines) {
+        let inside = self.levels() > 0;
+        self.definitions.change(what, inside);
+    }
+
+    /// Runs text without preparing it.
+    pub(super) async fn run_text(
+        &mut self,
+        sql: SqlStr,
+        statement: Option<&Statement>,
+        sink: &mut dyn RowSink,
+    ) -> Result<QueryResult> {
+        self.know_last_key(statement).await?;
+        let mut tally = Tally::new(statement, &mut self.last_key);
+        let answer = drain::<DB>(self.connection.fetch_many(sql), sink, &mut tally).await;
+        let harmless = statement.is_some_and(Statement::reads) && !tally.has_rows;
+        let done = self.heard(answer, harmless).await?;
+        self.done(done, tally, statement).await
+    }
+
+    /// Asks for the key that the driver reported last, where it is unknown and the result of the next text is judged by it.
+    pub(super) async fn know_last_key(&mut self, statement: Option<&Statement>) -> Result<()> {
+        if DB::REPEATS && statement.is_some_and(|statement| self.last_key.is_wanted_by(statement.acts())) {
+            // Boxed, because the future of every statement would reserve room for this one.
+            match Box::pin(self.number(own_sql("SELECT last_insert_rowid()"))).await {
+                Ok(key) => self.last_key.know(key),
+                Err(error) if error.is_fatal() => return Err(error),
+                // Then the statement has no key.
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes the result that the driver reported for a text.
+    pub(super) async fn done(
+        &mut self,
+        done: Option<QueryResult>,
+        tally: Tally<'_>,
+        statement: Option<&Statement>,
+    ) -> Result<QueryResult> {
+        let doubtful = tally.end(&mut self.last_key);
+        let mut done = self.told(done).await?;
+        if let (Some((index, key)), Some(statement)) = (doubtful, statement) {
+            // Boxed, because the future of every statement reserves room for this one.
+            done.last_insert_id = match Box::pin(self.key_of(statement, index)).await {
+                Ok(has_key) => has_key.then_some(key),
+                Err(error) if error.is_fatal() => return Err(error),
+                // The row was inserted; an unknown key is no failure of its statement.
+                Err(_) => None,
+            };
+        }
+        Ok(done)
+    }
+
+    /// Returns whether the table of an insert has keys, so that the last reported key is that of the inserted row.
+    pub(super) async fn key_of(&mut self, statement: &Statement, index: usize) -> Result<bool> {
+        // Only SQLite's driver repeats results.
+        let Some(table) = statement.target(index) else {
+            return Ok(false);
+        };
+        let Some(name) = table.path.last() else {
+            return Ok(false);
+        };
+        if let Some(known) = self.last_key.has_keys(&table.written) {
+            return Ok(known);
+        }
+        let name = Dialect::Sqlite.quote_text(&name.to_lowercase());
+        let sql = format!("SELECT count(*) FROM pragma_table_list WHERE lower(name) = {name} AND wr");
+        let without = self.number(own_sql(sql)).await? > 0;
+        self.last_key.remember(&table.written, !without);
+        Ok(!without)
+    }
+
+    /// Returns the result of a statement. A driver thread that panicked ends the rows silently; that is an error and
+    /// not an end.
+    pub(super) async fn told(&mut self, done: Option<QueryResult>) -> Result<QueryResult> {
+        if done.is_none() && !DB::COUNTS_ANSWERS {
+            self.connection.ping().await.map_err(DB::error)?;
+        }
+        Ok(done.unwrap_or_default())
+    }
+
+    /// Rolls back until `depth` levels are left.
+    pub(super) async fn undo(&mut self, depth: usize) -> Result<()> {
+        if depth > 0 && self.savepoints >= depth {
+            self.at_rest().await?;
+            // The names count the levels, so this is one round trip for any number of them.
+            self.savepoints = depth - 1;
+            let sql = format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}{depth}; RELEASE SAVEPOINT {SAVEPOINT}{depth}");
+            return self.run_own(own_sql(sql)).await;
+        }
+        self.savepoints = 0;
+        while self.levels() > depth {
+            let undone = DB::TransactionManager::rollback(&mut self.connection).await;
+            self.ended(undone).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the number of open levels.
+    pub(super) fn levels(&self) -> usize {
+        DB::TransactionManager::get_transaction_depth(&self.connection) + self.savepoints
+    }
+
+    pub(super) async fn run_prepared(&mut self, request: Request<'_>, sink: &mut dyn RowSink) -> Result<QueryResult> {
+        self.follow_definitions(request.statement.is_starred()).await?;
+        match self.run_once(request, sink).await {
+            Err(error) if is_stale_plan(&error) => Box::pin(self.rerun(request, sink, error)).await,
+            Err(error) if is_to_be_repeated(&error) => Box::pin(self.run_once(request, sink)).await,
+            result => result,
+        }
+    }
+
+    /// Runs a statement again after a change of its tables. The server has refused to run it, so outside of a
+    /// transaction it is just prepared again.
+    pub(super) async fn rerun(
+        &mut self,
+        request: Request<'_>,
+        sink: &mut dyn RowSink,
+        error: Error,
+    ) -> Result<QueryResult> {
+        self.connection.clear_cached_statements().await.map_err(DB::error)?;
+        if DB::TransactionManager::get_transaction_depth(&self.connection) > 0 {
+            return Err(error);
+        }
+        self.run_once(request, sink).await
+    }
+
+    /// Rolls back the transactions that other code has left open on the connection, until `depth` are left.
+    pub(super) async fn level_out(&mut self, depth: usize) -> Result<()> {
+        // A dropped guard of sqlx still has to send its rollback, and SQLite's thread still has to run it.
+        self.at_rest().await?;
+        if !DB::COUNTS_ANSWERS {
+            self.connection.ping().await.map_err(DB::error)?;
+        }
+        while DB::TransactionManager::get_transaction_depth(&self.connection) > depth {
+            let undone = DB::TransactionManager::rollback(&mut self.connection).await;
+            self.ended(undone).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn run_once(&mut self, request: Request<'_>, sink: &mut dyn RowSink) -> Result<QueryResult> {
+        let declared = self.declare(request).await;
+        if let Err(error) = declared {
+            return Err(if is_notification(&error) {
+                Box::pin(self.given_up(error, true)).await
+            } else {
+                error
+            });
+        }
+        let result = if DB::ONE != SingleRow::OfMany && sink.wants_one() {
+            self.run_for_one(request, sink).await
+        } else {
+            let statement = &**request.statement;
+            self.know_last_key(Some(statement)).await?;
+            let mut tally = Tally::new(Some(statement), &mut self.last_key);
+            let answer = drain::<DB>(self.steps(request)?, sink, &mut tally).await;
+            let harmless = statement.reads() && !tally.has_rows;
+            match self.heard(answer, harmless).await {
+                Ok(done) => self.done(done, tally, Some(statement)).await,
+                Err(error) => Err(error),
+            }
+        };
+        result.inspect_err(|error| note_refusal::<DB>(error, request))
+    }
+
+    pub(super) async fn run_for_one(&mut self, request: Request<'_>, sink: &mut dyn RowSink) -> Result<QueryResult> {
+        self.last_key.forget();
+        let answer = self.one(request)?;
+        let row = match answer.await.map_err(DB::error) {
+            Err(error) if is_notification(&error) => {
+                return Err(Box::pin(self.given_up(error, request.statement.reads())).await);
+            }
+            row => row?,
+        };
+        let taken = if row.is_some() {
+            sink.row(&mut DriverRow(row))
+        } else {
+            Ok(())
+        };
+        if DB::ONE == SingleRow::ThenFlush {
+            self.at_rest().await?;
+        }
+        taken.map(|()| QueryResult::default())
+    }
+
+    // Separate functions create what is sent: a future reserves room for everything it ever held.
+
+    pub(super) fn steps(&mut self, request: Request<'_>) -> Result<Steps<'_, DB>> {
+        let (sql, arguments) = DB::arguments(request.statement, request.values)?;
+        let query = sqlx::query_with(sql, arguments).persistent(self.persistent);
+        Ok(self.connection.fetch_many(query))
+    }
+
+    pub(super) fn one(&mut self, request: Request<'_>) -> Result<BoxFuture<'_, sqlx::Result<Option<DB::Row>>>> {
+        let (sql, arguments) = DB::arguments(request.statement, request.values)?;
+        let query = sqlx::query_with(sql, arguments).persistent(self.persistent);
+        Ok(self.connection.fetch_optional(query))
+    }
+}
+
+/// Notes that the server refused a statement. SQLSTATE class 42 concerns the text and the types in it.
+pub(super) fn note_refusal<DB: Native>(error: &Error, request: Request<'_>) {
+    if error.sqlstate().is_some_and(|code| code.starts_with("42")) {
+        DB::refused(request.statement, request.values);
+    }
+}

@@ -1,0 +1,147 @@
+//! Connections of sqlx behind the backend traits, implemented once for every database that sqlx supports.
+
+mod answer;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod bind;
+mod connection;
+mod connector;
+mod last_insert_id;
+mod notified;
+mod raw_connection;
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+mod raw_row;
+pub(crate) mod schema_changes;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) mod variants;
+
+use std::fmt::Debug;
+
+use futures::future::BoxFuture;
+use sqlx::{AssertSqlSafe, Database, IntoArguments, SqlSafeStr, SqlStr};
+use sqlx_core::database::HasStatementCache;
+
+use super::{OfferedRow, QueryResult, RowSink};
+use crate::error::{Error, Result};
+use crate::sql::Statement;
+use crate::value::{RawRow, Value};
+
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+pub(crate) use bind::{bind_all, check_all};
+pub(crate) use connection::SqlxConnection;
+pub(crate) use connector::SqlxConnector;
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+pub(crate) use raw_row::raw_row;
+
+/// The properties of a sqlx database that this library needs.
+pub(crate) trait Native:
+    HasStatementCache + Database<Row: RawRow, Arguments: IntoArguments<Self>> + Sized
+{
+    /// Returns the arguments in the driver's own form, and the text to send with them.
+    fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, Self::Arguments)>;
+
+    /// Returns the types to declare when asking the server which types it expects ([`Value::Untyped`]). `None` if the
+    /// server need not be asked.
+    fn undeclared(_statement: &Statement, _values: &[Value]) -> Option<Vec<Self::TypeInfo>> {
+        None
+    }
+
+    /// Returns the text with which the server is asked.
+    fn question(statement: &Statement, _declared: &[Self::TypeInfo]) -> SqlStr {
+        statement.sql()
+    }
+
+    /// Notes that the server refused the statement, perhaps because of the types of its values.
+    fn refused(_statement: &Statement, _values: &[Value]) {}
+
+    /// Stores what the server answered, for [`arguments`](Self::arguments).
+    fn declare(_statement: &Statement, _values: &[Value], _types: &[Self::TypeInfo]) {}
+
+    /// `true` if the driver itself counts the pending answers, so that flushing reads the rest. (SQLite's driver has a
+    /// thread instead, which also counts savepoints.)
+    const COUNTS_ANSWERS: bool;
+
+    /// `true` if a session can receive notifications that no statement requested.
+    const NOTIFIES: bool = false;
+
+    /// `true` if the driver repeats the result of an earlier statement for a statement without such a result.
+    const REPEATS: bool = false;
+
+    /// The behaviour of a prepared statement after a change of its tables.
+    const KEPT: KeptStatement;
+
+    /// The text that ends everything raw SQL may have left open.
+    const RESET: &str = "ROLLBACK";
+
+    /// The cheapest way to get the first row of an answer.
+    const ONE: SingleRow = SingleRow::OfMany;
+
+    fn done(result: &Self::QueryResult) -> QueryResult;
+
+    /// Converts an error of sqlx.
+    fn error(error: sqlx::Error) -> Error;
+
+    /// Returns whether a call dropped half-way leaves the connection usable. `between_rows` is `true` if the drop came
+    /// after a row was handed out, while nothing more was being read.
+    fn survives_interruption(between_rows: bool) -> bool;
+}
+
+/// The behaviour of a prepared statement after a change of its tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeptStatement {
+    /// It reads the tables as they are.
+    Follows,
+    /// The server refuses it.
+    IsRefused,
+    /// It reads the tables as they are, but shows the columns of a `*` as they were.
+    Deceives {
+        /// The query for the version of the definitions.
+        version: &'static str,
+        /// The query that makes a connection read the definitions again.
+        look: &'static str,
+    },
+}
+
+/// The way in which sqlx returns one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SingleRow {
+    /// Every row has to be read.
+    OfMany,
+    /// sqlx leaves the other rows on the wire, and flushing reads them. That is faster than taking them, and it also
+    /// finds errors after the first row.
+    ThenFlush,
+    /// sqlx reads the answer to its end by itself.
+    AndReadsAll,
+}
+
+/// The database of which a connection has a copy.
+pub(crate) trait Original<DB: Database>: Debug + Send {
+    /// Copies the original into the connection's own database, if the copy is outdated.
+    fn renew<'a>(&'a mut self, copy: &'a mut DB::Connection) -> BoxFuture<'a, Result<()>>;
+
+    /// Releases the original.
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
+}
+
+/// Returns whether PostgreSQL refused a cached plan because its result has other columns than before.
+pub(crate) fn is_stale_plan(error: &Error) -> bool {
+    error.sqlstate() == Some("0A000") && error.message().contains("cached plan")
+}
+
+/// Returns text of this crate itself for the driver, built from constants and quoted identifiers.
+pub(crate) fn own_sql(text: impl Into<String>) -> SqlStr {
+    AssertSqlSafe(text.into()).into_sql_str()
+}
+
+/// A sink for statements whose rows are not wanted.
+#[derive(Debug)]
+pub(crate) struct Ignore;
+
+impl RowSink for Ignore {
+    fn row(&mut self, _row: &mut dyn OfferedRow) -> Result<()> {
+        Ok(())
+    }
+
+    fn restart(&mut self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,108 @@
+//! Notifications on connections where nobody receives them.
+//!
+//! A listening session of PostgreSQL receives notifications while it is idle, so before the answer of its next
+//! statement. It also receives them after an answer, before the server is ready again. sqlx knows them only in its own
+//! listener. On another connection it abandons the answer. The answer is still on the wire, and flushing reads it and
+//! skips notifications.
+
+use sqlx::Executor;
+use sqlx_core::transaction::TransactionManager;
+
+use super::answer::{Answer, NOTHING_DONE, drain, is_notification};
+use super::connection::SqlxConnection;
+use super::last_insert_id::Tally;
+use super::{Ignore, Native, own_sql};
+use crate::backend::QueryResult;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Returns whether that happened before anything was run, in the answer to the preparation of a statement.
+fn while_preparing(error: &Error) -> bool {
+    !error.message().contains("execute: ")
+}
+
+fn nothing_was_done(error: Error) -> Error {
+    Error::new(ErrorKind::ConnectionLost, NOTHING_DONE)
+        .help("run it again; a function made this connection listen, where nobody can receive")
+        .retryable()
+        .with_source(error)
+}
+
+fn answer_lost(error: Error) -> Error {
+    Error::new(
+        ErrorKind::OutcomeUnknown,
+        "the statement was executed, but its result is lost: a notification arrived before it",
+    )
+    .help("a function executed LISTEN on this connection, which cannot receive notifications; use sqlx's `PgListener` to listen")
+    .with_source(error)
+}
+
+impl<DB> SqlxConnection<DB>
+where
+    DB: Native,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    /// What was done, where a notification may stand behind the answer. `harmless`: the statement only reads, and nobody has
+    /// seen a row of it.
+    pub(super) async fn heard(&mut self, answer: Result<Answer>, harmless: bool) -> Result<Option<QueryResult>> {
+        match answer {
+            Ok(answer) if !answer.notified => Ok(answer.done),
+            Ok(answer) => {
+                Box::pin(self.silence()).await?;
+                Ok(answer.done)
+            }
+            Err(error) if is_notification(&error) => Err(Box::pin(self.given_up(error, harmless)).await),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What to tell of a statement whose answer was given up: what the server itself found wrong, or that it was done.
+    pub(super) async fn given_up(&mut self, error: Error, harmless: bool) -> Error {
+        let nothing_done = harmless || while_preparing(&error);
+        match self.silence().await {
+            Err(found) => found,
+            Ok(()) if nothing_done => nothing_was_done(error),
+            Ok(()) => answer_lost(error),
+        }
+    }
+
+    /// Reads the rest of an answer, which may hold an error of the server, and stops listening.
+    pub(super) async fn silence(&mut self) -> Result<()> {
+        let read = self.at_rest().await;
+        if !read.as_ref().is_err_and(Error::is_fatal) {
+            self.unlisten().await?;
+        }
+        read
+    }
+
+    /// Stops listening. A transaction that the server has aborted refuses that; its rollback does it.
+    pub(super) async fn unlisten(&mut self) -> Result<()> {
+        if !DB::NOTIFIES {
+            return Ok(());
+        }
+        let steps = self.connection.fetch_many(own_sql("UNLISTEN *"));
+        match drain::<DB>(steps, &mut Ignore, &mut Tally::default()).await {
+            Err(error) if error.is_fatal() && !is_notification(&error) => Err(error),
+            // What came meanwhile is skipped.
+            _ => match self.at_rest().await {
+                Err(error) if error.is_fatal() => Err(error),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Returns the outcome of the end of a transaction. If the answer was abandoned and the server reports no error,
+    /// the end was done, and only sqlx still counts the transaction.
+    pub(super) async fn ended(&mut self, result: Result<(), sqlx::Error>) -> Result<()> {
+        match result.map_err(DB::error) {
+            Err(error) if is_notification(&error) => Box::pin(self.ended_unheard()).await,
+            result => result,
+        }
+    }
+
+    async fn ended_unheard(&mut self) -> Result<()> {
+        self.silence().await?;
+        // This sends one more ROLLBACK, to which the server answers that there is nothing to roll back.
+        DB::TransactionManager::start_rollback(&mut self.connection);
+        self.at_rest().await
+    }
+}

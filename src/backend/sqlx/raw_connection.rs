@@ -1,0 +1,250 @@
+//! The implementation of [`RawConnection`], which the session uses.
+
+use async_stream::try_stream;
+use futures::StreamExt;
+use futures::future::{BoxFuture, ready};
+use futures::stream::BoxStream;
+use sqlx::{Connection, Either, Executor, SqlStr};
+use sqlx_core::transaction::TransactionManager;
+
+use super::answer::{is_notification, is_to_be_repeated};
+use super::connection::{SqlxConnection, note_refusal};
+use super::{Ignore, KeptStatement, Native, is_stale_plan, own_sql};
+use crate::backend::{CloseFn, NativeJob, QueryResult, RawConnection, Request, RowSink};
+use crate::error::{Error, Result};
+use crate::sql::Defines;
+use crate::value::RawRow;
+
+impl<DB> RawConnection for SqlxConnection<DB>
+where
+    DB: Native,
+    DB::Row: 'static,
+    DB::Connection: Send + Sync,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    fn run<'a>(&'a mut self, request: Request<'a>, sink: &'a mut dyn RowSink) -> BoxFuture<'a, Result<QueryResult>> {
+        Box::pin(async move {
+            self.note_definitions(request.statement.defines());
+            let result = if request.statement.is_script() {
+                let (sql, statement) = (request.statement.sql(), Some(&**request.statement));
+                match self.run_text(sql.clone(), statement, sink).await {
+                    Err(error) if is_to_be_repeated(&error) => Box::pin(self.run_text(sql, statement, sink)).await,
+                    result => result,
+                }
+            } else {
+                self.run_prepared(request, sink).await
+            };
+            self.note_definitions(request.statement.defines());
+            result
+        })
+    }
+
+    fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
+        Box::pin(try_stream! {
+            self.last_key.forget();
+            self.note_definitions(request.statement.defines());
+            self.follow_definitions(request.statement.is_starred()).await?;
+            loop {
+                let (mut stale, mut told, mut notified, mut yielded) = (None, None, None, false);
+                {
+                    let mut steps = if request.statement.is_script() {
+                        self.connection.fetch_many(request.statement.sql())
+                    } else {
+                        self.declare(request).await?;
+                        self.steps(request)?
+                    };
+                    while let Some(step) = steps.next().await {
+                        match step.map_err(DB::error) {
+                            Ok(Either::Left(done)) => told = Some(DB::done(&done)),
+                            Ok(Either::Right(row)) => {
+                                yielded = true;
+                                yield Box::new(row) as Box<dyn RawRow>;
+                            }
+                            Err(error) if is_stale_plan(&error) => stale = Some(error),
+                            Err(error) if is_notification(&error) => {
+                                notified = Some(error);
+                                break;
+                            }
+                            Err(error) => {
+                                note_refusal::<DB>(&error, request);
+                                Err(error)?;
+                            }
+                        }
+                    }
+                }
+                if let Some(error) = notified {
+                    let harmless = request.statement.reads() && !yielded;
+                    let found = Box::pin(self.given_up(error, harmless)).await;
+                    if told.is_none() {
+                        if is_to_be_repeated(&found) {
+                            continue;
+                        }
+                        Err(found)?;
+                    }
+                }
+                let Some(error) = stale else {
+                    self.told(told).await?;
+                    break;
+                };
+                self.connection.clear_cached_statements().await.map_err(DB::error)?;
+                if self.levels() > 0 {
+                    Err(error)?;
+                }
+            }
+            self.note_definitions(request.statement.defines());
+        })
+    }
+
+    fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<QueryResult>> {
+        Box::pin(async move { self.run_text(sql, None, &mut Ignore).await })
+    }
+
+    fn with_native(&mut self, job: NativeJob) -> BoxFuture<'_, Result<QueryResult>> {
+        Box::pin(async move {
+            self.last_key.forget();
+            let open_ended = job.is_open_ended();
+            let lent = job.defines() == Defines::Nothing;
+            let depth = DB::TransactionManager::get_transaction_depth(&self.connection);
+            let text = job.text().cloned();
+            self.follow_definitions(text.as_ref().is_none_or(|text| text.is_starred()))
+                .await?;
+            let defines = match (&text, DB::KEPT) {
+                (Some(text), _) => text.defines(),
+                // On SQLite the statements kept by others would show old columns; elsewhere most jobs would cost others
+                // their kept statements.
+                (None, KeptStatement::Deceives { .. }) => Defines::All,
+                (None, _) => job.defines(),
+            };
+            self.note_definitions(defines);
+            let result = job.run(&mut self.connection).await;
+            self.note_definitions(defines);
+            if result.as_ref().is_err_and(is_stale_plan) {
+                self.connection.clear_cached_statements().await.map_err(DB::error)?;
+            }
+            let result = match result {
+                Err(error) if is_notification(&error) => {
+                    let harmless = text.is_some_and(|text| text.reads());
+                    Err(self.given_up(error, harmless).await)
+                }
+                result => result,
+            };
+            if open_ended && !result.as_ref().is_err_and(Error::is_fatal) {
+                self.level_out(depth).await?;
+                // Outside of a transaction `reset` does this.
+                if depth > 0 && lent {
+                    self.unlisten().await?;
+                }
+            }
+            result
+        })
+    }
+
+    fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            if DB::COUNTS_ANSWERS && self.depth() > 0 {
+                return self.savepoint().await;
+            }
+            let begun = DB::TransactionManager::begin(&mut self.connection, sql).await;
+            begun.map_err(DB::error)
+        })
+    }
+
+    fn commit(&mut self, first: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let result = if self.savepoints > 0 {
+                self.release(first.as_ref().map_or("", SqlStr::as_str)).await
+            } else {
+                let committed = DB::TransactionManager::commit(&mut self.connection).await;
+                self.ended(committed).await
+            };
+            let left = self.levels();
+            self.definitions.level_ended(left);
+            result
+        })
+    }
+
+    fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let result = self.undo(depth).await;
+            self.definitions.level_ended(depth);
+            result
+        })
+    }
+
+    fn depth(&self) -> usize {
+        self.levels()
+    }
+
+    fn reset(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            match self.run_script(own_sql(DB::RESET)).await {
+                // SQLite reports an error if there was nothing to roll back.
+                Err(error) if DB::COUNTS_ANSWERS || error.is_fatal() => Err(error),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(async move {
+            if DB::COUNTS_ANSWERS {
+                // Outside of a transaction a savepoint is gone as soon as it is set.
+                let probe = own_sql("SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe");
+                return match self.run_own(probe).await {
+                    Err(error) if error.is_fatal() || error.ends_transaction() => Err(error),
+                    // PostgreSQL has aborted it, which leaves it open.
+                    Err(error) => Ok(error.sqlstate() == Some("25P02")),
+                    Ok(()) => Ok(true),
+                };
+            }
+            // SQLite refuses this setting inside a transaction, and it has no meaning for the temp database. It leaves
+            // no trace, so a check that is cancelled can be repeated.
+            match self.run_own(own_sql("PRAGMA temp.synchronous = NORMAL")).await {
+                Err(error) if error.is_fatal() => Err(error),
+                Err(_) => Ok(true),
+                Ok(()) => Ok(false),
+            }
+        })
+    }
+
+    fn settle(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.connection.flush().await.map_err(DB::error)?;
+            if DB::COUNTS_ANSWERS {
+                Ok(())
+            } else {
+                self.connection.ping().await.map_err(DB::error)
+            }
+        })
+    }
+
+    fn ping(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { self.connection.ping().await.map_err(DB::error) })
+    }
+
+    fn interrupted(&self, between_rows: bool) -> bool {
+        DB::survives_interruption(between_rows)
+    }
+
+    fn close_handle(&self) -> Option<CloseFn> {
+        // Abandoning a copy harms nobody: others have their own copies.
+        self.original.as_ref().map(|_| Box::new(|| {}) as CloseFn)
+    }
+
+    fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
+        match &mut self.original {
+            Some(original) => original.renew(&mut self.connection),
+            None => Box::pin(ready(Ok(()))),
+        }
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move {
+            let closed = self.connection.close().await.map_err(DB::error);
+            match self.original {
+                Some(original) => original.close().await.and(closed),
+                None => closed,
+            }
+        })
+    }
+}

@@ -1,0 +1,162 @@
+//! The table of this crate's own options. Long, because it is one table.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::option::{Expected, GivenValue, OptionKind, OptionScope, OptionSpec, SettingType};
+use super::settings::Settings;
+use super::text::{LONGEST, flag};
+
+/// Creates the entry for a field of [`Settings`]. Its type reads the value, unless a function is given.
+macro_rules! own {
+    ($name:literal, $also:expr, $on:ident, $field:ident) => {
+        own!($name, $also, $on, $field, |given| SettingType::read(given))
+    };
+    ($name:literal, $also:expr, $on:ident, $field:ident, $read:expr) => {
+        OptionSpec {
+            name: $name,
+            also: &$also,
+            on: OptionScope::$on,
+            kind: OptionKind::Own {
+                apply: |settings, given| {
+                    let read: fn(&GivenValue<'_>) -> Result<_, Expected> = $read;
+                    settings.$field = read(given)?;
+                    Ok(())
+                },
+                show: |settings| settings.$field.show(),
+            },
+        }
+    };
+}
+
+/// The settings of this crate.
+pub(super) static OWN: &[OptionSpec] = &[
+    own!(
+        "pool_size",
+        ["max_size", "max_connections", "connection_limit"],
+        Any,
+        pool_size,
+        |v| v.whole(1, 65_535)
+    ),
+    own!("max_overflow", [], Any, max_overflow),
+    own!("pool_timeout", ["acquire_timeout"], Any, pool_timeout),
+    own!(
+        "connect_timeout",
+        ["connection_timeout", "login_timeout"],
+        Servers,
+        connect_timeout,
+        |v| { Ok(Some(v.duration()?).filter(|limit| !limit.is_zero()).unwrap_or(LONGEST)) }
+    ),
+    own!("pool_recycle", ["max_lifetime"], Any, pool_recycle),
+    own!("idle_timeout", ["max_inactive_connection_lifetime"], Any, idle_timeout),
+    own!("health_check_after", [], Any, health_check_after),
+    own!(
+        "statement_timeout",
+        ["command_timeout", "query_timeout"],
+        Any,
+        statement_timeout
+    ),
+    own!("statement_cache_capacity", CACHE_NAMES, Any, statement_cache_capacity),
+    own!("pool_name", [], Any, pool_name),
+    own!("application_name", ["program_name"], Any, application_name),
+    own!("ssl_mode", ["ssl", "tls", "use_ssl"], Servers, ssl_mode),
+    own!("ssl_root_cert", ["ssl_ca", "ssl_ca_file"], Servers, ssl_root_cert),
+    own!("ssl_cert", [], Servers, ssl_cert),
+    own!("ssl_key", [], Servers, ssl_key),
+    own!(
+        "isolation_level",
+        ["isolation", "transaction_isolation"],
+        Any,
+        isolation_level
+    ),
+    own!("echo", [], Any, echo, debug_or_flag),
+    own!("show_parameters", ["trace_parameters"], Any, show_parameters),
+    own!("echo_pool", [], Any, echo_pool, debug_or_flag),
+    own!("force_rollback", [], Any, force_rollback),
+    own!("full_isolation", [], Any, full_isolation),
+    own!("lazy", [], Any, lazy),
+    own!("lease_timeout", [], Any, lease_timeout),
+    own!("result_timeout", [], Any, result_timeout),
+    own!("isolation_policy", [], Any, isolation_policy),
+    own!("read_your_writes", [], Any, read_your_writes),
+    own!("replica_window", [], Any, replica_window),
+    own!("replica_retry", [], Any, replica_retry),
+    own!("stream_buffer_rows", [], Any, stream_buffer_rows, |v| v
+        .whole(1, u64::from(u32::MAX))),
+    own!("socket", ["unix_socket", "unix_sock"], Servers, socket),
+    OptionSpec {
+        name: "server_settings",
+        also: &[],
+        on: OptionScope::Any,
+        kind: OptionKind::Own {
+            apply: |_, _| Err(Cow::Borrowed("a table of names and values")),
+            show: show_server,
+        },
+    },
+    own!("charset", ["character_encoding"], MySql, charset),
+    own!("collation", ["connection_collation"], MySql, collation),
+    own!("mode", ["sqlite_mode"], Sqlite, sqlite_mode),
+    // SQLite itself counts milliseconds. The limit turns `5000` into an error, because it would mean 83 minutes.
+    own!(
+        "busy_timeout",
+        ["timeout"],
+        Sqlite,
+        busy_timeout,
+        |v| match v.duration()? {
+            long if long > Duration::from_hours(1) =>
+                Err(Cow::Borrowed("at most an hour; milliseconds are written `5000ms`")),
+            short => Ok(short),
+        }
+    ),
+    own!("journal_mode", ["journal"], Sqlite, journal_mode, |v| {
+        v.text
+            .map(|_| v.one_of(&["wal", "delete", "truncate", "persist", "memory", "off"]))
+            .transpose()
+    }),
+    own!("synchronous", ["sync"], Sqlite, synchronous, |v| match v.text {
+        None => Ok(None),
+        Some(number @ ("0" | "1" | "2" | "3")) => {
+            let words = ["off", "normal", "full", "extra"];
+            Ok(number
+                .parse::<usize>()
+                .ok()
+                .and_then(|number| words.get(number))
+                .map(|word| (*word).to_owned()))
+        }
+        Some(_) => v.one_of(&["off", "normal", "full", "extra"]).map(Some),
+    }),
+    own!("foreign_keys", ["fk"], Sqlite, foreign_keys),
+    own!("cache", ["shared_cache"], Sqlite, shared_cache, |v| match v.text()? {
+        "shared" => Ok(true),
+        "private" => Ok(false),
+        other => flag(other).ok_or(Cow::Borrowed("`shared` or `private`")),
+    }),
+    own!("immutable", [], Sqlite, immutable),
+    own!("vfs", [], Sqlite, vfs),
+];
+
+const CACHE_NAMES: [&str; 4] = [
+    "statement_cache_size",
+    "prepared_statement_cache_size",
+    "cached_statements",
+    "prep_stmt_cache_size",
+];
+
+/// Reads a flag. Besides true and false, `SQLAlchemy` has `echo="debug"`.
+fn debug_or_flag(given: &GivenValue<'_>) -> Result<bool, Expected> {
+    if given.text == Some("debug") {
+        Ok(true)
+    } else {
+        given.flag()
+    }
+}
+
+fn show_server(settings: &Settings) -> Value {
+    let pairs = settings
+        .server_settings
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone().into()));
+    Value::Object(pairs.collect::<Map<_, _>>())
+}

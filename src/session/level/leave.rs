@@ -1,0 +1,109 @@
+//! The ways to leave a level: its end, its drop, the end of everything.
+
+use std::sync::Arc;
+
+use super::Child;
+use super::{ConnectionSlot, Ended, Level, LevelKind};
+use crate::error::{Error, ErrorKind};
+use crate::pool::CLEANUP_LIMIT;
+
+impl Level {
+    /// Releases the connection because the guard was dropped.
+    pub(crate) fn abandon(self: &Arc<Self>) {
+        self.state.lock().ended.get_or_insert(Ended::Dropped);
+        self.close_span();
+        self.let_go();
+    }
+
+    /// Gives the parent its lock back. If a statement is still under way here, or a level above is open, that does it
+    /// when it ends.
+    pub(in crate::session) fn let_go(self: &Arc<Self>) {
+        if self.state.lock().parent.is_none() {
+            return;
+        }
+        if let Ok(mut slot) = Arc::clone(&self.slot).try_lock_owned() {
+            let _leaving = Leaving(self);
+            drop(std::mem::replace(&mut *slot, ConnectionSlot::Gone));
+        }
+    }
+
+    /// Removes this level from its parent.
+    fn leave_parent(self: &Arc<Self>) {
+        let mut above = self.state.lock().parent.take();
+        while let Some(level) = above {
+            let (view, ended) = {
+                let mut state = level.state.lock();
+                let own = |child: &Child| std::ptr::eq(child.level.as_ptr(), Arc::as_ptr(self));
+                if state.child.as_ref().is_some_and(own) {
+                    state.child = None;
+                }
+                let view = if level.kind == LevelKind::View {
+                    state.parent.clone()
+                } else {
+                    None
+                };
+                (view, state.ended.is_some())
+            };
+            // It was dropped while this level was open.
+            if ended && matches!(level.kind, LevelKind::Transaction { .. }) {
+                level.let_go();
+            }
+            level.roll_back_soon();
+            above = view;
+        }
+    }
+}
+
+/// A guard that leaves the parent when it is dropped; it must outlive the parent's lock.
+pub(in crate::session) struct Leaving<'n>(pub(in crate::session) &'n Arc<Level>);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.leave_parent();
+    }
+}
+
+impl Level {
+    /// Rolls back the outer transaction of force rollback and gives its connection back.
+    pub(crate) async fn close(self: Arc<Self>) {
+        self.disconnected();
+        let limit = self.engine.settings.lease_timeout;
+        // Users with an open transaction get errors from now on; its end frees the connection.
+        let Ok(mut slot) = tokio::time::timeout(limit, Arc::clone(&self.slot).lock_owned()).await else {
+            self.close_connection();
+            return;
+        };
+        if let ConnectionSlot::Lease(mut lease) = std::mem::replace(&mut *slot, ConnectionSlot::Gone)
+            && let Err(error) = tokio::time::timeout(CLEANUP_LIMIT, lease.clean())
+                .await
+                .unwrap_or_else(|_| Err(silent()))
+        {
+            // The connection is closed then, and the server undoes what was open on it.
+            tracing::debug!(%error, "the force-rollback transaction was ended by closing its connection");
+            lease.discard();
+        }
+    }
+}
+
+impl Level {
+    /// Gives back the sandbox's connection, or closes it if it is in use.
+    pub(in crate::session) fn drop_slot(self: &Arc<Self>) {
+        if let Ok(mut slot) = Arc::clone(&self.slot).try_lock_owned() {
+            *slot = ConnectionSlot::Gone;
+        } else {
+            self.close_connection();
+        }
+    }
+
+    /// Closes a connection that is checked out beyond the end of the sandbox, perhaps in a guard that was forgotten.
+    fn close_connection(&self) {
+        let close_handle = self.state.lock().close_handle.take();
+        if let Some(close_handle) = close_handle {
+            close_handle.close();
+        }
+    }
+}
+
+fn silent() -> Error {
+    Error::new(ErrorKind::Timeout, "the server did not answer the rollback in time")
+}

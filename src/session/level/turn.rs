@@ -1,0 +1,293 @@
+//! Turns on a connection.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
+
+use super::probe::{ASK_PROBE, is_open};
+use super::verdict::Sent;
+use super::{ConnectionSlot, Level, LevelKind};
+use crate::config::IsolationLevel;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool::{Caller, InFlight, Lease, SETTLE_LIMIT, StatementSavepoint, TurnKind};
+use crate::session::level::drain::{Drain, drain};
+use crate::session::limit::in_time;
+use crate::session::scope::chain::Chain;
+use crate::session::statement::internal::run;
+use crate::sql::Dialect;
+
+impl Level {
+    /// Waits for the turn on this level's connection, in the order of requests. An open stream buffers the rest of its
+    /// rows. The connection is then idle and exactly as deep in transactions as this level is.
+    pub(in crate::session) async fn lock(
+        self: &Arc<Self>,
+        chain: &Chain,
+        caller: Caller,
+    ) -> Result<OwnedMutexGuard<ConnectionSlot>> {
+        self.lock_for(chain, caller, None).await
+    }
+
+    /// Does the same for a transaction. If it is the first use of the sandbox, that begins with the requested isolation
+    /// level.
+    pub(in crate::session) async fn lock_for(
+        self: &Arc<Self>,
+        chain: &Chain,
+        caller: Caller,
+        isolation: Option<IsolationLevel>,
+    ) -> Result<OwnedMutexGuard<ConnectionSlot>> {
+        let level = self.wired();
+        let mut slot = if let Ok(slot) = Arc::clone(&level.slot).try_lock_owned() {
+            slot
+        } else {
+            self.usable()?;
+            // Boxed, or the future of every statement would contain this one.
+            Box::pin(level.queue(chain, caller)).await?
+        };
+        self.usable()?;
+        if self.engine.sandbox.is_some() {
+            level.state.lock().holder = Some((caller, Instant::now()));
+        }
+        let ready = slot
+            .lease()
+            .is_some_and(|lease| lease.is_ready() && lease.depth() == level.depth);
+        if !ready {
+            Box::pin(level.prepare(&mut slot, caller, isolation)).await?;
+        }
+        Ok(slot)
+    }
+
+    async fn queue(self: &Arc<Self>, chain: &Chain, caller: Caller) -> Result<OwnedMutexGuard<ConnectionSlot>> {
+        if let Some(child) = self.state.lock().child.clone()
+            && chain.contains(child.owner)
+        {
+            return Err(Error::new(
+                ErrorKind::ConcurrentUse,
+                format!(
+                    "{caller} waits for a connection that its own task holds in the transaction begun at {}",
+                    child.opened.place
+                ),
+            )
+            .help("use the inner transaction here, or end it first"));
+        }
+        let limit = self.patience();
+        let _waiting = self.wait(caller);
+        let turn = async {
+            let mut locking = std::pin::pin!(Arc::clone(&self.slot).lock_owned());
+            loop {
+                let mut opened = std::pin::pin!(self.stream_opened.notified());
+                opened.as_mut().enable();
+                let stream = self.state.lock().stream.as_ref().and_then(std::sync::Weak::upgrade);
+                let drained = async {
+                    match &stream {
+                        Some(stream) => drain(&**stream).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    slot = &mut locking => return Ok(slot),
+                    drained = drained => {
+                        drained?;
+                        if let Some(stream) = &stream {
+                            self.forget_stream(stream);
+                        }
+                    }
+                    () = opened => {}
+                }
+            }
+        };
+        match timeout(limit, turn).await {
+            Ok(slot) => slot,
+            Err(_) => Err(self.busy(caller, limit).await),
+        }
+    }
+
+    fn forget_stream(&self, stream: &Arc<dyn Drain>) {
+        let mut state = self.state.lock();
+        if state
+            .stream
+            .as_ref()
+            .is_some_and(|known| std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(stream)))
+        {
+            state.stream = None;
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let settings = &self.engine.settings;
+        if self.engine.sandbox.is_some() {
+            settings.lease_timeout
+        } else {
+            settings.pool_timeout
+        }
+    }
+
+    /// Acquires the connection at first use and leaves it as deep as this level.
+    async fn prepare(
+        self: &Arc<Self>,
+        slot: &mut ConnectionSlot,
+        caller: Caller,
+        isolation: Option<IsolationLevel>,
+    ) -> Result<()> {
+        let lost = self.kind == LevelKind::Base && slot.lease().is_some_and(|lease| lease.is_lost());
+        if lost || matches!(slot, ConnectionSlot::Vacant) {
+            let (mut lease, turn) = if self.kind == LevelKind::Sandbox {
+                let who = (&Chain::current(), caller, TurnKind::Sandbox);
+                self.engine
+                    .in_turn(who, true, || self.acquire(caller), |_| false)
+                    .await?
+            } else {
+                (self.acquire(caller).await?, None)
+            };
+            if let Some(turn) = turn {
+                lease.keep_turn(turn);
+            }
+            if self.kind == LevelKind::Sandbox {
+                // The outer transaction of force rollback begins with the first use.
+                if let Err(error) = self.begin_outer(&mut lease, isolation).await {
+                    if !lease.is_lost() || !self.is_private() {
+                        return Err(error);
+                    }
+                    // The copy could not be recreated; another connection creates another.
+                    lease = self.acquire(caller).await?;
+                    self.begin_outer(&mut lease, isolation).await?;
+                }
+            }
+            self.end_turn_of_text(None);
+            *slot = ConnectionSlot::Lease(lease);
+        }
+        let Some(lease) = slot.lease() else {
+            return Err(self.gone("the connection was discarded"));
+        };
+        if lease.is_lost() {
+            return Err(self.gone("its connection was lost"));
+        }
+        if let Err(error) = self.level_out(lease).await {
+            if lease.is_lost() {
+                self.end_by_server(error.message());
+            }
+            if error.ends_transaction() && self.engine.sandbox.is_none() {
+                // The server's own error; running it again may help.
+                return Err(error);
+            }
+            // The loss of a transaction, or of the whole sandbox, says more than its cause.
+            return Err(self.usable().err().unwrap_or(error));
+        }
+        Ok(())
+    }
+
+    async fn acquire(&self, caller: Caller) -> Result<Lease> {
+        let acquired = self.engine.pool.acquire(caller).await;
+        let aloud = self.sandbox().is_some_and(|sandbox| sandbox.plan.aloud);
+        acquired.map_err(|error| match error.kind() {
+            ErrorKind::NotConnected if aloud => Error::new(
+                ErrorKind::NotConnected,
+                "the database on which this sandbox was opened was disconnected",
+            )
+            .help("keep it connected as long as its sandboxes are used"),
+            _ => error,
+        })
+    }
+
+    async fn level_out(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+        // What was cut off may have ended the transaction, too. SQLite does so where a statement says OR ROLLBACK,
+        // MySQL with a deadlock that was not reported.
+        let cut = lease.was_cut() && self.engine.dialect() != Dialect::Postgres;
+        let depth = lease.ready().await?.depth();
+        let set_transaction_unverified = lease.is_transaction_unverified();
+        if self.depth > 0 && (cut || set_transaction_unverified) {
+            match self.has_transaction(lease, set_transaction_unverified).await {
+                Ok(true) => {}
+                // What may have committed by itself is not run again for what came after it.
+                Err(conflict) if !set_transaction_unverified => {
+                    let conflict = self.ended_with(lease, conflict, false);
+                    lease.discard();
+                    self.end_by_server(conflict.message());
+                    self.note_undone();
+                    return Err(conflict);
+                }
+                Ok(false) | Err(_) => {
+                    lease.discard();
+                    return Err(self.gone("a statement that was cancelled ended it"));
+                }
+            }
+        }
+        if depth > self.depth {
+            self.go_back(lease).await?;
+            if let Some(statement_log) = self.engine.statement_log() {
+                statement_log.note("-- a transaction that was dropped unfinished was rolled back");
+            }
+            if self.depth == 0 {
+                lease.set_transaction_unverified(false);
+                drop(lease.take_writers());
+            }
+            lease.undo(self.depth).await?;
+        } else if lease.statement_savepoint() == StatementSavepoint::Unverified {
+            self.recover(lease).await?;
+        } else if depth < self.depth {
+            return Err(self.gone("the transaction is no longer open on the server"));
+        }
+        if cut {
+            self.look_after_text(lease).await;
+        }
+        if self.depth == 0 && !self.is_in_text() {
+            // Whatever had it was rolled back, now or before.
+            lease.end_turn();
+        }
+        Ok(())
+    }
+
+    /// Whether the transaction is still there on the server, after something that may have ended it. `witnessed` says that
+    /// a savepoint was set before that. An error is one with which the server ends it, or the connection breaks.
+    pub(in crate::session) async fn has_transaction(&self, lease: &mut Lease, probed: bool) -> Result<bool> {
+        lease.set_transaction_unverified(probed);
+        let asked = if probed && self.engine.dialect() == Dialect::MySql {
+            // A transaction that was ended and begun again is another, which knows nothing of the witness.
+            run(lease, ASK_PROBE).await.map(|()| true)
+        } else {
+            // On a thread of its own a dropped call runs to its end, and the next one can look again.
+            let apart = lease.raw().is_ok_and(|raw| raw.is_apart()) || self.engine.dialect() == Dialect::Sqlite;
+            is_open(lease, if apart { InFlight::Statement } else { InFlight::Boundary }).await
+        };
+        lease.set_transaction_unverified(false);
+        match asked {
+            Err(error) if !error.is_fatal() && !error.ends_transaction() => Ok(false),
+            asked => asked,
+        }
+    }
+
+    /// Undoes the levels above this one, which were dropped. As with what a dropped statement left, whoever waits for that has no
+    /// other connection to go to: what is open on this one would be lost with it.
+    async fn go_back(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+        lease.mark(InFlight::Statement);
+        let undone = in_time(SETTLE_LIMIT, lease.raw()?.rollback_to(self.depth)).await;
+        let undone = undone.unwrap_or_else(|| Err(unanswered()));
+        lease.mark(InFlight::None);
+        let Err(error) = undone.map_err(|error| self.judged(error)) else {
+            return Ok(());
+        };
+        self.heed(lease, &error, Sent::Boundary("ROLLBACK TO SAVEPOINT")).await;
+        // What could not be undone must not be committed.
+        lease.discard();
+        Err(error)
+    }
+
+    fn gone(self: &Arc<Self>, why: &str) -> Error {
+        self.end_by_server(why);
+        self.usable()
+            .err()
+            .unwrap_or_else(|| Error::new(ErrorKind::ConnectionLost, why.to_owned()))
+    }
+}
+
+/// Returns the error for the rollback of a dropped level that is not answered.
+fn unanswered() -> Error {
+    Error::new(
+        ErrorKind::ConnectionLost,
+        format!("a transaction that was dropped could not be rolled back within {SETTLE_LIMIT:?}, so its connection was closed"),
+    )
+    .help("nothing was sent afterwards; run the work again from its beginning")
+    .retryable()
+}

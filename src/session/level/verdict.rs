@@ -1,0 +1,183 @@
+//! The meaning of an error for the transaction it came in. All errors on a level go through here: those of statements,
+//! savepoints, releases, rollbacks, and of the library's own requests.
+
+use std::sync::Arc;
+
+use super::{Level, LevelKind};
+use crate::error::{Error, Result};
+use crate::pool::Lease;
+use crate::session::statement::run::BoundStatement;
+use crate::sql::Dialect;
+
+/// The request on a level that an error answers.
+#[derive(Clone, Copy)]
+pub(in crate::session) enum Sent<'w> {
+    /// A statement of the user.
+    Statement(&'w BoundStatement),
+    /// A statement that may have ended the transaction by itself. A probe savepoint set before it shows that.
+    Probed(&'w BoundStatement),
+    /// The beginning or the end of a level.
+    Boundary(&'static str),
+}
+
+impl Sent<'_> {
+    pub(in crate::session) fn ended_by(self, error: &Error) -> String {
+        match self {
+            Self::Statement(work) | Self::Probed(work) => work.ended_by(error),
+            Self::Boundary(what) => format!("{}, at `{what}`", error.message()),
+        }
+    }
+
+    /// Returns `true` for a statement that does nothing to transactions and definitions, whatever its result.
+    fn is_plain(self) -> bool {
+        let Self::Statement(work) = self else { return false };
+        work.template.is_plain()
+    }
+
+    fn is_probed(self) -> bool {
+        matches!(self, Self::Probed(_))
+    }
+}
+
+/// What became of a transaction in which an error came.
+#[derive(Debug)]
+pub(in crate::session) enum Verdict {
+    Stands,
+    /// It has ended; with the error that told so, where that is another one.
+    Ended(Option<Error>),
+}
+
+impl Level {
+    /// Takes in an error of what was sent on this level, and tells whether its transaction still stands.
+    pub(in crate::session) async fn heed(self: &Arc<Self>, lease: &mut Lease, error: &Error, sent: Sent<'_>) -> bool {
+        matches!(self.verdict(lease, error, sent).await, Verdict::Stands)
+    }
+
+    /// The same, with the reason of an end.
+    ///
+    /// If the transaction has ended, every level of it is marked. Where the error itself does not tell, the server is asked:
+    /// that costs a round trip on MySQL, unless the error is certainly the statement's alone. PostgreSQL ends no transaction
+    /// with an error that leaves the connection, and SQLite's answer costs none.
+    pub(in crate::session) async fn verdict(
+        self: &Arc<Self>,
+        lease: &mut Lease,
+        error: &Error,
+        sent: Sent<'_>,
+    ) -> Verdict {
+        if error.is_retryable() {
+            self.note_retryable();
+        }
+        if error.is_fatal() {
+            lease.lose();
+        }
+        if lease.is_lost() {
+            self.end_by_server(&sent.ended_by(error));
+            return Verdict::Ended(None);
+        }
+        if self.depth == 0 {
+            return Verdict::Stands;
+        }
+        let mut heard = None;
+        if error.ends_transaction() {
+            if self.engine.sandbox.is_some() {
+                // The next user must not write outside of the transaction it believes in.
+                lease.discard();
+            }
+        } else {
+            let stands = self.leaves_open(error, sent)
+                || match self.has_transaction(lease, sent.is_probed()).await {
+                    Ok(open) => open,
+                    Err(conflict) => {
+                        heard = Some(self.ended_with(lease, conflict, sent.is_probed()));
+                        false
+                    }
+                };
+            if stands {
+                self.note_failure(error);
+                return Verdict::Stands;
+            }
+            lease.discard();
+        }
+        self.end_by_server(&sent.ended_by(error));
+        if !sent.is_probed() {
+            self.note_undone();
+        }
+        Verdict::Ended(heard)
+    }
+
+    /// Takes in the error that came where the server was asked whether the transaction stands: that is how it ended. Where the
+    /// connection was lost after something that `may_have_committed`, nobody knows what stayed.
+    pub(in crate::session) fn ended_with(
+        self: &Arc<Self>,
+        lease: &mut Lease,
+        error: Error,
+        may_have_committed: bool,
+    ) -> Error {
+        if error.is_fatal() {
+            lease.lose();
+        }
+        if error.leaves_open() && may_have_committed {
+            self.note_unknown(true);
+            return error;
+        }
+        let error = self.judged(error);
+        if error.is_retryable() {
+            self.note_retryable();
+        }
+        error
+    }
+
+    /// Does the same for the result of the library's own requests on this level.
+    pub(in crate::session) async fn heeded<T>(
+        self: &Arc<Self>,
+        lease: &mut Lease,
+        result: Result<T>,
+        sent: Sent<'_>,
+    ) -> Result<T> {
+        if let Err(error) = &result {
+            self.heed(lease, error, sent).await;
+        }
+        result
+    }
+
+    /// Returns whether the transaction is certainly still open after an error.
+    fn leaves_open(&self, error: &Error, sent: Sent<'_>) -> bool {
+        if sent.is_probed() {
+            return false;
+        }
+        // An error without a code comes from this side.
+        error.sqlstate().is_none()
+            || match self.engine.dialect() {
+                Dialect::Postgres => true,
+                // For a definition, or for a savepoint that is gone, the same error may indicate an end.
+                Dialect::MySql => sent.is_plain() && error.is_of_statement(),
+                Dialect::Sqlite => false,
+            }
+    }
+
+    /// Notes an error on PostgreSQL, where any error aborts a transaction. A later COMMIT is answered with ROLLBACK and
+    /// no error.
+    fn note_failure(&self, error: &Error) {
+        if self.engine.dialect() == Dialect::Postgres && error.sqlstate().is_some() {
+            let mut state = self.state.lock();
+            state.failed.get_or_insert_with(|| error.message().to_owned());
+        }
+    }
+
+    /// Notes that the server has rolled this level and those below it back.
+    pub(in crate::session) fn note_undone(self: &Arc<Self>) {
+        let mut level = Arc::clone(self);
+        loop {
+            let mut state = level.state.lock();
+            state.undone = true;
+            let Some(parent) = state.parent.clone() else { return };
+            drop(state);
+            level = parent;
+        }
+    }
+
+    /// Returns whether the server has already rolled back what is to be rolled back.
+    pub(in crate::session) fn is_undone(&self) -> bool {
+        matches!(self.kind, LevelKind::Transaction { .. }) && self.state.lock().undone
+    }
+}

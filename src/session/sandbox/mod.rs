@@ -1,0 +1,276 @@
+//! The outer transaction that never commits: its state, and its beginning.
+
+pub(super) mod blockers;
+pub(super) mod report;
+pub(super) mod runtime;
+pub(super) mod statement_log;
+pub(super) mod statement_savepoint;
+pub(super) mod virtual_commit;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use sqlx::{SqlSafeStr, SqlStr};
+
+use super::engine::Engine;
+use super::level::Level;
+use crate::backend::sqlx::own_sql;
+use crate::config::{IsolationLevel, IsolationPolicy};
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool::{InFlight, Lease, Pool, StatementSavepoint};
+use crate::session::level::begin_options::BeginOptions;
+use crate::session::level::callbacks::Callback;
+use crate::session::statement::internal::ask;
+use crate::sql::{Dialect, TemplateCache};
+use crate::value::Params;
+use blockers::Latest;
+use statement_log::StatementLog;
+use statement_savepoint::{SET, Violation};
+
+/// Knowledge about the constraints of a database: whether some are only checked at a commit. Its sandboxes share it.
+#[derive(Debug, Default)]
+pub(crate) struct Deferred(AtomicU8);
+
+impl Deferred {
+    const ABSENT: u8 = 1;
+    const PRESENT: u8 = 2;
+
+    pub(super) fn get(&self) -> Option<bool> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            known => Some(known == Self::PRESENT),
+        }
+    }
+
+    pub(super) fn set(&self, present: bool) {
+        self.0
+            .store(if present { Self::PRESENT } else { Self::ABSENT }, Ordering::Relaxed);
+    }
+}
+
+/// The parameters of a sandbox.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SandboxPlan {
+    /// The name that the server shows for its session; a number is appended.
+    pub(crate) name: Option<String>,
+    /// `true` if its connection works on a copy of its own, which has to be brought up to date.
+    pub(crate) private: bool,
+    /// The pool for a look at the server from outside the sandbox.
+    pub(crate) side: Option<Arc<Pool>>,
+    /// The log of the last statements; it outlives the sandbox.
+    pub(crate) statement_log: Arc<StatementLog>,
+    pub(crate) policy: Option<IsolationPolicy>,
+    /// `true` if it was created for a test, whose author reads standard error.
+    pub(crate) aloud: bool,
+}
+
+/// The level below everything else in the sandbox.
+#[derive(Debug, Default)]
+pub(crate) enum SandboxRoot {
+    /// Not used yet.
+    #[default]
+    Fresh,
+    Open(Arc<Level>),
+    /// Ended with the connection to the database; it does not begin again.
+    Closed,
+}
+
+/// The state of an engine that is a sandbox.
+pub(crate) struct Sandbox {
+    pub(super) root: Mutex<SandboxRoot>,
+    pub(crate) plan: SandboxPlan,
+    /// The name of its session on the server, which no other sandbox has.
+    pub(super) label: Option<String>,
+    /// Rows of a SQLite database that referred to missing ones before the sandbox began, or before it had deferred
+    /// keys.
+    pub(super) violated: Mutex<Option<HashSet<Violation>>>,
+    /// The last statement of its user.
+    pub(super) latest: Arc<Latest>,
+    /// Callbacks that a test captures instead of having them run.
+    pub(super) captured: Mutex<Option<Vec<Callback>>>,
+}
+
+impl Sandbox {
+    pub(crate) fn new(plan: SandboxPlan) -> Self {
+        Self {
+            root: Mutex::default(),
+            label: plan.name.as_deref().map(label),
+            violated: Mutex::default(),
+            latest: Arc::default(),
+            captured: Mutex::default(),
+            plan,
+        }
+    }
+
+    /// Reports something about a sandbox in use: to the log, and to the author of a test.
+    pub(crate) fn tell(&self, what: &str) {
+        tracing::warn!("{what}");
+        if self.plan.aloud {
+            // Written to standard error directly, because a test that hangs never shows what the test runner captured.
+            let _ = writeln!(std::io::stderr(), "ebbtide: {what}");
+        }
+    }
+}
+
+/// Returns the name of a session. PostgreSQL shows 63 bytes of a name; the number must be among them.
+fn label(name: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let number = format!("#{}.{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let end = name.len() - (name.len() + number.len()).saturating_sub(63);
+    // The end of a path says more than its beginning.
+    let from = (name.len() - end..=name.len()).find(|at| name.is_char_boundary(*at));
+    // Only ASCII is shown as it is.
+    let shown: String = name[from.unwrap_or(0)..]
+        .chars()
+        .map(|c| match c {
+            ' ' | '!'..='~' => c,
+            _ => '?',
+        })
+        .collect();
+    shown + &number
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("label", &self.label)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Returns the error for calls after the end of the outer transaction.
+    pub(super) fn closed(&self) -> Error {
+        if self.sandbox.as_ref().is_some_and(|sandbox| sandbox.plan.aloud) {
+            return sandbox_closed();
+        }
+        Error::new(
+            ErrorKind::NotConnected,
+            "the database was disconnected, and everything done under force rollback was rolled back",
+        )
+        .help("connect it again before using it, and end the tasks and guards that use it before disconnecting it")
+    }
+}
+
+/// Returns the error for a handle on a sandbox that has ended.
+pub(crate) fn sandbox_closed() -> Error {
+    Error::new(
+        ErrorKind::NotConnected,
+        "the sandbox has ended: it was disconnected, or its last handle was dropped, and everything done in it was rolled back",
+    )
+    .help("end the tasks, guards and connections that use a sandbox before it ends; `database.sandbox()` opens another")
+}
+
+impl Sandbox {
+    /// Returns the outer level, if it was used.
+    pub(super) fn opened(&self) -> Option<Arc<Level>> {
+        match &*self.root.lock() {
+            SandboxRoot::Open(root) => Some(Arc::clone(root)),
+            SandboxRoot::Fresh | SandboxRoot::Closed => None,
+        }
+    }
+}
+
+impl Level {
+    pub(super) fn sandbox(&self) -> Option<&Sandbox> {
+        self.engine.sandbox.as_ref()
+    }
+
+    pub(super) fn is_private(&self) -> bool {
+        self.sandbox().is_some_and(|sandbox| sandbox.plan.private)
+    }
+
+    /// Begins the outer transaction, with the isolation level that its first use requests.
+    pub(super) async fn begin_outer(&self, lease: &mut Lease, isolation: Option<IsolationLevel>) -> Result<()> {
+        let Some(sandbox) = self.sandbox() else { return Ok(()) };
+        let dialect = self.engine.dialect();
+        let isolation = isolation.or(self.engine.settings.isolation_level);
+        if sandbox.plan.private {
+            lease.mark(InFlight::Statement);
+            if let Err(error) = lease.raw()?.renew().await {
+                if error.is_fatal() {
+                    lease.discard();
+                }
+                return Err(error);
+            }
+            lease.mark(InFlight::None);
+        }
+        // SQLite is asked each time: it costs no round trip, and another user may have created one meanwhile.
+        if dialect == Dialect::Sqlite || self.engine.deferred.get().is_none() {
+            let found = find_deferred(lease, &self.engine.templates, dialect).await?;
+            // A constraint that one sandbox created is not visible to another.
+            if found || self.engine.deferred.get().is_none() {
+                self.engine.deferred.set(found);
+            }
+        }
+        lease.mark(InFlight::Boundary);
+        lease
+            .raw()?
+            .begin(outer_begin(dialect, isolation, sandbox.label.as_deref())?)
+            .await?;
+        lease.mark(InFlight::None);
+        if dialect == Dialect::Postgres {
+            sandbox.announce();
+            lease.set_statement_savepoint(StatementSavepoint::Set);
+        }
+        *sandbox.violated.lock() = None;
+        if dialect == Dialect::Sqlite && self.defers() {
+            self.note_violations(lease).await?;
+        }
+        let mut state = self.state.lock();
+        state.isolation = isolation;
+        state.close_handle = lease.close_handle();
+        drop(state);
+        Ok(())
+    }
+}
+
+/// Returns the statement that begins the outer transaction. On SQLite it takes the write lock at once, because a
+/// transaction that turns into a writer later does not wait for its turn.
+fn outer_begin(dialect: Dialect, isolation: Option<IsolationLevel>, label: Option<&str>) -> Result<Option<SqlStr>> {
+    let begin = BeginOptions {
+        isolation,
+        ..BeginOptions::default()
+    }
+    .begin(dialect)?;
+    Ok(match dialect {
+        Dialect::Sqlite => Some("BEGIN IMMEDIATE".into_sql_str()),
+        Dialect::MySql => begin,
+        Dialect::Postgres => {
+            let begin = begin.as_ref().map_or("BEGIN", SqlStr::as_str);
+            let name = label.map_or_else(String::new, |label| {
+                format!("SET LOCAL application_name TO {}; ", dialect.quote_text(label))
+            });
+            Some(own_sql(format!("{begin}; {name}{SET}")))
+        }
+    })
+}
+
+/// Returns whether a database has constraints that are checked only at the commit.
+async fn find_deferred(lease: &mut Lease, templates: &TemplateCache, dialect: Dialect) -> Result<bool> {
+    let sql = match dialect {
+        Dialect::Postgres => "SELECT count(*) FROM pg_catalog.pg_constraint WHERE condeferred",
+        Dialect::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%DEFERRED%'",
+        Dialect::MySql => return Ok(false),
+    };
+    let rows = ask(lease, templates, sql, Params::default()).await?;
+    Ok(rows.first().map_or(Ok(0), |row| row.get::<i64>(0))? > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::label;
+
+    #[test]
+    fn a_label_is_short_unique_and_keeps_the_end_of_the_name() {
+        let long = format!("{}::creates_a_note", "module::".repeat(20));
+        let (first, second) = (label(&long), label(&long));
+        assert_ne!(first, second);
+        assert!(first.len() <= 63 && first.contains("creates_a_note#"), "{first}");
+        assert!(label("größe").starts_with("gr??e#") || label("größe").contains('?'));
+    }
+}

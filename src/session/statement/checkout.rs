@@ -1,0 +1,294 @@
+//! The connection while one statement has it: the steps before the statement, and those after it.
+
+use std::sync::{Arc, Weak};
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::internal::run;
+use super::run::BoundStatement;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool::{InFlight, Lease, Pool};
+use crate::session::engine::Engine;
+use crate::session::level::drain::Drain;
+use crate::session::level::open_streams::OpenStreams;
+use crate::session::level::operations::UnderWay;
+use crate::session::level::probe::SET_PROBE;
+use crate::session::level::verdict::{Sent, Verdict};
+use crate::session::level::{ConnectionSlot, Level};
+use crate::session::replicas::{WriteNote, blame};
+use crate::sql::Control;
+use crate::sql::excerpt;
+
+/// The steps that have to be done before a statement is sent.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
+pub(in crate::session) struct Preamble {
+    /// Set if the statement is to undo only itself when it fails.
+    statement_savepoint: bool,
+    /// Set if it may end the transaction, which has to be noticed.
+    probe: bool,
+    /// Set if its settings have to end with the transaction.
+    settings: bool,
+    /// Set if it may defer checks of rows that were wrong before.
+    keys: bool,
+}
+
+impl Preamble {
+    fn any(self) -> bool {
+        self.statement_savepoint || self.probe || self.settings || self.keys
+    }
+}
+
+/// The connection, checked out for one statement.
+pub(in crate::session) enum Checkout {
+    Pooled {
+        lease: Lease,
+        _wrote: Option<WriteNote>,
+    },
+    Level {
+        slot: OwnedMutexGuard<ConnectionSlot>,
+        wired: Arc<Level>,
+        level: Arc<Level>,
+        /// `true` if the statement runs under a savepoint of its own.
+        guarded: bool,
+        under_way: UnderWay,
+        _wrote: Option<WriteNote>,
+    },
+}
+
+impl Checkout {
+    pub(in crate::session) fn lease(&mut self) -> Result<&mut Lease> {
+        match self {
+            Self::Pooled { lease, .. } => Ok(lease),
+            Self::Level { slot, .. } => slot.lease().ok_or_else(given_up),
+        }
+    }
+
+    /// Returns the pool of the connection.
+    pub(in crate::session) fn pool<'h>(&'h self, engine: &'h Engine) -> &'h Arc<Pool> {
+        match self {
+            Self::Pooled { lease, .. } => lease.pool(),
+            Self::Level { .. } => &engine.pool,
+        }
+    }
+
+    /// Returns the error of a read, marked if the replica is its cause.
+    pub(in crate::session) fn blamed(&self, error: Error, engine: &Engine) -> Error {
+        if Arc::ptr_eq(self.pool(engine), &engine.pool) {
+            error
+        } else {
+            blame(error)
+        }
+    }
+
+    /// Registers an open stream. A waiter for this connection may make it buffer its rows.
+    pub(in crate::session) fn opened(&self, engine: &Engine, stream: Weak<dyn Drain>) {
+        engine.stream_opened(&stream);
+        if let Self::Level { wired, .. } = self {
+            wired.state.lock().stream = Some(stream);
+            wired.stream_opened.notify_waiters();
+        }
+    }
+
+    /// The open streams for whose lock a statement may have to wait. In a transaction only the commit has to.
+    pub(in crate::session) fn waits_for_streams<'g>(
+        &self,
+        engine: &'g Engine,
+        work: &BoundStatement,
+    ) -> Option<&'g OpenStreams> {
+        let outside = match self {
+            Self::Pooled { .. } => true,
+            Self::Level { wired, .. } => wired.depth == 0,
+        };
+        let streams = engine.streams.as_ref()?;
+        (outside && !work.template.effect().asks).then_some(streams)
+    }
+
+    /// What has to be done before the statement is sent, if there is something.
+    pub(in crate::session) fn preamble(&self, work: &BoundStatement) -> Option<Preamble> {
+        let Self::Level {
+            guarded, wired, level, ..
+        } = self
+        else {
+            return None;
+        };
+        let effect = work.template.effect();
+        let preamble = Preamble {
+            statement_savepoint: *guarded,
+            probe: effect.opaque && wired.depth > 0,
+            keys: effect.deferrable && level.wants_violations(),
+            // Alone, and outside of a transaction, what it sets is simply undone.
+            settings: !effect.local.is_empty() && level.engine.sandbox.is_some() && !(*guarded && effect.local_only),
+        };
+        preamble.any().then_some(preamble)
+    }
+
+    pub(in crate::session) async fn before(&mut self, preamble: Preamble, work: &BoundStatement) -> Result<()> {
+        let Self::Level { slot, wired, level, .. } = self else {
+            return Ok(());
+        };
+        let Some(lease) = slot.lease() else {
+            return Err(given_up());
+        };
+        let taken = take(preamble, lease, wired, level, work).await;
+        level.heeded(lease, taken, Sent::Statement(work)).await
+    }
+
+    /// Returns whether there is something to do after the statement.
+    pub(in crate::session) fn wants_care(&self, failed: bool, work: &BoundStatement) -> bool {
+        match self {
+            Self::Pooled { .. } => false,
+            Self::Level {
+                guarded, wired, level, ..
+            } => {
+                *guarded
+                    || failed && level.is_in_text()
+                    || (wired.depth > 0 && (failed || work.template.effect().opaque))
+            }
+        }
+    }
+
+    /// Does what is due after the statement: checks whether the transaction is still open. In the sandbox a statement
+    /// outside of a transaction is kept, or undone alone.
+    pub(in crate::session) async fn after<T>(&mut self, result: Result<T>, work: &BoundStatement) -> Result<T> {
+        let ended = self.look_after(result.as_ref().err(), work).await;
+        let Self::Level { guarded, wired, .. } = self else {
+            return result;
+        };
+        if let Some(ended) = ended {
+            return Err(match result {
+                Ok(_) => ended,
+                // The first error is the one to tell, and the second what became of the transaction.
+                Err(first) if ended.is_retryable() => first.retryable(),
+                Err(first) => first,
+            });
+        }
+        if !*guarded {
+            return result;
+        }
+        let wired = Arc::clone(wired);
+        let unprotected = wired
+            .unprotect(self.lease()?, work.template.effect(), result.as_ref().err())
+            .await;
+        match unprotected {
+            // What was lost says more than how.
+            Err(broken) if broken.kind() == ErrorKind::SandboxBroken => Err(broken),
+            unprotected => result.and_then(|done| unprotected.map(|()| done)),
+        }
+    }
+
+    /// Settles the connection after the statement. [`after`](Self::after) determines what its error means for a
+    /// transaction.
+    pub(in crate::session) fn settled(&mut self, engine: &Engine, error: Option<&Error>, work: &BoundStatement) {
+        match work.template.control() {
+            // A ROLLBACK that fails had nothing to roll back.
+            Control::Rollback => self.end_turn_of_text(),
+            Control::Commit if error.is_none() => self.end_turn_of_text(),
+            Control::Begin if error.is_some() => self.end_turn_of_text(),
+            Control::Begin => self.begun_as_text(),
+            _ => {}
+        }
+        let Ok(lease) = self.lease() else { return };
+        lease.mark(InFlight::None);
+        let Some(error) = error else {
+            if work.template.effect().deferrable {
+                // Also outside of sandboxes, which need to know it.
+                engine.deferred.set(true);
+            }
+            if let (Self::Level { level, .. }, Control::Savepoint) = (&*self, work.template.control()) {
+                // After ROLLBACK TO the transaction can be committed again.
+                level.state.lock().failed = None;
+            }
+            return;
+        };
+        if error.is_fatal() {
+            lease.lose();
+        }
+    }
+
+    /// Checks whether the transaction is still open. SQLite may end it with an error (`ON CONFLICT ROLLBACK`,
+    /// `RAISE(ROLLBACK)`, a full disk). MySQL may end it with errors that cannot be listed, and with a procedure that
+    /// commits. Neither reports it. The next statement must not run outside of the transaction.
+    async fn look_after(&mut self, error: Option<&Error>, work: &BoundStatement) -> Option<Error> {
+        let Self::Level { slot, wired, level, .. } = self else {
+            return None;
+        };
+        let lease = slot.lease()?;
+        let probed = wired.depth > 0 && work.template.effect().opaque;
+        let heard = match error {
+            Some(error) => {
+                let sent = if probed {
+                    Sent::Probed(work)
+                } else {
+                    Sent::Statement(work)
+                };
+                match level.verdict(lease, error, sent).await {
+                    Verdict::Stands => {
+                        level.look_after_text(lease).await;
+                        return None;
+                    }
+                    Verdict::Ended(heard) => heard,
+                }
+            }
+            None if !probed => return None,
+            None => match level.has_transaction(lease, true).await {
+                Ok(true) => return None,
+                Ok(false) => {
+                    lease.discard();
+                    let (text, caller) = (excerpt(work.text()), work.caller);
+                    level.end_by_server(&format!("the statement `{text}` of {caller} ended it"));
+                    None
+                }
+                Err(conflict) => Some(level.ended_after(lease, conflict, work)),
+            },
+        };
+        // What was lost says more than how, where it is the whole sandbox.
+        match heard.filter(|_| level.engine.sandbox.is_none()) {
+            Some(heard) => Some(heard),
+            None => level.usable().err(),
+        }
+    }
+}
+
+impl Level {
+    /// The transaction was found ended with an error of its own after a statement that was done.
+    fn ended_after(self: &Arc<Self>, lease: &mut Lease, error: Error, work: &BoundStatement) -> Error {
+        let unheard = error.leaves_open();
+        let ended = self.ended_with(lease, error, true);
+        lease.discard();
+        self.end_by_server(&work.ended_by(&ended));
+        if unheard && self.engine.sandbox.is_none() {
+            // What it ran may have committed.
+            return ended.unknown(&work.named(), work.caller.place);
+        }
+        self.note_undone();
+        ended
+    }
+}
+
+async fn take(
+    preamble: Preamble,
+    lease: &mut Lease,
+    wired: &Arc<Level>,
+    level: &Arc<Level>,
+    work: &BoundStatement,
+) -> Result<()> {
+    if preamble.keys {
+        level.note_violations(lease).await?;
+    }
+    if preamble.probe {
+        run(lease, SET_PROBE).await?;
+        lease.set_transaction_unverified(true);
+    }
+    if preamble.statement_savepoint {
+        wired.protect(lease).await?;
+    }
+    if preamble.settings {
+        level.keep_settings(lease, work).await?;
+    }
+    Ok(())
+}
+
+fn given_up() -> Error {
+    Error::new(ErrorKind::ConnectionLost, "the connection was discarded")
+}

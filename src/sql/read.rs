@@ -1,0 +1,214 @@
+//! Parses an SQL text: the places of its parameters, and its effects.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::RwLock;
+
+use super::bind_error::BindError;
+use super::bind_order::BindOrder;
+use super::control::{self, Facts};
+use super::effect::Effect;
+use super::lexer::{Lexer, Token, TokenKind};
+use super::list;
+use super::template::{Placeholder, Style, Template};
+use super::values_row::row_of_values;
+use super::word::Word;
+use super::{Act, Dialect, Statement};
+use crate::error::{Error, ErrorKind, Result};
+
+impl Template {
+    /// Parses a text. Fails only on a NUL, on contradictory or too many placeholders, and on PostgreSQL's `LISTEN` and
+    /// `COPY` from or to the client.
+    pub(crate) fn parse(dialect: Dialect, sql: &str) -> Result<Self> {
+        Self::read(dialect, sql, Style::of_text)
+    }
+
+    /// Parses a text whose placeholders are not read here; only its effects matter.
+    pub(super) fn without_placeholders(dialect: Dialect, sql: &str) -> Result<Self> {
+        Self::read(dialect, sql, |_, _| Ok(Style::None))
+    }
+
+    /// Creates a template for an operation of which only these facts are known.
+    pub(crate) fn standing_for(dialect: Dialect, what: &'static str, effect: Effect) -> Result<Self> {
+        let template = Self::without_placeholders(dialect, what)?;
+        Ok(Self { effect, ..template })
+    }
+
+    fn read(dialect: Dialect, sql: &str, style: fn(Dialect, &[Token<'_>]) -> Result<Style, BindError>) -> Result<Self> {
+        if sql.contains('\0') {
+            // In the protocols NUL ends the text, and the rest would be taken for something else.
+            return Err(Error::new(
+                ErrorKind::Syntax,
+                "the statement holds a NUL character, at which it would be cut off",
+            )
+            .help("bind the text that holds it as a parameter"));
+        }
+        let tokens: Vec<_> = Lexer::new(dialect, sql).collect();
+        let style = style(dialect, &tokens)?;
+        let Layout {
+            text,
+            mut holes,
+            names,
+            parts,
+        } = Layout::of(style, &tokens);
+        if dialect == Dialect::Postgres && control::converses(&parts) {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "COPY between the server and the client cannot run as a statement, so it was not sent",
+            )
+            .help(
+                "use `execute_many` to write many rows, or `copy_in_raw` and `copy_out_raw` of sqlx inside `with_sqlx`",
+            ));
+        }
+        if dialect == Dialect::Postgres && control::listens(&parts) {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "LISTEN makes the connection receive notifications, which cannot be read on a connection of the pool, so it was not sent",
+            )
+            .help("use a `sqlx::postgres::PgListener`, which has a connection of its own; `NOTIFY` and `pg_notify` work on any connection"));
+        }
+        let facts = Facts::of(dialect, &parts);
+        let acts = match dialect {
+            Dialect::Sqlite => Act::of_all(&parts),
+            Dialect::Postgres | Dialect::MySql => Vec::new(),
+        };
+        let effect = Effect::of(dialect, control::statements(&parts), |hole| holes[hole].slot);
+        let mut index = 0;
+        for (place, part) in parts.iter().enumerate() {
+            if part.hole {
+                holes[index].list = list::context(&parts, place);
+                index += 1;
+            }
+        }
+        let row = (facts.statements == 1)
+            .then(|| row_of_values(dialect, facts.verb, &parts))
+            .flatten();
+        drop(parts);
+        let slots = holes.iter().map(|hole| hole.slot + 1).max().unwrap_or(0);
+        let mut uses = vec![0; slots];
+        for hole in &holes {
+            uses[hole.slot] += 1;
+        }
+        let mut template = Self {
+            dialect,
+            style,
+            text: text.into_boxed_str(),
+            gap: uses.iter().position(|uses| *uses == 0),
+            in_line: holes.len() == slots && holes.iter().enumerate().all(|(at, hole)| hole.slot == at),
+            uses: uses.into_boxed_slice(),
+            order: BindOrder::default(),
+            by_name: OnceLock::new(),
+            holes: holes.into_boxed_slice(),
+            names,
+            slots,
+            plain: None,
+            single: Arc::new(Statement::new("", true)),
+            expanded: RwLock::default(),
+            row,
+            rows: RwLock::default(),
+            facts,
+            acts: acts.into(),
+            effect,
+            summary: OnceLock::new(),
+            sanitized: OnceLock::new(),
+        };
+        template.order = template.order(None);
+        template.check_size(template.order.total)?;
+        template.write_statements(sql);
+        Ok(template)
+    }
+}
+
+impl Style {
+    fn of(kind: TokenKind) -> Option<(Self, &'static str)> {
+        match kind {
+            TokenKind::Named => Some((Self::Named, ":name")),
+            TokenKind::Question => Some((Self::Question, "?")),
+            TokenKind::Dollar(_) => Some((Self::Dollar, "$1")),
+            TokenKind::Ordinal(_) => Some((Self::Ordinal, "?1")),
+            _ => None,
+        }
+    }
+
+    /// Finds the one style of a text. PostgreSQL's `?` is an operator next to any other style.
+    fn of_text(dialect: Dialect, tokens: &[Token<'_>]) -> Result<Self, BindError> {
+        let mut found = None;
+        for token in tokens {
+            let Some((style, shown)) = Self::of(token.kind) else {
+                continue;
+            };
+            match found {
+                None => found = Some((style, shown)),
+                Some((first, _)) if first == style => {}
+                Some((Self::Question, _)) if dialect == Dialect::Postgres => found = Some((style, shown)),
+                Some(_) if dialect == Dialect::Postgres && style == Self::Question => {}
+                Some((_, first)) => {
+                    return Err(BindError::new(
+                        format!("the statement mixes two kinds of placeholders, {first} and {shown}"),
+                        "use one kind for all of them; a colon that begins no parameter is written as \\:",
+                    ));
+                }
+            }
+        }
+        Ok(found.map_or(Self::None, |(style, _)| style))
+    }
+}
+
+/// The text with its placeholders removed.
+struct Layout<'a> {
+    text: String,
+    holes: Vec<Placeholder>,
+    names: Box<[Box<str>]>,
+    parts: Vec<Word<'a>>,
+}
+
+impl<'a> Layout<'a> {
+    fn of(style: Style, tokens: &[Token<'a>]) -> Self {
+        let mut text = String::with_capacity(tokens.iter().map(|token| token.text.len()).sum());
+        let mut holes: Vec<Placeholder> = Vec::new();
+        let mut parts = Vec::with_capacity(tokens.len());
+        let mut slots: HashMap<&str, usize> = HashMap::new();
+        let mut names: Vec<Box<str>> = Vec::new();
+        for token in tokens {
+            let start = text.len();
+            let slot = match token.kind {
+                kind if Style::of(kind).is_none_or(|(found, _)| found != style) => None,
+                TokenKind::Named => {
+                    let name = &token.text[1..];
+                    Some(*slots.entry(name).or_insert_with(|| {
+                        names.push(name.into());
+                        names.len() - 1
+                    }))
+                }
+                TokenKind::Dollar(number) | TokenKind::Ordinal(number) => Some(number - 1),
+                _ => Some(holes.len()),
+            };
+            match (slot, token.kind) {
+                (Some(slot), _) => holes.push(Placeholder {
+                    at: start,
+                    slot,
+                    list: None,
+                }),
+                (None, TokenKind::Escaped(sign)) => text.push(sign),
+                (None, _) => text.push_str(token.text),
+            }
+            if !matches!(token.kind, TokenKind::Space | TokenKind::Comment) {
+                let Token { kind, text: piece } = *token;
+                parts.push(Word {
+                    kind,
+                    text: piece,
+                    start,
+                    end: text.len(),
+                    hole: slot.is_some(),
+                });
+            }
+        }
+        Self {
+            text,
+            holes,
+            names: names.into_boxed_slice(),
+            parts,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The tokens of an SQL text other than space and comments.
+
+use super::lexer::TokenKind;
+
+/// A token other than space and comments, with its position in the text without placeholders.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Word<'a> {
+    pub(super) kind: TokenKind,
+    pub(super) text: &'a str,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// Set if a placeholder was removed here.
+    pub(super) hole: bool,
+}
+
+impl Word<'_> {
+    pub(super) fn is(&self, word: &str) -> bool {
+        self.kind == TokenKind::Word && self.text.eq_ignore_ascii_case(word)
+    }
+
+    pub(super) fn is_one_of(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.is(word))
+    }
+
+    pub(super) fn is_symbol(&self, symbol: u8) -> bool {
+        self.kind == TokenKind::Symbol(symbol)
+    }
+
+    /// Returns how much the token adds to the depth of parentheses.
+    pub(super) fn nesting(&self) -> i32 {
+        i32::from(self.is_symbol(b'(')) - i32::from(self.is_symbol(b')'))
+    }
+
+    /// Returns whether the token is a constant.
+    pub(super) fn is_constant(&self) -> bool {
+        matches!(self.kind, TokenKind::Literal | TokenKind::Number)
+    }
+}

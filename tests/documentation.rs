@@ -1,0 +1,83 @@
+//! Checks that the links of the guides are valid in both places where they are read: as files of the repository and as
+//! pages of rustdoc.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what is wrong by panicking"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Returns the paths of README.md, CONTRIBUTING.md and the guides.
+fn pages() -> Vec<PathBuf> {
+    let docs = fs::read_dir(root().join("docs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let guides = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    guides
+        .chain([root().join("README.md"), root().join("CONTRIBUTING.md")])
+        .collect()
+}
+
+/// Returns the definitions of links in a text, `[name]: target`.
+fn definitions(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix('[')?.split_once("]: "))
+}
+
+/// Returns the targets of links in a text, `[text](target)`.
+fn targets(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split([')', ' ']).next())
+}
+
+#[test]
+fn links_of_the_guides_lead_somewhere_as_files_and_as_pages_found_f16() {
+    let shared = fs::read_to_string(root().join("src/guides/links.md")).unwrap();
+    let as_pages: BTreeSet<_> = definitions(&shared).map(|(name, _)| name).collect();
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        let is_page = !page.ends_with("CONTRIBUTING.md");
+        for (name, target) in definitions(&text).filter(|(_, target)| !target.contains("://")) {
+            let file = page.with_file_name(target.split('#').next().unwrap());
+            assert!(
+                file.exists(),
+                "{}: [{name}] leads to {target}, which is not there",
+                page.display()
+            );
+            assert!(
+                !is_page || as_pages.contains(name),
+                "{}: [{name}] leads nowhere in rustdoc",
+                page.display()
+            );
+        }
+        let files = targets(&text).filter(|target| !target.contains("://") && !target.starts_with('#'));
+        for target in files {
+            let file = page.with_file_name(target.split('#').next().unwrap());
+            assert!(
+                !is_page,
+                "{}: {target} is a file, which no page of rustdoc has",
+                page.display()
+            );
+            assert!(file.exists(), "{}: {target} is not there", page.display());
+        }
+    }
+}
+
+#[test]
+fn the_package_has_its_licences_and_its_documentation_every_feature_found_f16() {
+    for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        assert!(root().join(licence).exists(), "{licence}");
+    }
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let on_docs_rs = manifest.split("[package.metadata.docs.rs]").nth(1).unwrap();
+    assert!(on_docs_rs.trim_start().starts_with("all-features = true"));
+}
