@@ -59,7 +59,7 @@ async fn program(url: &str) -> Result<()> {
     Book::add(1, "The Tides").await?;
     println!("   books: {}", Book::count().await?);
 
-    println!("3. making them anew is refused");
+    println!("3. creating them again is refused");
     let database = connection.database().await?;
     if let Err(error) = LIBRARY.generate_schemas(&database, false).await {
         println!("   {error}");

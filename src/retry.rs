@@ -12,7 +12,7 @@ use crate::transaction::{Attempt, Transaction, TransactionBuilder};
 /// The longest pause between two attempts.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// A transaction that is retried after a serialization failure or a deadlock. Returned by
+/// A transaction that is retried after a serialization failure, a deadlock or a lock time-out. Returned by
 /// [`TransactionBuilder::retry`].
 #[must_use = "a transaction begins when this is run"]
 pub struct Retry {

@@ -283,8 +283,8 @@ impl fmt::Debug for TransactionBuilder {
 /// A transaction, or a savepoint inside another one.
 ///
 /// It has the verbs of [`Connection`]. If dropped before [`commit`](Self::commit) or [`rollback`](Self::rollback), it
-/// is rolled back before the next use of the connection. Moved to another task, it moves its binding at its first use
-/// there. Its clone is a [`Connection`], a second handle that does not end it.
+/// is rolled back before the next use of the connection. When it is moved to another task, its binding follows at its
+/// first use there. For a second handle, which does not end the transaction, call [`connection`](Self::connection).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -396,7 +396,8 @@ impl Transaction {
         EndTransaction::new(self.handle(), Finish::Rollback, Location::caller())
     }
 
-    /// Returns the connection that the transaction runs on, as a handle of its own. It uses the transaction as long as that is open.
+    /// Returns the connection that the transaction runs on, as a handle of its own. Its statements run in the
+    /// transaction as long as that is open.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -411,7 +412,7 @@ impl Transaction {
         Connection::clone(self)
     }
 
-    /// Returns whether it can still be used: not yet committed, rolled back, or ended by the server.
+    /// Returns whether the transaction can still be used: not yet committed, rolled back, or ended by the server.
     pub fn is_open(&self) -> bool {
         self.handle().is_some_and(|handle| handle.level.usable().is_ok())
     }

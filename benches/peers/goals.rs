@@ -14,7 +14,7 @@ const SAME: f64 = 0.01;
 /// Maximum memory of a stream above idle, in megabytes.
 const STREAM: f64 = 10.0;
 
-/// How many times as fast several writers of a SQLite file are that take turns.
+/// Minimum speed-up of several writers of a SQLite file that take turns.
 const GATE: f64 = 6.0;
 
 /// A goal of this library beside another lane.

@@ -41,7 +41,7 @@ pub enum Workload {
     Transaction,
     /// Inserts a row outside of transactions.
     Autocommit,
-    /// Selects by primary key, while some tasks begin, insert and commit: each [`WRITERS`]th task, and each operation so.
+    /// Selects by primary key, while one in [`WRITERS`] tasks and operations begins, inserts and commits.
     Beside,
     /// Fetches all records into tuples, by index.
     Tuples,
@@ -219,7 +219,7 @@ impl Job {
         self.tasks.min(CONNECTIONS)
     }
 
-    /// Whether nothing but writers of one file take part, who can only follow one another.
+    /// Returns whether only writers of one file take part, which run one after the other.
     pub fn only_one_writes(&self) -> bool {
         self.backend == Backend::Sqlite && matches!(self.workload, Workload::Transaction | Workload::Autocommit)
     }

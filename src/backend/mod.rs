@@ -175,7 +175,8 @@ pub(crate) trait RawConnection: Send {
 
     /// Runs `job` on the driver's own connection.
     fn with_native(&mut self, _job: NativeJob) -> BoxFuture<'_, Result<QueryResult>> {
-        let error = Error::new(ErrorKind::Unsupported, "this connection does not use a driver of sqlx");
+        let error = Error::new(ErrorKind::Unsupported, "this connection does not use a driver of sqlx")
+            .help("this is a bug in ebbtide; please report it");
         Box::pin(ready(Err(error)))
     }
 
@@ -232,7 +233,8 @@ pub(crate) trait RawConnection: Send {
         None
     }
 
-    /// What closes the connection from outside, whoever holds it. `None` where it cannot be reached there.
+    /// Returns a function that closes the connection from outside, even while it is checked out. `None` if it cannot be
+    /// reached.
     fn close_handle(&self) -> Option<CloseFn> {
         None
     }

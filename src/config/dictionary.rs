@@ -82,7 +82,7 @@ fn read_primary(value: &Value, path: &str) -> Result<Config> {
         }
         Some(Value::String(url)) => Config::from_url(url.as_str())?,
         Some(other) => return Err(wrong(&here, other, "text")),
-        None => return Err(error("there is no URL")),
+        None => return Err(error("there is no URL").help(r#"give one, for example `{"url": "sqlite://app.db"}`"#)),
     };
     set(config, path, &rest)
 }

@@ -140,7 +140,8 @@ impl Config {
         self
     }
 
-    /// Sets the time limit of statements without their own; `None` or zero means no limit.
+    /// Sets the time limit of statements without their own; `None` or zero means no limit. It does not apply to streams
+    /// yet.
     #[must_use]
     pub fn statement_timeout(mut self, statement_timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.statement_timeout = unless_zero(statement_timeout);

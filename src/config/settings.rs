@@ -11,11 +11,11 @@ use super::ssl_mode::SslMode;
 
 /// The settings of a database besides its URL, with the values after URL options, dictionary and setters.
 ///
-/// Each field can be set by an option of the same name in the URL, by a key of the same name in a dictionary, and by
-/// the setter of the same name on [`Config`](crate::Config); the later one wins. Names are compared without `_`, `-`
-/// and case, so `pool_size`, `pool-size` and `poolSize` are the same option. A duration is a plain number of seconds
-/// (fractions allowed) or a number with its unit: `250ms`, `10s`, `5min`, `1h`. A flag is `true`, `1`, `yes`, `on`, or
-/// `false`, `0`, `no`, `off`.
+/// Each field except `server_settings` and `warnings` can be set by an option of the same name in the URL, by a key of
+/// the same name in a dictionary, and by the setter of the same name on [`Config`](crate::Config); the later one wins.
+/// Names are compared without `_`, `-` and case, so `pool_size`, `pool-size` and `poolSize` are the same option. A
+/// duration is a plain number of seconds (fractions allowed) or a number with its unit: `250ms`, `10s`, `5min`, `1h`. A
+/// flag is `true`, `1`, `yes`, `on`, or `false`, `0`, `no`, `off`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,19 +35,20 @@ pub struct Settings {
     pub pool_size: u32,
     /// Number of connections that may be opened beyond `pool_size`; they are closed after use. Default 0.
     pub max_overflow: u32,
-    /// Time for which a call waits for a free connection. Default 30 seconds.
+    /// Time for which a call waits for a free connection. Default 30 seconds. Also `acquire_timeout`.
     pub pool_timeout: Duration,
     /// Time that opening a connection may take. Default 10 seconds; 0 in an option means no limit, as in libpq.
     pub connect_timeout: Duration,
     /// Age at which a connection is replaced by a new one. Default 30 minutes; `None` (0, -1 or `never` in an option)
-    /// means never.
+    /// means never. Also `max_lifetime`.
     pub pool_recycle: Option<Duration>,
     /// Time for which a connection may be idle before it is closed. Default 10 minutes; `None` (0, -1 or `never`) means
     /// that it stays open.
     pub idle_timeout: Option<Duration>,
     /// Idle time after which a connection is pinged before its next use. Default 30 seconds.
     pub health_check_after: Duration,
-    /// Time limit of statements without their own. Default `None`: no limit. Also `command_timeout`.
+    /// Time limit of statements without their own. It does not apply to streams yet. Default `None`: no limit. Also
+    /// `command_timeout`.
     pub statement_timeout: Option<Duration>,
     /// Number of prepared statements that each connection keeps. Default 100. 0 prepares nothing ahead, as a proxy such
     /// as `PgBouncer` may require (`pgbouncer=true` does the same).
@@ -110,7 +111,7 @@ pub struct Settings {
     pub socket: Option<PathBuf>,
     /// Parameters set on the server when a connection is opened, by name: PostgreSQL's run-time parameters (libpq's
     /// `options=-c name=value`, `options[name]=value`, `search_path=…`), MySQL's session variables, SQLite's pragmas.
-    /// In a dictionary: a table under `server_settings`.
+    /// In a dictionary: a table under `server_settings`. On [`Config`](crate::Config): `server_setting`, for one.
     pub server_settings: Vec<(String, String)>,
     /// MySQL: the character set of the connection. Default `None`: `utf8mb4`.
     pub charset: Option<String>,
@@ -136,7 +137,8 @@ pub struct Settings {
     pub immutable: bool,
     /// SQLite: the virtual file system to use. Default `None`: the operating system's.
     pub vfs: Option<String>,
-    /// Requests of the URL that cannot be fulfilled, one sentence each. They are logged as warnings when connecting.
+    /// Requests of the URL that cannot be fulfilled, one sentence each. They are logged as warnings when connecting. No
+    /// option sets them.
     pub warnings: Vec<String>,
 }
 

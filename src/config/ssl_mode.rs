@@ -21,7 +21,8 @@ use super::text::{flag, squash};
 pub enum SslMode {
     /// Never encrypted.
     Disable,
-    /// Encrypted only if the server insists (MySQL: the same as [`Prefer`](Self::Prefer)).
+    /// PostgreSQL: not encrypted; a server that insists on encryption refuses the connection. (libpq would try again
+    /// with encryption.) MySQL: the same as [`Prefer`](Self::Prefer).
     Allow,
     /// Encrypted if the server can. The default.
     #[default]

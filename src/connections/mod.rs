@@ -30,6 +30,8 @@ use token::AliasOverrides;
 pub use token::ConnectionToken;
 pub use transactions::{Atomic, InTransaction};
 
+/// A registry of several databases under their aliases, created from one configuration.
+///
 #[doc = include_str!("../../docs/CONNECTIONS.md")]
 #[derive(Clone)]
 pub struct Connections {

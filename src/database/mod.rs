@@ -104,7 +104,7 @@ impl Database {
         self.core.config.clone()
     }
 
-    /// Returns whether it is connected.
+    /// Returns whether this database is connected.
     pub fn is_connected(&self) -> bool {
         self.core.state.read().live.is_some()
     }
@@ -153,10 +153,11 @@ impl Database {
         meant.unwrap_or(self.core.config.settings().force_rollback)
     }
 
-    /// Returns the connection of the current task, acquired at first use. While a handle to it exists, the task gets
-    /// the same one, and its plain `database.…` calls run on it.
+    /// Returns the connection of the current task, acquired at first use. While a handle to that connection exists, the
+    /// task gets the same one, and the task's plain `database.…` calls run on it.
     ///
-    /// Its use fails with [`NotConnected`](crate::ErrorKind::NotConnected) if the database is not connected.
+    /// Using the connection fails with [`NotConnected`](crate::ErrorKind::NotConnected) if the database is not
+    /// connected.
     #[track_caller]
     pub fn connection(&self) -> Connection {
         let Ok(Target::Database(engine, _)) = self.target() else {
@@ -191,7 +192,7 @@ impl Database {
     }
 
     /// Returns a transaction: await it for a guard, or pass a closure to [`run`](TransactionBuilder::run). If the
-    /// current task already has one, it is a savepoint inside it.
+    /// current task already has a transaction, the new one is a savepoint inside it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {

@@ -26,7 +26,7 @@ pub(super) struct Pools {
     /// The single connection of force rollback with full isolation.
     isolated: Arc<Pool>,
     /// Connections of sandboxes.
-    berths: Arc<Pool>,
+    sandboxes: Arc<Pool>,
     /// `true` if each of these uses its own copy of the database.
     private: bool,
     deferred: Arc<Deferred>,
@@ -62,7 +62,7 @@ impl Pools {
                 limit: settings.result_timeout,
             })
         };
-        let moored = |inner| -> Arc<dyn Connector> {
+        let with_runtime = |inner| -> Arc<dyn Connector> {
             Arc::new(WithRuntime {
                 inner,
                 runtime_thread: Arc::clone(&runtime_thread),
@@ -71,9 +71,9 @@ impl Pools {
         let private = connector.private();
         let isolated = pool(apart(Arc::clone(&connector)));
         Arc::new(Self {
-            berths: private
+            sandboxes: private
                 .clone()
-                .map_or_else(|| Arc::clone(&isolated), |private| pool(moored(private))),
+                .map_or_else(|| Arc::clone(&isolated), |private| pool(with_runtime(private))),
             isolated,
             private: private.is_some(),
             templates: Arc::new(TemplateCache::new(connector.dialect(), TEMPLATES)),
@@ -126,7 +126,7 @@ impl Pools {
         };
         // No replicas: only a test that inspects written data leaves a sandbox temporarily.
         let outside = self.engine(&self.main, None, None);
-        let sandboxed = self.engine(&self.berths, Some(plan), None);
+        let sandboxed = self.engine(&self.sandboxes, Some(plan), None);
         outside.lies_beside(&sandboxed);
         Live {
             plain: outside,
@@ -151,7 +151,12 @@ impl Pools {
                 replicas.close().await;
             }
         };
-        futures::join!(self.main.close(), self.isolated.close(), self.berths.close(), replicas);
+        futures::join!(
+            self.main.close(),
+            self.isolated.close(),
+            self.sandboxes.close(),
+            replicas
+        );
         self.runtime_thread.join().await
     }
 }

@@ -42,7 +42,7 @@ impl Database {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
     /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
     /// # database.execute("CREATE TABLE account (balance INTEGER)", ()).await?;
-    /// // What somebody else committed a moment ago counts here.
+    /// // What another session committed a moment ago counts here.
     /// let sum: Option<i64> = database.primary().fetch_value("SELECT sum(balance) FROM account", ()).await?;
     /// # Ok(()) }
     /// ```

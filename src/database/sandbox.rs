@@ -29,10 +29,10 @@ impl Database {
     /// Returns a sandbox: a separate database for one test, inside an outer transaction that never commits.
     ///
     /// Application code runs in it unchanged: its transactions become savepoints, its commits become releases. When the
-    /// sandbox is dropped or disconnected, everything is undone. Any number can be open at the same time; each sees
-    /// only its own data. They run on connections that this database keeps open on a runtime thread, so that any task,
-    /// thread and tokio runtime may use them. A sandbox costs two round trips in addition to its own statements: BEGIN
-    /// at the first use, and ROLLBACK.
+    /// sandbox is dropped or disconnected, everything is undone. Any number may be open; each sees only its own
+    /// data. They run on connections that this database keeps open on a runtime thread, so that any task, thread and
+    /// tokio runtime may use them. A sandbox costs two round trips in addition to its own statements: BEGIN at the first
+    /// use, and ROLLBACK.
     ///
     /// On SQLite, where a file has one writer, each of those connections uses a copy of the database in memory. The
     /// copy is recreated when the original has changed.
@@ -40,8 +40,8 @@ impl Database {
     /// A sandbox of a sandbox is independent: it sees nothing of the first. To undo a part of a sandbox alone, use a
     /// transaction in it.
     ///
-    /// At most `pool_size` plus `max_overflow` sandboxes are in use at the same time. Further ones wait at their first
-    /// use, up to `pool_timeout`.
+    /// As many sandboxes are in use at once as the pool has connections: `pool_size` plus `max_overflow`. Further ones
+    /// wait at their first use, up to `pool_timeout`.
     ///
     /// # Errors
     ///

@@ -6,6 +6,10 @@ use super::{Error, ErrorKind};
 pub(crate) const LOST: &str =
     "the pool opens another connection; uncommitted work is rolled back, so run the work again from its beginning";
 
+/// The message for a call that needs a connection which the library has closed before.
+pub(crate) const CLOSED_EARLIER: &str =
+    "the connection was closed earlier, after an error, a time-out or a cancelled call";
+
 /// The advice for a lost connection if the outcome of the work is unknown.
 pub(crate) const REPLACED: &str = "the pool opens another connection for the next caller";
 

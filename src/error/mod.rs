@@ -9,7 +9,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
 
-pub(crate) use driver::{LOST, NO_COLUMN, REPLACED, SYNTAX};
+pub(crate) use driver::{CLOSED_EARLIER, LOST, NO_COLUMN, REPLACED, SYNTAX};
 pub(crate) use nearest::nearest;
 
 /// The result of every fallible operation of this crate.
@@ -72,7 +72,7 @@ pub enum ErrorKind {
     /// The statement was not sent, because it would start or end a transaction unnoticed by the current transaction, or
     /// by the connection's next user.
     Refused,
-    /// Something inside the force-rollback transaction ended it.
+    /// Something ended the outer transaction of the sandbox, or of force rollback.
     SandboxBroken,
     /// The backend does not support the feature.
     Unsupported,

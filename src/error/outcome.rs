@@ -8,7 +8,7 @@ const SANDBOX_LOST: &str =
     "everything done in the sandbox was rolled back; disconnect and connect again to start a new one";
 
 const UNKNOWN: &str = "do not run it again blindly: first check whether its changes are there, ideally by a key that \
-                       you chose; see \"When the outcome is unknown\" in docs/TRANSACTIONS.md";
+                       you chose; see \"When the outcome is unknown\" in `ebbtide::guides::transactions`";
 
 impl Error {
     /// Returns whether the outcome is unknown, so that the server may have done what this error reports. The kind is

@@ -56,7 +56,7 @@ fn value(value: SeaValue) -> Result<Value> {
                 ErrorKind::Unsupported,
                 format!("sea-query's value {other:?} cannot be bound"),
             )
-            .help("convert it to one of the types of docs/TYPES.md first"));
+            .help("convert it to one of the types in `ebbtide::guides::types` first"));
         }
     })
 }

@@ -23,9 +23,9 @@ static GATES: LazyLock<Mutex<HashMap<DatabaseIdentity, Weak<WriterGate>>>> = Laz
 /// The gate of one database.
 #[derive(Debug)]
 pub(crate) struct WriterGate {
-    /// The queue; the one who has this permit is the first in it. Fair, as the next is.
+    /// The queue; the holder of this permit is the first in it. Both semaphores are fair.
     first: Semaphore,
-    /// The turn. Besides the first of the queue only those wait for it who have had it before.
+    /// The turn. Apart from the first of the queue, only callers that have had the turn before wait for it.
     free: Semaphore,
     holder: Mutex<Option<Holder>>,
     turns: AtomicUsize,
@@ -43,13 +43,13 @@ pub(crate) enum TurnKind {
     Sandbox,
 }
 
-/// What keeps a turn that does not end by itself.
+/// The holder of a turn that does not end by itself.
 pub(crate) trait Writer: Send + Sync {
-    /// Returns who has to end it: `None` as soon as nobody has to any more, and it ends by itself.
+    /// Returns the owner that has to end it; `None` if it ends by itself.
     fn owner(&self) -> Option<Owner>;
 }
 
-/// An owner who is about to begin a transaction, or has begun one as SQL text.
+/// An owner that is about to begin a transaction, or has begun one as SQL text.
 pub(crate) struct Claim(pub(crate) Owner);
 
 impl Writer for Claim {
@@ -58,22 +58,22 @@ impl Writer for Claim {
     }
 }
 
-/// Where someone waits.
+/// The place of a waiter in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// At the end of the queue.
     Last,
-    /// In front of it, because the turn came before and could not be used.
+    /// In front of the queue, because an earlier turn could not be used.
     Front,
 }
 
-/// Who has the turn.
+/// The current holder of the turn.
 #[derive(Clone)]
 struct Holder {
     turn: usize,
     caller: Caller,
-    stay: TurnKind,
-    /// Gone together with the last handle of what it is.
+    kind: TurnKind,
+    /// Cannot be upgraded after the last handle of the writer is dropped.
     writer: Option<Weak<dyn Writer>>,
     since: Instant,
 }
@@ -92,7 +92,7 @@ impl fmt::Debug for Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.stay {
+        let what = match self.kind {
             TurnKind::Statement => "an operation",
             TurnKind::Transaction => "the transaction begun",
             TurnKind::Sandbox => "the outer transaction of force rollback, first used",
@@ -106,9 +106,9 @@ impl fmt::Display for Holder {
 pub(crate) struct TurnRequest<'a> {
     pub(crate) caller: Caller,
     pub(crate) place: Place,
-    /// Whether an owner is the one who asks, or encloses it.
+    /// Returns whether an owner is the caller, or encloses it.
     pub(crate) is_own: &'a (dyn Fn(Owner) -> bool + Sync),
-    pub(crate) stay: TurnKind,
+    pub(crate) kind: TurnKind,
     /// Time limit of the wait for one holder.
     pub(crate) busy: Duration,
     /// Time limit of the wait in the queue.
@@ -134,11 +134,11 @@ impl WriterGate {
         gate
     }
 
-    /// Returns a turn, if nobody has one or waits for one.
-    pub(crate) fn try_enter(self: &Arc<Self>, bid: &TurnRequest<'_>) -> Option<Turn> {
+    /// Returns a turn, if the gate has no holder and no queue.
+    pub(crate) fn try_enter(self: &Arc<Self>, request: &TurnRequest<'_>) -> Option<Turn> {
         let _first = self.first.try_acquire().ok()?;
         self.free.try_acquire().ok()?.forget();
-        Some(self.turn(bid))
+        Some(self.turn(request))
     }
 
     /// Waits in the queue, and then for the turn.
@@ -150,30 +150,33 @@ impl WriterGate {
         self.free.acquire().await
     }
 
-    /// The next turn. Dropping the future gives up the place in the queue, or the turn if it was just handed over.
+    /// Waits for the next turn. Dropping the future gives up the place in the queue, or the turn if it was just handed
+    /// over.
     ///
     /// Fails with `LockTimeout` if one holder keeps the turn too long, with `Timeout` if the queue is too long, and
     /// with `ConcurrentUse` if the caller would wait for its own transaction.
-    pub(crate) async fn enter(self: &Arc<Self>, bid: TurnRequest<'_>) -> Result<Turn> {
+    pub(crate) async fn enter(self: &Arc<Self>, request: TurnRequest<'_>) -> Result<Turn> {
         let arrived = Instant::now();
         let _waiting = Waiting::new(&self.waiting);
-        let mut next = std::pin::pin!(self.next(bid.place));
+        let mut next = std::pin::pin!(self.next(request.place));
         loop {
             let holder = self.holder();
             if let Some(holder) = &holder
-                && holder.owner().is_some_and(bid.is_own)
+                && holder.owner().is_some_and(request.is_own)
             {
-                return Err(own_transaction(holder, bid.caller));
+                return Err(own_transaction(holder, request.caller));
             }
-            // Of one that has only just got its turn nothing is known yet.
+            // A holder that has just received its turn is not known yet.
             let since = holder
                 .as_ref()
                 .map_or_else(Instant::now, |holder| holder.since.max(arrived));
-            let patience = bid.busy.min(bid.limit.saturating_sub(since.duration_since(arrived)));
+            let patience = request
+                .busy
+                .min(request.limit.saturating_sub(since.duration_since(arrived)));
             match timeout_at((since + patience).into(), &mut next).await {
                 Ok(Ok(permit)) => {
                     permit.forget();
-                    return Ok(self.turn(&bid));
+                    return Ok(self.turn(&request));
                 }
                 Ok(Err(_)) => {
                     return Err(Error::new(ErrorKind::NotConnected, "the queue of writers was closed"));
@@ -181,13 +184,13 @@ impl WriterGate {
                 Err(_) => {}
             }
             let now = self.holder();
-            if arrived.elapsed() >= bid.limit {
-                return Err(self.too_many(now, &bid));
+            if arrived.elapsed() >= request.limit {
+                return Err(self.too_many(now, &request));
             }
             if let (Some(before), Some(now)) = (holder, now)
                 && before.turn == now.turn
             {
-                return Err(kept(&now, &bid));
+                return Err(kept(&now, &request));
             }
         }
     }
@@ -196,12 +199,12 @@ impl WriterGate {
         self.holder.lock().clone()
     }
 
-    /// A turn for which the permit is there.
-    fn turn(self: &Arc<Self>, bid: &TurnRequest<'_>) -> Turn {
+    /// Returns a turn whose permit was acquired.
+    fn turn(self: &Arc<Self>, request: &TurnRequest<'_>) -> Turn {
         let holder = Holder {
             turn: self.turns.fetch_add(1, Ordering::Relaxed),
-            caller: bid.caller,
-            stay: bid.stay,
+            caller: request.caller,
+            kind: request.kind,
             writer: None,
             since: Instant::now(),
         };
@@ -209,13 +212,13 @@ impl WriterGate {
         Turn(Arc::clone(self))
     }
 
-    fn too_many(&self, holder: Option<Holder>, bid: &TurnRequest<'_>) -> Error {
+    fn too_many(&self, holder: Option<Holder>, request: &TurnRequest<'_>) -> Error {
         let holder = holder.map_or_else(|| "no caller".to_owned(), |holder| holder.to_string());
         let message = format!(
             "no turn to write to the SQLite database within {:?}: {} waiting, and it is held by {holder}; requested by {}",
-            bid.limit,
+            request.limit,
             self.waiting.load(Ordering::Relaxed),
-            bid.caller
+            request.caller
         );
         Error::new(ErrorKind::Timeout, message).help(
             "SQLite has one writer at a time: write more in one transaction, write less often, or raise `pool_timeout`",
@@ -223,10 +226,10 @@ impl WriterGate {
     }
 }
 
-fn kept(holder: &Holder, bid: &TurnRequest<'_>) -> Error {
+fn kept(holder: &Holder, request: &TurnRequest<'_>) -> Error {
     let message = format!(
         "the SQLite database is locked: its only writer is {holder}; {} waited for it to finish for {:?}",
-        bid.caller, bid.busy
+        request.caller, request.busy
     );
     Error::new(ErrorKind::LockTimeout, message)
         .help("end transactions that write earlier, begin transactions that only read with `.read_only()`, or raise `busy_timeout`")
@@ -263,17 +266,17 @@ impl Drop for Waiting<'_> {
 pub(crate) struct Turn(Arc<WriterGate>);
 
 impl Turn {
-    /// Notes what the turn is for. (It is held weakly, because what has it holds the turn.)
+    /// Notes the purpose of the turn. The reference is weak, because the writer holds the turn.
     pub(crate) fn is_for(&self, writer: Weak<dyn Writer>) {
         if let Some(holder) = &mut *self.0.holder.lock() {
             holder.writer = Some(writer);
         }
     }
 
-    /// The transaction was dropped, and is rolled back in the background.
+    /// Notes that the transaction was dropped and is rolled back in the background.
     pub(super) fn ends_by_itself(&self) {
         if let Some(holder) = &mut *self.0.holder.lock() {
-            holder.stay = TurnKind::Statement;
+            holder.kind = TurnKind::Statement;
             holder.writer = None;
         }
     }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::idle::Idle;
 use super::{CLEANUP_LIMIT, CloseHandle, Pool, REST_LIMIT, SETTLE_LIMIT, TaskOrThread};
 use crate::backend::RawConnection;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{CLOSED_EARLIER, Error, ErrorKind, Result};
 use crate::sql::Dialect;
 
 /// The call in flight on a connection. A value other than `None` outside of a call means that the call was dropped
@@ -103,7 +103,7 @@ impl Lease {
         closed.is_some_and(|closed| closed.swap(true, Ordering::AcqRel))
     }
 
-    /// The runtime of whoever has it.
+    /// Returns the runtime of the current holder.
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
@@ -131,7 +131,7 @@ impl Lease {
     pub(crate) fn raw(&mut self) -> Result<&mut dyn RawConnection> {
         match &mut self.idle {
             Some(idle) => Ok(&mut *idle.raw),
-            None => Err(lost("the connection was discarded")),
+            None => Err(lost(CLOSED_EARLIER)),
         }
     }
 
@@ -139,7 +139,7 @@ impl Lease {
     pub(crate) fn split(&mut self) -> Result<(&mut dyn RawConnection, &mut InFlight)> {
         match &mut self.idle {
             Some(idle) => Ok((&mut *idle.raw, &mut self.in_flight)),
-            None => Err(lost("the connection was discarded")),
+            None => Err(lost(CLOSED_EARLIER)),
         }
     }
 
@@ -335,7 +335,7 @@ impl Drop for Lease {
             return;
         }
         // A rollback takes one round trip. It is unknown how long a statement still takes, or how many rows of a stream
-        // are left. A new connection is soon open, so nobody waits long for such a one.
+        // are left. A new connection opens quickly, so a caller waits only briefly for one.
         let limit = if self.in_flight == InFlight::Rows {
             REST_LIMIT
         } else {

@@ -8,8 +8,8 @@ pub(crate) const CLEANUP_LIMIT: Duration = Duration::from_secs(2);
 /// Time limit for reading the rest of a dropped stream, when its connection goes back to the pool.
 pub(crate) const REST_LIMIT: Duration = Duration::from_millis(100);
 
-/// How long the rest of a cancelled statement's answer may take to read, or the rollback of a dropped level, while someone waits for
-/// its connection.
+/// Time limit for reading the rest of a cancelled statement's answer, or for the rollback of a dropped level, while a
+/// caller waits for the connection.
 pub(crate) const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The sizes and times of a pool.
@@ -37,7 +37,7 @@ pub(crate) struct Limits {
 pub struct PoolStatus {
     /// Number of connections that are open or being opened.
     pub size: usize,
-    /// Number of open connections that nobody uses.
+    /// Number of open connections that are not in use.
     pub idle: usize,
     /// Number of connections in use, being opened or being cleaned.
     pub in_use: usize,

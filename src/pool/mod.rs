@@ -91,12 +91,12 @@ impl Pool {
         self.state.lock().status()
     }
 
-    /// Whether a connection is there that nobody uses.
+    /// Returns whether an idle connection is available.
     pub(crate) fn has_idle(&self) -> bool {
         self.state.lock().idle() > 0
     }
 
-    /// A connection at rest: an idle one, a new one, or the next that is given back.
+    /// Acquires a connection: an idle one, a new one, or the next that is returned.
     ///
     /// Dropping the future gives up the place in the queue, or the connection if it was just handed over.
     pub(crate) async fn acquire(self: &Arc<Self>, caller: Caller) -> Result<Lease> {
@@ -326,7 +326,7 @@ impl Pool {
         futures::future::join_all(farewells).await;
     }
 
-    fn starved(&self, caller: Caller) -> Error {
+    pub(crate) fn starved(&self, caller: Caller) -> Error {
         self.telemetry().meter.timed_out();
         let state = self.state.lock();
         let status = state.status();
@@ -373,7 +373,7 @@ impl std::fmt::Debug for Pool {
 /// Closes a connection on its own runtime; if that is gone, the socket is just closed.
 fn farewell(raw: Box<dyn RawConnection>, handle: &Handle) {
     handle.spawn(async move {
-        // Nobody is left to whom a failure would matter.
+        // No caller is left to report a failure to.
         let _ = timeout(CLEANUP_LIMIT, raw.close()).await;
     });
 }

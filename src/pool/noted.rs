@@ -6,7 +6,7 @@ use super::{Lease, TaskOrThread};
 use crate::backend::Position;
 
 impl Lease {
-    /// Marks that somebody wrote in the open transaction.
+    /// Notes a writer in the open transaction.
     pub(crate) fn note_writer(&mut self, who: TaskOrThread) {
         if !self.writers.contains(&who) {
             self.writers.push(who);

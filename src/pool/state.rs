@@ -303,7 +303,7 @@ impl PoolState {
         )
     }
 
-    /// Takes out the connections of a runtime that has ended, which nobody can use.
+    /// Removes the connections of a runtime that has ended, because they are unusable.
     pub(super) fn runtime_ended(&mut self, runtime_key: RuntimeKey) -> VecDeque<Box<Idle>> {
         if runtime_key == RuntimeKey::Any {
             if let Some(kept) = self.idle_list_mut(runtime_key) {

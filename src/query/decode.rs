@@ -40,7 +40,7 @@ pub struct Deserialized<T>(PhantomData<fn() -> T>);
 pub struct FirstColumn<T>(PhantomData<fn() -> T>);
 
 fn taken() -> Error {
-    Error::new(ErrorKind::Driver, "a row was taken twice")
+    Error::new(ErrorKind::Driver, "a row was taken twice").help("this is a bug in ebbtide; please report it")
 }
 
 impl sealed::Sealed for AsRow {}

@@ -31,6 +31,8 @@ use plan::Plan;
 use target::Destination;
 pub use target::SchemaTarget;
 
+/// The tables of an application, declared in code.
+///
 #[doc = include_str!("../../docs/SCHEMA.md")]
 #[derive(Clone)]
 #[must_use]

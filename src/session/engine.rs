@@ -31,7 +31,7 @@ pub(crate) struct Engine {
     pub(crate) bindings: Bindings,
     /// The open streams, where they keep others from writing.
     pub(super) streams: Option<OpenStreams>,
-    /// Whether everything runs inside an outer transaction that is never committed.
+    /// Set if everything runs inside an outer transaction that is never committed.
     pub(crate) sandbox: Option<Sandbox>,
     /// Log of the last statements, if a test outside of any sandbox requested it.
     record: OnceLock<Arc<StatementLog>>,
@@ -39,9 +39,9 @@ pub(crate) struct Engine {
     beside: OnceLock<Arc<StatementLog>>,
     /// `true` if writers have to take turns.
     pub(super) has_one_writer: bool,
-    /// Who of them waits for the pool.
+    /// Admits one writer at a time that waits for the pool.
     pub(super) before_pool: Semaphore,
-    /// Where they wait for them, once that is known.
+    /// The gate of the writers, once it is known.
     pub(super) gate: OnceLock<Option<Arc<WriterGate>>>,
     /// Replicas for statements that only read, outside of bound connections and transactions.
     pub(super) replicas: Option<Arc<Replicas>>,

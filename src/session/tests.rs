@@ -317,7 +317,7 @@ async fn x4_a_transaction_that_the_server_ended_is_never_written_in_found_c1() {
                 match result {
                     // A rollback succeeds, because the work is rolled back already.
                     Ok(()) => assert_eq!(step, "rollback", "{what}"),
-                    Err(error) => assert_eq!(error.kind(), told, "{what}: the first error is told: {error:?}"),
+                    Err(error) => assert_eq!(error.kind(), told, "{what}: the first error is returned: {error:?}"),
                 }
                 let ended = [ErrorKind::TransactionEnded, ErrorKind::SandboxBroken];
                 let outer_target = Target::Guard(outer.handle());

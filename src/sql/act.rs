@@ -1,5 +1,5 @@
-//! The effect of statements on rows, as far as their text shows it: SQLite's driver repeats the count of the last
-//! statement that reported one for all that follow.
+//! The effect of statements on rows, read from their text. SQLite's driver repeats the last reported count for all
+//! statements that follow.
 
 use super::Dialect;
 use super::control::{Verb, statements};
@@ -37,7 +37,7 @@ impl Act {
     }
 }
 
-/// The tables that the statements of a text for SQLite insert into.
+/// Returns the tables that the statements of a text for SQLite insert into.
 pub(super) fn targets(text: &str) -> Box<[Option<ObjectName>]> {
     let parts = definition::cut(Dialect::Sqlite, text);
     statements(&parts).map(|statement| target(text, statement)).collect()

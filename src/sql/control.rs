@@ -223,7 +223,7 @@ fn defines(statement: &[Word<'_>]) -> Defines {
         return Defines::Nothing;
     };
     let temporary = |part: &Word<'_>| part.is_one_of(&["TEMP", "TEMPORARY"]);
-    // Blocks of PostgreSQL are not read here. Nobody can read a dropped table until it is recreated. The exception is a
+    // Blocks of PostgreSQL are not read here. A dropped table cannot be read until it is recreated. The exception is a
     // connection that then sees the table that a temporary one has hidden.
     match first {
         first if first.is_one_of(&["ALTER", "DO", "RENAME"]) => Defines::All,

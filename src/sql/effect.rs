@@ -129,7 +129,7 @@ fn reads(dialect: Dialect, statement: &[Word<'_>], trusting: bool) -> bool {
     let tables = if trusting { Vec::new() } else { common_tables(statement) };
     statement.iter().enumerate().all(|(index, part)| {
         let before = index.checked_sub(1).map(|index| &statement[index]);
-        // Behind `AS`, and in front of it in a common table, a name has its columns in the parentheses.
+        // After `AS`, and before it in a common table, a name has its columns in the parentheses.
         let named = before.is_some_and(|before| before.is("AS")) || tables.contains(&index);
         let called = !named && statement.get(index + 1).is_some_and(|next| next.is_symbol(b'('));
         match part.kind {
@@ -149,7 +149,7 @@ fn reads(dialect: Dialect, statement: &[Word<'_>], trusting: bool) -> bool {
     })
 }
 
-/// Where the names of common tables stand that are followed by a list of columns: `WITH RECURSIVE name (column) AS (…)`.
+/// Returns the positions of common table names with a list of columns: `WITH RECURSIVE name (column) AS (…)`.
 fn common_tables(statement: &[Word<'_>]) -> Vec<usize> {
     let mut names = Vec::new();
     let mut at = 0;
@@ -169,7 +169,7 @@ fn common_tables(statement: &[Word<'_>]) -> Vec<usize> {
     names
 }
 
-/// Reads one common table. Returns whether it names its columns, and where it ends.
+/// Reads one common table. Returns whether it names its columns, and the position of its end.
 fn common_table(statement: &[Word<'_>], start: usize) -> Option<(bool, usize)> {
     let name = statement.get(start)?;
     if !matches!(name.kind, TokenKind::Word | TokenKind::Quoted) {
@@ -192,7 +192,7 @@ fn common_table(statement: &[Word<'_>], start: usize) -> Option<(bool, usize)> {
     Some((columns, closing(statement, at)?))
 }
 
-/// Behind the parenthesis that closes the one at `start`.
+/// Returns the position after the parenthesis that closes the one at `start`.
 fn closing(statement: &[Word<'_>], start: usize) -> Option<usize> {
     let mut depth = 0;
     let length = statement[start..].iter().position(|part| {
@@ -202,7 +202,8 @@ fn closing(statement: &[Word<'_>], start: usize) -> Option<usize> {
     Some(start + length + 1)
 }
 
-/// Whether a statement locks what it reads: `FOR [NO KEY] UPDATE`, `FOR [KEY] SHARE`, `LOCK IN SHARE MODE`.
+/// Returns whether a statement locks the rows that it reads: `FOR [NO KEY] UPDATE`, `FOR [KEY] SHARE`, `LOCK IN SHARE
+/// MODE`.
 fn locks(statement: &[Word<'_>]) -> bool {
     statement
         .windows(2)

@@ -37,7 +37,7 @@ impl Statement {
         }
     }
 
-    /// Says what is known of the text.
+    /// Sets the known facts about the text.
     pub(super) fn with(mut self, facts: Facts, reads: bool, acts: &Arc<[Act]>) -> Self {
         self.acts = Arc::clone(acts);
         self.reads = reads;
@@ -67,12 +67,12 @@ impl Statement {
         self.starred
     }
 
-    /// Whether it reads and certainly does nothing else.
+    /// Returns whether it certainly only reads.
     pub(crate) fn reads(&self) -> bool {
         self.reads
     }
 
-    /// Whether it changes what tables and views look like.
+    /// Returns which definitions of tables and views it changes.
     pub(crate) fn defines(&self) -> Defines {
         self.defines
     }
@@ -82,13 +82,13 @@ impl Statement {
         &self.acts
     }
 
-    /// The table that one of its statements inserts into. Looked for once for all of them.
+    /// Returns the table that one of its statements inserts into. The tables of all statements are determined once.
     pub(crate) fn target(&self, index: usize) -> Option<&ObjectName> {
         let targets = self.targets.get_or_init(|| act::targets(&self.text));
         targets.get(index)?.as_ref()
     }
 
-    /// What a backend remembers of this text. Only one backend ever sees it.
+    /// Returns the notes of the backend about this text. Only one backend ever uses them.
     pub(crate) fn notes(&self) -> &OnceLock<Box<dyn Any + Send + Sync>> {
         &self.notes
     }

@@ -1,6 +1,6 @@
 //! Telemetry: spans and events of `tracing`, metrics of `metrics`, with OpenTelemetry's names. No I/O.
 //!
-//! Nothing is created as long as nobody listens; that check reads one static for each statement.
+//! Nothing is created as long as there is no subscriber; that check reads one static for each statement.
 
 #[cfg(feature = "metrics")]
 mod meter;

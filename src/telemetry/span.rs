@@ -111,7 +111,7 @@ pub(crate) struct TransactionSpan {
 }
 
 impl TransactionSpan {
-    /// Opens the span of a transaction begun now, inside `around` if there is one; `None` if nobody listens.
+    /// Opens the span of a transaction begun now, inside `around` if there is one; `None` if there is no subscriber.
     pub(crate) fn open(
         peer: &Peer,
         savepoint: bool,
@@ -179,7 +179,7 @@ pub(crate) fn fail(span: &Span, error: &Error, values_too: bool) {
     span.record("error.type", &*error_type(error));
 }
 
-/// Records in a span that nobody waited for the end.
+/// Records in a span that the end was not awaited.
 pub(crate) fn cancelled(span: &Span) {
     span.record("otel.status_code", "ERROR");
     span.record("error.type", Outcome::Cancelled.class().as_deref());

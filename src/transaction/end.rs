@@ -19,14 +19,16 @@ use crate::session::{Finish, LevelHandle};
 /// A commit or rollback that is sent when it is awaited. Returned by [`Transaction::commit`] and
 /// [`Transaction::rollback`].
 ///
-/// It borrows the guard, which therefore lives until the end is there: dropped before, the guard would roll back, or the
-/// callbacks of the commit would be lost. To end a transaction in another task, move the guard there, or an `Arc` of it.
+/// It borrows the guard, so the guard lives until the commit or rollback is complete. If the guard were dropped
+/// earlier, it would roll back, or the callbacks of the commit would be lost. To end a transaction in another task, move
+/// the guard or an `Arc` of it to that task.
 ///
 /// # Cancel safety
 ///
-/// If a commit is dropped early, it is unknown whether it was done; its connection is closed. If the release of a
-/// savepoint is dropped, as also in a sandbox, the connection stays open and the changes belong to the outer level. A
-/// transaction whose rollback is dropped early is rolled back before the next use of the connection.
+/// If a commit is dropped early, it is unknown whether the server has committed; its connection is closed. A nested
+/// transaction, and every transaction in a sandbox, only releases a savepoint: if that is dropped early, the connection
+/// stays open and the changes belong to the outer level. A transaction whose rollback is dropped early is rolled back
+/// before the next use of the connection.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -43,7 +45,7 @@ use crate::session::{Finish, LevelHandle};
 /// # Ok(()) }
 /// ```
 ///
-/// The compiler refuses to drop the guard meanwhile:
+/// The compiler refuses code that drops the guard before the end is complete:
 ///
 /// ```compile_fail,E0505
 /// # async fn misuse(database: ebbtide::Database) -> ebbtide::Result<()> {
@@ -63,9 +65,9 @@ enum State<'t, E> {
 
 struct Ask<'t> {
     handle: Option<Arc<LevelHandle>>,
-    /// The guard, if it was passed along to be ended.
+    /// The guard, if the end owns it.
     guard: Option<Transaction>,
-    /// Else it is borrowed.
+    /// The borrow of the guard otherwise.
     borrowed: PhantomData<&'t Transaction>,
     how: Finish,
     place: &'static Location<'static>,
@@ -84,8 +86,8 @@ impl<E> EndTransaction<'_, E> {
         }))
     }
 
-    /// Gives up after `limit`. Waiting for a running statement counts, callbacks do not. The default is the setting
-    /// `statement_timeout`, which is unset; `Duration::ZERO` means no limit.
+    /// Gives up after `limit`. The time spent waiting for a running statement counts; that of callbacks does not. The
+    /// default is the setting `statement_timeout`, which is unset; `Duration::ZERO` means no limit.
     ///
     /// A commit that times out after it was sent is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). A rollback
     /// that times out is [`Timeout`](crate::ErrorKind::Timeout): its connection is closed, and the server undoes the

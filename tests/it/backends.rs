@@ -74,13 +74,13 @@ impl Backend {
         }
     }
 
-    /// Why statements that write cannot tell what they wrote; `None` if they can.
+    /// Returns why statements that write cannot return rows; `None` if they can.
     pub(crate) fn no_returning(self) -> Option<String> {
         self.is_mysql_itself()
             .then(|| "MySQL itself has no RETURNING; MariaDB has".to_owned())
     }
 
-    /// Whether the server is MySQL, and not MariaDB, whose SQL has more. It is asked once.
+    /// Returns whether the server is MySQL and not MariaDB, whose SQL has more features. The server is asked once.
     pub(crate) fn is_mysql_itself(self) -> bool {
         static ITSELF: OnceLock<bool> = OnceLock::new();
         self == Self::Mysql

@@ -7,8 +7,8 @@ use ebbtide::{AssertSqlSafe, Result};
 use tokio::sync::Barrier;
 use tokio::time::{sleep, timeout};
 
+use crate::arena::Arena;
 use crate::backends::Backend;
-use crate::ground::Engine;
 use crate::operations::KINDS;
 use crate::world::World;
 
@@ -16,24 +16,24 @@ use crate::world::World;
 const CLEANED: Duration = Duration::from_secs(15);
 
 /// Checks everything after a round; an error lists all that is wrong.
-pub(crate) async fn of_round(world: &Arc<World>, ground: &Engine) -> Result<(), String> {
+pub(crate) async fn of_round(world: &Arc<World>, arena: &Arena) -> Result<(), String> {
     let looked = async {
         nothing_is_in_use(world).await?;
-        ground.until_at_rest().await?;
+        arena.until_at_rest().await?;
         let sql = format!(
             "select id * 100 + part from ledger where id >= {}",
             world.ledger.first()
         );
-        world.ledger.settle(&numbers(world, ground, &sql).await?);
+        world.ledger.settle(&numbers(world, arena, &sql).await?);
         all_serve_at_once(world).await?;
-        nothing_has_changed(world, ground).await
+        nothing_has_changed(world, arena).await
     };
     let looked: Result<(), String> = looked.await;
     told(world, looked)
 }
 
 /// Checks what is left after the last round.
-pub(crate) async fn of_all(world: &Arc<World>, ground: &Engine) -> Result<(), String> {
+pub(crate) async fn of_all(world: &Arc<World>, arena: &Arena) -> Result<(), String> {
     let looked = async {
         for kind in KINDS {
             let (kept, cut) = world.ledger.kept_and_cut(kind.name);
@@ -45,13 +45,13 @@ pub(crate) async fn of_all(world: &Arc<World>, ground: &Engine) -> Result<(), St
             }
         }
         match timeout(CLEANED, world.database.disconnect()).await {
-            Ok(Ok(true)) => ground.until_deserted().await?,
+            Ok(Ok(true)) => arena.until_deserted().await?,
             other => return Err(format!("disconnect: {other:?}")),
         }
         match world.backend {
             // The database no longer exists.
             Backend::SqliteMemory => Ok(()),
-            _ => nothing_has_changed(world, ground).await,
+            _ => nothing_has_changed(world, arena).await,
         }
     };
     let looked: Result<(), String> = looked.await;
@@ -59,10 +59,10 @@ pub(crate) async fn of_all(world: &Arc<World>, ground: &Engine) -> Result<(), St
 }
 
 /// Checks that the rows are still those that were settled.
-async fn nothing_has_changed(world: &World, ground: &Engine) -> Result<(), String> {
-    let count = numbers(world, ground, "select count(*) from ledger").await?[0];
+async fn nothing_has_changed(world: &World, arena: &Arena) -> Result<(), String> {
+    let count = numbers(world, arena, "select count(*) from ledger").await?[0];
     if count as usize != world.ledger.rows() {
-        let all = numbers(world, ground, "select id * 100 + part from ledger").await?;
+        let all = numbers(world, arena, "select id * 100 + part from ledger").await?;
         world.ledger.settle_late(&all);
         if all.len() != world.ledger.rows() {
             return Err("a row is there twice".to_owned());
@@ -100,13 +100,13 @@ async fn nothing_is_in_use(world: &World) -> Result<(), String> {
 }
 
 /// Returns numbers computed from the committed rows.
-async fn numbers(world: &World, ground: &Engine, sql: &str) -> Result<Vec<i64>, String> {
+async fn numbers(world: &World, arena: &Arena, sql: &str) -> Result<Vec<i64>, String> {
     if world.backend == Backend::SqliteMemory {
         let rows = world.database.fetch_all(AssertSqlSafe(sql), ()).decode::<(i64,)>();
         let rows = rows.await.map_err(|error| format!("{error:?}"))?;
         return Ok(rows.into_iter().map(|(number,)| number).collect());
     }
-    let mut side = ground.side().await;
+    let mut side = arena.side().await;
     let numbers = side.numbers(sql).await.map_err(|error| error.to_string())?;
     side.close().await.map_err(|error| error.to_string())?;
     Ok(numbers)

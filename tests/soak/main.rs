@@ -64,8 +64,8 @@ mod backends;
 mod support;
 
 mod aftermath;
+mod arena;
 mod effort;
-mod ground;
 mod ledger;
 mod operations;
 mod storm;

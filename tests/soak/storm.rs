@@ -9,8 +9,8 @@ use futures::future::join_all;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
 
+use crate::arena::Arena;
 use crate::effort::{Effort, seed};
-use crate::ground::Engine;
 use crate::operations::{KINDS, Running};
 use crate::support::{Dice, Test, cut};
 use crate::world::World;
@@ -30,8 +30,8 @@ const DYING: (u64, u64) = (12, 4);
 pub(crate) async fn storm(t: Test) -> Result<(), String> {
     let (effort, seed) = (Effort::from_environment(), seed());
     println!("{}: EBBTIDE_SOAK_SEED={seed}", t.name());
-    let ground = Engine::new(&t).await;
-    let world = World::new(t.backend(), &ground)
+    let arena = Arena::new(&t).await;
+    let world = World::new(t.backend(), &arena)
         .await
         .map_err(|error| format!("{error:?}"))?;
     let world = Arc::new(world);
@@ -39,11 +39,11 @@ pub(crate) async fn storm(t: Test) -> Result<(), String> {
     let mut result = Ok(());
     while effort.goes_on(rounds, began) && result.is_ok() {
         round(&world, Dice::new(seed.wrapping_add(rounds))).await?;
-        result = aftermath::of_round(&world, &ground).await;
+        result = aftermath::of_round(&world, &arena).await;
         rounds += 1;
     }
     if result.is_ok() {
-        result = aftermath::of_all(&world, &ground).await;
+        result = aftermath::of_all(&world, &arena).await;
     }
     println!(
         "{}: {rounds} rounds in {:.1?}\n{}",

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ebbtide::{Config, Database, Params, params};
 
+use crate::arena::Arena;
 use crate::backends::Backend;
-use crate::ground::Engine;
 use crate::ledger::Ledger;
 
 /// The number of connections of the pool: few, so that many operations wait.
@@ -40,8 +40,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) async fn new(backend: Backend, ground: &Engine) -> ebbtide::Result<Self> {
-        let config = Config::from_url(ground.url())?
+    pub(crate) async fn new(backend: Backend, arena: &Arena) -> ebbtide::Result<Self> {
+        let config = Config::from_url(arena.url())?
             .pool_size(SIZE)
             .max_overflow(1_u32)
             .pool_timeout(Duration::from_secs(20))

@@ -122,7 +122,7 @@ pub(crate) async fn run<W: Worker>(
     Ok(workers)
 }
 
-/// What one of `count` workers does.
+/// Returns the share of one of `count` workers.
 fn share(workload: Workload, place: usize, count: usize, operations: usize) -> (Workload, StepBy<Range<usize>>) {
     if workload != Workload::Beside {
         return (workload, (place..operations).step_by(count));

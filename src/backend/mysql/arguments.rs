@@ -1,9 +1,9 @@
-//! Parameters, and the text that they are sent with.
+//! Parameters, and the texts that they are sent with.
 //!
-//! MySQL keeps the types that a prepared statement was first run with, and converts later values of other types to them:
-//! `SELECT ?` with 7 and then with "text" yields 0. So the types become part of the text
-//! ([`variants`](crate::backend::sqlx::variants)), and a `NULL` is sent with the type that its place has there. MariaDB takes
-//! them anew with each execution, so that there the spelling changes nothing; which of the two a server is need not be known.
+//! MySQL keeps the types of the first execution of a prepared statement, and converts later values of other types to
+//! them: `SELECT ?` with 7 and then with "text" yields 0. So the types become part of the text
+//! ([`variants`](crate::backend::sqlx::variants)), and a `NULL` is sent with the type of its place there. MariaDB reads
+//! the types with each execution, so the spelling changes nothing there, and the product need not be known.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ fn first_use(uses: &Variants<Use>, statement: &Statement, values: &[Value]) -> A
     uses.add(Use { takes, sql })
 }
 
-/// What is added to the protocol's number of a type that is unsigned.
+/// Added to the protocol's number of a type if the type is unsigned.
 const UNSIGNED: u32 = 256;
 
 /// The type that sqlx declares for a value: the protocol's number, and [`UNSIGNED`].
@@ -83,7 +83,7 @@ fn own_type(value: &Value) -> u32 {
     }
 }
 
-/// Encodes the values, and each `NULL` with the type that its place takes.
+/// Encodes the values. Each `NULL` has the type of its place.
 fn encode(values: &[Value], takes: &[u32]) -> Result<MySqlArguments> {
     let mut arguments = MySqlArguments::default();
     arguments.reserve(values.len(), values.len() * 16);
@@ -113,7 +113,7 @@ fn add_null(arguments: &mut MySqlArguments, kind: u32) -> Result<(), BoxDynError
     }
 }
 
-/// What MySQL has no type or no value for.
+/// Returns an error if MySQL has no type or no value for `value`.
 fn refused(value: &Value, place: usize) -> Option<Error> {
     let unsupported = |what: &str, help: &'static str| {
         let message = format!("parameter {place} is {what}, a type that MySQL and MariaDB do not have");

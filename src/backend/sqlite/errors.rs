@@ -138,7 +138,7 @@ pub(super) fn connect_error(config: &Config, error: sqlx::Error) -> Error {
     let place = super::options::place(config);
     let mapped = self::error(error);
     if mapped.kind() != ErrorKind::DatabaseNotFound {
-        return mapped.help(format!("while opening {place}"));
+        return mapped.context(format!("opening {place} failed"));
     }
     let message = format!("cannot open {place}: {}", mapped.message());
     let code = mapped.sqlstate().unwrap_or_default().to_owned();

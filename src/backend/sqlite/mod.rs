@@ -82,7 +82,7 @@ impl Native for Sqlite {
     }
 
     fn survives_interruption(_between_rows: bool) -> bool {
-        // The thread of the connection notices that nobody waits, and resets the statement.
+        // The thread of the connection notices that no caller waits, and resets the statement.
         true
     }
 }

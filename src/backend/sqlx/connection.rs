@@ -60,7 +60,7 @@ where
     pub(super) async fn run_own(&mut self, sql: SqlStr) -> Result<()> {
         let answer = drain::<DB>(self.connection.fetch_many(sql), &mut Ignore, &mut Tally::default()).await;
         match answer {
-            // A statement of this crate itself has no answer except that it was done.
+            // A statement of this crate itself has no result.
             Err(error) if is_notification(&error) => Box::pin(self.silence()).await,
             answer => self.heard(answer, false).await.map(drop),
         }
@@ -186,14 +186,14 @@ where
         self.done(done, tally, statement).await
     }
 
-    /// Asks for the key that the driver reported last, where it is unknown and the result of the next text is judged by it.
+    /// Asks for the key that the driver reported last, if it is unknown and the result of the next text depends on it.
     pub(super) async fn know_last_key(&mut self, statement: Option<&Statement>) -> Result<()> {
         if DB::REPEATS && statement.is_some_and(|statement| self.last_key.is_wanted_by(statement.acts())) {
             // Boxed, because the future of every statement would reserve room for this one.
             match Box::pin(self.number(own_sql("SELECT last_insert_rowid()"))).await {
                 Ok(key) => self.last_key.know(key),
                 Err(error) if error.is_fatal() => return Err(error),
-                // Then the statement has no key.
+                // Without it the statement has no key.
                 Err(_) => {}
             }
         }

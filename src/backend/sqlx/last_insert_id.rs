@@ -29,18 +29,18 @@ impl LastKey {
         }
     }
 
-    /// Whether statements are judged by the key told last, which is not known. Of an insert the table tells as well; what
-    /// may update instead is told apart by the key alone.
+    /// Returns whether the results of these statements depend on the last reported key, and that key is unknown. For an
+    /// insert the table decides as well; a statement that may update instead is recognised by the key alone.
     pub(super) fn is_wanted_by(&self, acts: &[Act]) -> bool {
         self.key.is_none() && acts.contains(&Act::Upserts)
     }
 
-    /// The driver was asked for it.
+    /// Sets the last key, which the driver has reported.
     pub(super) fn know(&mut self, key: i64) {
         self.key = Some(key);
     }
 
-    /// Something is done of which nothing is known.
+    /// Forgets the last key, because something unknown was executed.
     pub(super) fn forget(&mut self) {
         self.key = None;
     }
@@ -71,9 +71,9 @@ pub(super) struct Tally<'s> {
     next: usize,
     key: Option<i64>,
     pub(super) done: Option<QueryResult>,
-    /// Whether rows have come.
+    /// Set when rows have come.
     pub(super) has_rows: bool,
-    /// The statement that inserted last, and the key, if that is the one told before.
+    /// The statement that inserted last, and its key, if that is the one reported before.
     doubtful: Option<(usize, i64)>,
 }
 

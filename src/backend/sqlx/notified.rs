@@ -1,4 +1,4 @@
-//! Notifications on connections where nobody receives them.
+//! Notifications on connections that do not receive them.
 //!
 //! A listening session of PostgreSQL receives notifications while it is idle, so before the answer of its next
 //! statement. It also receives them after an answer, before the server is ready again. sqlx knows them only in its own
@@ -41,8 +41,8 @@ where
     DB: Native,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
-    /// What was done, where a notification may stand behind the answer. `harmless`: the statement only reads, and nobody has
-    /// seen a row of it.
+    /// Returns the result of a statement, if a notification may follow its answer. `harmless` is `true` if the
+    /// statement only reads and no row of it was returned.
     pub(super) async fn heard(&mut self, answer: Result<Answer>, harmless: bool) -> Result<Option<QueryResult>> {
         match answer {
             Ok(answer) if !answer.notified => Ok(answer.done),
@@ -55,7 +55,7 @@ where
         }
     }
 
-    /// What to tell of a statement whose answer was given up: what the server itself found wrong, or that it was done.
+    /// Returns the error of a statement whose answer was given up: an error of the server, or that it was executed.
     pub(super) async fn given_up(&mut self, error: Error, harmless: bool) -> Error {
         let nothing_done = harmless || while_preparing(&error);
         match self.silence().await {
@@ -74,7 +74,7 @@ where
         read
     }
 
-    /// Stops listening. A transaction that the server has aborted refuses that; its rollback does it.
+    /// Stops listening. In an aborted transaction the server refuses that; then the rollback stops it.
     pub(super) async fn unlisten(&mut self) -> Result<()> {
         if !DB::NOTIFIES {
             return Ok(());
@@ -82,7 +82,7 @@ where
         let steps = self.connection.fetch_many(own_sql("UNLISTEN *"));
         match drain::<DB>(steps, &mut Ignore, &mut Tally::default()).await {
             Err(error) if error.is_fatal() && !is_notification(&error) => Err(error),
-            // What came meanwhile is skipped.
+            // Notifications that arrived meanwhile are skipped.
             _ => match self.at_rest().await {
                 Err(error) if error.is_fatal() => Err(error),
                 _ => Ok(()),

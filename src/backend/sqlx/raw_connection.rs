@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 use crate::sql::Defines;
 use crate::value::RawRow;
 
+/// `SQLITE_ERROR`: the setting cannot change inside a transaction.
+const REFUSED: &str = "1";
+
 impl<DB> RawConnection for SqlxConnection<DB>
 where
     DB: Native,
@@ -200,8 +203,9 @@ where
             // SQLite refuses this setting inside a transaction, and it has no meaning for the temp database. It leaves
             // no trace, so a check that is cancelled can be repeated.
             match self.run_own(own_sql("PRAGMA temp.synchronous = NORMAL")).await {
-                Err(error) if error.is_fatal() => Err(error),
-                Err(_) => Ok(true),
+                // Any other code, such as that of an interruption, answers nothing.
+                Err(error) if error.sqlstate() == Some(REFUSED) => Ok(true),
+                Err(error) => Err(error),
                 Ok(()) => Ok(false),
             }
         })
@@ -227,7 +231,7 @@ where
     }
 
     fn close_handle(&self) -> Option<CloseFn> {
-        // Abandoning a copy harms nobody: others have their own copies.
+        // Abandoning a copy affects no other connection: each has its own copy.
         self.original.as_ref().map(|_| Box::new(|| {}) as CloseFn)
     }
 

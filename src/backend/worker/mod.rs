@@ -254,7 +254,7 @@ where
 
 fn blocked(patience: Duration) -> Error {
     let message = format!(
-        "the thread of full isolation did not answer within {patience:?} (twice `result_timeout`), so the connection was discarded"
+        "the thread of full isolation did not answer within {patience:?} (twice `result_timeout`), so the connection was closed"
     );
     Error::new(ErrorKind::Timeout, message)
         .help(format!("something blocks that thread; {LOST}"))
@@ -355,7 +355,7 @@ impl RawConnection for WorkerConnection {
     }
 
     fn post(&mut self, sql: &'static str) -> bool {
-        // Whoever asks next hears of a connection that is lost.
+        // The next request reports a lost connection.
         let (reply, answer) = oneshot::channel();
         let sent = self.send(job(move |raw| raw.run_script(sql.into_sql_str()), reply));
         self.posted = sent.is_ok().then_some(answer);

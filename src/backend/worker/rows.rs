@@ -70,7 +70,7 @@ impl OfferedRow for ReceivedRow {
     }
 }
 
-/// Full batches that are to be sent as soon as the driver pauses; `None` when nobody wants them.
+/// Full batches that are to be sent as soon as the driver pauses; `None` when the rows are not needed.
 type Full = Mutex<Option<VecDeque<RowBatch>>>;
 
 /// The sink on the isolated side.
@@ -224,8 +224,8 @@ enum Left {
     Anywhere,
 }
 
-/// Forwards the rows until they end or nobody wants them. `anywhere` is `true` if the driver can be interrupted while
-/// it reads.
+/// Forwards the rows until they end or are not needed. `anywhere` is `true` if the driver can be interrupted while it
+/// reads.
 async fn forward(
     mut rows: BoxStream<'_, Result<Box<dyn RawRow>>>,
     reader: &mpsc::Sender<AnswerPart>,
@@ -272,7 +272,7 @@ async fn forward(
     }
 }
 
-/// Ends a stream whose rest nobody wants. A driver that must not be interrupted while it reads finishes a row first.
+/// Ends a stream whose rest is not needed. A driver that must not be interrupted while it reads finishes a row first.
 async fn give_up(
     mut rows: BoxStream<'_, Result<Box<dyn RawRow>>>,
     shared: &Shared,

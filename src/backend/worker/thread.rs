@@ -77,7 +77,7 @@ impl RuntimeThread {
             let runtime = loaded.lock().take();
             if let Some(runtime) = runtime {
                 let _ = runtime.block_on(stopped);
-                // Name lookups may still run on other threads; nobody waits for them.
+                // Name lookups may still run on other threads; they are not awaited.
                 runtime.shutdown_background();
             }
         };
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn i2_a_dropped_harbour_ends_its_thread_without_waiting() {
+    fn i2_a_dropped_runtime_thread_ends_its_thread_without_waiting() {
         let runtime_thread = RuntimeThread::new("isolated-test");
         runtime_thread.handle().unwrap();
         let ended = runtime_thread.thread.lock().as_mut().map(|thread| {

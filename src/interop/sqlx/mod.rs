@@ -23,6 +23,6 @@ use crate::error::{Error, ErrorKind, Result};
 fn native<DB: SqlxDatabase>(connection: &mut (dyn Any + Send)) -> Result<&mut DB::Connection> {
     connection.downcast_mut().ok_or_else(|| {
         let message = format!("the connection is not a connection of {}", DB::NAME);
-        Error::new(ErrorKind::Unsupported, message)
+        Error::new(ErrorKind::Unsupported, message).help("this is a bug in ebbtide; please report it")
     })
 }

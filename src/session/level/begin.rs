@@ -12,7 +12,7 @@ use super::begin_options::BeginOptions;
 use super::leave::Leaving;
 use super::verdict::Sent;
 use super::{ConnectionSlot, Ended, Finish, Level, LevelKind};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{CLOSED_EARLIER, Error, ErrorKind, LOST, Result};
 use crate::pool::{Caller, InFlight, Lease, StatementSavepoint};
 use crate::session::level::siblings::beside_siblings;
 use crate::session::scope::chain::{Chain, Owner};
@@ -36,7 +36,7 @@ impl Level {
         Box::pin(self.begin_on(slot, options, closure, owner, caller)).await
     }
 
-    /// The same with the connection, whose lock is `wire`.
+    /// Does the same on the connection whose lock is `slot`.
     pub(in crate::session) async fn begin_on(
         self: &Arc<Self>,
         mut slot: OwnedMutexGuard<ConnectionSlot>,
@@ -58,7 +58,7 @@ impl Level {
                     beside_siblings(sending).await
                 }
             }
-            None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was discarded")),
+            None => Err(Error::new(ErrorKind::ConnectionLost, CLOSED_EARLIER).help(LOST)),
         };
         let begun = begun.map_err(|error| self.judged(error));
         if begun.as_ref().is_err_and(Error::is_retryable) {
@@ -122,7 +122,11 @@ impl Level {
             let begun = lease.raw()?.begin(None).await;
             lease.mark(InFlight::None);
             match begun {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    // It cannot write, so it needs no turn.
+                    lease.end_turn();
+                    return Ok(());
+                }
                 Err(second) => error = second,
             }
         }
@@ -243,7 +247,7 @@ impl Level {
         let _wrote = self.note_commit(how, chain, held.lease());
         let result = match held.lease() {
             Some(lease) => self.finish_on(lease, how, failed).await,
-            None => Err(Error::new(ErrorKind::ConnectionLost, "the connection was discarded")),
+            None => Err(Error::new(ErrorKind::ConnectionLost, CLOSED_EARLIER).help(LOST)),
         };
         let result = result.map_err(|error| self.judged_end(sent, error, place));
         observation.end(None, result.as_ref().err());

@@ -79,7 +79,7 @@ impl Level {
                 .unwrap_or_else(|_| Err(silent()))
         {
             // The connection is closed then, and the server undoes what was open on it.
-            tracing::debug!(%error, "the force-rollback transaction was ended by closing its connection");
+            tracing::debug!(%error, "the outer transaction of the sandbox was ended by closing its connection");
             lease.discard();
         }
     }

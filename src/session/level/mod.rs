@@ -139,7 +139,7 @@ pub(super) struct LevelState {
     pub(super) constraints_set: bool,
     /// The settings that end with the transaction, as they were before.
     pub(super) settings: Vec<(String, Option<String>)>,
-    /// Of the sandbox: closes its connection if nobody gives it back.
+    /// Of the sandbox: closes its connection if it is never returned.
     pub(super) close_handle: Option<CloseHandle>,
     /// Of the sandbox: the isolation level its outer transaction was begun with.
     pub(super) isolation: Option<IsolationLevel>,
@@ -274,7 +274,7 @@ impl Level {
 
     fn ended_error(&self, ended: &Ended, own: bool) -> Error {
         if let (LevelKind::Sandbox, Ended::ByServer(why)) = (self.kind, ended) {
-            return Error::new(ErrorKind::SandboxBroken, format!("the force-rollback transaction was lost: {why}"))
+            return Error::new(ErrorKind::SandboxBroken, format!("the outer transaction of the sandbox was lost: {why}"))
                 .help("disconnect and connect again to start a new one; avoid statements that end a transaction in the code under test");
         }
         let whose = if own { "the transaction" } else { "an outer transaction" };

@@ -1,8 +1,8 @@
 //! The open streams of a database in which readers keep writers out: one of SQLite in memory, which has no WAL.
 //!
-//! There a stream keeps its lock until its last row is read, and its reader may be one who waits for the writer. So whoever
-//! writes has the streams put their rows aside. A stream that has handed nothing out may itself wait for the writer; nobody
-//! waits for such a one, but it is read as well while a commit waits for the readers.
+//! There a stream keeps its lock until its last row is read, and its reader may itself wait for the writer. So a writer
+//! makes the streams buffer their rows. A stream that has returned no row may itself wait for the writer. Writers do
+//! not wait for such a stream, but a commit that waits for readers reads it as well.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -23,7 +23,7 @@ pub(in crate::session) struct OpenStreams {
 }
 
 impl OpenStreams {
-    /// A stream was opened.
+    /// Adds a stream that was opened.
     pub(in crate::session) fn add(&self, stream: &Weak<dyn Drain>) {
         let mut streams = self.streams.lock();
         streams.retain(|stream| stream.strong_count() > 0);
@@ -36,7 +36,8 @@ impl OpenStreams {
         self.streams.lock().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Has those put their rows aside that have handed some out. They have their lock, so they wait for nobody.
+    /// Makes the streams that have returned rows buffer the others. They have their lock, so they wait for no other
+    /// caller.
     pub(in crate::session) async fn put_aside(&self) -> Result<()> {
         for stream in self.all() {
             if stream.has_begun() {
@@ -46,8 +47,8 @@ impl OpenStreams {
         Ok(())
     }
 
-    /// Runs what may have to wait for those who read, and has the streams put their rows aside as long as it waits. `own` is
-    /// the stream that it is part of.
+    /// Runs something that may have to wait for readers, and makes the streams buffer their rows while it waits. `own`
+    /// is the stream that it is part of.
     pub(in crate::session) async fn beside<F: Future>(&self, writing: F, own: Option<&Weak<dyn Drain>>) -> F::Output {
         let mut writing = pin!(writing);
         loop {
@@ -56,7 +57,7 @@ impl OpenStreams {
             let mut open = self.all();
             open.retain(|stream| !own.is_some_and(|own| std::ptr::addr_eq(own.as_ptr(), Arc::as_ptr(stream))));
             let aside = poll_fn(|context| {
-                // One with too many rows keeps them; it is then waited for as SQLite does it.
+                // A stream with too many rows keeps them; SQLite then waits for it.
                 open.retain(|stream| stream.poll_drain(context).is_pending());
                 Poll::<()>::Pending
             });

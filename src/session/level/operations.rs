@@ -92,7 +92,7 @@ pub(in crate::session) struct UnderWay {
 }
 
 impl UnderWay {
-    /// Whether it has the turn to write for itself.
+    /// Returns whether it has the turn to write for itself.
     pub(in crate::session) fn has_turn(&self) -> bool {
         self.level.state.lock().turns.iter().any(|(id, _)| *id == self.id)
     }

@@ -1,11 +1,11 @@
-//! Futures that run side by side in one task.
+//! Futures that run concurrently in one task.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-/// Waits for a guard's beginning, and at least once. Siblings in the same task get their turn meanwhile, so that a second
-/// guard beside this one is refused always, and not only when the server is slow.
+/// Waits for a guard's beginning, and at least once. Sibling futures of the same task run meanwhile. So a second guard
+/// in parallel is always refused, and not only when the server is slow.
 pub(super) async fn beside_siblings<T>(mut beginning: Pin<&mut impl Future<Output = T>>) -> T {
     let mut waited = false;
     let begun = poll_fn(|context| {

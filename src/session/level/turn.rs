@@ -10,7 +10,7 @@ use super::probe::{ASK_PROBE, is_open};
 use super::verdict::Sent;
 use super::{ConnectionSlot, Level, LevelKind};
 use crate::config::IsolationLevel;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{CLOSED_EARLIER, Error, ErrorKind, Result};
 use crate::pool::{Caller, InFlight, Lease, SETTLE_LIMIT, StatementSavepoint, TurnKind};
 use crate::session::level::drain::{Drain, drain};
 use crate::session::limit::in_time;
@@ -159,7 +159,7 @@ impl Level {
             *slot = ConnectionSlot::Lease(lease);
         }
         let Some(lease) = slot.lease() else {
-            return Err(self.gone("the connection was discarded"));
+            return Err(self.gone(CLOSED_EARLIER));
         };
         if lease.is_lost() {
             return Err(self.gone("its connection was lost"));
@@ -192,16 +192,16 @@ impl Level {
     }
 
     async fn level_out(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
-        // What was cut off may have ended the transaction, too. SQLite does so where a statement says OR ROLLBACK,
+        // A statement that was cut off may have ended the transaction. SQLite does so if a statement says OR ROLLBACK,
         // MySQL with a deadlock that was not reported.
         let cut = lease.was_cut() && self.engine.dialect() != Dialect::Postgres;
         let depth = lease.ready().await?.depth();
-        let set_transaction_unverified = lease.is_transaction_unverified();
-        if self.depth > 0 && (cut || set_transaction_unverified) {
-            match self.has_transaction(lease, set_transaction_unverified).await {
+        let unverified = lease.is_transaction_unverified();
+        if self.depth > 0 && (cut || unverified) {
+            match self.has_transaction(lease, unverified).await {
                 Ok(true) => {}
-                // What may have committed by itself is not run again for what came after it.
-                Err(conflict) if !set_transaction_unverified => {
+                // A statement that may have committed by itself is not run again because of a later error.
+                Err(conflict) if !unverified => {
                     let conflict = self.ended_with(lease, conflict, false);
                     lease.discard();
                     self.end_by_server(conflict.message());
@@ -223,31 +223,33 @@ impl Level {
                 lease.set_transaction_unverified(false);
                 drop(lease.take_writers());
             }
-            lease.undo(self.depth).await?;
         } else if lease.statement_savepoint() == StatementSavepoint::Unverified {
             self.recover(lease).await?;
         } else if depth < self.depth {
             return Err(self.gone("the transaction is no longer open on the server"));
         }
+        // Also where the server has done a rollback whose answer was not waited for.
+        lease.undo(self.depth).await?;
         if cut {
             self.look_after_text(lease).await;
         }
         if self.depth == 0 && !self.is_in_text() {
-            // Whatever had it was rolled back, now or before.
+            // The transaction that had the turn was rolled back, now or before.
             lease.end_turn();
         }
         Ok(())
     }
 
-    /// Whether the transaction is still there on the server, after something that may have ended it. `witnessed` says that
-    /// a savepoint was set before that. An error is one with which the server ends it, or the connection breaks.
+    /// Returns whether the transaction is still open on the server, after something that may have ended it. `probed` is
+    /// `true` if a probe savepoint was set before that. An error means that the server ended the transaction with this
+    /// error, or that the connection was lost.
     pub(in crate::session) async fn has_transaction(&self, lease: &mut Lease, probed: bool) -> Result<bool> {
         lease.set_transaction_unverified(probed);
         let asked = if probed && self.engine.dialect() == Dialect::MySql {
-            // A transaction that was ended and begun again is another, which knows nothing of the witness.
+            // A transaction that was ended and begun again is another one, which does not have the probe savepoint.
             run(lease, ASK_PROBE).await.map(|()| true)
         } else {
-            // On a thread of its own a dropped call runs to its end, and the next one can look again.
+            // On its own thread a dropped call runs to its end, and the next call can check again.
             let apart = lease.raw().is_ok_and(|raw| raw.is_apart()) || self.engine.dialect() == Dialect::Sqlite;
             is_open(lease, if apart { InFlight::Statement } else { InFlight::Boundary }).await
         };
@@ -258,8 +260,8 @@ impl Level {
         }
     }
 
-    /// Undoes the levels above this one, which were dropped. As with what a dropped statement left, whoever waits for that has no
-    /// other connection to go to: what is open on this one would be lost with it.
+    /// Undoes the levels above this one, which were dropped. As after a dropped statement, a waiter has no other
+    /// connection to use: what is open on this one would be lost with it.
     async fn go_back(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
         lease.mark(InFlight::Statement);
         let undone = in_time(SETTLE_LIMIT, lease.raw()?.rollback_to(self.depth)).await;
@@ -269,7 +271,7 @@ impl Level {
             return Ok(());
         };
         self.heed(lease, &error, Sent::Boundary("ROLLBACK TO SAVEPOINT")).await;
-        // What could not be undone must not be committed.
+        // Changes that could not be undone must not be committed.
         lease.discard();
         Err(error)
     }

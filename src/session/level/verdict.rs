@@ -39,25 +39,25 @@ impl Sent<'_> {
     }
 }
 
-/// What became of a transaction in which an error came.
+/// The state of a transaction after an error in it.
 #[derive(Debug)]
 pub(in crate::session) enum Verdict {
     Stands,
-    /// It has ended; with the error that told so, where that is another one.
+    /// It has ended; contains the error that reported the end, if that is another one.
     Ended(Option<Error>),
 }
 
 impl Level {
-    /// Takes in an error of what was sent on this level, and tells whether its transaction still stands.
+    /// Handles the error of a request on this level, and returns whether its transaction still stands.
     pub(in crate::session) async fn heed(self: &Arc<Self>, lease: &mut Lease, error: &Error, sent: Sent<'_>) -> bool {
         matches!(self.verdict(lease, error, sent).await, Verdict::Stands)
     }
 
-    /// The same, with the reason of an end.
+    /// Does the same, and returns the reason of an end.
     ///
-    /// If the transaction has ended, every level of it is marked. Where the error itself does not tell, the server is asked:
-    /// that costs a round trip on MySQL, unless the error is certainly the statement's alone. PostgreSQL ends no transaction
-    /// with an error that leaves the connection, and SQLite's answer costs none.
+    /// If the transaction has ended, every level of it is marked. If the error itself does not show that, the server is
+    /// asked. This costs a round trip on MySQL, unless the error certainly concerns the statement alone. PostgreSQL
+    /// ends no transaction with an error that leaves the connection, and SQLite's answer costs no round trip.
     pub(in crate::session) async fn verdict(
         self: &Arc<Self>,
         lease: &mut Lease,
@@ -105,8 +105,8 @@ impl Level {
         Verdict::Ended(heard)
     }
 
-    /// Takes in the error that came where the server was asked whether the transaction stands: that is how it ended. Where the
-    /// connection was lost after something that `may_have_committed`, nobody knows what stayed.
+    /// Handles an error that came when the server was asked whether the transaction stands; with it the transaction
+    /// ended. If the connection was lost after something that `may_have_committed`, it is unknown what stayed.
     pub(in crate::session) fn ended_with(
         self: &Arc<Self>,
         lease: &mut Lease,

@@ -1,7 +1,7 @@
 //! The turn to write, on a database that has one writer at a time.
 //!
-//! Whoever has the turn has a connection too, and never waits for one: the others would wait with it, for what may have
-//! nothing to do with them. See [`Engine::in_turn`].
+//! The writer that has the turn also has a connection and never waits for one. Otherwise all other writers would wait
+//! with it, for something that may not concern them. See [`Engine::in_turn`].
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -17,6 +17,7 @@ use crate::backend::Writers;
 use crate::error::Result;
 use crate::pool::{Caller, Claim, Lease, Place, Turn, TurnKind, TurnRequest, Writer, WriterGate};
 use crate::session::engine::Engine;
+use crate::session::limit::in_time;
 use crate::session::scope::chain::{Chain, Owner};
 use crate::session::statement::checkout::Checkout;
 use crate::session::statement::run::{BoundStatement, Target};
@@ -45,30 +46,30 @@ impl Engine {
     }
 
     /// Takes the turn to write, where writers have to take turns.
-    async fn turn(&self, chain: &Chain, caller: Caller, stay: TurnKind, place: Place) -> Result<Option<Turn>> {
+    async fn turn(&self, chain: &Chain, caller: Caller, kind: TurnKind, place: Place) -> Result<Option<Turn>> {
         if !self.has_one_writer {
             return Ok(None);
         }
         if let Some(gate) = self.known_gate()
-            && let Some(turn) = gate.try_enter(&self.bid(caller, stay, place, &|_| false))
+            && let Some(turn) = gate.try_enter(&self.request(caller, kind, place, &|_| false))
         {
             return Ok(Some(turn));
         }
-        // Boxed, because it is rare that somebody else has it.
+        // Boxed, because another writer rarely has it.
         Box::pin(async {
             let Some(gate) = self.find_gate(caller).await? else {
                 return Ok(None);
             };
             let is_own = |owner| chain.contains(owner);
-            gate.enter(self.bid(caller, stay, place, &is_own)).await.map(Some)
+            gate.enter(self.request(caller, kind, place, &is_own)).await.map(Some)
         })
         .await
     }
 
-    fn bid<'a>(
+    fn request<'a>(
         &self,
         caller: Caller,
-        stay: TurnKind,
+        kind: TurnKind,
         place: Place,
         is_own: &'a (dyn Fn(Owner) -> bool + Sync),
     ) -> TurnRequest<'a> {
@@ -76,55 +77,58 @@ impl Engine {
             caller,
             place,
             is_own,
-            stay,
+            kind,
             busy: self.settings.busy_timeout,
             limit: self.settings.pool_timeout,
         }
     }
 
-    /// Takes the turn, and a connection by `taking`, which is tried a second time if the first did not have it at once.
+    /// Takes the turn, and a connection by `taking`, which is tried a second time if the first attempt does not have it
+    /// at once.
     ///
-    /// The turn comes first, so that those who wait for it keep no connection from those who read. If the connection is
-    /// not there at once then (the pool is empty, or a shared connection is in use), the turn goes to the next, and is taken
-    /// again, in front of the queue, when the connection has come; unless a transaction of SQL text that is open there has
-    /// it, as `has_turn` tells. Of those who need one of the pool, only one at a time waits for the turn with a connection.
+    /// The turn comes first, so that waiting writers keep no connection from readers. The connection may not be
+    /// available at once then: the pool is empty, or a shared connection is in use. In that case the turn goes to the
+    /// next writer. It is taken again, in front of the queue, when the connection has come. The exception is a
+    /// transaction of SQL text that is open there and has the turn, which `has_turn` reports. Of the writers that need
+    /// a connection of the pool, only one at a time waits for the turn with a connection.
     pub(in crate::session) async fn in_turn<T, F: Future<Output = Result<T>>>(
         &self,
-        (chain, caller, stay): (&Chain, Caller, TurnKind),
+        (chain, caller, kind): (&Chain, Caller, TurnKind),
         pooled: bool,
         taking: impl Fn() -> F,
         has_turn: impl FnOnce(&mut T) -> bool,
     ) -> Result<(T, Option<Turn>)> {
-        let turn = self.turn(chain, caller, stay, Place::Last).await?;
+        let turn = self.turn(chain, caller, kind, Place::Last).await?;
         if !pooled || turn.is_none() || self.pool.has_idle() {
             let mut first = pin!(taking());
             let at_once = poll_fn(|context| Poll::Ready(first.as_mut().poll(context))).await;
             if let Poll::Ready(taken) = at_once {
                 return Ok((taken?, turn));
             }
-            if !pooled || turn.is_none() {
-                drop(turn);
-                let mut taken = first.await?;
-                let turn = if has_turn(&mut taken) {
-                    None
-                } else {
-                    self.turn(chain, caller, stay, Place::Front).await?
-                };
-                return Ok((taken, turn));
-            }
+            // Not started again: it may have begun to check an idle connection, which a drop would close.
+            drop(turn);
+            let mut taken = first.await?;
+            let turn = if has_turn(&mut taken) {
+                None
+            } else {
+                self.turn(chain, caller, kind, Place::Front).await?
+            };
+            return Ok((taken, turn));
         }
         drop(turn);
-        let _alone = self.before_pool.acquire().await.ok();
+        // Boxed, because the future of every writer would reserve room for the timer.
+        let alone = Box::pin(in_time(self.settings.pool_timeout, self.before_pool.acquire())).await;
+        let _alone = alone.ok_or_else(|| self.pool.starved(caller))?;
         let taken = taking().await?;
-        Ok((taken, self.turn(chain, caller, stay, Place::Front).await?))
+        Ok((taken, self.turn(chain, caller, kind, Place::Front).await?))
     }
 
-    /// Takes the turn for a transaction that began without it, if it is free. To wait would be wrong: the others may wait for
-    /// what this one has read.
+    /// Takes the turn for a transaction that began without it, if the turn is free. It does not wait, because the other
+    /// writers may wait for something that this transaction has read.
     fn turn_late(&self, caller: Caller, level: &Arc<Level>, lease: &mut Lease) {
         if !lease.has_turn()
             && let Some(gate) = self.known_gate()
-            && let Some(turn) = gate.try_enter(&self.bid(caller, TurnKind::Transaction, Place::Last, &|_| false))
+            && let Some(turn) = gate.try_enter(&self.request(caller, TurnKind::Transaction, Place::Last, &|_| false))
         {
             turn.is_for(level.outermost().as_writer());
             lease.keep_turn(turn);
@@ -138,7 +142,8 @@ impl Target {
         self.engine().has_one_writer && work.template.effect().writes
     }
 
-    /// Takes the turn and the connection for one statement. In a transaction it needs no turn of its own, because that has it.
+    /// Takes the turn and the connection for one statement. In a transaction it needs no turn of its own,
+    /// because the transaction has it.
     pub(in crate::session) async fn check_out_in_turn(
         &self,
         work: &BoundStatement,
@@ -149,7 +154,7 @@ impl Target {
         let begins = work.template.control() == Control::Begin;
         let level = self.level(chain, caller)?;
         let own = match &level {
-            // As text a transaction is not begun there.
+            // A transaction cannot be begun as text there.
             None => !begins,
             Some(level) => level.kind == LevelKind::Base && !level.has_turn_of_text(),
         };
@@ -162,7 +167,7 @@ impl Target {
             level.end_turn_of_dropped(chain, caller).await?;
         }
         let in_text = begins || level.as_ref().is_some_and(|level| level.is_in_text());
-        let stay = if in_text {
+        let kind = if in_text {
             TurnKind::Transaction
         } else {
             TurnKind::Statement
@@ -171,11 +176,12 @@ impl Target {
         let holding = || self.check_out(work, chain, what);
         let has_turn =
             |check_out: &mut Checkout| matches!(check_out, Checkout::Level { level, .. } if level.has_turn_of_text());
-        let taken = self.engine().in_turn((chain, caller, stay), pooled, holding, has_turn);
+        let taken = self.engine().in_turn((chain, caller, kind), pooled, holding, has_turn);
         let (mut check_out, turn) = taken.await?;
         match (&mut check_out, turn) {
             (Checkout::Pooled { lease, .. }, Some(turn)) => lease.keep_turn(turn),
-            (Checkout::Level { level, slot, .. }, Some(turn)) if in_text => {
+            // The text may have ended, or begun, while the turn was waited for.
+            (Checkout::Level { level, slot, .. }, Some(turn)) if begins || level.is_in_text() => {
                 if let Some(lease) = slot.lease() {
                     level.keep_turn_of_text(lease, turn, chain.innermost());
                 }
@@ -190,7 +196,7 @@ impl Target {
 }
 
 impl Checkout {
-    /// Whether the statement has the turn to write for itself.
+    /// Returns whether the statement has the turn to write for itself.
     pub(in crate::session) fn has_own_turn(&self) -> bool {
         match self {
             Self::Pooled { lease, .. } => lease.has_turn(),
@@ -198,7 +204,7 @@ impl Checkout {
         }
     }
 
-    /// A transaction that began without the turn takes it with a statement that writes.
+    /// Takes the turn with a statement that writes, in a transaction that began without the turn.
     pub(in crate::session) fn turn_late(&mut self, work: &BoundStatement) {
         if let Self::Level { level, slot, .. } = self
             && level.depth > 0
@@ -208,7 +214,7 @@ impl Checkout {
         }
     }
 
-    /// A transaction was begun as SQL text.
+    /// Notes that a transaction was begun as SQL text.
     pub(in crate::session) fn begun_as_text(&mut self) {
         if let Self::Level { level, .. } = self
             && level.kind == LevelKind::Base
@@ -231,11 +237,12 @@ impl Checkout {
 impl BeginOptions {
     /// Returns whether the transaction is to be the one that writes.
     fn writes(self) -> bool {
-        !self.read_only && self.mode != Some(Mode::Deferred)
+        matches!(self.mode, Some(Mode::Immediate | Mode::Exclusive))
+            || (!self.read_only && self.mode != Some(Mode::Deferred))
     }
 }
 
-/// A transaction on a connection that was begun as SQL text, and so ends as such.
+/// A transaction on a connection that was begun as SQL text and ends as SQL text.
 pub(in crate::session) struct Text {
     claim: Arc<Claim>,
     has_turn: bool,
@@ -250,8 +257,8 @@ impl Text {
     }
 }
 
-/// Has what a beginning leaves open on a connection rolled back, where it is cut off. One that has come to its end keeps the
-/// connection's lock.
+/// A guard that rolls back what a beginning leaves open on a connection, if the beginning is cut off. If the beginning
+/// has ended, it keeps the connection's lock, and the guard does nothing.
 struct Unfinished<'n>(&'n Arc<Level>);
 
 impl Drop for Unfinished<'_> {
@@ -280,12 +287,12 @@ impl Level {
         Arc::downgrade(self) as Weak<dyn Writer>
     }
 
-    /// Whether a transaction is open here that was begun as SQL text.
+    /// Returns whether a transaction is open here that was begun as SQL text.
     pub(in crate::session) fn is_in_text(&self) -> bool {
         self.state.lock().text.is_some()
     }
 
-    /// The same, if it has the turn.
+    /// Returns whether such a transaction has the turn.
     fn has_turn_of_text(&self) -> bool {
         self.state.lock().text.as_ref().is_some_and(|text| text.has_turn)
     }
@@ -306,14 +313,14 @@ impl Level {
         }
     }
 
-    /// An error may have ended a transaction that was begun as SQL text (`INSERT OR ROLLBACK`).
+    /// Ends the turn of a transaction that was begun as SQL text, if an error has ended it (`INSERT OR ROLLBACK`).
     pub(in crate::session) async fn look_after_text(self: &Arc<Self>, lease: &mut Lease) {
         if self.is_in_text() && !self.has_transaction(lease, false).await.unwrap_or(false) {
             self.end_turn_of_text(Some(lease));
         }
     }
 
-    /// Whether its connection has to come from the pool.
+    /// Returns whether its connection has to come from the pool.
     fn is_vacant(&self) -> bool {
         self.slot
             .try_lock()
@@ -334,13 +341,13 @@ impl Level {
         owner: Owner,
         caller: Caller,
     ) -> Result<Arc<Self>> {
-        // Known from the start, so that a second begin beside this one is noticed while it waits for its turn.
+        // Registered from the start, so that a second begin in parallel is noticed while it waits for its turn.
         let _under_way = self.enter(chain.innermost(), caller, Self::BEGINNING);
         let _unfinished = Unfinished(self);
         let claim = Arc::new(Claim(owner));
         let locking = || self.lock_for(chain, caller, options.isolation);
         let (mut slot, turn) = if self.is_in_text() {
-            // SQLite refuses it.
+            // SQLite refuses a second BEGIN.
             (locking().await?, None)
         } else {
             self.end_turn_of_dropped(chain, caller).await?;
@@ -348,7 +355,7 @@ impl Level {
             let who = (chain, caller, TurnKind::Transaction);
             self.engine.in_turn(who, self.is_vacant(), locking, has_turn).await?
         };
-        // With the connection, so that it is kept as long as something may be open there.
+        // Kept with the connection, so that the turn lasts as long as something may be open there.
         if let (Some(turn), Some(lease)) = (turn, slot.lease()) {
             turn.is_for(Arc::downgrade(&claim) as Weak<dyn Writer>);
             lease.keep_turn(turn);
@@ -362,8 +369,8 @@ impl Level {
         Ok(level)
     }
 
-    /// Ends the turn of a transaction that was dropped on this connection. It has the turn until it is rolled back,
-    /// which the next user of the connection does.
+    /// Ends the turn of a transaction that was dropped on this connection. The turn lasts until the transaction is
+    /// rolled back, which the next user of the connection does.
     async fn end_turn_of_dropped(self: &Arc<Self>, chain: &Chain, caller: Caller) -> Result<()> {
         let left = self
             .slot
@@ -375,15 +382,15 @@ impl Level {
         Ok(())
     }
 
-    /// Rolls back what was left open on this connection, without waiting until somebody uses it again: the others could not
-    /// write until then. A connection that nobody has any more is cleaned by its lease.
+    /// Rolls back what was left open on this connection, without waiting for its next use: the other writers could not
+    /// write until then. A connection without users is cleaned by its lease.
     pub(in crate::session) fn roll_back_soon(self: &Arc<Self>) {
-        // Where nobody else has it, its lease cleans it when it is dropped here.
+        // Without another user, the lease cleans the connection when it is dropped here.
         if self.kind != LevelKind::Base || !self.engine.has_one_writer || Arc::strong_count(self) == 1 {
             return;
         }
         let handle = {
-            // Whoever has the lock does it.
+            // The holder of the lock rolls back.
             let Ok(mut slot) = self.slot.try_lock() else { return };
             let left = slot.lease().filter(|lease| lease.depth() > 0 || lease.was_cut());
             let Some(lease) = left else { return };

@@ -33,10 +33,10 @@ pub(crate) use replica::Replica;
 pub use replica::ReplicaStatus;
 pub(super) use wrote::WriteNote;
 
-/// How long a server may take to say how far it is. It takes no locks for that, so one that takes longer is in trouble.
+/// Time limit for a server to report its position. It takes no locks for that, so a slower one has a problem.
 const TELL_LIMIT: Duration = Duration::from_secs(2);
 
-/// Where the reads through a handle go.
+/// The destination of the reads through a handle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Reads {
     /// To a replica that has what the caller wrote.
@@ -174,7 +174,7 @@ impl Replicas {
                 if error.is_fatal() {
                     replica.failed(&error);
                 }
-                tracing::debug!(%error, "a replica could not say how far it is");
+                tracing::debug!(%error, "a replica could not report its replication position");
                 return None;
             }
         };
@@ -197,7 +197,7 @@ impl Replicas {
         let position = match written(&mut lease, &engine.templates, engine).await {
             Ok(position) => position,
             Err(error) => {
-                tracing::debug!(%error, "the primary could not report its position");
+                tracing::debug!(%error, "the primary could not report its replication position");
                 if error.is_fatal() {
                     return engine.pool.acquire(caller).await;
                 }
@@ -228,7 +228,7 @@ impl Engine {
         Ok(match standing {
             Standing::Clear => Bookmark::default(),
             Standing::At(position) => Bookmark(BookmarkPosition::At(position)),
-            // It says no more than that of what a sibling has written meanwhile.
+            // A position would not cover what a sibling has written meanwhile.
             Standing::Untold | Standing::Unasked(_) => {
                 Bookmark::until(SystemTime::now() + self.settings.replica_window)
             }
@@ -261,7 +261,7 @@ async fn written(lease: &mut Lease, templates: &TemplateCache, engine: &Engine) 
     Ok(Position::read(dialect, &rows))
 }
 
-/// Asks a server how far it is. The connection of one that does not answer in time is given up.
+/// Asks a server for its position. The connection of a server that does not answer in time is given up.
 async fn told(lease: &mut Lease, templates: &TemplateCache, question: &str, params: Params) -> Result<Vec<Row>> {
     // Boxed, because the future of a bookmark has room for this one.
     let asking = in_time(TELL_LIMIT, ask(lease, templates, question, params));
@@ -269,11 +269,11 @@ async fn told(lease: &mut Lease, templates: &TemplateCache, question: &str, para
         return rows;
     }
     lease.lose();
-    let message = format!("the server did not say within {TELL_LIMIT:?} how far it is");
+    let message = format!("the server did not report its replication position within {TELL_LIMIT:?}");
     Err(Error::new(ErrorKind::Timeout, message).fatal())
 }
 
-/// Whether a server will never answer the question: it has no such function, or does not let everybody ask.
+/// Returns whether a server will never answer the question: it lacks the function, or restricts its use.
 fn is_unable(error: &Error) -> bool {
     matches!(
         error.kind(),

@@ -88,7 +88,7 @@ impl Replica {
         }
     }
 
-    /// Connects for the first time. It is no mistake if a replica is down, but it is one if it admits nobody.
+    /// Connects for the first time. A replica that is down is no mistake, but one that refuses access is.
     pub(super) async fn check(&self, caller: Caller) -> Result<()> {
         match timeout(FIRST_LIMIT, self.reach(caller)).await {
             Ok(Err(error)) if is_mistake(&error) => {
@@ -98,7 +98,8 @@ impl Replica {
         }
     }
 
-    /// Returns whether it can be used now. Nobody waits for one that was down: it is tried in the background.
+    /// Returns whether it can be used now. A replica that was down is tried in the background, without a waiting
+    /// caller.
     pub(super) fn is_usable(self: &Arc<Self>, now: Instant, caller: Caller) -> bool {
         match self.health.usable(now) {
             Use::Yes => true,

@@ -96,7 +96,7 @@ impl LogWriter<'_> {
         self.statement_log.entries()
     }
 
-    /// Notes that a statement is about to be sent: even if nobody waits for its end, what it does may stay.
+    /// Notes that a statement is about to be sent: its effects may stay even if no caller waits for its end.
     pub(in crate::session) fn sends(self) {
         self.statement_log.left.fetch_or(self.outside, Ordering::Relaxed);
     }

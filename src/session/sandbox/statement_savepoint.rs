@@ -84,7 +84,7 @@ impl Level {
         Ok(())
     }
 
-    /// An error if the savepoint could not be moved, of which nobody has heard yet.
+    /// Returns the error if the savepoint could not be moved and that was not reported yet.
     fn shield_was_moved(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
         match lease.raw()?.post_failed() {
             Some(error) => Err(self.unprotected(lease, error)),

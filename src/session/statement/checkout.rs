@@ -6,7 +6,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::internal::run;
 use super::run::BoundStatement;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{CLOSED_EARLIER, Error, ErrorKind, LOST, Result};
 use crate::pool::{InFlight, Lease, Pool};
 use crate::session::engine::Engine;
 use crate::session::level::drain::Drain;
@@ -90,7 +90,7 @@ impl Checkout {
         }
     }
 
-    /// The open streams for whose lock a statement may have to wait. In a transaction only the commit has to.
+    /// Returns the open streams for whose lock a statement may have to wait. In a transaction only the commit waits.
     pub(in crate::session) fn waits_for_streams<'g>(
         &self,
         engine: &'g Engine,
@@ -104,7 +104,7 @@ impl Checkout {
         (outside && !work.template.effect().asks).then_some(streams)
     }
 
-    /// What has to be done before the statement is sent, if there is something.
+    /// Returns the steps that have to be done before the statement is sent, if there are any.
     pub(in crate::session) fn preamble(&self, work: &BoundStatement) -> Option<Preamble> {
         let Self::Level {
             guarded, wired, level, ..
@@ -117,7 +117,7 @@ impl Checkout {
             statement_savepoint: *guarded,
             probe: effect.opaque && wired.depth > 0,
             keys: effect.deferrable && level.wants_violations(),
-            // Alone, and outside of a transaction, what it sets is simply undone.
+            // Alone and outside of a transaction, a changed setting is simply undone.
             settings: !effect.local.is_empty() && level.engine.sandbox.is_some() && !(*guarded && effect.local_only),
         };
         preamble.any().then_some(preamble)
@@ -158,7 +158,7 @@ impl Checkout {
         if let Some(ended) = ended {
             return Err(match result {
                 Ok(_) => ended,
-                // The first error is the one to tell, and the second what became of the transaction.
+                // The first error is returned; the second shows the state of the transaction.
                 Err(first) if ended.is_retryable() => first.retryable(),
                 Err(first) => first,
             });
@@ -171,7 +171,7 @@ impl Checkout {
             .unprotect(self.lease()?, work.template.effect(), result.as_ref().err())
             .await;
         match unprotected {
-            // What was lost says more than how.
+            // The loss of the sandbox says more than its cause.
             Err(broken) if broken.kind() == ErrorKind::SandboxBroken => Err(broken),
             unprotected => result.and_then(|done| unprotected.map(|()| done)),
         }
@@ -242,7 +242,7 @@ impl Checkout {
                 Err(conflict) => Some(level.ended_after(lease, conflict, work)),
             },
         };
-        // What was lost says more than how, where it is the whole sandbox.
+        // The loss of the whole sandbox says more than its cause.
         match heard.filter(|_| level.engine.sandbox.is_none()) {
             Some(heard) => Some(heard),
             None => level.usable().err(),
@@ -251,14 +251,14 @@ impl Checkout {
 }
 
 impl Level {
-    /// The transaction was found ended with an error of its own after a statement that was done.
+    /// Returns the error of a transaction that was found ended, with an error of its own, after a completed statement.
     fn ended_after(self: &Arc<Self>, lease: &mut Lease, error: Error, work: &BoundStatement) -> Error {
         let unheard = error.leaves_open();
         let ended = self.ended_with(lease, error, true);
         lease.discard();
         self.end_by_server(&work.ended_by(&ended));
         if unheard && self.engine.sandbox.is_none() {
-            // What it ran may have committed.
+            // The code that the statement ran may have committed.
             return ended.unknown(&work.named(), work.caller.place);
         }
         self.note_undone();
@@ -290,5 +290,5 @@ async fn take(
 }
 
 fn given_up() -> Error {
-    Error::new(ErrorKind::ConnectionLost, "the connection was discarded")
+    Error::new(ErrorKind::ConnectionLost, CLOSED_EARLIER).help(LOST)
 }

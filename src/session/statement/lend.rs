@@ -68,7 +68,7 @@ fn source<T: Send + 'static>(
         let mut observation = Observation::of(target.engine(), &check_out, &work).streams();
         let exposed = check_out.exposes(target.engine(), &work);
         let known = check_out.presume_unknown(exposed);
-        // Read to the end before the first is handed out, as in `stream.rs`.
+        // Read to the end before the first item is returned, as in `stream.rs`.
         let writes = check_out.has_own_turn();
         let mut written = Vec::new();
         let result = {

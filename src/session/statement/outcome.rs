@@ -1,4 +1,4 @@
-//! The outcome of work whose answer does not come: certainly nothing stays, or it is unknown.
+//! The outcome of a statement or commit whose answer does not arrive: either nothing stays, or it is unknown.
 
 use std::panic::Location;
 use std::sync::Arc;

@@ -28,7 +28,7 @@ impl Engine {
 }
 
 /// Refuses SQL text that begins or ends a transaction on a connection that goes back to the pool right after it.
-pub(in crate::session) fn homeless(control: Control, work: &BoundStatement) -> Result<()> {
+pub(in crate::session) fn needs_connection(control: Control, work: &BoundStatement) -> Result<()> {
     let what = match control {
         Control::None | Control::Implicit => return Ok(()),
         Control::Begin => "BEGIN",
@@ -112,7 +112,7 @@ impl Level {
     /// knows none there.
     fn admit_savepoint(&self, work: &BoundStatement) -> Result<()> {
         if self.kind == LevelKind::Sandbox && work.template.statements() == 1 {
-            return homeless(work.template.control(), work);
+            return needs_connection(work.template.control(), work);
         }
         if self.engine.dialect() != Dialect::Postgres {
             return Ok(());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::checkout::Checkout;
 use super::observe::{Observation, affected, within};
 use super::outcome::Exposed;
-use super::refuse::{homeless, unswitched};
+use super::refuse::{needs_connection, unswitched};
 use crate::backend::sqlx::is_stale_plan;
 use crate::backend::{NativeJob, QueryResult, Request, RowSink};
 use crate::error::{Error, Result};
@@ -112,7 +112,7 @@ impl Target {
         }
         let Some(level) = self.level(chain, work.caller)? else {
             if work.template.statements() == 1 {
-                self.engine().refusing(work, homeless(control, work))?;
+                self.engine().refusing(work, needs_connection(control, work))?;
             }
             let engine = self.engine();
             let mut lease = match self.replicas(work) {

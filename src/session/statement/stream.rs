@@ -40,9 +40,9 @@ pub(crate) struct StreamCore<T = Row> {
     limit: usize,
     /// Set in a sandbox, whose user may have no runtime.
     sandboxed: Option<Arc<Engine>>,
-    /// Whether a row has come.
+    /// Set when a row has come.
     begun: AtomicBool,
-    /// Whether the reader was dropped.
+    /// Set when the reader was dropped.
     abandoned: AtomicBool,
 }
 
@@ -213,8 +213,8 @@ fn source(target: Target, work: BoundStatement, this: Weak<dyn Drain>) -> Source
             }
             let mut observation = Observation::of(target.engine(), &check_out, &work).streams();
             let (mut failure, mut yielded) = (None, false);
-            // What writes keeps its lock until its last row is read, and its reader may be one who writes next. So they are
-            // read before the first is handed out; SQLite has them all in memory, too.
+            // A statement that writes keeps its lock until its last row is read, and its reader may be the next writer.
+            // So all rows are read before the first is returned; SQLite has them all in memory as well.
             let writes = check_out.has_own_turn();
             let readers = target.engine().streams.as_ref().filter(|_| writes);
             let exposed = check_out.exposes(target.engine(), &work);

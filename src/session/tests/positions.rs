@@ -1,4 +1,4 @@
-//! How long a read waits for a server that is to say how far it is.
+//! The time limit of a read that waits for a server's position.
 
 use std::sync::Arc;
 

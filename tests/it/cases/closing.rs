@@ -42,7 +42,7 @@ cases! {
             })
             .collect();
         until("all wait", || database.status().unwrap().waiting == 3).await;
-        assert!(timeout(LONG, database.disconnect()).await.expect("it waits for nobody").unwrap());
+        assert!(timeout(LONG, database.disconnect()).await.expect("it does not wait").unwrap());
         for waiting in waiting {
             assert!(is_not_connected(timeout(LONG, waiting).await.expect("no hang").unwrap()));
         }

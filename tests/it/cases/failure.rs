@@ -264,8 +264,8 @@ cases! {
                 tokio::spawn(async move { database.fetch_value::<i64>("select 1", ()).await })
             })
             .collect();
-        for asker in askers {
-            assert_eq!(timeout(LONG, asker).await.expect("no hang").unwrap().unwrap(), 1);
+        for caller in askers {
+            assert_eq!(timeout(LONG, caller).await.expect("no hang").unwrap().unwrap(), 1);
         }
         assert_eq!(database.status().unwrap().in_use, 0);
     }
@@ -307,7 +307,7 @@ cases! {
         }
         proxy.cut();
         for _ in 0..5 {
-            assert_eq!(database.fetch_value::<i64>("select 1", ()).await.unwrap(), 1, "nobody sees it");
+            assert_eq!(database.fetch_value::<i64>("select 1", ()).await.unwrap(), 1, "it is not noticed");
         }
         assert_eq!(database.status().unwrap().size, 1, "the dead ones are gone");
         proxy.pause();

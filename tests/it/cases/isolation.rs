@@ -282,13 +282,13 @@ cases! {
         let nowhere = isolated(&t).port(1).lazy(true);
         let database = Database::connect(nowhere).await?;
         for _ in 0..2 {
-            let error = soon("the first use", database.execute("select 1", ())).await.expect_err("nobody is there");
+            let error = soon("the first use", database.execute("select 1", ())).await.expect_err("no server is there");
             assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
             assert!(std::error::Error::source(&error).is_some(), "{error:?}");
         }
         let t = &t;
         let used = &database;
-        let error = off_runtime(|| block_on(used.execute("select 1", ()).into_future())).expect_err("nobody is there");
+        let error = off_runtime(|| block_on(used.execute("select 1", ()).into_future())).expect_err("no server is there");
         assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
         soon("disconnect", database.disconnect()).await?;
         // A server that accepts and never answers.

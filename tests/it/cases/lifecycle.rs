@@ -155,7 +155,7 @@ cases! {
         drop(clones);
         assert!(answers(&database).await, "dropping clones disconnects nothing");
         let clone = database.clone();
-        assert!(clone.disconnect().await.unwrap(), "one connect, one disconnect, whoever calls it");
+        assert!(clone.disconnect().await.unwrap(), "one connect, one disconnect, on any clone");
         assert!(!database.is_connected());
     }
 
@@ -178,7 +178,7 @@ cases! {
         let (url, proxy) = watched(&t);
         let database = Database::connect(url.as_str()).await.unwrap();
         assert!(database.disconnect_now().await.unwrap());
-        assert_eq!(warnings.entries(), Vec::<String>::new(), "nobody else counted on it");
+        assert_eq!(warnings.entries(), Vec::<String>::new(), "no other caller counted on it");
         for _ in 0..3 {
             Database::connect(&database).await.unwrap();
         }
@@ -199,7 +199,7 @@ cases! {
             assert!(!answers(&database).await);
             Database::connect(&database).await.unwrap();
         }
-        assert!(database.disconnect().await.unwrap(), "the count began anew");
+        assert!(database.disconnect().await.unwrap(), "the count began again");
     }
 
     async fn l4_concurrent_first_connects_make_one_pool(t: Test) {

@@ -1,4 +1,4 @@
-//! Notifications of PostgreSQL, on connections where nobody receives them.
+//! Notifications of PostgreSQL, on connections that do not receive them.
 
 use ebbtide::{AssertSqlSafe, Config, Database, ErrorKind, Transaction, params};
 use futures::TryStreamExt as _;

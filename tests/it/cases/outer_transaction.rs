@@ -86,7 +86,7 @@ async fn broken<T: std::fmt::Debug>(t: &Test, parent: &Database, sandbox: &Datab
     assert_eq!(later.kind(), ErrorKind::SandboxBroken, "{later:?}");
     // The sandbox can be connected again, and others are unaffected.
     soon("its end", sandbox.disconnect()).await.expect("it ends");
-    Database::connect(sandbox).await.expect("it begins anew");
+    Database::connect(sandbox).await.expect("it begins again");
     assert!(!seen(t, sandbox).await.contains("later"));
     let next = parent.sandbox().await.expect("another");
     soon("another", next.execute(add(t, "next"), ()))

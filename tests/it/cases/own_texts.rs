@@ -1,5 +1,5 @@
-//! Every text of SQL that the library sends on its own account, tried on the server at hand. The texts are those that stand in
-//! its sources: one that is new or has changed fails until it is in the list, with a way to try it.
+//! Every SQL text that the library itself sends, tried on the server at hand. The texts are read from its sources: a
+//! new or changed text fails until it is in the list, with a way to try it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,12 @@ use ebbtide::{AssertSqlSafe, Result};
 
 use crate::support::{SideConnection, Test, cases};
 
-/// A text as it stands in the sources.
+/// A text as it is written in the sources.
 struct Own {
-    /// Where it is sent: the families of backends, or one product alone.
+    /// The destination: families of backends, or one product alone.
     to: &'static str,
     text: &'static str,
-    /// What is tried: texts in a row on one new connection, parted by `;; `. Nothing: the text itself.
+    /// The texts to try, in a row on one new connection and separated by `;; `. Empty: the text itself.
     tried: &'static str,
 }
 
@@ -23,8 +23,9 @@ macro_rules! own {
     };
 }
 
-/// Names in braces are made for the test: `{notes}` and `{links}` are tables, `{fk}` a foreign key, `{journal}` is a table of
-/// migrations, `{new}` names what is not there, `{session}` is another session, `{folder}` a folder.
+/// Names in braces are created for the test: `{notes}` and `{links}` are tables, `{fk}` is a foreign key, `{journal}`
+/// is a table of migrations. `{new}` names an object that does not exist, `{session}` is another session, `{folder}` is
+/// a folder.
 const OWN: &[Own] = own! {
     "nowhere" {
         "RELEASE SAVEPOINT",
@@ -162,7 +163,7 @@ const OWN: &[Own] = own! {
     }
 };
 
-/// The words with which a text of SQL begins.
+/// The first words of SQL texts.
 const VERBS: [&str; 22] = [
     "SELECT",
     "BEGIN",
@@ -188,13 +189,13 @@ const VERBS: [&str; 22] = [
     "LOCK",
 ];
 
-/// Whether the library prepares a text, or sends it between others that it prepares.
+/// Returns whether the library prepares a text, or sends it together with others that it prepares.
 fn is_prepared(text: &str) -> bool {
     const BEGINNINGS: [&str; 6] = ["SELECT ", "SHOW ", "INSERT ", "DELETE ", "CREATE TABLE ", "DROP TABLE "];
     !text.contains(';') && BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
 }
 
-/// The files of the library without those that only know SQL and send none.
+/// Finds the files of the library, without those that only know SQL and send none.
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("the sources") {
         let path = entry.expect("an entry").path();
@@ -208,7 +209,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The texts of SQL among the strings of a file, without its own tests and its comments.
+/// Finds the SQL texts among the strings of a file, without its own tests and its comments.
 fn texts(source: &str, found: &mut BTreeSet<String>) {
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let code: Vec<&str> = source
@@ -233,7 +234,7 @@ fn texts(source: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// A string whose first quotation mark is read, and how long it is in the source.
+/// Reads a string whose first quotation mark is read. Returns it with its length in the source.
 fn string(source: &str) -> (String, usize) {
     let mut text = String::new();
     let mut letters = source.char_indices();
@@ -263,7 +264,7 @@ fn all() -> BTreeSet<String> {
     found
 }
 
-/// What the texts are tried on.
+/// Creates the tables that the texts are tried on.
 async fn set_up(t: &Test, side: &mut SideConnection) {
     let (time, bytes) = if t.backend().is_postgres() {
         ("TIMESTAMPTZ", "BYTEA")
@@ -275,7 +276,7 @@ async fn set_up(t: &Test, side: &mut SideConnection) {
          installed_on {time} NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum {bytes} NOT NULL, \
          execution_time BIGINT NOT NULL)"
     );
-    // MySQL empties no table that another refers to, whatever the setting.
+    // MySQL does not empty a table that another refers to, whatever the setting.
     let links = "CREATE TABLE {links} (note BIGINT, CONSTRAINT {fk} FOREIGN KEY (note) REFERENCES {parents} (id))";
     for sql in [
         "CREATE TABLE {notes} (id BIGINT PRIMARY KEY)",
@@ -313,7 +314,7 @@ cases! {
             let tried = if own.tried.is_empty() { own.text } else { own.tried };
             let tried = tried.replace("{session}", &session.to_string()).replace("{folder}", &t.folder().display().to_string());
             let texts: Vec<String> = tried.split(";; ").map(|text| t.words(text)).collect();
-            // Servers do not prepare all that they run.
+            // Servers do not prepare every statement that they run.
             if texts.iter().all(|text| is_prepared(text)) {
                 let connection = database.connection();
                 for text in &texts {

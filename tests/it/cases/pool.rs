@@ -33,7 +33,7 @@ pub(crate) async fn open(t: &Test, options: &str) -> Database {
 pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < Duration::from_secs(10), "waited in vain until {what}");
+        assert!(start.elapsed() < Duration::from_secs(10), "this did not happen: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
@@ -96,7 +96,7 @@ pub(crate) async fn one(connection: &Connection) -> ebbtide::Result<i64> {
 }
 
 /// Starts a task that requests a connection and uses it once.
-pub(crate) fn asker(database: &Database) -> JoinHandle<ebbtide::Result<i64>> {
+pub(crate) fn caller(database: &Database) -> JoinHandle<ebbtide::Result<i64>> {
     let database = database.clone();
     tokio::spawn(async move { database.fetch_value("select 1", ()).await })
 }
@@ -167,7 +167,7 @@ cases! {
         let (database, opened) = numbered(&t, &with(&t.url(), "pool_size=1&max_overflow=2")).await;
         let held = [hold(&database).await, hold(&database).await, hold(&database).await];
         assert_eq!(numbers(database.status().unwrap()), (3, 0, 3, 0));
-        let waiting = asker(&database);
+        let waiting = caller(&database);
         until("someone waits", || database.status().unwrap().waiting == 1).await;
         let [first, second, third] = held;
         first.release().await;
@@ -281,7 +281,7 @@ cases! {
         let second = hold(&database).await;
         let third = hold(&database).await;
         assert_eq!(numbers(database.status().unwrap()), (3, 0, 3, 0));
-        let waiting = [asker(&database), asker(&database)];
+        let waiting = [caller(&database), caller(&database)];
         until("two wait", || database.status().unwrap().waiting == 2).await;
         assert_eq!(numbers(database.status().unwrap()), (3, 0, 3, 2));
         first.release().await;
@@ -324,8 +324,8 @@ cases! {
         let (held_at, _) = (line!(), connection.fetch_value::<i64>("select 1", ()).await.unwrap());
         let held = hold(&database).await;
         let other = database.clone();
-        let asker = tokio::spawn(async move { (line!(), other.fetch_value::<i64>("select 1", ()).await) });
-        let (asked_at, answer) = asker.await.unwrap();
+        let caller = tokio::spawn(async move { (line!(), other.fetch_value::<i64>("select 1", ()).await) });
+        let (asked_at, answer) = caller.await.unwrap();
         let error = answer.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout);
         let text = error.to_string();
@@ -397,27 +397,27 @@ cases! {
         let database = open(&t, "pool_size=1").await;
         for round in 0..20 {
             let held = hold(&database).await;
-            let askers: Vec<_> = (0..10).map(|_| asker(&database)).collect();
+            let askers: Vec<_> = (0..10).map(|_| caller(&database)).collect();
             until("they wait", || database.status().unwrap().waiting == 10).await;
             // Some are cancelled while they wait, some about when their turn comes, some never.
-            for asker in askers.iter().step_by(3) {
-                asker.abort();
+            for caller in askers.iter().step_by(3) {
+                caller.abort();
             }
             let releasing = tokio::spawn(held.release());
-            for asker in askers.iter().skip(1).step_by(3) {
+            for caller in askers.iter().skip(1).step_by(3) {
                 if round % 2 == 0 {
                     tokio::task::yield_now().await;
                 }
-                asker.abort();
+                caller.abort();
             }
             releasing.await.unwrap();
-            for (index, asker) in askers.into_iter().enumerate() {
-                match asker.await {
+            for (index, caller) in askers.into_iter().enumerate() {
+                match caller.await {
                     Ok(answer) => assert_eq!(answer.unwrap(), 1),
                     Err(cancelled) => assert!(cancelled.is_cancelled() && index % 3 < 2),
                 }
             }
-            let answer = timeout(LONG, asker(&database)).await.expect("no connection was lost");
+            let answer = timeout(LONG, caller(&database)).await.expect("no connection was lost");
             assert_eq!(answer.unwrap().unwrap(), 1);
             assert_eq!(numbers(database.status().unwrap()), (1, 1, 0, 0));
         }
@@ -430,7 +430,7 @@ cases! {
         {
             let mut first = pin!(database.fetch_value::<i64>("select 1", ()).into_future());
             assert!(poll_once(&mut first).await.is_pending());
-            second = asker(&database);
+            second = caller(&database);
             until("both wait", || database.status().unwrap().waiting == 2).await;
             held.release().await;
             // The first was handed the connection and never looks; it is dropped at the end of this block.
@@ -438,7 +438,7 @@ cases! {
             assert!(!second.is_finished());
         }
         assert_eq!(timeout(LONG, second).await.expect("it was passed on").unwrap().unwrap(), 1);
-        assert_eq!(timeout(LONG, asker(&database)).await.unwrap().unwrap().unwrap(), 1);
+        assert_eq!(timeout(LONG, caller(&database)).await.unwrap().unwrap().unwrap(), 1);
         assert_eq!(numbers(database.status().unwrap()), (1, 1, 0, 0));
     }
 
@@ -468,9 +468,9 @@ cases! {
             assert_eq!(database.status().unwrap().size, 0);
         }
         // A waiter gets the place of another caller that is cancelled while connecting.
-        let connecting = asker(&database);
+        let connecting = caller(&database);
         until("it connects", || database.status().unwrap().in_use == 1).await;
-        let waiting = asker(&database);
+        let waiting = caller(&database);
         until("it waits", || database.status().unwrap().waiting == 1).await;
         connecting.abort();
         assert!(connecting.await.unwrap_err().is_cancelled());

@@ -128,7 +128,7 @@ cases! {
         let parent = notes(&t).await;
         let sandbox = parent.sandbox().await?;
         parent.disconnect().await?;
-        let error = soon("the sandbox", sandbox.execute(add(&t, "a"), ())).await.expect_err("nobody connects it");
+        let error = soon("the sandbox", sandbox.execute(add(&t, "a"), ())).await.expect_err("it is not connected");
         told(&error, ErrorKind::NotConnected, &["on which this sandbox was opened was disconnected", "keep it connected"]);
         Ok(())
     }

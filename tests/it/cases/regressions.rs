@@ -111,7 +111,7 @@ cases! {
         let joined = async {
             tokio::join!(database.transaction(), database.fetch_value::<i64>("select 1", ()).into_future())
         };
-        let (transaction, one) = timeout(SOON, joined).await.expect("nobody waits for the other");
+        let (transaction, one) = timeout(SOON, joined).await.expect("neither waits for the other");
         assert_eq!(one.unwrap(), 1);
         transaction.unwrap().commit().await.unwrap();
         assert_eq!(database.status().unwrap().in_use, 0);
@@ -273,7 +273,7 @@ cases! {
                     let _ = transaction.rollback().await;
                 }
                 drop(transaction);
-                until("it was told", || undone.load(Ordering::SeqCst) > 0).await;
+                until("the callback ran", || undone.load(Ordering::SeqCst) > 0).await;
                 assert_eq!(seen(&t, &database).await, "", "after {polls} polls");
                 let_others_run().await;
                 let told = (undone.load(Ordering::SeqCst), committed.load(Ordering::SeqCst));

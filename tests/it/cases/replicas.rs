@@ -260,12 +260,12 @@ cases! {
             next.read_after(&bookmark);
             next.fetch_value::<i64>(sql, ()).await
         });
-        assert_eq!(next.await.unwrap().unwrap(), 0, "whoever comes with a bookmark");
+        assert_eq!(next.await.unwrap().unwrap(), 0, "a read with a bookmark");
 
         let soon = Database::connect(database.config().replica_window(Duration::ZERO)).await.unwrap();
         write(&t, &soon, 0).await;
         if t.backend().is_server() {
-            assert_eq!(read(&t, &soon).await, 0, "the first read learns that nobody can tell");
+            assert_eq!(read(&t, &soon).await, 0, "the first read learns that no position is reported");
         }
         assert_eq!(read(&t, &soon).await, REPLICA);
     }

@@ -158,7 +158,7 @@ cases! {
         assert_eq!(spent(), (0, 2), "the next one asks how far the replica is");
         for _ in 0..3 {
             count(&database).await;
-            assert_eq!(spent(), (0, 1), "and then nobody asks");
+            assert_eq!(spent(), (0, 1), "and then no server is asked");
         }
     }
 
@@ -260,7 +260,7 @@ cases! {
         let streamed: Vec<_> = database.iterate("select n from cache", ()).decode::<(i64,)>().try_collect().await.unwrap();
         assert_eq!(streamed, [(7,)]);
         let next = database.stale().fetch_value::<i64>("select nextval('numbers')", ()).await.unwrap();
-        assert_eq!(next, 2, "a function that was vouched for in vain");
+        assert_eq!(next, 2, "a function that was declared harmless but is not");
         for through in ["a query", "a stream", "an old read", "a read"] {
             let database = database.clone();
             let bookmark = apart(async move {

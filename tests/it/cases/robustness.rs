@@ -276,7 +276,7 @@ cases! {
             if left == 0 {
                 break;
             }
-            // InnoDB looks anew only when nobody has asked for 100 ms.
+            // InnoDB refreshes the list only after 100 ms without a query of it.
             tokio::time::sleep(Duration::from_millis(150)).await;
         }
         assert_eq!(left, 0, "transactions are open on the server");

@@ -11,7 +11,7 @@ use ebbtide::ErrorKind;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-use super::pool::{LONG, asker, hold, numbered, numbers, one, open, poll_once, until, with};
+use super::pool::{LONG, caller, hold, numbered, numbers, one, open, poll_once, until, with};
 use crate::support::cases;
 
 /// Creates a runtime that only runs inside `block_on`.
@@ -105,7 +105,7 @@ cases! {
         });
         let transaction = thread.join().unwrap();
         assert_eq!(numbers(database.status().unwrap()), (1, 0, 1, 0));
-        let waiting = asker(&database);
+        let waiting = caller(&database);
         until("it waits", || database.status().unwrap().waiting == 1).await;
         drop(transaction);
         assert_eq!(timeout(LONG, waiting).await.expect("no hang").unwrap().unwrap(), 1);
@@ -132,7 +132,7 @@ cases! {
             assert!(error.to_string().contains("runtime"), "it says why: {error}");
         }
         drop(transaction);
-        assert_eq!(timeout(LONG, asker(&database)).await.unwrap().unwrap().unwrap(), 1);
+        assert_eq!(timeout(LONG, caller(&database)).await.unwrap().unwrap().unwrap(), 1);
     }
 
     async fn t7_idle_connections_of_another_runtime_make_room(t: Test) {
@@ -174,16 +174,16 @@ cases! {
         })
         .join()
         .unwrap();
-        let waiting = asker(&database);
+        let waiting = caller(&database);
         until("it waits", || database.status().unwrap().waiting == 1).await;
         // Returned to the pool outside of its runtime, which no thread drives.
         thread::spawn(move || drop(connection)).join().unwrap();
         assert_eq!(timeout(LONG, waiting).await.expect("no hang").unwrap().unwrap(), 1);
         // A connection that was handed over is cleaned on its current runtime, not on the one it came from.
         drop(database.transaction().await.unwrap());
-        assert_eq!(timeout(LONG, asker(&database)).await.expect("no hang").unwrap().unwrap(), 1);
+        assert_eq!(timeout(LONG, caller(&database)).await.expect("no hang").unwrap().unwrap(), 1);
         thread::spawn(move || drop(runtime)).join().unwrap();
-        assert_eq!(timeout(LONG, asker(&database)).await.expect("no hang").unwrap().unwrap(), 1);
+        assert_eq!(timeout(LONG, caller(&database)).await.expect("no hang").unwrap().unwrap(), 1);
         assert_eq!(numbers(database.status().unwrap()), (1, 1, 0, 0));
     }
 
@@ -209,7 +209,7 @@ cases! {
             drop(timeout(LONG, begin).await.expect("no hang").unwrap());
         }
         // The guard is dropped; the runtime that opened the connection is not driven and cannot clean it.
-        assert_eq!(asker(&database).await.unwrap().unwrap(), 1);
+        assert_eq!(caller(&database).await.unwrap().unwrap(), 1);
         thread::spawn(move || drop(runtime)).join().unwrap();
     }
 
@@ -221,7 +221,7 @@ cases! {
             runtime.block_on(async {
                 // Tasks that hold everything, and tasks that wait, when the runtime ends.
                 let held = [hold(&used).await, hold(&used).await];
-                let askers = [asker(&used), asker(&used)];
+                let askers = [caller(&used), caller(&used)];
                 until("two wait", || used.status().unwrap().waiting == 2).await;
                 drop((held, askers));
             });

@@ -284,7 +284,7 @@ cases! {
         let transaction = sandbox.transaction().await?;
         transaction.execute(add(&t, "c"), ()).await?;
         let open = sandbox.open_handles();
-        let told = open.iter().find(|open| open.contains("transaction")).expect("it is told");
+        let told = open.iter().find(|open| open.contains("transaction")).expect("it is reported");
         assert!(told.contains(&at_transaction) && told.contains("insert into"), "{open:?}");
         assert!(!told.contains("'c'") || t.backend().is_server() || told.contains("values"), "{open:?}");
         transaction.rollback().await?;

@@ -12,11 +12,11 @@ use crate::backends::Backend;
 /// Lists the cases of a file: `cases! { async fn x2_inner_rollback_keeps_the_outer(t: Test) { … } }`.
 ///
 /// Each becomes one test for each backend, named `file::case::backend`. A case may return a `Result`. Attributes:
-/// `#[only(postgres, mysql)]` and `#[except(sqlite_memory)]` choose backends by name or family where a promise does
-/// not apply to all; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds
-/// instead of 60; `#[cluster]` is for cases that start servers of their own from installed programs, `#[galera]` for those that need
-/// the library of Galera beside them; `#[returning]` is for those whose statements tell what they wrote. They are ignored, with
-/// the reason, where that is missing.
+/// `#[only(postgres, mysql)]` and `#[except(sqlite_memory)]` choose backends by name or family where a promise does not
+/// apply to all; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds instead
+/// of 60; `#[cluster]` is for cases that start their own servers from installed programs; `#[galera]` is for those that
+/// also need the library of Galera; `#[returning]` is for those whose statements return what they wrote. If a
+/// requirement is missing, the case is ignored with the reason.
 macro_rules! cases {
     ($($(#[$($option:tt)+])* async fn $name:ident($test:ident: Test) $(-> $output:ty)? $body:block)*) => {
         pub(crate) fn cases() -> Vec<$crate::support::Case> {
@@ -60,9 +60,9 @@ pub(crate) struct Case {
     body: Body,
     backends: Vec<Backend>,
     current_thread: bool,
-    /// Why servers of its own cannot be started, if it needs some.
+    /// Returns why its own servers cannot be started, if it needs some.
     missing: fn(Backend) -> Option<String>,
-    /// Whether the server has to know `RETURNING`.
+    /// Set if the server needs `RETURNING`.
     returning: bool,
     limit: Duration,
 }
@@ -81,7 +81,7 @@ impl Case {
         }
     }
 
-    /// Reads one attribute of the case, as the compiler writes it out.
+    /// Reads one attribute of the case, as the compiler writes it.
     pub(crate) fn option(mut self, text: &str) -> Self {
         let (word, rest) = text.split_once('(').unwrap_or((text, ""));
         let arguments = rest.trim_end_matches(')');
@@ -130,14 +130,14 @@ impl Case {
     fn trial(&self, backend: Backend) -> Trial {
         let name = format!("{}::{}", self.name, backend.name());
         if let Some(reason) = backend.left_out().or_else(|| (self.missing)(backend)) {
-            // nextest only knows what is ignored before it runs, libtest shows a reason only when it is told late.
+            // nextest reads the ignored flag before it runs; libtest shows a reason only when it is reported late.
             let early = std::env::var_os("NEXTEST").is_some();
             return Trial::ignorable_test(name, || Ok(Completion::ignored_with(reason))).with_ignored_flag(early);
         }
         let (body, current_thread, limit) = (self.body, self.current_thread, self.limit);
         let returning = self.returning;
         Trial::ignorable_test(name.clone(), move || {
-            // Only the server knows what it is.
+            // Only the server knows its product.
             if returning && let Some(reason) = backend.no_returning() {
                 return Ok(Completion::ignored_with(reason));
             }

@@ -6,14 +6,14 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 
-/// Has `tracing` ask, for each thread and each time, whether somebody listens.
+/// Makes `tracing` ask, for each thread and each time, whether there is a subscriber.
 ///
-/// Where nobody listens for all, it keeps for each place in the code what the thread that came by first wanted, which is nothing;
-/// who listens on another thread then hears nothing of that place.
+/// Without a global subscriber, it keeps for each place in the code the interest of the first thread there, which is
+/// none. A subscriber on another thread then receives nothing from that place.
 pub(super) fn have_everyone_asked() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        tracing::subscriber::set_global_default(Deaf).expect("nobody else listens for all");
+        tracing::subscriber::set_global_default(Deaf).expect("there is no other global subscriber");
     });
 }
 

@@ -1,4 +1,5 @@
-//! Two nodes of a Galera cluster of MariaDB, started by the test itself where the provider is installed: CI need not have it.
+//! Two nodes of a Galera cluster of MariaDB. The test starts them itself if the provider is installed, which CI may
+//! lack.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use super::cluster::{User, folder_of, free_port};
 use super::maria_replication::{Ship, maria_programs, run_on};
 use super::{SideConnection, until};
 
-/// Where the packages of Galera put its library.
+/// The paths of the library in the packages of Galera.
 const PROVIDERS: [&str; 4] = [
     "/usr/lib/galera/libgalera_smm.so",
     "/usr/lib64/galera-4/libgalera_smm.so",
@@ -16,7 +17,7 @@ const PROVIDERS: [&str; 4] = [
     "/usr/lib/libgalera_smm.so",
 ];
 
-/// The library; or why there is no cluster.
+/// Returns the path of the library, or the reason why there is no cluster.
 pub(crate) fn galera_provider() -> Result<PathBuf, String> {
     maria_programs()?;
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -29,7 +30,7 @@ pub(crate) fn galera_provider() -> Result<PathBuf, String> {
         .ok_or_else(|| "Galera is not installed".to_owned())
 }
 
-/// The nodes. Dropping it stops them and removes what they wrote.
+/// The nodes. Dropping this stops them and removes their files.
 #[derive(Debug)]
 pub(crate) struct Galera {
     nodes: [Ship; 2],
@@ -62,13 +63,13 @@ impl Galera {
         galera
     }
 
-    /// A node, from 0.
+    /// Returns the URL of a node, counted from 0.
     pub(crate) fn node(&self, index: usize) -> String {
         self.nodes[index].url("shop")
     }
 }
 
-/// The settings of a node that talks to others on this port, and joins them, or nobody.
+/// Returns the settings of a node that communicates on this port, and joins the node at `join`, if any.
 fn node(provider: &Path, port: u16, join: &str) -> Vec<String> {
     let (transfer, copy) = (free_port(), free_port());
     let options = format!(

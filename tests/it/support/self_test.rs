@@ -129,7 +129,7 @@ fn read_line(stream: &mut TcpStream) {
 fn until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < Duration::from_secs(10), "waited in vain until {what}");
+        assert!(start.elapsed() < Duration::from_secs(10), "this did not happen: {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }

@@ -33,8 +33,8 @@ impl Swap {
         }
     }
 
-    /// What goes to the server in place of `bytes`, and to the client in place of the answer; if the text that is meant is among
-    /// them. A client may send in one piece what is not answered and what is.
+    /// Returns the replacement for `bytes` to the server, and for the answer to the client, if `bytes` contains the
+    /// text. A client may send messages with and without an answer in one piece.
     pub(super) fn take(&self, bytes: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
         let mut start = 0;
         loop {
@@ -47,7 +47,7 @@ impl Swap {
         }
     }
 
-    /// The length of the message that begins here.
+    /// Returns the length of the message that begins here.
     fn length(&self, bytes: &[u8]) -> Option<usize> {
         Some(match (bytes, &self.answer) {
             ([one, two, three, ..], Some(_)) => 4 + u32::from_le_bytes([*one, *two, *three, 0]) as usize,
@@ -56,7 +56,7 @@ impl Swap {
         })
     }
 
-    /// Whether a message is the text; MySQL prepares by another command than it queries.
+    /// Returns whether a message is the text. MySQL prepares with another command than it queries with.
     fn means(&self, message: &[u8]) -> bool {
         let ([_, _, _, 0, 3 | 0x16, text @ ..] | [b'Q', _, _, _, _, text @ ..]) = message else {
             return false;

@@ -99,7 +99,7 @@ kinds! {
     bridge::lent_and_left_open,
 }
 
-/// What an operation may fail with, though nobody has done anything wrong.
+/// Returns whether an operation may fail with this error although nothing is wrong.
 pub(crate) fn may_fail_with(kind: &Kind, error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Timeout | ErrorKind::OutcomeUnknown => kind.name == "time_limit",

@@ -119,7 +119,7 @@ pub(super) fn hold(runtime_thread: &RuntimeThread) -> line::Sender<()> {
 
 /// Waits until the server has closed its connections.
 pub(super) fn closed(fake: &FakeConnector, runtime_thread: &RuntimeThread) {
-    // What a task dropped is gone before the next task runs, and joining outlasts them all.
+    // Everything that a task dropped is gone before the next task runs, and joining waits for all of it.
     block_on(runtime_thread.join()).unwrap();
     assert_eq!(fake.open(), 0);
 }

@@ -1,4 +1,4 @@
-//! X4, Q9: the ways by which code written for sqlx uses our connections, cut off at each of their await points.
+//! X4, Q9: the ways in which code for sqlx uses the library's connections, cut off at each of their await points.
 
 use ebbtide::{AssertSqlSafe, Database, Error, Result};
 use futures::TryStreamExt as _;
@@ -8,25 +8,25 @@ use super::{Narrow, Points, may_have_ended, rows};
 use crate::cases::tasks::{add, soon};
 use crate::support::{Test, cases, with_db};
 
-/// So much that a number needs 64 bits, and PostgreSQL takes it for such a one.
+/// So large that the number needs 64 bits, and PostgreSQL chooses a type of 64 bits.
 const WIDE: i64 = 1 << 40;
 
 /// The driver's connection.
 type Raw<DB> = <DB as sqlx::Database>::Connection;
 
-/// What is done by way of sqlx.
+/// A use of the connection through sqlx.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     /// A stream that is read to its end.
     Stream,
-    /// One row of a stream, which then is dropped.
+    /// One row of a stream, which is then dropped.
     Row,
     Execute,
-    /// The driver's connection is lent to someone who writes and reads.
+    /// The driver's connection is lent to a closure that writes and reads.
     Lent,
-    /// The same, in a transaction of theirs on it.
+    /// The same, in a transaction of the closure.
     LentForTransaction,
-    /// They leave their transaction open.
+    /// The closure leaves its transaction open.
     LentAndLeftOpen,
 }
 
@@ -40,7 +40,7 @@ impl Way {
         Self::LentAndLeftOpen,
     ];
 
-    /// Goes this way on the connection that the caller has in `database`, and leaves a note at most.
+    /// Uses the connection of the caller in `database` this way, and leaves at most one note.
     async fn go(self, t: &Test, database: &Database, number: u32) -> Result<()> {
         let (note, number) = (add(t, format!("s{number}")), WIDE + i64::from(number));
         with_db!(t.backend(), {
@@ -87,7 +87,7 @@ impl Way {
         })
     }
 
-    /// Whether a note stays of it, where nothing goes wrong.
+    /// Returns whether it leaves a note if it succeeds.
     fn writes(self) -> bool {
         matches!(self, Self::Execute | Self::Lent | Self::LentForTransaction)
     }
@@ -143,7 +143,7 @@ cases! {
         Ok(())
     }
 
-    /// A transaction that was begun by way of sqlx, from its beginning to its commit.
+    /// A transaction that was begun through sqlx, from its beginning to its commit.
     async fn x4_a_transaction_of_the_bridge_cut_off_at_every_point(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         with_db!(t.backend(), {

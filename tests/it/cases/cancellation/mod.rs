@@ -51,7 +51,7 @@ impl Points {
     pub(super) fn next(&mut self) -> bool {
         if self.ends < 4 {
             self.polls += 1;
-            assert!(self.polls < 2000, "the future never comes to its end");
+            assert!(self.polls < 2000, "the future never ends");
             return true;
         }
         (self.polls, self.ends) = (1, 0);

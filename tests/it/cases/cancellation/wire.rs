@@ -178,7 +178,7 @@ cases! {
         } else {
             plain.clone()
         };
-        // Nobody else sees a database in memory, so there it is the sandbox of the plain database.
+        // A database in memory is not visible to other connections, so there it is the sandbox of the plain database.
         let on = sandbox.force_rollback(true);
         let mut number = 100;
         let mut expected = Vec::new();

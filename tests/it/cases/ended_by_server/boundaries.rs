@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ebbtide::{Database, Error, ErrorKind, Result, Transaction};
 
-use super::{End, Engine, Stage};
+use super::{End, Environment, Stage};
 use crate::cases::tasks::{add, kept, kind, notes};
 use crate::support::{Proxy, Swap, Test, cases};
 
@@ -71,7 +71,7 @@ impl Look {
     #[cfg(not(feature = "sqlx-interop"))]
     const ALL: [Self; 2] = [Self::Error, Self::Procedure];
 
-    /// How the question begins.
+    /// Returns the first words of the question.
     fn words(self) -> &'static str {
         match self {
             Self::Error => "SAVEPOINT ebbtide_probe",
@@ -113,19 +113,19 @@ cases! {
         // Errors that end the transaction, whether the library knows it or not, and the same without that.
         for (number, instead) in [(1213, "ROLLBACK"), (1213, "DO 0"), (1180, "ROLLBACK"), (1180, "DO 0"), (1047, "DO 0"), (1205, "ROLLBACK")] {
             for step in Step::ALL.into_iter().chain([Step::Statement]) {
-                for ground in Engine::ALL {
+                for environment in Environment::ALL {
                     for end in End::ALL {
-                        let what = format!("{number} for `{instead}` at {step:?} in {ground:?}");
-                        let database = stage.database(ground).await;
+                        let what = format!("{number} for `{instead}` at {step:?} in {environment:?}");
+                        let database = stage.database(environment).await;
                         let outer = begun(&t, &database).await;
                         let swap = Swap::mysql(step.words(), instead, number);
                         let result = step.take(&t, &proxy, &outer, swap).await;
                         assert!(proxy.swapped(), "{what}: it was not reached: {result:?}");
-                        if number == 1213 && step != Step::RollbackTo && !ground.is_sandbox() {
+                        if number == 1213 && step != Step::RollbackTo && !environment.is_sandbox() {
                             let error = result.as_ref().expect_err(&what);
                             assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Deadlock, true), "{what}: {error:?}");
                         }
-                        stage.agree((ground, &database), outer, end, what).await;
+                        stage.agree((environment, &database), outer, end, what).await;
                     }
                 }
             }
@@ -141,15 +141,15 @@ cases! {
         let mut stage = Stage::new(&t, &proxy.open_url());
         for instead in ["select 1/0", "select pg_terminate_backend(pg_backend_pid())"] {
             for step in Step::ALL {
-                for ground in Engine::ALL {
+                for environment in Environment::ALL {
                     for end in End::ALL {
-                        let what = format!("`{instead}` at {step:?} in {ground:?}");
-                        let database = stage.database(ground).await;
+                        let what = format!("`{instead}` at {step:?} in {environment:?}");
+                        let database = stage.database(environment).await;
                         let outer = begun(&t, &database).await;
                         let result = step.take(&t, &proxy, &outer, Swap::postgres(step.words(), instead)).await;
                         assert!(proxy.swapped(), "{what}: it was not reached: {result:?}");
                         result.expect_err(&what);
-                        stage.agree((ground, &database), outer, end, what).await;
+                        stage.agree((environment, &database), outer, end, what).await;
                     }
                 }
             }
@@ -161,9 +161,9 @@ cases! {
     async fn x10_an_end_heard_at_a_savepoint_is_run_again_by_the_outermost_found_c1(t: Test) -> Result<()> {
         let parent = notes(&t).await;
         for step in [Step::Savepoint, Step::Release] {
-            for ground in Engine::ALL {
+            for environment in Environment::ALL {
                 let proxy = Proxy::start(&t.url());
-                let database = ground.open(&t, &proxy.open_url()).await;
+                let database = environment.open(&t, &proxy.open_url()).await;
                 let attempts = AtomicUsize::new(0);
                 let ran = database.transaction().retry().run(async |outer| {
                     let attempt = attempts.fetch_add(1, Ordering::Relaxed);
@@ -175,15 +175,15 @@ cases! {
                 });
                 let ran = ran.await;
                 let attempts = attempts.into_inner();
-                if ground.is_sandbox() {
+                if environment.is_sandbox() {
                     // The whole sandbox is lost with it.
-                    assert_eq!((kind(&ran), attempts), (Some(ErrorKind::Deadlock), 1), "{step:?} in {ground:?}: {ran:?}");
+                    assert_eq!((kind(&ran), attempts), (Some(ErrorKind::Deadlock), 1), "{step:?} in {environment:?}: {ran:?}");
                     assert_eq!(kind(&database.execute(add(&t, "later"), ()).await), Some(ErrorKind::SandboxBroken));
                 } else {
                     assert_eq!((kind(&ran), attempts), (None, 2), "{step:?}: {ran:?}");
                 }
                 database.disconnect().await?;
-                assert_eq!(kept(&t, &parent).await, if ground.is_sandbox() { "" } else { "1" });
+                assert_eq!(kept(&t, &parent).await, if environment.is_sandbox() { "" } else { "1" });
                 parent.execute(t.sql("delete from {notes}"), ()).await?;
             }
         }
@@ -197,10 +197,10 @@ cases! {
         let parent = notes(&t).await;
         t.observe_exec("create procedure {nothing}() begin end").await;
         for look in Look::ALL {
-            for ground in Engine::ALL {
-                let what = format!("{look:?} in {ground:?}");
+            for environment in Environment::ALL {
+                let what = format!("{look:?} in {environment:?}");
                 let proxy = Proxy::start(&t.url());
-                let database = ground.open(&t, &proxy.url()).await;
+                let database = environment.open(&t, &proxy.url()).await;
                 let attempts = AtomicUsize::new(0);
                 let ran = database.transaction().retry().run(async |outer| {
                     let attempt = attempts.fetch_add(1, Ordering::Relaxed);
@@ -210,7 +210,7 @@ cases! {
                         let heard = look.provoke(&t, &outer).await;
                         assert!(proxy.swapped(), "{what}: it was not reached: {heard:?}");
                         let error = heard.expect_err(&what);
-                        assert_eq!(error.is_retryable(), !ground.is_sandbox(), "{what}: {error:?}");
+                        assert_eq!(error.is_retryable(), !environment.is_sandbox(), "{what}: {error:?}");
                         assert!(!outer.is_open(), "{what}");
                         return Err(error);
                     }
@@ -218,14 +218,14 @@ cases! {
                 });
                 let ran = ran.await;
                 let attempts = attempts.into_inner();
-                assert_eq!((ran.is_ok(), attempts), if ground.is_sandbox() { (false, 1) } else { (true, 2) }, "{what}: {ran:?}");
+                assert_eq!((ran.is_ok(), attempts), if environment.is_sandbox() { (false, 1) } else { (true, 2) }, "{what}: {ran:?}");
                 database.disconnect().await?;
-                assert_eq!(kept(&t, &parent).await, if ground.is_sandbox() { "" } else { "1" }, "{what}");
+                assert_eq!(kept(&t, &parent).await, if environment.is_sandbox() { "" } else { "1" }, "{what}");
                 parent.execute(t.sql("delete from {notes}"), ()).await?;
             }
             // By hand: the rollback has nothing left to do.
             let proxy = Proxy::start(&t.url());
-            let database = Engine::Plain.open(&t, &proxy.url()).await;
+            let database = Environment::Plain.open(&t, &proxy.url()).await;
             let outer = begun(&t, &database).await;
             proxy.swap(Swap::mysql(look.words(), "ROLLBACK", 1213));
             look.provoke(&t, &outer).await.expect_err("it was given up");
@@ -240,7 +240,7 @@ cases! {
     async fn x10_the_error_of_a_release_is_told_and_not_its_consequence_found_c3(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
         let proxy = Proxy::start(&t.url());
-        let database = Engine::Plain.open(&t, &proxy.open_url()).await;
+        let database = Environment::Plain.open(&t, &proxy.open_url()).await;
         let outer = begun(&t, &database).await;
         // An error not known as an end: the savepoint is missing when the level is undone.
         let swap = Swap::mysql(Step::Release.words(), "ROLLBACK", 1180);
@@ -254,7 +254,7 @@ cases! {
     async fn x5_a_rollback_of_what_the_server_rolled_back_is_done_found_c4(t: Test) -> Result<()> {
         let parent = notes(&t).await;
         let proxy = Proxy::start(&t.url());
-        let database = Engine::Plain.open(&t, &proxy.open_url()).await;
+        let database = Environment::Plain.open(&t, &proxy.open_url()).await;
         for (number, instead) in [(1213, "ROLLBACK"), (1213, "DO 0"), (1180, "ROLLBACK")] {
             let outer = begun(&t, &database).await;
             let inner = outer.transaction().await?;
@@ -282,7 +282,7 @@ cases! {
         let parent = notes(&t).await;
         for (number, instead) in [(1213, "ROLLBACK"), (1213, "DO 0"), (1180, "ROLLBACK"), (1180, "DO 0"), (1047, "DO 0")] {
             let proxy = Proxy::start(&t.url());
-            let database = Engine::Plain.open(&t, &proxy.open_url()).await;
+            let database = Environment::Plain.open(&t, &proxy.open_url()).await;
             let outer = begun(&t, &database).await;
             proxy.swap(Swap::mysql("COMMIT", instead, number));
             let error = outer.commit().await.expect_err("it was refused");

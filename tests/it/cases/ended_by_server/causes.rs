@@ -3,7 +3,7 @@
 use ebbtide::{AssertSqlSafe, Database, Result, Transaction};
 use tokio::task::JoinHandle;
 
-use super::{End, Engine, Stage};
+use super::{End, Environment, Stage};
 use crate::cases::failure::until_busy;
 use crate::cases::tasks::{add, notes, soon};
 use crate::support::{SideConnection, Skiff, Test, cases, kill_backend, until};
@@ -51,8 +51,8 @@ async fn crosses(t: &Test, mut other: SideConnection) -> JoinHandle<()> {
         other.execute("rollback").await.expect("it is there");
         other.close().await.expect("it leaves");
     });
-    // InnoDB finds the deadlock whoever comes second, and gives up the one who has changed less. PostgreSQL looks for one when
-    // somebody has waited for a while, and only once.
+    // InnoDB finds the deadlock with the second session, whichever it is, and ends the one that has changed less.
+    // PostgreSQL looks for one after a session has waited for a while, and only once.
     if let Some(pid) = pid {
         let waits = format!("select count(*) from pg_locks where not granted and pid = {pid}");
         until(async || t.observe(&waits).await > 0).await;
@@ -104,7 +104,7 @@ impl Cause {
         (struck, None)
     }
 
-    /// Somebody ends a long query, or its session.
+    /// Another session ends a long query, or its session.
     async fn killed(self, t: &Test, transaction: &Transaction) -> Result<()> {
         let postgres = t.backend().is_postgres();
         let pid = pid(t, transaction).await;
@@ -130,7 +130,7 @@ impl Cause {
     }
 }
 
-/// The statement that wants a row which somebody else has.
+/// Returns a statement that needs a row which another session has locked.
 fn locked(t: &Test) -> AssertSqlSafe<String> {
     t.sql("update {locked} set n = 1 where id = 2")
 }
@@ -195,17 +195,17 @@ async fn tables(t: &Test) -> Database {
     parent
 }
 
-/// Each of these causes on each ground. Returns how many transactions were open after it.
+/// Each of these causes on each environment. Returns how many transactions were open after it.
 async fn matrix(t: &Test, causes: &[Cause]) -> Result<usize> {
     let _parent = tables(t).await;
     let mut stage = Stage::new(t, &t.url());
     let mut left_open = 0;
     for &cause in causes {
-        for (number, ground) in Engine::ALL.into_iter().enumerate() {
+        for (number, environment) in Environment::ALL.into_iter().enumerate() {
             for nested in [false, true] {
                 let end = End::ALL[(number + usize::from(nested)) % 3];
-                let what = format!("{cause:?} in {ground:?}, nested: {nested}");
-                let database = stage.database(ground).await;
+                let what = format!("{cause:?} in {environment:?}, nested: {nested}");
+                let database = stage.database(environment).await;
                 let outer = database.transaction().await?;
                 outer.execute(add(t, "before"), ()).await?;
                 let (struck, crossing) = if nested {
@@ -221,7 +221,7 @@ async fn matrix(t: &Test, causes: &[Cause]) -> Result<usize> {
                 assert_eq!(struck.is_err(), cause != Cause::Deferred, "{what}: {struck:?}");
                 left_open += usize::from(outer.is_open());
                 let end = if cause == Cause::Deferred { End::Commit } else { end };
-                stage.agree((ground, &database), outer, end, &what).await;
+                stage.agree((environment, &database), outer, end, &what).await;
                 if let Some(crossing) = crossing {
                     soon(&what, crossing).await.expect("the other one goes on");
                 }

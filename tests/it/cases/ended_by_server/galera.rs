@@ -3,11 +3,11 @@
 
 use ebbtide::{ErrorKind, Result, Transaction};
 
-use super::{End, Engine, Stage};
+use super::{End, Environment, Stage};
 use crate::cases::tasks::{add, kind, notes};
 use crate::support::{Galera, SideConnection, Test, cases, until};
 
-/// What is sent next.
+/// The next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Savepoint,
@@ -76,28 +76,28 @@ cases! {
         let mut stage = Stage::new(&t, &t.url());
         let mut round = 0;
         for step in Step::ALL {
-            for ground in Engine::ALL {
-                if step == Step::Commit && ground.is_sandbox() {
+            for environment in Environment::ALL {
+                if step == Step::Commit && environment.is_sandbox() {
                     continue; // It commits nothing.
                 }
                 for end in End::ALL {
                     round += 1;
-                    let what = format!("{step:?} in {ground:?}");
-                    let database = stage.database(ground).await;
+                    let what = format!("{step:?} in {environment:?}");
+                    let database = stage.database(environment).await;
                     let outer = database.transaction().await?;
                     outer.execute(add(&t, "before"), ()).await?;
                     let taken = step.take(&t, &outer, &mut other, round).await;
                     // A rollback has what it wants, and a sandbox says what has become of it.
                     if step != Step::RollbackTo {
                         let heard = kind(&taken);
-                        let lost = ground.is_sandbox() && heard == Some(ErrorKind::TransactionEnded);
+                        let lost = environment.is_sandbox() && heard == Some(ErrorKind::TransactionEnded);
                         assert!(lost || heard == Some(ErrorKind::Deadlock), "{what}: {taken:?}");
                     }
                     assert!(!outer.is_open(), "{what}: {taken:?}");
                     if step == Step::Commit {
                         continue; // It was ended by hand, so plain calls are no longer its own.
                     }
-                    stage.agree((ground, &database), outer, end, what).await;
+                    stage.agree((environment, &database), outer, end, what).await;
                 }
             }
         }

@@ -30,13 +30,13 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// The kind of database in which the transactions of the application run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cases) enum Engine {
+pub(in crate::cases) enum Environment {
     Plain,
     ForceRollback,
     Sandbox,
 }
 
-impl Engine {
+impl Environment {
     pub(in crate::cases) const ALL: [Self; 3] = [Self::Plain, Self::ForceRollback, Self::Sandbox];
 
     pub(in crate::cases) fn is_sandbox(self) -> bool {
@@ -61,8 +61,8 @@ impl End {
     pub(super) const ALL: [Self; 3] = [Self::Commit, Self::Rollback, Self::Drop];
 }
 
-/// Where the cells of a matrix run one after the other: on one pool as long as they commit for good, in a sandbox of its own
-/// each else. Somebody looks on from the side.
+/// The place where the cells of a matrix run one after the other: on one pool as long as they commit for good, else
+/// each in a sandbox of its own. A separate connection observes.
 pub(super) struct Stage<'t> {
     t: &'t Test,
     url: String,
@@ -81,7 +81,7 @@ impl<'t> Stage<'t> {
         }
     }
 
-    /// The same on a database that is open, beside which nobody can look.
+    /// Creates a stage on a database that is already open, and that no other connection can observe.
     pub(super) fn on(t: &'t Test, database: &Database) -> Self {
         Self {
             plain: Some(database.clone()),
@@ -90,11 +90,11 @@ impl<'t> Stage<'t> {
     }
 
     /// The database of the next cell, on one connection.
-    pub(super) async fn database(&mut self, ground: Engine) -> Database {
-        match ground {
-            Engine::Plain => self.plain().await,
-            Engine::ForceRollback => self.connect(self.config().force_rollback(true)).await,
-            Engine::Sandbox => {
+    pub(super) async fn database(&mut self, environment: Environment) -> Database {
+        match environment {
+            Environment::Plain => self.plain().await,
+            Environment::ForceRollback => self.connect(self.config().force_rollback(true)).await,
+            Environment::Sandbox => {
                 let opened = self.plain().await.sandbox().await;
                 opened.unwrap_or_else(|error| panic!("{}: {error}", self.t.name()))
             }
@@ -134,7 +134,7 @@ impl<'t> Stage<'t> {
     /// has what the library says that it has.
     pub(super) async fn agree(
         &mut self,
-        (ground, database): (Engine, &Database),
+        (environment, database): (Environment, &Database),
         outer: Transaction,
         end: End,
         what: impl Display,
@@ -161,19 +161,25 @@ impl<'t> Stage<'t> {
         drop(outer);
         let committed = end == End::Commit && ended.is_ok();
         assert!(!committed || whole, "{what}: it was committed, and {later:?}");
-        let expected = if committed && !ground.is_sandbox() {
+        let expected = if committed && !environment.is_sandbox() {
             "before,database,guard"
         } else {
             ""
         };
         assert_eq!(self.kept(database).await, expected, "{what}, {end:?}: {ended:?}");
-        self.goes_on((ground, database), open, expected, what).await;
+        self.goes_on((environment, database), open, expected, what).await;
     }
 
-    /// What comes next is not in the remains of the transaction that has ended.
-    async fn goes_on(&mut self, (ground, database): (Engine, &Database), open: bool, before: &str, what: impl Display) {
+    /// Checks that the next statements do not run in the remains of the transaction that has ended.
+    async fn goes_on(
+        &mut self,
+        (environment, database): (Environment, &Database),
+        open: bool,
+        before: &str,
+        what: impl Display,
+    ) {
         let next = database.execute(add(self.t, "next"), ()).await;
-        if ground.is_sandbox() {
+        if environment.is_sandbox() {
             assert!(open || next.is_err(), "{what}: a broken sandbox goes on");
             database.disconnect().await.expect("it ends");
             let left = if self.t.can_observe() {

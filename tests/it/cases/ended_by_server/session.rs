@@ -2,7 +2,7 @@
 
 use ebbtide::{Config, Database, ErrorKind, Result};
 
-use super::Engine;
+use super::Environment;
 use crate::cases::messages::told;
 use crate::cases::tasks::{add, config, kept, notes_with};
 use crate::support::{MariaReplication, SideConnection, Test, cases};
@@ -70,8 +70,8 @@ cases! {
     #[only(mysql)]
     async fn x4_a_text_that_switches_autocommit_off_is_refused_found_w2(t: Test) -> Result<()> {
         let parent = notes_with(&t, config(&t).pool_size(1_u32)).await;
-        for ground in Engine::ALL {
-            let database = ground.open(&t, &t.url()).await;
+        for environment in Environment::ALL {
+            let database = environment.open(&t, &t.url()).await;
             for sql in [
                 "set autocommit = 0", "set session autocommit = off", "set @@autocommit = 0", "set @a = 1, @@session.autocommit = 0",
                 "set statement autocommit = 0 for insert into {notes} (body) values ('lost')", "set completion_type = 1",

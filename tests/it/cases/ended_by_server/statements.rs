@@ -6,7 +6,7 @@ use std::time::Duration;
 use ebbtide::{AssertSqlSafe, Result, Transaction};
 use futures::TryStreamExt as _;
 
-use super::{End, Engine, Stage};
+use super::{End, Environment, Stage};
 use crate::cases::tasks::{add, kept, notes};
 use crate::support::{Proxy, Test, cases};
 
@@ -189,16 +189,16 @@ cases! {
         }
         let sqlite = t.backend().is_sqlite();
         let mut stage = if t.can_observe() { Stage::new(&t, &t.url()) } else { Stage::on(&t, &parent) };
-        for ground in Engine::ALL {
-            if sqlite && (ground == Engine::ForceRollback || (ground.is_sandbox() && !t.can_observe())) {
+        for environment in Environment::ALL {
+            if sqlite && (environment == Environment::ForceRollback || (environment.is_sandbox() && !t.can_observe())) {
                 continue; // No separate connection could observe the database.
             }
             for (number, text) in texts.iter().enumerate() {
                 for (index, way) in Way::ALL.into_iter().enumerate() {
                     for nested in [false, true] {
                         let end = End::ALL[(number + index) % 3];
-                        let what = format!("`{text}` by {way:?} in {ground:?}, nested: {nested}");
-                        let database = stage.database(ground).await;
+                        let what = format!("`{text}` by {way:?} in {environment:?}, nested: {nested}");
+                        let database = stage.database(environment).await;
                         if sqlite {
                             database.execute("pragma max_page_count = 400", ()).await?;
                         }
@@ -211,7 +211,7 @@ cases! {
                         } else {
                             way.send(&t, &outer, text).await.expect_err(&what);
                         }
-                        stage.agree((ground, &database), outer, end, what).await;
+                        stage.agree((environment, &database), outer, end, what).await;
                     }
                 }
             }
@@ -225,7 +225,7 @@ cases! {
     async fn x4_only_errors_that_may_end_the_transaction_cost_a_question_found_c2(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
         let proxy = Proxy::start(&t.url());
-        let database = Engine::Plain.open(&t, &proxy.url()).await;
+        let database = Environment::Plain.open(&t, &proxy.url()).await;
         let outer = database.transaction().await?;
         outer.execute(add(&t, "before"), ()).await?;
         for (sql, questions) in [

@@ -1,8 +1,8 @@
 //! The sandbox: everything happens in one transaction that is undone at the end.
 //!
 //! A SQLite sandbox holds the write lock of its file from its first use on, so the cases write committed rows before
-//! that. While a sandbox in memory is open nobody else can even read, and its rows are lost with its last connection:
-//! the cases that observe from a separate connection leave it out.
+//! that. While a sandbox in memory is open no other connection can even read, and its rows are lost with its last
+//! connection. So the cases that observe from a separate connection leave it out.
 
 mod application;
 mod outer;

@@ -23,7 +23,7 @@ cases! {
         let (other, sql) = (database.clone(), add(&t, "f"));
         in_task(async move { other.execute(sql, ()).await }).await?;
         assert_eq!(database.fetch_value::<String>(list(&t), ()).await?, "a,b,c,d,e,f");
-        assert_eq!(kept(&t, &database).await, "", "nobody outside sees it");
+        assert_eq!(kept(&t, &database).await, "", "it is not visible outside");
         assert!(database.disconnect().await?);
         assert_eq!(kept(&t, &database).await, "");
         // After the next connect it begins empty.

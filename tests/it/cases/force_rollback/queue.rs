@@ -49,7 +49,7 @@ cases! {
             assert!(!asks.await.expect("it asked"), "it has to wait");
         }
         let_others_run().await;
-        assert!(log.lock().await.is_empty(), "nobody came in between");
+        assert!(log.lock().await.is_empty(), "no other caller came in between");
         first.execute(add(&t, "second"), ()).await?;
         first.rollback().await?;
         for task in join_all(waiting).await {

@@ -1,4 +1,4 @@
-//! Who holds a guard while its transaction ends, and streams of which nobody knows what became.
+//! Guards that are dropped while their transaction ends, and streams whose outcome is unknown.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use crate::cases::tasks::{add, in_task, kept, notes, soon};
 use crate::support::cases;
 
 cases! {
-    /// Whoever else has let go of it: the end borrows a handle, so one lives.
+    /// All other handles are dropped: the end borrows a handle, so one lives.
     async fn x9_a_commit_keeps_its_guard_and_runs_its_callbacks_found_a12(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let done = Arc::new(AtomicUsize::new(0));
@@ -101,7 +101,7 @@ cases! {
         on.proxy.cut();
         let error = soon("the stream", rows.try_collect::<Vec<_>>()).await.unwrap_err();
         assert!(error.kind() == ErrorKind::OutcomeUnknown && !error.is_retryable(), "{error:?}");
-        // What only reads may be run again.
+        // A statement that only reads may be run again.
         let mut rows = on.database.iterate("select repeat('x', 1000) || n from generate_series(1, 20000) as n", ());
         assert!(rows.try_next().await?.is_some());
         on.proxy.cut();

@@ -69,7 +69,7 @@ cases! {
             assert_eq!(there(primary, &body).await, 1, "{body}");
             let notices = watcher.events("sqlx::postgres::notice");
             let warned = notices.iter().any(|notice| notice.field("message").contains("synchronous replication"));
-            assert!(warned, "{body}: the server's warning is told: {notices:?}");
+            assert!(warned, "{body}: the server's warning is reported: {notices:?}");
         }
 
         // A server that stops at once, as in a crash: nothing of the open transaction is kept.

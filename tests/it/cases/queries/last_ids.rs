@@ -130,7 +130,7 @@ cases! {
             }
             let inserted = connection.execute(upsert(), params! { k: before }).await?;
             assert_eq!((inserted.rows_affected, inserted.last_insert_id), (1, Some(number)), "after {before}");
-            // What is updated has none, also where the key is not known.
+            // An updated row has no key, even if the last key is unknown.
             connection.iterate("select 1", ()).try_collect::<Vec<_>>().await?;
             let updated = connection.execute(upsert(), params! { k: before }).await?;
             assert_eq!((updated.rows_affected, updated.last_insert_id), (1, None), "after {before}");

@@ -124,7 +124,7 @@ cases! {
         assert!(new.is_connected() && !database.is_connected(), "with it, another");
         Database::connect(&new).await?;
         connections.close_all(true).await?;
-        assert!(!new.is_connected(), "its own are closed whoever counts on them");
+        assert!(!new.is_connected(), "its own are closed even if others use them");
         Ok(())
     }
 

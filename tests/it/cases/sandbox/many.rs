@@ -42,8 +42,8 @@ cases! {
         transaction.execute(add(&t, "rolled back"), ()).await?;
         transaction.rollback().await?;
         assert_eq!(kept(&t, &database).await, "real");
-        // Whether rows committed meanwhile are visible depends on the isolation level of the backend, but the sandbox's
-        // own rows always are.
+        // The isolation level of the backend determines whether rows committed meanwhile are visible. The sandbox's own
+        // rows always are.
         assert!(seen(&t, &sandbox).await.contains("sandboxed"));
         drop(sandbox);
         let later = database.sandbox().await?;

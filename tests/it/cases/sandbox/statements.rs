@@ -4,7 +4,7 @@ use ebbtide::{ErrorKind, Result, params};
 use futures::TryStreamExt as _;
 
 use super::seen;
-use crate::cases::ended_by_server::Engine;
+use crate::cases::ended_by_server::Environment;
 use crate::cases::tasks::{add, count, kept, kind, notes, notes_with, until};
 use crate::support::{Proxy, Swap, cases};
 
@@ -17,32 +17,33 @@ fn spent(proxy: &Proxy) -> usize {
 }
 
 cases! {
-    /// Going back to where it is would undo what was done, so everybody is told that the sandbox is lost.
+    /// Rolling back to its current position would undo completed statements, so every caller receives the error that
+    /// the sandbox is lost.
     #[only(postgres)]
     async fn f5_a_savepoint_of_statements_that_is_lost_breaks_the_sandbox_and_says_so(t: Test) -> Result<()> {
         let database = notes(&t).await;
-        for ground in [Engine::ForceRollback, Engine::Sandbox] {
+        for environment in [Environment::ForceRollback, Environment::Sandbox] {
             for step in ["RELEASE SAVEPOINT ebbtide_shield", "ROLLBACK TO SAVEPOINT ebbtide_shield"] {
                 let proxy = Proxy::start(&t.url());
-                let sandbox = ground.open(&t, &proxy.url()).await;
+                let sandbox = environment.open(&t, &proxy.open_url()).await;
                 sandbox.execute(add(&t, "first"), ()).await?;
                 proxy.swap(Swap::postgres(step, "select 1/0"));
                 // The second moves it first, and goes back to it because it fails.
                 let second = if step.starts_with("RELEASE") { add(&t, "second") } else { t.sql("insert into {notes} (body) values (null)") };
                 let error = sandbox.execute(second, ()).await.expect_err("the savepoint is lost");
-                assert!(proxy.swapped(), "{step} in {ground:?}");
-                assert_eq!(error.kind(), ErrorKind::SandboxBroken, "{step} in {ground:?}: {error:?}");
-                assert!(error.to_string().contains("the savepoint of its statements was lost"), "{step} in {ground:?}: {error}");
+                assert!(proxy.swapped(), "{step} in {environment:?}");
+                assert_eq!(error.kind(), ErrorKind::SandboxBroken, "{step} in {environment:?}: {error:?}");
+                assert!(error.to_string().contains("the savepoint of its statements was lost"), "{step} in {environment:?}: {error}");
                 let later = sandbox.execute(add(&t, "third"), ()).await;
-                assert_eq!(kind(&later), Some(ErrorKind::SandboxBroken), "{step} in {ground:?}");
+                assert_eq!(kind(&later), Some(ErrorKind::SandboxBroken), "{step} in {environment:?}");
                 sandbox.disconnect().await?;
-                assert_eq!(kept(&t, &database).await, "", "{step} in {ground:?}");
+                assert_eq!(kept(&t, &database).await, "", "{step} in {environment:?}");
             }
         }
         Ok(())
     }
 
-    /// What the spec calls overhead: BEGIN at the first use, and ROLLBACK.
+    /// The overhead of the spec: BEGIN at the first use, and ROLLBACK.
     #[only(postgres, mysql)]
     async fn f10_a_warm_sandbox_costs_two_round_trips_beyond_its_own_statements(t: Test) -> Result<()> {
         let proxy = Proxy::start(&t.url());

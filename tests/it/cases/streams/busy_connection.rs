@@ -200,7 +200,7 @@ cases! {
             let mut rows = connection.iterate(numbers(&t), ());
             async move { take_rest(&mut rows, 1, 2_000).await }
         };
-        let asker = {
+        let caller = {
             let connection = connection.clone();
             let count = t.words("select count(*) from {numbered}");
             async move {
@@ -210,10 +210,10 @@ cases! {
                 }
             }
         };
-        let both = async { tokio::join!(tokio::spawn(reader), tokio::spawn(asker)) };
-        let (reader, asker) = within(both).await;
+        let both = async { tokio::join!(tokio::spawn(reader), tokio::spawn(caller)) };
+        let (reader, caller) = within(both).await;
         reader.unwrap();
-        asker.unwrap();
+        caller.unwrap();
     }
 
     async fn t5_more_rows_than_the_buffer_takes_are_an_error_that_names_the_stream(t: Test) {

@@ -115,7 +115,7 @@ pub(super) async fn until(what: &str, mut done: impl FnMut() -> bool) {
         }
         sleep(Duration::from_millis(5)).await;
     }
-    panic!("waited in vain until {what}");
+    panic!("this did not happen: {what}");
 }
 
 /// Fails instead of hanging.

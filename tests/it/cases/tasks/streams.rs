@@ -145,7 +145,7 @@ cases! {
         let mut rows = transaction.iterate(numbers(500), ());
         assert_eq!(next_number(&mut rows).await, Some(1));
         let beside = soon("the statement", transaction.fetch_value::<i64>("select 7", ())).await;
-        let error = beside.expect_err("there are more rows than are put aside");
+        let error = beside.expect_err("there are more rows than are buffered");
         assert_eq!(error.kind(), ErrorKind::ConcurrentUse);
         assert!(error.message().contains(&opened), "{opened} is named: {error}");
         assert_eq!(rest(rows).await, one_to(500)[1..], "the stream has lost nothing");

@@ -197,7 +197,7 @@ cases! {
         transaction.execute("INSERT INTO note VALUES (1)", ()).await.unwrap();
         let start = Instant::now();
         drop(client);
-        assert!(start.elapsed() < Duration::from_secs(1), "nobody waits for it");
+        assert!(start.elapsed() < Duration::from_secs(1), "it is not awaited");
         drop(transaction);
         if t.can_observe() {
             gone(&test).await;

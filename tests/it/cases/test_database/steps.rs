@@ -186,7 +186,7 @@ cases! {
         let _: i64 = transaction.fetch_value("SELECT count(*) FROM note", ()).await.unwrap();
         let start = Instant::now();
         assert!(drop_database(&url).await.unwrap());
-        assert!(start.elapsed() < Duration::from_secs(10), "nobody was waited for");
+        assert!(start.elapsed() < Duration::from_secs(10), "no session was awaited");
         assert!(!exists(&url).await);
         assert!(side.execute("select 1").await.is_err());
         assert!(transaction.commit().await.is_err());

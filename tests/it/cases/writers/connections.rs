@@ -1,4 +1,9 @@
-//! X13: whoever has the turn has a connection, so nobody waits for a pool, or for a shared connection, that is not his own.
+//! X13: the writer that has the turn has a connection, so no caller waits for a pool or a shared connection of another.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use ebbtide::{Database, ErrorKind, Result, Transaction};
 use futures::StreamExt as _;
@@ -8,7 +13,7 @@ use super::{MOMENT, once, write};
 use crate::cases::tasks::{add, config, count, in_task, kept, notes_with, soon, until};
 use crate::support::{Test, cases};
 
-/// The ways to ask for the turn.
+/// The ways to request the turn.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Statement,
@@ -47,7 +52,8 @@ impl Way {
     }
 }
 
-/// A pool of so many connections, and another database with the same file, which waits for one writer only a moment.
+/// Returns a pool of `size` connections, and another database with the same file, which waits for one writer only
+/// briefly.
 async fn small_and_other(t: &Test, size: u32) -> (Database, Database) {
     let wal = || config(t).journal_mode("wal");
     (
@@ -56,7 +62,7 @@ async fn small_and_other(t: &Test, size: u32) -> (Database, Database) {
     )
 }
 
-/// A transaction that reads in a task of its own, until it is told to end.
+/// Starts a transaction that reads, in its own task, until it receives a signal.
 async fn reader(database: &Database) -> (oneshot::Sender<()>, tokio::task::JoinHandle<Result<()>>) {
     let ((end, ended), (began, begun)) = (oneshot::channel(), oneshot::channel());
     let database = database.clone();
@@ -106,7 +112,7 @@ cases! {
         Ok(())
     }
 
-    /// A connection that several tasks share, and on which one of them reads for long.
+    /// Several tasks share a connection, and one of them reads on it for a long time.
     #[only(sqlite_file)]
     async fn x13_who_waits_for_a_shared_connection_keeps_nobody_from_writing_found_a11(t: Test) -> Result<()> {
         let (database, other) = small_and_other(&t, 3).await;
@@ -138,7 +144,7 @@ cases! {
         Ok(())
     }
 
-    /// Those who come back for their turn have it before those who came later.
+    /// Writers that return for their turn have it before later ones.
     #[only(sqlite_file)]
     async fn x13_who_had_to_wait_for_the_pool_is_served_before_the_queue(t: Test) -> Result<()> {
         let (small, _) = small_and_other(&t, 1).await;
@@ -164,7 +170,7 @@ cases! {
         Ok(())
     }
 
-    /// The connection of full isolation takes its turn as every other.
+    /// The connection of full isolation takes its turn like any other.
     #[only(sqlite_file)]
     async fn x13_full_isolation_takes_its_turn_too(t: Test) -> Result<()> {
         let (database, other) = small_and_other(&t, 2).await;
@@ -180,6 +186,58 @@ cases! {
         assert!(forced.disconnect().await?);
         write(&t, &other, "kept").await?;
         assert_eq!(kept(&t, &database).await, "kept");
+        Ok(())
+    }
+
+    /// An idle connection is checked before its next use if it has rested for long enough.
+    #[only(sqlite_file)]
+    async fn x13_a_connection_that_is_checked_first_is_the_one_that_writes(t: Test) -> Result<()> {
+        let opened = Arc::new(AtomicUsize::new(0));
+        let count_opened = Arc::clone(&opened);
+        let parent = notes_with(&t, config(&t)).await;
+        let database = Database::new(config(&t).pool_size(2).health_check_after(Duration::ZERO))?.after_connect(move |_| {
+            count_opened.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Ok(()) })
+        });
+        let database = Database::connect(&database).await?;
+        let before = opened.load(Ordering::Relaxed);
+        for number in 0..5 {
+            write(&t, &database, &format!("statement {number}")).await?;
+            let transaction = database.transaction().await?;
+            transaction.execute(add(&t, format!("transaction {number}")), ()).await?;
+            transaction.commit().await?;
+        }
+        assert_eq!(opened.load(Ordering::Relaxed), before, "no connection was opened instead of a checked one");
+        assert_eq!(database.fetch_value::<i64>(count(&t), ()).await?, 10);
+        drop(parent);
+        Ok(())
+    }
+
+    /// On a connection that is kept, the setting of a read-only transaction ends with it, however its end was cut off.
+    async fn x4_a_read_only_transaction_whose_end_is_cut_off_leaves_a_connection_that_writes(t: Test) -> Result<()> {
+        let database = notes_with(&t, config(&t)).await;
+        let connection = database.connection();
+        for polls in 1..6 {
+            let transaction = connection.transaction().read_only().await?;
+            assert!(transaction.execute(add(&t, "refused"), ()).await.is_err());
+            {
+                let mut end = pin!(transaction.rollback().into_future());
+                for _ in 0..polls {
+                    if futures::poll!(end.as_mut()).is_ready() {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            }
+            drop(transaction);
+            let next = soon("the next", connection.execute(add(&t, format!("{polls}")), ())).await;
+            if let Err(error) = next {
+                // Where the end was lost with its connection, that is what it says.
+                assert_ne!(error.kind(), ErrorKind::ReadOnly, "after {polls} polls: {error}");
+                soon("another", database.execute(add(&t, format!("{polls}")), ())).await?;
+            }
+        }
+        assert_eq!(kept(&t, &database).await, "1,2,3,4,5");
         Ok(())
     }
 }

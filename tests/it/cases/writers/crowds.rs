@@ -9,7 +9,7 @@ use super::{Held, MOMENT, write};
 use crate::cases::tasks::{config, count, in_use, notes_with, soon, until};
 use crate::support::cases;
 
-/// What one of them does; its note is there afterwards.
+/// Does the work of one writer, which leaves its note.
 async fn one(n: usize, database: Database, insert: String, read: String) -> Result<()> {
     let insert = || AssertSqlSafe(format!("{insert}'n{n}')"));
     match n % 5 {
@@ -36,7 +36,7 @@ async fn one(n: usize, database: Database, insert: String, read: String) -> Resu
             connection.execute("commit", ()).await.map(drop)
         }
         _ => {
-            // One that is left unfinished, beside a reader.
+            // A transaction that is left unfinished, and a reader.
             let transaction = database.transaction().await?;
             transaction.execute(insert(), ()).await?;
             drop(transaction);
@@ -49,7 +49,7 @@ async fn one(n: usize, database: Database, insert: String, read: String) -> Resu
 }
 
 cases! {
-    /// The queue, and not each of them, is given the time that all of them take.
+    /// The whole queue, not each writer, has the time that all of them take.
     #[only(sqlite)]
     #[limit(180)]
     async fn x13_a_thousand_writers_of_every_kind_meet_and_none_is_told_that_it_is_busy(t: Test) -> Result<()> {
@@ -72,7 +72,7 @@ cases! {
         Ok(())
     }
 
-    /// Relative and absolute, and as SQLAlchemy writes it.
+    /// Relative and absolute paths, and the spelling of SQLAlchemy.
     #[only(sqlite_file)]
     async fn x13_a_file_has_one_gate_whatever_its_spelling(t: Test) -> Result<()> {
         let database = notes_with(&t, config(&t)).await;

@@ -1,4 +1,4 @@
-//! X13: writers beside streams, which keep them out where there is no WAL.
+//! X13: writers and concurrent streams, which exclude writers where there is no WAL.
 
 use ebbtide::{Config, Database, Result, RowStream};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -7,7 +7,7 @@ use super::once;
 use crate::cases::tasks::{add, config, in_use, kept, next_number, notes, notes_with, rest, soon, until};
 use crate::support::{Test, cases};
 
-/// A table of so many numbers.
+/// Creates a table of `rows` numbers.
 async fn filled(t: &Test, config: Config, rows: u32) -> Database {
     let database = notes_with(t, config).await;
     database
@@ -31,7 +31,7 @@ cases! {
         let database = filled(&t, config(&t), 300).await;
         let transaction = database.transaction().await?;
         transaction.execute(add(&t, "a"), ()).await?;
-        // In a task of its own, because in this one it would be in the transaction.
+        // In its own task, because in this task it would be in the transaction.
         let (other, sql) = (database.clone(), t.sql("select i from {filled}"));
         let reader = tokio::spawn(async move { other.iterate(sql, ()).try_collect::<Vec<_>>().await });
         until("it has a connection", || in_use(&database) == 2).await;
@@ -48,14 +48,14 @@ cases! {
         Ok(())
     }
 
-    /// Whichever of the two has its lock first.
+    /// Either of the two may have its lock first.
     #[only(sqlite_memory)]
     async fn x13_a_commit_beside_streams_that_nobody_reads_is_done_found_a10(t: Test) -> Result<()> {
         let database = filled(&t, config(&t), 300).await;
         for n in 0..30 {
             let mut streams: Vec<_> = (0..3).map(|_| (stream(&t, &database), 1)).collect();
             for (stream, next) in &mut streams {
-                // It goes to its connection, and may or may not have a row already.
+                // It acquires its connection, and may have a row already.
                 *next += i64::from(once(&mut stream.next()).await.is_ready());
             }
             let write = database.transaction().run(async |transaction| {
@@ -71,7 +71,7 @@ cases! {
         Ok(())
     }
 
-    /// In a loop over a stream of another connection.
+    /// The tasks write in a loop over a stream of another connection.
     #[only(sqlite_memory)]
     async fn x13_tasks_that_write_in_a_loop_over_their_streams_wait_for_no_lock_found_a10(t: Test) -> Result<()> {
         let database = filled(&t, config(&t), 120).await;
@@ -97,7 +97,7 @@ cases! {
         Ok(())
     }
 
-    /// SQLite keeps the lock until the last row of what was written is read.
+    /// SQLite keeps the lock until the last of the written rows is read.
     #[only(sqlite)]
     async fn x13_a_stream_of_rows_that_were_written_keeps_no_lock(t: Test) -> Result<()> {
         let database = notes(&t).await;

@@ -1,4 +1,4 @@
-//! X13: the writers of a SQLite database take turns, in the order in which they came, across pools and databases.
+//! X13: the writers of a SQLite database take turns in the order of their requests, across pools and databases.
 
 mod connections;
 mod crowds;
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::tasks::{add, config, in_task, notes_with};
 use crate::support::{Case, Test};
 
-/// The cases of all these files.
+/// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
     [
         connections::cases(),
@@ -31,10 +31,10 @@ pub(crate) fn cases() -> Vec<Case> {
     .concat()
 }
 
-/// Short enough that nobody waits for it, long enough for what is under way.
+/// Short enough to wait for it, long enough for running operations.
 pub(super) const MOMENT: Duration = Duration::from_millis(30);
 
-/// A transaction that is held open in a task of its own until it is told to commit.
+/// A transaction that is held open in its own task until it receives the signal to commit.
 pub(super) struct Held {
     end: oneshot::Sender<()>,
     pub(super) task: tokio::task::JoinHandle<Result<()>>,
@@ -66,7 +66,8 @@ pub(super) async fn once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     poll_fn(|context| Poll::Ready(Pin::new(&mut *future).poll(context))).await
 }
 
-/// Polls a future so many times at most, letting others run between, and drops it then. Tells whether it came to its end.
+/// Polls a future at most `polls` times while other futures run in between, and then drops it. Returns whether it
+/// ended.
 pub(super) async fn at_most<T>(polls: usize, future: impl Future<Output = T>) -> bool {
     let mut future = std::pin::pin!(future);
     let mut left = polls;
@@ -83,7 +84,7 @@ pub(super) async fn at_most<T>(polls: usize, future: impl Future<Output = T>) ->
     .await
 }
 
-/// A file of two pools, each of which waits for the other's transactions only a moment.
+/// Returns two pools of one file, each of which waits only briefly for the other's transactions.
 pub(super) async fn two(t: &Test) -> (Database, Database) {
     let config = config(t).busy_timeout(MOMENT);
     (

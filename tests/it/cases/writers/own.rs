@@ -1,5 +1,5 @@
-//! X13: who has the turn is known from the handles that live: nobody waits for a transaction of his own, and nobody is told so
-//! of one that is gone.
+//! X13: the live handles determine who has the turn. No caller waits for its own transaction, and none receives that
+//! error for a transaction that is gone.
 
 use ebbtide::{ErrorKind, Result};
 use tokio::task::yield_now;
@@ -9,7 +9,7 @@ use crate::cases::tasks::{add, in_use, kept, next_number, notes, numbers, soon, 
 use crate::support::cases;
 
 cases! {
-    /// The guard is gone, and somebody is still in the middle of something in its transaction.
+    /// The guard is gone, and an operation in its transaction is still running.
     #[only(sqlite)]
     async fn x13_a_dropped_transaction_in_which_something_is_under_way_is_waited_for_found_a16(t: Test) -> Result<()> {
         let database = notes(&t).await;
@@ -29,7 +29,7 @@ cases! {
         Ok(())
     }
 
-    /// Cut off anywhere, with or without a task that shares it, a transaction is never taken for one that its task still has.
+    /// A cut-off transaction, shared with a task or not, is never taken for one that its task still has.
     #[only(sqlite)]
     async fn x13_the_next_transaction_of_a_task_that_was_cut_off_waits_found_a16(t: Test) -> Result<()> {
         let database = notes(&t).await;
@@ -53,7 +53,7 @@ cases! {
         Ok(())
     }
 
-    /// On a connection that is kept nobody may come by for long.
+    /// A connection that is kept may have no next user for a long time.
     #[only(sqlite)]
     async fn x13_what_is_dropped_on_a_connection_that_is_kept_keeps_nobody_waiting(t: Test) -> Result<()> {
         let database = notes(&t).await;
@@ -75,7 +75,7 @@ cases! {
         Ok(())
     }
 
-    /// While it begins, and when it has been used by another, it is still known whose it is.
+    /// The owner is known while the transaction begins, and after another caller has used it.
     #[only(sqlite_file)]
     async fn x13_a_beginning_and_a_text_are_their_owners_too(t: Test) -> Result<()> {
         let (database, other) = super::two(&t).await;

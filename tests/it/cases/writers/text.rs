@@ -7,7 +7,7 @@ use crate::cases::tasks::{add, config, in_use, kept, notes_with, soon, until};
 use crate::support::cases;
 
 cases! {
-    /// The error of a statement ends it, and no ROLLBACK follows.
+    /// The error of a statement ends the transaction, and no ROLLBACK follows.
     #[only(sqlite_file)]
     async fn x13_an_error_that_ends_a_transaction_of_text_ends_its_turn(t: Test) -> Result<()> {
         let (database, other) = two(&t).await;
@@ -19,7 +19,7 @@ cases! {
             assert_eq!(write(&t, &other, "refused").await.expect_err("it has the turn").kind(), ErrorKind::LockTimeout);
             connection.execute(clash(), ()).await.expect_err("a key that is there");
             soon("the next writer", write(&t, &other, begin)).await?;
-            // An error that ends nothing leaves the turn.
+            // An error that does not end the transaction leaves the turn.
             connection.execute(begin, ()).await?;
             connection.execute(add(&t, "b"), ()).await?;
             connection.execute(add(&t, "b"), ()).await.expect_err("it is there");
@@ -30,7 +30,7 @@ cases! {
         Ok(())
     }
 
-    /// A plain BEGIN takes the turn with the first statement that writes, and keeps it to its end.
+    /// A plain BEGIN takes the turn with the first statement that writes, and keeps it until it ends.
     #[only(sqlite)]
     async fn x13_a_plain_begin_as_text_has_the_turn_from_its_first_write(t: Test) -> Result<()> {
         let database = notes_with(&t, config(&t).busy_timeout(MOMENT)).await;

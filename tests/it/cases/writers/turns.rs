@@ -1,4 +1,4 @@
-//! X13: the turns of the writers of a database: their order, and how each of them ends.
+//! X13: the turns of the writers of a database: their order and their ends.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -107,7 +107,7 @@ cases! {
         });
         assert_eq!(kind(&begin.await), Some(ErrorKind::LockTimeout));
         held.commit().await;
-        // A queue that moves, but is still too long, is a time-out of its own.
+        // A queue that moves, but is still too long, is a time-out of another kind.
         let config = config(&t).pool_timeout(MOMENT).busy_timeout(Duration::from_secs(30));
         if t.backend().is_sqlite() && t.can_observe() {
             let database = Database::connect(config).await?;
@@ -151,7 +151,7 @@ cases! {
         waiting[1] = None;
         waiting[4] = None;
         held.commit().await;
-        // The first waiter was handed the turn just now, and has not noticed it yet.
+        // The first waiter has just received the turn, and has not noticed it yet.
         waiting[0] = None;
         soon("the others", try_join_all(waiting.into_iter().flatten())).await?;
         assert_eq!(kept(&t, &database).await, "n2,n3,n5");
@@ -197,11 +197,11 @@ cases! {
         other.execute(add(&t, "c"), ()).await?;
         let refused = database.transaction().run(async |_| other.execute(add(&t, "d"), ()).await.map(drop)).await;
         assert_eq!(kind(&refused), Some(ErrorKind::ConcurrentUse));
-        // In a `join!` it belongs to another future.
+        // In a `join!` the transaction belongs to another future.
         let one = async |database: &Database, body| database.transaction().run(async |_| database.execute(add(&t, body), ()).await.map(drop)).await;
         let (first, second) = futures::join!(one(&database, "e"), one(&other, "f"));
         first.and(second)?;
-        // A guard that has moved to a task belongs to it.
+        // A guard that was moved into a task belongs to it.
         let config = config(&t);
         let (patient, moved) = (Database::connect(config).await?, database.transaction().await?);
         let (used, first_use) = oneshot::channel();
@@ -280,7 +280,7 @@ cases! {
         Ok(())
     }
 
-    /// A lock of another program is awaited as SQLite does it.
+    /// SQLite itself waits for a lock of another program.
     #[only(sqlite_file)]
     async fn x13_other_programs_are_waited_for_by_the_busy_timeout(t: Test) -> Result<()> {
         let (database, _) = two(&t).await;
@@ -299,7 +299,7 @@ cases! {
         Ok(())
     }
 
-    /// A transaction that began without the lock takes the turn with it.
+    /// A transaction that began without the lock takes the turn with its first write.
     #[only(sqlite_file)]
     async fn x13_a_deferred_transaction_has_the_turn_from_its_first_write(t: Test) -> Result<()> {
         let (database, other) = two(&t).await;

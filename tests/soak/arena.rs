@@ -17,14 +17,14 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 /// A database of the storm's own, dropped with this value.
 #[derive(Debug)]
-pub(crate) struct Engine {
+pub(crate) struct Arena {
     backend: Backend,
     url: String,
     /// The URL where it was created, and the statement that drops it there.
     made: Option<(String, String)>,
 }
 
-impl Engine {
+impl Arena {
     pub(crate) async fn new(t: &Test) -> Self {
         let (backend, url) = (t.backend(), t.url());
         if backend.is_sqlite() {
@@ -92,7 +92,7 @@ impl Engine {
         };
         side.execute(alone)
             .await
-            .map_err(|error| format!("somebody holds a lock: {error}"))?;
+            .map_err(|error| format!("a lock is still held: {error}"))?;
         side.close().await.map_err(|error| error.to_string())
     }
 
@@ -164,7 +164,7 @@ async fn files_are_closed(url: &str) -> Result<(), String> {
     Err(format!("the file is still open {left} times"))
 }
 
-impl Drop for Engine {
+impl Drop for Arena {
     fn drop(&mut self) {
         let Some((url, drop_database)) = self.made.take() else {
             return;
