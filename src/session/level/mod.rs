@@ -9,6 +9,7 @@ pub(super) mod open_streams;
 pub(super) mod operations;
 pub(super) mod probe;
 pub(super) mod siblings;
+mod text_transaction;
 pub(super) mod turn;
 pub(super) mod verdict;
 pub(super) mod write_turn;
@@ -31,7 +32,7 @@ use crate::sql::Statement;
 use crate::telemetry::TransactionSpan;
 use callbacks::Registered;
 use operations::Operation;
-use write_turn::Text;
+use text_transaction::Text;
 
 /// The kind of a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

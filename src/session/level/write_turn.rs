@@ -12,6 +12,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::begin_options::BeginOptions;
 use super::begin_options::Mode;
+use super::text_transaction::Text;
 use super::{ConnectionSlot, Level, LevelKind};
 use crate::backend::Writers;
 use crate::error::Result;
@@ -239,21 +240,6 @@ impl BeginOptions {
     fn writes(self) -> bool {
         matches!(self.mode, Some(Mode::Immediate | Mode::Exclusive))
             || (!self.read_only && self.mode != Some(Mode::Deferred))
-    }
-}
-
-/// A transaction on a connection that was begun as SQL text and ends as SQL text.
-pub(in crate::session) struct Text {
-    claim: Arc<Claim>,
-    has_turn: bool,
-}
-
-impl Text {
-    fn new(owner: Owner) -> Self {
-        Self {
-            claim: Arc::new(Claim(owner)),
-            has_turn: false,
-        }
     }
 }
 
