@@ -57,8 +57,8 @@ impl SchemaMigrations for Migrated {
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
 /// use ebbtide::{App, Database, Schema};
-/// # use sqlx::{SqlSafeStr, migrate::{SchemaMigration, MigrationType, Migrator}};
-/// # let step = |kind, sql: &'static str| SchemaMigration::new(1, "note".into(), kind, sql.into_sql_str(), false);
+/// # use sqlx::{SqlSafeStr, migrate::{Migration, MigrationType, Migrator}};
+/// # let step = |kind, sql: &'static str| Migration::new(1, "note".into(), kind, sql.into_sql_str(), false);
 /// # let migrator = Migrator::with_migrations(vec![
 /// #     step(MigrationType::ReversibleUp, "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT)"),
 /// #     step(MigrationType::ReversibleDown, "DROP TABLE note"),
