@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::credentials::read_credentials;
-use super::credentials::{error, wrong};
+use super::credentials::{error, read_credentials, wrong};
 use super::options::{self, Item};
 use super::{Config, Settings, SqliteMode};
 use crate::error::{Error, Result};

@@ -5,8 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::pools::{Live, Pools};
-use super::replicas;
-use super::{Core, Database, IntoDatabase};
+use super::{Core, Database, IntoDatabase, replicas};
 use crate::backend;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;

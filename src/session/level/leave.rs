@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Child;
-use super::{ConnectionSlot, Ended, Level, LevelKind};
+use super::{Child, ConnectionSlot, Ended, Level, LevelKind};
 use crate::error::{Error, ErrorKind};
 use crate::pool::CLEANUP_LIMIT;
 

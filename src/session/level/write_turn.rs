@@ -10,8 +10,7 @@ use std::task::Poll;
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::begin_options::BeginOptions;
-use super::begin_options::Mode;
+use super::begin_options::{BeginOptions, Mode};
 use super::text_transaction::Text;
 use super::{ConnectionSlot, Level, LevelKind};
 use crate::backend::Writers;
@@ -84,14 +83,13 @@ impl Engine {
         }
     }
 
-    /// Takes the turn, and a connection by `taking`, which is tried a second time if the first attempt does not have it
-    /// at once.
+    /// Takes the turn, and a connection by `taking`.
     ///
     /// The turn comes first, so that waiting writers keep no connection from readers. The connection may not be
     /// available at once then: the pool is empty, or a shared connection is in use. In that case the turn goes to the
     /// next writer. It is taken again, in front of the queue, when the connection has come. The exception is a
-    /// transaction of SQL text that is open there and has the turn, which `has_turn` reports. Of the writers that need
-    /// a connection of the pool, only one at a time waits for the turn with a connection.
+    /// transaction of SQL text that is open there and has the turn, which `has_turn` reports. Of the writers that find
+    /// no idle connection, only one at a time waits for the pool, and then for the turn with a connection.
     pub(in crate::session) async fn in_turn<T, F: Future<Output = Result<T>>>(
         &self,
         (chain, caller, kind): (&Chain, Caller, TurnKind),

@@ -10,8 +10,7 @@ use super::Sandbox;
 use crate::error::Result;
 use crate::pool::Caller;
 use crate::session::statement::internal::ask;
-use crate::sql::excerpt;
-use crate::sql::{Dialect, Statement, TemplateCache};
+use crate::sql::{Dialect, Statement, TemplateCache, excerpt};
 use crate::value::{IntoParams, Row};
 
 /// Time that the server may take to report who blocks whom.

@@ -11,8 +11,7 @@ use super::Sandbox;
 use crate::error::{Error, ErrorKind};
 use crate::pool::Caller;
 use crate::session::engine::Engine;
-use crate::session::level::LevelState;
-use crate::session::level::{Level, LevelKind};
+use crate::session::level::{Level, LevelKind, LevelState};
 use crate::session::statement::run::BoundStatement;
 use crate::sql::excerpt;
 

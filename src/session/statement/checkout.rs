@@ -16,8 +16,7 @@ use crate::session::level::probe::SET_PROBE;
 use crate::session::level::verdict::{Sent, Verdict};
 use crate::session::level::{ConnectionSlot, Level};
 use crate::session::replicas::{WriteNote, blame};
-use crate::sql::Control;
-use crate::sql::excerpt;
+use crate::sql::{Control, excerpt};
 
 /// The steps that have to be done before a statement is sent.
 #[derive(Clone, Copy, Debug)]

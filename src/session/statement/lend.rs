@@ -7,13 +7,11 @@ use async_stream::try_stream;
 use futures::{FutureExt, StreamExt};
 
 use super::checkout::Checkout;
-use super::handoff::Handoff;
-use super::handoff::Reading;
+use super::handoff::{Handoff, Reading};
 use super::internal::run;
 use super::observe::{Observation, within};
 use super::run::{BoundStatement, Target};
-use super::stream::Source;
-use super::stream::StreamCore;
+use super::stream::{Source, StreamCore};
 use crate::backend::{NativeJob, QueryResult};
 use crate::error::{Error, Result};
 use crate::pool::{InFlight, Lease};

@@ -4,8 +4,7 @@ use super::run::BoundStatement;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::engine::Engine;
 use crate::session::level::{Level, LevelKind};
-use crate::sql::excerpt;
-use crate::sql::{Control, Dialect, Setting};
+use crate::sql::{Control, Dialect, Setting, excerpt};
 
 impl BoundStatement {
     /// Returns the part of a refusal that names the statement.

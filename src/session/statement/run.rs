@@ -16,8 +16,7 @@ use crate::session::level::{Level, LevelKind};
 use crate::session::replicas::Reads;
 use crate::session::scope::chain::{Chain, Owner};
 use crate::session::scope::handle::LevelHandle;
-use crate::sql::excerpt;
-use crate::sql::{Bound, Control, Template};
+use crate::sql::{Bound, Control, Template, excerpt};
 
 /// A statement with its values, ready to run.
 #[derive(Debug)]
