@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures::stream::{TryChunks, TryChunksError};
 use futures::{Stream, TryStreamExt};
@@ -87,9 +88,36 @@ impl RowStream {
     }
 
     pub(crate) fn batches(self, size: usize) -> Batches {
-        Batches {
-            chunks: self.try_chunks(size.max(1)),
-            failed: None,
+        Batches::new(self, size.max(1))
+    }
+}
+
+impl<T> RowStream<T> {
+    /// Limits each wait for a row to `limit`: the first, in which the stream gets its connection, and those for the
+    /// following rows. A wait that takes longer ends the stream with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout),
+    /// or with [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if the statement was sent, may write, and
+    /// is not in a transaction. Time in which the reader does not ask for a row does not count. The default is the
+    /// setting `statement_timeout`, which is unset; `Duration::ZERO` means no limit.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use futures::TryStreamExt;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let mut rows = database.iterate("SELECT 1", ()).timeout(Duration::from_secs(5));
+    /// while let Some(row) = rows.try_next().await? {
+    ///     assert_eq!(row.get::<i64>(0)?, 1);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn timeout(self, limit: Duration) -> Self {
+        self.set_time_limit(limit);
+        self
+    }
+
+    fn set_time_limit(&self, limit: Duration) {
+        if let State::Open(reader) = &self.state {
+            reader.0.set_time_limit(limit);
         }
     }
 }
@@ -117,14 +145,54 @@ impl<T> fmt::Debug for RowStream<T> {
 /// A stream of batches of rows; see [`Database::batched_iterate`](crate::Database::batched_iterate).
 #[must_use = "a stream does nothing until it is polled"]
 #[derive(Debug)]
-pub struct Batches {
-    chunks: TryChunks<RowStream>,
+pub struct Batches<T = Row> {
+    chunks: TryChunks<RowStream<T>>,
+    size: usize,
     /// An error to return after the rows before it.
     failed: Option<Error>,
 }
 
-impl Stream for Batches {
-    type Item = Result<Vec<Row>>;
+impl Batches {
+    /// Reads rows into a type with `#[derive(sqlx::FromRow)]`, or into a tuple of sqlx's types.
+    ///
+    /// ```
+    /// # use futures::TryStreamExt;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let sql = "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3";
+    /// let mut batches = database.batched_iterate(sql, (), 2).decode::<(i64,)>();
+    /// assert_eq!(batches.try_next().await?, Some(vec![(1,), (2,)]));
+    /// assert_eq!(batches.try_next().await?, Some(vec![(3,)]));
+    /// # Ok(()) }
+    /// ```
+    pub fn decode<T: FromRow>(self) -> Batches<T> {
+        Batches::new(self.chunks.into_inner().decode(), self.size)
+    }
+
+    /// Reads rows into any `serde::Deserialize` type: structs by column name, tuples by position.
+    pub fn deserialize<T: DeserializeOwned>(self) -> Batches<T> {
+        Batches::new(self.chunks.into_inner().deserialize(), self.size)
+    }
+}
+
+impl<T> Batches<T> {
+    fn new(rows: RowStream<T>, size: usize) -> Self {
+        Self {
+            chunks: rows.try_chunks(size),
+            size,
+            failed: None,
+        }
+    }
+
+    /// Limits each wait for a row to `limit`; see [`RowStream::timeout`].
+    pub fn timeout(self, limit: Duration) -> Self {
+        self.chunks.get_ref().set_time_limit(limit);
+        self
+    }
+}
+
+impl<T> Stream for Batches<T> {
+    type Item = Result<Vec<T>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(error) = self.failed.take() {

@@ -72,27 +72,27 @@ impl Table {
 }
 
 fn statements(table: &mut Table, database: &Database) {
-    table.boxed("execute", 888, database.execute("select 1", ()).into_future());
+    table.boxed("execute", 832, database.execute("select 1", ()).into_future());
     table.boxed(
         "execute_many",
-        912,
+        856,
         database.execute_many("select ?", [(1,), (2,)]).into_future(),
     );
-    table.boxed("fetch_all", 912, database.fetch_all("select 1", ()).into_future());
+    table.boxed("fetch_all", 856, database.fetch_all("select 1", ()).into_future());
     table.boxed(
         "fetch_all, decoded",
-        912,
+        856,
         database.fetch_all("select 1", ()).decode::<(i64,)>().into_future(),
     );
-    table.boxed("fetch_one", 904, database.fetch_one("select 1", ()).into_future());
+    table.boxed("fetch_one", 848, database.fetch_one("select 1", ()).into_future());
     table.boxed(
         "fetch_optional",
-        904,
+        848,
         database.fetch_optional("select 1", ()).into_future(),
     );
     table.boxed(
         "fetch_value",
-        904,
+        848,
         database.fetch_value::<i64>("select 1", ()).into_future(),
     );
     table.value(
@@ -104,7 +104,7 @@ fn statements(table: &mut Table, database: &Database) {
     table.value("a stream of rows", 24, &rows);
     table.future("the next row of a stream", 8, rows.try_next());
     let mut batches = database.batched_iterate("select 1", (), 9);
-    table.value("a stream of batches", 72, &batches);
+    table.value("a stream of batches", 80, &batches);
     table.future("the next batch of a stream", 8, batches.try_next());
 }
 
@@ -161,17 +161,17 @@ async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(
     table.future("sqlx: execute", 88, sqlx::query("select 1").execute(&sqlx));
     table.boxed(
         "sqlx: execute, in its box",
-        1024,
+        1056,
         sqlx::Executor::execute(&sqlx, "select 1"),
     );
     table.boxed(
         "sqlx: fetch_all, in its box",
-        1024,
+        1056,
         sqlx::Executor::fetch_all(&sqlx, "select 1"),
     );
     table.boxed(
         "sqlx: fetch_optional, in its box",
-        1024,
+        1056,
         sqlx::Executor::fetch_optional(&sqlx, "select 1"),
     );
     let mut rows = sqlx::query("select 1").fetch(&sqlx);
@@ -181,8 +181,8 @@ async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(
     table.future("sqlx: commit", 64, sqlx.begin().await?.commit());
     table.future("sqlx: rollback", 64, sqlx.begin().await?.rollback());
     let lent = database.with_sqlx(|_: &mut sqlx::SqliteConnection| Box::pin(ready(Ok(()))));
-    table.boxed("with_sqlx", 816, lent);
-    table.boxed("migrate", 968, database.migrate(&sqlx::migrate::Migrator::DEFAULT));
+    table.boxed("with_sqlx", 840, lent);
+    table.boxed("migrate", 992, database.migrate(&sqlx::migrate::Migrator::DEFAULT));
     Ok(())
 }
 

@@ -24,9 +24,19 @@ pub struct Parts<DB: Database> {
     pub(crate) persistent: bool,
 }
 
+impl<DB: SqlxDatabase> Clone for Parts<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            sql: self.sql.clone(),
+            arguments: self.arguments.clone(),
+            persistent: self.persistent,
+        }
+    }
+}
+
 /// A database of sqlx that ebbtide is built with: `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`, each with the
 /// Cargo feature of its backend.
-pub trait SqlxDatabase: Database + sealed::Sealed {
+pub trait SqlxDatabase: Database<Arguments: Clone> + sealed::Sealed {
     /// The dialect of the database.
     const DIALECT: Dialect;
 

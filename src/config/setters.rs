@@ -140,8 +140,8 @@ impl Config {
         self
     }
 
-    /// Sets the time limit of statements without their own; `None` or zero means no limit. It does not apply to streams
-    /// yet.
+    /// Sets the time limit of statements without their own, and of each wait for a row of a stream; `None` or zero means
+    /// no limit.
     #[must_use]
     pub fn statement_timeout(mut self, statement_timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.statement_timeout = unless_zero(statement_timeout);

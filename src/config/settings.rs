@@ -47,7 +47,7 @@ pub struct Settings {
     pub idle_timeout: Option<Duration>,
     /// Idle time after which a connection is pinged before its next use. Default 30 seconds.
     pub health_check_after: Duration,
-    /// Time limit of statements without their own. It does not apply to streams yet. Default `None`: no limit. Also
+    /// Time limit of statements without their own; for streams, of each wait for a row. Default `None`: no limit. Also
     /// `command_timeout`.
     pub statement_timeout: Option<Duration>,
     /// Number of prepared statements that each connection keeps. Default 100. 0 prepares nothing ahead, as a proxy such

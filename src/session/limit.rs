@@ -1,9 +1,12 @@
 //! Time limits of calls.
 
 use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep};
 
 use super::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
@@ -34,9 +37,7 @@ pub(crate) async fn limited<T>(
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     if Handle::try_current().is_err() {
-        let message = format!("the operation begun at {place} has a time limit, which needs a tokio runtime");
-        return Err(Error::new(ErrorKind::Connect, message)
-            .help("run it in `#[tokio::main]`, `#[tokio::test]`, a task, or `Handle::block_on`"));
+        return Err(no_clock(place));
     }
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
@@ -45,5 +46,62 @@ pub(crate) async fn limited<T>(
             format!("the operation begun at {place} took longer than {limit:?}"),
         )
         .help("none of it was committed; raise `.timeout(…)` or `statement_timeout`, or make the statement faster")),
+    }
+}
+
+/// Returns the error of work with a time limit that runs outside of a runtime.
+fn no_clock(place: &'static Location<'static>) -> Error {
+    let message = format!("the operation begun at {place} has a time limit, which needs a tokio runtime");
+    Error::new(ErrorKind::Connect, message)
+        .help("run it in `#[tokio::main]`, `#[tokio::test]`, a task, or `Handle::block_on`")
+}
+
+/// The time limit of each wait for a row of a stream.
+pub(super) struct WaitLimit {
+    limit: Duration,
+    /// Created at the first wait, and used again for the next ones.
+    sleep: Option<Pin<Box<Sleep>>>,
+    waits: bool,
+}
+
+impl WaitLimit {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self {
+            limit,
+            sleep: None,
+            waits: false,
+        }
+    }
+
+    /// Polls the clock of the present wait, and starts it first if it does not run. The error ends the stream that was
+    /// opened at `place`.
+    pub(super) fn poll(&mut self, place: &'static Location<'static>, context: &mut Context<'_>) -> Poll<Error> {
+        if !self.waits {
+            if Handle::try_current().is_err() {
+                return Poll::Ready(no_clock(place));
+            }
+            self.waits = true;
+            match &mut self.sleep {
+                Some(sleep) => sleep.as_mut().reset(Instant::now() + self.limit),
+                none => *none = Some(Box::pin(tokio::time::sleep(self.limit))),
+            }
+        }
+        let Some(sleep) = &mut self.sleep else {
+            return Poll::Pending;
+        };
+        sleep.as_mut().poll(context).map(|()| {
+            let message = format!(
+                "the stream opened at {place} waited longer than {:?} for its next row",
+                self.limit
+            );
+            Error::new(ErrorKind::Timeout, message).help(
+                "raise `.timeout(…)` or `statement_timeout`, which limit each wait for a row, or make the statement faster",
+            )
+        })
+    }
+
+    /// Stops the clock, because the wait has ended.
+    pub(super) fn stop(&mut self) {
+        self.waits = false;
     }
 }

@@ -14,7 +14,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
     fn send<T, F>(&self, parts: Result<Parts<DB>, sqlx::Error>, send: F) -> Answer<'static, T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut DB::Connection, Parts<DB>) -> Answer<'c, (T, QueryResult)> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut DB::Connection, Parts<DB>) -> Answer<'c, (T, QueryResult)> + Clone + Send + 'static,
     {
         match parts {
             Ok(parts) => {

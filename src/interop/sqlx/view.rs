@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, ready};
 use futures::stream::{self, BoxStream, StreamExt};
+use parking_lot::Mutex;
 use sqlx::{Either, SqlStr};
-use tokio::sync::oneshot;
 
 use super::native;
 use crate::backend::{NativeJob, Parts, QueryResult, SqlxDatabase};
@@ -74,8 +74,7 @@ pub(super) enum Source {
 impl Source {
     fn target(&self) -> Result<Target> {
         match self {
-            // Statements of sqlx are not repeated, so an error of a replica would reach the caller.
-            Self::Database(database) => Ok(database.target()?.on_primary()),
+            Self::Database(database) => database.target(),
             Self::Connection(connection) => connection.target(),
         }
     }
@@ -122,22 +121,23 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut DB::Connection) -> BoxFuture<'c, Result<(T, QueryResult), sqlx::Error>>
+            + Clone
             + Send
             + 'static,
     {
         let prepared = self.work(sql);
         Box::pin(async move {
             let (target, work) = prepared?;
-            let (reply, mut answer) = oneshot::channel();
-            let job = NativeJob::statement(move |connection| {
-                Box::pin(async move {
-                    let (value, done) = send(native::<DB>(connection)?).await.map_err(DB::explain)?;
-                    let _ = reply.send(value);
-                    Ok(done)
-                })
+            let answer = Arc::new(Mutex::new(None));
+            let job = statement_job::<DB, _, _>;
+            let again = target.may_repeat().then(|| {
+                let (send, answer) = (send.clone(), Arc::clone(&answer));
+                Box::new(move || job(send, answer)) as Box<dyn FnOnce() -> NativeJob + Send>
             });
-            within(&target, &work, || target.run_native(&work, job)).await?;
-            Ok(answer.try_recv().map_err(|_| unanswered())?)
+            let first = job(send, Arc::clone(&answer));
+            within(&target, &work, || target.run_native(&work, first, again)).await?;
+            let value = answer.lock().take();
+            Ok(value.ok_or_else(unanswered)?)
         })
     }
 
@@ -148,9 +148,8 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
     ) -> BoxStream<'static, Result<Step<DB>, sqlx::Error>> {
         let opened = parts.and_then(|parts| {
             let (target, work) = self.work(&parts.sql)?;
-            let handoff = Arc::new(Handoff::new());
-            let job = stream_job(parts, Arc::clone(&handoff));
-            Ok(Reader(StreamCore::of_native(target, work, job, handoff)))
+            let job = move |handoff| stream_job(parts.clone(), handoff);
+            Ok(Reader(StreamCore::of_native(target, work, job)))
         });
         match opened {
             Ok(reader) => stream::poll_fn(move |context| {
@@ -183,6 +182,22 @@ pub(super) fn unanswered() -> Error {
         ErrorKind::Driver,
         "the connection did its work, but did not report the result",
     )
+}
+
+/// Runs a statement, and puts its output into `answer`.
+fn statement_job<DB, T, F>(send: F, answer: Arc<Mutex<Option<T>>>) -> NativeJob
+where
+    DB: SqlxDatabase,
+    T: Send + 'static,
+    F: for<'c> FnOnce(&'c mut DB::Connection) -> BoxFuture<'c, Result<(T, QueryResult), sqlx::Error>> + Send + 'static,
+{
+    NativeJob::statement(move |connection| {
+        Box::pin(async move {
+            let (value, done) = send(native::<DB>(connection)?).await.map_err(DB::explain)?;
+            *answer.lock() = Some(value);
+            Ok(done)
+        })
+    })
 }
 
 /// Puts the output of a statement into the handoff until its reader is gone.

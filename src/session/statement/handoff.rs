@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
@@ -121,12 +123,20 @@ impl<T> Handoff<T> {
     }
 }
 
-/// A guard that closes a handoff when its reader is gone.
-pub(in crate::session) struct Reading<'h, T>(pub(in crate::session) &'h Handoff<T>);
+/// The reader of a handoff, which closes it when it is dropped.
+pub(in crate::session) struct Reading<T>(pub(in crate::session) Arc<Handoff<T>>);
 
-impl<T> Drop for Reading<'_, T> {
+impl<T> Deref for Reading<T> {
+    type Target = Handoff<T>;
+
+    fn deref(&self) -> &Handoff<T> {
+        &self.0
+    }
+}
+
+impl<T> Drop for Reading<T> {
     fn drop(&mut self) {
-        self.0.close();
+        self.close();
     }
 }
 
@@ -156,10 +166,10 @@ mod tests {
 
     #[test]
     fn a_reader_that_is_gone_wants_nothing_more() {
-        let handoff = Handoff::new();
+        let handoff = Arc::new(Handoff::new());
         let mut writing = Box::pin(handoff.put(1));
         assert_eq!(writing.as_mut().now_or_never(), None);
-        drop(Reading(&handoff));
+        drop(Reading(Arc::clone(&handoff)));
         assert_eq!(writing.as_mut().now_or_never(), Some(false));
         assert_eq!(handoff.closed().now_or_never(), Some(()));
         assert_eq!(handoff.take_or_wait(&Context::from_waker(noop_waker_ref())), None);

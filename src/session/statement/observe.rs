@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use super::checkout::Checkout;
 use super::run::BoundStatement;
@@ -48,6 +46,11 @@ enum What<'a> {
 }
 
 impl<'a> Observation<'a> {
+    /// Returns an observation of nothing.
+    pub(in crate::session) fn none() -> Self {
+        Self(None)
+    }
+
     /// Observes a statement that is about to be sent.
     pub(in crate::session) fn of(engine: &'a Engine, check_out: &Checkout, work: &'a BoundStatement) -> Self {
         Self::start(
@@ -107,12 +110,16 @@ impl<'a> Observation<'a> {
     }
 
     /// Notes that the rows are read one by one, as far as their reader likes.
-    pub(in crate::session) fn streams(mut self) -> Self {
+    pub(in crate::session) fn streams(&mut self) {
         if let Some(observed) = &mut self.0 {
             observed.streams = true;
             observed.rows = Some(0);
         }
-        self
+    }
+
+    /// Returns the observation, and leaves none.
+    pub(in crate::session) fn take(&mut self) -> Self {
+        Self(self.0.take())
     }
 
     /// Counts a row of the stream.
@@ -277,14 +284,6 @@ impl<'a> What<'a> {
             values: self.bound().filter(|_| shown).map(values),
             caller,
         })
-    }
-}
-
-/// Runs a future inside the span: messages of the driver or the server belong to the statement meanwhile.
-pub(in crate::session) fn within<'f, T: 'f>(span: Option<Span>, running: BoxFuture<'f, T>) -> BoxFuture<'f, T> {
-    match span {
-        Some(span) => running.instrument(span).boxed(),
-        None => running,
     }
 }
 

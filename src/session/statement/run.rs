@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use futures::future::{BoxFuture, ready};
+
 use super::checkout::Checkout;
-use super::observe::{Observation, affected, within};
 use super::outcome::Exposed;
+use super::pipeline::Way;
 use super::refuse::{needs_connection, unswitched};
-use crate::backend::sqlx::is_stale_plan;
 use crate::backend::{NativeJob, QueryResult, Request, RowSink};
 use crate::error::{Error, Result};
-use crate::pool::{Caller, InFlight};
+use crate::pool::Caller;
 use crate::session::engine::Engine;
 use crate::session::level::begin_options::BeginOptions;
 use crate::session::level::{Level, LevelKind};
@@ -162,94 +163,91 @@ impl Target {
     }
 
     /// Runs a statement; its rows go to `sink`.
-    pub(crate) async fn run(&self, work: &BoundStatement, sink: &mut dyn RowSink) -> Result<QueryResult> {
-        let result = self.perform(work, Execution::Sink(sink)).await;
-        match result {
-            Err(error) if is_stale_plan(&error) && self.engine().sandbox.is_some() => {
-                // Outside of a transaction the driver would have prepared it again by itself; here it had to be undone
-                // first.
-                let level = self.level(&Chain::current(), work.caller)?;
-                if level.is_some_and(|level| matches!(level.kind, LevelKind::Transaction { .. })) {
-                    return Err(error);
-                }
-                Box::pin(self.perform(work, Execution::Sink(sink))).await
-            }
-            Err(error) if error.is_of_replica() && sink.restart() => {
-                // Boxed as a whole, or the future of every statement would contain this one.
-                let again = async {
-                    let _wrote = self.engine().writing_after_all(&error, &Chain::current());
-                    self.on_primary().perform(work, Execution::Sink(sink)).await
-                };
-                Box::pin(again).await
-            }
-            result => result,
-        }
-    }
-
-    /// Runs a statement whose values and rows are the driver's own; `job` sends it.
-    pub(crate) async fn run_native(&self, work: &BoundStatement, job: NativeJob) -> Result<QueryResult> {
-        self.perform(work, Execution::Native(job)).await
-    }
-
-    async fn perform(&self, work: &BoundStatement, execution: Execution<'_>) -> Result<QueryResult> {
-        let chain = Chain::current();
-        let mut check_out = if self.wants_turn(work) {
-            // Boxed, or the future of every statement would contain this one.
-            Box::pin(self.check_out_in_turn(work, &chain, "a statement")).await?
-        } else {
-            self.check_out(work, &chain, "a statement").await?
-        };
-        if let Some(preamble) = check_out.preamble(work) {
-            // Boxed, or the future of every statement would contain this one.
-            Box::pin(check_out.before(preamble, work)).await?;
-        }
-        let mut observation = Observation::of(self.engine(), &check_out, work);
-        let span = observation.span();
-        let exposed = check_out.exposes(self.engine(), work);
-        let known = check_out.presume_unknown(exposed);
-        let readers = check_out.waits_for_streams(self.engine(), work);
-        let lease = check_out.lease()?;
-        lease.mark(InFlight::Statement);
-        let request = Request {
-            statement: &work.bound.statement,
-            values: &work.bound.values,
-        };
-        let result = {
-            let mut counting: Box<dyn RowSink + '_>;
-            let running = match execution {
-                Execution::Sink(sink) => match observation.counts(sink) {
-                    Ok(counted) => {
-                        counting = counted;
-                        lease.raw()?.run(request, &mut *counting)
-                    }
-                    Err(sink) => lease.raw()?.run(request, sink),
-                },
-                Execution::Native(job) => lease.raw()?.with_native(job.sending(&work.bound.statement)),
+    pub(crate) fn run<'a>(
+        &'a self,
+        work: &'a BoundStatement,
+        sink: &'a mut dyn RowSink,
+    ) -> impl Future<Output = Result<QueryResult>> + Send {
+        // Not an `async fn`, whose future would store its arguments twice.
+        async move {
+            let error = match self.perform(work, Execution::Sink(sink)).await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
             };
-            work.exposed.set(exposed);
-            let running = within(span, running);
-            match (self.engine().watcher(), readers) {
-                (Some(sandbox), _) => Box::pin(sandbox.watch(running, work, self.engine())).await,
-                (None, Some(streams)) => Box::pin(streams.beside(running, None)).await,
-                (None, None) => running.await,
+            if error.is_of_replica() && !sink.restart() {
+                return Err(error);
             }
-        };
-        work.exposed.set(false);
-        check_out.answered(known);
-        let result = result.map_err(|error| check_out.judged(error, work, exposed));
-        observation.end(affected(result.as_ref(), work), result.as_ref().err());
-        check_out.settled(self.engine(), result.as_ref().err(), work);
-        let result = if check_out.wants_care(result.is_err(), work) {
-            Box::pin(check_out.after(result, work)).await
-        } else {
-            result
-        };
-        let done = result.map_err(|error| check_out.blamed(error, self.engine()))?;
-        Ok(if work.template.counts_rows() {
-            done
-        } else {
-            QueryResult::default()
-        })
+            self.repeat(error, work, || Execution::Sink(sink)).await
+        }
+    }
+
+    /// Runs a statement whose values and rows are the driver's own; `job` sends it, and so does `again`, if it has to be
+    /// run again.
+    pub(crate) fn run_native(
+        &self,
+        work: &BoundStatement,
+        job: NativeJob,
+        again: Option<Box<dyn FnOnce() -> NativeJob + Send>>,
+    ) -> impl Future<Output = Result<QueryResult>> + Send {
+        async move {
+            match (self.perform(work, Execution::Native(job)).await, again) {
+                (Err(error), Some(again)) => self.repeat(error, work, || Execution::Native(again())).await,
+                (result, _) => result,
+            }
+        }
+    }
+
+    /// Runs a statement that failed again, if that can help, or returns its error. Boxed, or the future of every
+    /// statement would contain this one.
+    fn repeat<'a>(
+        &self,
+        error: Error,
+        work: &'a BoundStatement,
+        execution: impl FnOnce() -> Execution<'a>,
+    ) -> BoxFuture<'a, Result<QueryResult>> {
+        match self.again(&error, work) {
+            Some(again) => {
+                let execution = execution();
+                Box::pin(async move { again.target.perform(work, execution).await })
+            }
+            None => Box::pin(ready(Err(error))),
+        }
+    }
+
+    fn perform(
+        &self,
+        work: &BoundStatement,
+        execution: Execution<'_>,
+    ) -> impl Future<Output = Result<QueryResult>> + Send {
+        async move {
+            let mut started = self.start(work, Way::Verb).await?;
+            started.prepare().await?;
+            let result = {
+                let mut counting: Box<dyn RowSink + '_>;
+                let sending = started.sending()?;
+                let request = Request {
+                    statement: &work.bound.statement,
+                    values: &work.bound.values,
+                };
+                let running = match execution {
+                    Execution::Sink(sink) => match sending.observation.counts(sink) {
+                        Ok(counted) => {
+                            counting = counted;
+                            sending.raw.run(request, &mut *counting)
+                        }
+                        Err(sink) => sending.raw.run(request, sink),
+                    },
+                    Execution::Native(job) => sending.raw.with_native(job.sending(&work.bound.statement)),
+                };
+                sending.waiting.answer(running).await
+            };
+            let done = started.finish(result).await?;
+            Ok(if work.template.counts_rows() {
+                done
+            } else {
+                QueryResult::default()
+            })
+        }
     }
 
     /// Returns the level that a transaction begins on. While the begin is under way, the second value binds the
@@ -322,7 +320,7 @@ fn unsettles(work: &BoundStatement) -> bool {
     !matches!(work.template.control(), Control::None | Control::Implicit) || work.template.effect().opaque
 }
 
-/// The way in which a statement is sent.
+/// The sender of a statement's values and the receiver of its rows.
 enum Execution<'m> {
     Sink(&'m mut dyn RowSink),
     Native(NativeJob),

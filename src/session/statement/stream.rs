@@ -5,10 +5,10 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use async_stream::try_stream;
 use futures::StreamExt;
@@ -16,17 +16,15 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::checkout::Checkout;
-use super::observe::Observation;
+use super::pipeline::{Again, Sending, Started, Way};
 use super::run::{BoundStatement, Target};
-use crate::backend::Request;
+use crate::backend::{QueryResult, RawConnection, Request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::InFlight;
 use crate::session::engine::Engine;
-use crate::session::level::Level;
 use crate::session::level::drain::Drain;
-use crate::session::scope::chain::Chain;
-use crate::value::Row;
+use crate::session::limit::WaitLimit;
+use crate::value::{RawRow, Row};
 
 /// The rows as they come from the driver, together with the connection they come over.
 pub(crate) type Source<T> = BoxStream<'static, Result<T>>;
@@ -36,7 +34,8 @@ pub(crate) struct StreamCore<T = Row> {
     wakers: Arc<Wakers>,
     /// A waker for all of them; created once, since it is needed for every row.
     waker: Waker,
-    place: &'static Location<'static>,
+    work: Arc<BoundStatement>,
+    /// Number of rows that it may buffer.
     limit: usize,
     /// Set in a sandbox, whose user may have no runtime.
     sandboxed: Option<Arc<Engine>>,
@@ -49,38 +48,44 @@ pub(crate) struct StreamCore<T = Row> {
 struct Inner<T> {
     source: Option<Source<T>>,
     aside: VecDeque<Result<T>>,
+    wait_limit: Option<WaitLimit>,
 }
 
 impl StreamCore {
     /// Creates a stream of the rows of `work`. Nothing happens before it is polled.
     pub(crate) fn new(target: Target, work: BoundStatement) -> Arc<Self> {
-        Self::with(target, work, source)
+        Self::with(target, work, Rows)
     }
 }
 
 impl<T: Send + 'static> StreamCore<T> {
-    pub(in crate::session) fn with(
-        target: Target,
-        work: BoundStatement,
-        source: impl FnOnce(Target, BoundStatement, Weak<dyn Drain>) -> Source<T>,
-    ) -> Arc<Self> {
-        let place = work.caller.place;
+    /// Creates a stream of the rows of `feed`. Nothing happens before it is polled.
+    pub(crate) fn with(target: Target, work: BoundStatement, feed: impl Feed<Item = T>) -> Arc<Self> {
+        let work = Arc::new(work);
+        let wait_limit = target.engine().limit(None).map(WaitLimit::new);
         let limit = target.engine().settings.stream_buffer_rows;
         let sandboxed = target.sandboxed();
         let wakers = Arc::<Wakers>::default();
         Arc::new_cyclic(|this: &Weak<Self>| Self {
             inner: Mutex::new(Inner {
-                source: Some(source(target, work, Weak::<Self>::clone(this))),
+                source: Some(source(target, Arc::clone(&work), Weak::<Self>::clone(this), feed)),
                 aside: VecDeque::new(),
+                wait_limit,
             }),
             waker: Waker::from(Arc::clone(&wakers)),
             wakers,
             begun: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
-            place,
+            work,
             limit,
             sandboxed,
         })
+    }
+
+    /// Sets the time limit of each wait for a row; zero means none.
+    pub(crate) fn set_time_limit(&self, limit: Duration) {
+        let limit = Some(limit).filter(|limit| !limit.is_zero());
+        self.inner.lock().wait_limit = limit.map(WaitLimit::new);
     }
 
     /// Polls the next row, from those buffered or from the connection.
@@ -100,7 +105,15 @@ impl<T: Send + 'static> StreamCore<T> {
         };
         let lent = self.sandboxed.as_ref().and_then(|engine| engine.lent_runtime());
         let _entered = lent.as_ref().map(Handle::enter);
-        let next = source.poll_next_unpin(&mut Context::from_waker(&self.waker));
+        let mut context = Context::from_waker(&self.waker);
+        let mut next = source.poll_next_unpin(&mut context);
+        if let Some(limit) = &mut inner.wait_limit {
+            if next.is_ready() {
+                limit.stop();
+            } else if let Poll::Ready(error) = limit.poll(self.work.caller.place, &mut context) {
+                next = Poll::Ready(Some(Err(self.work.given_up(error))));
+            }
+        }
         match next {
             Poll::Ready(Some(Ok(_))) => self.begun.store(true, Ordering::Release),
             Poll::Ready(None | Some(Err(_))) => inner.source = None,
@@ -116,7 +129,7 @@ impl<T: Send + 'static> StreamCore<T> {
     }
 
     fn too_long(&self) -> Error {
-        let (place, limit) = (self.place, self.limit);
+        let (place, limit) = (self.work.caller.place, self.limit);
         Error::new(
             ErrorKind::ConcurrentUse,
             format!("the connection is in use by the stream opened at {place}, which still has more than {limit} rows"),
@@ -155,7 +168,7 @@ impl<T: Send + 'static> Drain for StreamCore<T> {
 impl<T> fmt::Debug for StreamCore<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamCore")
-            .field("place", &self.place)
+            .field("place", &self.work.caller.place)
             .finish_non_exhaustive()
     }
 }
@@ -194,78 +207,90 @@ impl Wake for Wakers {
     }
 }
 
+/// The rows of a statement as they come from the driver.
+pub(crate) trait Feed: Send + 'static {
+    /// The form in which the driver hands a row over.
+    type Raw: Send;
+    type Item: Send + 'static;
+
+    /// Sends the statement. It may be sent again if it failed before its first row.
+    fn open<'c>(
+        &'c mut self,
+        raw: &'c mut dyn RawConnection,
+        work: &'c BoundStatement,
+    ) -> BoxStream<'c, Result<Self::Raw>>;
+
+    fn item(raw: Self::Raw) -> Self::Item;
+}
+
+/// The rows of a statement of this library.
+struct Rows;
+
+impl Feed for Rows {
+    type Raw = Box<dyn RawRow>;
+    type Item = Row;
+
+    fn open<'c>(
+        &'c mut self,
+        raw: &'c mut dyn RawConnection,
+        work: &'c BoundStatement,
+    ) -> BoxStream<'c, Result<Self::Raw>> {
+        raw.stream(Request {
+            statement: &work.bound.statement,
+            values: &work.bound.values,
+        })
+    }
+
+    fn item(raw: Self::Raw) -> Row {
+        Row::new(raw)
+    }
+}
+
 /// Creates the stream itself. It takes the connection when it is first polled and keeps it until it ends.
-fn source(target: Target, work: BoundStatement, this: Weak<dyn Drain>) -> Source<Row> {
+fn source<F: Feed>(target: Target, work: Arc<BoundStatement>, this: Weak<dyn Drain>, mut feed: F) -> Source<F::Item> {
     try_stream! {
-        let chain = Chain::current();
-        let mut target = target;
-        let mut _wrote = None;
+        let mut again: Option<Again> = None;
         let mut written = Vec::new();
         loop {
-            let mut check_out = if target.wants_turn(&work) {
-                Box::pin(target.check_out_in_turn(&work, &chain, Level::STREAM)).await?
-            } else {
-                target.check_out(&work, &chain, Level::STREAM).await?
-            };
-            check_out.opened(target.engine(), Weak::clone(&this));
-            if let Some(preamble) = check_out.preamble(&work) {
-                check_out.before(preamble, &work).await?;
-            }
-            let mut observation = Observation::of(target.engine(), &check_out, &work).streams();
-            let (mut failure, mut yielded) = (None, false);
-            // A statement that writes keeps its lock until its last row is read, and its reader may be the next writer.
-            // So all rows are read before the first is returned; SQLite has them all in memory as well.
-            let writes = check_out.has_own_turn();
-            let readers = target.engine().streams.as_ref().filter(|_| writes);
-            let exposed = check_out.exposes(target.engine(), &work);
-            let known = check_out.presume_unknown(exposed);
+            let on = again.as_ref().map_or(&target, |again| &again.target);
+            let mut started = on.start(&work, Way::Stream(&this)).await?;
+            started.prepare().await?;
+            let (mut result, mut begun) = (Ok(QueryResult::default()), false);
             {
-                let lease = check_out.lease()?;
-                lease.mark(InFlight::Statement);
-                let (raw, in_flight) = lease.split()?;
-                let mut rows = raw.stream(Request { statement: &work.bound.statement, values: &work.bound.values });
-                loop {
-                    let next = match readers {
-                        Some(streams) => Box::pin(streams.beside(rows.next(), Some(&this))).await,
-                        None => rows.next().await,
-                    };
-                    let Some(row) = next else { break };
+                let Sending { raw, in_flight, observation, waiting, writes } = started.sending()?;
+                let mut rows = feed.open(raw, &work);
+                while let Some(row) = waiting.next(&mut rows).await {
                     match row {
+                        // A statement that writes keeps its lock until its last row is read, and its reader may be the
+                        // next writer. So all rows are read before the first is returned; SQLite has them all in memory
+                        // as well.
                         Ok(row) if writes => {
+                            begun = true;
                             observation.row();
-                            written.push(Row::new(row));
+                            written.push(F::item(row));
                         }
                         Ok(row) => {
                             *in_flight = InFlight::Rows;
-                            yielded = true;
+                            begun = true;
                             observation.row();
-                            yield Row::new(row);
+                            yield F::item(row);
                             *in_flight = InFlight::Statement;
                         }
                         Err(error) => {
-                            failure = Some(error);
+                            result = Err(error);
                             break;
                         }
                     }
                 }
             }
-            check_out.answered(known);
-            let failure = failure.map(|error| check_out.judged(error, &work, exposed));
-            observation.end(None, failure.as_ref());
-            check_out.settled(target.engine(), failure.as_ref(), &work);
-            let mut ended = failure.map_or(Ok(()), Err);
-            if check_out.wants_care(ended.is_err(), &work) {
-                ended = check_out.after(ended, &work).await;
+            let ended = started.finish(result).await;
+            drop::<Started>(started);
+            let Err(error) = ended else { break };
+            let next = if begun || again.is_some() { None } else { on.again(&error, &work) };
+            if next.is_none() {
+                Err(error)?;
             }
-            let ended = ended.map_err(|error| check_out.blamed(error, target.engine()));
-            drop::<Checkout>(check_out);
-            match ended {
-                Err(error) if error.is_of_replica() && !yielded => {
-                    _wrote = target.engine().writing_after_all(&error, &chain);
-                    target = target.on_primary();
-                }
-                ended => break ended?,
-            }
+            again = next;
         }
         for row in written {
             yield row;

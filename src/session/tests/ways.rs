@@ -107,10 +107,8 @@ impl Way {
                 Ok(())
             }
             Self::Bridged => {
-                let handoff = Arc::new(Handoff::new());
-                let job = stream_job(Arc::clone(&handoff));
                 let work = work(target, "select number")?;
-                let reader = Reader(StreamCore::of_native(target.clone(), work, job, handoff));
+                let reader = Reader(StreamCore::of_native(target.clone(), work, stream_job));
                 assert_eq!(reader.read().await?, ROWS);
                 Ok(())
             }

@@ -176,10 +176,11 @@ cases! {
         // Its connection is lost, but the replica still runs.
         let ended = "select count(pg_terminate_backend(pid)) from pg_stat_activity where backend_type = 'client backend' \
                      and pid <> pg_backend_pid()";
-        assert_eq!(cluster.replicas[0].number(ended).await, 1);
+        assert!(cluster.replicas[0].number(ended).await >= 1);
         assert_eq!(count(&database).await, 3);
         until(async || port(&database).await == replica).await;
-        assert_eq!(cluster.replicas[0].number(ended).await, 1);
+        // The backend that was ended before may still be listed.
+        assert!(cluster.replicas[0].number(ended).await >= 1);
         let streamed: Vec<_> = database.iterate("select id from note", ()).decode::<(i64,)>().try_collect().await.unwrap();
         assert_eq!(streamed.len(), 3, "a stream, before its first row");
         until(async || port(&database).await == replica).await;

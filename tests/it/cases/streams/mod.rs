@@ -3,6 +3,7 @@
 mod broken;
 mod busy_connection;
 mod rows;
+mod ways;
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::support::Test;
 
 /// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
-    [rows::cases(), broken::cases(), busy_connection::cases()].concat()
+    [rows::cases(), broken::cases(), busy_connection::cases(), ways::cases()].concat()
 }
 
 /// The time limit of an operation that must not hang.

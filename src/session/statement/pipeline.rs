@@ -1,0 +1,279 @@
+//! The steps that all ways to run a statement have in common: verbs, streams, streams of the bridge, lent connections.
+//!
+//! [`Target::start`] checks out the connection, and [`Started::prepare`] makes it ready; the caller sends; then
+//! [`Started::finish`] judges the answer, reports it, and settles the connection. Between the two the ways differ only in what is sent and
+//! in who receives the rows.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
+use tracing::{Instrument, Span};
+
+use super::checkout::Checkout;
+use super::observe::{Observation, affected};
+use super::run::{BoundStatement, Target};
+use crate::backend::sqlx::is_stale_plan;
+use crate::backend::{QueryResult, RawConnection};
+use crate::error::{Error, Result};
+use crate::pool::InFlight;
+use crate::session::engine::Engine;
+use crate::session::level::drain::Drain;
+use crate::session::level::open_streams::OpenStreams;
+use crate::session::level::{Level, LevelKind};
+use crate::session::replicas::WriteNote;
+use crate::session::sandbox::Sandbox;
+use crate::session::scope::chain::Chain;
+use crate::sql::Dialect;
+
+/// A way to run a statement.
+#[derive(Clone, Copy)]
+pub(super) enum Way<'w> {
+    /// Its rows go to a sink.
+    Verb,
+    /// Its rows are read one by one, from this stream.
+    Stream(&'w Weak<dyn Drain>),
+    /// Other code does anything with the connection.
+    Lent,
+}
+
+impl Way<'_> {
+    fn what(self) -> &'static str {
+        match self {
+            Self::Verb => "a statement",
+            Self::Stream(_) => Level::STREAM,
+            Self::Lent => "the driver's own connection",
+        }
+    }
+}
+
+/// A statement that has its connection.
+pub(super) struct Started<'w> {
+    engine: &'w Arc<Engine>,
+    work: &'w BoundStatement,
+    way: Way<'w>,
+    check_out: Checkout,
+    observation: Observation<'w>,
+    /// `true` if its effects may stay although the answer is lost.
+    exposed: bool,
+    /// `true` if the answer makes the outcome of its transaction known.
+    known: bool,
+}
+
+/// The parts of a started statement that its sender needs at the same time.
+pub(super) struct Sending<'s, 'w> {
+    pub(super) raw: &'s mut dyn RawConnection,
+    pub(super) in_flight: &'s mut InFlight,
+    pub(super) observation: &'s mut Observation<'w>,
+    pub(super) waiting: Waiting<'w>,
+    /// `true` if the statement has the turn to write for itself, and no transaction has it.
+    pub(super) writes: bool,
+}
+
+/// What is done while an answer is awaited.
+pub(super) struct Waiting<'w> {
+    work: &'w BoundStatement,
+    engine: &'w Engine,
+    span: Option<Span>,
+    sandbox: Option<&'w Sandbox>,
+    readers: Option<&'w OpenStreams>,
+    own: Option<&'w Weak<dyn Drain>>,
+}
+
+/// Another attempt to run a statement that failed.
+pub(super) struct Again {
+    pub(super) target: Target,
+    _wrote: Option<WriteNote>,
+}
+
+impl Target {
+    /// Checks out the connection for a statement. The next step is [`Started::prepare`].
+    pub(super) fn start<'w>(
+        &'w self,
+        work: &'w BoundStatement,
+        way: Way<'w>,
+    ) -> impl Future<Output = Result<Started<'w>>> + Send {
+        // Not an `async fn`, whose future would store its arguments twice.
+        async move {
+            let chain = Chain::current();
+            let check_out = if self.wants_turn(work) {
+                // Boxed, or the future of every statement would contain this one.
+                Box::pin(self.check_out_in_turn(work, &chain, way.what())).await?
+            } else {
+                self.check_out(work, &chain, way.what()).await?
+            };
+            Ok(Started {
+                engine: self.engine(),
+                work,
+                way,
+                check_out,
+                observation: Observation::none(),
+                exposed: false,
+                known: false,
+            })
+        }
+    }
+
+    /// Returns whether a statement may have to be run again; see [`again`](Self::again).
+    pub(crate) fn may_repeat(&self) -> bool {
+        self.engine().sandbox.is_some() || self.engine().replicas.is_some()
+    }
+
+    /// Returns another attempt for a statement that failed before it returned anything, if one can help: on the primary
+    /// if a replica is the cause; in a sandbox after its tables were changed. (Outside of a sandbox the driver prepares
+    /// again by itself. In one, a savepoint had to be restored first.)
+    pub(super) fn again(&self, error: &Error, work: &BoundStatement) -> Option<Again> {
+        if error.is_of_replica() {
+            return Some(Again {
+                _wrote: self.engine().writing_after_all(error, &Chain::current()),
+                target: self.on_primary(),
+            });
+        }
+        if !is_stale_plan(error) || self.engine().sandbox.is_none() {
+            return None;
+        }
+        let level = self.level(&Chain::current(), work.caller).ok()?;
+        let outside = !level.is_some_and(|level| matches!(level.kind, LevelKind::Transaction { .. }));
+        outside.then(|| Again {
+            target: self.clone(),
+            _wrote: None,
+        })
+    }
+}
+
+impl<'w> Started<'w> {
+    /// Does what has to be done before the statement is sent.
+    pub(super) async fn prepare(&mut self) -> Result<()> {
+        let (engine, work, check_out) = (self.engine, self.work, &mut self.check_out);
+        if let Way::Stream(stream) = self.way {
+            check_out.opened(engine, Weak::clone(stream));
+        }
+        if let Way::Lent = self.way {
+            Box::pin(check_out.before_lending()).await?;
+        } else if let Some(preamble) = check_out.preamble(work) {
+            Box::pin(check_out.before(preamble, work)).await?;
+        }
+        self.observation = Observation::of(engine, check_out, work);
+        self.exposed = match self.way {
+            // It may even commit the transaction that it is lent.
+            Way::Lent => engine.sandbox.is_none(),
+            Way::Verb | Way::Stream(_) => check_out.exposes(engine, work),
+        };
+        if let Way::Stream(_) = self.way {
+            self.observation.streams();
+        }
+        self.known = check_out.presume_unknown(self.exposed);
+        let lease = check_out.lease()?;
+        // SQLite's thread undoes a BEGIN whose caller is gone. Over a socket it is unknown where dropped code stood.
+        let survives = !matches!(self.way, Way::Lent) || engine.dialect() == Dialect::Sqlite || lease.raw()?.is_apart();
+        lease.mark(if survives {
+            InFlight::Statement
+        } else {
+            InFlight::Boundary
+        });
+        work.exposed.set(self.exposed);
+        Ok(())
+    }
+
+    /// Returns what is needed to send the statement.
+    pub(super) fn sending(&mut self) -> Result<Sending<'_, 'w>> {
+        let own = match self.way {
+            Way::Stream(own) => Some(own),
+            Way::Verb | Way::Lent => None,
+        };
+        let writes = self.check_out.has_own_turn();
+        let readers = self.check_out.waits_for_streams(self.engine, self.work);
+        let waiting = Waiting {
+            work: self.work,
+            engine: self.engine,
+            span: self.observation.span(),
+            sandbox: self.engine.watcher(),
+            // A stream that only reads waits for no other one.
+            readers: readers.filter(|_| own.is_none() || writes),
+            own,
+        };
+        let (raw, in_flight) = self.check_out.lease()?.split()?;
+        Ok(Sending {
+            raw,
+            in_flight,
+            observation: &mut self.observation,
+            waiting,
+            writes,
+        })
+    }
+
+    /// Ends the statement: judges its answer, reports it, and settles the connection.
+    pub(super) async fn finish(&mut self, result: Result<QueryResult>) -> Result<QueryResult> {
+        let (work, check_out) = (self.work, &mut self.check_out);
+        work.exposed.set(false);
+        check_out.answered(self.known);
+        let result = result.map_err(|error| check_out.judged(error, work, self.exposed));
+        let affected = match self.way {
+            Way::Verb => affected(result.as_ref(), work),
+            Way::Stream(_) | Way::Lent => None,
+        };
+        self.observation.take().end(affected, result.as_ref().err());
+        check_out.settled(self.engine, result.as_ref().err(), work);
+        let result = if let Way::Lent = self.way {
+            Box::pin(check_out.after_lending(result, work)).await
+        } else if check_out.wants_care(result.is_err(), work) {
+            Box::pin(check_out.after(result, work)).await
+        } else {
+            result
+        };
+        result.map_err(|error| self.check_out.blamed(error, self.engine))
+    }
+}
+
+impl<'w> Waiting<'w> {
+    /// Returns `true` if nothing else is done meanwhile.
+    fn is_simple(&self) -> bool {
+        self.span.is_none() && self.sandbox.is_none() && self.readers.is_none()
+    }
+
+    /// Waits for the answer.
+    pub(super) fn answer<'f, T: Send + 'f>(self, running: BoxFuture<'f, T>) -> BoxFuture<'f, T>
+    where
+        'w: 'f,
+    {
+        if self.is_simple() {
+            running
+        } else {
+            Box::pin(async move { self.attend(running).await })
+        }
+    }
+
+    /// Waits for the next row.
+    pub(super) async fn next<T: Send>(&self, rows: &mut BoxStream<'_, T>) -> Option<T> {
+        if self.is_simple() {
+            return rows.next().await;
+        }
+        let mut next = rows.next();
+        // A row that is there needs no more than that.
+        match poll_fn(|context| Poll::Ready(self.in_span(|| next.poll_unpin(context)))).await {
+            Poll::Ready(row) => row,
+            Poll::Pending => Box::pin(self.attend(next)).await,
+        }
+    }
+
+    fn in_span<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &self.span {
+            Some(span) => span.in_scope(work),
+            None => work(),
+        }
+    }
+
+    /// Runs a part of the statement in its span. Meanwhile, open streams that the statement may have to wait for buffer
+    /// their rows, and a sandbox reports a statement that takes long.
+    async fn attend<F: Future + Send>(&self, running: F) -> F::Output {
+        let running = running.instrument(self.span.clone().unwrap_or_else(Span::none));
+        match (self.sandbox, self.readers) {
+            (Some(sandbox), _) => sandbox.watch(running, self.work, self.engine).await,
+            (None, Some(streams)) => streams.beside(running, self.own).await,
+            (None, None) => running.await,
+        }
+    }
+}
