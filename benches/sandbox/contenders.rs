@@ -13,9 +13,9 @@ use crate::own;
 use crate::race::{Runner, Times, lane, nothing, race};
 use crate::tables::{Peer, STATEMENTS, STATEMENTS_BEFORE_EMPTYING, create};
 
-pub(crate) const NOTE: &str = "Every row has the runtime of a test in it, made and dropped, as `#[tokio::test]` does. \
-    Without isolation the statements run on a connection that is held, inside one transaction for many tests, so that \
-    no commit hides what isolating costs.";
+pub(crate) const NOTE: &str = "Every row includes the creation and the drop of the test's runtime, as `#[tokio::test]` does. \
+    Without isolation the statements run on a held connection, inside one transaction for many tests, so that no commit \
+    hides the cost of isolation.";
 
 pub(crate) struct Contenders<P> {
     url: String,

@@ -54,7 +54,7 @@ fn run(options: &Options) -> Outcome {
     let tables = runtime.block_on(every_backend(options, processor))?;
     if let Some(folder) = options.markdown.as_deref().filter(|_| !tables.is_empty()) {
         std::fs::create_dir_all(folder)?;
-        let head = "# What isolating a test costs\n\nWritten by `cargo bench -p ebbtide-bench`; docs/PERFORMANCE.md describes the method.";
+        let head = "# The cost of isolating a test\n\nWritten by `cargo bench -p ebbtide-bench`; docs/PERFORMANCE.md describes the method.";
         std::fs::write(folder.join("sandbox.md"), format!("{head}\n{tables}"))?;
     }
     Ok(())
