@@ -4,6 +4,7 @@
 use super::Dialect;
 use super::control::Verb;
 use super::lexer::TokenKind;
+use super::on_commit::ended_by_commit;
 use super::switches::{Setting, switched};
 use super::word::Word;
 
@@ -29,18 +30,25 @@ pub(crate) struct Effect {
     pub(crate) switches: Option<Setting>,
     /// Set if the text only sets settings until the transaction ends (PostgreSQL).
     pub(crate) local_only: bool,
-    /// The settings that the text changes until the transaction ends (PostgreSQL).
+    /// Everything that the text changes until the transaction ends (PostgreSQL).
     pub(crate) local: Vec<Local>,
 }
 
-/// The name of a setting.
+/// Something that a commit ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Local {
+    /// The setting with this name.
     Named(Box<str>),
-    /// The value in this slot.
+    /// The setting whose name is the value in this slot.
     Slot(usize),
-    /// Not a setting, but the constraints that are checked immediately.
+    /// The constraints that are checked immediately.
     Constraints,
+    /// A temporary table that a commit drops. Its name is written as in the text.
+    Dropped(Box<str>),
+    /// A temporary table that a commit empties.
+    Emptied(Box<str>),
+    /// A cursor.
+    Cursor,
 }
 
 impl Effect {
@@ -82,6 +90,7 @@ impl Effect {
             self.local_only &= local.is_some();
             self.local.extend(local);
             self.local.extend(set_config(statement, holes, slot));
+            self.local.extend(ended_by_commit(statement));
         }
     }
 }

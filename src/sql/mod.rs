@@ -17,6 +17,7 @@ mod excerpt;
 mod into_sql;
 mod lexer;
 mod list;
+mod on_commit;
 mod order;
 mod read;
 mod render;

@@ -27,6 +27,7 @@ use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Caller, CloseHandle, Lease, Turn};
 use crate::session::level::drain::Drain;
+use crate::session::sandbox::at_commit::AtCommit;
 use crate::session::scope::chain::{Chain, Owner};
 use crate::sql::Statement;
 use crate::telemetry::TransactionSpan;
@@ -136,10 +137,8 @@ pub(super) struct LevelState {
     pub(super) undone: bool,
     /// The span of this transaction, for subscribers.
     pub(super) span: Option<Box<TransactionSpan>>,
-    /// Set if SET CONSTRAINTS was used, which ends with the transaction.
-    pub(super) constraints_set: bool,
-    /// The settings that end with the transaction, as they were before.
-    pub(super) settings: Vec<(String, Option<String>)>,
+    /// What a commit ends, in a sandbox.
+    pub(super) at_commit: AtCommit,
     /// Of the sandbox: closes its connection if it is never returned.
     pub(super) close_handle: Option<CloseHandle>,
     /// Of the sandbox: the isolation level its outer transaction was begun with.

@@ -1,5 +1,6 @@
 //! The outer transaction that never commits: its state, and its beginning.
 
+pub(super) mod at_commit;
 pub(super) mod blockers;
 pub(super) mod report;
 pub(super) mod runtime;
@@ -88,6 +89,8 @@ pub(crate) struct Sandbox {
     /// Rows of a SQLite database that referred to missing ones before the sandbox began, or before it had deferred
     /// keys.
     pub(super) violated: Mutex<Option<HashSet<Violation>>>,
+    /// The temporary tables that each commit empties, as their names are written in SQL.
+    pub(super) emptied: Mutex<Vec<Box<str>>>,
     /// The last statement of its user.
     pub(super) latest: Arc<Latest>,
     /// Callbacks that a test captures instead of having them run.
@@ -100,6 +103,7 @@ impl Sandbox {
             root: Mutex::default(),
             label: plan.name.as_deref().map(label),
             violated: Mutex::default(),
+            emptied: Mutex::default(),
             latest: Arc::default(),
             captured: Mutex::default(),
             plan,

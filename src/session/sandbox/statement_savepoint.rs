@@ -121,16 +121,16 @@ impl Level {
             Err(_) => self.go_behind(lease).await?,
             Ok(()) => lease.set_statement_savepoint(StatementSavepoint::Set),
         }
-        self.restore_settings(lease).await
+        self.end_local(lease).await
     }
 
-    /// Restores the settings that a statement outside of a transaction changed until its end.
-    async fn restore_settings(&self, lease: &mut Lease) -> Result<()> {
-        let restore = self.restored_settings();
-        if restore.is_empty() {
+    /// Ends what the commit of a statement outside of a transaction would end.
+    async fn end_local(&self, lease: &mut Lease) -> Result<()> {
+        let ends = self.ends_at_commit();
+        if ends.is_empty() {
             Ok(())
         } else {
-            run(lease, restore).await
+            run(lease, ends).await
         }
     }
 
@@ -152,10 +152,10 @@ impl Level {
         }
         // Outside of a transaction SET LOCAL has no effect.
         if failed || (effect.local_only && !effect.local.is_empty()) {
-            let _ = self.restored_settings();
+            let _ = self.ends_at_commit();
             return self.go_behind(lease).await;
         }
-        self.restore_settings(lease).await?;
+        self.end_local(lease).await?;
         if effect.reads {
             lease.set_statement_savepoint(StatementSavepoint::Set);
             return Ok(());

@@ -26,15 +26,15 @@ pub(in crate::session) struct Preamble {
     statement_savepoint: bool,
     /// Set if it may end the transaction, which has to be noticed.
     probe: bool,
-    /// Set if its settings have to end with the transaction.
-    settings: bool,
+    /// Set if it creates or changes something that ends with the transaction.
+    local: bool,
     /// Set if it may defer checks of rows that were wrong before.
     keys: bool,
 }
 
 impl Preamble {
     fn any(self) -> bool {
-        self.statement_savepoint || self.probe || self.settings || self.keys
+        self.statement_savepoint || self.probe || self.local || self.keys
     }
 }
 
@@ -117,7 +117,7 @@ impl Checkout {
             probe: effect.opaque && wired.depth > 0,
             keys: effect.deferrable && level.wants_violations(),
             // Alone and outside of a transaction, a changed setting is simply undone.
-            settings: !effect.local.is_empty() && level.engine.sandbox.is_some() && !(*guarded && effect.local_only),
+            local: !effect.local.is_empty() && level.engine.sandbox.is_some() && !(*guarded && effect.local_only),
         };
         preamble.any().then_some(preamble)
     }
@@ -282,8 +282,8 @@ async fn take(
     if preamble.statement_savepoint {
         wired.protect(lease).await?;
     }
-    if preamble.settings {
-        level.keep_settings(lease, work).await?;
+    if preamble.local {
+        level.note_local(lease, work).await?;
     }
     Ok(())
 }

@@ -319,3 +319,30 @@ fn r6_what_a_replica_can_answer() {
         assert!(!parse(dialect, sql).fits_replica(true), "{dialect}: {sql}");
     }
 }
+
+#[test]
+fn what_a_commit_ends() {
+    let local = |sql: &str| parse(Dialect::Postgres, sql).effect().local.clone();
+    for (sql, expected) in [
+        ("CREATE TEMP TABLE a (n int) ON COMMIT DROP", Local::Dropped("a".into())),
+        (
+            "create local temporary table if not exists pg_temp.\"B c\" on commit drop as select 1",
+            Local::Dropped("\"B c\"".into()),
+        ),
+        (
+            "CREATE TEMPORARY TABLE a (n int) ON COMMIT DELETE ROWS",
+            Local::Emptied("a".into()),
+        ),
+        ("DECLARE c NO SCROLL CURSOR WITHOUT HOLD FOR SELECT 1", Local::Cursor),
+    ] {
+        assert_eq!(local(sql), [expected], "{sql}");
+    }
+    for sql in [
+        "CREATE TEMP TABLE a (n int) ON COMMIT PRESERVE ROWS",
+        "CREATE TABLE a (n int)",
+        "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+        "SELECT 'CREATE TEMP TABLE a () ON COMMIT DROP'",
+    ] {
+        assert_eq!(local(sql), [], "{sql}");
+    }
+}

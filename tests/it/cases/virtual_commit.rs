@@ -250,6 +250,67 @@ cases! {
         Ok(())
     }
 
+    /// The database itself and its sandbox give the same answers.
+    #[only(postgres)]
+    async fn f8_a_virtual_commit_ends_temporary_tables_and_cursors_found_w10(t: Test) -> Result<()> {
+        let real = Database::connect(config(&t).pool_size(1)).await?;
+        let sandbox = real.sandbox().await?;
+        for database in [&real, &sandbox] {
+            let on = database.connection();
+            let exists = async |name: &str| {
+                on.fetch_value::<bool>("select to_regclass($1) is not null", (name,)).await
+            };
+            let cursors = async || {
+                let names = on.fetch_all("select name from pg_cursors where name <> '' order by 1", ());
+                names.value::<String>().await
+            };
+            let outer = on.transaction().await?;
+            outer.execute("create temp table kept (n int)", ()).await?;
+            outer.execute("create temporary table if not exists pg_temp.dropped (n int) on commit drop", ()).await?;
+            outer.execute("create temp table \"Dropped too\" on commit drop as select 1 as n", ()).await?;
+            outer.execute("create local temp table emptied (n int) on commit delete rows", ()).await?;
+            outer.execute("insert into emptied values (1), (2)", ()).await?;
+            outer.execute("declare open_one cursor for select 1", ()).await?;
+            outer.execute("declare held cursor with hold for select 2", ()).await?;
+            let inner = on.transaction().await?;
+            inner.execute("insert into emptied values (3)", ()).await?;
+            inner.execute("create temp table inside (n int) on commit drop", ()).await?;
+            inner.commit().await?;
+            assert_eq!(on.fetch_value::<i64>("select count(*) from emptied", ()).await?, 3);
+            assert_eq!(cursors().await?, ["held", "open_one"]);
+            assert!(exists("pg_temp.inside").await?, "a savepoint ends nothing");
+            outer.commit().await?;
+            assert!(exists("pg_temp.kept").await? && exists("pg_temp.emptied").await?);
+            for gone in ["pg_temp.dropped", "pg_temp.\"Dropped too\"", "pg_temp.inside"] {
+                assert!(!exists(gone).await?, "{gone}");
+            }
+            assert_eq!(cursors().await?, ["held"]);
+            assert_eq!(on.fetch_value::<i64>("select count(*) from emptied", ()).await?, 0);
+
+            // A statement outside of transactions commits by itself.
+            on.execute("insert into emptied values (4)", ()).await?;
+            assert_eq!(on.fetch_value::<i64>("select count(*) from emptied", ()).await?, 0);
+            on.execute("create temp table alone (n int) on commit drop", ()).await?;
+            assert!(!exists("pg_temp.alone").await?);
+            // What a later transaction writes there ends with it, too.
+            let later = on.transaction().await?;
+            later.execute("insert into emptied values (5)", ()).await?;
+            assert_eq!(on.fetch_value::<i64>("select count(*) from emptied", ()).await?, 1);
+            later.commit().await?;
+            assert_eq!(on.fetch_value::<i64>("select count(*) from emptied", ()).await?, 0);
+
+            // A table that is rolled back is no table.
+            let rolled = on.transaction().await?;
+            let inner = on.transaction().await?;
+            inner.execute("create temp table undone (n int) on commit drop", ()).await?;
+            inner.rollback().await?;
+            rolled.execute("insert into kept values (6)", ()).await?;
+            rolled.commit().await?;
+            assert_eq!(on.fetch_value::<i64>("select count(*) from kept", ()).await?, 1);
+        }
+        Ok(())
+    }
+
     /// Outside of a transaction SET LOCAL has no effect, and SET persists.
     #[only(postgres)]
     async fn f8_set_local_outside_of_a_transaction_is_nothing(t: Test) -> Result<()> {
