@@ -14,8 +14,7 @@ use super::run::{BoundStatement, Target};
 use super::stream::{Source, StreamCore};
 use crate::backend::{NativeJob, QueryResult};
 use crate::error::{Error, Result};
-use crate::pool::{InFlight, Lease};
-use crate::session::level::drain::Drain;
+use crate::pool::{Drain, InFlight, Lease};
 use crate::session::level::probe::SET_PROBE;
 use crate::session::level::verdict::Sent;
 use crate::session::level::{Level, LevelKind};
@@ -59,7 +58,7 @@ fn source<T: Send + 'static>(
         } else {
             target.check_out(&work, &chain, Level::STREAM).await?
         };
-        check_out.opened(target.engine(), this);
+        check_out.opened(target.engine(), Weak::clone(&this));
         if let Some(preamble) = check_out.preamble(&work) {
             check_out.before(preamble, &work).await?;
         }
@@ -68,6 +67,7 @@ fn source<T: Send + 'static>(
         let known = check_out.presume_unknown(exposed);
         // Read to the end before the first item is returned, as in `stream.rs`.
         let writes = check_out.has_own_turn();
+        let readers = target.engine().streams.as_ref().filter(|_| writes);
         let mut written = Vec::new();
         let result = {
             let lease = check_out.lease()?;
@@ -78,7 +78,7 @@ fn source<T: Send + 'static>(
             }
             let mut running = raw.with_native(job.sending(&work.bound.statement));
             loop {
-                let step = std::future::poll_fn(|context| {
+                let next = std::future::poll_fn(|context| {
                     if let Some(item) = handoff.take() {
                         return Poll::Ready(Step::Item(item));
                     }
@@ -88,8 +88,11 @@ fn source<T: Send + 'static>(
                             .take_or_wait(context)
                             .map_or(Poll::Pending, |item| Poll::Ready(Step::Item(item))),
                     }
-                })
-                .await;
+                });
+                let step = match readers {
+                    Some(streams) => Box::pin(streams.beside(next, Some(&this))).await,
+                    None => next.await,
+                };
                 match step {
                     Step::Item(item) if writes => {
                         observation.row();
@@ -125,6 +128,9 @@ fn source<T: Send + 'static>(
         }
         drop::<Checkout>(check_out);
         ended?;
+        if let Some(this) = this.upgrade() {
+            this.returned();
+        }
         for item in written {
             yield item;
         }
@@ -249,6 +255,7 @@ impl Checkout {
             return Ok(());
         };
         if level.depth == 0 {
+            level.look_after_unknown(lease, level.opened).await;
             return Ok(());
         }
         let kept = if lease.depth() < wired.depth {

@@ -21,10 +21,9 @@ use super::observe::Observation;
 use super::run::{BoundStatement, Target};
 use crate::backend::Request;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::InFlight;
+use crate::pool::{Drain, InFlight};
 use crate::session::engine::Engine;
 use crate::session::level::Level;
-use crate::session::level::drain::Drain;
 use crate::session::scope::chain::Chain;
 use crate::value::Row;
 
@@ -44,6 +43,8 @@ pub(crate) struct StreamCore<T = Row> {
     begun: AtomicBool,
     /// Set when the reader was dropped.
     abandoned: AtomicBool,
+    /// Set when its connection was returned before all rows were.
+    returned: AtomicBool,
 }
 
 struct Inner<T> {
@@ -77,6 +78,7 @@ impl<T: Send + 'static> StreamCore<T> {
             wakers,
             begun: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
+            returned: AtomicBool::new(false),
             place,
             limit,
             sandboxed,
@@ -137,6 +139,9 @@ impl<T: Send + 'static> Drain for StreamCore<T> {
             if self.abandoned.load(Ordering::Acquire) {
                 inner.source = None;
             }
+            if self.returned.load(Ordering::Acquire) {
+                return Poll::Ready(Ok(()));
+            }
             if inner.source.is_some() && inner.aside.len() > self.limit {
                 return Poll::Ready(Err(self.too_long()));
             }
@@ -149,6 +154,10 @@ impl<T: Send + 'static> Drain for StreamCore<T> {
                 Poll::Ready(Some(row)) => inner.aside.push_back(row),
             }
         }
+    }
+
+    fn returned(&self) {
+        self.returned.store(true, Ordering::Release);
     }
 }
 
@@ -214,7 +223,8 @@ fn source(target: Target, work: BoundStatement, this: Weak<dyn Drain>) -> Source
             let mut observation = Observation::of(target.engine(), &check_out, &work).streams();
             let (mut failure, mut yielded) = (None, false);
             // A statement that writes keeps its lock until its last row is read, and its reader may be the next writer.
-            // So all rows are read before the first is returned; SQLite has them all in memory as well.
+            // So all rows are read before the first is returned; SQLite has them all in memory as well. An error
+            // because of their number would come after they were written.
             let writes = check_out.has_own_turn();
             let readers = target.engine().streams.as_ref().filter(|_| writes);
             let exposed = check_out.exposes(target.engine(), &work);
@@ -266,6 +276,9 @@ fn source(target: Target, work: BoundStatement, this: Weak<dyn Drain>) -> Source
                 }
                 ended => break ended?,
             }
+        }
+        if let Some(this) = this.upgrade() {
+            this.returned();
         }
         for row in written {
             yield row;
