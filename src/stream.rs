@@ -28,6 +28,10 @@ use crate::value::{IntoParams, Row, deserialize_row};
 /// statement fails with [`ErrorKind::ConcurrentUse`](crate::ErrorKind::ConcurrentUse), naming where the stream was
 /// opened.
 ///
+/// On SQLite, outside of a transaction, a stream of rows that its own statement writes (`INSERT … RETURNING`) reads all of
+/// them into memory before it returns the first, whatever their number. So it keeps no lock and no connection while it is
+/// read.
+///
 /// # Cancel safety
 ///
 /// `next` can be dropped and called again without losing a row. Dropping the stream early leaves the connection usable:

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
-use super::{Caller, Owner};
+use super::{Caller, OpenStreams, Owner};
 use crate::backend::DatabaseIdentity;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -30,6 +30,8 @@ pub(crate) struct WriterGate {
     holder: Mutex<Option<Holder>>,
     turns: AtomicUsize,
     waiting: AtomicUsize,
+    /// The open streams, which keep others from writing where there is no WAL.
+    pub(crate) streams: Arc<OpenStreams>,
 }
 
 /// The purpose of a turn.
@@ -49,7 +51,7 @@ pub(crate) trait Writer: Send + Sync {
     fn owner(&self) -> Option<Owner>;
 }
 
-/// An owner that is about to begin a transaction, or has begun one as SQL text.
+/// An owner that is about to begin a transaction.
 pub(crate) struct Claim(pub(crate) Owner);
 
 impl Writer for Claim {
@@ -129,6 +131,7 @@ impl WriterGate {
             holder: Mutex::new(None),
             turns: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
+            streams: Arc::default(),
         });
         gates.insert(database, Arc::downgrade(&gate));
         gate
@@ -199,6 +202,11 @@ impl WriterGate {
         self.holder.lock().clone()
     }
 
+    /// Returns whether the turn belongs to a transaction of such an owner.
+    pub(crate) fn is_held_by(&self, is_own: impl FnOnce(Owner) -> bool) -> bool {
+        self.holder().and_then(|holder| holder.owner()).is_some_and(is_own)
+    }
+
     /// Returns a turn whose permit was acquired.
     fn turn(self: &Arc<Self>, request: &TurnRequest<'_>) -> Turn {
         let holder = Holder {
@@ -266,9 +274,10 @@ impl Drop for Waiting<'_> {
 pub(crate) struct Turn(Arc<WriterGate>);
 
 impl Turn {
-    /// Notes the purpose of the turn. The reference is weak, because the writer holds the turn.
+    /// Notes the transaction that has the turn. The reference is weak, because the writer holds the turn.
     pub(crate) fn is_for(&self, writer: Weak<dyn Writer>) {
         if let Some(holder) = &mut *self.0.holder.lock() {
+            holder.kind = TurnKind::Transaction;
             holder.writer = Some(writer);
         }
     }

@@ -49,14 +49,14 @@ pub(crate) struct Lease {
     pool: Arc<Pool>,
     in_flight: InFlight,
     /// Set if the caller may have left a transaction open that the driver does not know of.
-    may_have_transaction: bool,
+    pub(super) may_have_transaction: bool,
     /// Set if something was done to the session that no rollback undoes.
     session_tainted: bool,
     statement_savepoint: StatementSavepoint,
     /// Set if the last operation may have ended the transaction, so that the server has to be asked.
     transaction_unverified: bool,
     /// A number of levels, and the text to run when no more than these are open.
-    undo: Option<(usize, &'static str)>,
+    pub(super) undo: Option<(usize, &'static str)>,
     /// Tasks and threads that wrote in the open transaction; noted if there are replicas.
     pub(super) writers: Vec<TaskOrThread>,
     /// Set while the connection is cleaned; dropped half-way, it is discarded.
@@ -244,7 +244,8 @@ impl Lease {
         self.idle.as_ref().is_none_or(|idle| idle.lives.load(Ordering::Acquire))
     }
 
-    fn survives(&self) -> bool {
+    /// Returns whether the call that was dropped half-way, if there is one, leaves the connection usable.
+    pub(crate) fn survives(&self) -> bool {
         match (&self.idle, self.in_flight) {
             (None, _) | (_, InFlight::Boundary) => false,
             (_, InFlight::None) => true,

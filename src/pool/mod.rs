@@ -5,11 +5,13 @@
 
 mod close_handle;
 mod counted;
+mod drain;
 mod gate;
 mod idle;
 mod lease;
 mod limits;
 mod noted;
+mod open_streams;
 mod runtime_key;
 mod state;
 mod watch;
@@ -19,6 +21,7 @@ use std::time::Instant;
 
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::RecvError;
 use tokio::task::AbortHandle;
@@ -33,11 +36,13 @@ use crate::telemetry::{Telemetry, fail, log};
 pub(crate) use crate::caller::{Caller, Owner, TaskOrThread};
 pub(crate) use close_handle::CloseHandle;
 use counted::MeteredState;
+pub(crate) use drain::{Drain, drain};
 pub(crate) use gate::{Claim, Place, Turn, TurnKind, TurnRequest, Writer, WriterGate};
 use idle::Idle;
 pub(crate) use lease::{InFlight, Lease, StatementSavepoint};
 pub use limits::PoolStatus;
 pub(crate) use limits::{CLEANUP_LIMIT, Limits, REST_LIMIT, SETTLE_LIMIT};
+pub(crate) use open_streams::OpenStreams;
 use runtime_key::RuntimeKey;
 use state::{Grant, Permit, PoolState, Take};
 
@@ -49,6 +54,8 @@ pub(crate) struct Pool {
     connector: Arc<dyn Connector>,
     limits: Limits,
     prepare: Option<Prepare>,
+    /// Admits one writer at a time that waits for a connection.
+    pub(crate) next_writer: Semaphore,
     state: MeteredState,
     this: Weak<Pool>,
 }
@@ -74,6 +81,7 @@ impl Pool {
             connector,
             limits,
             prepare,
+            next_writer: Semaphore::new(1),
             this: Weak::clone(this),
         })
     }

@@ -1,5 +1,5 @@
-//! The notes on a connection: the turn to write that it has, and, where there are replicas, who has written over it and
-//! the position of its server.
+//! The notes on a connection: what may be open on it, the turn to write that it has, and, where there are replicas, who
+//! has written over it and the position of its server.
 
 use super::gate::Turn;
 use super::{Lease, TaskOrThread};
@@ -28,6 +28,18 @@ impl Lease {
         if let Some(idle) = &mut self.idle {
             idle.reached = Some(Box::new(position));
         }
+    }
+}
+
+impl Lease {
+    /// Returns whether SQL text may have begun a transaction on it since it was acquired.
+    pub(crate) fn may_be_in_text(&self) -> bool {
+        self.may_have_transaction
+    }
+
+    /// Returns whether a read-only transaction is open that is one by a setting of the session.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.undo.is_some()
     }
 }
 

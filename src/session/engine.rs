@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::Notify;
 
 use super::level::{ConnectionSlot, Level, LevelKind};
 use super::replicas::Replicas;
@@ -13,9 +13,7 @@ use super::sandbox::{Deferred, Sandbox, SandboxPlan, SandboxRoot};
 use crate::backend::Writers;
 use crate::config::Settings;
 use crate::error::Result;
-use crate::pool::{Caller, Pool, WriterGate};
-use crate::session::level::drain::Drain;
-use crate::session::level::open_streams::OpenStreams;
+use crate::pool::{Caller, Drain, OpenStreams, Pool, WriterGate};
 use crate::session::sandbox::statement_log::{LogWriter, RecordedStatement, StatementLog};
 use crate::session::scope::bindings::Bindings;
 use crate::session::scope::chain::Chain;
@@ -30,7 +28,7 @@ pub(crate) struct Engine {
     pub(crate) templates: Arc<TemplateCache>,
     pub(crate) bindings: Bindings,
     /// The open streams, where they keep others from writing.
-    pub(super) streams: Option<OpenStreams>,
+    pub(super) streams: Option<Arc<OpenStreams>>,
     /// Set if everything runs inside an outer transaction that is never committed.
     pub(crate) sandbox: Option<Sandbox>,
     /// Log of the last statements, if a test outside of any sandbox requested it.
@@ -39,8 +37,8 @@ pub(crate) struct Engine {
     beside: OnceLock<Arc<StatementLog>>,
     /// `true` if writers have to take turns.
     pub(super) has_one_writer: bool,
-    /// Admits one writer at a time that waits for the pool.
-    pub(super) before_pool: Semaphore,
+    /// Notifies writers that wait for the turn and have a connection that the holder of the turn wants.
+    pub(super) wanted: Notify,
     /// The gate of the writers, once it is known.
     pub(super) gate: OnceLock<Option<Arc<WriterGate>>>,
     /// Replicas for statements that only read, outside of bound connections and transactions.
@@ -59,10 +57,16 @@ impl Engine {
         replicas: Option<Arc<Replicas>>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let streams = pool.connector().readers_block_writers().then(OpenStreams::default);
-        let has_one_writer = pool.connector().writers() != Writers::Many;
+        let writers = pool.connector().writers();
+        let has_one_writer = writers != Writers::Many;
+        let gate = OnceLock::new();
+        if let Writers::Of(one) = writers {
+            gate.get_or_init(|| Some(WriterGate::of(one)));
+        }
+        let known = gate.get().and_then(Option::as_ref);
+        let streams = known.filter(|_| pool.connector().readers_block_writers());
         Arc::new(Self {
-            streams,
+            streams: streams.map(|gate| Arc::clone(&gate.streams)),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             pool,
             settings,
@@ -72,8 +76,8 @@ impl Engine {
             record: OnceLock::new(),
             beside: OnceLock::new(),
             has_one_writer,
-            before_pool: Semaphore::new(1),
-            gate: OnceLock::new(),
+            wanted: Notify::new(),
+            gate,
             replicas,
             deferred,
         })

@@ -106,6 +106,8 @@ pub(super) struct Facts {
     /// The verb of the first statement.
     pub(super) verb: Verb,
     pub(super) control: Control,
+    /// Set if a statement that ends a transaction begins the next (`COMMIT AND CHAIN`).
+    pub(super) chains: bool,
     /// Set if a statement that writes has `RETURNING`.
     pub(super) returning: bool,
     /// Set if a statement returns all columns that a table has (`SELECT *`, `RETURNING *`).
@@ -120,6 +122,7 @@ impl Facts {
             statements: 0,
             verb: Verb::Other,
             control: Control::None,
+            chains: false,
             returning: false,
             starred: false,
             defines: Defines::Nothing,
@@ -136,7 +139,9 @@ impl Facts {
             self.verb = verb;
         }
         self.statements += 1;
-        self.control = self.control.max(control(dialect, statement));
+        let control = control(dialect, statement);
+        self.control = self.control.max(control);
+        self.chains |= control >= Control::Rollback && statement.iter().any(|part| part.is("CHAIN"));
         self.starred |= statement.windows(2).any(|two| {
             // After an operand it multiplies; after a parenthesis it belongs to `count(*)`.
             let first = two[0].is_one_of(&["SELECT", "DISTINCT", "ALL", "RETURNING"]);

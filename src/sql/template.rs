@@ -145,6 +145,19 @@ impl Template {
         self.facts.control
     }
 
+    /// Returns whether a transaction is open on its connection after the text, if one statement of it alone determines
+    /// that.
+    pub(crate) fn leaves_open(&self) -> Option<bool> {
+        if self.facts.statements != 1 || self.facts.chains {
+            return None;
+        }
+        match self.facts.control {
+            Control::Begin => Some(true),
+            Control::Implicit | Control::Rollback | Control::Commit => Some(false),
+            Control::None | Control::Release | Control::Savepoint => None,
+        }
+    }
+
     /// Returns the effects of the text besides the rows that it changes.
     pub(crate) fn effect(&self) -> &Effect {
         &self.effect

@@ -16,7 +16,6 @@ use crate::error::{CLOSED_EARLIER, Error, ErrorKind, LOST, Result};
 use crate::pool::{Caller, InFlight, Lease, StatementSavepoint};
 use crate::session::level::siblings::beside_siblings;
 use crate::session::scope::chain::{Chain, Owner};
-use crate::session::statement::internal::run;
 use crate::session::statement::observe::Observation;
 use crate::sql::Dialect;
 
@@ -30,7 +29,7 @@ impl Level {
         owner: Owner,
         caller: Caller,
     ) -> Result<Arc<Self>> {
-        let _under_way = self.enter(chain.innermost(), caller, Self::BEGINNING);
+        let _under_way = self.enter(chain, caller, Self::BEGINNING);
         let slot = self.lock_for(chain, caller, options.isolation).await?;
         // Boxed, because the future of every transaction has room for this one.
         Box::pin(self.begin_on(slot, options, closure, owner, caller)).await
@@ -45,6 +44,9 @@ impl Level {
         owner: Owner,
         caller: Caller,
     ) -> Result<Arc<Self>> {
+        if self.is_in_text() {
+            Box::pin(self.refuse_in_text(&mut slot, caller)).await?;
+        }
         let level = self.wired();
         let span = self.transaction_span(caller);
         let what = if level.depth == 0 { "BEGIN" } else { "SAVEPOINT" };
@@ -142,28 +144,6 @@ impl Level {
         Err(error)
     }
 
-    /// Sets the level above this one, just begun, to read-only.
-    async fn read_only(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
-        let made = read_only(lease, self.engine.dialect(), self.depth).await;
-        self.heeded(lease, made, Sent::Boundary("SET TRANSACTION READ ONLY"))
-            .await
-    }
-
-    /// Returns whether SQLite's connections are read-only by their settings. Then there is nothing to set and nothing
-    /// to undo.
-    fn only_reads(&self) -> bool {
-        let on = |value: &str| {
-            !["0", "off", "false", "no"]
-                .iter()
-                .any(|off| value.eq_ignore_ascii_case(off))
-        };
-        let settings = &self.engine.settings.server_settings;
-        let query_only = settings
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case("query_only"));
-        self.engine.dialect() == Dialect::Sqlite && query_only.is_some_and(|(_, value)| on(value))
-    }
-
     /// Creates the level above this one, on the connection whose lock is `slot`. `from` is the view it was begun
     /// through.
     fn open(
@@ -214,7 +194,7 @@ impl Level {
         place: &'static Location<'static>,
     ) -> Result<()> {
         let caller = Caller::at(place);
-        let _under_way = self.enter(chain.innermost(), caller, "ending a transaction");
+        let _under_way = self.enter(chain, caller, "ending a transaction");
         if how == Finish::Rollback && self.is_undone() {
             return self.finish_undone(caller);
         }
@@ -376,19 +356,6 @@ impl Level {
             self.end_by_server(&Sent::Boundary("PRAGMA query_only = 0").ended_by(error));
         }
     }
-}
-
-/// Makes the level just begun read-only.
-async fn read_only(lease: &mut Lease, dialect: Dialect, below: usize) -> Result<()> {
-    let sql = match dialect {
-        Dialect::Postgres if below > 0 => "SET TRANSACTION READ ONLY",
-        Dialect::Sqlite => {
-            lease.undo_at(below, "PRAGMA query_only = 0");
-            "PRAGMA query_only = 1"
-        }
-        _ => return Ok(()),
-    };
-    run(lease, sql).await
 }
 
 fn aborted(failed: &str) -> Error {

@@ -47,7 +47,7 @@ impl Level {
             if ended && matches!(level.kind, LevelKind::Transaction { .. }) {
                 level.let_go();
             }
-            level.roll_back_soon();
+            level.clean_soon();
             above = view;
         }
     }

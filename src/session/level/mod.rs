@@ -3,14 +3,14 @@
 pub(super) mod begin;
 pub(super) mod begin_options;
 pub(super) mod callbacks;
-pub(super) mod drain;
 pub(super) mod leave;
-pub(super) mod open_streams;
 pub(super) mod operations;
 pub(super) mod probe;
+mod read_only;
 pub(super) mod siblings;
-mod text_transaction;
+pub(super) mod text_transaction;
 pub(super) mod turn;
+mod unfinished;
 pub(super) mod verdict;
 pub(super) mod write_turn;
 
@@ -25,8 +25,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 use super::engine::Engine;
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Caller, CloseHandle, Lease, Turn};
-use crate::session::level::drain::Drain;
+use crate::pool::{Caller, CloseHandle, Drain, Lease, Turn};
 use crate::session::sandbox::at_commit::AtCommit;
 use crate::session::scope::chain::{Chain, Owner};
 use crate::sql::Statement;
@@ -113,9 +112,11 @@ pub(super) struct LevelState {
     pub(super) next_operation: u64,
     /// The turns to write of operations under way outside of transactions.
     pub(super) turns: Vec<(u64, Turn)>,
-    /// A transaction that was begun as SQL text; known where writers take turns.
+    /// A transaction that was begun as SQL text.
     pub(super) text: Option<Text>,
     pub(super) stream: Option<Weak<dyn Drain>>,
+    /// Number of waiters for the connection that have the turn to write.
+    pub(super) wanted: usize,
     pub(super) rollback_only: bool,
     /// Set where this library refuses writing and the server would not (a read-only transaction in a sandbox on MySQL).
     pub(super) read_only: bool,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Level, LevelKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
-use crate::session::scope::chain::Owner;
+use crate::session::scope::chain::{Chain, Owner};
 use crate::sql::Statement;
 
 /// An operation under way on a level.
@@ -22,8 +22,12 @@ pub(in crate::session) struct Operation {
 
 impl Level {
     /// Enters an operation; it is under way until the returned value is dropped.
-    pub(in crate::session) fn enter(self: &Arc<Self>, owner: Owner, caller: Caller, what: &'static str) -> UnderWay {
+    pub(in crate::session) fn enter(self: &Arc<Self>, chain: &Chain, caller: Caller, what: &'static str) -> UnderWay {
+        let owner = chain.innermost();
         let mut state = self.state.lock();
+        if let Some(text) = &mut state.text {
+            text.is_used_by(chain);
+        }
         state.next_operation += 1;
         let id = state.next_operation;
         let since = self.engine.sandbox.as_ref().map(|_| Instant::now());
@@ -100,13 +104,18 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let (ended, turn) = {
+        let (ended, turn, in_text) = {
             let mut state = self.level.state.lock();
             state.operations.retain(|operation| operation.id != self.id);
             let turn = state.turns.iter().position(|(id, _)| *id == self.id);
-            (state.ended.is_some(), turn.map(|at| state.turns.swap_remove(at)))
+            let turn = turn.map(|at| state.turns.swap_remove(at));
+            (state.ended.is_some(), turn, state.text.is_some())
         };
         drop(turn);
+        if in_text {
+            // A COMMIT that was cut off may have ended it.
+            self.level.clean_soon();
+        }
         // The guard was dropped while this went on; now the connection can be released.
         if ended && matches!(self.level.kind, LevelKind::Transaction { .. }) {
             self.level.let_go();

@@ -7,12 +7,12 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
 use super::probe::{ASK_PROBE, is_open};
+use super::unfinished::Unfinished;
 use super::verdict::Sent;
 use super::{ConnectionSlot, Level, LevelKind};
 use crate::config::IsolationLevel;
 use crate::error::{CLOSED_EARLIER, Error, ErrorKind, Result};
-use crate::pool::{Caller, InFlight, Lease, SETTLE_LIMIT, StatementSavepoint, TurnKind};
-use crate::session::level::drain::{Drain, drain};
+use crate::pool::{Caller, Drain, InFlight, Lease, SETTLE_LIMIT, StatementSavepoint, TurnKind, drain};
 use crate::session::limit::in_time;
 use crate::session::scope::chain::Chain;
 use crate::session::statement::internal::run;
@@ -53,7 +53,7 @@ impl Level {
             .lease()
             .is_some_and(|lease| lease.is_ready() && lease.depth() == level.depth);
         if !ready {
-            Box::pin(level.prepare(&mut slot, caller, isolation)).await?;
+            slot = Box::pin(level.prepare(slot, caller, isolation)).await?;
         }
         Ok(slot)
     }
@@ -72,7 +72,10 @@ impl Level {
             .help("use the inner transaction here, or end it first"));
         }
         let limit = self.patience();
+        // The lock may have been handed over when this is cut off.
+        let _unfinished = Unfinished::new(self);
         let _waiting = self.wait(caller);
+        let _wanted = self.wanted(chain);
         let turn = async {
             let mut locking = std::pin::pin!(Arc::clone(&self.slot).lock_owned());
             loop {
@@ -127,6 +130,20 @@ impl Level {
     /// Acquires the connection at first use and leaves it as deep as this level.
     async fn prepare(
         self: &Arc<Self>,
+        slot: OwnedMutexGuard<ConnectionSlot>,
+        caller: Caller,
+        isolation: Option<IsolationLevel>,
+    ) -> Result<OwnedMutexGuard<ConnectionSlot>> {
+        let unfinished = Unfinished::new(self);
+        // Dropped before the guard if this is cut off.
+        let mut slot = slot;
+        let prepared = self.make_ready(&mut slot, caller, isolation).await;
+        unfinished.done();
+        prepared.map(|()| slot)
+    }
+
+    async fn make_ready(
+        self: &Arc<Self>,
         slot: &mut ConnectionSlot,
         caller: Caller,
         isolation: Option<IsolationLevel>,
@@ -136,7 +153,7 @@ impl Level {
             let (mut lease, turn) = if self.kind == LevelKind::Sandbox {
                 let who = (&Chain::current(), caller, TurnKind::Sandbox);
                 self.engine
-                    .in_turn(who, true, || self.acquire(caller), |_| false)
+                    .in_turn(who, None, || self.acquire(caller), |_| false)
                     .await?
             } else {
                 (self.acquire(caller).await?, None)
@@ -155,7 +172,7 @@ impl Level {
                     self.begin_outer(&mut lease, isolation).await?;
                 }
             }
-            self.end_turn_of_text(None);
+            self.end_text(None);
             *slot = ConnectionSlot::Lease(lease);
         }
         let Some(lease) = slot.lease() else {
@@ -194,7 +211,8 @@ impl Level {
     async fn level_out(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
         // A statement that was cut off may have ended the transaction. SQLite does so if a statement says OR ROLLBACK,
         // MySQL with a deadlock that was not reported.
-        let cut = lease.was_cut() && self.engine.dialect() != Dialect::Postgres;
+        let was_cut = lease.was_cut();
+        let cut = was_cut && self.engine.dialect() != Dialect::Postgres;
         let depth = lease.ready().await?.depth();
         let unverified = lease.is_transaction_unverified();
         if self.depth > 0 && (cut || unverified) {
@@ -230,8 +248,8 @@ impl Level {
         }
         // Also where the server has done a rollback whose answer was not waited for.
         lease.undo(self.depth).await?;
-        if cut {
-            self.look_after_text(lease).await;
+        if was_cut && self.kind == LevelKind::Base && (self.is_in_text() || lease.may_be_in_text()) {
+            self.look_after_text(lease, self.opened).await;
         }
         if self.depth == 0 && !self.is_in_text() {
             // The transaction that had the turn was rolled back, now or before.

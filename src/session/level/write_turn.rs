@@ -8,10 +8,10 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, SemaphorePermit};
 
 use super::begin_options::{BeginOptions, Mode};
-use super::text_transaction::Text;
+use super::unfinished::Unfinished;
 use super::{ConnectionSlot, Level, LevelKind};
 use crate::backend::Writers;
 use crate::error::Result;
@@ -46,7 +46,7 @@ impl Engine {
     }
 
     /// Takes the turn to write, where writers have to take turns.
-    async fn turn(&self, chain: &Chain, caller: Caller, kind: TurnKind, place: Place) -> Result<Option<Turn>> {
+    async fn turn(&self, (chain, caller, kind): (&Chain, Caller, TurnKind), place: Place) -> Result<Option<Turn>> {
         if !self.has_one_writer {
             return Ok(None);
         }
@@ -83,7 +83,7 @@ impl Engine {
         }
     }
 
-    /// Takes the turn, and a connection by `taking`.
+    /// Takes the turn, and a connection by `taking`: that of `level`, or one of the pool.
     ///
     /// The turn comes first, so that waiting writers keep no connection from readers. The connection may not be
     /// available at once then: the pool is empty, or a shared connection is in use. In that case the turn goes to the
@@ -92,45 +92,86 @@ impl Engine {
     /// no idle connection, only one at a time waits for the pool, and then for the turn with a connection.
     pub(in crate::session) async fn in_turn<T, F: Future<Output = Result<T>>>(
         &self,
-        (chain, caller, kind): (&Chain, Caller, TurnKind),
-        pooled: bool,
+        who: (&Chain, Caller, TurnKind),
+        level: Option<&Arc<Level>>,
         taking: impl Fn() -> F,
-        has_turn: impl FnOnce(&mut T) -> bool,
+        has_turn: impl Fn(&mut T) -> bool,
     ) -> Result<(T, Option<Turn>)> {
-        let turn = self.turn(chain, caller, kind, Place::Last).await?;
-        if !pooled || turn.is_none() || self.pool.has_idle() {
-            let mut first = pin!(taking());
-            let at_once = poll_fn(|context| Poll::Ready(first.as_mut().poll(context))).await;
-            if let Poll::Ready(taken) = at_once {
-                return Ok((taken?, turn));
-            }
-            // Not started again: it may have begun to check an idle connection, which a drop would close.
-            drop(turn);
-            let mut taken = first.await?;
-            let turn = if has_turn(&mut taken) {
-                None
-            } else {
-                self.turn(chain, caller, kind, Place::Front).await?
+        let mut place = Place::Last;
+        loop {
+            let Some(turn) = self.turn(who, place).await? else {
+                return Ok((taking().await?, None));
             };
-            return Ok((taken, turn));
+            place = Place::Front;
+            let mut taking = pin!(taking());
+            let starved = level.is_none_or(|level| level.is_vacant()) && !self.pool.has_idle();
+            if !starved {
+                let at_once = poll_fn(|context| Poll::Ready(taking.as_mut().poll(context))).await;
+                if let Poll::Ready(taken) = at_once {
+                    return Ok((taken?, Some(turn)));
+                }
+                // Not started again: it may have begun to check an idle connection, which a drop would close.
+            }
+            drop(turn);
+            let _next = if starved {
+                Some(self.next_writer(who.1).await?)
+            } else {
+                None
+            };
+            let mut taken = taking.await?;
+            if has_turn(&mut taken) {
+                return Ok((taken, None));
+            }
+            if let Some(turn) = self.turn_unless_wanted(who, level).await? {
+                return Ok((taken, Some(turn)));
+            }
         }
-        drop(turn);
+    }
+
+    /// Waits until no other writer waits for a connection of the pool.
+    async fn next_writer(&self, caller: Caller) -> Result<SemaphorePermit<'_>> {
         // Boxed, because the future of every writer would reserve room for the timer.
-        let alone = Box::pin(in_time(self.settings.pool_timeout, self.before_pool.acquire())).await;
-        let _alone = alone.ok_or_else(|| self.pool.starved(caller))?;
-        let taken = taking().await?;
-        Ok((taken, self.turn(chain, caller, kind, Place::Front).await?))
+        let alone = Box::pin(in_time(self.settings.pool_timeout, self.pool.next_writer.acquire())).await;
+        alone.and_then(Result::ok).ok_or_else(|| self.pool.starved(caller))
+    }
+
+    /// Waits for the turn in front of the queue, with the connection of `level`. Returns `None` if the connection has to
+    /// be released first, because the holder of the turn waits for it.
+    async fn turn_unless_wanted(
+        &self,
+        who: (&Chain, Caller, TurnKind),
+        level: Option<&Arc<Level>>,
+    ) -> Result<Option<Turn>> {
+        let mut turn = pin!(self.turn(who, Place::Front));
+        loop {
+            let mut wanted = pin!(self.wanted.notified());
+            wanted.as_mut().enable();
+            if level.is_some_and(|level| level.state.lock().wanted > 0) {
+                return Ok(None);
+            }
+            tokio::select! {
+                biased;
+                turn = &mut turn => return turn,
+                () = wanted => {}
+            }
+        }
     }
 
     /// Takes the turn for a transaction that began without it, if the turn is free. It does not wait, because the other
-    /// writers may wait for something that this transaction has read.
+    /// writers may wait for something that this transaction has read. One that cannot write gets no turn.
     fn turn_late(&self, caller: Caller, level: &Arc<Level>, lease: &mut Lease) {
         if !lease.has_turn()
+            && !lease.is_read_only()
+            && !level.only_reads()
             && let Some(gate) = self.known_gate()
             && let Some(turn) = gate.try_enter(&self.request(caller, TurnKind::Transaction, Place::Last, &|_| false))
         {
-            turn.is_for(level.outermost().as_writer());
-            lease.keep_turn(turn);
+            if level.kind == LevelKind::Base {
+                level.keep_turn_of_text(lease, turn, caller);
+            } else {
+                turn.is_for(level.outermost().as_writer());
+                lease.keep_turn(turn);
+            }
         }
     }
 }
@@ -149,18 +190,21 @@ impl Target {
         chain: &Chain,
         what: &'static str,
     ) -> Result<Checkout> {
-        let caller = work.caller;
-        let begins = work.template.control() == Control::Begin;
+        let (caller, control) = (work.caller, work.template.control());
+        let begins = control == Control::Begin;
         let level = self.level(chain, caller)?;
         let own = match &level {
-            // A transaction cannot be begun as text there.
-            None => !begins,
-            Some(level) => level.kind == LevelKind::Base && !level.has_turn_of_text(),
+            // A BEGIN alone is refused there.
+            None => !begins || work.template.statements() > 1,
+            Some(level) => level.waits_for_turn(),
         };
         if !own {
             let mut check_out = self.check_out(work, chain, what).await?;
-            check_out.turn_late(work);
-            return Ok(check_out);
+            if !check_out.is_outside() {
+                check_out.turn_late(work);
+                return Ok(check_out);
+            }
+            // The transaction of SQL text ended while its connection was waited for.
         }
         if let Some(level) = &level {
             level.end_turn_of_dropped(chain, caller).await?;
@@ -171,22 +215,32 @@ impl Target {
         } else {
             TurnKind::Statement
         };
-        let pooled = level.as_ref().is_none_or(|level| level.is_vacant());
-        let holding = || self.check_out(work, chain, what);
+        let taking = || self.check_out(work, chain, what);
         let has_turn =
             |check_out: &mut Checkout| matches!(check_out, Checkout::Level { level, .. } if level.has_turn_of_text());
-        let taken = self.engine().in_turn((chain, caller, kind), pooled, holding, has_turn);
+        let taken = self
+            .engine()
+            .in_turn((chain, caller, kind), level.as_ref(), taking, has_turn);
         let (mut check_out, turn) = taken.await?;
         match (&mut check_out, turn) {
             (Checkout::Pooled { lease, .. }, Some(turn)) => lease.keep_turn(turn),
-            // The text may have ended, or begun, while the turn was waited for.
-            (Checkout::Level { level, slot, .. }, Some(turn)) if begins || level.is_in_text() => {
-                if let Some(lease) = slot.lease() {
-                    level.keep_turn_of_text(lease, turn, chain.innermost());
+            (
+                Checkout::Level {
+                    level, slot, under_way, ..
+                },
+                Some(turn),
+            ) => {
+                let lease = slot.lease();
+                // The text may have ended, or begun, while the turn was waited for.
+                match lease {
+                    Some(lease) if begins || level.is_in_text() => level.keep_turn_of_text(lease, turn, caller),
+                    Some(lease) if control != Control::None => {
+                        // What it leaves open is known afterwards.
+                        lease.keep_turn(turn);
+                        level.note_text(Some(lease), caller);
+                    }
+                    _ => level.state.lock().turns.push((under_way.id, turn)),
                 }
-            }
-            (Checkout::Level { level, under_way, .. }, Some(turn)) => {
-                level.state.lock().turns.push((under_way.id, turn));
             }
             (_, None) => {}
         }
@@ -203,32 +257,17 @@ impl Checkout {
         }
     }
 
+    /// Returns whether the statement is in no transaction, of the library or of SQL text.
+    fn is_outside(&self) -> bool {
+        matches!(self, Self::Level { level, .. } if level.depth == 0 && !level.is_in_text())
+    }
+
     /// Takes the turn with a statement that writes, in a transaction that began without the turn.
-    pub(in crate::session) fn turn_late(&mut self, work: &BoundStatement) {
+    fn turn_late(&mut self, work: &BoundStatement) {
         if let Self::Level { level, slot, .. } = self
-            && level.depth > 0
             && let Some(lease) = slot.lease()
         {
             level.engine.turn_late(work.caller, level, lease);
-        }
-    }
-
-    /// Notes that a transaction was begun as SQL text.
-    pub(in crate::session) fn begun_as_text(&mut self) {
-        if let Self::Level { level, .. } = self
-            && level.kind == LevelKind::Base
-            && level.engine.has_one_writer
-        {
-            let owner = Chain::current().innermost();
-            let mut state = level.state.lock();
-            state.text.get_or_insert_with(|| Text::new(owner));
-        }
-    }
-
-    /// Ends the turn of a transaction that began as SQL text and has ended as such.
-    pub(in crate::session) fn end_turn_of_text(&mut self) {
-        if let Self::Level { level, slot, .. } = self {
-            level.end_turn_of_text(slot.lease());
         }
     }
 }
@@ -241,13 +280,12 @@ impl BeginOptions {
     }
 }
 
-/// A guard that rolls back what a beginning leaves open on a connection, if the beginning is cut off. If the beginning
-/// has ended, it keeps the connection's lock, and the guard does nothing.
-struct Unfinished<'n>(&'n Arc<Level>);
+/// A wait of the holder of the turn for a connection; see [`Level::wanted`].
+pub(super) struct Wanted(Arc<Level>);
 
-impl Drop for Unfinished<'_> {
+impl Drop for Wanted {
     fn drop(&mut self) {
-        self.0.roll_back_soon();
+        self.0.state.lock().wanted -= 1;
     }
 }
 
@@ -255,6 +293,9 @@ impl Writer for Level {
     fn owner(&self) -> Option<Owner> {
         let below = {
             let state = self.state.lock();
+            if let Some(text) = &state.text {
+                return Some(text.owner);
+            }
             state.parent.clone().filter(|_| state.ended.is_none())?
         };
         let state = below.state.lock();
@@ -267,41 +308,8 @@ impl Writer for Level {
 }
 
 impl Level {
-    fn as_writer(self: &Arc<Self>) -> Weak<dyn Writer> {
+    pub(super) fn as_writer(self: &Arc<Self>) -> Weak<dyn Writer> {
         Arc::downgrade(self) as Weak<dyn Writer>
-    }
-
-    /// Returns whether a transaction is open here that was begun as SQL text.
-    pub(in crate::session) fn is_in_text(&self) -> bool {
-        self.state.lock().text.is_some()
-    }
-
-    /// Returns whether such a transaction has the turn.
-    fn has_turn_of_text(&self) -> bool {
-        self.state.lock().text.as_ref().is_some_and(|text| text.has_turn)
-    }
-
-    fn keep_turn_of_text(&self, lease: &mut Lease, turn: Turn, owner: Owner) {
-        let mut state = self.state.lock();
-        let text = state.text.get_or_insert_with(|| Text::new(owner));
-        text.has_turn = true;
-        turn.is_for(Arc::downgrade(&text.claim) as Weak<dyn Writer>);
-        drop(state);
-        lease.keep_turn(turn);
-    }
-
-    pub(in crate::session) fn end_turn_of_text(&self, lease: Option<&mut Lease>) {
-        let text = self.state.lock().text.take();
-        if let (Some(lease), Some(_)) = (lease, text) {
-            lease.end_turn();
-        }
-    }
-
-    /// Ends the turn of a transaction that was begun as SQL text, if an error has ended it (`INSERT OR ROLLBACK`).
-    pub(in crate::session) async fn look_after_text(self: &Arc<Self>, lease: &mut Lease) {
-        if self.is_in_text() && !self.has_transaction(lease, false).await.unwrap_or(false) {
-            self.end_turn_of_text(Some(lease));
-        }
     }
 
     /// Returns whether its connection has to come from the pool.
@@ -326,19 +334,18 @@ impl Level {
         caller: Caller,
     ) -> Result<Arc<Self>> {
         // Registered from the start, so that a second begin in parallel is noticed while it waits for its turn.
-        let _under_way = self.enter(chain.innermost(), caller, Self::BEGINNING);
-        let _unfinished = Unfinished(self);
+        let _under_way = self.enter(chain, caller, Self::BEGINNING);
+        let _unfinished = Unfinished::new(self);
         let claim = Arc::new(Claim(owner));
         let locking = || self.lock_for(chain, caller, options.isolation);
-        let (mut slot, turn) = if self.is_in_text() {
-            // SQLite refuses a second BEGIN.
-            (locking().await?, None)
-        } else {
-            self.end_turn_of_dropped(chain, caller).await?;
-            let has_turn = |_: &mut OwnedMutexGuard<ConnectionSlot>| self.has_turn_of_text();
-            let who = (chain, caller, TurnKind::Transaction);
-            self.engine.in_turn(who, self.is_vacant(), locking, has_turn).await?
-        };
+        if self.is_in_text() {
+            let mut slot = self.lock(chain, caller).await?;
+            self.refuse_in_text(&mut slot, caller).await?;
+        }
+        self.end_turn_of_dropped(chain, caller).await?;
+        let has_turn = |_: &mut OwnedMutexGuard<ConnectionSlot>| self.has_turn_of_text();
+        let who = (chain, caller, TurnKind::Transaction);
+        let (mut slot, turn) = self.engine.in_turn(who, Some(self), locking, has_turn).await?;
         // Kept with the connection, so that the turn lasts as long as something may be open there.
         if let (Some(turn), Some(lease)) = (turn, slot.lease()) {
             turn.is_for(Arc::downgrade(&claim) as Weak<dyn Writer>);
@@ -353,6 +360,18 @@ impl Level {
         Ok(level)
     }
 
+    /// Notes that the caller waits for this connection, if it has the turn to write. A writer that has the connection
+    /// and waits for the turn then releases it.
+    pub(super) fn wanted(self: &Arc<Self>, chain: &Chain) -> Option<Wanted> {
+        let gate = self.engine.known_gate()?;
+        if !gate.is_held_by(|owner| chain.contains(owner)) {
+            return None;
+        }
+        self.state.lock().wanted += 1;
+        self.engine.wanted.notify_waiters();
+        Some(Wanted(Arc::clone(self)))
+    }
+
     /// Ends the turn of a transaction that was dropped on this connection. The turn lasts until the transaction is
     /// rolled back, which the next user of the connection does.
     async fn end_turn_of_dropped(self: &Arc<Self>, chain: &Chain, caller: Caller) -> Result<()> {
@@ -364,28 +383,5 @@ impl Level {
             drop(self.lock(chain, caller).await?);
         }
         Ok(())
-    }
-
-    /// Rolls back what was left open on this connection, without waiting for its next use: the other writers could not
-    /// write until then. A connection without users is cleaned by its lease.
-    pub(in crate::session) fn roll_back_soon(self: &Arc<Self>) {
-        // Without another user, the lease cleans the connection when it is dropped here.
-        if self.kind != LevelKind::Base || !self.engine.has_one_writer || Arc::strong_count(self) == 1 {
-            return;
-        }
-        let handle = {
-            // The holder of the lock rolls back.
-            let Ok(mut slot) = self.slot.try_lock() else { return };
-            let left = slot.lease().filter(|lease| lease.depth() > 0 || lease.was_cut());
-            let Some(lease) = left else { return };
-            lease.handle().clone()
-        };
-        let level = Arc::downgrade(self);
-        handle.spawn(async move {
-            let Some(level) = level.upgrade() else { return };
-            if let Err(error) = level.lock(&Chain::current(), level.opened).await {
-                tracing::debug!(%error, "a transaction that was dropped was ended by closing its connection");
-            }
-        });
     }
 }

@@ -7,10 +7,8 @@ use tokio::sync::OwnedMutexGuard;
 use super::internal::run;
 use super::run::BoundStatement;
 use crate::error::{CLOSED_EARLIER, Error, ErrorKind, LOST, Result};
-use crate::pool::{InFlight, Lease, Pool};
+use crate::pool::{Drain, InFlight, Lease, OpenStreams, Pool};
 use crate::session::engine::Engine;
-use crate::session::level::drain::Drain;
-use crate::session::level::open_streams::OpenStreams;
 use crate::session::level::operations::UnderWay;
 use crate::session::level::probe::SET_PROBE;
 use crate::session::level::verdict::{Sent, Verdict};
@@ -99,7 +97,7 @@ impl Checkout {
             Self::Pooled { .. } => true,
             Self::Level { wired, .. } => wired.depth == 0,
         };
-        let streams = engine.streams.as_ref()?;
+        let streams = engine.streams.as_deref()?;
         (outside && !work.template.effect().asks).then_some(streams)
     }
 
@@ -141,7 +139,7 @@ impl Checkout {
                 guarded, wired, level, ..
             } => {
                 *guarded
-                    || failed && level.is_in_text()
+                    || level.leaves_text_unknown(failed, work)
                     || (wired.depth > 0 && (failed || work.template.effect().opaque))
             }
         }
@@ -179,14 +177,7 @@ impl Checkout {
     /// Settles the connection after the statement. [`after`](Self::after) determines what its error means for a
     /// transaction.
     pub(in crate::session) fn settled(&mut self, engine: &Engine, error: Option<&Error>, work: &BoundStatement) {
-        match work.template.control() {
-            // A ROLLBACK that fails had nothing to roll back.
-            Control::Rollback => self.end_turn_of_text(),
-            Control::Commit if error.is_none() => self.end_turn_of_text(),
-            Control::Begin if error.is_some() => self.end_turn_of_text(),
-            Control::Begin => self.begun_as_text(),
-            _ => {}
-        }
+        self.note_control(work, error.is_some());
         let Ok(lease) = self.lease() else { return };
         lease.mark(InFlight::None);
         let Some(error) = error else {
@@ -223,13 +214,20 @@ impl Checkout {
                 };
                 match level.verdict(lease, error, sent).await {
                     Verdict::Stands => {
-                        level.look_after_text(lease).await;
+                        if level.leaves_text_unknown(true, work) {
+                            level.look_after_text(lease, work.caller).await;
+                        }
                         return None;
                     }
                     Verdict::Ended(heard) => heard,
                 }
             }
-            None if !probed => return None,
+            None if !probed => {
+                if level.leaves_text_unknown(false, work) {
+                    level.look_after_text(lease, work.caller).await;
+                }
+                return None;
+            }
             None => match level.has_transaction(lease, true).await {
                 Ok(true) => return None,
                 Ok(false) => {

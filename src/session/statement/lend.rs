@@ -110,6 +110,7 @@ impl Checkout {
             return Ok(());
         };
         if level.depth == 0 {
+            level.look_after_unknown(lease, level.opened).await;
             return Ok(());
         }
         let kept = if lease.depth() < wired.depth {

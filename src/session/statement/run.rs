@@ -132,7 +132,7 @@ impl Target {
             return Ok(Checkout::Pooled { lease, _wrote: wrote });
         };
         level.admit(work)?;
-        let under_way = level.enter(chain.innermost(), work.caller, what);
+        let under_way = level.enter(chain, work.caller, what);
         let mut slot = level.lock(chain, work.caller).await?;
         level.runs(&work.bound.statement);
         if level.kind == LevelKind::View {

@@ -20,9 +20,8 @@ use super::pipeline::{Again, Sending, Started, Way};
 use super::run::{BoundStatement, Target};
 use crate::backend::{QueryResult, RawConnection, Request};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::InFlight;
+use crate::pool::{Drain, InFlight};
 use crate::session::engine::Engine;
-use crate::session::level::drain::Drain;
 use crate::session::limit::WaitLimit;
 use crate::value::{RawRow, Row};
 
@@ -43,6 +42,8 @@ pub(crate) struct StreamCore<T = Row> {
     begun: AtomicBool,
     /// Set when the reader was dropped.
     abandoned: AtomicBool,
+    /// Set when its connection was returned before all rows were.
+    returned: AtomicBool,
 }
 
 struct Inner<T> {
@@ -76,6 +77,7 @@ impl<T: Send + 'static> StreamCore<T> {
             wakers,
             begun: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
+            returned: AtomicBool::new(false),
             work,
             limit,
             sandboxed,
@@ -150,6 +152,9 @@ impl<T: Send + 'static> Drain for StreamCore<T> {
             if self.abandoned.load(Ordering::Acquire) {
                 inner.source = None;
             }
+            if self.returned.load(Ordering::Acquire) {
+                return Poll::Ready(Ok(()));
+            }
             if inner.source.is_some() && inner.aside.len() > self.limit {
                 return Poll::Ready(Err(self.too_long()));
             }
@@ -162,6 +167,10 @@ impl<T: Send + 'static> Drain for StreamCore<T> {
                 Poll::Ready(Some(row)) => inner.aside.push_back(row),
             }
         }
+    }
+
+    fn returned(&self) {
+        self.returned.store(true, Ordering::Release);
     }
 }
 
@@ -263,7 +272,7 @@ fn source<F: Feed>(target: Target, work: Arc<BoundStatement>, this: Weak<dyn Dra
                     match row {
                         // A statement that writes keeps its lock until its last row is read, and its reader may be the
                         // next writer. So all rows are read before the first is returned; SQLite has them all in memory
-                        // as well.
+                        // as well. An error because of their number would come after they were written.
                         Ok(row) if writes => {
                             begun = true;
                             observation.row();
@@ -291,6 +300,9 @@ fn source<F: Feed>(target: Target, work: Arc<BoundStatement>, this: Weak<dyn Dra
                 Err(error)?;
             }
             again = next;
+        }
+        if let Some(this) = this.upgrade() {
+            this.returned();
         }
         for row in written {
             yield row;

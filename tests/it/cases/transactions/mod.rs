@@ -6,6 +6,7 @@ mod ended;
 mod levels;
 mod locks;
 mod nested;
+mod text;
 
 use ebbtide::{Database, Error};
 
@@ -22,6 +23,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ended::cases(),
         levels::cases(),
         locks::cases(),
+        text::cases(),
     ]
     .concat()
 }

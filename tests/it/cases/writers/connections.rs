@@ -144,6 +144,74 @@ cases! {
         Ok(())
     }
 
+    /// The writer that has the turn reads over the shared connection of one that waits for it.
+    #[only(sqlite_file)]
+    async fn x13_who_waits_for_the_turn_gives_its_holder_the_shared_connection_found_a21(t: Test) -> Result<()> {
+        let database = notes_with(&t, config(&t).journal_mode("wal")).await;
+        let connection = database.connection();
+        let ((end, ended), (began, begun)) = (oneshot::channel::<()>(), oneshot::channel());
+        let mut reading = Box::pin(connection.transaction().read_only().run(async |transaction| {
+            transaction.fetch_value::<i64>(count(&t), ()).await?;
+            began.send(()).expect("the test waits");
+            ended.await.expect("the test tells");
+            Ok::<_, ebbtide::Error>(())
+        }));
+        tokio::select! {
+            _ = &mut reading => panic!("it waits"),
+            begun = begun => begun.expect("it reads"),
+        }
+        let mut plain = Box::pin(connection.execute(add(&t, "plain"), ()).into_future());
+        assert!(once(&mut plain).await.is_pending(), "it waits for the connection");
+        let ((read, reads), (has_turn, with_turn)) = (oneshot::channel::<()>(), oneshot::channel());
+        let (shared, other, sql, number) = (connection.clone(), database.clone(), add(&t, "holder"), count(&t));
+        let holder = tokio::spawn(async move {
+            let work = async |transaction: Transaction| {
+                transaction.execute(sql, ()).await?;
+                has_turn.send(()).expect("the test waits");
+                reads.await.expect("the test tells");
+                shared.fetch_value::<i64>(number, ()).await
+            };
+            other.transaction().run(work).await
+        });
+        with_turn.await.expect("it has the turn");
+        end.send(()).expect("the reader waits");
+        reading.await?;
+        for _ in 0..20 {
+            assert!(once(&mut plain).await.is_pending(), "it waits for the turn");
+            tokio::task::yield_now().await;
+        }
+        read.send(()).expect("the holder waits");
+        let (plain, held) = soon("both", async { futures::join!(plain, holder) }).await;
+        plain?;
+        assert_eq!(held.expect("no panic")?, 0, "what the shared connection sees");
+        assert_eq!(kept(&t, &database).await, "holder,plain");
+        Ok(())
+    }
+
+    /// Of the writers that find no connection, one waits for the pool, and the others for that one.
+    #[only(sqlite_file)]
+    async fn x13_writers_wait_for_the_pool_no_longer_than_pool_timeout(t: Test) -> Result<()> {
+        let wal = config(&t).journal_mode("wal");
+        let small = notes_with(&t, wal.pool_size(1).max_overflow(0_u32).pool_timeout(MOMENT)).await;
+        for way in WAYS {
+            let (end, task) = reader(&small).await;
+            let (first, second) = soon("both", async {
+                futures::join!(way.write(&t, &small, "first"), Way::Statement.write(&t, &small, "second"))
+            })
+            .await;
+            for refused in [first, second] {
+                let error = refused.expect_err("no connection is free");
+                assert_eq!(error.kind(), ErrorKind::Timeout, "{way:?}: {error}");
+                assert!(error.to_string().contains("no connection became free"), "{way:?}: {error}");
+            }
+            end.send(()).expect("the reader waits");
+            task.await.expect("no panic")?;
+            soon("a writer", way.write(&t, &small, &format!("{way:?}"))).await?;
+        }
+        assert_eq!(small.fetch_value::<i64>(count(&t), ()).await?, 5);
+        Ok(())
+    }
+
     /// Writers that return for their turn have it before later ones.
     #[only(sqlite_file)]
     async fn x13_who_had_to_wait_for_the_pool_is_served_before_the_queue(t: Test) -> Result<()> {

@@ -4,6 +4,7 @@ mod connections;
 mod crowds;
 mod memory;
 mod own;
+mod read_only;
 mod text;
 mod turns;
 
@@ -25,6 +26,7 @@ pub(crate) fn cases() -> Vec<Case> {
         crowds::cases(),
         memory::cases(),
         own::cases(),
+        read_only::cases(),
         text::cases(),
         turns::cases(),
     ]

@@ -12,19 +12,19 @@ use std::task::Poll;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::drain::{Drain, drain};
 use crate::error::Result;
-use crate::session::level::drain::{Drain, drain};
 
-/// The open streams of one database.
-#[derive(Default)]
-pub(in crate::session) struct OpenStreams {
+/// The open streams of one database, of all pools that have it open.
+#[derive(Debug, Default)]
+pub(crate) struct OpenStreams {
     streams: Mutex<Vec<Weak<dyn Drain>>>,
     opened: Notify,
 }
 
 impl OpenStreams {
     /// Adds a stream that was opened.
-    pub(in crate::session) fn add(&self, stream: &Weak<dyn Drain>) {
+    pub(crate) fn add(&self, stream: &Weak<dyn Drain>) {
         let mut streams = self.streams.lock();
         streams.retain(|stream| stream.strong_count() > 0);
         streams.push(Weak::clone(stream));
@@ -38,7 +38,7 @@ impl OpenStreams {
 
     /// Makes the streams that have returned rows buffer the others. They have their lock, so they wait for no other
     /// caller.
-    pub(in crate::session) async fn put_aside(&self) -> Result<()> {
+    pub(crate) async fn put_aside(&self) -> Result<()> {
         for stream in self.all() {
             if stream.has_begun() {
                 drain(&*stream).await?;
@@ -49,7 +49,7 @@ impl OpenStreams {
 
     /// Runs something that may have to wait for readers, and makes the streams buffer their rows while it waits. `own`
     /// is the stream that it is part of.
-    pub(in crate::session) async fn beside<F: Future>(&self, writing: F, own: Option<&Weak<dyn Drain>>) -> F::Output {
+    pub(crate) async fn beside<F: Future>(&self, writing: F, own: Option<&Weak<dyn Drain>>) -> F::Output {
         let mut writing = pin!(writing);
         loop {
             let mut opened = pin!(self.opened.notified());
