@@ -75,4 +75,6 @@ pub use sqlx::{AssertSqlSafe, SqlSafeStr};
 pub use stream::RowStream;
 pub use transaction::{EndTransaction, Transaction, TransactionBuilder};
 pub use url::DatabaseUrl;
-pub use value::{Array, Bind, ColumnIndex, FromValue, Interval, IntoParams, Json, Params, Row, Value, bind};
+pub use value::{
+    Array, Bind, ColumnIndex, FromValue, Interval, IntoParams, Json, Mismatch, Params, Row, Value, ValueRef, bind,
+};

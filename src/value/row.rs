@@ -46,8 +46,8 @@ impl Row {
         value
             .and_then(|value| match &value {
                 // Recreated from another form that the server wrote.
-                ValueRef::Owned(whole @ (Value::Text(_) | Value::Bytes(_))) => T::decode(whole.into()),
-                _ => T::decode(value),
+                ValueRef::Owned(whole @ (Value::Text(_) | Value::Bytes(_))) => T::from_value(whole.into()),
+                _ => T::from_value(value),
             })
             .map_err(|mismatch| unreadable(&*self.0, index, std::any::type_name::<T>(), mismatch))
     }
