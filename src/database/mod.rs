@@ -22,7 +22,9 @@ use crate::force_rollback::{ForceRollback, Overrides};
 use crate::pool::{Caller, PoolStatus};
 use crate::query::verbs;
 use crate::session::{Chain, LevelHandle, LevelKind, Pin, Reads, Target, Unbound, sandbox_closed};
+use crate::sql::Dialect;
 use crate::transaction::TransactionBuilder;
+use crate::url::DatabaseUrl;
 
 pub use callbacks::CapturedCallbacks;
 use hooks::Hooks;
@@ -104,6 +106,36 @@ impl Database {
         self.core.config.clone()
     }
 
+    /// Returns the URL of the database. `Display` and `Debug` show `***` instead of the password.
+    ///
+    /// ```
+    /// # fn main() -> ebbtide::Result<()> {
+    /// let database = ebbtide::Database::new("postgres://ada:secret@localhost/shop")?;
+    /// assert_eq!(database.url().to_string(), "postgres://ada:***@localhost/shop");
+    /// assert_eq!(database.url().database(), Some("shop"));
+    /// # Ok(()) }
+    /// ```
+    pub fn url(&self) -> &DatabaseUrl {
+        self.core.config.url()
+    }
+
+    /// Returns the dialect of the database, for statements that differ between servers.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// use ebbtide::Dialect;
+    /// let sql = match database.dialect() {
+    ///     Dialect::MySql => "SELECT CAST(:n AS SIGNED)",
+    ///     _ => "SELECT CAST(:n AS BIGINT)",
+    /// };
+    /// assert_eq!(database.fetch_value::<i64>(sql, ebbtide::params! { n: 3 }).await?, 3);
+    /// # Ok(()) }
+    /// ```
+    pub fn dialect(&self) -> Dialect {
+        self.core.config.dialect()
+    }
+
     /// Returns whether this database is connected.
     pub fn is_connected(&self) -> bool {
         self.core.state.read().live.is_some()
@@ -132,11 +164,7 @@ impl Database {
     }
 
     pub(crate) fn target(&self) -> Result<Target> {
-        let sandboxed = self
-            .core
-            .overrides
-            .current()
-            .unwrap_or(self.core.config.settings().force_rollback);
+        let sandboxed = self.is_force_rollback();
         let state = self.core.state.read();
         let live = state.live.as_ref().ok_or_else(self.absent())?;
         let engine = if sandboxed { &live.sandboxed } else { &live.plain };
@@ -149,8 +177,7 @@ impl Database {
             return target.sandboxed().is_some() || target.in_transaction(&Chain::current());
         }
         // A database that is not connected has no transaction, but it may be configured as a sandbox.
-        let meant = self.core.overrides.current();
-        meant.unwrap_or(self.core.config.settings().force_rollback)
+        self.is_force_rollback()
     }
 
     /// Returns the connection of the current task, acquired at first use. While a handle to that connection exists, the
@@ -209,9 +236,31 @@ impl Database {
     }
 
     /// Overrides force rollback for the current task until the guard is dropped, or for one future with
-    /// [`run`](ForceRollback::run). `false` really writes; `true` uses a sandbox even if the database has none.
-    pub fn force_rollback(&self, on: bool) -> ForceRollback {
+    /// [`run`](ForceRollback::run). `false` really writes; `true` uses a sandbox even if the database has none; `None`
+    /// is the setting of the database again, inside of another override.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let tried = database.force_rollback(true);
+    /// assert!(database.is_force_rollback());
+    /// {
+    ///     let _usual = database.force_rollback(None);
+    ///     assert!(!database.is_force_rollback());
+    /// }
+    /// drop(tried);
+    /// # Ok(()) }
+    /// ```
+    pub fn force_rollback(&self, on: impl Into<Option<bool>>) -> ForceRollback {
+        let on = on.into().unwrap_or(self.core.config.settings().force_rollback);
         ForceRollback::new(&self.core.overrides, on)
+    }
+
+    /// Returns whether the caller's work is rolled back at the end: by the setting `force_rollback`, or by an
+    /// [override](Self::force_rollback) that applies here.
+    pub fn is_force_rollback(&self) -> bool {
+        let overridden = self.core.overrides.current();
+        overridden.unwrap_or(self.core.config.settings().force_rollback)
     }
 
     /// Lets a future, usually a spawned one, join the caller's connection and transaction. Without one, the future gets

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ebbtide::{Config, Database, DatabaseUrl, ErrorKind};
+use ebbtide::{Config, Database, DatabaseUrl, Dialect, ErrorKind};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use serde_json::json;
@@ -103,12 +103,17 @@ cases! {
             Database::connect(url.as_str()).await,
             Database::connect(url.clone()).await,
             Database::connect(&url).await,
-            Database::connect(parsed).await,
+            Database::connect(&parsed).await,
+            Database::connect(parsed.clone()).await,
             Database::connect(&config).await,
             Database::connect(config).await,
             Database::connect(json!(url)).await,
+            Database::connect(&credentials).await,
             Database::connect(credentials).await,
+            Database::connect(Database::new(&url).unwrap()).await,
         ];
+        assert_eq!(Config::from_url(&url).unwrap().url(), &parsed);
+        assert_eq!(Config::from_url(&parsed).unwrap().url(), &parsed);
         for database in databases {
             let database = database.unwrap();
             assert!(database.is_connected() && answers(&database).await);
@@ -117,6 +122,22 @@ cases! {
         let database = Database::new(url).unwrap();
         let same = Database::connect(&database).await.unwrap();
         assert!(database.is_connected() && answers(&same).await, "a `&Database` connects that database itself");
+    }
+
+    async fn c4_url_and_dialect_are_known_without_a_connection_found_f18(t: Test) {
+        let database = Database::new(t.url()).unwrap();
+        assert_eq!(database.url(), database.config().url());
+        assert_eq!(database.url(), &t.url().parse::<DatabaseUrl>().unwrap());
+        let dialect = match t.backend().family() {
+            "postgres" => Dialect::Postgres,
+            "mysql" => Dialect::MySql,
+            _ => Dialect::Sqlite,
+        };
+        assert_eq!(database.dialect(), dialect);
+        if t.backend().is_server() {
+            let secret = Database::new(database.url().clone().with_password("hush-hush")).unwrap();
+            assert!(!format!("{} {secret:?}", secret.url()).contains("hush"));
+        }
     }
 
     async fn c4_a_copy_with_other_settings_is_another_database(t: Test) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ebbtide::{Connections, ConnectionsConfig, Database, Error, ErrorKind, Result};
+use ebbtide::{Config, Connections, ConnectionsConfig, Database, DatabaseUrl, Error, ErrorKind, Result};
 use futures::future::join_all;
 use serde_json::json;
 use tokio::sync::{Barrier, oneshot};
@@ -34,6 +34,27 @@ cases! {
         assert_eq!(connections.get("default").await?.fetch_value::<i64>("select 1", ()).await?, 1);
         assert_eq!(connections.config().routers(), ["replicas"]);
         connections.close_all(true).await
+    }
+
+    async fn r1_one_url_is_a_registry_found_f18(t: Test) -> Result<()> {
+        let text = t.url();
+        let url: DatabaseUrl = text.parse()?;
+        let value = json!({"connections": {"default": text}});
+        let registries = [
+            Connections::init(text.as_str())?,
+            Connections::init(&text)?,
+            Connections::init(&url)?,
+            Connections::init(url)?,
+            Connections::init(&Config::from_url(text)?)?,
+            Connections::init(&value)?,
+        ];
+        for connections in registries {
+            assert!(connections.config().aliases().eq(["default"]));
+            let database = connections.get("default").await?;
+            assert_eq!(database.fetch_value::<i64>("select 1", ()).await?, 1);
+            connections.close_all(true).await?;
+        }
+        Ok(())
     }
 
     async fn r1_a_database_is_made_once_and_on_demand(t: Test) -> Result<()> {

@@ -22,7 +22,7 @@ cases! {
         let (url, test) = own.pair("shop");
         let client = client(&url).await.unwrap();
         assert!(client.is_connected());
-        assert_eq!(client.config().url().expose(), test);
+        assert_eq!(client.url().expose(), test);
         client.execute("CREATE TABLE note (id INTEGER)", ()).await.unwrap();
         client.execute("INSERT INTO note VALUES (1)", ()).await.unwrap();
         let handle = Database::clone(&client);
@@ -61,7 +61,7 @@ cases! {
         ];
         for builder in builders {
             let client = builder.await.unwrap();
-            assert_eq!(client.config().url().expose(), test);
+            assert_eq!(client.url().expose(), test);
             client.close().await.unwrap();
         }
         let client = TestDatabase::new(&database).await.unwrap();
