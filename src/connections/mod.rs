@@ -138,7 +138,7 @@ impl Connections {
     ///
     /// let error = connections.get("defualt").await.unwrap_err();
     /// assert!(error.to_string().contains("did you mean `default`?"));
-    /// connections.close_all(true).await?;
+    /// connections.close_all().await?;
     /// # Ok(()) }
     /// ```
     #[track_caller]

@@ -69,13 +69,13 @@ cases! {
             .col(ColumnDef::new("body").string_len(100).not_null().unique_key())
             .take();
         let schema = Schema::new().app(App::new("notes").define(index).define(tag).define(note));
-        schema.generate_schemas(&database, false).await?;
+        schema.create_new(&database).await?;
         schema.create_all(&database).await?;
         let insert = Query::insert().into_table(name(&notes)).columns(["body"]).values_panic(["a".into()]).take();
         database.execute(insert, ()).await?;
         let orphan = t.sql("insert into {tags} (note) values (7)");
         assert_eq!(database.execute(orphan, ()).await.unwrap_err().kind(), ErrorKind::Constraint);
-        assert_eq!(schema.generate_schemas(&database, false).await.unwrap_err().kind(), ErrorKind::DuplicateObject);
+        assert_eq!(schema.create_new(&database).await.unwrap_err().kind(), ErrorKind::DuplicateObject);
         schema.drop_all(&database).await?;
         let gone = database.fetch_all(t.sql("select * from {notes}"), ()).await;
         assert_eq!(gone.unwrap_err().kind(), ErrorKind::UndefinedObject);
