@@ -11,16 +11,16 @@ mod source;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
 use crate::config::{Config, IntoConfig};
-use crate::connection::{Absent, Connection};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::force_rollback::{ForceRollback, Overrides};
 use crate::pool::{Caller, PoolStatus};
-use crate::query::verbs;
+use crate::query::{Addressee, verbs};
 use crate::session::{Chain, LevelHandle, LevelKind, Pin, Reads, Target, Unbound, sandbox_closed};
 use crate::sql::Dialect;
 use crate::transaction::TransactionBuilder;
@@ -171,6 +171,15 @@ impl Database {
         Ok(Target::Database(Arc::clone(engine), self.reads))
     }
 
+    /// Returns the target, or asks for it at each use if the database is not connected yet.
+    pub(crate) fn addressee(&self) -> Addressee {
+        let late = |_| {
+            let database = self.clone();
+            Addressee::late(self.dialect(), move || database.target())
+        };
+        self.target().map_or_else(late, Addressee::Known)
+    }
+
     /// Returns whether the caller's statements belong only on this database: in a transaction of it, or in a sandbox.
     pub(crate) fn keeps_caller(&self) -> bool {
         if let Ok(target) = self.target() {
@@ -183,39 +192,28 @@ impl Database {
     /// Returns the connection of the current task, acquired at first use. While a handle to that connection exists, the
     /// task gets the same one, and the task's plain `database.…` calls run on it.
     ///
-    /// Using the connection fails with [`NotConnected`](crate::ErrorKind::NotConnected) if the database is not
-    /// connected.
+    /// Using the connection fails with [`NotConnected`](crate::ErrorKind::NotConnected) if the database is not connected
+    /// by then.
     #[track_caller]
     pub fn connection(&self) -> Connection {
-        let Ok(Target::Database(engine, _)) = self.target() else {
-            return Connection::failed(Absent::Reason(self.absent()));
-        };
-        let chain = Chain::current();
         let caller = Caller::at(Location::caller());
-        let bound = match engine.bound(&chain) {
-            Ok(bound) => bound,
-            Err(why) => return Connection::failed(Absent::Unbound(why, caller.place)),
+        let Ok(target) = self.target() else {
+            return Connection::new(self.late_connection(caller));
         };
-        let handle = match bound.filter(|handle| !handle.opening) {
-            // A task outside of the closure, to which the connection may be moved, cannot find the closure's
-            // transaction from the level below. So the connection is that of the transaction.
-            Some(handle)
-                if !matches!(handle.level.kind, LevelKind::Transaction { .. }) || handle.level.in_closure() =>
-            {
-                handle
+        let unbound = |why: Unbound| Addressee::late(self.dialect(), move || Err(why.error(caller.place)));
+        Connection::new(task_connection(&target, caller).map_or_else(unbound, Addressee::Known))
+    }
+
+    /// Returns the connection of the task that uses it first, once the database is connected.
+    fn late_connection(&self, caller: Caller) -> Addressee {
+        let (database, made) = (self.clone(), OnceLock::<Target>::new());
+        Addressee::late(self.dialect(), move || {
+            if let Some(made) = made.get() {
+                return Ok(made.clone());
             }
-            Some(handle) => {
-                let base = LevelHandle::new(handle.level.base());
-                base.bind_below(&handle);
-                base
-            }
-            None => {
-                let handle = engine.connection(caller);
-                handle.bind(chain.innermost());
-                handle
-            }
-        };
-        Connection::new(Target::Connection(handle))
+            let connection = task_connection(&database.target()?, caller).map_err(|why| why.error(caller.place))?;
+            Ok(made.get_or_init(|| connection).clone())
+        })
     }
 
     /// Returns a transaction: await it for a guard, or pass a closure to [`run`](TransactionBuilder::run). If the
@@ -232,7 +230,7 @@ impl Database {
     /// ```
     #[track_caller]
     pub fn transaction(&self) -> TransactionBuilder {
-        TransactionBuilder::new(self.target(), Location::caller())
+        TransactionBuilder::new(self.addressee(), Location::caller())
     }
 
     /// Overrides force rollback for the current task until the guard is dropped, or for one future with
@@ -293,6 +291,31 @@ impl Database {
 }
 
 verbs!(Database);
+
+/// Returns the connection of the caller's task, which is acquired at first use.
+fn task_connection(database: &Target, caller: Caller) -> Result<Target, Unbound> {
+    let engine = database.engine();
+    let chain = Chain::current();
+    let bound = engine.bound(&chain)?;
+    let handle = match bound.filter(|handle| !handle.opening) {
+        // A task outside of the closure, to which the connection may be moved, cannot find the closure's
+        // transaction from the level below. So the connection is that of the transaction.
+        Some(handle) if !matches!(handle.level.kind, LevelKind::Transaction { .. }) || handle.level.in_closure() => {
+            handle
+        }
+        Some(handle) => {
+            let base = LevelHandle::new(handle.level.base());
+            base.bind_below(&handle);
+            base
+        }
+        None => {
+            let handle = engine.connection(caller);
+            handle.bind(chain.innermost());
+            handle
+        }
+    };
+    Ok(Target::Connection(handle))
+}
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

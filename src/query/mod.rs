@@ -28,6 +28,7 @@
 //! # Ok(()) }
 //! ```
 
+mod addressee;
 mod decode;
 mod plan;
 mod shape;
@@ -45,14 +46,15 @@ use futures::future::{BoxFuture, ready};
 use crate::backend::{QueryResult, RowSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
-use crate::session::{Engine, Target, limited};
+use crate::session::{Engine, limited};
 use crate::sql::IntoSql;
 use crate::value::IntoParams;
 
+pub(crate) use addressee::Addressee;
 pub use decode::{As, AsRow, Decoder, Deserialized, FirstColumn};
 pub(crate) use decode::{DecodeRow, undecodable};
 pub(crate) use plan::work;
-use plan::{QueryPlan, Statements, unsendable};
+use plan::{Prepared, QueryPlan};
 pub use shape::{All, BatchResult, Execute, ExecuteMany, One, Optional};
 use shape::{FirstRow, Keep};
 pub(crate) use verbs::verbs;
@@ -67,26 +69,29 @@ pub(crate) use verbs::verbs;
 /// [`ErrorKind::TransactionEnded`], because the driver cannot continue reading after an interruption.
 #[must_use = "a query does nothing until it is awaited"]
 pub struct Query<S> {
-    plan: Result<QueryPlan>,
+    plan: Prepared,
     timeout: Option<Duration>,
     shape: PhantomData<fn() -> S>,
 }
 
 impl<S> Query<S> {
     pub(crate) fn new(
-        target: Result<Target>,
+        addressee: Addressee,
         sql: impl IntoSql,
         params: impl IntoParams,
         place: &'static Location<'static>,
     ) -> Self {
         let caller = Caller::at(place);
-        let plan = target.and_then(|target| {
-            let work = work(&target, sql, params, caller)?;
-            Ok(QueryPlan {
-                target,
-                statements: Statements::One(work),
-            })
-        });
+        Self::of(match addressee {
+            Addressee::Known(target) => Prepared::Now(QueryPlan::one(target, sql, params, caller)),
+            Addressee::Late(late) => {
+                let (sql, params) = (late.keep(sql), params.into_params());
+                Prepared::Late(Box::new(move || QueryPlan::one(late.target()?, sql, params, caller)))
+            }
+        })
+    }
+
+    fn of(plan: Prepared) -> Self {
         Self {
             plan,
             timeout: None,
@@ -112,37 +117,19 @@ impl<S> Query<S> {
 }
 
 impl Query<ExecuteMany> {
-    pub(crate) fn many<R>(target: Result<Target>, sql: impl IntoSql, rows: R, place: &'static Location<'static>) -> Self
+    pub(crate) fn many<R>(addressee: Addressee, sql: impl IntoSql, rows: R, place: &'static Location<'static>) -> Self
     where
         R: IntoIterator<Item: IntoParams>,
     {
         let caller = Caller::at(place);
-        let plan = target.and_then(|target| {
-            let (sql, brought) = sql.into_sql(target.engine().dialect())?;
-            if !brought.is_empty() {
-                return Err(Error::new(
-                    ErrorKind::Parameter,
-                    "the statement contains its own values, but rows were given too",
-                )
-                .help("run it with `execute`"));
+        Self::of(match addressee {
+            Addressee::Known(target) => Prepared::Now(QueryPlan::many(target, sql, rows, caller)),
+            Addressee::Late(late) => {
+                let rows: Vec<_> = rows.into_iter().map(IntoParams::into_params).collect();
+                let sql = late.keep(sql);
+                Prepared::Late(Box::new(move || QueryPlan::many(late.target()?, sql, rows, caller)))
             }
-            let bind = || {
-                let template = target.engine().templates.get(sql.as_str())?;
-                let rows: Vec<_> = rows.into_iter().map(IntoParams::into_params).collect::<Result<_>>()?;
-                let batch = template.bind_many(rows)?;
-                Ok((template, batch))
-            };
-            let (template, batch) = bind().map_err(|error| unsendable(&target, sql.as_str(), caller, error))?;
-            Ok(QueryPlan {
-                target,
-                statements: Statements::of(template, batch, caller),
-            })
-        });
-        Self {
-            plan,
-            timeout: None,
-            shape: PhantomData,
-        }
+        })
     }
 }
 
@@ -179,8 +166,15 @@ impl<S: 'static> Query<S> {
         let timeout = self.timeout;
         // Destructured here, so that the future stores one plan instead of two.
         let mut plan = match self.plan {
-            Ok(plan) => plan,
-            Err(error) => return Box::pin(ready(Err(error))),
+            Prepared::Now(Ok(plan)) => plan,
+            Prepared::Now(Err(error)) => return Box::pin(ready(Err(error))),
+            Prepared::Late(plan) => {
+                return Box::pin(async move {
+                    let mut query = Self::of(Prepared::Now(plan()));
+                    query.timeout = timeout;
+                    query.drive(sink, finish).await
+                });
+            }
         };
         Box::pin(async move {
             let place = plan.place();

@@ -11,12 +11,18 @@ use crate::session::{BeginOptions, BoundStatement, Chain, Finish, Guard, LevelHa
 use crate::sql::{Batch, Bound, IntoSql, Template};
 use crate::value::{IntoParams, Params};
 
-pub(super) struct QueryPlan {
-    pub(super) target: Target,
-    pub(super) statements: Statements,
+/// A plan, or the way to it once the target is known.
+pub(super) enum Prepared {
+    Now(Result<QueryPlan>),
+    Late(Box<dyn FnOnce() -> Result<QueryPlan> + Send + Sync>),
 }
 
-pub(super) enum Statements {
+pub(super) struct QueryPlan {
+    pub(super) target: Target,
+    statements: Statements,
+}
+
+enum Statements {
     One(BoundStatement),
     Many {
         template: Arc<Template>,
@@ -41,7 +47,7 @@ pub(crate) fn work(
 
 /// Logs a statement that cannot be sent like a refused one, and adds its place to the error.
 #[cold]
-pub(super) fn unsendable(target: &Target, sql: &str, caller: Caller, error: Error) -> Error {
+fn unsendable(target: &Target, sql: &str, caller: Caller, error: Error) -> Error {
     let error = error.at(caller.place);
     target.engine().write_refusal(sql, &error);
     error
@@ -79,6 +85,39 @@ fn bound(
 }
 
 impl QueryPlan {
+    pub(super) fn one(target: Target, sql: impl IntoSql, params: impl IntoParams, caller: Caller) -> Result<Self> {
+        let work = work(&target, sql, params, caller)?;
+        Ok(Self {
+            target,
+            statements: Statements::One(work),
+        })
+    }
+
+    pub(super) fn many<R>(target: Target, sql: impl IntoSql, rows: R, caller: Caller) -> Result<Self>
+    where
+        R: IntoIterator<Item: IntoParams>,
+    {
+        let (sql, brought) = sql.into_sql(target.engine().dialect())?;
+        if !brought.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Parameter,
+                "the statement contains its own values, but rows were given too",
+            )
+            .help("run it with `execute`"));
+        }
+        let bind = || {
+            let template = target.engine().templates.get(sql.as_str())?;
+            let rows: Vec<_> = rows.into_iter().map(IntoParams::into_params).collect::<Result<_>>()?;
+            let batch = template.bind_many(rows)?;
+            Ok((template, batch))
+        };
+        let (template, batch) = bind().map_err(|error| unsendable(&target, sql.as_str(), caller, error))?;
+        Ok(Self {
+            target,
+            statements: Statements::of(template, batch, caller),
+        })
+    }
+
     pub(super) async fn run(&mut self, sink: &mut dyn RowSink) -> Result<QueryResult> {
         match &mut self.statements {
             Statements::One(work) => self.target.run(work, sink).await,
@@ -115,7 +154,7 @@ impl QueryPlan {
 }
 
 impl Statements {
-    pub(super) fn of(template: Arc<Template>, mut batch: Batch, caller: Caller) -> Self {
+    fn of(template: Arc<Template>, mut batch: Batch, caller: Caller) -> Self {
         match batch.chunks.pop() {
             Some(bound) if batch.chunks.is_empty() => Self::One(BoundStatement::new(template, bound, caller)),
             last => {
