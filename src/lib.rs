@@ -31,6 +31,7 @@ pub mod guides;
 mod interop;
 mod pool;
 pub mod query;
+mod queryable;
 mod retry;
 #[cfg(feature = "registry")]
 mod router;
@@ -64,6 +65,7 @@ pub use force_rollback::ForceRollback;
 pub use interop::{Sqlx, SqlxTransaction};
 pub use pool::PoolStatus;
 pub use query::{BatchResult, Query};
+pub use queryable::Queryable;
 pub use retry::Retry;
 #[cfg(feature = "registry")]
 pub use router::{Alias, Router};

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::force_rollback::{ForceRollback, Overrides};
 use crate::pool::{Caller, PoolStatus};
 use crate::query::{Addressee, verbs};
+use crate::queryable::queryable;
 use crate::session::{Chain, LevelHandle, LevelKind, Pin, Reads, Target, Unbound, sandbox_closed};
 use crate::sql::Dialect;
 use crate::transaction::TransactionBuilder;
@@ -291,6 +292,7 @@ impl Database {
 }
 
 verbs!(Database);
+queryable!(Database, by Database);
 
 /// Returns the connection of the caller's task, which is acquired at first use.
 fn task_connection(database: &Target, caller: Caller) -> Result<Target, Unbound> {
