@@ -13,7 +13,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::config::{Config, IntoConfig};
 use crate::connection::Connection;
@@ -62,7 +62,7 @@ pub struct Database {
 
 struct Core {
     config: Config,
-    hooks: Hooks,
+    hooks: Mutex<Hooks>,
     /// Held while connecting and disconnecting, so that one caller does it and the others wait.
     changing: tokio::sync::Mutex<()>,
     state: RwLock<LifecycleState>,
@@ -91,7 +91,7 @@ impl Database {
         Ok(Self {
             core: Arc::new(Core {
                 config: config.into_config()?,
-                hooks: Hooks::default(),
+                hooks: Mutex::default(),
                 changing: tokio::sync::Mutex::new(()),
                 state: RwLock::default(),
                 overrides: Overrides::new(),

@@ -241,7 +241,7 @@ impl<D: DecodeRow> IntoFuture for Query<One<D>> {
         self.drive(FirstRow::<D>(None), |first, _, place| {
             first.0.ok_or_else(|| {
                 Error::new(ErrorKind::RowNotFound, format!("the query at {place} returned no row"))
-                    .help("use `fetch_optional` where a missing row is not an error")
+                    .help("where a missing row is not an error, use `fetch_optional(…)`, and for one value `fetch_optional(…).value()`")
             })
         })
     }

@@ -123,7 +123,8 @@ macro_rules! verbs {
             ///
             /// # Errors
             ///
-            /// [`RowNotFound`](crate::ErrorKind::RowNotFound) if there is no row,
+            /// [`RowNotFound`](crate::ErrorKind::RowNotFound) if there is no row
+            /// ([`fetch_optional`](Self::fetch_optional)`(…).value()` returns `None` instead),
             /// [`Decode`](crate::ErrorKind::Decode) if the value is not a `T`; read a value that may be NULL as
             /// an `Option`.
             ///

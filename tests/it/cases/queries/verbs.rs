@@ -130,6 +130,14 @@ cases! {
         );
     }
 
+    async fn q1_a_missing_value_names_the_verb_for_none_found_f13(t: Test) {
+        let database = with_rows(&t, 3).await;
+        let nobody = || t.sql("select id from {notes} where id = 9");
+        let error = database.fetch_value::<i64>(nobody(), ()).await.unwrap_err();
+        assert_says(&error, ErrorKind::RowNotFound, &["returned no row", "`fetch_optional(…).value()`"]);
+        assert_eq!(database.fetch_optional(nobody(), ()).value::<i64>().await.unwrap(), None);
+    }
+
     async fn q1_execute_tells_the_rows_and_the_last_key(t: Test) {
         let database = t.database().await;
         database
@@ -183,11 +191,6 @@ cases! {
             ErrorKind::RowNotFound,
             &[&format!("queries/verbs.rs:{line}"), "fetch_optional"],
         );
-        let error = database
-            .fetch_value::<i64>(nobody(), params! { id: 9 })
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::RowNotFound);
         // A value that is NULL is a row all the same.
         let null = || t.sql("select n from {notes} where id = 0 union all select null from {notes} where id = 1");
         assert_eq!(database.fetch_value::<Option<i64>>(null(), ()).await.unwrap(), None);
