@@ -48,7 +48,7 @@ impl Router for Archive {
 
 async fn program(url: &str) -> Result<()> {
     println!("1. what would be sent to PostgreSQL");
-    for statement in LIBRARY.statements(Dialect::Postgres, true)? {
+    for statement in LIBRARY.statements(Dialect::Postgres)? {
         println!("   {}…", statement.chars().take(60).collect::<String>());
     }
 
@@ -61,7 +61,7 @@ async fn program(url: &str) -> Result<()> {
 
     println!("3. creating them again is refused");
     let database = connection.database().await?;
-    if let Err(error) = LIBRARY.generate_schemas(&database, false).await {
+    if let Err(error) = LIBRARY.create_new(&database).await {
         println!("   {error}");
     }
     println!("   the models in a sandbox:");
@@ -89,7 +89,7 @@ async fn program(url: &str) -> Result<()> {
         .in_transaction("default")
         .run(async |_| connections.alias_for_read("book"));
     println!("   in a transaction read from {:?}", inside.await?);
-    connections.close_all(true).await
+    connections.close_all().await
 }
 
 #[tokio::main]

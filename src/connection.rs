@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
-use crate::query::verbs;
-use crate::session::{Chain, Pin, Target, Unbound};
+use crate::error::Result;
+use crate::query::{Addressee, verbs};
+use crate::session::{Chain, Pin, Target};
+use crate::sql::Dialect;
 
 /// A connection of the pool, held by a task until the last handle to it is dropped.
 ///
@@ -24,45 +24,37 @@ use crate::session::{Chain, Pin, Target, Unbound};
 /// # Ok(()) }
 /// ```
 pub struct Connection {
-    /// The target, or the reason why there is none; every use then fails with it.
-    target: Result<Target, Arc<Absent>>,
-}
-
-/// The reason why there is no connection.
-pub(crate) enum Absent {
-    Reason(fn() -> Error),
-    /// The caller is bound to a connection that it cannot use, as detected at this place.
-    Unbound(Unbound, &'static Location<'static>),
+    addressee: Addressee,
 }
 
 impl Clone for Connection {
     /// Returns another handle. A clone of a transaction's connection shares the transaction but is not the guard. So it
     /// does not move the guard's binding to another task.
     fn clone(&self) -> Self {
-        let target = match &self.target {
-            Ok(Target::Guard(handle)) => Ok(Target::Connection(Arc::clone(handle))),
+        let addressee = match &self.addressee {
+            Addressee::Known(Target::Guard(handle)) => Addressee::Known(Target::Connection(Arc::clone(handle))),
             other => other.clone(),
         };
-        Self { target }
+        Self { addressee }
     }
 }
 
 impl Connection {
-    pub(crate) fn new(target: Target) -> Self {
-        Self { target: Ok(target) }
+    pub(crate) fn new(addressee: Addressee) -> Self {
+        Self { addressee }
     }
 
-    pub(crate) fn failed(why: Absent) -> Self {
-        Self {
-            target: Err(Arc::new(why)),
-        }
+    pub(crate) fn addressee(&self) -> Addressee {
+        self.addressee.clone()
     }
 
     pub(crate) fn target(&self) -> Result<Target> {
-        self.target.clone().map_err(|why| match &*why {
-            Absent::Reason(reason) => reason(),
-            Absent::Unbound(why, place) => why.error(place),
-        })
+        self.addressee.target()
+    }
+
+    /// Returns the dialect of the database, for statements that differ between servers.
+    pub fn dialect(&self) -> Dialect {
+        self.addressee.dialect()
     }
 
     /// Lets a future, usually a spawned one, join this connection: plain `database.…` calls in it run here, inside the
@@ -87,12 +79,12 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn share<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        let Ok(Target::Connection(handle) | Target::Guard(handle)) = &self.target else {
+        let Ok(Target::Connection(handle) | Target::Guard(handle)) = self.target() else {
             return Chain::current().share(Vec::new()).run(future);
         };
         let pin = Pin::Shared {
             engine: handle.level.engine.id,
-            handle: Arc::downgrade(handle),
+            handle: Arc::downgrade(&handle),
         };
         Chain::current().share(vec![pin]).run(future)
     }

@@ -31,6 +31,7 @@ pub mod guides;
 mod interop;
 mod pool;
 pub mod query;
+mod queryable;
 mod retry;
 #[cfg(feature = "registry")]
 mod router;
@@ -64,6 +65,7 @@ pub use force_rollback::ForceRollback;
 pub use interop::{Sqlx, SqlxTransaction};
 pub use pool::PoolStatus;
 pub use query::{BatchResult, Query};
+pub use queryable::Queryable;
 pub use retry::Retry;
 #[cfg(feature = "registry")]
 pub use router::{Alias, Router};
@@ -75,4 +77,6 @@ pub use sqlx::{AssertSqlSafe, SqlSafeStr};
 pub use stream::RowStream;
 pub use transaction::{EndTransaction, Transaction, TransactionBuilder};
 pub use url::DatabaseUrl;
-pub use value::{Array, Bind, ColumnIndex, FromValue, Interval, IntoParams, Json, Params, Row, Value, bind};
+pub use value::{
+    Array, Bind, ColumnIndex, FromValue, Interval, IntoParams, Json, Mismatch, Params, Row, Value, ValueRef, bind,
+};

@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::future::Future;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
@@ -86,8 +85,8 @@ impl Retry {
 
     /// Runs a closure in the transaction, as [`TransactionBuilder::run`] does, and retries it if that may help.
     ///
-    /// The closure is written `async |transaction| …` and borrows its captures. Owned captures (`async move`) cannot be
-    /// given away twice, so clone them inside.
+    /// The closure is written `async |transaction| …`, as for `run`. Each attempt runs a clone of it: what it borrows is
+    /// borrowed again, and what it owns (`async move`) is cloned, so an attempt may give it away.
     ///
     /// A retry depends on the server's answers to the statements of the transaction, not on the closure's result. Other
     /// side effects of the closure are repeated: use [`on_commit`](crate::Transaction::on_commit) for mails. Inside
@@ -116,19 +115,17 @@ impl Retry {
     /// assert_eq!(rows.await?, 2);
     /// # Ok(()) }
     /// ```
-    pub async fn run<T, E, F, R>(self, work: F) -> Result<T, E>
+    pub async fn run<T, E, F>(self, work: F) -> Result<T, E>
     where
-        F: Fn(Transaction) -> R,
-        R: Future<Output = Result<T, E>>,
+        // Not `AsyncFn`, whose futures the compiler cannot prove to be `Send` if the closure borrows.
+        F: AsyncFnOnce(Transaction) -> Result<T, E> + Clone,
         E: From<Error>,
     {
         let (begin, sandboxed) = self.begin.repeated()?;
         let mut pause = self.backoff;
         let mut attempt = 1;
         loop {
-            // A reference to it is not an async closure, but a closure that calls it is.
-            #[allow(clippy::redundant_closure, reason = "it is not: see above")]
-            let Attempt { result, retryable } = begin().attempt(|transaction| work(transaction)).await;
+            let Attempt { result, retryable } = begin().attempt(work.clone()).await;
             if result.is_ok() || !retryable || attempt >= self.attempts {
                 return result;
             }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::backend::FromRow;
 use crate::error::{Error, Result};
 use crate::pool::Caller;
-use crate::query::{undecodable, work};
+use crate::query::{Addressee, undecodable, work};
 use crate::session::{StreamCore, Target};
 use crate::sql::IntoSql;
 use crate::value::{IntoParams, Row, deserialize_row};
@@ -44,8 +44,23 @@ pub struct RowStream<T = Row> {
 
 enum State {
     Open(Reader),
+    /// The database was not connected when the stream was created, so the statement is prepared at the first poll.
+    Late(Option<Box<LateStream>>),
     /// The statement could not be prepared.
     Failed(Option<Error>),
+}
+
+struct LateStream {
+    open: Box<dyn FnOnce() -> Result<Arc<StreamCore>> + Send + Sync>,
+}
+
+impl State {
+    fn of(opened: Result<Arc<StreamCore>>) -> Self {
+        match opened {
+            Ok(core) => Self::Open(Reader(core)),
+            Err(error) => Self::Failed(Some(error)),
+        }
+    }
 }
 
 /// The reader of a stream. Dropping it abandons the rest.
@@ -59,18 +74,19 @@ impl Drop for Reader {
 
 impl RowStream {
     pub(crate) fn new(
-        target: Result<Target>,
+        addressee: Addressee,
         sql: impl IntoSql,
         params: impl IntoParams,
         place: &'static Location<'static>,
     ) -> Self {
-        let opened = target.and_then(|target| {
-            let work = work(&target, sql, params, Caller::at(place))?;
-            Ok(StreamCore::new(target, work))
-        });
-        let state = match opened {
-            Ok(core) => State::Open(Reader(core)),
-            Err(error) => State::Failed(Some(error)),
+        let caller = Caller::at(place);
+        let state = match addressee {
+            Addressee::Known(target) => State::of(open(target, sql, params, caller)),
+            Addressee::Late(late) => {
+                let (sql, params) = (late.keep(sql), params.into_params());
+                let open = Box::new(move || open(late.target()?, sql, params, caller));
+                State::Late(Some(Box::new(LateStream { open })))
+            }
         };
         Self { state, decode: Ok }
     }
@@ -126,16 +142,27 @@ impl<T> RowStream<T> {
     }
 }
 
+fn open(target: Target, sql: impl IntoSql, params: impl IntoParams, caller: Caller) -> Result<Arc<StreamCore>> {
+    let work = work(&target, sql, params, caller)?;
+    Ok(StreamCore::new(target, work))
+}
+
 impl<T> Stream for RowStream<T> {
     type Item = Result<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let State::Late(late) = &mut self.state
+            && let Some(late) = late.take()
+        {
+            self.state = State::of((late.open)());
+        }
         match &mut self.state {
             State::Open(reader) => reader
                 .0
                 .poll_next(context)
                 .map(|row| row.map(|row| row.and_then(self.decode))),
             State::Failed(error) => Poll::Ready(error.take().map(Err)),
+            State::Late(_) => Poll::Ready(None),
         }
     }
 }

@@ -14,9 +14,9 @@ use tracing::Instrument;
 
 use crate::config::IsolationLevel;
 use crate::connection::Connection;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
-use crate::query::within;
+use crate::query::{Addressee, within};
 use crate::session::{BeginOptions, Callback, Chain, Engine, Finish, Guard, LevelHandle, Mode, Owner, Target};
 
 pub use end::EndTransaction;
@@ -30,25 +30,29 @@ pub use end::EndTransaction;
 #[doc(alias = "Begin")]
 #[must_use = "a transaction begins when this is awaited or run"]
 pub struct TransactionBuilder {
-    target: Result<Target>,
+    addressee: Option<Addressee>,
     options: BeginOptions,
     caller: Caller,
     timeout: Option<Duration>,
 }
 
 impl TransactionBuilder {
-    pub(crate) fn new(target: Result<Target>, place: &'static Location<'static>) -> Self {
+    pub(crate) fn new(addressee: Addressee, place: &'static Location<'static>) -> Self {
+        Self::unaimed(place).aimed(addressee)
+    }
+
+    /// Returns a builder without a database, which [`aimed`](Self::aimed) gives it.
+    pub(crate) fn unaimed(place: &'static Location<'static>) -> Self {
         Self {
-            target,
+            addressee: None,
             options: BeginOptions::default(),
             caller: Caller::at(place),
             timeout: None,
         }
     }
 
-    /// Returns the same on another target, which is known only now.
-    pub(crate) fn aimed(mut self, target: Result<Target>) -> Self {
-        self.target = target;
+    pub(crate) fn aimed(mut self, addressee: Addressee) -> Self {
+        self.addressee = Some(addressee);
         self
     }
 
@@ -115,7 +119,7 @@ impl TransactionBuilder {
     }
 
     async fn begin(self, closure: bool, owner: Owner, chain: &Chain) -> Result<Arc<LevelHandle>> {
-        let target = self.target?;
+        let target = aimed_at(self.addressee)?;
         let limit = target.engine().limit(self.timeout);
         let begin = || target.begin(self.options, closure, owner, chain, self.caller);
         match (limit, target.sandboxed()) {
@@ -190,7 +194,7 @@ impl TransactionBuilder {
         };
         let guard = Guard::new(handle);
         let transaction = Transaction {
-            connection: Connection::new(Target::Guard(guard.handle())),
+            connection: Connection::new(Addressee::Known(Target::Guard(guard.handle()))),
             guard: None,
         };
         let span = guard.handle().level.span();
@@ -206,17 +210,22 @@ impl TransactionBuilder {
 
     /// Returns a function that creates builders like this one, and the sandbox they are for, if any.
     pub(crate) fn repeated(self) -> Result<(impl Fn() -> Self, Option<Arc<Engine>>)> {
-        let target = self.target?;
+        let target = aimed_at(self.addressee)?;
         let sandboxed = target.sandboxed();
         let (options, caller, timeout) = (self.options, self.caller, self.timeout);
         let again = move || Self {
-            target: Ok(target.clone()),
+            addressee: Some(Addressee::Known(target.clone())),
             options,
             caller,
             timeout,
         };
         Ok((again, sandboxed))
     }
+}
+
+fn aimed_at(addressee: Option<Addressee>) -> Result<Target> {
+    let unaimed = || Error::new(ErrorKind::NotConnected, "the transaction has no database yet");
+    addressee.ok_or_else(unaimed)?.into_target()
 }
 
 /// The outcome of a transaction.
@@ -265,7 +274,7 @@ impl IntoFuture for TransactionBuilder {
             let handle = self.begin(false, chain.innermost(), &chain).await?;
             let guard = Guard::new(handle);
             Ok(Transaction {
-                connection: Connection::new(Target::Guard(guard.handle())),
+                connection: Connection::new(Addressee::Known(Target::Guard(guard.handle()))),
                 guard: Some(guard),
             })
         })
@@ -439,6 +448,6 @@ impl Connection {
     /// Returns a transaction on this connection; on a transaction's connection, a savepoint.
     #[track_caller]
     pub fn transaction(&self) -> TransactionBuilder {
-        TransactionBuilder::new(self.target(), Location::caller())
+        TransactionBuilder::new(self.addressee(), Location::caller())
     }
 }

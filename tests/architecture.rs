@@ -26,6 +26,7 @@ const ORDER: &[&[&str]] = &[
     &["stream"],
     &["connection"],
     &["transaction"],
+    &["queryable"],
     &["retry"],
     &["force_rollback"],
     &["database"],

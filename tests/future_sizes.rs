@@ -189,14 +189,14 @@ async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(
 fn registry(table: &mut Table, connections: &Connections, database: &Database) {
     table.future("Connections::get", 1088, connections.get("default"));
     table.future("Connections::all", 176, connections.all());
-    table.future("Connections::close_all", 128, connections.close_all(true));
+    table.future("Connections::close_all", 128, connections.close_all());
     table.boxed("in_transaction", 1344, connections.in_transaction(None).into_future());
     let run = connections
         .in_transaction(None)
         .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
     table.future("in_transaction().run", 1408, run);
     let schema = Schema::new();
-    table.future("generate_schemas", 2704, schema.generate_schemas(database, true));
+    table.future("create_new", 2704, schema.create_new(database));
     table.future("create_all", 2704, schema.create_all(database));
     table.future("drop_all", 2704, schema.drop_all(database));
 }

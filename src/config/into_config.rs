@@ -38,7 +38,7 @@ impl IntoConfig for String {
 
 impl IntoConfig for &String {
     fn into_config(self) -> Result<Config> {
-        Config::from_url(self.as_str())
+        Config::from_url(self)
     }
 }
 
@@ -50,7 +50,7 @@ impl IntoConfig for DatabaseUrl {
 
 impl IntoConfig for &DatabaseUrl {
     fn into_config(self) -> Result<Config> {
-        Config::from_url(self.clone())
+        Config::from_url(self)
     }
 }
 

@@ -153,7 +153,13 @@ impl Config {
     }
 
     /// Returns the dialect of the database.
-    pub(crate) fn dialect(&self) -> Dialect {
+    ///
+    /// ```
+    /// use ebbtide::{Config, Dialect};
+    /// assert_eq!(Config::from_url("mariadb://localhost/shop")?.dialect(), Dialect::MySql);
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
+    pub fn dialect(&self) -> Dialect {
         self.url.dialect()
     }
 

@@ -52,21 +52,22 @@ struct Registry {
 
 impl Connections {
     /// Creates a registry of the databases of a configuration: a [`ConnectionsConfig`], a dictionary of the same shape
-    /// with its environment variables replaced, or the [`Config`] of one database, which becomes `default`. Does no
-    /// I/O.
+    /// with its environment variables replaced, or the URL or [`Config`] of one database, which becomes `default`. Does
+    /// no I/O.
     ///
     /// # Errors
     ///
     /// [`Config`](ErrorKind::Config) or [`Url`](ErrorKind::Url) if the configuration cannot be read.
     ///
     /// ```
-    /// use ebbtide::{Config, Connections};
+    /// use ebbtide::Connections;
     ///
     /// let connections = Connections::init(serde_json::json!({
     ///     "connections": {"default": "sqlite://shop.db", "log": "sqlite://log.db"},
     /// }))?;
     /// assert!(connections.config().aliases().eq(["default", "log"]));
-    /// let one = Connections::init(Config::from_url("sqlite::memory:")?)?;
+    /// let one = Connections::init("sqlite://shop.db")?;
+    /// assert!(one.config().aliases().eq(["default"]));
     /// # Ok::<(), ebbtide::Error>(())
     /// ```
     pub fn init(config: impl TryInto<ConnectionsConfig, Error: Into<Error>>) -> Result<Self> {
@@ -137,7 +138,7 @@ impl Connections {
     ///
     /// let error = connections.get("defualt").await.unwrap_err();
     /// assert!(error.to_string().contains("did you mean `default`?"));
-    /// connections.close_all(true).await?;
+    /// connections.close_all().await?;
     /// # Ok(()) }
     /// ```
     #[track_caller]

@@ -8,7 +8,7 @@ use super::Connections;
 use crate::error::{Error, ErrorKind, Result};
 
 impl Connections {
-    /// Runs a program and then closes everything, as [`close_all(true)`](Self::close_all) does: when it returns `Ok` or
+    /// Runs a program and then closes everything, as [`close_all`](Self::close_all) does: when it returns `Ok` or
     /// `Err`, when it panics (the panic continues afterwards), and when the user presses Ctrl-C or the system sends
     /// SIGTERM (Unix). On Ctrl-C or SIGTERM the program's future is dropped first, which rolls its transactions back.
     /// Tasks that it spawned get errors from then on. A second Ctrl-C does not wait for the closing.
@@ -59,7 +59,7 @@ impl Connections {
         };
         let closed = tokio::select! {
             biased;
-            closed = self.close_all(true) => closed,
+            closed = self.close_all() => closed,
             () = interrupted(), if ended.is_none() => Ok(()),
         };
         match ended {

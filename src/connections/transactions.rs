@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 
 use super::Connections;
 use crate::config::IsolationLevel;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::pool::Caller;
 use crate::transaction::{Transaction, TransactionBuilder};
 
@@ -23,7 +23,7 @@ impl Connections {
     ///
     /// # Errors
     ///
-    /// At the await: [`Config`](ErrorKind::Config) listing the known aliases if that one is unknown, or if none is
+    /// At the await: [`Config`](crate::ErrorKind::Config) listing the known aliases if that one is unknown, or if none is
     /// named and there are several; those of [`get`](Self::get) and of
     /// [`Database::transaction`](crate::Database::transaction).
     ///
@@ -56,15 +56,10 @@ impl Connections {
     }
 
     fn begin(&self, alias: Option<String>, place: &'static Location<'static>) -> InTransaction {
-        // It has no target until its database is connected.
-        let unaimed = Err(Error::new(
-            ErrorKind::NotConnected,
-            "the transaction has no database yet",
-        ));
         InTransaction {
             connections: self.clone(),
             alias,
-            begin: TransactionBuilder::new(unaimed, place),
+            begin: TransactionBuilder::unaimed(place),
             place,
         }
     }
@@ -162,7 +157,7 @@ impl InTransaction {
         };
         let slot = registry.slot(alias)?;
         let database = registry.open(slot, Caller::at(self.place)).await?;
-        Ok(self.begin.aimed(database.target()))
+        Ok(self.begin.aimed(database.addressee()))
     }
 
     /// Runs a closure in the transaction: commits when it returns `Ok`, rolls back when it returns `Err`, panics or is

@@ -19,7 +19,7 @@ pub type HookError = Box<dyn std::error::Error + Send + Sync>;
 type Hook = Arc<dyn Fn() -> BoxFuture<'static, Result<(), HookError>> + Send + Sync>;
 type AfterConnect = Arc<dyn for<'c> Fn(&'c mut NewConnection) -> BoxFuture<'c, Result<(), HookError>> + Send + Sync>;
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Hooks {
     on_connect: Option<Hook>,
     on_disconnect: Option<Hook>,
@@ -84,14 +84,6 @@ impl fmt::Debug for NewConnection {
 }
 
 impl Hooks {
-    pub(super) async fn run_on_connect(&self) -> Result<()> {
-        run("on_connect", self.on_connect.as_ref()).await
-    }
-
-    pub(super) async fn run_on_disconnect(&self) -> Result<()> {
-        run("on_disconnect", self.on_disconnect.as_ref()).await
-    }
-
     /// Returns the function that a pool runs on each new connection, to the primary or a replica.
     pub(super) fn prepare(&self, is_replica: bool) -> Option<Prepare> {
         let hook = self.after_connect.clone()?;
@@ -108,7 +100,19 @@ impl Hooks {
     }
 }
 
-async fn run(name: &str, hook: Option<&Hook>) -> Result<()> {
+impl Core {
+    pub(super) async fn run_on_connect(&self) -> Result<()> {
+        let hook = self.hooks.lock().on_connect.clone();
+        run("on_connect", hook).await
+    }
+
+    pub(super) async fn run_on_disconnect(&self) -> Result<()> {
+        let hook = self.hooks.lock().on_disconnect.clone();
+        run("on_disconnect", hook).await
+    }
+}
+
+async fn run(name: &str, hook: Option<Hook>) -> Result<()> {
     match hook {
         Some(hook) => hook().await.map_err(|error| hook_failed(name, error)),
         None => Ok(()),
@@ -118,8 +122,8 @@ async fn run(name: &str, hook: Option<&Hook>) -> Result<()> {
 impl Database {
     /// Sets a `hook` that runs at the first `connect`, before the pool is created. Its error fails the connect.
     ///
-    /// Hooks belong to this database: set them before it is connected. A database created from its configuration has
-    /// none.
+    /// Hooks belong to the database and all its handles. Those set while it is connected run from the next connect or
+    /// disconnect on. A database created from its configuration has none.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -153,7 +157,8 @@ impl Database {
 
     /// Sets a `hook` that runs once on each new connection, before its first use: the place to configure a session. Its
     /// error closes the connection and is returned to the caller that requested it. It also runs on connections to
-    /// [replicas](crate::Config::replica), and can [check](NewConnection::is_replica) for them.
+    /// [replicas](crate::Config::replica), and can [check](NewConnection::is_replica) for them. Set while the database is
+    /// connected, it runs from the next connect on.
     pub fn after_connect<F>(self, hook: F) -> Self
     where
         F: for<'c> Fn(&'c mut NewConnection) -> BoxFuture<'c, Result<(), HookError>> + Send + Sync + 'static,
@@ -161,23 +166,9 @@ impl Database {
         self.with_hooks(|hooks| hooks.after_connect = Some(Arc::new(hook)))
     }
 
-    /// Returns a new database with the same configuration and other hooks. It is not connected yet.
     fn with_hooks(self, change: impl FnOnce(&mut Hooks)) -> Self {
-        let mut hooks = self.core.hooks.clone();
-        change(&mut hooks);
-        let core = Core {
-            config: self.core.config.clone(),
-            hooks,
-            changing: tokio::sync::Mutex::new(()),
-            state: parking_lot::RwLock::default(),
-            overrides: crate::force_rollback::Overrides::new(),
-            parent: self.core.parent.clone(),
-            options: self.core.options.clone(),
-        };
-        Self {
-            core: Arc::new(core),
-            reads: self.reads,
-        }
+        change(&mut self.core.hooks.lock());
+        self
     }
 }
 

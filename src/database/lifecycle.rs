@@ -104,9 +104,9 @@ impl Core {
         }
         let connector = backend::connector(&self.config)?;
         let replicas = replicas::connectors(&self.config)?;
-        self.hooks.run_on_connect().await?;
+        self.run_on_connect().await?;
         let lazy = settings.lazy;
-        let pools = Pools::new(connector, &self.config, &self.hooks, replicas);
+        let pools = Pools::new(connector, &self.config, &self.hooks.lock(), replicas);
         if !lazy && let Err(error) = pools.check(caller).await {
             // The first error is more useful than one of this cleanup.
             let _ = pools.close().await;
@@ -146,7 +146,7 @@ impl Core {
         };
         let closed = live.sandboxed.within(end).await;
         drop(live);
-        self.hooks.run_on_disconnect().await?;
+        self.run_on_disconnect().await?;
         closed.map(|()| true)
     }
 }

@@ -11,18 +11,21 @@ mod source;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::config::{Config, IntoConfig};
-use crate::connection::{Absent, Connection};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::force_rollback::{ForceRollback, Overrides};
 use crate::pool::{Caller, PoolStatus};
-use crate::query::verbs;
+use crate::query::{Addressee, verbs};
+use crate::queryable::queryable;
 use crate::session::{Chain, LevelHandle, LevelKind, Pin, Reads, Target, Unbound, sandbox_closed};
+use crate::sql::Dialect;
 use crate::transaction::TransactionBuilder;
+use crate::url::DatabaseUrl;
 
 pub use callbacks::CapturedCallbacks;
 use hooks::Hooks;
@@ -59,7 +62,7 @@ pub struct Database {
 
 struct Core {
     config: Config,
-    hooks: Hooks,
+    hooks: Mutex<Hooks>,
     /// Held while connecting and disconnecting, so that one caller does it and the others wait.
     changing: tokio::sync::Mutex<()>,
     state: RwLock<LifecycleState>,
@@ -88,7 +91,7 @@ impl Database {
         Ok(Self {
             core: Arc::new(Core {
                 config: config.into_config()?,
-                hooks: Hooks::default(),
+                hooks: Mutex::default(),
                 changing: tokio::sync::Mutex::new(()),
                 state: RwLock::default(),
                 overrides: Overrides::new(),
@@ -102,6 +105,36 @@ impl Database {
     /// Returns the configuration, for inspection or to create another database from.
     pub fn config(&self) -> Config {
         self.core.config.clone()
+    }
+
+    /// Returns the URL of the database. `Display` and `Debug` show `***` instead of the password.
+    ///
+    /// ```
+    /// # fn main() -> ebbtide::Result<()> {
+    /// let database = ebbtide::Database::new("postgres://ada:secret@localhost/shop")?;
+    /// assert_eq!(database.url().to_string(), "postgres://ada:***@localhost/shop");
+    /// assert_eq!(database.url().database(), Some("shop"));
+    /// # Ok(()) }
+    /// ```
+    pub fn url(&self) -> &DatabaseUrl {
+        self.core.config.url()
+    }
+
+    /// Returns the dialect of the database, for statements that differ between servers.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// use ebbtide::Dialect;
+    /// let sql = match database.dialect() {
+    ///     Dialect::MySql => "SELECT CAST(:n AS SIGNED)",
+    ///     _ => "SELECT CAST(:n AS BIGINT)",
+    /// };
+    /// assert_eq!(database.fetch_value::<i64>(sql, ebbtide::params! { n: 3 }).await?, 3);
+    /// # Ok(()) }
+    /// ```
+    pub fn dialect(&self) -> Dialect {
+        self.core.config.dialect()
     }
 
     /// Returns whether this database is connected.
@@ -132,15 +165,20 @@ impl Database {
     }
 
     pub(crate) fn target(&self) -> Result<Target> {
-        let sandboxed = self
-            .core
-            .overrides
-            .current()
-            .unwrap_or(self.core.config.settings().force_rollback);
+        let sandboxed = self.is_force_rollback();
         let state = self.core.state.read();
         let live = state.live.as_ref().ok_or_else(self.absent())?;
         let engine = if sandboxed { &live.sandboxed } else { &live.plain };
         Ok(Target::Database(Arc::clone(engine), self.reads))
+    }
+
+    /// Returns the target, or asks for it at each use if the database is not connected yet.
+    pub(crate) fn addressee(&self) -> Addressee {
+        let late = |_| {
+            let database = self.clone();
+            Addressee::late(self.dialect(), move || database.target())
+        };
+        self.target().map_or_else(late, Addressee::Known)
     }
 
     /// Returns whether the caller's statements belong only on this database: in a transaction of it, or in a sandbox.
@@ -149,46 +187,34 @@ impl Database {
             return target.sandboxed().is_some() || target.in_transaction(&Chain::current());
         }
         // A database that is not connected has no transaction, but it may be configured as a sandbox.
-        let meant = self.core.overrides.current();
-        meant.unwrap_or(self.core.config.settings().force_rollback)
+        self.is_force_rollback()
     }
 
     /// Returns the connection of the current task, acquired at first use. While a handle to that connection exists, the
     /// task gets the same one, and the task's plain `database.…` calls run on it.
     ///
-    /// Using the connection fails with [`NotConnected`](crate::ErrorKind::NotConnected) if the database is not
-    /// connected.
+    /// Using the connection fails with [`NotConnected`](crate::ErrorKind::NotConnected) if the database is not connected
+    /// by then.
     #[track_caller]
     pub fn connection(&self) -> Connection {
-        let Ok(Target::Database(engine, _)) = self.target() else {
-            return Connection::failed(Absent::Reason(self.absent()));
-        };
-        let chain = Chain::current();
         let caller = Caller::at(Location::caller());
-        let bound = match engine.bound(&chain) {
-            Ok(bound) => bound,
-            Err(why) => return Connection::failed(Absent::Unbound(why, caller.place)),
+        let Ok(target) = self.target() else {
+            return Connection::new(self.late_connection(caller));
         };
-        let handle = match bound.filter(|handle| !handle.opening) {
-            // A task outside of the closure, to which the connection may be moved, cannot find the closure's
-            // transaction from the level below. So the connection is that of the transaction.
-            Some(handle)
-                if !matches!(handle.level.kind, LevelKind::Transaction { .. }) || handle.level.in_closure() =>
-            {
-                handle
+        let unbound = |why: Unbound| Addressee::late(self.dialect(), move || Err(why.error(caller.place)));
+        Connection::new(task_connection(&target, caller).map_or_else(unbound, Addressee::Known))
+    }
+
+    /// Returns the connection of the task that uses it first, once the database is connected.
+    fn late_connection(&self, caller: Caller) -> Addressee {
+        let (database, made) = (self.clone(), OnceLock::<Target>::new());
+        Addressee::late(self.dialect(), move || {
+            if let Some(made) = made.get() {
+                return Ok(made.clone());
             }
-            Some(handle) => {
-                let base = LevelHandle::new(handle.level.base());
-                base.bind_below(&handle);
-                base
-            }
-            None => {
-                let handle = engine.connection(caller);
-                handle.bind(chain.innermost());
-                handle
-            }
-        };
-        Connection::new(Target::Connection(handle))
+            let connection = task_connection(&database.target()?, caller).map_err(|why| why.error(caller.place))?;
+            Ok(made.get_or_init(|| connection).clone())
+        })
     }
 
     /// Returns a transaction: await it for a guard, or pass a closure to [`run`](TransactionBuilder::run). If the
@@ -205,13 +231,35 @@ impl Database {
     /// ```
     #[track_caller]
     pub fn transaction(&self) -> TransactionBuilder {
-        TransactionBuilder::new(self.target(), Location::caller())
+        TransactionBuilder::new(self.addressee(), Location::caller())
     }
 
     /// Overrides force rollback for the current task until the guard is dropped, or for one future with
-    /// [`run`](ForceRollback::run). `false` really writes; `true` uses a sandbox even if the database has none.
-    pub fn force_rollback(&self, on: bool) -> ForceRollback {
+    /// [`run`](ForceRollback::run). `false` really writes; `true` uses a sandbox even if the database has none; `None`
+    /// is the setting of the database again, inside of another override.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let tried = database.force_rollback(true);
+    /// assert!(database.is_force_rollback());
+    /// {
+    ///     let _usual = database.force_rollback(None);
+    ///     assert!(!database.is_force_rollback());
+    /// }
+    /// drop(tried);
+    /// # Ok(()) }
+    /// ```
+    pub fn force_rollback(&self, on: impl Into<Option<bool>>) -> ForceRollback {
+        let on = on.into().unwrap_or(self.core.config.settings().force_rollback);
         ForceRollback::new(&self.core.overrides, on)
+    }
+
+    /// Returns whether the caller's work is rolled back at the end: by the setting `force_rollback`, or by an
+    /// [override](Self::force_rollback) that applies here.
+    pub fn is_force_rollback(&self) -> bool {
+        let overridden = self.core.overrides.current();
+        overridden.unwrap_or(self.core.config.settings().force_rollback)
     }
 
     /// Lets a future, usually a spawned one, join the caller's connection and transaction. Without one, the future gets
@@ -244,6 +292,32 @@ impl Database {
 }
 
 verbs!(Database);
+queryable!(Database, by Database);
+
+/// Returns the connection of the caller's task, which is acquired at first use.
+fn task_connection(database: &Target, caller: Caller) -> Result<Target, Unbound> {
+    let engine = database.engine();
+    let chain = Chain::current();
+    let bound = engine.bound(&chain)?;
+    let handle = match bound.filter(|handle| !handle.opening) {
+        // A task outside of the closure, to which the connection may be moved, cannot find the closure's
+        // transaction from the level below. So the connection is that of the transaction.
+        Some(handle) if !matches!(handle.level.kind, LevelKind::Transaction { .. }) || handle.level.in_closure() => {
+            handle
+        }
+        Some(handle) => {
+            let base = LevelHandle::new(handle.level.base());
+            base.bind_below(&handle);
+            base
+        }
+        None => {
+            let handle = engine.connection(caller);
+            handle.bind(chain.innermost());
+            handle
+        }
+    };
+    Ok(Target::Connection(handle))
+}
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

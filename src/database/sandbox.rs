@@ -5,11 +5,11 @@ use std::future::IntoFuture;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::lifecycle::{LifecycleState, not_connected};
 use super::pools::Live;
-use super::{Core, Database, Hooks};
+use super::{Core, Database};
 use crate::config::IsolationPolicy;
 use crate::error::Result;
 use crate::force_rollback::Overrides;
@@ -110,7 +110,7 @@ impl SandboxBuilder {
         let live = parent.open_sandbox(&options)?;
         let core = Core {
             config: parent.config.clone().force_rollback(true),
-            hooks: Hooks::default(),
+            hooks: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),
             state: RwLock::new(LifecycleState {
                 count: 1,

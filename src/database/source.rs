@@ -5,10 +5,18 @@ use crate::config::{Config, IntoConfig};
 use crate::error::Result;
 use crate::url::DatabaseUrl;
 
-/// A source for [`Database::connect`]: a URL, a [`Config`], a credentials dictionary, or a database to connect again.
+/// A source for [`Database::connect`]: everything that converts into a [`Config`](IntoConfig), or a database that is
+/// connected itself.
 pub trait IntoDatabase {
     /// Returns the database to connect.
     fn into_database(self) -> Result<Database>;
+}
+
+impl IntoDatabase for Database {
+    /// Returns the same database: connecting it again is counted.
+    fn into_database(self) -> Result<Database> {
+        Ok(self)
+    }
 }
 
 impl IntoDatabase for &Database {
@@ -19,9 +27,10 @@ impl IntoDatabase for &Database {
 }
 
 impl IntoConfig for &Database {
-    /// Returns its configuration, for another database; hooks are not included.
+    /// Returns its configuration for another database, with an override of force rollback that applies here. Hooks are
+    /// not included.
     fn into_config(self) -> Result<Config> {
-        Ok(self.config())
+        Ok(self.config().force_rollback(self.is_force_rollback()))
     }
 }
 
@@ -35,4 +44,14 @@ macro_rules! from_config {
     )*};
 }
 
-from_config!(&str, String, &String, DatabaseUrl, Config, &Config, serde_json::Value);
+from_config!(
+    &str,
+    String,
+    &String,
+    DatabaseUrl,
+    &DatabaseUrl,
+    Config,
+    &Config,
+    serde_json::Value,
+    &serde_json::Value
+);

@@ -1,8 +1,13 @@
 //! Statements of sea-query, built in the dialect of their database.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use sea_query::{
-    DeleteStatement, InsertStatement, MysqlQueryBuilder, OptionEnum, PostgresQueryBuilder, QueryStatementBuilder,
-    SelectStatement, SqliteQueryBuilder, UpdateStatement, Value as SeaValue, WithQuery,
+    DeleteStatement, ForeignKeyCreateStatement, ForeignKeyDropStatement, IndexCreateStatement, IndexDropStatement,
+    InsertStatement, MysqlQueryBuilder, OptionEnum, PostgresQueryBuilder, QueryStatementBuilder,
+    SchemaStatementBuilder, SelectStatement, SqliteQueryBuilder, TableAlterStatement, TableCreateStatement,
+    TableDropStatement, TableRenameStatement, TableTruncateStatement, UpdateStatement, Value as SeaValue, WithQuery,
 };
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
@@ -19,6 +24,34 @@ fn build(statement: &impl QueryStatementBuilder, dialect: Dialect) -> Result<(Sq
     let values = values.0.into_iter().map(value).collect::<Result<Vec<_>>>()?;
     // The builder quotes identifiers and passes every value as a parameter.
     Ok((AssertSqlSafe(text).into_sql_str(), Params::positional(values)))
+}
+
+/// Returns the text of a definition. The builder panics on features that a dialect lacks.
+pub(super) fn written(statement: &impl SchemaStatementBuilder, dialect: Dialect) -> Result<String> {
+    let build = || match dialect {
+        Dialect::Postgres => statement.build(PostgresQueryBuilder),
+        Dialect::MySql => statement.build(MysqlQueryBuilder),
+        Dialect::Sqlite => statement.build(SqliteQueryBuilder),
+    };
+    catch_unwind(AssertUnwindSafe(build)).map_err(|panic| cannot(dialect, &*panic))
+}
+
+fn cannot(dialect: Dialect, panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    let message = format!(
+        "sea-query cannot write this definition for {dialect}: {}",
+        text.as_deref().unwrap_or("it gave no reason")
+    );
+    Error::new(ErrorKind::Unsupported, message).help(format!("write it as SQL text for {dialect}"))
+}
+
+fn define(statement: &impl SchemaStatementBuilder, dialect: Dialect) -> Result<(SqlStr, Params)> {
+    // The builder quotes identifiers and literals.
+    Ok((
+        AssertSqlSafe(written(statement, dialect)?).into_sql_str(),
+        Params::default(),
+    ))
 }
 
 fn value(value: SeaValue) -> Result<Value> {
@@ -62,23 +95,35 @@ fn value(value: SeaValue) -> Result<Value> {
 }
 
 macro_rules! statements {
-    ($($type:ty),*) => {$(
+    ($build:ident: $($type:ty),*) => {$(
         impl IntoSql for &$type {
             fn into_sql(self, dialect: Dialect) -> Result<(SqlStr, Params)> {
-                build(self, dialect)
+                $build(self, dialect)
             }
         }
 
         impl IntoSql for $type {
             fn into_sql(self, dialect: Dialect) -> Result<(SqlStr, Params)> {
-                build(&self, dialect)
+                $build(&self, dialect)
             }
         }
     )*};
 }
 
 statements!(
-    SelectStatement,
+    define: TableCreateStatement,
+    TableAlterStatement,
+    TableDropStatement,
+    TableRenameStatement,
+    TableTruncateStatement,
+    IndexCreateStatement,
+    IndexDropStatement,
+    ForeignKeyCreateStatement,
+    ForeignKeyDropStatement
+);
+
+statements!(
+    build: SelectStatement,
     InsertStatement,
     UpdateStatement,
     DeleteStatement,

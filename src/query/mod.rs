@@ -1,6 +1,36 @@
 //! A statement that is about to run: its result type and its time limit.
+//!
+//! The parameter of [`Query`] says what awaiting it returns: [`Execute`] and [`ExecuteMany`] return a summary; [`All`],
+//! [`One`] and [`Optional`] return rows, as their own parameter reads them ([`AsRow`], [`As`], [`Deserialized`],
+//! [`FirstColumn`]). So a function can return a query, whose caller may set a limit before the await:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+//! use std::time::Duration;
+//!
+//! use ebbtide::query::{All, Deserialized, Query};
+//! use ebbtide::{Database, params};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Note {
+//!     text: String,
+//! }
+//!
+//! fn notes(database: &Database, owner: i64) -> Query<All<Deserialized<Note>>> {
+//!     let sql = "SELECT text FROM note WHERE owner = :owner";
+//!     database.fetch_all(sql, params! { owner }).deserialize()
+//! }
+//!
+//! # let database = Database::connect("sqlite::memory:").await?;
+//! # database.execute("CREATE TABLE note (owner INTEGER, text TEXT); INSERT INTO note VALUES (1, 'hello')", ()).await?;
+//! let notes = notes(&database, 1).timeout(Duration::from_secs(2)).await?;
+//! assert_eq!(notes[0].text, "hello");
+//! # Ok(()) }
+//! ```
 
+mod addressee;
 mod decode;
+mod plan;
 mod shape;
 mod verbs;
 
@@ -8,7 +38,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, ready};
@@ -16,13 +46,16 @@ use futures::future::{BoxFuture, ready};
 use crate::backend::{QueryResult, RowSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
-use crate::session::{BeginOptions, BoundStatement, Chain, Engine, Finish, Guard, LevelHandle, Target, limited};
-use crate::sql::{Batch, Bound, IntoSql, Template};
-use crate::value::{IntoParams, Params};
+use crate::session::{Engine, limited};
+use crate::sql::IntoSql;
+use crate::value::IntoParams;
 
-pub(crate) use decode::{AsRow, DecodeRow, FirstColumn, undecodable};
-pub use shape::BatchResult;
-pub(crate) use shape::{All, Execute, ExecuteMany, One, Optional};
+pub(crate) use addressee::Addressee;
+pub use decode::{As, AsRow, Decoder, Deserialized, FirstColumn};
+pub(crate) use decode::{DecodeRow, undecodable};
+pub(crate) use plan::work;
+use plan::{Prepared, QueryPlan};
+pub use shape::{All, BatchResult, Execute, ExecuteMany, One, Optional};
 use shape::{FirstRow, Keep};
 pub(crate) use verbs::verbs;
 
@@ -36,42 +69,29 @@ pub(crate) use verbs::verbs;
 /// [`ErrorKind::TransactionEnded`], because the driver cannot continue reading after an interruption.
 #[must_use = "a query does nothing until it is awaited"]
 pub struct Query<S> {
-    plan: Result<Plan>,
+    plan: Prepared,
     timeout: Option<Duration>,
     shape: PhantomData<fn() -> S>,
 }
 
-struct Plan {
-    target: Target,
-    statements: Statements,
-}
-
-enum Statements {
-    One(BoundStatement),
-    Many {
-        template: Arc<Template>,
-        batch: Batch,
-        caller: Caller,
-        /// Their transaction, once it has begun.
-        begun: OnceLock<Arc<LevelHandle>>,
-    },
-}
-
 impl<S> Query<S> {
     pub(crate) fn new(
-        target: Result<Target>,
+        addressee: Addressee,
         sql: impl IntoSql,
         params: impl IntoParams,
         place: &'static Location<'static>,
     ) -> Self {
         let caller = Caller::at(place);
-        let plan = target.and_then(|target| {
-            let work = work(&target, sql, params, caller)?;
-            Ok(Plan {
-                target,
-                statements: Statements::One(work),
-            })
-        });
+        Self::of(match addressee {
+            Addressee::Known(target) => Prepared::Now(QueryPlan::one(target, sql, params, caller)),
+            Addressee::Late(late) => {
+                let (sql, params) = (late.keep(sql), params.into_params());
+                Prepared::Late(Box::new(move || QueryPlan::one(late.target()?, sql, params, caller)))
+            }
+        })
+    }
+
+    fn of(plan: Prepared) -> Self {
         Self {
             plan,
             timeout: None,
@@ -97,175 +117,20 @@ impl<S> Query<S> {
 }
 
 impl Query<ExecuteMany> {
-    pub(crate) fn many<R>(target: Result<Target>, sql: impl IntoSql, rows: R, place: &'static Location<'static>) -> Self
+    pub(crate) fn many<R>(addressee: Addressee, sql: impl IntoSql, rows: R, place: &'static Location<'static>) -> Self
     where
         R: IntoIterator<Item: IntoParams>,
     {
         let caller = Caller::at(place);
-        let plan = target.and_then(|target| {
-            let (sql, brought) = sql.into_sql(target.engine().dialect())?;
-            if !brought.is_empty() {
-                return Err(Error::new(
-                    ErrorKind::Parameter,
-                    "the statement contains its own values, but rows were given too",
-                )
-                .help("run it with `execute`"));
+        Self::of(match addressee {
+            Addressee::Known(target) => Prepared::Now(QueryPlan::many(target, sql, rows, caller)),
+            Addressee::Late(late) => {
+                let rows: Vec<_> = rows.into_iter().map(IntoParams::into_params).collect();
+                let sql = late.keep(sql);
+                Prepared::Late(Box::new(move || QueryPlan::many(late.target()?, sql, rows, caller)))
             }
-            let bind = || {
-                let template = target.engine().templates.get(sql.as_str())?;
-                let rows: Vec<_> = rows.into_iter().map(IntoParams::into_params).collect::<Result<_>>()?;
-                let batch = template.bind_many(rows)?;
-                Ok((template, batch))
-            };
-            let (template, batch) = bind().map_err(|error| unsendable(&target, sql.as_str(), caller, error))?;
-            Ok(Plan {
-                target,
-                statements: Statements::of(template, batch, caller),
-            })
-        });
-        Self {
-            plan,
-            timeout: None,
-            shape: PhantomData,
-        }
+        })
     }
-}
-
-/// Returns a statement with its parameters, ready to run.
-pub(crate) fn work(
-    target: &Target,
-    sql: impl IntoSql,
-    params: impl IntoParams,
-    caller: Caller,
-) -> Result<BoundStatement> {
-    let (sql, brought) = sql.into_sql(target.engine().dialect())?;
-    bound(target, sql.as_str(), params, brought, caller)
-        .map_err(|error| unsendable(target, sql.as_str(), caller, error))
-}
-
-/// Logs a statement that cannot be sent like a refused one, and adds its place to the error.
-#[cold]
-fn unsendable(target: &Target, sql: &str, caller: Caller, error: Error) -> Error {
-    let error = error.at(caller.place);
-    target.engine().write_refusal(sql, &error);
-    error
-}
-
-fn bound(
-    target: &Target,
-    sql: &str,
-    params: impl IntoParams,
-    brought: Params,
-    caller: Caller,
-) -> Result<BoundStatement> {
-    let template = target.engine().templates.get(sql)?;
-    let mut params = params.into_params()?;
-    if !brought.is_empty() {
-        if !params.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Parameter,
-                "the statement contains its own values, but others were given too",
-            )
-            .help("pass `()` as its parameters"));
-        }
-        params = brought;
-    }
-    let bound = template.bind(params)?;
-    if template.statements() > 1 && !bound.values.is_empty() {
-        let message = format!(
-            "a text with parameters must hold one statement, but this one holds {}",
-            template.statements()
-        );
-        return Err(Error::new(ErrorKind::Parameter, message)
-            .help("execute them one by one, in a transaction if they belong together"));
-    }
-    Ok(BoundStatement::new(template, bound, caller))
-}
-
-impl Plan {
-    async fn run(&mut self, sink: &mut dyn RowSink) -> Result<QueryResult> {
-        match &mut self.statements {
-            Statements::One(work) => self.target.run(work, sink).await,
-            // Boxed, like every rare case on this path: it keeps the future of a single statement small.
-            Statements::Many {
-                template,
-                batch,
-                caller,
-                begun,
-            } => {
-                let chunks = std::mem::take(&mut batch.chunks);
-                Box::pin(run_many(&self.target, template, chunks, sink, *caller, begun)).await
-            }
-        }
-    }
-
-    fn place(&self) -> &'static Location<'static> {
-        match &self.statements {
-            Statements::One(work) => work.caller.place,
-            Statements::Many { caller, .. } => caller.place,
-        }
-    }
-
-    /// Returns the error of a call that timed out, according to what was sent.
-    fn given_up(&self, error: Error) -> Error {
-        match &self.statements {
-            Statements::One(work) => work.given_up(error),
-            Statements::Many { begun, .. } => match begun.get() {
-                Some(handle) => handle.level.given_up(error),
-                None => error,
-            },
-        }
-    }
-}
-
-impl Statements {
-    fn of(template: Arc<Template>, mut batch: Batch, caller: Caller) -> Self {
-        match batch.chunks.pop() {
-            Some(bound) if batch.chunks.is_empty() => Self::One(BoundStatement::new(template, bound, caller)),
-            last => {
-                batch.chunks.extend(last);
-                Self::Many {
-                    template,
-                    batch,
-                    caller,
-                    begun: OnceLock::new(),
-                }
-            }
-        }
-    }
-}
-
-/// Runs the statements of a batch in one transaction.
-async fn run_many(
-    target: &Target,
-    template: &Arc<Template>,
-    chunks: Vec<Bound>,
-    sink: &mut dyn RowSink,
-    caller: Caller,
-    begun: &OnceLock<Arc<LevelHandle>>,
-) -> Result<QueryResult> {
-    let mut done = QueryResult::default();
-    if chunks.is_empty() {
-        return Ok(done);
-    }
-    let chain = Chain::current();
-    let scope = chain.enter(Vec::new());
-    let handle = target
-        .begin(BeginOptions::default(), true, scope.owner(), &chain, caller)
-        .await?;
-    // If dropped early, the transaction is rolled back.
-    let guard = Guard::new(handle);
-    let _ = begun.set(guard.handle());
-    let inside = Target::Guard(guard.handle());
-    let all = async {
-        for bound in chunks {
-            let work = BoundStatement::new(Arc::clone(template), bound, caller);
-            done.absorb(inside.run(&work, sink).await?);
-        }
-        guard.finish(Finish::Commit, caller.place, Some(Duration::ZERO)).await
-    };
-    scope.run(all).await?;
-    Ok(done)
 }
 
 /// Runs `work` within its time limit. If the caller has no runtime, it runs in that of its sandbox.
@@ -301,8 +166,15 @@ impl<S: 'static> Query<S> {
         let timeout = self.timeout;
         // Destructured here, so that the future stores one plan instead of two.
         let mut plan = match self.plan {
-            Ok(plan) => plan,
-            Err(error) => return Box::pin(ready(Err(error))),
+            Prepared::Now(Ok(plan)) => plan,
+            Prepared::Now(Err(error)) => return Box::pin(ready(Err(error))),
+            Prepared::Late(plan) => {
+                return Box::pin(async move {
+                    let mut query = Self::of(Prepared::Now(plan()));
+                    query.timeout = timeout;
+                    query.drive(sink, finish).await
+                });
+            }
         };
         Box::pin(async move {
             let place = plan.place();
@@ -369,7 +241,7 @@ impl<D: DecodeRow> IntoFuture for Query<One<D>> {
         self.drive(FirstRow::<D>(None), |first, _, place| {
             first.0.ok_or_else(|| {
                 Error::new(ErrorKind::RowNotFound, format!("the query at {place} returned no row"))
-                    .help("use `fetch_optional` where a missing row is not an error")
+                    .help("where a missing row is not an error, use `fetch_optional(…)`, and for one value `fetch_optional(…).value()`")
             })
         })
     }

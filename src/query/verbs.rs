@@ -1,7 +1,7 @@
 //! The verbs, the same on every handle. Long, because each has its documentation and an example.
 
 /// Defines the verbs once for every type that can run a statement. The type must have
-/// `fn target(&self) -> Result<Target>`.
+/// `fn addressee(&self) -> Addressee`.
 macro_rules! verbs {
     ($type:ty) => {
         impl $type {
@@ -30,7 +30,7 @@ macro_rules! verbs {
                 sql: impl $crate::IntoSql,
                 params: impl $crate::IntoParams,
             ) -> $crate::Query<$crate::query::Execute> {
-                $crate::Query::new(self.target(), sql, params, std::panic::Location::caller())
+                $crate::Query::new(self.addressee(), sql, params, std::panic::Location::caller())
             }
 
             /// Runs a statement once for each row of parameters, all or none of them. Returns the total, and the rows
@@ -57,7 +57,7 @@ macro_rules! verbs {
             where
                 R: IntoIterator<Item: $crate::IntoParams>,
             {
-                $crate::Query::many(self.target(), sql, rows, std::panic::Location::caller())
+                $crate::Query::many(self.addressee(), sql, rows, std::panic::Location::caller())
             }
 
             /// Fetches all rows. Chain `.decode::<T>()` or `.deserialize::<T>()` to read them into a type.
@@ -77,7 +77,7 @@ macro_rules! verbs {
                 sql: impl $crate::IntoSql,
                 params: impl $crate::IntoParams,
             ) -> $crate::Query<$crate::query::All<$crate::query::AsRow>> {
-                $crate::Query::new(self.target(), sql, params, std::panic::Location::caller())
+                $crate::Query::new(self.addressee(), sql, params, std::panic::Location::caller())
             }
 
             /// Fetches the first row.
@@ -99,7 +99,7 @@ macro_rules! verbs {
                 sql: impl $crate::IntoSql,
                 params: impl $crate::IntoParams,
             ) -> $crate::Query<$crate::query::One<$crate::query::AsRow>> {
-                $crate::Query::new(self.target(), sql, params, std::panic::Location::caller())
+                $crate::Query::new(self.addressee(), sql, params, std::panic::Location::caller())
             }
 
             /// Fetches the first row, or `None`.
@@ -116,14 +116,15 @@ macro_rules! verbs {
                 sql: impl $crate::IntoSql,
                 params: impl $crate::IntoParams,
             ) -> $crate::Query<$crate::query::Optional<$crate::query::AsRow>> {
-                $crate::Query::new(self.target(), sql, params, std::panic::Location::caller())
+                $crate::Query::new(self.addressee(), sql, params, std::panic::Location::caller())
             }
 
             /// Fetches the first column of the first row.
             ///
             /// # Errors
             ///
-            /// [`RowNotFound`](crate::ErrorKind::RowNotFound) if there is no row,
+            /// [`RowNotFound`](crate::ErrorKind::RowNotFound) if there is no row
+            /// ([`fetch_optional`](Self::fetch_optional)`(…).value()` returns `None` instead),
             /// [`Decode`](crate::ErrorKind::Decode) if the value is not a `T`; read a value that may be NULL as
             /// an `Option`.
             ///
@@ -140,7 +141,7 @@ macro_rules! verbs {
                 sql: impl $crate::IntoSql,
                 params: impl $crate::IntoParams,
             ) -> $crate::Query<$crate::query::One<$crate::query::FirstColumn<T>>> {
-                $crate::Query::new(self.target(), sql, params, std::panic::Location::caller())
+                $crate::Query::new(self.addressee(), sql, params, std::panic::Location::caller())
             }
 
             /// Streams the rows in constant memory; see [`RowStream`](crate::RowStream).
@@ -159,7 +160,7 @@ macro_rules! verbs {
             /// ```
             #[track_caller]
             pub fn iterate(&self, sql: impl $crate::IntoSql, params: impl $crate::IntoParams) -> $crate::RowStream {
-                $crate::RowStream::new(self.target(), sql, params, std::panic::Location::caller())
+                $crate::RowStream::new(self.addressee(), sql, params, std::panic::Location::caller())
             }
 
             /// Streams the rows in batches of `size`; the last batch may be smaller. A `size` of 0 means 1.
@@ -179,7 +180,7 @@ macro_rules! verbs {
                 params: impl $crate::IntoParams,
                 size: usize,
             ) -> $crate::stream::Batches {
-                $crate::RowStream::new(self.target(), sql, params, std::panic::Location::caller()).batches(size)
+                $crate::RowStream::new(self.addressee(), sql, params, std::panic::Location::caller()).batches(size)
             }
         }
     };

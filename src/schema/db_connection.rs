@@ -202,7 +202,7 @@ impl DbConnection {
         for schema in std::mem::take(&mut *self.bound.lock()) {
             schema.binding.unbind(self.id);
         }
-        self.connections.close_all(true).await?;
+        self.connections.close_all().await?;
         Ok(true)
     }
 }

@@ -124,7 +124,7 @@ impl Ddl {
     /// use ebbtide::{App, Ddl, Dialect, Schema};
     /// let view = Ddl::new("CREATE VIEW newest AS SELECT max(id) AS id FROM note").depends_on(["note"]);
     /// let schema = Schema::new().app(App::new("notes").define(view).define("CREATE TABLE note (id BIGINT)"));
-    /// assert!(schema.statements(Dialect::Sqlite, false)?[0].starts_with("CREATE TABLE"));
+    /// assert!(schema.statements(Dialect::Sqlite)?[0].starts_with("CREATE TABLE"));
     /// # Ok::<(), ebbtide::Error>(())
     /// ```
     pub fn depends_on<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {

@@ -81,52 +81,24 @@ impl Schema {
         self.apps.iter().map(App::name)
     }
 
-    /// Creates all tables, each app's on its own connection, in the order of their dependencies. On each connection it
-    /// uses one transaction, if the dialect supports that for definitions (PostgreSQL and SQLite: all or nothing).
-    /// Inside a transaction or a sandbox, the definitions belong to that one. MySQL commits such statements implicitly,
-    /// so there they are refused instead.
-    ///
-    /// With `safe`, existing objects are kept as they are (`IF NOT EXISTS`), even if they differ. Without it, an
-    /// existing table is an error, and nothing is created on that connection.
+    /// Creates the missing tables, each app's on its own connection, in the order of their dependencies. Existing ones
+    /// are kept as they are (`IF NOT EXISTS`), even if they differ. On each connection it uses one transaction, if the
+    /// dialect supports that for definitions (PostgreSQL and SQLite: all or nothing). Inside a transaction or a sandbox,
+    /// the definitions belong to that one. MySQL commits such statements implicitly, so there they are refused instead.
     ///
     /// Programs that start at the same time on one database wait for each other here.
     ///
     /// # Errors
     ///
     /// [`Config`](crate::ErrorKind::Config) if a declared dependency is not defined, if definitions depend on each
-    /// other in a cycle, or if a table is defined twice; [`DuplicateObject`](crate::ErrorKind::DuplicateObject) naming
-    /// the existing tables, if not `safe`; on MySQL in a transaction or sandbox [`Refused`](crate::ErrorKind::Refused);
-    /// those of the server, naming the object that could not be created and its app; those of [`Connections::get`].
+    /// other in a cycle, or if a table is defined twice; on MySQL in a transaction or sandbox
+    /// [`Refused`](crate::ErrorKind::Refused); those of the server, naming the object that could not be created and its
+    /// app; those of [`Connections::get`].
     ///
     /// # Cancel safety
     ///
-    /// If dropped early, nothing was created on the connection in progress, on MySQL a part. The next call with `safe`
-    /// creates the rest.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
-    /// use ebbtide::{App, Database, ErrorKind, Schema};
-    ///
-    /// let schema = Schema::new().app(App::new("notes").define("CREATE TABLE note (text TEXT)"));
-    /// let database = Database::connect("sqlite::memory:").await?;
-    /// schema.generate_schemas(&database, false).await?;
-    /// let again = schema.generate_schemas(&database, false).await.unwrap_err();
-    /// assert_eq!(again.kind(), ErrorKind::DuplicateObject);
-    /// # Ok(()) }
-    /// ```
-    pub async fn generate_schemas(&self, target: impl Into<SchemaTarget>, safe: bool) -> Result<()> {
-        self.perform(target.into(), SchemaAction::Create { safe }).await
-    }
-
-    /// Creates the missing tables: [`generate_schemas`](Self::generate_schemas) with `safe`.
-    ///
-    /// # Errors
-    ///
-    /// As [`generate_schemas`](Self::generate_schemas).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`generate_schemas`](Self::generate_schemas).
+    /// If dropped early, nothing was created on the connection in progress, on MySQL a part. The next call creates the
+    /// rest.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -139,8 +111,37 @@ impl Schema {
     /// schema.drop_all(&database).await?;
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "generate_schemas")]
     pub async fn create_all(&self, target: impl Into<SchemaTarget>) -> Result<()> {
         self.perform(target.into(), SchemaAction::Create { safe: true }).await
+    }
+
+    /// Creates all tables as [`create_all`](Self::create_all) does, but an existing one is an error, and nothing is
+    /// created on that connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create_all`](Self::create_all); [`DuplicateObject`](crate::ErrorKind::DuplicateObject) naming the
+    /// existing tables.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_all`](Self::create_all), which also creates the rest.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::{App, Database, ErrorKind, Schema};
+    ///
+    /// let schema = Schema::new().app(App::new("notes").define("CREATE TABLE note (text TEXT)"));
+    /// let database = Database::connect("sqlite::memory:").await?;
+    /// schema.create_new(&database).await?;
+    /// let again = schema.create_new(&database).await.unwrap_err();
+    /// assert_eq!(again.kind(), ErrorKind::DuplicateObject);
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "generate_schemas")]
+    pub async fn create_new(&self, target: impl Into<SchemaTarget>) -> Result<()> {
+        self.perform(target.into(), SchemaAction::Create { safe: false }).await
     }
 
     /// Drops all existing tables of the schema, with everything in them, in reverse order of creation. Tables that the
@@ -148,7 +149,7 @@ impl Schema {
     ///
     /// # Errors
     ///
-    /// As [`generate_schemas`](Self::generate_schemas).
+    /// As [`create_all`](Self::create_all).
     ///
     /// # Cancel safety
     ///
@@ -169,23 +170,23 @@ impl Schema {
         self.perform(target.into(), SchemaAction::Drop).await
     }
 
-    /// Returns the statements that [`generate_schemas`](Self::generate_schemas) would send in a dialect if all apps
-    /// were on one connection, for inspection or for a file.
+    /// Returns the statements that [`create_all`](Self::create_all) would send in a dialect if all apps were on one
+    /// connection, for inspection or for a file.
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) as for [`generate_schemas`](Self::generate_schemas).
+    /// [`Config`](crate::ErrorKind::Config) as for [`create_all`](Self::create_all).
     ///
     /// ```
     /// use ebbtide::{App, Dialect, Schema};
     ///
     /// let schema = Schema::new().app(App::new("notes").define("CREATE TABLE note (text TEXT)"));
-    /// let statements = schema.statements(Dialect::Postgres, true)?;
+    /// let statements = schema.statements(Dialect::Postgres)?;
     /// assert_eq!(statements, ["CREATE TABLE IF NOT EXISTS note (text TEXT)"]);
     /// # Ok::<(), ebbtide::Error>(())
     /// ```
-    pub fn statements(&self, dialect: Dialect, safe: bool) -> Result<Vec<String>> {
-        let steps = Plan::new(dialect, self.apps.iter())?.create(safe);
+    pub fn statements(&self, dialect: Dialect) -> Result<Vec<String>> {
+        let steps = Plan::new(dialect, self.apps.iter())?.create(true);
         Ok(steps.into_iter().flat_map(|step| step.act.statements()).collect())
     }
 

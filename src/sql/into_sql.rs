@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::value::Params;
 
 /// A statement: `&'static str`, or text created at run time in [`AssertSqlSafe`]. With the feature `sea-query`, also a
-/// statement of sea-query, which contains its values (its parameters are then `()`).
+/// statement or a definition of sea-query, which contains its values (its parameters are then `()`).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as a statement",
     note = "SQL text built at run time may contain an attacker's input: bind values as parameters (`:name`), and declare the rest safe with `ebbtide::AssertSqlSafe(text)`",

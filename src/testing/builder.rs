@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use super::admin::{Admin, CreateOptions};
 use super::client::{TestDatabase, TestDatabasePlan};
 use super::name;
+use super::tested::Tested;
 use crate::config::{Config, IntoConfig};
 use crate::database::Database;
 use crate::error::Result;
@@ -35,6 +36,9 @@ impl TestDatabase {
     /// Returns a builder of a client for tests of code that uses the database that `source` names. The source is a URL,
     /// a [`Config`](crate::Config), a credentials dictionary, or a `&Database`, whose settings it takes over. Awaiting
     /// the builder creates the database and connects to it.
+    ///
+    /// The source may be the database of another client: its name is prefixed once. With the same prefix, the clients
+    /// share that database, and the first one drops it.
     ///
     /// # Errors
     ///
@@ -159,7 +163,13 @@ impl TestDatabaseBuilder {
 
     /// Builds the client without any I/O.
     fn build(self) -> Result<TestDatabase> {
-        let source = self.source?;
+        let mut source = self.source?;
+        // The database of a client is not prefixed again. With the same prefix it is that database, which is in use.
+        let application = Tested::application(&source);
+        let current = source.url().database().map(str::to_owned);
+        if let Some(application) = &application {
+            source = source.database(application.as_str());
+        }
         let test = name::prefixed(source.url(), &self.prefix)?;
         if test.as_deref() == source.url().database()
             && test.is_some()
@@ -170,6 +180,7 @@ impl TestDatabaseBuilder {
                 name::unusable(message).help("give a prefix, or both `use_existing(true)` and `drop_database(false)`")
             );
         }
+        let use_existing = self.use_existing || (application.is_some() && test == current);
         let beside = source.url().database().map(str::to_owned);
         // Replicas do not replicate the test's database.
         let mut config = source
@@ -182,6 +193,9 @@ impl TestDatabaseBuilder {
         if let Some(force_rollback) = self.force_rollback {
             config = config.force_rollback(force_rollback);
         }
+        let tested = test
+            .zip(beside.clone())
+            .map(|(_, application)| Tested::new(&config, application));
         let mut admin = Admin::new(&config)?;
         admin.beside = beside;
         admin.limit = self.limit.unwrap_or(admin.limit);
@@ -189,8 +203,9 @@ impl TestDatabaseBuilder {
         let plan = TestDatabasePlan {
             admin,
             create_options: self.create_options,
-            use_existing: self.use_existing,
+            use_existing,
             drop_database: self.drop_database,
+            _tested: tested,
         };
         Ok(TestDatabase::planned(
             match self.hooks {

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 
 use super::admin::{Admin, CreateOptions};
 use super::ending::{self, Ending};
+use super::tested::Tested;
 use crate::database::Database;
 use crate::error::{ErrorKind, Result};
 
@@ -68,6 +69,8 @@ pub(super) struct TestDatabasePlan {
     pub(super) create_options: CreateOptions,
     pub(super) use_existing: bool,
     pub(super) drop_database: Option<bool>,
+    /// Set if the database has a name of its own.
+    pub(super) _tested: Option<Tested>,
 }
 
 impl TestDatabase {
@@ -180,6 +183,51 @@ impl TestDatabase {
             }
             other => other,
         }
+    }
+
+    /// Decrements the count of connects, as [`Database::disconnect`] does. The last call also drops the database, as
+    /// [`close`](Self::close) does. Returns `true` if it was the last.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    ///
+    /// If dropped early, [`close`](Self::close) or dropping the client does the rest.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # use ebbtide::testing::TestDatabase;
+    /// let client = TestDatabase::new("sqlite::memory:").await?;
+    /// assert!(client.disconnect().await?);
+    /// assert!(!client.is_connected());
+    /// # Ok(()) }
+    /// ```
+    pub async fn disconnect(&self) -> Result<bool> {
+        let mut open = self.open.lock().await;
+        let disconnect = self.database.disconnect();
+        let disconnected = self.plan.admin.within("disconnect from", disconnect).await;
+        if self.database.is_connected() {
+            return disconnected;
+        }
+        *open = false;
+        self.settle().await?;
+        disconnected
+    }
+
+    /// Disconnects and drops the database, as [`close`](Self::close) does. Returns whether it was connected.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`close`](Self::close).
+    pub async fn disconnect_now(&self) -> Result<bool> {
+        let connected = self.database.is_connected();
+        self.close().await.map(|_| connected)
     }
 
     /// Disconnects, whatever the count of connects is, and drops the database. Returns whether it dropped one. A second

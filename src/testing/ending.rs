@@ -55,7 +55,7 @@ pub(super) async fn wait(config: &Config) {
 }
 
 /// Returns the location of a database, independent of user and settings.
-fn place(config: &Config) -> String {
+pub(super) fn place(config: &Config) -> String {
     let url = config.url();
     let path = url.sqlite_path().map(|path| std::path::absolute(&path).unwrap_or(path));
     format!(

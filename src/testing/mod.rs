@@ -24,6 +24,7 @@ mod mysql;
 mod name;
 mod postgres;
 mod sqlite;
+mod tested;
 
 pub use builder::TestDatabaseBuilder;
 pub use client::TestDatabase;

@@ -269,6 +269,20 @@ impl TryFrom<&str> for DatabaseUrl {
     }
 }
 
+impl From<&Self> for DatabaseUrl {
+    fn from(url: &Self) -> Self {
+        url.clone()
+    }
+}
+
+impl TryFrom<&String> for DatabaseUrl {
+    type Error = Error;
+
+    fn try_from(text: &String) -> Result<Self> {
+        Self::parse(text)
+    }
+}
+
 impl TryFrom<String> for DatabaseUrl {
     type Error = Error;
 

@@ -21,7 +21,7 @@ const UNFIT: &str = "$ebbtide::Unfit";
 
 /// Returns a value that stands for a failed conversion, because `From` cannot fail. It has the shape of a list in an
 /// array, which cannot be bound anyway; [`refusal`] turns it into an error before a backend can see it.
-fn unfit(why: String) -> Value {
+pub(super) fn unfit(why: String) -> Value {
     Value::Array(vec![Value::List(vec![Value::Text(UNFIT.to_owned()), Value::Text(why)])])
 }
 

@@ -34,16 +34,39 @@ use super::{Array, Interval, Json, Value, ValueRef, document, number, text};
 /// | `Option<T>` | `NULL` too |
 /// | [`Value`] | anything |
 ///
-/// A conversion that would lose something is an error. The trait cannot be implemented elsewhere; for your own types
-/// there is [`Row::deserialize`](crate::Row::deserialize).
-pub trait FromValue: ReadValue {}
-
-impl<T: ReadValue> FromValue for T {}
-
-/// The hidden part of [`FromValue`].
-pub trait ReadValue: Sized {
-    #[doc(hidden)]
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch>;
+/// A conversion that would lose something is an error.
+///
+/// Your own types implement it on top of these; [the guide](crate::guides::types#your-own-types) has an example. A type
+/// that can be read can also be read as an `Option<T>` and as an `Array<T>`.
+///
+/// ```
+/// use ebbtide::{FromValue, Mismatch, ValueRef};
+///
+/// struct UserId(i64);
+///
+/// impl FromValue for UserId {
+///     fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+///         i64::from_value(value).map(Self)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+/// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+/// let row = database.fetch_one("SELECT 7 AS id", ()).await?;
+/// assert_eq!(row.get::<UserId>("id")?.0, 7);
+/// # Ok(()) }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a column cannot be read as `{Self}`",
+    note = "implement `ebbtide::FromValue` for it, or read the whole row with `.deserialize::<T>()`"
+)]
+pub trait FromValue: Sized {
+    /// Converts the value of a column.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`] if the value does not fit. The error that the caller gets adds the column and both types.
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch>;
 }
 
 /// Returns the mismatch for text that is not what it should be.
@@ -53,8 +76,8 @@ fn unreadable(what: &str, error: impl std::fmt::Display) -> Mismatch {
 
 macro_rules! integers {
     ($($name:ident)*) => {$(
-        impl ReadValue for $name {
-            fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+        impl FromValue for $name {
+            fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
                 if let ValueRef::I64(value) = value && let Ok(value) = Self::try_from(value) {
                     return Ok(value);
                 }
@@ -77,8 +100,8 @@ integers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
 
 macro_rules! numbers {
     ($($name:ident: $read:path;)*) => {$(
-        impl ReadValue for $name {
-            fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+        impl FromValue for $name {
+            fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
                 $read(&value)
             }
         }
@@ -92,11 +115,11 @@ numbers! {
     Decimal: number::decimal;
 }
 
-/// Implements [`ReadValue`] for types that are one kind of value, or else text that parses.
+/// Implements [`FromValue`] for types that are one kind of value, or else text that parses.
 macro_rules! parsed {
     ($($name:ident, $($pattern:pat => $value:expr),+; $what:literal, $parse:expr;)*) => {$(
-        impl ReadValue for $name {
-            fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+        impl FromValue for $name {
+            fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
                 match value {
                     $($pattern => $value,)+
                     ValueRef::Text(text) => $parse(text.trim_ascii()).map_err(|error| unreadable($what, error)),
@@ -130,8 +153,8 @@ parsed! {
         "an IP address", str::parse::<IpAddr>;
 }
 
-impl ReadValue for DateTime<Utc> {
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+impl FromValue for DateTime<Utc> {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Timestamp(value) => Ok(value),
             ValueRef::Text(text) => {
@@ -143,19 +166,19 @@ impl ReadValue for DateTime<Utc> {
 }
 
 /// Reads the offset of a text. Otherwise the offset is zero, because the databases keep points in time without one.
-impl ReadValue for DateTime<FixedOffset> {
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+impl FromValue for DateTime<FixedOffset> {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Text(text) => text::rfc3339(text)
                 .and_then(|text| text.as_str().parse().ok())
                 .ok_or_else(|| unreadable("a point in time", NO_TIMESTAMP)),
-            value => DateTime::<Utc>::decode(value).map(|value| value.fixed_offset()),
+            value => DateTime::<Utc>::from_value(value).map(|value| value.fixed_offset()),
         }
     }
 }
 
-impl ReadValue for String {
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+impl FromValue for String {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Text(text) => Ok(text.to_owned()),
             value => Err(Mismatch::kind(&value)),
@@ -163,8 +186,8 @@ impl ReadValue for String {
     }
 }
 
-impl ReadValue for char {
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+impl FromValue for char {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         let ValueRef::Text(text) = value else {
             return Err(Mismatch::kind(&value));
         };
@@ -176,8 +199,8 @@ impl ReadValue for char {
     }
 }
 
-impl ReadValue for Vec<u8> {
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+impl FromValue for Vec<u8> {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Bytes(bytes) => Ok(bytes.to_vec()),
             value => Err(Mismatch::kind(&value)),
@@ -185,8 +208,8 @@ impl ReadValue for Vec<u8> {
     }
 }
 
-impl ReadValue for Interval {
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+impl FromValue for Interval {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Owned(Value::Interval(value)) => Ok(value),
             value => Err(Mismatch::kind(&value)),
@@ -194,8 +217,8 @@ impl ReadValue for Interval {
     }
 }
 
-impl ReadValue for serde_json::Value {
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+impl FromValue for serde_json::Value {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Owned(Value::Json(value)) => Ok(value),
             ValueRef::Json(text) | ValueRef::Text(text) => document::parse(text),
@@ -205,8 +228,8 @@ impl ReadValue for serde_json::Value {
 }
 
 /// Reads the document as it is written.
-impl ReadValue for Box<RawValue> {
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+impl FromValue for Box<RawValue> {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Json(text) | ValueRef::Text(text) => document::typed(text),
             ValueRef::Owned(Value::Json(value)) => {
@@ -217,8 +240,8 @@ impl ReadValue for Box<RawValue> {
     }
 }
 
-impl<T: DeserializeOwned> ReadValue for Json<T> {
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+impl<T: DeserializeOwned> FromValue for Json<T> {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Owned(Value::Json(value)) => document::typed(&value.to_string()).map(Json),
             ValueRef::Json(text) | ValueRef::Text(text) => document::typed(text).map(Json),
@@ -227,13 +250,13 @@ impl<T: DeserializeOwned> ReadValue for Json<T> {
     }
 }
 
-impl<T: ReadValue> ReadValue for Array<T> {
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+impl<T: FromValue> FromValue for Array<T> {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         let ValueRef::Owned(Value::Array(members)) = value else {
             return Err(Mismatch::kind(&value));
         };
         let members = members.iter().enumerate().map(|(index, member)| {
-            T::decode(member.into()).map_err(|mismatch| Mismatch {
+            T::from_value(member.into()).map_err(|mismatch| Mismatch {
                 reason: format!("in member {} of the array, {}", index + 1, mismatch.reason).into(),
                 help: if mismatch.null {
                     Some("read the members as Option<_>".into())
@@ -247,23 +270,23 @@ impl<T: ReadValue> ReadValue for Array<T> {
     }
 }
 
-impl<T: ReadValue + Member> ReadValue for Vec<T> {
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
-        Array::decode(value).map(|array| array.0)
+impl<T: FromValue + Member> FromValue for Vec<T> {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+        Array::from_value(value).map(|array| array.0)
     }
 }
 
-impl<T: ReadValue> ReadValue for Option<T> {
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+impl<T: FromValue> FromValue for Option<T> {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
             ValueRef::Null | ValueRef::Owned(Value::Null) => Ok(None),
-            value => T::decode(value).map(Some),
+            value => T::from_value(value).map(Some),
         }
     }
 }
 
-impl ReadValue for Value {
-    fn decode(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+impl FromValue for Value {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         value.try_into()
     }
 }

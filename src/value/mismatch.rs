@@ -1,11 +1,34 @@
 //! The reason why a value cannot be read as a type.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::{Value, ValueRef};
 use crate::error::{Error, ErrorKind};
 
-/// The reason why a value cannot be read as a type. The caller that knows the column prepends it.
+/// The reason why a value cannot be read as a type, from [`FromValue::from_value`](crate::FromValue::from_value). The
+/// error of the row has it as [`ErrorKind::Decode`], after the column and both types.
+///
+/// ```
+/// use ebbtide::{FromValue, Mismatch, ValueRef};
+///
+/// struct Percent(u8);
+///
+/// impl FromValue for Percent {
+///     fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+///         match u8::from_value(value)? {
+///             share @ 0..=100 => Ok(Self(share)),
+///             _ => Err(Mismatch::new("it is more than 100").help("read it as u8")),
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+/// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+/// let error = database.fetch_value::<Percent>("SELECT 101 AS share", ()).await.err().expect("an error");
+/// assert_eq!(error.message(), "column `share` (INTEGER) cannot be read as Percent: it is more than 100");
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Mismatch {
     pub(super) reason: Cow<'static, str>,
@@ -14,7 +37,8 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
-    pub(super) fn new(reason: impl Into<Cow<'static, str>>) -> Self {
+    /// Creates a mismatch for this reason. Messages end in logs, so it should not contain the value.
+    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
             reason: reason.into(),
             help: None,
@@ -22,7 +46,9 @@ impl Mismatch {
         }
     }
 
-    pub(super) fn help(mut self, help: impl Into<Cow<'static, str>>) -> Self {
+    /// Sets the advice on what to do next.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<Cow<'static, str>>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -47,6 +73,14 @@ impl Mismatch {
         out
     }
 }
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Mismatch {}
 
 /// Converts the error of a driver that has a value but cannot provide it.
 impl From<Error> for Mismatch {

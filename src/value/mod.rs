@@ -38,12 +38,12 @@ mod tests;
 
 pub(crate) use deserialize::deserialize_row;
 pub use from_value::FromValue;
+pub use mismatch::Mismatch;
 pub(crate) use names::Names;
 pub(crate) use params::ParamValues;
 pub use params::{IntoParams, Params};
 pub(crate) use raw_row::RawRow;
 pub use row::{ColumnIndex, Row};
 pub use serialize::{Bind, bind};
-pub(crate) use value::ValueRef;
-pub use value::{Interval, Value};
+pub use value::{Interval, Value, ValueRef};
 pub use wrappers::{Array, Json};

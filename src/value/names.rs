@@ -22,6 +22,15 @@ impl Names {
         (0..self.len()).map(|index| self.at(index))
     }
 
+    pub(super) fn push(&mut self, name: Cow<'static, str>) {
+        if let Self::Written(_) = self {
+            *self = Self::Given(self.iter().map(|name| name.to_owned().into()).collect());
+        }
+        if let Self::Given(names) = self {
+            names.push(name);
+        }
+    }
+
     /// Returns the name at an index; there is one for each value.
     pub(crate) fn at(&self, index: usize) -> &str {
         match self {

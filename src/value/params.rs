@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash::BuildHasher;
 
 use super::Value;
-use super::convert::refusal;
+use super::convert::{refusal, unfit};
 use super::names::Names;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -41,9 +41,66 @@ impl ParamValues {
         let (names, values) = pairs.into_iter().unzip();
         Self::Named(Names::Given(names), values)
     }
+
+    /// Adds a value, whose name may be there already.
+    fn push(&mut self, name: Cow<'static, str>, value: Value) {
+        match self {
+            Self::Empty => *self = Self::named([(name, value)]),
+            Self::Named(names, values) => {
+                names.push(name);
+                values.push(value);
+            }
+            Self::Positional(values) => {
+                let why = format!("`{name}` was added to values by position, which have no names");
+                *values = vec![unfit(why)];
+            }
+        }
+    }
 }
 
 impl Params {
+    /// Creates an empty list, to be filled with [`set`](Self::set).
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the value of a name, which is added if it is new. So a condition and its value can be added together:
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// use ebbtide::{AssertSqlSafe, Params};
+    /// # database.execute("CREATE TABLE note (owner INTEGER, text TEXT); INSERT INTO note VALUES (1, 'milk')", ()).await?;
+    /// # let (owner, text): (Option<i64>, Option<&str>) = (Some(1), None);
+    ///
+    /// let mut sql = String::from("SELECT text FROM note WHERE 1 = 1");
+    /// let mut params = Params::new();
+    /// if let Some(owner) = owner {
+    ///     sql += " AND owner = :owner";
+    ///     params.set("owner", owner);
+    /// }
+    /// if let Some(text) = text {
+    ///     sql += " AND text LIKE :text";
+    ///     params.set("text", format!("%{text}%"));
+    /// }
+    /// let rows = database.fetch_all(AssertSqlSafe(sql), params).await?;
+    /// # assert_eq!(rows.len(), 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Values by position have no names beside them: a statement with both is an error.
+    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> &mut Self {
+        let name = name.into();
+        if let ParamValues::Named(names, values) = &mut self.0
+            && let Some(index) = names.iter().position(|known| known == name)
+        {
+            values[index] = value.into();
+        } else {
+            self.0.push(name, value.into());
+        }
+        self
+    }
+
     /// Returns the number of parameters.
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -122,6 +179,16 @@ impl fmt::Debug for ParamValues {
                 }
                 out.finish()
             }
+        }
+    }
+}
+
+/// Adds values by name. A name that is there already is an error of the statement, as everywhere except in
+/// [`Params::set`].
+impl<N: Into<Cow<'static, str>>, V: Into<Value>> Extend<(N, V)> for Params {
+    fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, values: I) {
+        for (name, value) in values {
+            self.0.push(name.into(), value.into());
         }
     }
 }

@@ -14,7 +14,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// One row of a result.
 ///
 /// Columns are decoded when they are requested. Names may occur twice; the order is the statement's. `Debug` shows
-/// names and SQL types, never values.
+/// names and SQL types, never values; [`show`](Self::show) shows the values too.
+///
+/// Two rows are equal if they have the same names and [`Value`]s in the same order. A row with a value that cannot be
+/// read is equal to none, not even to itself.
 pub struct Row(Box<dyn RawRow>);
 
 impl Row {
@@ -46,8 +49,8 @@ impl Row {
         value
             .and_then(|value| match &value {
                 // Recreated from another form that the server wrote.
-                ValueRef::Owned(whole @ (Value::Text(_) | Value::Bytes(_))) => T::decode(whole.into()),
-                _ => T::decode(value),
+                ValueRef::Owned(whole @ (Value::Text(_) | Value::Bytes(_))) => T::from_value(whole.into()),
+                _ => T::from_value(value),
             })
             .map_err(|mismatch| unreadable(&*self.0, index, std::any::type_name::<T>(), mismatch))
     }
@@ -94,6 +97,19 @@ impl Row {
         Ok(object.into())
     }
 
+    /// Returns the names and values for `{:?}`, for tests and for a look while developing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let row = database.fetch_one("SELECT 7 AS id, 'milk' AS text", ()).await?;
+    /// assert_eq!(format!("{:?}", row.show()), r#"Row {"id": I64(7), "text": Text("milk")}"#);
+    /// # Ok(()) }
+    /// ```
+    pub fn show(&self) -> impl fmt::Debug {
+        ShownRow(self)
+    }
+
     /// Reads the whole row: a struct or a map by the columns' names, a tuple by their order, and any other type from a
     /// row of one column.
     ///
@@ -106,6 +122,32 @@ impl Row {
     /// there are columns, or a value does not fit.
     pub fn deserialize<'r, T: Deserialize<'r>>(&'r self) -> Result<T> {
         deserialize_row(&*self.0)
+    }
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |((name, value), (other_name, other)): ((_, Result<Value>), (_, Result<Value>))| {
+            name == other_name && matches!((value, other), (Ok(value), Ok(other)) if value == other)
+        };
+        self.len() == other.len() && self.iter().zip(other.iter()).all(same)
+    }
+}
+
+/// A row whose `Debug` shows its values.
+struct ShownRow<'r>(&'r Row);
+
+impl fmt::Debug for ShownRow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Row ")?;
+        let mut map = f.debug_map();
+        for (name, value) in self.0.iter() {
+            match value {
+                Ok(value) => map.entry(&name, &value),
+                Err(error) => map.entry(&name, &format_args_of(error.message())),
+            };
+        }
+        map.finish()
     }
 }
 

@@ -69,27 +69,66 @@ pub enum Value {
     List(Vec<Value>),
 }
 
-/// A column's value, which borrows text and bytes from the row if the driver allows it. It cannot be reached from
-/// outside of the crate; it is `pub` because the hidden part of `FromValue` names it.
+/// The value of a column, which borrows text and bytes from the row if the driver allows it.
+///
+/// Implementations of [`FromValue`](crate::FromValue) pass it on to one of another type, or match on it to read text
+/// without a copy:
+///
+/// ```
+/// use ebbtide::{FromValue, Mismatch, ValueRef};
+///
+/// #[derive(Debug, PartialEq)]
+/// enum Mood { Calm, Happy }
+///
+/// impl FromValue for Mood {
+///     fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+///         match value {
+///             ValueRef::Text("calm") => Ok(Self::Calm),
+///             ValueRef::Text("happy") => Ok(Self::Happy),
+///             _ => Err(Mismatch::new("it is neither `calm` nor `happy`").help("read it as String")),
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+/// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+/// assert_eq!(database.fetch_value::<Mood>("SELECT 'happy'", ()).await?, Mood::Happy);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum ValueRef<'r> {
+    /// SQL `NULL`.
     Null,
+    /// A boolean.
     Bool(bool),
+    /// An integer of any width.
     I64(i64),
+    /// An unsigned integer, if the column is unsigned.
     U64(u64),
+    /// A single-precision number.
     F32(f32),
+    /// A double-precision number.
     F64(f64),
+    /// An exact decimal number.
     Decimal(Decimal),
+    /// Text.
     Text(&'r str),
     /// The text of a JSON document, which is parsed when the requested type is known.
     Json(&'r str),
+    /// Bytes.
     Bytes(&'r [u8]),
+    /// A calendar date.
     Date(NaiveDate),
+    /// A time of day.
     Time(NaiveTime),
+    /// A date and time without a zone.
     DateTime(NaiveDateTime),
+    /// A point in time.
     Timestamp(DateTime<Utc>),
+    /// A UUID.
     Uuid(Uuid),
-    /// Anything that must be built as a whole: intervals, networks, arrays, the JSON in them.
+    /// A value that must be built as a whole: an interval, a network, an array, a JSON document in an array.
     Owned(Value),
 }
 

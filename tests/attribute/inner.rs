@@ -23,7 +23,7 @@ fn impatient() -> Config {
 
 /// Returns a statement that takes longer than such a test would wait.
 fn slow(database: &Database) -> &'static str {
-    match database.config().url().dialect() {
+    match database.dialect() {
         Dialect::Postgres => "SELECT count(*) FROM (SELECT pg_sleep(0.4)) AS s",
         Dialect::MySql => "SELECT sleep(0.4)",
         _ => "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT count(*) FROM n",

@@ -55,7 +55,7 @@ fn main() -> ExitCode {
             continue;
         }
         // sqlx leaves its own table in it, so it is dropped at the end.
-        let url = parent.database().config().url().expose();
+        let url = parent.database().url().expose();
         let mut alone = Command::new(std::env::current_exe().unwrap())
             .args(&arguments)
             .env("EBBTIDE_BENCH_ALONE", parent.backend)

@@ -31,7 +31,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let database = Database::connect(url).await?;
     ebbtide_example_web::migrate(&database).await?;
     let listener = TcpListener::bind(address).await?;
-    println!("http://{} on {}", listener.local_addr()?, database.config().url());
+    println!("http://{} on {}", listener.local_addr()?, database.url());
 
     ebbtide_example_web::serve(listener, database.clone(), asked_to_stop()).await?;
     database.disconnect().await?;

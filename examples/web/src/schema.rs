@@ -13,7 +13,7 @@ macro_rules! migrations {
 
 /// Creates the missing tables; may run at every start.
 pub async fn migrate(database: &Database) -> Result<()> {
-    let migrations = match database.config().url().dialect() {
+    let migrations = match database.dialect() {
         Dialect::Postgres => migrations!("postgres"),
         Dialect::MySql => migrations!("mysql"),
         _ => migrations!("sqlite"),

@@ -4,7 +4,7 @@ use ebbtide::{AssertSqlSafe, Database, Dialect, IntoParams, Result};
 
 /// Inserts a row and returns its key.
 pub(crate) async fn insert(database: &Database, sql: &'static str, params: impl IntoParams) -> Result<i64> {
-    if database.config().url().dialect() == Dialect::MySql {
+    if database.dialect() == Dialect::MySql {
         let done = database.execute(sql, params).await?;
         return Ok(done.last_insert_id.unwrap_or_default());
     }

@@ -19,6 +19,7 @@ pub use app::AppConfig;
 
 use super::{Config, IntoConfig};
 use crate::error::{Error, ErrorKind, Result, nearest};
+use crate::url::DatabaseUrl;
 use variables::Variables;
 
 /// The alias of the connection that is used if none is named.
@@ -321,9 +322,33 @@ impl From<Config> for ConnectionsConfig {
     }
 }
 
+/// Sources of one database, which becomes `default`.
+macro_rules! of_one {
+    ($($type:ty),*) => {$(
+        impl TryFrom<$type> for ConnectionsConfig {
+            type Error = Error;
+
+            fn try_from(source: $type) -> Result<Self> {
+                source.into_config().map(Self::from)
+            }
+        }
+    )*};
+}
+
+of_one!(&str, String, &String, DatabaseUrl, &DatabaseUrl, &Config);
+
 impl From<&Self> for ConnectionsConfig {
     fn from(config: &Self) -> Self {
         config.clone()
+    }
+}
+
+impl TryFrom<&serde_json::Value> for ConnectionsConfig {
+    type Error = Error;
+
+    /// Creates the configuration with [`from_value`](Self::from_value).
+    fn try_from(value: &serde_json::Value) -> Result<Self> {
+        Self::from_value(value)
     }
 }
 

@@ -274,7 +274,7 @@ impl Database {
     /// ```
     #[track_caller]
     pub fn sqlx<DB: SqlxDatabase>(&self) -> Result<Sqlx<DB>> {
-        check::<DB>(self.config().url().dialect())?;
+        check::<DB>(self.dialect())?;
         Ok(Sqlx::new(Source::Database(self.clone()), Location::caller()))
     }
 }

@@ -159,7 +159,7 @@ impl TestContent {
     /// Creates the tables and fills them.
     pub(super) async fn apply(&self, database: &Database) -> Result<()> {
         if !self.migrations.steps.is_empty() {
-            let dialect = database.config().dialect();
+            let dialect = database.dialect();
             database.execute(journal(dialect), ()).await?;
         }
         for step in &self.migrations.steps {

@@ -9,7 +9,7 @@ use crate::sql::Dialect;
 
 /// Empties all tables but those of the runner and of sqlx, and restarts the key sequences.
 pub(super) async fn empty(database: &Database) -> Result<()> {
-    let dialect = database.config().dialect();
+    let dialect = database.dialect();
     let tables: Vec<(String, String)> = database.fetch_all(list(dialect), ()).decode().await?;
     let tables: Vec<String> = tables
         .iter()

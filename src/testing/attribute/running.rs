@@ -149,7 +149,7 @@ impl Environment {
         let left = match self {
             Self::Sandbox(parent) => {
                 let rolled_back = if left_sandbox {
-                    let url = parent.config().url().to_string();
+                    let url = parent.url().to_string();
                     format!(
                         "its changes outside of the sandbox, under `force_rollback(false)`, remain in {url}; the rest was rolled back"
                     )
@@ -184,7 +184,7 @@ impl Environment {
     /// Returns the place where the test runs, for messages.
     pub(super) fn place(&self) -> String {
         match self {
-            Self::Sandbox(parent) => format!("a sandbox of {}", parent.config().url()),
+            Self::Sandbox(parent) => format!("a sandbox of {}", parent.url()),
             Self::Own(config) | Self::Memory(config, _) | Self::Alone { config, .. } => config.url().to_string(),
         }
     }

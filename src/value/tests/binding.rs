@@ -30,6 +30,50 @@ fn pairs<const N: usize>(values: [(&'static str, Value); N]) -> Vec<(Cow<'static
 }
 
 #[test]
+fn q3_parameters_are_set_and_added_by_name() {
+    let mut some = Params::new();
+    some.set("id", 1).set("text", "a").set("id", 2_i64);
+    assert_eq!(named(some), pairs([("id", 2_i64.into()), ("text", "a".into())]));
+
+    let mut written = params! { r#type: 1, id: 2 };
+    written.set("type", 3).set(String::from("late"), None::<i32>);
+    written.extend([("more", 4), ("most", 5)]);
+    let expected = [
+        ("type", 3.into()),
+        ("id", 2.into()),
+        ("late", Value::Null),
+        ("more", 4.into()),
+        ("most", 5.into()),
+    ];
+    assert_eq!(named(written), pairs(expected));
+
+    let mut twice: Params = [("id", 1)].into_iter().collect();
+    twice.extend([("id", 2)]);
+    assert_eq!(
+        twice.len(),
+        2,
+        "as `collect` does, it leaves the error to the statement"
+    );
+}
+
+#[test]
+fn q3_names_beside_values_by_position_are_an_error() {
+    let by_position = || (1, 2).into_params().unwrap();
+    let mut mixed = by_position();
+    mixed.set("id", 3);
+    let mut extended = by_position();
+    extended.extend([("id", 3), ("text", 4)]);
+    for params in [mixed, extended] {
+        let error = params.into_params().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Parameter);
+        assert!(error.message().contains("by position, which have no names"), "{error}");
+    }
+    let mut same = by_position();
+    same.extend(Vec::<(&str, i32)>::new());
+    assert_eq!(positional(same), [Value::I32(1), Value::I32(2)]);
+}
+
+#[test]
 fn q4_every_rust_type_becomes_its_kind() {
     let stamp: DateTime<FixedOffset> = "2026-11-21T12:00:00+02:00".parse().unwrap();
     for (value, expected) in [

@@ -153,6 +153,34 @@ cases! {
         assert_eq!(diary.entries(), before);
     }
 
+    async fn l6_hooks_set_while_connected_keep_the_database_found_f3(t: Test) {
+        let diary = Diary::default();
+        let (connecting, leaving, opening) = (diary.clone(), diary.clone(), diary.clone());
+        let database = Database::connect(t.url()).await.unwrap();
+        let other = database.clone();
+        let database = database
+            .on_connect(move || {
+                connecting.note("on_connect");
+                async { Ok(()) }
+            })
+            .on_disconnect(move || {
+                leaving.note("on_disconnect");
+                async { Ok(()) }
+            })
+            .after_connect(move |_| {
+                opening.note("after_connect");
+                Box::pin(async { Ok(()) })
+            });
+        assert!(database.is_connected() && answers(&database).await && answers(&other).await);
+        assert!(diary.entries().is_empty());
+        assert!(other.disconnect().await.unwrap(), "it is one database");
+        assert!(!database.is_connected());
+        assert_eq!(diary.entries(), ["on_disconnect"]);
+        Database::connect(&database).await.unwrap();
+        assert_eq!(diary.entries(), ["on_disconnect", "on_connect", "after_connect"]);
+        database.disconnect().await.unwrap();
+    }
+
     async fn l6_after_connect_runs_once_for_each_new_connection(t: Test) {
         let Hooked { database, diary, .. } = hooked(&t.url());
         let ran = || diary.entries().iter().filter(|entry| *entry == "after_connect").count();

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ebbtide::{Config, Database, DatabaseUrl, ErrorKind};
-use futures::FutureExt as _;
+use ebbtide::{Config, Database, DatabaseUrl, Dialect, ErrorKind, params};
 use futures::future::join_all;
+use futures::{FutureExt as _, TryStreamExt as _};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -103,12 +103,17 @@ cases! {
             Database::connect(url.as_str()).await,
             Database::connect(url.clone()).await,
             Database::connect(&url).await,
-            Database::connect(parsed).await,
+            Database::connect(&parsed).await,
+            Database::connect(parsed.clone()).await,
             Database::connect(&config).await,
             Database::connect(config).await,
             Database::connect(json!(url)).await,
+            Database::connect(&credentials).await,
             Database::connect(credentials).await,
+            Database::connect(Database::new(&url).unwrap()).await,
         ];
+        assert_eq!(Config::from_url(&url).unwrap().url(), &parsed);
+        assert_eq!(Config::from_url(&parsed).unwrap().url(), &parsed);
         for database in databases {
             let database = database.unwrap();
             assert!(database.is_connected() && answers(&database).await);
@@ -117,6 +122,22 @@ cases! {
         let database = Database::new(url).unwrap();
         let same = Database::connect(&database).await.unwrap();
         assert!(database.is_connected() && answers(&same).await, "a `&Database` connects that database itself");
+    }
+
+    async fn c4_url_and_dialect_are_known_without_a_connection_found_f18(t: Test) {
+        let database = Database::new(t.url()).unwrap();
+        assert_eq!(database.url(), database.config().url());
+        assert_eq!(database.url(), &t.url().parse::<DatabaseUrl>().unwrap());
+        let dialect = match t.backend().family() {
+            "postgres" => Dialect::Postgres,
+            "mysql" => Dialect::MySql,
+            _ => Dialect::Sqlite,
+        };
+        assert_eq!(database.dialect(), dialect);
+        if t.backend().is_server() {
+            let secret = Database::new(database.url().clone().with_password("hush-hush")).unwrap();
+            assert!(!format!("{} {secret:?}", secret.url()).contains("hush"));
+        }
     }
 
     async fn c4_a_copy_with_other_settings_is_another_database(t: Test) {
@@ -128,6 +149,57 @@ cases! {
         assert_eq!(database.status().unwrap().limit, 4);
         assert!(copy.disconnect().await.unwrap());
         assert!(database.is_connected() && answers(&database).await);
+    }
+
+    async fn l7_handles_made_before_connect_work_after_it_found_f2(t: Test) {
+        let database = Database::new(t.url()).unwrap();
+        let one = || database.fetch_value::<i64>("select 1", ());
+        assert_eq!(one().await.unwrap_err().kind(), ErrorKind::NotConnected);
+
+        let (query, later) = (one(), one().into_future());
+        let many = database.execute_many(t.sql("insert into {notes} (n) values (:n)"), [params! { n: 1 }, params! { n: 2 }]);
+        let mut rows = database.iterate("select 1 union select 2 order by 1", ());
+        let begin = database.transaction();
+        let run = database.transaction().run(async |transaction| transaction.fetch_value::<i64>("select 2", ()).await);
+        let retry = database.transaction().retry().run(async |transaction| transaction.fetch_value::<i64>("select 3", ()).await);
+        let connection = database.connection();
+        assert_eq!(connection.dialect(), database.dialect());
+        let (on_connection, on_it_begin) = (connection.execute("select 1", ()), connection.transaction());
+        assert_eq!(connection.execute("select 1", ()).await.unwrap_err().kind(), ErrorKind::NotConnected);
+
+        Database::connect(&database).await.unwrap();
+        database.execute(t.sql("create table {notes} (n {int})"), ()).await.unwrap();
+        assert_eq!((query.await.unwrap(), later.await.unwrap()), (1, 1));
+        assert_eq!(many.await.unwrap().rows_affected, 2);
+        assert_eq!(rows.try_next().await.unwrap().unwrap().get::<i64>(0).unwrap(), 1);
+        drop(rows);
+        begin.await.unwrap().rollback().await.unwrap();
+        assert_eq!((run.await.unwrap(), retry.await.unwrap()), (2, 3));
+
+        on_connection.await.unwrap();
+        on_it_begin.await.unwrap().rollback().await.unwrap();
+        connection.execute("create temporary table mine (n integer)", ()).await.unwrap();
+        connection.clone().execute("insert into mine values (7)", ()).await.unwrap();
+        let found: i64 = database.fetch_value("select n from mine", ()).await.unwrap();
+        assert_eq!(found, 7, "it is the task's own connection, and always the same");
+        connection.execute("drop table mine", ()).await.unwrap();
+        drop(connection);
+        assert!(database.disconnect().await.unwrap());
+    }
+
+    async fn l7_errors_of_a_statement_made_before_connect_are_those_of_any_other(t: Test) {
+        let database = Database::new(t.url()).unwrap();
+        let line = line!() + 1;
+        let wrong = database.execute("select :a", params! { b: 1 });
+        let many = database.execute_many("select :a", [params! { b: 1 }]);
+        let mut rows = database.iterate("select :a", params! { b: 1 });
+        Database::connect(&database).await.unwrap();
+        let error = wrong.await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Parameter);
+        assert!(error.message().contains(&format!("lifecycle.rs:{line}")), "{error}");
+        assert_eq!(many.await.unwrap_err().kind(), ErrorKind::Parameter);
+        assert_eq!(rows.try_next().await.unwrap_err().kind(), ErrorKind::Parameter);
+        assert!(rows.try_next().await.unwrap().is_none());
     }
 
     async fn l1_connects_are_counted_and_the_last_disconnect_closes(t: Test) {

@@ -80,7 +80,7 @@ fn failed<T>(result: Result<T>) -> Error {
 cases! {
     async fn r4_migrations_run_in_order_with_the_tables(t: Test) -> Result<()> {
         let (database, schema) = (t.database().await, schema(&t, &[NOTES, FIRST]));
-        schema.generate_schemas(&database, false).await?;
+        schema.create_new(&database).await?;
         database.execute(t.sql("insert into {tags} values (1)"), ()).await?;
         database.execute(t.sql("insert into {links} values (1, 1)"), ()).await?;
         let orphan = failed(database.execute(t.sql("insert into {links} values (2, 1)"), ()).await);
@@ -93,7 +93,7 @@ cases! {
         schema.drop_all(&database).await?;
         none_is_there(&t, &database).await;
         schema.drop_all(&database).await?;
-        schema.generate_schemas(&database, false).await?;
+        schema.create_new(&database).await?;
         assert_eq!(count(&t, &database, "{notes}").await?, 1, "and from the beginning");
         Ok(())
     }
@@ -102,13 +102,13 @@ cases! {
         let database = t.database().await;
         schema(&t, &[NOTES]).create_all(&database).await?;
         let schema = schema(&t, &[NOTES, FIRST]);
-        let error = failed(schema.generate_schemas(&database, false).await);
+        let error = failed(schema.create_new(&database).await);
         assert_eq!(error.kind(), ErrorKind::DuplicateObject, "{error}");
         let parts = [&format!("`{}`", t.table("tags")), "migration 1 (step) already exist", "nothing was created"];
         assert!(parts.iter().all(|part| error.to_string().contains(*part)), "{error}");
         assert!(!error.to_string().contains("migration 2"), "{error}");
         assert_eq!(count(&t, &database, "{notes}").await?, 0);
-        schema.generate_schemas(&database, true).await?;
+        schema.create_all(&database).await?;
         assert_eq!(count(&t, &database, "{notes}").await?, 1);
         let changed = (1, "create table {notes} (id bigint)", None);
         let error = failed(self::schema(&t, &[changed, FIRST]).create_all(&database).await);
@@ -120,13 +120,13 @@ cases! {
     async fn r4_migrations_belong_to_the_transaction_and_the_sandbox(t: Test) -> Result<()> {
         let (database, schema) = (t.database().await, schema(&t, &[NOTES, FIRST]));
         let transaction = database.transaction().await?;
-        schema.generate_schemas(&database, false).await?;
+        schema.create_new(&database).await?;
         assert_eq!(count(&t, &database, "{notes}").await?, 1);
         transaction.rollback().await?;
         none_is_there(&t, &database).await;
 
         let sandbox = database.sandbox().await?;
-        schema.generate_schemas(&sandbox, false).await?;
+        schema.create_new(&sandbox).await?;
         schema.create_all(&sandbox).await?;
         assert_eq!(count(&t, &sandbox, "{notes}").await?, 1);
         schema.drop_all(&sandbox).await?;

@@ -460,7 +460,7 @@ cases! {
             .in_transaction("default")
             .run(async |_| Ok::<_, ebbtide::Error>(read(&t, &connections.for_read("note").await?).await));
         assert_eq!(inside.await.unwrap(), PRIMARY);
-        connections.close_all(true).await.unwrap();
+        connections.close_all().await.unwrap();
         drop(database);
     }
 }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use ebbtide::{AssertSqlSafe, Config, Connection, Database, Error, ErrorKind, IsolationLevel, Result, params};
+use ebbtide::{
+    AssertSqlSafe, Config, Connection, Database, Error, ErrorKind, IsolationLevel, Result, Transaction, params,
+};
 use futures::executor::block_on;
 use tokio::sync::Barrier;
 use tokio::time::sleep;
@@ -300,6 +302,55 @@ cases! {
         assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::OutcomeUnknown, false), "{error}");
         assert_eq!(attempts.into_inner(), 1);
         assert_eq!(t.observe("select balance from {accounts} where id = 1").await, 101, "it was committed, once");
+        Ok(())
+    }
+
+    async fn x10_it_takes_the_closures_that_run_takes(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        // One that borrows, one that gives away what it owns, and one that returns a future, each in a task.
+        let (first, second, third) = (add(&t, "a").0, add(&t, "b").0, add(&t, "c").0);
+        let (one, other, last) = (database.clone(), database.clone(), database.clone());
+        let borrowing = tokio::spawn(async move {
+            let run = one.transaction().retry().run(async |transaction| {
+                transaction.execute(AssertSqlSafe(first.as_str()), ()).await
+            });
+            run.await
+        });
+        let owning = tokio::spawn(async move {
+            let run = other.transaction().retry().run(async move |transaction| {
+                transaction.execute(AssertSqlSafe(second), ()).await
+            });
+            run.await
+        });
+        let returning = tokio::spawn(async move {
+            let run = last.transaction().retry().run(|transaction: Transaction| {
+                let sql = AssertSqlSafe(third.clone());
+                async move { transaction.execute(sql, ()).await }
+            });
+            run.await
+        });
+        assert_eq!(soon("the first", borrowing).await.expect("no panic")?.rows_affected, 1);
+        assert_eq!(soon("the second", owning).await.expect("no panic")?.rows_affected, 1);
+        assert_eq!(soon("the third", returning).await.expect("no panic")?.rows_affected, 1);
+        Ok(())
+    }
+
+    #[only(postgres, mysql)]
+    async fn x10_each_attempt_has_what_the_closure_owns(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        let (attempts, test, sql) = (AtomicUsize::new(0), &t, add(&t, "once").0);
+        let counted = &attempts;
+        let begin = database.transaction().retry().backoff(Duration::from_millis(1));
+        let run = begin.run(async move |transaction| {
+            transaction.execute(AssertSqlSafe(sql), ()).await?;
+            match counted.fetch_add(1, Ordering::Relaxed) {
+                0 => Err(given_up(test, &transaction).await),
+                _ => Ok(()),
+            }
+        });
+        run.await?;
+        assert_eq!(attempts.into_inner(), 2);
+        assert_eq!(database.fetch_value::<String>(super::tasks::list(&t), ()).await?, "once");
         Ok(())
     }
 

@@ -92,7 +92,7 @@ fn with_replica(t: &Test) -> Connections {
 cases! {
     async fn r4_tables_are_made_and_dropped_in_the_order_of_their_keys(t: Test) -> Result<()> {
         let (database, schema) = (t.database().await, schema(&t));
-        schema.generate_schemas(&database, false).await?;
+        schema.create_new(&database).await?;
         database.execute(t.sql("insert into {notes} values (1, 'a')"), ()).await?;
         let orphan = failed(database.execute(t.sql("insert into {links} values (1, 2)"), ()).await);
         assert_eq!(orphan.kind(), ErrorKind::Constraint, "{orphan}");
@@ -108,11 +108,11 @@ cases! {
         let (database, schema) = (t.database().await, schema(&t));
         database.execute(t.sql(NOTES), ()).await?;
         database.execute(t.sql("insert into {notes} values (1, 'kept')"), ()).await?;
-        let error = failed(schema.generate_schemas(&database, false).await);
+        let error = failed(schema.create_new(&database).await);
         assert_eq!(error.kind(), ErrorKind::DuplicateObject, "{error}");
         assert!(error.message().contains(&format!("`{}` already exists", t.table("notes"))), "{error}");
         assert!(!is_there(&t, &database, "{tags}").await, "nothing was made");
-        schema.generate_schemas(&database, true).await?;
+        schema.create_all(&database).await?;
         schema.create_all(&database).await?;
         assert_eq!(count(&t, &database, "{notes}").await?, 1);
         assert_eq!(count(&t, &database, "{links}").await?, 0);
@@ -144,21 +144,21 @@ cases! {
         }));
         let audit = App::new("audit").define(t.sql("create table {entries} (body {key})"));
         let schema = schema(&t).app(audit);
-        schema.generate_schemas(&connections, false).await?;
+        schema.create_new(&connections).await?;
         let (default, log) = (connections.get("default").await?, connections.get("log").await?);
         assert!(is_there(&t, &default, "{links}").await && is_there(&t, &log, "{entries}").await);
         if t.backend().is_sqlite() {
             assert!(!is_there(&t, &default, "{entries}").await && !is_there(&t, &log, "{links}").await);
         }
         assert!(format!("{connections:?}").contains("connected: [\"default\", \"log\"]"), "{connections:?}");
-        let error = failed(schema.generate_schemas(&connections, false).await);
+        let error = failed(schema.create_new(&connections).await);
         assert!(error.message().contains("on the connection `default`"), "{error}");
         schema.drop_all(&connections).await?;
         assert!(!is_there(&t, &log, "{entries}").await);
         let nowhere = Schema::new().app(App::new("far").default_connection("fra"));
         let nowhere = nowhere.app(App::new("far").default_connection("lgo").define("create table far (id int)"));
         assert!(failed(nowhere.create_all(&connections).await).message().contains("the known ones are"));
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     #[except(mysql)]
@@ -177,13 +177,13 @@ cases! {
     async fn r4_in_a_transaction_and_a_sandbox_they_belong_to_it(t: Test) -> Result<()> {
         let (database, schema) = (t.database().await, schema(&t));
         let transaction = database.transaction().await?;
-        schema.generate_schemas(&database, false).await?;
+        schema.create_new(&database).await?;
         assert_eq!(count(&t, &database, "{links}").await?, 0);
         transaction.rollback().await?;
         assert!(!is_there(&t, &database, "{links}").await);
 
         let sandbox = database.sandbox().await?;
-        schema.generate_schemas(&sandbox, false).await?;
+        schema.create_new(&sandbox).await?;
         schema.create_all(&sandbox).await?;
         assert_eq!(count(&t, &sandbox, "{links}").await?, 0);
         sandbox.disconnect().await?;
@@ -222,7 +222,7 @@ cases! {
         schema.drop_all(&database).await?;
         assert!(!is_there(&t, &database, "{users}").await && !is_there(&t, &database, "{teams}").await);
         // The connection works as before.
-        schema.generate_schemas(&database, false).await?;
+        schema.create_new(&database).await?;
         let orphan = failed(database.execute(t.sql("insert into {users} values (1, 7)"), ()).await);
         assert_eq!(orphan.kind(), ErrorKind::Constraint, "{orphan}");
         schema.drop_all(&database).await
@@ -321,7 +321,7 @@ cases! {
         let log = connections.for_write("note").await?;
         assert_eq!(log.fetch_value::<i64>("select 1", ()).await?, 1);
         assert!(format!("{connections:?}").contains("connected: [\"log\"]"), "{connections:?}");
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn r6_an_explicit_database_beats_the_routers(t: Test) -> Result<()> {
@@ -336,7 +336,7 @@ cases! {
         assert!(format!("{connections:?}").contains("connected: []"), "{connections:?}");
         let routed = connections.for_read("note").using(None).await?;
         assert_eq!(routed.fetch_value::<i64>("select 1", ()).await?, 1);
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn r6_an_unknown_alias_of_a_router_lists_the_known(t: Test) {
@@ -375,7 +375,7 @@ cases! {
         let transaction = connections.in_transaction("replica").await?;
         assert_eq!(connections.alias_for_read("note")?, "replica");
         transaction.rollback().await?;
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn r6_nothing_is_routed_away_from_a_sandbox(t: Test) -> Result<()> {
@@ -388,7 +388,7 @@ cases! {
         assert_eq!(inside, "default");
         assert_eq!(connections.alias_for_read("note")?, "replica");
         sandbox.disconnect().await?;
-        connections.close_all(true).await?;
+        connections.close_all().await?;
 
         let url = json!({"url": t.url(), "force_rollback": true});
         let connections = registry(&json!({"connections": {"default": url, "replica": other_url(&t)}}));

@@ -51,6 +51,33 @@ cases! {
         assert_eq!(t.committed(&database, "select count(*) from {notes}").await, 2);
     }
 
+    async fn q5_sea_query_definitions_are_taken_by_execute_found_f12(t: Test) -> Result<()> {
+        let database = t.database().await;
+        let (plain, renamed) = (t.table("plain"), t.table("renamed"));
+        let name = |name: &str| Alias::new(name);
+        let mut create = Table::create();
+        create.table(name(&plain)).col(ColumnDef::new("id").big_integer().not_null().primary_key());
+        create.col(ColumnDef::new("text").string_len(20).default("a :b ? $1"));
+        database.execute(&create, ()).await?;
+        database.execute(Table::alter().table(name(&plain)).add_column(ColumnDef::new("n").integer()).take(), ()).await?;
+        database.execute(Index::create().name(format!("{plain}_n")).table(name(&plain)).col("n").take(), ()).await?;
+        database.execute(t.sql("insert into {plain} (id, n) values (1, 2)"), ()).await?;
+        database.execute(Table::rename().table(name(&plain), name(&renamed)).take(), ()).await?;
+        let row = database.fetch_one(t.sql("select text, n from {renamed}"), ()).await?;
+        assert_eq!((row.get::<String>("text")?, row.get::<i64>("n")?), ("a :b ? $1".to_owned(), 2));
+        database.execute(Table::drop().table(name(&renamed)).take(), ()).await?;
+
+        let key = ForeignKey::create().name("k").from(name(&plain), "n").to(name(&plain), "id").take();
+        if t.backend().is_sqlite() {
+            let error = database.execute(key, ()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+            assert!(error.to_string().contains("write it as SQL text for SQLite"), "{error}");
+        } else {
+            assert_eq!(database.execute(key, ()).await.unwrap_err().kind(), ErrorKind::UndefinedObject);
+        }
+        Ok(())
+    }
+
     async fn r4_sea_query_tables_are_made_in_the_dialect_of_the_database(t: Test) -> Result<()> {
         let database = t.database().await;
         let (notes, tags) = (t.table("notes"), t.table("tags"));
@@ -69,13 +96,13 @@ cases! {
             .col(ColumnDef::new("body").string_len(100).not_null().unique_key())
             .take();
         let schema = Schema::new().app(App::new("notes").define(index).define(tag).define(note));
-        schema.generate_schemas(&database, false).await?;
+        schema.create_new(&database).await?;
         schema.create_all(&database).await?;
         let insert = Query::insert().into_table(name(&notes)).columns(["body"]).values_panic(["a".into()]).take();
         database.execute(insert, ()).await?;
         let orphan = t.sql("insert into {tags} (note) values (7)");
         assert_eq!(database.execute(orphan, ()).await.unwrap_err().kind(), ErrorKind::Constraint);
-        assert_eq!(schema.generate_schemas(&database, false).await.unwrap_err().kind(), ErrorKind::DuplicateObject);
+        assert_eq!(schema.create_new(&database).await.unwrap_err().kind(), ErrorKind::DuplicateObject);
         schema.drop_all(&database).await?;
         let gone = database.fetch_all(t.sql("select * from {notes}"), ()).await;
         assert_eq!(gone.unwrap_err().kind(), ErrorKind::UndefinedObject);

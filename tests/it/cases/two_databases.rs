@@ -61,7 +61,7 @@ cases! {
         });
         ran.await?;
         at_rest(&t, &main, &log, ("a,c", "x,y")).await;
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn x11_an_error_undoes_what_is_open_on_both(t: Test) -> Result<()> {
@@ -83,7 +83,7 @@ cases! {
         first.commit().await?;
         drop((first, second));
         at_rest(&t, &main, &log, ("b", "")).await;
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn x11_a_panic_undoes_what_is_open_on_both(t: Test) -> Result<()> {
@@ -111,7 +111,7 @@ cases! {
         AssertUnwindSafe(guards).catch_unwind().await.unwrap_err();
         assert_eq!(soon("the next one", main.fetch_value::<String>(list(&t), ())).await?, "");
         at_rest(&t, &main, &log, ("", "")).await;
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn x11_joined_closures_on_two_kinds_are_apart(t: Test) -> Result<()> {
@@ -140,6 +140,6 @@ cases! {
         left?;
         assert_eq!(kind(&right), Some(undo().kind()));
         at_rest(&t, &main, &log, ("a", "")).await;
-        connections.close_all(true).await
+        connections.close_all().await
     }
 }

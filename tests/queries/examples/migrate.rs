@@ -6,7 +6,7 @@ use ebbtide::{Database, Dialect};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).ok_or("give it the URL of a database")?;
     let database = Database::connect(url).await?;
-    let migrator = match database.config().url().dialect() {
+    let migrator = match database.dialect() {
         Dialect::Postgres => sqlx::migrate!("migrations/postgres"),
         Dialect::MySql => sqlx::migrate!("migrations/mysql"),
         Dialect::Sqlite => sqlx::migrate!("migrations/sqlite"),

@@ -27,6 +27,46 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    async fn f2_a_copy_takes_over_an_override_found_f4(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        let on = database.force_rollback(true);
+        let copy = Database::new(&database)?;
+        drop(on);
+        assert!(copy.is_force_rollback() && !database.is_force_rollback());
+        Database::connect(&copy).await?;
+        copy.execute(add(&t, "undone"), ()).await?;
+        assert!(copy.disconnect().await?);
+        assert_eq!(kept(&t, &database).await, "");
+
+        let _off = copy.force_rollback(false);
+        assert!(!Database::new(&copy)?.is_force_rollback());
+        assert!(Database::new(copy.config())?.is_force_rollback(), "the configuration itself is unchanged");
+        Ok(())
+    }
+
+    async fn f2_the_default_can_be_asked_for_inside_an_override(t: Test) -> Result<()> {
+        let database = Database::new(t.url())?;
+        let sandbox = Database::new(database.config().force_rollback(true))?;
+        for (database, usual) in [(&database, false), (&sandbox, true)] {
+            assert_eq!(database.is_force_rollback(), usual);
+            let other = database.force_rollback(!usual);
+            assert_eq!(database.is_force_rollback(), !usual);
+            let back = database.force_rollback(None);
+            assert_eq!(database.is_force_rollback(), usual);
+            let elsewhere = in_task({
+                let database = database.clone();
+                async move { database.is_force_rollback() }
+            });
+            assert_eq!(elsewhere.await, usual);
+            drop(back);
+            assert_eq!(database.is_force_rollback(), !usual);
+            drop(other);
+            assert_eq!(database.is_force_rollback(), usual);
+        }
+        Ok(())
+    }
+
+    #[except(sqlite_memory)]
     async fn f2_a_scoped_false_really_writes(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
         {

@@ -66,6 +66,23 @@ cases! {
         assert!(format!("{row:?}").contains("body") && !format!("{row:?}").contains("note 1"));
     }
 
+    async fn q3_rows_are_shown_and_compared_found_f10(t: Test) {
+        let database = with_rows(&t, 2).await;
+        let rows = async || {
+            let sql = t.sql("select id, body from {notes} order by id");
+            database.fetch_all(sql, ()).await.unwrap()
+        };
+        let (first, second) = (rows().await, rows().await);
+        assert_eq!(first, second);
+        assert_ne!(first[0], first[1]);
+        let renamed = database.fetch_one(t.sql("select id as n, body from {notes} where id = 1"), ()).await.unwrap();
+        assert_ne!(renamed, first[0]);
+        let shorter = database.fetch_one(t.sql("select id from {notes} where id = 1"), ()).await.unwrap();
+        assert_ne!(shorter, first[0]);
+        assert_eq!(format!("{:?}", first[0].show()), r#"Row {"id": I64(1), "body": Text("note 1")}"#);
+        assert!(!format!("{:?}", first[0]).contains("note 1"), "unless asked for, values are not shown");
+    }
+
     async fn q3_names_that_occur_twice_are_kept_and_never_guessed(t: Test) {
         let database = with_rows(&t, 1).await;
         let sql = t.sql("select a.id, b.body, a.id + 1 as id from {notes} a join {notes} b on a.id = b.id");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ebbtide::{ErrorKind, Params, Value, bind, params};
+use ebbtide::{AssertSqlSafe, ErrorKind, Params, Value, bind, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -134,6 +134,32 @@ cases! {
             .unwrap();
         let nulls = t.sql("select id from {notes} where body is null and n is null order by id");
         assert_eq!(ids(&database, nulls, ()).await, [21, 22, 23]);
+    }
+
+    async fn q3_conditions_and_their_values_are_added_one_by_one(t: Test) {
+        let database = with_notes(&t).await;
+        let found = async |least: Option<i64>, body: Option<&str>| {
+            let mut sql = t.words("select id from {notes} where 1 = 1");
+            let mut params = Params::new();
+            if let Some(least) = least {
+                sql += " and id >= :least";
+                params.set("least", least);
+            }
+            if let Some(body) = body {
+                sql += " and body = :body";
+                params.set("body", body);
+            }
+            sql += " order by id";
+            database.fetch_all(AssertSqlSafe(sql), params).value::<i64>().await.unwrap()
+        };
+        for (id, body) in [(1_i64, "one"), (2, "two"), (3, "two")] {
+            let insert = t.sql("insert into {notes} (id, body) values (:id, :body)");
+            database.execute(insert, params! { id, body }).await.unwrap();
+        }
+        assert_eq!(found(None, None).await, [1, 2, 3]);
+        assert_eq!(found(Some(2), None).await, [2, 3]);
+        assert_eq!(found(None, Some("two")).await, [2, 3]);
+        assert_eq!(found(Some(3), Some("two")).await, [3]);
     }
 
     async fn q3_what_cannot_be_a_parameter_is_an_error_that_names_it(t: Test) {

@@ -1,10 +1,10 @@
 //! Q1: every verb.
 
-use ebbtide::{Error, ErrorKind, Row, params};
+use ebbtide::{Dialect, Error, ErrorKind, Queryable, Row, params};
 use futures::TryStreamExt as _;
 
 use super::{assert_says, ids, with_notes, with_rows};
-use crate::support::cases;
+use crate::support::{Test, cases};
 
 /// Runs every verb on an object that has them.
 macro_rules! every_verb {
@@ -55,7 +55,55 @@ macro_rules! every_verb {
     }};
 }
 
+/// Does the same in a function that does not know the object, and in a transaction that it begins there.
+async fn every_verb_of(t: &Test, on: &impl Queryable, first: i64) {
+    every_verb!(t, on, first);
+    let nobody = || t.sql("select id from {notes} where id < 0");
+    let inner = on.transaction().run(async |transaction| {
+        every_verb!(t, &transaction, first + 3);
+        Err::<(), Error>(transaction.fetch_one(nobody(), ()).await.unwrap_err())
+    });
+    assert_eq!(inner.await.unwrap_err().kind(), ErrorKind::RowNotFound);
+    let guard = on.transaction().await.unwrap();
+    every_verb!(t, &guard, first + 3);
+    guard.commit().await.unwrap();
+
+    let line = line!() + 1;
+    let error = on.fetch_one(nobody(), ()).await.unwrap_err();
+    assert_says(&error, ErrorKind::RowNotFound, &[&format!("queries/verbs.rs:{line}")]);
+    assert_eq!(on.dialect() == Dialect::Sqlite, t.backend().is_sqlite());
+}
+
 cases! {
+    async fn q1_a_function_takes_database_connection_and_transaction_alike(t: Test) {
+        let database = with_notes(&t).await;
+        every_verb_of(&t, &database, 10).await;
+        let connection = database.connection();
+        every_verb_of(&t, &connection, 20).await;
+        drop(connection);
+        let transaction = database.transaction().await.unwrap();
+        every_verb_of(&t, &transaction, 30).await;
+        transaction.rollback().await.unwrap();
+        database
+            .transaction()
+            .run(async |transaction| {
+                every_verb_of(&t, &transaction, 40).await;
+                Ok::<_, Error>(())
+            })
+            .await
+            .unwrap();
+        let found = ids(&database, t.sql("select id from {notes} order by id"), ()).await;
+        let kept: Vec<i64> = [10..16, 20..26, 40..46].into_iter().flatten().collect();
+        assert_eq!(found, kept);
+
+        async fn spawned(on: impl Queryable + 'static) -> i64 {
+            on.fetch_value("select 1", ()).await.unwrap()
+        }
+        assert_eq!(tokio::spawn(spawned(database.clone())).await.unwrap(), 1);
+        assert_eq!(tokio::spawn(spawned(database.connection())).await.unwrap(), 1);
+        assert_eq!(tokio::spawn(spawned(database.transaction().await.unwrap())).await.unwrap(), 1);
+    }
+
     async fn q1_every_verb_works_on_database_connection_and_transaction(t: Test) {
         let database = with_notes(&t).await;
         every_verb!(t, &database, 10);
@@ -80,6 +128,14 @@ cases! {
                 .len(),
             12
         );
+    }
+
+    async fn q1_a_missing_value_names_the_verb_for_none_found_f13(t: Test) {
+        let database = with_rows(&t, 3).await;
+        let nobody = || t.sql("select id from {notes} where id = 9");
+        let error = database.fetch_value::<i64>(nobody(), ()).await.unwrap_err();
+        assert_says(&error, ErrorKind::RowNotFound, &["returned no row", "`fetch_optional(…).value()`"]);
+        assert_eq!(database.fetch_optional(nobody(), ()).value::<i64>().await.unwrap(), None);
     }
 
     async fn q1_execute_tells_the_rows_and_the_last_key(t: Test) {
@@ -135,11 +191,6 @@ cases! {
             ErrorKind::RowNotFound,
             &[&format!("queries/verbs.rs:{line}"), "fetch_optional"],
         );
-        let error = database
-            .fetch_value::<i64>(nobody(), params! { id: 9 })
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::RowNotFound);
         // A value that is NULL is a row all the same.
         let null = || t.sql("select n from {notes} where id = 0 union all select null from {notes} where id = 1");
         assert_eq!(database.fetch_value::<Option<i64>>(null(), ()).await.unwrap(), None);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ebbtide::{Connections, ConnectionsConfig, Database, Error, ErrorKind, Result};
+use ebbtide::{Config, Connections, ConnectionsConfig, Database, DatabaseUrl, Error, ErrorKind, Result};
 use futures::future::join_all;
 use serde_json::json;
 use tokio::sync::{Barrier, oneshot};
@@ -33,7 +33,28 @@ cases! {
         assert_eq!(meaning(&connections, "log").await, Some(3));
         assert_eq!(connections.get("default").await?.fetch_value::<i64>("select 1", ()).await?, 1);
         assert_eq!(connections.config().routers(), ["replicas"]);
-        connections.close_all(true).await
+        connections.close_all().await
+    }
+
+    async fn r1_one_url_is_a_registry_found_f18(t: Test) -> Result<()> {
+        let text = t.url();
+        let url: DatabaseUrl = text.parse()?;
+        let value = json!({"connections": {"default": text}});
+        let registries = [
+            Connections::init(text.as_str())?,
+            Connections::init(&text)?,
+            Connections::init(&url)?,
+            Connections::init(url)?,
+            Connections::init(&Config::from_url(text)?)?,
+            Connections::init(&value)?,
+        ];
+        for connections in registries {
+            assert!(connections.config().aliases().eq(["default"]));
+            let database = connections.get("default").await?;
+            assert_eq!(database.fetch_value::<i64>("select 1", ()).await?, 1);
+            connections.close_all().await?;
+        }
+        Ok(())
     }
 
     async fn r1_a_database_is_made_once_and_on_demand(t: Test) -> Result<()> {
@@ -51,7 +72,7 @@ cases! {
         assert!(databases.iter().all(|database| !database.is_connected()));
         assert_eq!(connections.get("default").await?.fetch_value::<i64>("select 1", ()).await?, 1, "it connects again");
         assert!(databases[0].is_connected(), "the same one");
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn r1_an_unknown_alias_lists_the_known(t: Test) {
@@ -71,13 +92,13 @@ cases! {
         assert_eq!(all.iter().map(|(alias, _)| alias.as_str()).collect::<Vec<_>>(), ["default", "log"]);
         let discarded = connections.discard("log").expect("it was made");
         assert!(connections.discard("log").is_none());
-        connections.close_all(false).await?;
+        connections.disconnect_all().await?;
         assert!(!all[0].1.is_connected());
         assert!(discarded.is_connected(), "it is the caller's now");
         let new = connections.get("log").await?;
         assert!(discarded.disconnect().await?);
         assert!(new.is_connected(), "another one");
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn r1_a_connect_that_fails_names_the_alias_and_may_be_tried_again(t: Test) -> Result<()> {
@@ -91,7 +112,7 @@ cases! {
             fs::write(t.folder().join("missing.db"), "").unwrap();
             connections.get("far").await?;
         }
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn r1_set_holds_for_this_task_and_its_children_only(t: Test) -> Result<()> {
@@ -115,7 +136,7 @@ cases! {
         assert_eq!(inside.await?, Some(7), "and so does a closure");
         connections.reset(token)?;
         assert_eq!(meaning(&connections, "log").await, Some(3));
-        connections.close_all(true).await?;
+        connections.close_all().await?;
         assert!(other.disconnect().await?, "its owner's connect is left alone");
         Ok(())
     }
@@ -135,7 +156,7 @@ cases! {
         assert_eq!(child.await.expect("no panic"), Some(7));
         assert_eq!(meaning(&connections, "log").await, Some(3));
         other.disconnect().await?;
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn r1_reset_restores_and_keeps_what_was_made_meanwhile(t: Test) -> Result<()> {
@@ -163,7 +184,7 @@ cases! {
         for database in [seven, eight, nine] {
             database.disconnect().await?;
         }
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn r1_the_closure_form_is_bound_to_its_future(t: Test) -> Result<()> {
@@ -196,6 +217,6 @@ cases! {
         assert_eq!(nested.await, (Some(8), Some(8), Some(7)));
         seven.disconnect().await?;
         eight.disconnect().await?;
-        connections.close_all(true).await
+        connections.close_all().await
     }
 }

@@ -100,30 +100,30 @@ cases! {
             connections.get(alias).await?;
         }
         let default = connections.get("default").await?;
-        let error = soon("closing one after the other", connections.close_all(true)).await.unwrap_err();
+        let error = soon("closing one after the other", connections.close_all()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Hook);
         let message = error.message();
         assert!(message.starts_with("2 connections did not close cleanly:"), "{message}");
         assert!(["`a`", "`c`"].iter().all(|alias| message.contains(alias)) && !message.contains("`b`"), "{message}");
         assert!(set.iter().chain([&default]).all(|database| !database.is_connected()));
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn r2_closing_makes_none_that_was_not_used(t: Test) -> Result<()> {
         let connections = registry(&json!({"connections": {
             "default": t.url(), "dead": dead_url(&t), "file": t.sqlite_url("never.db")}}));
-        connections.close_all(true).await?;
+        connections.close_all().await?;
         let database = connections.get("default").await?;
-        connections.close_all(false).await?;
+        connections.disconnect_all().await?;
         assert!(!database.is_connected());
         assert!(!t.folder().join("never.db").exists());
         connections.get("default").await?;
         assert!(database.is_connected(), "without `discard` it is the same one");
-        connections.close_all(true).await?;
+        connections.close_all().await?;
         let new = connections.get("default").await?;
         assert!(new.is_connected() && !database.is_connected(), "with it, another");
         Database::connect(&new).await?;
-        connections.close_all(true).await?;
+        connections.close_all().await?;
         assert!(!new.is_connected(), "its own are closed even if others use them");
         Ok(())
     }

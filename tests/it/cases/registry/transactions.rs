@@ -41,7 +41,7 @@ cases! {
         assert_eq!(transaction.fetch_value::<i64>("select 1", ()).await?, 1);
         transaction.commit().await?;
         assert_eq!(one.atomic(None).run(async || Ok::<_, Error>(1)).await?, 1);
-        one.close_all(true).await?;
+        one.close_all().await?;
 
         let several = two(&t);
         let expected = "no connection is named, and there are several: `default`, `log`\n  \
@@ -50,7 +50,7 @@ cases! {
         assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Config, expected));
         let error = several.atomic(None).run(async || Ok::<_, Error>(())).await.unwrap_err();
         assert_eq!(error.to_string(), expected);
-        several.close_all(true).await
+        several.close_all().await
     }
 
     async fn x11_transactions_are_ambient_and_nested(t: Test) -> Result<()> {
@@ -80,7 +80,7 @@ cases! {
         assert_eq!(kept(&t, &notes).await, "a,c,d");
         let read_only = connections.in_transaction("default").read_only().run(async |_| notes.execute(add(&t, "g"), ()).await);
         assert_eq!(kind(&read_only.await), Some(ErrorKind::ReadOnly));
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn x11_two_databases_at_once_are_independent(t: Test) -> Result<()> {
@@ -112,7 +112,7 @@ cases! {
         assert!(left.is_ok() && right.is_err());
         assert_eq!(kept(&t, &notes).await, "c");
         assert_eq!(committed_logs(&t, &logs).await, "x");
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn x11_a_wrapped_function_is_atomic_at_each_call(t: Test) -> Result<()> {
@@ -139,7 +139,7 @@ cases! {
         // A closure's future can be spawned as well.
         let other = connections.clone();
         in_task(async move { other.in_transaction("log").run(async |_| Ok::<_, Error>(())).await }).await?;
-        connections.close_all(true).await
+        connections.close_all().await
     }
 
     async fn x11_shared_children_join_the_transactions_of_all_databases(t: Test) -> Result<()> {
@@ -156,6 +156,6 @@ cases! {
         second.rollback().await?;
         assert_eq!(kept(&t, &notes).await, "a");
         assert_eq!(committed_logs(&t, &logs).await, "");
-        connections.close_all(true).await
+        connections.close_all().await
     }
 }

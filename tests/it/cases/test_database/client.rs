@@ -22,7 +22,7 @@ cases! {
         let (url, test) = own.pair("shop");
         let client = client(&url).await.unwrap();
         assert!(client.is_connected());
-        assert_eq!(client.config().url().expose(), test);
+        assert_eq!(client.url().expose(), test);
         client.execute("CREATE TABLE note (id INTEGER)", ()).await.unwrap();
         client.execute("INSERT INTO note VALUES (1)", ()).await.unwrap();
         let handle = Database::clone(&client);
@@ -61,12 +61,52 @@ cases! {
         ];
         for builder in builders {
             let client = builder.await.unwrap();
-            assert_eq!(client.config().url().expose(), test);
+            assert_eq!(client.url().expose(), test);
             client.close().await.unwrap();
         }
         let client = TestDatabase::new(&database).await.unwrap();
         assert_eq!(client.config().settings().pool_size, 3, "its settings are taken over");
         client.close().await.unwrap();
+    }
+
+    #[except(sqlite_memory)]
+    async fn k1_a_client_of_a_client_has_the_prefix_once_found_f5(t: Test) {
+        let mut own = Own::new(&t);
+        let (url, test) = own.pair("twice");
+        let other = own.url("other_twice");
+        let first = client(&url).await.unwrap();
+        first.execute("CREATE TABLE note (id INTEGER)", ()).await.unwrap();
+
+        let second = TestDatabase::new(first.database()).await.unwrap();
+        assert_eq!(second.url().expose(), test);
+        second.execute("INSERT INTO note VALUES (1)", ()).await.unwrap();
+        assert!(!second.close().await.unwrap(), "it is the first one's database");
+        assert_eq!(first.fetch_value::<i64>("SELECT count(*) FROM note", ()).await.unwrap(), 1);
+
+        let apart = TestDatabase::new(first.config()).prefix("other_").await.unwrap();
+        assert_eq!(apart.url().expose(), other);
+        assert!(exists(&other).await);
+        assert!(apart.close().await.unwrap() && !exists(&other).await);
+        assert!(first.close().await.unwrap() && !exists(&test).await);
+    }
+
+    async fn k1_disconnect_drops_it_as_close_does_found_f14(t: Test) {
+        let mut own = Own::new(&t);
+        let (url, test) = own.pair("left");
+        let counted = client(&url).await.unwrap();
+        Database::connect(counted.database()).await.unwrap();
+        assert!(!counted.disconnect().await.unwrap(), "one connect is left");
+        counted.execute("CREATE TABLE note (id INTEGER)", ()).await.unwrap();
+        assert!(counted.disconnect().await.unwrap());
+        assert!(!counted.is_connected());
+        assert!(!t.can_observe() || !exists(&test).await);
+        assert!(!counted.disconnect().await.unwrap());
+        counted.open().await.unwrap();
+        assert!(counted.is_connected());
+        Database::connect(counted.database()).await.unwrap();
+        assert!(counted.disconnect_now().await.unwrap());
+        assert!(!counted.is_connected());
+        assert!(!t.can_observe() || !exists(&test).await);
     }
 
     async fn k1_what_an_earlier_run_left_is_dropped(t: Test) {

@@ -6,6 +6,7 @@ mod lossy;
 mod mixtures;
 mod null;
 mod numbers;
+mod own;
 mod postgres;
 mod text;
 mod times;
@@ -34,6 +35,7 @@ pub(crate) fn cases() -> Vec<Case> {
         null::cases(),
         lossy::cases(),
         mixtures::cases(),
+        own::cases(),
     ]
     .concat()
 }

@@ -76,7 +76,7 @@ cases! {
     #[only(sqlite_file)]
     async fn x13_a_file_has_one_gate_whatever_its_spelling(t: Test) -> Result<()> {
         let database = notes_with(&t, config(&t)).await;
-        let file = database.config().url().sqlite_path().expect("a file");
+        let file = database.url().sqlite_path().expect("a file");
         let here = std::env::current_dir().expect("a directory");
         let up: String = here.components().skip(1).map(|_| "../").collect();
         let relative = format!("{up}{}", file.strip_prefix("/").expect("an absolute path").display());

@@ -71,7 +71,7 @@ cases! {
         // A WAL belongs to a name, so links and a WAL cannot be combined.
         let plain = |config: Config| config.busy_timeout(MOMENT).journal_mode("delete");
         let database = notes_with(&t, plain(config(&t))).await;
-        let file = database.config().url().sqlite_path().expect("a file");
+        let file = database.url().sqlite_path().expect("a file");
         let folder = file.parent().expect("its folder");
         let (soft, hard) = (folder.join("soft.db"), folder.join("hard.db"));
         std::fs::hard_link(&file, &hard).expect("a link");

@@ -184,7 +184,7 @@ macro_rules! cases {
                 return Ok(());
             };
             let schema = Schema::new().app(App::new("notes").define(&MIGRATOR));
-            schema.generate_schemas(client.database(), false).await?;
+            schema.create_new(client.database()).await?;
             use_all(&client.sqlx::<DB>()?, "a note").await?;
             schema.create_all(client.database()).await?;
             schema.drop_all(client.database()).await?;

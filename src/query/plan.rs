@@ -1,0 +1,204 @@
+//! The work of a query: one statement, or a batch of them in one transaction.
+
+use std::panic::Location;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::backend::{QueryResult, RowSink};
+use crate::error::{Error, ErrorKind, Result};
+use crate::pool::Caller;
+use crate::session::{BeginOptions, BoundStatement, Chain, Finish, Guard, LevelHandle, Target};
+use crate::sql::{Batch, Bound, IntoSql, Template};
+use crate::value::{IntoParams, Params};
+
+/// A plan, or the way to it once the target is known.
+pub(super) enum Prepared {
+    Now(Result<QueryPlan>),
+    Late(Box<dyn FnOnce() -> Result<QueryPlan> + Send + Sync>),
+}
+
+pub(super) struct QueryPlan {
+    pub(super) target: Target,
+    statements: Statements,
+}
+
+enum Statements {
+    One(BoundStatement),
+    Many {
+        template: Arc<Template>,
+        batch: Batch,
+        caller: Caller,
+        /// Their transaction, once it has begun.
+        begun: OnceLock<Arc<LevelHandle>>,
+    },
+}
+
+/// Returns a statement with its parameters, ready to run.
+pub(crate) fn work(
+    target: &Target,
+    sql: impl IntoSql,
+    params: impl IntoParams,
+    caller: Caller,
+) -> Result<BoundStatement> {
+    let (sql, brought) = sql.into_sql(target.engine().dialect())?;
+    bound(target, sql.as_str(), params, brought, caller)
+        .map_err(|error| unsendable(target, sql.as_str(), caller, error))
+}
+
+/// Logs a statement that cannot be sent like a refused one, and adds its place to the error.
+#[cold]
+fn unsendable(target: &Target, sql: &str, caller: Caller, error: Error) -> Error {
+    let error = error.at(caller.place);
+    target.engine().write_refusal(sql, &error);
+    error
+}
+
+fn bound(
+    target: &Target,
+    sql: &str,
+    params: impl IntoParams,
+    brought: Params,
+    caller: Caller,
+) -> Result<BoundStatement> {
+    let template = target.engine().templates.get(sql)?;
+    let mut params = params.into_params()?;
+    if !brought.is_empty() {
+        if !params.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Parameter,
+                "the statement contains its own values, but others were given too",
+            )
+            .help("pass `()` as its parameters"));
+        }
+        params = brought;
+    }
+    let bound = template.bind(params)?;
+    if template.statements() > 1 && !bound.values.is_empty() {
+        let message = format!(
+            "a text with parameters must hold one statement, but this one holds {}",
+            template.statements()
+        );
+        return Err(Error::new(ErrorKind::Parameter, message)
+            .help("execute them one by one, in a transaction if they belong together"));
+    }
+    Ok(BoundStatement::new(template, bound, caller))
+}
+
+impl QueryPlan {
+    pub(super) fn one(target: Target, sql: impl IntoSql, params: impl IntoParams, caller: Caller) -> Result<Self> {
+        let work = work(&target, sql, params, caller)?;
+        Ok(Self {
+            target,
+            statements: Statements::One(work),
+        })
+    }
+
+    pub(super) fn many<R>(target: Target, sql: impl IntoSql, rows: R, caller: Caller) -> Result<Self>
+    where
+        R: IntoIterator<Item: IntoParams>,
+    {
+        let (sql, brought) = sql.into_sql(target.engine().dialect())?;
+        if !brought.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Parameter,
+                "the statement contains its own values, but rows were given too",
+            )
+            .help("run it with `execute`"));
+        }
+        let bind = || {
+            let template = target.engine().templates.get(sql.as_str())?;
+            let rows: Vec<_> = rows.into_iter().map(IntoParams::into_params).collect::<Result<_>>()?;
+            let batch = template.bind_many(rows)?;
+            Ok((template, batch))
+        };
+        let (template, batch) = bind().map_err(|error| unsendable(&target, sql.as_str(), caller, error))?;
+        Ok(Self {
+            target,
+            statements: Statements::of(template, batch, caller),
+        })
+    }
+
+    pub(super) async fn run(&mut self, sink: &mut dyn RowSink) -> Result<QueryResult> {
+        match &mut self.statements {
+            Statements::One(work) => self.target.run(work, sink).await,
+            // Boxed, like every rare case on this path: it keeps the future of a single statement small.
+            Statements::Many {
+                template,
+                batch,
+                caller,
+                begun,
+            } => {
+                let chunks = std::mem::take(&mut batch.chunks);
+                Box::pin(run_many(&self.target, template, chunks, sink, *caller, begun)).await
+            }
+        }
+    }
+
+    pub(super) fn place(&self) -> &'static Location<'static> {
+        match &self.statements {
+            Statements::One(work) => work.caller.place,
+            Statements::Many { caller, .. } => caller.place,
+        }
+    }
+
+    /// Returns the error of a call that timed out, according to what was sent.
+    pub(super) fn given_up(&self, error: Error) -> Error {
+        match &self.statements {
+            Statements::One(work) => work.given_up(error),
+            Statements::Many { begun, .. } => match begun.get() {
+                Some(handle) => handle.level.given_up(error),
+                None => error,
+            },
+        }
+    }
+}
+
+impl Statements {
+    fn of(template: Arc<Template>, mut batch: Batch, caller: Caller) -> Self {
+        match batch.chunks.pop() {
+            Some(bound) if batch.chunks.is_empty() => Self::One(BoundStatement::new(template, bound, caller)),
+            last => {
+                batch.chunks.extend(last);
+                Self::Many {
+                    template,
+                    batch,
+                    caller,
+                    begun: OnceLock::new(),
+                }
+            }
+        }
+    }
+}
+
+/// Runs the statements of a batch in one transaction.
+async fn run_many(
+    target: &Target,
+    template: &Arc<Template>,
+    chunks: Vec<Bound>,
+    sink: &mut dyn RowSink,
+    caller: Caller,
+    begun: &OnceLock<Arc<LevelHandle>>,
+) -> Result<QueryResult> {
+    let mut done = QueryResult::default();
+    if chunks.is_empty() {
+        return Ok(done);
+    }
+    let chain = Chain::current();
+    let scope = chain.enter(Vec::new());
+    let handle = target
+        .begin(BeginOptions::default(), true, scope.owner(), &chain, caller)
+        .await?;
+    // If dropped early, the transaction is rolled back.
+    let guard = Guard::new(handle);
+    let _ = begun.set(guard.handle());
+    let inside = Target::Guard(guard.handle());
+    let all = async {
+        for bound in chunks {
+            let work = BoundStatement::new(Arc::clone(template), bound, caller);
+            done.absorb(inside.run(&work, sink).await?);
+        }
+        guard.finish(Finish::Commit, caller.place, Some(Duration::ZERO)).await
+    };
+    scope.run(all).await?;
+    Ok(done)
+}
