@@ -22,7 +22,7 @@ use crate::session::level::{Level, LevelKind};
 use crate::session::scope::chain::Chain;
 use crate::sql::Dialect;
 
-const RELEASE_PROBE: &str = "RELEASE SAVEPOINT ebbtide_witness";
+const RELEASE_PROBE: &str = "RELEASE SAVEPOINT ebbtide_marker";
 
 impl<T: Send + 'static> StreamCore<T> {
     /// Creates a stream of the items that `job` puts into the handoff. Nothing happens before it is polled.

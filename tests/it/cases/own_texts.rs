@@ -38,14 +38,14 @@ const OWN: &[Own] = own! {
         "SAVEPOINT {SAVEPOINT}{}" => "BEGIN; SAVEPOINT ebbtide_1; RELEASE SAVEPOINT ebbtide_1; COMMIT",
         "ROLLBACK TO SAVEPOINT {SAVEPOINT}{depth}; RELEASE SAVEPOINT {SAVEPOINT}{depth}"
             => "BEGIN; SAVEPOINT ebbtide_1; SAVEPOINT ebbtide_2; ROLLBACK TO SAVEPOINT ebbtide_1; RELEASE SAVEPOINT ebbtide_1; ROLLBACK",
-        "SAVEPOINT ebbtide_witness" => "BEGIN; SAVEPOINT ebbtide_witness; ROLLBACK",
-        "RELEASE SAVEPOINT ebbtide_witness" => "BEGIN; SAVEPOINT ebbtide_witness; RELEASE SAVEPOINT ebbtide_witness; ROLLBACK",
-        "RELEASE SAVEPOINT ebbtide_witness; SAVEPOINT ebbtide_witness"
-            => "BEGIN; SAVEPOINT ebbtide_witness; RELEASE SAVEPOINT ebbtide_witness; SAVEPOINT ebbtide_witness; ROLLBACK",
-        "SAVEPOINT ebbtide_shield" => "BEGIN; SAVEPOINT ebbtide_shield; ROLLBACK",
-        "RELEASE SAVEPOINT ebbtide_shield; SAVEPOINT ebbtide_shield"
-            => "BEGIN; SAVEPOINT ebbtide_shield; RELEASE SAVEPOINT ebbtide_shield; SAVEPOINT ebbtide_shield; ROLLBACK",
-        "ROLLBACK TO SAVEPOINT ebbtide_shield" => "BEGIN; SAVEPOINT ebbtide_shield; ROLLBACK TO SAVEPOINT ebbtide_shield; ROLLBACK",
+        "SAVEPOINT ebbtide_marker" => "BEGIN; SAVEPOINT ebbtide_marker; ROLLBACK",
+        "RELEASE SAVEPOINT ebbtide_marker" => "BEGIN; SAVEPOINT ebbtide_marker; RELEASE SAVEPOINT ebbtide_marker; ROLLBACK",
+        "RELEASE SAVEPOINT ebbtide_marker; SAVEPOINT ebbtide_marker"
+            => "BEGIN; SAVEPOINT ebbtide_marker; RELEASE SAVEPOINT ebbtide_marker; SAVEPOINT ebbtide_marker; ROLLBACK",
+        "SAVEPOINT ebbtide_statement" => "BEGIN; SAVEPOINT ebbtide_statement; ROLLBACK",
+        "RELEASE SAVEPOINT ebbtide_statement; SAVEPOINT ebbtide_statement"
+            => "BEGIN; SAVEPOINT ebbtide_statement; RELEASE SAVEPOINT ebbtide_statement; SAVEPOINT ebbtide_statement; ROLLBACK",
+        "ROLLBACK TO SAVEPOINT ebbtide_statement" => "BEGIN; SAVEPOINT ebbtide_statement; ROLLBACK TO SAVEPOINT ebbtide_statement; ROLLBACK",
         "SELECT version FROM {}" => "SELECT version FROM {journal}",
         "DELETE FROM {} WHERE version IN (:versions)" => "DELETE FROM {journal} WHERE version IN (1, 2)",
         "SELECT COUNT(*) FROM {name}" => "SELECT COUNT(*) FROM {journal}",
@@ -74,7 +74,7 @@ const OWN: &[Own] = own! {
         "SET TRANSACTION READ ONLY" => "BEGIN; SAVEPOINT a; SET TRANSACTION READ ONLY; ROLLBACK;; BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE; COMMIT",
         "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.state, 'unknown'), coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start)::numeric, 1)::text, '?'), b.query FROM pg_catalog.pg_stat_activity a CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(a.pid)) AS p(pid) JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid WHERE a.application_name = $1 LIMIT 5"
             => "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.state, 'unknown'), coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start)::numeric, 1)::text, '?'), b.query FROM pg_catalog.pg_stat_activity a CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(a.pid)) AS p(pid) JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid WHERE a.application_name = 'a' LIMIT 5",
-        "SET LOCAL application_name TO {}; " => "BEGIN; SET LOCAL application_name TO 'a'; SAVEPOINT ebbtide_shield; ROLLBACK",
+        "SET LOCAL application_name TO {}; " => "BEGIN; SET LOCAL application_name TO 'a'; SAVEPOINT ebbtide_statement; ROLLBACK",
         "SELECT count(*) FROM pg_catalog.pg_constraint WHERE condeferred",
         "SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; "
             => "BEGIN; SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; ROLLBACK",

@@ -75,7 +75,7 @@ impl Look {
     fn words(self) -> &'static str {
         match self {
             Self::Error => "SAVEPOINT ebbtide_probe",
-            _ => "RELEASE SAVEPOINT ebbtide_witness",
+            _ => "RELEASE SAVEPOINT ebbtide_marker",
         }
     }
 
