@@ -47,7 +47,7 @@ impl TransactionBuilder {
     }
 
     /// Returns the same on another target, which is known only now.
-    pub(crate) fn aimed(mut self, target: Result<Target>) -> Self {
+    pub(crate) fn with_target(mut self, target: Result<Target>) -> Self {
         self.target = target;
         self
     }

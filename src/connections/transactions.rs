@@ -57,14 +57,14 @@ impl Connections {
 
     fn begin(&self, alias: Option<String>, place: &'static Location<'static>) -> InTransaction {
         // It has no target until its database is connected.
-        let unaimed = Err(Error::new(
+        let no_target = Err(Error::new(
             ErrorKind::NotConnected,
             "the transaction has no database yet",
         ));
         InTransaction {
             connections: self.clone(),
             alias,
-            begin: TransactionBuilder::new(unaimed, place),
+            begin: TransactionBuilder::new(no_target, place),
             place,
         }
     }
@@ -154,7 +154,7 @@ settings! {
 
 impl InTransaction {
     /// Returns the transaction on its database, which is connected first.
-    async fn aimed(self) -> Result<TransactionBuilder> {
+    async fn with_target(self) -> Result<TransactionBuilder> {
         let registry = &self.connections.registry;
         let alias = match &self.alias {
             Some(alias) => alias,
@@ -162,7 +162,7 @@ impl InTransaction {
         };
         let slot = registry.slot(alias)?;
         let database = registry.open(slot, Caller::at(self.place)).await?;
-        Ok(self.begin.aimed(database.target()))
+        Ok(self.begin.with_target(database.target()))
     }
 
     /// Runs a closure in the transaction: commits when it returns `Ok`, rolls back when it returns `Err`, panics or is
@@ -183,7 +183,7 @@ impl InTransaction {
         F: AsyncFnOnce(Transaction) -> Result<T, E>,
         E: From<Error>,
     {
-        self.aimed().await?.run(work).await
+        self.with_target().await?.run(work).await
     }
 }
 
@@ -192,7 +192,7 @@ impl IntoFuture for InTransaction {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.aimed().await?.await })
+        Box::pin(async move { self.with_target().await?.await })
     }
 }
 

@@ -287,7 +287,7 @@ fn assert_nothing_committed(connector: &FakeConnector, what: &str) {
 #[tokio::test]
 async fn x4_a_transaction_that_the_server_ended_is_never_written_in_found_c1() {
     let insert = "insert into t values (1)";
-    for (gate, told) in [
+    for (gate, kind) in [
         (ScriptedStep::Deadlock, ErrorKind::Deadlock),
         (ScriptedStep::Ended, ErrorKind::Database),
         (ScriptedStep::Signal, ErrorKind::Deadlock),
@@ -317,7 +317,7 @@ async fn x4_a_transaction_that_the_server_ended_is_never_written_in_found_c1() {
                 match result {
                     // A rollback succeeds, because the work is rolled back already.
                     Ok(()) => assert_eq!(step, "rollback", "{what}"),
-                    Err(error) => assert_eq!(error.kind(), told, "{what}: the first error is returned: {error:?}"),
+                    Err(error) => assert_eq!(error.kind(), kind, "{what}: the first error is returned: {error:?}"),
                 }
                 let ended = [ErrorKind::TransactionEnded, ErrorKind::SandboxBroken];
                 let outer_target = Target::Guard(outer.handle());
@@ -394,9 +394,9 @@ async fn f12_what_was_cut_off_is_written_down_and_may_have_left_the_sandbox() {
     cut(&outside, "insert into t values (2)").await;
     assert!(statement_log.was_left());
     let entries = statement_log.entries();
-    let told: Vec<_> = entries.iter().map(|entry| (&*entry.sql, entry.outside)).collect();
+    let recorded: Vec<_> = entries.iter().map(|entry| (&*entry.sql, entry.outside)).collect();
     assert_eq!(
-        told,
+        recorded,
         [("insert into t values (1)", false), ("insert into t values (2)", true)],
         "{entries:?}"
     );

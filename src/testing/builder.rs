@@ -1,4 +1,4 @@
-//! The options of a test client.
+//! The options of a test database.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -7,15 +7,15 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::admin::{Admin, CreateOptions};
-use super::client::{TestDatabase, TestDatabasePlan};
 use super::name;
+use super::test_database::{TestDatabase, TestDatabasePlan};
 use crate::config::{Config, IntoConfig};
 use crate::database::Database;
 use crate::error::Result;
 
 type Hooks = Box<dyn FnOnce(Database) -> Database + Send>;
 
-/// A builder of a test client, which is created when awaited. Returned by [`TestDatabase::new`].
+/// A builder of a test database, which is created when awaited. Returned by [`TestDatabase::new`].
 #[doc(alias = "TestClientBuilder")]
 #[must_use = "nothing is created until this is awaited"]
 pub struct TestDatabaseBuilder {
@@ -32,9 +32,9 @@ pub struct TestDatabaseBuilder {
 }
 
 impl TestDatabase {
-    /// Returns a builder of a client for tests of code that uses the database that `source` names. The source is a URL,
-    /// a [`Config`](crate::Config), a credentials dictionary, or a `&Database`, whose settings it takes over. Awaiting
-    /// the builder creates the database and connects to it.
+    /// Returns a builder of a database for tests of code that uses the database that `source` names. The source is a
+    /// URL, a [`Config`](crate::Config), a credentials dictionary, or a `&Database`, whose settings it takes over.
+    /// Awaiting the builder creates the database and connects to it.
     ///
     /// # Errors
     ///
@@ -44,8 +44,8 @@ impl TestDatabase {
     ///
     /// # Cancel safety
     ///
-    /// If dropped early, what was created is dropped as when a client is dropped. A database that the server is still
-    /// creating at that moment may stay; the next run drops it.
+    /// If dropped early, what was created is dropped as when a `TestDatabase` is dropped. A database that the server is
+    /// still creating at that moment may stay; the next run drops it.
     #[expect(
         clippy::new_ret_no_self,
         reason = "it is awaited for one, as `Database::transaction` is"
@@ -86,9 +86,8 @@ impl TestDatabaseBuilder {
         self
     }
 
-    /// Sets whether the database is dropped at the end. By default the client drops what it has created. That is always
-    /// so, except for an existing database that is used as it is ([`use_existing`](Self::use_existing)). `true` drops
-    /// that one too; `false` keeps every one, for inspection.
+    /// Sets whether the database is dropped at the end. By default it is, unless it existed before and is used as
+    /// it is ([`use_existing`](Self::use_existing)). `true` drops that one too; `false` keeps every one, for inspection.
     pub fn drop_database(mut self, drop_database: bool) -> Self {
         self.drop_database = Some(drop_database);
         self
@@ -139,7 +138,7 @@ impl TestDatabaseBuilder {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
     /// use ebbtide::testing::TestDatabase;
     ///
-    /// let client = TestDatabase::new("sqlite::memory:")
+    /// let database = TestDatabase::new("sqlite::memory:")
     ///     .hooks(|database| {
     ///         database.after_connect(|connection| {
     ///             Box::pin(async move {
@@ -149,7 +148,7 @@ impl TestDatabaseBuilder {
     ///         })
     ///     })
     ///     .await?;
-    /// client.close().await?;
+    /// database.close().await?;
     /// # Ok(()) }
     /// ```
     pub fn hooks(mut self, hooks: impl FnOnce(Database) -> Database + Send + 'static) -> Self {
@@ -157,7 +156,7 @@ impl TestDatabaseBuilder {
         self
     }
 
-    /// Builds the client without any I/O.
+    /// Builds it without any I/O.
     fn build(self) -> Result<TestDatabase> {
         let source = self.source?;
         let test = name::prefixed(source.url(), &self.prefix)?;
@@ -209,11 +208,11 @@ impl IntoFuture for TestDatabaseBuilder {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let lazy = self.lazy;
-            let client = self.build()?;
+            let database = self.build()?;
             if !lazy {
-                client.open().await?;
+                database.open().await?;
             }
-            Ok(client)
+            Ok(database)
         })
     }
 }

@@ -180,9 +180,9 @@ impl Level {
 
     async fn acquire(&self, caller: Caller) -> Result<Lease> {
         let acquired = self.engine.pool.acquire(caller).await;
-        let aloud = self.sandbox().is_some_and(|sandbox| sandbox.plan.aloud);
+        let warns_on_stderr = self.sandbox().is_some_and(|sandbox| sandbox.plan.warns_on_stderr);
         acquired.map_err(|error| match error.kind() {
-            ErrorKind::NotConnected if aloud => Error::new(
+            ErrorKind::NotConnected if warns_on_stderr => Error::new(
                 ErrorKind::NotConnected,
                 "the database on which this sandbox was opened was disconnected",
             )

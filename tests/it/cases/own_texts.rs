@@ -23,7 +23,7 @@ macro_rules! own {
     };
 }
 
-/// Names in braces are created for the test: `{notes}` and `{links}` are tables, `{fk}` is a foreign key, `{journal}`
+/// Names in braces are created for the test: `{notes}` and `{links}` are tables, `{fk}` is a foreign key, `{migrations}`
 /// is a table of migrations. `{new}` names an object that does not exist, `{session}` is another session, `{folder}` is
 /// a folder.
 const OWN: &[Own] = own! {
@@ -46,17 +46,17 @@ const OWN: &[Own] = own! {
         "RELEASE SAVEPOINT ebbtide_statement; SAVEPOINT ebbtide_statement"
             => "BEGIN; SAVEPOINT ebbtide_statement; RELEASE SAVEPOINT ebbtide_statement; SAVEPOINT ebbtide_statement; ROLLBACK",
         "ROLLBACK TO SAVEPOINT ebbtide_statement" => "BEGIN; SAVEPOINT ebbtide_statement; ROLLBACK TO SAVEPOINT ebbtide_statement; ROLLBACK",
-        "SELECT version FROM {}" => "SELECT version FROM {journal}",
-        "DELETE FROM {} WHERE version IN (:versions)" => "DELETE FROM {journal} WHERE version IN (1, 2)",
-        "SELECT COUNT(*) FROM {name}" => "SELECT COUNT(*) FROM {journal}",
+        "SELECT version FROM {}" => "SELECT version FROM {migrations}",
+        "DELETE FROM {} WHERE version IN (:versions)" => "DELETE FROM {migrations} WHERE version IN (1, 2)",
+        "SELECT COUNT(*) FROM {name}" => "SELECT COUNT(*) FROM {migrations}",
         "DROP TABLE {name}" => "CREATE TABLE {new} (version BIGINT);; DROP TABLE {new}",
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (?, ?, TRUE, ?, ?)"
-            => "INSERT INTO {journal} (version, description, success, checksum, execution_time) VALUES (3, 'three', TRUE, 'c', 1);; DELETE FROM {journal} WHERE version = 3",
+            => "INSERT INTO {migrations} (version, description, success, checksum, execution_time) VALUES (3, 'three', TRUE, 'c', 1);; DELETE FROM {migrations} WHERE version = 3",
         "CREATE TABLE _ebbtide_setup (hash VARCHAR(64) NOT NULL, done_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)"
             => "CREATE TABLE {new} (hash VARCHAR(64) NOT NULL, done_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP);; DROP TABLE {new}",
         "INSERT INTO _ebbtide_setup (hash) VALUES (?)"
             => "CREATE TABLE {new} (hash VARCHAR(64), done_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);; INSERT INTO {new} (hash) VALUES ('h');; DROP TABLE {new}",
-        "SELECT hash FROM _ebbtide_setup" => "SELECT description FROM {journal}",
+        "SELECT hash FROM _ebbtide_setup" => "SELECT description FROM {migrations}",
     }
     "postgres mysql" {
         "SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe" => "BEGIN; SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe; ROLLBACK",
@@ -159,7 +159,7 @@ const OWN: &[Own] = own! {
     }
     "postgres mysql sqlite" {
         "CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on {time} NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum {bytes} NOT NULL, execution_time BIGINT NOT NULL)"
-            => "SELECT version, description, installed_on, success, checksum, execution_time FROM {journal}",
+            => "SELECT version, description, installed_on, success, checksum, execution_time FROM {migrations}",
     }
 };
 
@@ -271,8 +271,8 @@ async fn set_up(t: &Test, side: &mut SideConnection) {
     } else {
         ("TIMESTAMP", "BLOB")
     };
-    let journal = format!(
-        "CREATE TABLE IF NOT EXISTS {{journal}} (version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
+    let migrations = format!(
+        "CREATE TABLE IF NOT EXISTS {{migrations}} (version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
          installed_on {time} NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum {bytes} NOT NULL, \
          execution_time BIGINT NOT NULL)"
     );
@@ -282,7 +282,7 @@ async fn set_up(t: &Test, side: &mut SideConnection) {
         "CREATE TABLE {notes} (id BIGINT PRIMARY KEY)",
         "CREATE TABLE {parents} (id BIGINT PRIMARY KEY)",
         links,
-        &journal,
+        &migrations,
     ] {
         side.execute(&t.words(sql))
             .await

@@ -276,8 +276,8 @@ cases! {
                 until("the callback ran", || undone.load(Ordering::SeqCst) > 0).await;
                 assert_eq!(seen(&t, &database).await, "", "after {polls} polls");
                 let_others_run().await;
-                let told = (undone.load(Ordering::SeqCst), committed.load(Ordering::SeqCst));
-                assert_eq!(told, (1, 0), "after {polls} polls, again: {again}");
+                let counts = (undone.load(Ordering::SeqCst), committed.load(Ordering::SeqCst));
+                assert_eq!(counts, (1, 0), "after {polls} polls, again: {again}");
             }
         }
     }

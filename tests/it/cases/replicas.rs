@@ -18,16 +18,16 @@ pub(super) const REPLICA: i64 = 2;
 pub(super) const READ: &str = "select n from {things} order by n limit 1";
 
 /// A database that stands in for a replica; it is dropped with this value.
-pub(super) struct Stand {
+pub(super) struct ReplicaStandIn {
     config: Config,
     is_server: bool,
 }
 
-impl Stand {
+impl ReplicaStandIn {
     /// Creates it with a table of one row.
     pub(super) async fn new(t: &Test, number: i64) -> Self {
         let url = if t.backend().is_sqlite() {
-            t.sqlite_url(&format!("stand{number}.db"))
+            t.sqlite_url(&format!("stand_in{number}.db"))
         } else {
             t.url()
         };
@@ -36,12 +36,12 @@ impl Stand {
             config = config.database(format!("ebbtide_stand{number}_{}", t.id()).as_str());
             create_database(&config).await.unwrap();
         }
-        let stand = Self {
+        let stand_in = Self {
             config,
             is_server: t.backend().is_server(),
         };
-        fill(t, &stand.open().await, number).await;
-        stand
+        fill(t, &stand_in.open().await, number).await;
+        stand_in
     }
 
     async fn open(&self) -> Database {
@@ -53,7 +53,7 @@ impl Stand {
     }
 }
 
-impl Drop for Stand {
+impl Drop for ReplicaStandIn {
     fn drop(&mut self) {
         if !self.is_server {
             return;
@@ -85,20 +85,20 @@ pub(super) async fn write(t: &Test, database: &Database, number: i64) {
 }
 
 /// Returns a primary with one stand-in for its replica, both created from the same settings.
-pub(super) async fn replicated(t: &Test, change: impl FnOnce(Config) -> Config) -> (Database, Stand) {
-    let stand = Stand::new(t, REPLICA).await;
-    let config = Config::from_url(t.url()).unwrap().replica(stand.url()).unwrap();
+pub(super) async fn replicated(t: &Test, change: impl FnOnce(Config) -> Config) -> (Database, ReplicaStandIn) {
+    let stand_in = ReplicaStandIn::new(t, REPLICA).await;
+    let config = Config::from_url(t.url()).unwrap().replica(stand_in.url()).unwrap();
     let config = change(config);
     if t.backend() == Backend::SqliteMemory {
         // No other session sees it.
         let database = Database::connect(config.replica_window(Duration::ZERO)).await.unwrap();
         fill(t, &database, PRIMARY).await;
-        return (database, stand);
+        return (database, stand_in);
     }
     let apart = Database::connect(t.url()).await.unwrap();
     fill(t, &apart, PRIMARY).await;
     apart.disconnect().await.unwrap();
-    (Database::connect(config).await.unwrap(), stand)
+    (Database::connect(config).await.unwrap(), stand_in)
 }
 
 pub(super) async fn read(t: &Test, database: &Database) -> i64 {
@@ -239,7 +239,7 @@ cases! {
     }
 
     #[only(sqlite_file, mysql)]
-    async fn r6_where_no_server_can_tell_a_writer_stays_on_the_primary_for_a_while(t: Test) {
+    async fn r6_without_positions_a_writer_stays_on_the_primary_for_a_while(t: Test) {
         let long = Duration::from_hours(1);
         let (database, _stand) = replicated(&t, |config| config.replica_window(long)).await;
         write(&t, &database, 0).await;
@@ -379,7 +379,7 @@ cases! {
     }
 
     async fn r6_replicas_take_turns(t: Test) {
-        let (first, second) = (Stand::new(&t, 3).await, Stand::new(&t, 4).await);
+        let (first, second) = (ReplicaStandIn::new(&t, 3).await, ReplicaStandIn::new(&t, 4).await);
         let config = Config::from_url(t.url()).unwrap();
         let config = config.replica(first.url()).unwrap().replica(second.url()).unwrap();
         let database = Database::connect(config).await.unwrap();
@@ -403,7 +403,7 @@ cases! {
         drop(listener);
         let config = Config::from_url(t.url()).unwrap();
         let down = config.clone().host("127.0.0.1").port(port).url().expose();
-        let stand = Stand::new(&t, REPLICA).await;
+        let stand_in = ReplicaStandIn::new(&t, REPLICA).await;
         let database = Database::connect(config.clone().replica(down.as_str()).unwrap()).await.unwrap();
         fill(&t, &database, PRIMARY).await;
         assert!(!database.replicas().unwrap()[0].is_up);
@@ -411,7 +411,7 @@ cases! {
         let streamed: Vec<_> = database.iterate(t.sql(READ), ()).decode::<(i64,)>().try_collect().await.unwrap();
         assert_eq!(streamed, [(PRIMARY,)]);
 
-        let both = config.replica(down.as_str()).unwrap().replica(stand.url()).unwrap().lazy(true);
+        let both = config.replica(down.as_str()).unwrap().replica(stand_in.url()).unwrap().lazy(true);
         let both = Database::connect(both).await.unwrap();
         for _ in 0..4 {
             assert_eq!(read(&t, &both).await, REPLICA, "the other is there");
@@ -421,15 +421,15 @@ cases! {
     }
 
     #[except(sqlite_memory)]
-    async fn r6_who_watches_is_told_which_server_it_was(t: Test) {
-        let (database, stand) = replicated(&t, |config| config).await;
+    async fn r6_spans_name_the_server(t: Test) {
+        let (database, stand_in) = replicated(&t, |config| config).await;
         let watcher = Watcher::default();
         let both = async { (read(&t, &database).await, read(&t, &database.primary()).await) };
         assert_eq!(watcher.watch(both).await, (REPLICA, PRIMARY));
         let spans = watcher.spans("statement");
         let asked: Vec<&str> = spans.iter().map(|span| span.field("db.namespace")).collect();
         let name = |config: &Config| config.url().database().unwrap().rsplit('/').next().unwrap().to_owned();
-        let (replica, primary) = (name(&stand.config), name(&database.config()));
+        let (replica, primary) = (name(&stand_in.config), name(&database.config()));
         assert!(asked.len() == 2 && asked[0].ends_with(&replica) && asked[1].ends_with(&primary), "{asked:?}");
     }
 
@@ -447,9 +447,9 @@ cases! {
 
     #[except(sqlite_memory)]
     async fn r6_a_registry_has_replicas_too(t: Test) {
-        let (database, stand) = replicated(&t, |config| config).await;
+        let (database, stand_in) = replicated(&t, |config| config).await;
         let connections = Connections::init(serde_json::json!({
-            "connections": {"default": {"url": t.url(), "replicas": [stand.url()]}},
+            "connections": {"default": {"url": t.url(), "replicas": [stand_in.url()]}},
         }))
         .unwrap();
         let read_from = connections.for_read("note").await.unwrap();

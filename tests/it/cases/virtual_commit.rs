@@ -57,16 +57,16 @@ async fn level(t: &Test, database: &Database, expected: &str) -> String {
     let sql = format!(
         "select lower(trx_isolation_level) from information_schema.innodb_trx where trx_mysql_thread_id = {id}"
     );
-    let mut told = String::new();
+    let mut found = String::new();
     for _ in 0..30 {
-        told = observer.text(&sql).await.unwrap_or_default();
-        if told == expected {
+        found = observer.text(&sql).await.unwrap_or_default();
+        if found == expected {
             break;
         }
         // The server refreshes the value only when it was not queried for 100 ms.
         sleep(Duration::from_millis(150)).await;
     }
-    told
+    found
 }
 
 cases! {

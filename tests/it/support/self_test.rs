@@ -351,10 +351,10 @@ fn words_and_tables_are_cleaned_up(backend: Backend) -> Result<(), Failed> {
         assert_eq!(test.observe("select count(*) from {notes}").await, 1);
         Ok(())
     })?;
-    let (url, trash) = (test.url(), test.trash());
+    let (url, cleanup) = (test.url(), test.cleanup());
     drop(test);
-    trash.empty()?;
-    drop(trash);
+    cleanup.empty()?;
+    drop(cleanup);
     block_on_here(async {
         let gone = match SideConnection::connect(&url).await {
             Ok(mut side) => side.number(&count).await.is_err(),

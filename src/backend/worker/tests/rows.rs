@@ -186,7 +186,7 @@ fn i1_a_million_rows_of_a_real_database_stream_through() {
 }
 
 #[test]
-fn i1_a_dropped_stream_leaves_a_connection_at_rest_or_none() {
+fn i1_a_dropped_stream_leaves_an_idle_connection_or_none() {
     in_time(|| {
         // Repeated, since the call after the drop may coincide with the very end of the other side.
         for (between, expected) in [(true, true), (false, false)].repeat(500) {
