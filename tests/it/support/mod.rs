@@ -12,6 +12,8 @@ mod galera;
 mod maria_replication;
 mod native;
 mod proxy;
+mod proxy_test;
+mod relay;
 mod runner;
 mod self_test;
 mod server;
