@@ -26,7 +26,7 @@ cases! {
             let _really = sandbox.force_rollback(false);
             sandbox.transaction().run(async |_| sandbox.execute(add(&t, "stays too"), ()).await).await?;
             sandbox.execute("this is no SQL", ()).await.expect_err("it is no SQL");
-            assert_eq!(entries(&sandbox, "stays too").len(), 1, "the journal is one, inside and outside");
+            assert_eq!(entries(&sandbox, "stays too").len(), 1, "there is one log, inside and outside");
         }
         let marks: Vec<_> = ["undone", "stays'", "stays too", "no SQL"]
             .map(|part| entries(&sandbox, part).into_iter().map(|entry| entry.outside).collect::<Vec<_>>())
