@@ -45,7 +45,7 @@ impl Level {
         owner: Owner,
         caller: Caller,
     ) -> Result<Arc<Self>> {
-        let level = self.wired();
+        let level = self.slot_level();
         let span = self.transaction_span(caller);
         let what = if level.depth == 0 { "BEGIN" } else { "SAVEPOINT" };
         let observation = Observation::beginning(&self.engine, span.as_deref(), what);

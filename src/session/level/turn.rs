@@ -37,7 +37,7 @@ impl Level {
         caller: Caller,
         isolation: Option<IsolationLevel>,
     ) -> Result<OwnedMutexGuard<ConnectionSlot>> {
-        let level = self.wired();
+        let level = self.slot_level();
         let mut slot = if let Ok(slot) = Arc::clone(&level.slot).try_lock_owned() {
             slot
         } else {

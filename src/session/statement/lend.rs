@@ -190,16 +190,19 @@ impl Target {
 impl Checkout {
     /// Sets a mark that shows afterwards whether the transaction is still open.
     async fn before_lending(&mut self) -> Result<()> {
-        let (depth, guarded, wired) = match self {
+        let (depth, guarded, slot_level) = match self {
             Self::Pooled { lease, .. } => {
                 lease.may_have_transaction();
                 return Ok(());
             }
             Self::Level {
-                wired, guarded, level, ..
-            } => (level.depth, *guarded, Arc::clone(wired)),
+                slot_level,
+                guarded,
+                level,
+                ..
+            } => (level.depth, *guarded, Arc::clone(slot_level)),
         };
-        let mysql = wired.engine.dialect() == Dialect::MySql;
+        let mysql = slot_level.engine.dialect() == Dialect::MySql;
         let lease = self.lease()?;
         if depth == 0 || mysql {
             // In a MySQL session a closure may leave more changed than a transaction.
@@ -209,13 +212,13 @@ impl Checkout {
             return Ok(());
         }
         let marked = if guarded {
-            wired.protect(lease).await
+            slot_level.protect(lease).await
         } else {
             run(lease, SET_PROBE).await
         };
         // If the closure is dropped, the next user checks.
         lease.set_transaction_unverified(!guarded && marked.is_ok());
-        wired.heeded(lease, marked, Sent::Boundary(SET_PROBE)).await
+        slot_level.heeded(lease, marked, Sent::Boundary(SET_PROBE)).await
     }
 
     /// Handles an error of lent work. If the error does not say whether the transaction is still open, that is checked
@@ -236,7 +239,7 @@ impl Checkout {
     async fn after_lending(&mut self) -> Result<()> {
         let Self::Level {
             slot,
-            wired,
+            slot_level,
             level,
             guarded,
             ..
@@ -251,10 +254,10 @@ impl Checkout {
         if level.depth == 0 {
             return Ok(());
         }
-        let kept = if lease.depth() < wired.depth {
+        let kept = if lease.depth() < slot_level.depth {
             Err(None)
         } else if *guarded {
-            wired.recover(lease).await.map_err(Some)
+            slot_level.recover(lease).await.map_err(Some)
         } else {
             run(lease, RELEASE_PROBE).await.map_err(Some)
         };
