@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn r6_the_first_router_with_an_opinion_is_heard() {
+    fn r6_the_first_router_with_an_answer_decides() {
         let mut routers = Routers::default();
         routers.register("second".to_owned(), To("note", "b"));
         routers.register("first".to_owned(), To("tag", "a"));

@@ -213,8 +213,11 @@ mod tests {
             "0001-users.sql",
             "0001users.up.sql",
         ] {
-            let told = migration(name).unwrap_err();
-            assert!(told.contains(name) && told.contains("would not be applied"), "{told}");
+            let message = migration(name).unwrap_err();
+            assert!(
+                message.contains(name) && message.contains("would not be applied"),
+                "{message}"
+            );
         }
     }
 }

@@ -19,7 +19,8 @@ use std::any::Any;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from the rows of every backend that is compiled in",
-    note = "derive `sqlx::FromRow`, whose fields must be types that all three databases support; or read it with `.deserialize()`"
+    note = "derive `sqlx::FromRow`; the type of each field must be one that every enabled backend supports, so switch off the features of \
+            backends that the program does not use; or read it with `.deserialize()`"
 )]
 pub trait FromRow: Sized {
     #[doc(hidden)]

@@ -66,7 +66,7 @@ pub trait SqlxDatabase: Database<Arguments: Clone> + sealed::Sealed {
     ) -> BoxFuture<'c, Result<Self::Statement, sqlx::Error>>;
 
     #[doc(hidden)]
-    fn come_to_rest(connection: &mut Self::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>>;
+    fn settle(connection: &mut Self::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>>;
 
     #[doc(hidden)]
     fn describe(
@@ -195,7 +195,7 @@ macro_rules! database {
                 connection.prepare_with(sql, types)
             }
 
-            fn come_to_rest(connection: &mut Self::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+            fn settle(connection: &mut Self::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
                 Box::pin(async move {
                     connection.flush().await?;
                     if <Self as super::sqlx::Native>::COUNTS_ANSWERS {

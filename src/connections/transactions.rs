@@ -149,7 +149,7 @@ settings! {
 
 impl InTransaction {
     /// Returns the transaction on its database, which is connected first.
-    async fn aimed(self) -> Result<TransactionBuilder> {
+    async fn with_target(self) -> Result<TransactionBuilder> {
         let registry = &self.connections.registry;
         let alias = match &self.alias {
             Some(alias) => alias,
@@ -178,7 +178,7 @@ impl InTransaction {
         F: AsyncFnOnce(Transaction) -> Result<T, E>,
         E: From<Error>,
     {
-        self.aimed().await?.run(work).await
+        self.with_target().await?.run(work).await
     }
 }
 
@@ -187,7 +187,7 @@ impl IntoFuture for InTransaction {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.aimed().await?.await })
+        Box::pin(async move { self.with_target().await?.await })
     }
 }
 

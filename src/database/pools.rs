@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::hooks::Hooks;
 use crate::backend::Connector;
-use crate::backend::worker::WorkerConnector;
+use crate::backend::worker::connector::{OnThread, WorkerConnector};
 use crate::backend::worker::thread::RuntimeThread;
-use crate::backend::worker::with_runtime::WithRuntime;
 use crate::config::{Config, Settings};
 use crate::error::Result;
 use crate::pool::{Caller, Limits, Pool};
@@ -55,25 +54,21 @@ impl Pools {
         let make = |connector, telemetry| Pool::new(connector, limits.clone(), hooks.prepare(false), telemetry);
         let beside = Telemetry::unmetered(config);
         let pool = |connector| make(connector, Arc::clone(&beside));
-        let apart = |inner| -> Arc<dyn Connector> {
+        let worker = |inner, on_thread| -> Arc<dyn Connector> {
             Arc::new(WorkerConnector {
                 inner,
                 runtime_thread: Arc::clone(&runtime_thread),
-                limit: settings.result_timeout,
+                on_thread,
             })
         };
-        let with_runtime = |inner| -> Arc<dyn Connector> {
-            Arc::new(WithRuntime {
-                inner,
-                runtime_thread: Arc::clone(&runtime_thread),
-            })
-        };
+        let limit = settings.result_timeout;
         let private = connector.private();
-        let isolated = pool(apart(Arc::clone(&connector)));
+        let isolated = pool(worker(Arc::clone(&connector), OnThread::Everything { limit }));
         Arc::new(Self {
-            sandboxes: private
-                .clone()
-                .map_or_else(|| Arc::clone(&isolated), |private| pool(with_runtime(private))),
+            sandboxes: private.clone().map_or_else(
+                || Arc::clone(&isolated),
+                |private| pool(worker(private, OnThread::Cleanup)),
+            ),
             isolated,
             private: private.is_some(),
             templates: Arc::new(TemplateCache::new(connector.dialect(), TEMPLATES)),

@@ -144,7 +144,7 @@ impl Core {
             name: Some(options.name.clone()),
             statement_log: Arc::clone(&options.statement_log),
             policy: options.policy,
-            aloud: true,
+            warns_on_stderr: true,
             ..live.pools.plan()
         };
         Ok(live.pools.sandbox(plan))

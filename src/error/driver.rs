@@ -156,15 +156,15 @@ impl Error {
     #[cfg(feature = "sqlx-interop")]
     fn into_sqlx(self) -> sqlx::Error {
         let retryable = self.is_retryable();
-        let (told, native) = match self.split() {
-            (told, Some(native)) => (told, Self::from(native)),
-            (told, None) => return sqlx::Error::Configuration(told.into()),
+        let (own, native) = match self.split() {
+            (own, Some(native)) => (own, Self::from(native)),
+            (own, None) => return sqlx::Error::Configuration(own.into()),
         };
         let says_all = native.is_retryable() == retryable;
         match native.split() {
             (_, Some(native)) if says_all => native,
-            (_, Some(native)) => sqlx::Error::Configuration(told.with_source(native).into()),
-            (_, None) => sqlx::Error::Configuration(told.into()),
+            (_, Some(native)) => sqlx::Error::Configuration(own.with_source(native).into()),
+            (_, None) => sqlx::Error::Configuration(own.into()),
         }
     }
 }

@@ -62,8 +62,8 @@ impl Error {
     /// Converts this into the error that `what` at `place` may have been done.
     #[cold]
     pub(crate) fn unknown(mut self, what: &str, place: &Location<'_>) -> Self {
-        let told = std::mem::take(&mut self.0.message);
-        self.0.message = format!("{what} at {place} may have taken effect, the outcome is unknown: {told}").into();
+        let message = std::mem::take(&mut self.0.message);
+        self.0.message = format!("{what} at {place} may have taken effect, the outcome is unknown: {message}").into();
         self.0.kind = ErrorKind::OutcomeUnknown;
         self.0.help = Some(UNKNOWN.into());
         self.0.retryable = false;

@@ -14,6 +14,7 @@ macro_rules! guides {
 
 guides! {
     transactions = "TRANSACTIONS.md";
+    queries = "QUERIES.md";
     // Its examples are tests of the application they describe, `examples/web`.
     #[cfg(not(doctest))]
     testing = "TESTING.md";

@@ -305,7 +305,7 @@ impl Lease {
         self.cleaning = false;
     }
 
-    fn at_rest(&self) -> bool {
+    fn is_clean(&self) -> bool {
         self.in_flight == InFlight::None
             && !self.may_have_transaction
             && !self.session_tainted
@@ -319,7 +319,7 @@ impl Drop for Lease {
         if self.idle.is_none() || self.was_closed() {
             return;
         }
-        if self.at_rest() {
+        if self.is_clean() {
             if let Some(mut idle) = self.idle.take() {
                 // The next one finds the connection there.
                 let turn = idle.turn.take();

@@ -302,7 +302,7 @@ impl Pool {
         let surplus = self.state.lock().put(idle, holder, expired, now, lease);
         if let Some(idle) = surplus {
             self.say(|| "a connection is closed".to_owned());
-            farewell(idle.raw, handle);
+            close_in_background(idle.raw, handle);
             self.vacate();
         }
     }
@@ -324,14 +324,14 @@ impl Pool {
         let here = Handle::try_current().ok().map(|handle| self.runtime_key(&handle));
         let (idle, watches) = self.state.lock().close();
         watches.iter().for_each(AbortHandle::abort);
-        let mut farewells = Vec::new();
+        let mut closing = Vec::new();
         for idle in idle {
             // A socket of another runtime cannot be used from here; its drop closes it.
             if idle.runtime_key == RuntimeKey::Any || Some(idle.runtime_key) == here {
-                farewells.push(timeout(CLEANUP_LIMIT, idle.raw.close()));
+                closing.push(timeout(CLEANUP_LIMIT, idle.raw.close()));
             }
         }
-        futures::future::join_all(farewells).await;
+        futures::future::join_all(closing).await;
     }
 
     pub(crate) fn starved(&self, caller: Caller) -> Error {
@@ -379,7 +379,7 @@ impl std::fmt::Debug for Pool {
 }
 
 /// Closes a connection on its own runtime; if that is gone, the socket is just closed.
-fn farewell(raw: Box<dyn RawConnection>, handle: &Handle) {
+fn close_in_background(raw: Box<dyn RawConnection>, handle: &Handle) {
     handle.spawn(async move {
         // No caller is left to report a failure to.
         let _ = timeout(CLEANUP_LIMIT, raw.close()).await;

@@ -106,7 +106,7 @@ pub(super) struct PoolState {
     /// too.
     pub(super) suspect_since: Option<Instant>,
     /// Number of idle connections and of connections in use, as reported last.
-    told: (usize, usize),
+    reported: (usize, usize),
     /// Time since which the connection given back last was in use, until it is reported.
     released: Option<Instant>,
 }
@@ -123,7 +123,7 @@ impl PoolState {
             vacant: Vec::new(),
             closed: false,
             suspect_since: None,
-            told: (0, 0),
+            reported: (0, 0),
             released: None,
         }
     }
@@ -351,7 +351,7 @@ impl PoolState {
     pub(super) fn moved(&mut self) -> (isize, isize) {
         let idle = self.idle();
         let now = (idle, self.open.saturating_sub(idle));
-        let before = std::mem::replace(&mut self.told, now);
+        let before = std::mem::replace(&mut self.reported, now);
         (now.0 as isize - before.0 as isize, now.1 as isize - before.1 as isize)
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::runtime::Handle;
 
 use super::runtime_key::RuntimeKey;
-use super::{Pool, farewell};
+use super::{Pool, close_in_background};
 
 impl Pool {
     /// Starts watching the runtime, unless it is watched already.
@@ -57,7 +57,7 @@ async fn watch(end: RuntimeEnd, handle: Handle) {
         if let Some(deadline) = Instant::now().checked_sub(limit) {
             let rested = pool.state.lock().rested_since(end.runtime_key, deadline);
             for idle in rested {
-                farewell(idle.raw, &handle);
+                close_in_background(idle.raw, &handle);
                 pool.vacate();
             }
         }

@@ -140,7 +140,7 @@ impl SchemaJob {
             Err(error) if step.may_be_present && error.kind() == ErrorKind::DuplicateObject => Ok(()),
             taken => taken.map_err(|error| {
                 let app = format!("the app `{}`{}", step.app, self.place());
-                told(&format!("cannot {verb} {} of {app}", step.object), error)
+                in_step(&format!("cannot {verb} {} of {app}", step.object), error)
             }),
         }
     }
@@ -160,8 +160,8 @@ impl SchemaJob {
 
     /// Undoes migrations. Without `by_their_own`, their objects were already dropped.
     async fn undo(&self, connection: &Connection, migrations: &dyn SchemaMigrations, by_their_own: bool) -> Result<()> {
-        let journal = migrations::journal(self.plan.dialect, migrations)?;
-        if !is_present(connection, self.plan.dialect, &journal).await? {
+        let table = migrations::migrations_table(self.plan.dialect, migrations)?;
+        if !is_present(connection, self.plan.dialect, &table).await? {
             return Ok(());
         }
         if by_their_own {
@@ -169,7 +169,7 @@ impl SchemaJob {
         } else {
             migrations::forget(connection, migrations).await?;
         }
-        migrations::drop_journal(connection, migrations).await
+        migrations::drop_migrations_table(connection, migrations).await
     }
 
     /// Returns the applied migrations.
@@ -178,8 +178,8 @@ impl SchemaJob {
         connection: &Connection,
         migrations: &dyn SchemaMigrations,
     ) -> Result<Vec<migrations::SchemaMigration>> {
-        let journal = migrations::journal(self.plan.dialect, migrations)?;
-        if is_present(connection, self.plan.dialect, &journal).await? {
+        let table = migrations::migrations_table(self.plan.dialect, migrations)?;
+        if is_present(connection, self.plan.dialect, &table).await? {
             migrations::applied(connection, migrations).await
         } else {
             Ok(Vec::new())
@@ -256,16 +256,20 @@ async fn drop_keys(connection: &Connection, table: &ObjectName, target: &ObjectN
 }
 
 /// Prepends the failed operation to an error's message.
-fn told(what: &str, error: Error) -> Error {
-    let told = Error::new(error.kind(), format!("{what}: {}", error.message()));
-    let told = match error.advice() {
-        Some(help) => told.help(help.to_owned()),
-        None => told,
+fn in_step(what: &str, error: Error) -> Error {
+    let failed = Error::new(error.kind(), format!("{what}: {}", error.message()));
+    let failed = match error.advice() {
+        Some(help) => failed.help(help.to_owned()),
+        None => failed,
     };
-    let told = match error.sqlstate() {
-        Some(code) => told.with_code(code.to_owned()),
-        None => told,
+    let failed = match error.sqlstate() {
+        Some(code) => failed.with_code(code.to_owned()),
+        None => failed,
     };
-    let told = if error.is_retryable() { told.retryable() } else { told };
-    told.with_source(error)
+    let failed = if error.is_retryable() {
+        failed.retryable()
+    } else {
+        failed
+    };
+    failed.with_source(error)
 }

@@ -29,10 +29,10 @@ impl fmt::Display for SchemaMigration {
 /// Migrations, and the table that records the applied ones.
 pub(crate) trait SchemaMigrations: fmt::Debug + Send + Sync {
     /// Returns the name of that table, as written in SQL.
-    fn journal(&self) -> &str;
+    fn table(&self) -> &str;
 
     /// Returns whether that table may contain migrations of others.
-    fn shares_journal(&self) -> bool;
+    fn shares_table(&self) -> bool;
 
     /// Returns all migrations, in order.
     fn all(&self) -> Vec<SchemaMigration>;
@@ -45,8 +45,8 @@ pub(crate) trait SchemaMigrations: fmt::Debug + Send + Sync {
 }
 
 /// Returns the name of the table that records the applied migrations.
-pub(super) fn journal(dialect: Dialect, migrations: &dyn SchemaMigrations) -> Result<ObjectName> {
-    let name = migrations.journal();
+pub(super) fn migrations_table(dialect: Dialect, migrations: &dyn SchemaMigrations) -> Result<ObjectName> {
+    let name = migrations.table();
     ObjectName::read(dialect, name).ok_or_else(|| {
         Error::new(
             ErrorKind::Config,
@@ -61,7 +61,7 @@ pub(super) async fn applied(
     connection: &Connection,
     migrations: &dyn SchemaMigrations,
 ) -> Result<Vec<SchemaMigration>> {
-    let sql = sqlx::AssertSqlSafe(format!("SELECT version FROM {}", migrations.journal()));
+    let sql = sqlx::AssertSqlSafe(format!("SELECT version FROM {}", migrations.table()));
     let versions: Vec<i64> = connection.fetch_all(sql, ()).value().await?;
     let mut applied = migrations.all();
     applied.retain(|migration| versions.contains(&migration.version));
@@ -83,14 +83,14 @@ pub(super) fn check_reversible(applied: &[SchemaMigration], app: &str) -> Result
 /// Deletes the records of the applied migrations.
 pub(super) async fn forget(connection: &Connection, migrations: &dyn SchemaMigrations) -> Result<()> {
     let versions: Vec<_> = migrations.all().iter().map(|migration| migration.version).collect();
-    let sql = format!("DELETE FROM {} WHERE version IN (:versions)", migrations.journal());
+    let sql = format!("DELETE FROM {} WHERE version IN (:versions)", migrations.table());
     let versions = [("versions", Value::from(versions))];
     connection.execute(sqlx::AssertSqlSafe(sql), versions).await.map(drop)
 }
 
 /// Drops the table of the migrations, unless it contains those of others.
-pub(super) async fn drop_journal(connection: &Connection, migrations: &dyn SchemaMigrations) -> Result<()> {
-    let name = migrations.journal();
+pub(super) async fn drop_migrations_table(connection: &Connection, migrations: &dyn SchemaMigrations) -> Result<()> {
+    let name = migrations.table();
     let count = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {name}"));
     if connection.fetch_value::<i64>(count, ()).await? > 0 {
         return Ok(());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ddl::DdlContent;
-use super::migrations::{SchemaMigrations, journal};
+use super::migrations::{SchemaMigrations, migrations_table};
 use super::order::{Needs, Order, order};
 use super::step::{Step, StepAction};
 use super::{App, Ddl};
@@ -178,7 +178,7 @@ impl Unit {
 
     fn label(&self) -> String {
         match &self.migrations {
-            Some(migrations) => format!("the set of migrations recorded in `{}`", migrations.journal()),
+            Some(migrations) => format!("the set of migrations recorded in `{}`", migrations.table()),
             None => self.definitions.first().map(label).unwrap_or_default(),
         }
     }
@@ -246,7 +246,7 @@ fn apart(dialect: Dialect, units: &[Unit]) -> Result<()> {
     let mut seen: Vec<(ObjectName, &str, bool)> = Vec::new();
     for unit in units {
         let Some(migrations) = &unit.migrations else { continue };
-        let (name, shares) = (journal(dialect, &**migrations)?, migrations.shares_journal());
+        let (name, shares) = (migrations_table(dialect, &**migrations)?, migrations.shares_table());
         let other = seen
             .iter()
             .find(|(known, _, shared)| known.means(&name) && !(shares && *shared));

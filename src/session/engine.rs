@@ -192,7 +192,7 @@ impl Engine {
     /// Ends the sandbox: its transaction is rolled back, its connection given back.
     pub(crate) async fn end_sandbox(&self) {
         if let Some(root) = self.take_sandbox() {
-            self.tell_leaks();
+            self.warn_of_leaks();
             root.close().await;
         }
     }
@@ -200,7 +200,7 @@ impl Engine {
     /// Releases the sandbox without waiting. Its transaction is rolled back when its last user is gone.
     pub(crate) fn drop_sandbox(&self) {
         if let Some(root) = self.take_sandbox() {
-            self.tell_leaks();
+            self.warn_of_leaks();
             // A handle that still exists must not keep the connection from being given back.
             root.disconnected();
             root.drop_slot();
@@ -208,11 +208,11 @@ impl Engine {
     }
 
     /// Reports what is still open at the end of the sandbox.
-    fn tell_leaks(&self) {
+    fn warn_of_leaks(&self) {
         let open = self.still_open();
         if let (Some(sandbox), false) = (&self.sandbox, open.is_empty()) {
             let name = sandbox.plan.name.as_deref().unwrap_or("the sandbox");
-            sandbox.tell(&format!("still open at the end of {name}: {}", open.join("; ")));
+            sandbox.warn(&format!("still open at the end of {name}: {}", open.join("; ")));
         }
     }
 

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::value::{Params, Value};
 
 /// The numbers of rows that one statement can contain. Few numbers mean few different texts.
-const LADDER: [usize; 5] = [512, 128, 32, 8, 1];
+const BATCH_SIZES: [usize; 5] = [512, 128, 32, 8, 1];
 
 /// The maximum number of bytes of values in one statement, unless a single row has more: servers limit the size of a
 /// message.
@@ -105,7 +105,7 @@ impl Template {
                     .get(..size)
                     .is_some_and(|weights| weights.iter().sum::<usize>() <= BYTES)
         };
-        LADDER.into_iter().find(|&size| fits(size)).unwrap_or(1)
+        BATCH_SIZES.into_iter().find(|&size| fits(size)).unwrap_or(1)
     }
 
     fn statement_of_rows(&self, row: &Range<usize>, size: usize) -> Arc<Statement> {

@@ -1,4 +1,4 @@
-//! The options of a test client.
+//! The options of a test database.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::admin::{Admin, CreateOptions};
-use super::client::{TestDatabase, TestDatabasePlan};
 use super::name;
+use super::test_database::{TestDatabase, TestDatabasePlan};
 use super::tested::Tested;
 use crate::config::{Config, IntoConfig};
 use crate::database::Database;
@@ -16,7 +16,7 @@ use crate::error::Result;
 
 type Hooks = Box<dyn FnOnce(Database) -> Database + Send>;
 
-/// A builder of a test client, which is created when awaited. Returned by [`TestDatabase::new`].
+/// A builder of a test database, which is created when awaited. Returned by [`TestDatabase::new`].
 #[doc(alias = "TestClientBuilder")]
 #[must_use = "nothing is created until this is awaited"]
 pub struct TestDatabaseBuilder {
@@ -33,9 +33,9 @@ pub struct TestDatabaseBuilder {
 }
 
 impl TestDatabase {
-    /// Returns a builder of a client for tests of code that uses the database that `source` names. The source is a URL,
-    /// a [`Config`](crate::Config), a credentials dictionary, or a `&Database`, whose settings it takes over. Awaiting
-    /// the builder creates the database and connects to it.
+    /// Returns a builder of a database for tests of code that uses the database that `source` names. The source is a
+    /// URL, a [`Config`](crate::Config), a credentials dictionary, or a `&Database`, whose settings it takes over.
+    /// Awaiting the builder creates the database and connects to it.
     ///
     /// The source may be the database of another client: its name is prefixed once. With the same prefix, the clients
     /// share that database, and the first one drops it.
@@ -48,8 +48,8 @@ impl TestDatabase {
     ///
     /// # Cancel safety
     ///
-    /// If dropped early, what was created is dropped as when a client is dropped. A database that the server is still
-    /// creating at that moment may stay; the next run drops it.
+    /// If dropped early, what was created is dropped as when a `TestDatabase` is dropped. A database that the server is
+    /// still creating at that moment may stay; the next run drops it.
     #[expect(
         clippy::new_ret_no_self,
         reason = "it is awaited for one, as `Database::transaction` is"
@@ -90,9 +90,8 @@ impl TestDatabaseBuilder {
         self
     }
 
-    /// Sets whether the database is dropped at the end. By default the client drops what it has created. That is always
-    /// so, except for an existing database that is used as it is ([`use_existing`](Self::use_existing)). `true` drops
-    /// that one too; `false` keeps every one, for inspection.
+    /// Sets whether the database is dropped at the end. By default it is, unless it existed before and is used as
+    /// it is ([`use_existing`](Self::use_existing)). `true` drops that one too; `false` keeps every one, for inspection.
     pub fn drop_database(mut self, drop_database: bool) -> Self {
         self.drop_database = Some(drop_database);
         self
@@ -143,7 +142,7 @@ impl TestDatabaseBuilder {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
     /// use ebbtide::testing::TestDatabase;
     ///
-    /// let client = TestDatabase::new("sqlite::memory:")
+    /// let database = TestDatabase::new("sqlite::memory:")
     ///     .hooks(|database| {
     ///         database.after_connect(|connection| {
     ///             Box::pin(async move {
@@ -153,7 +152,7 @@ impl TestDatabaseBuilder {
     ///         })
     ///     })
     ///     .await?;
-    /// client.close().await?;
+    /// database.close().await?;
     /// # Ok(()) }
     /// ```
     pub fn hooks(mut self, hooks: impl FnOnce(Database) -> Database + Send + 'static) -> Self {
@@ -161,7 +160,7 @@ impl TestDatabaseBuilder {
         self
     }
 
-    /// Builds the client without any I/O.
+    /// Builds it without any I/O.
     fn build(self) -> Result<TestDatabase> {
         let mut source = self.source?;
         // The database of a client is not prefixed again. With the same prefix it is that database, which is in use.
@@ -224,11 +223,11 @@ impl IntoFuture for TestDatabaseBuilder {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let lazy = self.lazy;
-            let client = self.build()?;
+            let database = self.build()?;
             if !lazy {
-                client.open().await?;
+                database.open().await?;
             }
-            Ok(client)
+            Ok(database)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Databases that background threads are dropping, so that no client recreates one before its drop ends.
+//! Databases that background threads are dropping, so that nobody recreates one before its drop ends.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

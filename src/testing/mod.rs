@@ -1,4 +1,4 @@
-//! Databases for tests: creation, existence checks, removal, and a client with its own database.
+//! Databases for tests: creation, existence checks, removal, and [`TestDatabase`], which does all of that.
 //!
 //! [`TestDatabase`] creates a database next to the one a URL names, connects to it, and drops it at the end.
 //! [`create_database`], [`database_exists`] and [`drop_database`] are its steps, for PostgreSQL, MySQL/MariaDB and
@@ -15,7 +15,6 @@ mod admin;
 #[doc(hidden)]
 pub mod attribute;
 mod builder;
-mod client;
 mod create;
 mod drop;
 mod ending;
@@ -24,10 +23,11 @@ mod mysql;
 mod name;
 mod postgres;
 mod sqlite;
+mod test_database;
 mod tested;
 
 pub use builder::TestDatabaseBuilder;
-pub use client::TestDatabase;
 pub use create::{CreateDatabase, create_database};
 pub use drop::{DropDatabase, drop_database};
 pub use exists::{DatabaseExists, database_exists};
+pub use test_database::TestDatabase;

@@ -24,7 +24,7 @@ pub(super) async fn exists(admin: &Admin) -> Result<bool> {
         Ok(found) if found.is_dir() => Err(is_directory(&path)),
         Ok(_) => Ok(true),
         Err(error) if is_missing(&error) => Ok(false),
-        Err(error) => Err(told(&path, error)),
+        Err(error) => Err(io_error(&path, error)),
     })
     .await
 }
@@ -69,7 +69,7 @@ fn reserve(path: &Path) -> Result<()> {
                 .help("its directory does not exist")
                 .with_source(error))
         }
-        Err(error) => Err(told(path, error)),
+        Err(error) => Err(io_error(path, error)),
     }
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn drop(admin: &Admin) -> Result<bool> {
             }
             Err(error) if is_missing(&error) => return Ok(false),
             Err(_) if path.is_dir() => return Err(is_directory(&path)),
-            Err(error) => return Err(told(&path, error)),
+            Err(error) => return Err(io_error(&path, error)),
         }
         remove(&path).map(|()| true)
     })
@@ -140,7 +140,7 @@ fn is_database(path: &Path) -> io::Result<bool> {
 /// Removes a file and its side files: SQLite would take leftover side files for those of a new database.
 fn remove(path: &Path) -> Result<()> {
     // The side files are next to the file itself, not next to a link to it.
-    let file = fs::canonicalize(path).map_err(|error| told(path, error))?;
+    let file = fs::canonicalize(path).map_err(|error| io_error(path, error))?;
     remove_one(&file)?;
     for end in BESIDE {
         let mut beside = OsString::from(&file);
@@ -153,7 +153,7 @@ fn remove(path: &Path) -> Result<()> {
 
 fn remove_one(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(told(path, error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path, error)),
         _ => Ok(()),
     }
 }
@@ -190,7 +190,7 @@ fn is_directory(path: &Path) -> Error {
 }
 
 /// Converts an error of the file system.
-fn told(path: &Path, error: io::Error) -> Error {
+fn io_error(path: &Path, error: io::Error) -> Error {
     let (kind, help) = match error.kind() {
         io::ErrorKind::PermissionDenied => (
             ErrorKind::Permission,

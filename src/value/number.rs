@@ -100,11 +100,11 @@ pub(super) fn exact_decimal(text: &str) -> Result<Decimal, Mismatch> {
 /// Returns the `f64` that is exactly this decimal. m / 10^s is a binary fraction if 5^s divides m.
 fn exact(value: Decimal) -> Option<f64> {
     let value = value.normalize();
-    let fives = 5_i128.checked_pow(value.scale())?;
-    if value.mantissa() % fives != 0 {
+    let power_of_five = 5_i128.checked_pow(value.scale())?;
+    if value.mantissa() % power_of_five != 0 {
         return None;
     }
-    let numerator = value.mantissa() / fives;
+    let numerator = value.mantissa() / power_of_five;
     let odd = numerator >> numerator.trailing_zeros().min(127);
     (odd.unsigned_abs() <= F64_WHOLE).then(|| numerator as f64 / 2_f64.powi(value.scale() as i32))
 }

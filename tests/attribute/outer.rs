@@ -163,19 +163,19 @@ on_every_backend! {
         assert_eq!(base.derived().await.len(), before + copies, "only what is copied from is new");
     }
 
-    refusals_and_waits_in_vain_are_told_by_a_failed_test(base, backend) {
+    refusals_and_failed_waits_are_shown_by_a_failed_test(base, backend) {
         let text = fails(&format!("{backend}::fails_after_refusals"), &[(URL, &base.url())]);
-        let (_, told) = text.split_once("the SQL it ran:").unwrap_or_else(|| panic!("{text}"));
+        let (_, report) = text.split_once("the SQL it ran:").unwrap_or_else(|| panic!("{text}"));
         for part in [
             "COMMIT failed: the statement would end the outer transaction", "it was not sent: `COMMIT` of", "inner.rs:",
             "waited longer than 100ms", "a transaction that was dropped unfinished was rolled back", "SELECT count(*) FROM note",
             "everything it did was rolled back",
         ] {
-            assert!(told.contains(part), "{part}:\n{text}");
+            assert!(report.contains(part), "{part}:\n{text}");
         }
     }
 
-    what_stays_is_told_by_a_failed_test_that_left_its_sandbox(base, backend) {
+    what_stays_is_shown_by_a_failed_test_that_left_its_sandbox(base, backend) {
         let text = fails(&format!("{backend}::fails_after_leaving_the_sandbox"), &[(URL, &base.url())]);
         let line = text.lines().find(|line| line.contains("'stays'")).unwrap_or_else(|| panic!("{text}"));
         assert!(line.contains("outside of the sandbox"), "{text}");
@@ -190,11 +190,11 @@ on_every_backend! {
 
     disconnected_by_its_application_a_failed_test_tells_its_sql(base, backend) {
         let text = fails(&format!("{backend}::fails_after_disconnecting"), &[(URL, &base.url())]);
-        let (_, told) = text.split_once("the SQL it ran:").unwrap_or_else(|| panic!("{text}"));
-        assert!(told.contains("SELECT count(*) FROM note"), "{text}");
+        let (_, report) = text.split_once("the SQL it ran:").unwrap_or_else(|| panic!("{text}"));
+        assert!(report.contains("SELECT count(*) FROM note"), "{text}");
     }
 
-    a_slow_statement_is_told_past_the_capture_of_the_harness(base, backend) {
+    a_slow_statement_is_shown_past_the_capture_of_the_harness(base, backend) {
         let process = start(&format!("{backend}::takes_its_time"), &[(URL, &base.url())], &[]);
         let Output { status, stdout, stderr } = process.wait_with_output().unwrap();
         let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));

@@ -19,7 +19,7 @@ const CLEANED: Duration = Duration::from_secs(15);
 pub(crate) async fn of_round(world: &Arc<World>, arena: &Arena) -> Result<(), String> {
     let looked = async {
         nothing_is_in_use(world).await?;
-        arena.until_at_rest().await?;
+        arena.until_idle().await?;
         let sql = format!(
             "select id * 100 + part from ledger where id >= {}",
             world.ledger.first()
@@ -29,7 +29,7 @@ pub(crate) async fn of_round(world: &Arc<World>, arena: &Arena) -> Result<(), St
         nothing_has_changed(world, arena).await
     };
     let looked: Result<(), String> = looked.await;
-    told(world, looked)
+    fail_on_faults(world, looked)
 }
 
 /// Checks what is left after the last round.
@@ -55,7 +55,7 @@ pub(crate) async fn of_all(world: &Arc<World>, arena: &Arena) -> Result<(), Stri
         }
     };
     let looked: Result<(), String> = looked.await;
-    told(world, looked)
+    fail_on_faults(world, looked)
 }
 
 /// Checks that the rows are still those that were settled.
@@ -71,7 +71,7 @@ async fn nothing_has_changed(world: &World, arena: &Arena) -> Result<(), String>
     Ok(())
 }
 
-fn told(world: &World, looked: Result<(), String>) -> Result<(), String> {
+fn fail_on_faults(world: &World, looked: Result<(), String>) -> Result<(), String> {
     let mut faults = world.ledger.faults();
     faults.extend(looked.err());
     if faults.is_empty() {

@@ -58,7 +58,7 @@ impl Arena {
     }
 
     /// Waits until the server has no open transaction of ours and we hold no lock.
-    pub(crate) async fn until_at_rest(&self) -> Result<(), String> {
+    pub(crate) async fn until_idle(&self) -> Result<(), String> {
         let questions: &[(&str, &str)] = match self.backend {
             Backend::SqliteMemory => return Ok(()),
             Backend::SqliteFile => &[],

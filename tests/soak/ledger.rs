@@ -40,7 +40,7 @@ impl Record {
     }
 
     /// Records the result that the operation received.
-    pub(crate) fn was_told<T>(&self, result: &Result<T>, parts: &[i64]) {
+    pub(crate) fn note_result<T>(&self, result: &Result<T>, parts: &[i64]) {
         match result {
             Ok(_) => self.set(Fate::Kept, parts),
             Err(error) if error.outcome_unknown() => {}
@@ -52,7 +52,7 @@ impl Record {
     pub(crate) async fn decides<T>(&self, parts: &[i64], keeping: impl IntoFuture<Output = Result<T>>) -> Result<T> {
         self.may_keep(parts);
         let result = keeping.await;
-        self.was_told(&result, parts);
+        self.note_result(&result, parts);
         result
     }
 

@@ -191,7 +191,10 @@ fn advice(number: u16) -> Option<&'static str> {
         1040 | 1203 | 1226 => {
             "make the pools smaller (`pool_size`), or raise `max_connections` (`max_user_connections`) of the server"
         }
-        1129 => "the server blocked this host after many failed connections; `FLUSH HOSTS` unblocks it",
+        1129 => {
+            "the server blocked this host after many failed connections; `TRUNCATE TABLE performance_schema.host_cache` \
+             unblocks it on MySQL, `FLUSH HOSTS` on MariaDB"
+        }
         PACKET_TOO_LARGE => "send less data in one statement, or raise `max_allowed_packet` of the server",
         1461 => {
             "make `statement_cache_capacity` or the pools smaller, or raise `max_prepared_stmt_count` of the server"

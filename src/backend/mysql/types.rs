@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn q4_dates_of_nought_are_told_from_null() {
+    fn q4_zero_dates_are_distinguished_from_null() {
         assert!(is_zero_date(&[0]));
         assert!(is_zero_date(b"0000-00-00 00:00:00"));
         assert!(!is_zero_date(b"2026-11-21"));

@@ -34,19 +34,19 @@ struct Use {
     /// For each parameter, the declared type.
     declared: Box<[u32]>,
     /// The information of the server about the types of its own choice.
-    told: Box<[Option<PgTypeInfo>]>,
+    server_types: Box<[Option<PgTypeInfo>]>,
     sql: SqlStr,
     /// Set once the server refused these types; `NULL` is then better sent without one.
     refused: bool,
 }
 
 impl Use {
-    fn new(statement: &Statement, takes: Vec<u32>, declared: Vec<u32>, told: Vec<Option<PgTypeInfo>>) -> Self {
+    fn new(statement: &Statement, takes: Vec<u32>, declared: Vec<u32>, server_types: Vec<Option<PgTypeInfo>>) -> Self {
         let sql = spelled(statement.text(), &declared);
         Self {
             takes: takes.into(),
             declared: declared.into(),
-            told: told.into(),
+            server_types: server_types.into(),
             sql,
             refused: false,
         }
@@ -79,17 +79,17 @@ impl Notes {
     fn first_use(&self, statement: &Statement, values: &[Value]) -> Use {
         let mut takes: Vec<u32> = values.iter().map(own_type).collect();
         let mut declared = takes.clone();
-        let mut told = vec![None; takes.len()];
+        let mut server_types = vec![None; takes.len()];
         self.uses.type_nulls(&mut takes, |place, other| {
             declared[place] = other.declared[place];
-            told[place].clone_from(&other.told[place]);
+            server_types[place].clone_from(&other.server_types[place]);
         });
         // Only a server that did not report what it expects leaves such a parameter; it accepts text for almost
         // anything.
         for declared in declared.iter_mut().filter(|declared| **declared == ASKED) {
             *declared = oid::TEXT;
         }
-        Use::new(statement, takes, declared, told)
+        Use::new(statement, takes, declared, server_types)
     }
 }
 
@@ -109,7 +109,7 @@ pub(super) fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlS
         let typed = Typed {
             value,
             oid: variant.declared[place],
-            told: variant.told[place].as_ref(),
+            server_type: variant.server_types[place].as_ref(),
         };
         if let Err(why) = arguments.add(typed) {
             if matches!(value, Value::Untyped(_)) {
@@ -148,7 +148,7 @@ pub(super) fn declare(statement: &Statement, values: &[Value], types: &[PgTypeIn
     if types.len() != values.len() {
         return;
     }
-    let (mut takes, mut declared, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut takes, mut declared, mut server_types) = (Vec::new(), Vec::new(), Vec::new());
     for (value, info) in values.iter().zip(types) {
         let own = own_type(value);
         let asked = own == ASKED;
@@ -159,9 +159,9 @@ pub(super) fn declare(statement: &Statement, values: &[Value], types: &[PgTypeIn
         };
         takes.push(if asked { ASKED } else { chosen });
         declared.push(chosen);
-        told.push(asked.then(|| info.clone()));
+        server_types.push(asked.then(|| info.clone()));
     }
-    notes.uses.add(Use::new(statement, takes, declared, told));
+    notes.uses.add(Use::new(statement, takes, declared, server_types));
 }
 
 /// Notes that the server refused the types of this use, so that no `NULL` is sent with one of them again. Where the
@@ -172,7 +172,7 @@ pub(super) fn refused(statement: &Statement, values: &[Value]) {
         (!used.takes.contains(&ASKED)).then(|| Use {
             takes: used.takes.clone(),
             declared: used.declared.clone(),
-            told: used.told.clone(),
+            server_types: used.server_types.clone(),
             sql: used.sql.clone(),
             refused: true,
         })
@@ -192,7 +192,7 @@ fn refusal(place: usize, value: &Value, why: &str) -> Error {
 struct Typed<'v> {
     value: &'v Value,
     oid: u32,
-    told: Option<&'v PgTypeInfo>,
+    server_type: Option<&'v PgTypeInfo>,
 }
 
 impl Type<Postgres> for Typed<'_> {
@@ -203,7 +203,7 @@ impl Type<Postgres> for Typed<'_> {
 
 impl Encode<'_, Postgres> for Typed<'_> {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, sqlx::error::BoxDynError> {
-        Ok(if write(self.value, self.oid, self.told, buffer)? {
+        Ok(if write(self.value, self.oid, self.server_type, buffer)? {
             IsNull::Yes
         } else {
             IsNull::No

@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_of_the_driver_itself_are_told_apart() {
+    fn errors_of_the_driver_itself_are_distinguished() {
         let broken = error(sqlx::Error::Io(std::io::Error::from(
             std::io::ErrorKind::ConnectionReset,
         )));

@@ -99,14 +99,14 @@ fn constraint_kind(code: i32) -> Option<ConstraintKind> {
 /// Returns the constraint, as far as the message names it: `UNIQUE constraint failed: note.id, note.title`.
 fn constraint(code: i32, message: &str) -> Option<Constraint> {
     let mut constraint = Constraint::new(constraint_kind(code)?);
-    let told = message.split_once("constraint failed: ").map(|(_, told)| told);
-    if constraint.kind != ConstraintKind::Check && told.is_some_and(|told| !told.starts_with("index '")) {
-        constraint.table = told
-            .and_then(|told| told.split_once('.'))
+    let detail = message.split_once("constraint failed: ").map(|(_, detail)| detail);
+    if constraint.kind != ConstraintKind::Check && detail.is_some_and(|detail| !detail.starts_with("index '")) {
+        constraint.table = detail
+            .and_then(|detail| detail.split_once('.'))
             .map(|(table, _)| table.to_owned());
     }
-    let index = told.and_then(|told| told.strip_prefix("index '")?.strip_suffix('\''));
-    constraint.name = index.or(told).map(str::to_owned);
+    let index = detail.and_then(|detail| detail.strip_prefix("index '")?.strip_suffix('\''));
+    constraint.name = index.or(detail).map(str::to_owned);
     Some(constraint)
 }
 

@@ -61,20 +61,20 @@ where
         let answer = drain::<DB>(self.connection.fetch_many(sql), &mut Ignore, &mut Tally::default()).await;
         match answer {
             // A statement of this crate itself has no result.
-            Err(error) if is_notification(&error) => Box::pin(self.silence()).await,
-            answer => self.heard(answer, false).await.map(drop),
+            Err(error) if is_notification(&error) => Box::pin(self.flush_and_unlisten()).await,
+            answer => self.received(answer, false).await.map(drop),
         }
     }
 
     /// Reads the pending answers, so that the next text is sent as soon as it is requested.
-    pub(super) async fn at_rest(&mut self) -> Result<()> {
+    pub(super) async fn flush(&mut self) -> Result<()> {
         self.connection.flush().await.map_err(DB::error)
     }
 
     /// Sets a savepoint. Counts it before it is sent, so that a call dropped half-way leaves the count that the server
     /// will have.
     pub(super) async fn savepoint(&mut self) -> Result<()> {
-        self.at_rest().await?;
+        self.flush().await?;
         self.savepoints += 1;
         let sql = own_sql(format!("SAVEPOINT {SAVEPOINT}{}", self.savepoints));
         self.run_own(sql).await.inspect_err(|_| self.savepoints -= 1)
@@ -82,7 +82,7 @@ where
 
     /// Releases the innermost savepoint; also counts it before it is sent.
     pub(super) async fn release(&mut self, first: &str) -> Result<()> {
-        self.at_rest().await?;
+        self.flush().await?;
         let sql = own_sql(format!("{first}RELEASE SAVEPOINT {SAVEPOINT}{}", self.savepoints));
         self.savepoints -= 1;
         self.run_own(sql).await.inspect_err(|_| self.savepoints += 1)
@@ -182,7 +182,7 @@ where
         let mut tally = Tally::new(statement, &mut self.last_key);
         let answer = drain::<DB>(self.connection.fetch_many(sql), sink, &mut tally).await;
         let harmless = statement.is_some_and(Statement::reads) && !tally.has_rows;
-        let done = self.heard(answer, harmless).await?;
+        let done = self.received(answer, harmless).await?;
         self.done(done, tally, statement).await
     }
 
@@ -208,7 +208,7 @@ where
         statement: Option<&Statement>,
     ) -> Result<QueryResult> {
         let doubtful = tally.end(&mut self.last_key);
-        let mut done = self.told(done).await?;
+        let mut done = self.confirmed(done).await?;
         if let (Some((index, key)), Some(statement)) = (doubtful, statement) {
             // Boxed, because the future of every statement reserves room for this one.
             done.last_insert_id = match Box::pin(self.key_of(statement, index)).await {
@@ -242,7 +242,7 @@ where
 
     /// Returns the result of a statement. A driver thread that panicked ends the rows silently; that is an error and
     /// not an end.
-    pub(super) async fn told(&mut self, done: Option<QueryResult>) -> Result<QueryResult> {
+    pub(super) async fn confirmed(&mut self, done: Option<QueryResult>) -> Result<QueryResult> {
         if done.is_none() && !DB::COUNTS_ANSWERS {
             self.connection.ping().await.map_err(DB::error)?;
         }
@@ -252,7 +252,7 @@ where
     /// Rolls back until `depth` levels are left.
     pub(super) async fn undo(&mut self, depth: usize) -> Result<()> {
         if depth > 0 && self.savepoints >= depth {
-            self.at_rest().await?;
+            self.flush().await?;
             // The names count the levels, so this is one round trip for any number of them.
             self.savepoints = depth - 1;
             let sql = format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}{depth}; RELEASE SAVEPOINT {SAVEPOINT}{depth}");
@@ -298,7 +298,7 @@ where
     /// Rolls back the transactions that other code has left open on the connection, until `depth` are left.
     pub(super) async fn level_out(&mut self, depth: usize) -> Result<()> {
         // A dropped guard of sqlx still has to send its rollback, and SQLite's thread still has to run it.
-        self.at_rest().await?;
+        self.flush().await?;
         if !DB::COUNTS_ANSWERS {
             self.connection.ping().await.map_err(DB::error)?;
         }
@@ -326,7 +326,7 @@ where
             let mut tally = Tally::new(Some(statement), &mut self.last_key);
             let answer = drain::<DB>(self.steps(request)?, sink, &mut tally).await;
             let harmless = statement.reads() && !tally.has_rows;
-            match self.heard(answer, harmless).await {
+            match self.received(answer, harmless).await {
                 Ok(done) => self.done(done, tally, Some(statement)).await,
                 Err(error) => Err(error),
             }
@@ -349,7 +349,7 @@ where
             Ok(())
         };
         if DB::ONE == SingleRow::ThenFlush {
-            self.at_rest().await?;
+            self.flush().await?;
         }
         taken.map(|()| QueryResult::default())
     }

@@ -96,18 +96,18 @@ impl<'s> Tally<'s> {
     }
 
     /// Adds the result of the next statement. It is added unchanged unless the driver repeats results.
-    pub(super) fn add(&mut self, told: QueryResult, repeats: bool) {
-        let done = if repeats { self.really(told) } else { told };
+    pub(super) fn add(&mut self, reported: QueryResult, repeats: bool) {
+        let done = if repeats { self.corrected(reported) } else { reported };
         self.done.get_or_insert_default().absorb(done);
     }
 
-    fn really(&mut self, told: QueryResult) -> QueryResult {
+    fn corrected(&mut self, reported: QueryResult) -> QueryResult {
         let act = self.acts.get(self.next).copied().unwrap_or(Act::Nothing);
         self.next += 1;
-        let before = std::mem::replace(&mut self.key, told.last_insert_id);
-        let rows_affected = if act == Act::Nothing { 0 } else { told.rows_affected };
+        let before = std::mem::replace(&mut self.key, reported.last_insert_id);
+        let rows_affected = if act == Act::Nothing { 0 } else { reported.rows_affected };
         let inserts = rows_affected > 0 && matches!(act, Act::Inserts | Act::Upserts);
-        let Some(key) = told.last_insert_id.filter(|_| inserts) else {
+        let Some(key) = reported.last_insert_id.filter(|_| inserts) else {
             return QueryResult {
                 rows_affected,
                 last_insert_id: None,

@@ -43,11 +43,11 @@ where
 {
     /// Returns the result of a statement, if a notification may follow its answer. `harmless` is `true` if the
     /// statement only reads and no row of it was returned.
-    pub(super) async fn heard(&mut self, answer: Result<Answer>, harmless: bool) -> Result<Option<QueryResult>> {
+    pub(super) async fn received(&mut self, answer: Result<Answer>, harmless: bool) -> Result<Option<QueryResult>> {
         match answer {
             Ok(answer) if !answer.notified => Ok(answer.done),
             Ok(answer) => {
-                Box::pin(self.silence()).await?;
+                Box::pin(self.flush_and_unlisten()).await?;
                 Ok(answer.done)
             }
             Err(error) if is_notification(&error) => Err(Box::pin(self.given_up(error, harmless)).await),
@@ -58,7 +58,7 @@ where
     /// Returns the error of a statement whose answer was given up: an error of the server, or that it was executed.
     pub(super) async fn given_up(&mut self, error: Error, harmless: bool) -> Error {
         let nothing_done = harmless || while_preparing(&error);
-        match self.silence().await {
+        match self.flush_and_unlisten().await {
             Err(found) => found,
             Ok(()) if nothing_done => nothing_was_done(error),
             Ok(()) => answer_lost(error),
@@ -66,8 +66,8 @@ where
     }
 
     /// Reads the rest of an answer, which may hold an error of the server, and stops listening.
-    pub(super) async fn silence(&mut self) -> Result<()> {
-        let read = self.at_rest().await;
+    pub(super) async fn flush_and_unlisten(&mut self) -> Result<()> {
+        let read = self.flush().await;
         if !read.as_ref().is_err_and(Error::is_fatal) {
             self.unlisten().await?;
         }
@@ -83,7 +83,7 @@ where
         match drain::<DB>(steps, &mut Ignore, &mut Tally::default()).await {
             Err(error) if error.is_fatal() && !is_notification(&error) => Err(error),
             // Notifications that arrived meanwhile are skipped.
-            _ => match self.at_rest().await {
+            _ => match self.flush().await {
                 Err(error) if error.is_fatal() => Err(error),
                 _ => Ok(()),
             },
@@ -94,15 +94,15 @@ where
     /// the end was done, and only sqlx still counts the transaction.
     pub(super) async fn ended(&mut self, result: Result<(), sqlx::Error>) -> Result<()> {
         match result.map_err(DB::error) {
-            Err(error) if is_notification(&error) => Box::pin(self.ended_unheard()).await,
+            Err(error) if is_notification(&error) => Box::pin(self.ended_without_answer()).await,
             result => result,
         }
     }
 
-    async fn ended_unheard(&mut self) -> Result<()> {
-        self.silence().await?;
+    async fn ended_without_answer(&mut self) -> Result<()> {
+        self.flush_and_unlisten().await?;
         // This sends one more ROLLBACK, to which the server answers that there is nothing to roll back.
         DB::TransactionManager::start_rollback(&mut self.connection);
-        self.at_rest().await
+        self.flush().await
     }
 }

@@ -48,7 +48,7 @@ where
             self.note_definitions(request.statement.defines());
             self.follow_definitions(request.statement.is_starred()).await?;
             loop {
-                let (mut stale, mut told, mut notified, mut yielded) = (None, None, None, false);
+                let (mut stale, mut reported, mut notified, mut yielded) = (None, None, None, false);
                 {
                     let mut steps = if request.statement.is_script() {
                         self.connection.fetch_many(request.statement.sql())
@@ -58,7 +58,7 @@ where
                     };
                     while let Some(step) = steps.next().await {
                         match step.map_err(DB::error) {
-                            Ok(Either::Left(done)) => told = Some(DB::done(&done)),
+                            Ok(Either::Left(done)) => reported = Some(DB::done(&done)),
                             Ok(Either::Right(row)) => {
                                 yielded = true;
                                 yield Box::new(row) as Box<dyn RawRow>;
@@ -78,7 +78,7 @@ where
                 if let Some(error) = notified {
                     let harmless = request.statement.reads() && !yielded;
                     let found = Box::pin(self.given_up(error, harmless)).await;
-                    if told.is_none() {
+                    if reported.is_none() {
                         if is_to_be_repeated(&found) {
                             continue;
                         }
@@ -86,7 +86,7 @@ where
                     }
                 }
                 let Some(error) = stale else {
-                    self.told(told).await?;
+                    self.confirmed(reported).await?;
                     break;
                 };
                 self.connection.clear_cached_statements().await.map_err(DB::error)?;

@@ -2,11 +2,11 @@
 //! and so may code without a runtime. A call that is dropped half-way does no harm: it runs to its end on that thread.
 
 mod actor;
+pub(crate) mod connector;
 mod mailbox;
 mod native_job;
 mod rows;
 pub(crate) mod thread;
-pub(crate) mod with_runtime;
 
 #[cfg(test)]
 mod tests;
@@ -30,53 +30,10 @@ use actor::{Command, Inbox, Job, Shared};
 use mailbox::Mailbox;
 use rows::{AHEAD, AnswerPart, FirstPart, OwnedRequest, ReceivedRow, RowBatch};
 
-use super::{CloseFn, Connector, NativeJob, QueryResult, RawConnection, Request, RowSink, Writers};
+use super::{CloseFn, Connector, NativeJob, QueryResult, RawConnection, Request, RowSink};
 use crate::error::{Error, ErrorKind, LOST, Result};
-use crate::sql::Dialect;
 use crate::value::RawRow;
 use thread::RuntimeThread;
-
-/// A connector whose connections live on a runtime thread.
-#[derive(Debug)]
-pub(crate) struct WorkerConnector {
-    pub(crate) inner: Arc<dyn Connector>,
-    pub(crate) runtime_thread: Arc<RuntimeThread>,
-    /// Time limit of one wait for the server (the setting `result_timeout`); `None` without a limit.
-    pub(crate) limit: Option<Duration>,
-}
-
-impl Connector for WorkerConnector {
-    fn dialect(&self) -> Dialect {
-        self.inner.dialect()
-    }
-
-    fn runtime_bound(&self) -> bool {
-        false
-    }
-
-    fn runtime(&self) -> Result<Option<Handle>> {
-        self.runtime_thread.handle().map(Some)
-    }
-
-    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {
-        Box::pin(async move {
-            let connection = WorkerConnection::open(self).await?;
-            Ok(Box::new(connection) as Box<dyn RawConnection>)
-        })
-    }
-
-    fn readers_block_writers(&self) -> bool {
-        self.inner.readers_block_writers()
-    }
-
-    fn writers(&self) -> Writers {
-        self.inner.writers()
-    }
-
-    fn place(&self) -> String {
-        self.inner.place()
-    }
-}
 
 /// The caller's side of an isolated connection. Its drop closes the connection at once, even during a call.
 #[derive(Debug)]
@@ -92,9 +49,13 @@ pub(crate) struct WorkerConnection {
 
 impl WorkerConnection {
     /// Opens a connection on the runtime thread. Dropped half-way, it leaves nothing behind.
-    async fn open(isolated: &WorkerConnector) -> Result<Self> {
-        let runtime = isolated.runtime_thread.handle()?;
-        let shared = Arc::new(Shared::new(isolated.limit));
+    async fn open(
+        connector: &Arc<dyn Connector>,
+        runtime_thread: &Arc<RuntimeThread>,
+        limit: Option<Duration>,
+    ) -> Result<Self> {
+        let runtime = runtime_thread.handle()?;
+        let shared = Arc::new(Shared::new(limit));
         let (commands, inbox) = mpsc::unbounded_channel();
         let (hang_up, end) = oneshot::channel();
         let (living, gone) = oneshot::channel();
@@ -105,7 +66,7 @@ impl WorkerConnection {
             opened,
             _living: living,
         };
-        runtime.spawn(actor::live(Arc::clone(&isolated.inner), inbox, Arc::clone(&shared)));
+        runtime.spawn(actor::live(Arc::clone(connector), inbox, Arc::clone(&shared)));
         let mut connection = Self {
             line: Some(Mailbox {
                 commands,
@@ -114,7 +75,7 @@ impl WorkerConnection {
             }),
             shared,
             posted: None,
-            _runtime_thread: Arc::clone(&isolated.runtime_thread),
+            _runtime_thread: Arc::clone(runtime_thread),
         };
         // The caller sets the time limit for connecting.
         match answer.await {

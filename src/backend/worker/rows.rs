@@ -107,7 +107,7 @@ enum Way {
     First(oneshot::Sender<FirstPart>),
     More(mpsc::Sender<AnswerPart>),
     /// The caller has dropped the call; the statement still runs to its end.
-    Nobody,
+    Closed,
 }
 
 impl Way {
@@ -118,14 +118,14 @@ impl Way {
                 let (sender, parts) = mpsc::channel(AHEAD);
                 match first.send(FirstPart::More(rows, parts)) {
                     Ok(()) => Self::More(sender),
-                    Err(_) => Self::Nobody,
+                    Err(_) => Self::Closed,
                 }
             }
             Self::More(parts) => match parts.send(AnswerPart::Rows(rows)).await {
                 Ok(()) => Self::More(parts),
-                Err(_) => Self::Nobody,
+                Err(_) => Self::Closed,
             },
-            Self::Nobody => Self::Nobody,
+            Self::Closed => Self::Closed,
         }
     }
 
@@ -133,7 +133,7 @@ impl Way {
         match self {
             Self::First(first) => drop(first.send(FirstPart::Whole(rows, result))),
             Self::More(parts) => drop(parts.send(AnswerPart::End(rows, result)).await),
-            Self::Nobody => {}
+            Self::Closed => {}
         }
     }
 
@@ -143,7 +143,7 @@ impl Way {
             let batch = full.lock().as_mut().and_then(VecDeque::pop_front);
             let Some(batch) = batch else { return self };
             self = self.send(batch).await;
-            if let Self::Nobody = self {
+            if let Self::Closed = self {
                 *full.lock() = None;
             }
         }

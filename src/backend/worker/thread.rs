@@ -165,9 +165,9 @@ mod tests {
 
     /// Returns the name of the thread on which a task of the runtime runs.
     fn thread_name(handle: &Handle) -> Option<String> {
-        let (tell, told) = mpsc::channel();
-        handle.spawn(async move { tell.send(thread::current().name().map(str::to_owned)) });
-        told.recv_timeout(Duration::from_secs(5)).unwrap()
+        let (sender, receiver) = mpsc::channel();
+        handle.spawn(async move { sender.send(thread::current().name().map(str::to_owned)) });
+        receiver.recv_timeout(Duration::from_secs(5)).unwrap()
     }
 
     #[test]

@@ -75,13 +75,13 @@ fn toml(text: &str, name: &dyn Display) -> Result<Value> {
 fn yaml(text: &str, name: &dyn Display) -> Result<Value> {
     let tree = yaml_serde::from_str(text).map_err(|cause| {
         let cause = cause.to_string();
-        let told = wrong(name, "YAML", &cause);
+        let error = wrong(name, "YAML", &cause);
         if cause.contains("mapping values") {
-            told.help("a text that contains a colon, such as a URL, may need quotes")
+            error.help("a text that contains a colon, such as a URL, may need quotes")
         } else if text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) {
-            told.help("indent lines with spaces, not with tabs")
+            error.help("indent lines with spaces, not with tabs")
         } else {
-            told
+            error
         }
     });
     match tree {

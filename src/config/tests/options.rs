@@ -102,8 +102,8 @@ fn u7_wrong_options_are_named() {
         ("host=a,b", "several hosts"),
         ("port=abc", "port"),
     ] {
-        let told = refusal(&format!("postgres:///d?{option}"));
-        assert!(told.contains(words), "{option}: {told}");
+        let message = refusal(&format!("postgres:///d?{option}"));
+        assert!(message.contains(words), "{option}: {message}");
     }
     assert!(refusal("sqlite://a.db?busy_timeout=5000").contains("`5000ms`"));
     assert!(refusal("sqlite://a.db?sslmode=require").contains("does not apply to SQLite"));

@@ -22,8 +22,8 @@ fn u2_no_debug_output_or_error_of_a_configuration_holds_a_password() {
         json!({"scheme": "mysql", "pasword": "hunter2"}),
         json!({"scheme": "mysql://u:hunter2@h"}),
     ] {
-        let told = value_refusal(shape);
-        assert!(!told.contains("hunter2"), "{told}");
+        let message = value_refusal(shape);
+        assert!(!message.contains("hunter2"), "{message}");
     }
 }
 
@@ -64,8 +64,8 @@ fn c3_setters_are_checked_where_the_configuration_is_taken() {
         (config("sqlite://").journal_mode("wall"), "journal_mode"),
         (config("sqlite://").host("h"), "a SQLite URL cannot have a host"),
     ] {
-        let told = wrong.into_config().unwrap_err().to_string();
-        assert!(told.contains(words), "{told}");
+        let message = wrong.into_config().unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
     }
     assert_eq!(plain().pool_recycle(Duration::ZERO), plain().pool_recycle(None));
 }

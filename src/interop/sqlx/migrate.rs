@@ -27,7 +27,7 @@ const BEFORE: &str =
 
 /// The direction of migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Course {
+pub(super) enum Direction {
     Up,
     Down,
 }
@@ -35,7 +35,7 @@ pub(super) enum Course {
 pub(super) async fn migrate(
     target: Result<Target>,
     migrator: Migrator,
-    course: Course,
+    direction: Direction,
     place: &'static Location<'static>,
 ) -> Result<()> {
     let target = target?;
@@ -53,11 +53,11 @@ pub(super) async fn migrate(
     let work = unknown(&target, SHOWN, effect, caller)?;
     let job = match engine.dialect() {
         #[cfg(feature = "postgres")]
-        Dialect::Postgres => job::<sqlx::Postgres>(migrator, course),
+        Dialect::Postgres => job::<sqlx::Postgres>(migrator, direction),
         #[cfg(feature = "mysql")]
-        Dialect::MySql => job::<sqlx::MySql>(migrator, course),
+        Dialect::MySql => job::<sqlx::MySql>(migrator, direction),
         #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => job::<sqlx::Sqlite>(migrator, course),
+        Dialect::Sqlite => job::<sqlx::Sqlite>(migrator, direction),
         #[allow(unreachable_patterns, reason = "reachable when a backend is left out")]
         dialect => {
             return Err(Error::new(
@@ -69,7 +69,7 @@ pub(super) async fn migrate(
     within(&target, &work, || target.lend(&work, job)).await
 }
 
-fn job<DB>(migrator: Migrator, course: Course) -> NativeJob
+fn job<DB>(migrator: Migrator, direction: Direction) -> NativeJob
 where
     DB: SqlxDatabase<Connection: Migrate>,
 {
@@ -77,13 +77,13 @@ where
         Box::pin(async move {
             let connection = native::<DB>(connection)?;
             if DB::TransactionManager::get_transaction_depth(connection) > 0 {
-                if may_go(&migrator, connection, course, DB::DIALECT).await? {
-                    go::<DB>(&migrator, connection, course, true).await?;
+                if may_go(&migrator, connection, direction, DB::DIALECT).await? {
+                    go::<DB>(&migrator, connection, direction, true).await?;
                 }
             } else if migrator.locking {
-                locked::<DB>(&migrator, connection, course).await?;
+                locked::<DB>(&migrator, connection, direction).await?;
             } else {
-                go::<DB>(&migrator, connection, course, false).await?;
+                go::<DB>(&migrator, connection, direction, false).await?;
             }
             Ok(QueryResult::default())
         })
@@ -92,22 +92,22 @@ where
 }
 
 /// Migrates outside of a transaction, under the lock.
-async fn locked<DB>(migrator: &Migrator, connection: &mut DB::Connection, course: Course) -> Result<()>
+async fn locked<DB>(migrator: &Migrator, connection: &mut DB::Connection, direction: Direction) -> Result<()>
 where
     DB: SqlxDatabase<Connection: Migrate>,
 {
     let lock = MigrationLock::of(DB::DIALECT);
     lock.take::<DB>(connection).await?;
     let within = lock == MigrationLock::Transaction;
-    if within && may_go(migrator, connection, course, DB::DIALECT).await.is_err() {
+    if within && may_go(migrator, connection, direction, DB::DIALECT).await.is_err() {
         // Migrations that cannot run in a transaction run without the lock, as in sqlx.
         lock.release::<DB>(connection, false).await?;
         tracing::warn!(
             "a migration that says `-- no-transaction` is to be run on SQLite, so no lock keeps other programs from migrating too"
         );
-        return go::<DB>(migrator, connection, course, false).await;
+        return go::<DB>(migrator, connection, direction, false).await;
     }
-    let gone = go::<DB>(migrator, connection, course, within).await;
+    let gone = go::<DB>(migrator, connection, direction, within).await;
     let released = lock.release::<DB>(connection, gone.is_ok()).await;
     match (gone, released) {
         (gone, Ok(())) => gone,
@@ -118,13 +118,13 @@ where
 }
 
 /// Runs or undoes the migrations; `inside` means in a transaction.
-async fn go<DB>(migrator: &Migrator, connection: &mut DB::Connection, course: Course, inside: bool) -> Result<()>
+async fn go<DB>(migrator: &Migrator, connection: &mut DB::Connection, direction: Direction, inside: bool) -> Result<()>
 where
     DB: SqlxDatabase<Connection: Migrate>,
 {
-    let gone = match course {
-        Course::Up => migrator.run_direct(None, connection, false).await,
-        Course::Down => undo(migrator, connection).await,
+    let gone = match direction {
+        Direction::Up => migrator.run_direct(None, connection, false).await,
+        Direction::Down => undo(migrator, connection).await,
     };
     let Err(error) = gone.map_err(|error| explain::<DB>(error, inside)) else {
         return Ok(());
@@ -174,7 +174,12 @@ async fn undo<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<(),
 /// Returns whether there is something to do in the open transaction, or an error if it cannot be done there. MySQL
 /// commits before and after each statement that creates a table. SQLite silently ignores some statements in a
 /// transaction, such as a `PRAGMA`, and could then delete rows that the `PRAGMA` protects.
-async fn may_go<C: Migrate>(migrator: &Migrator, connection: &mut C, course: Course, dialect: Dialect) -> Result<bool> {
+async fn may_go<C: Migrate>(
+    migrator: &Migrator,
+    connection: &mut C,
+    direction: Direction,
+    dialect: Dialect,
+) -> Result<bool> {
     if dialect == Dialect::Postgres {
         return Ok(true);
     }
@@ -183,15 +188,15 @@ async fn may_go<C: Migrate>(migrator: &Migrator, connection: &mut C, course: Cou
     let mut open: Vec<_> = migrator.iter().collect();
     open.retain(|migration| {
         let known = applied.iter().find(|applied| applied.version == migration.version);
-        match course {
-            Course::Up => {
+        match direction {
+            Direction::Up => {
                 !migration.migration_type.is_down_migration()
                     && known.is_none_or(|applied| applied.checksum != migration.checksum)
             }
-            Course::Down => migration.migration_type.is_down_migration() && known.is_some(),
+            Direction::Down => migration.migration_type.is_down_migration() && known.is_some(),
         }
     });
-    if course == Course::Down {
+    if direction == Direction::Down {
         open.reverse();
     }
     let (refused, why) = match dialect {
@@ -313,7 +318,7 @@ macro_rules! migrate {
                 Box::pin(migrate(
                     self.target(),
                     owned(migrator),
-                    Course::Up,
+                    Direction::Up,
                     Location::caller(),
                 ))
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use sqlx::migrate::Migrator;
 
-use super::migrate::{Course, migrate, owned};
+use super::migrate::{Direction, migrate, owned};
 use crate::connection::Connection;
 use crate::error::Result;
 use crate::schema::{Ddl, SchemaMigration, SchemaMigrations};
@@ -15,17 +15,22 @@ use crate::schema::{Ddl, SchemaMigration, SchemaMigrations};
 struct Migrated(Arc<Migrator>);
 
 impl Migrated {
-    fn go(&self, connection: &Connection, course: Course) -> BoxFuture<'static, Result<()>> {
-        Box::pin(migrate(connection.target(), owned(&self.0), course, Location::caller()))
+    fn go(&self, connection: &Connection, direction: Direction) -> BoxFuture<'static, Result<()>> {
+        Box::pin(migrate(
+            connection.target(),
+            owned(&self.0),
+            direction,
+            Location::caller(),
+        ))
     }
 }
 
 impl SchemaMigrations for Migrated {
-    fn journal(&self) -> &str {
+    fn table(&self) -> &str {
         &self.0.table_name
     }
 
-    fn shares_journal(&self) -> bool {
+    fn shares_table(&self) -> bool {
         self.0.ignore_missing
     }
 
@@ -44,11 +49,11 @@ impl SchemaMigrations for Migrated {
     }
 
     fn run(&self, connection: &Connection) -> BoxFuture<'static, Result<()>> {
-        self.go(connection, Course::Up)
+        self.go(connection, Direction::Up)
     }
 
     fn undo(&self, connection: &Connection) -> BoxFuture<'static, Result<()>> {
-        self.go(connection, Course::Down)
+        self.go(connection, Direction::Down)
     }
 }
 

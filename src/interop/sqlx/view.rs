@@ -233,7 +233,7 @@ fn stream_job<DB: SqlxDatabase>(parts: Parts<DB>, handoff: Arc<Handoff<Step<DB>>
                 }
             }
             // The rest of the answer is read here, so that the next statement finds an idle connection.
-            DB::come_to_rest(connection).await.map_err(DB::explain)?;
+            DB::settle(connection).await.map_err(DB::explain)?;
             Ok(done)
         })
     })

@@ -47,7 +47,7 @@ impl Level {
         if self.is_in_text() {
             Box::pin(self.refuse_in_text(&mut slot, caller)).await?;
         }
-        let level = self.wired();
+        let level = self.slot_level();
         let span = self.transaction_span(caller);
         let what = if level.depth == 0 { "BEGIN" } else { "SAVEPOINT" };
         let observation = Observation::beginning(&self.engine, span.as_deref(), what);

@@ -46,11 +46,12 @@ impl BeginOptions {
     /// locks are taken.
     pub(in crate::session) fn begin(self, dialect: Dialect) -> Result<Option<SqlStr>> {
         if dialect != Dialect::Sqlite && self.mode == Some(Mode::Exclusive) {
-            return Err(unsupported(
-                dialect,
-                "EXCLUSIVE transactions",
-                "only SQLite supports them; lock the tables in the transaction instead",
-            ));
+            let help = if dialect == Dialect::Postgres {
+                "only SQLite supports them; execute `LOCK TABLE … IN EXCLUSIVE MODE` in the transaction instead"
+            } else {
+                "only SQLite supports them; lock the rows with `SELECT … FOR UPDATE` instead"
+            };
+            return Err(unsupported(dialect, "EXCLUSIVE transactions", help));
         }
         match dialect {
             Dialect::Sqlite => self.begin_sqlite(),

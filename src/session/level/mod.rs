@@ -182,7 +182,7 @@ impl Level {
     }
 
     /// Returns the level whose lock guards the connection for statements of this one.
-    pub(super) fn wired(self: &Arc<Self>) -> Arc<Self> {
+    pub(super) fn slot_level(self: &Arc<Self>) -> Arc<Self> {
         match self.kind {
             LevelKind::View => self.state.lock().parent.clone().unwrap_or_else(|| Arc::clone(self)),
             _ => Arc::clone(self),

@@ -37,7 +37,7 @@ impl Level {
         caller: Caller,
         isolation: Option<IsolationLevel>,
     ) -> Result<OwnedMutexGuard<ConnectionSlot>> {
-        let level = self.wired();
+        let level = self.slot_level();
         let mut slot = if let Ok(slot) = Arc::clone(&level.slot).try_lock_owned() {
             slot
         } else {
@@ -197,9 +197,9 @@ impl Level {
 
     async fn acquire(&self, caller: Caller) -> Result<Lease> {
         let acquired = self.engine.pool.acquire(caller).await;
-        let aloud = self.sandbox().is_some_and(|sandbox| sandbox.plan.aloud);
+        let warns_on_stderr = self.sandbox().is_some_and(|sandbox| sandbox.plan.warns_on_stderr);
         acquired.map_err(|error| match error.kind() {
-            ErrorKind::NotConnected if aloud => Error::new(
+            ErrorKind::NotConnected if warns_on_stderr => Error::new(
                 ErrorKind::NotConnected,
                 "the database on which this sandbox was opened was disconnected",
             )

@@ -77,7 +77,7 @@ impl Level {
         if self.depth == 0 {
             return Verdict::Stands;
         }
-        let mut heard = None;
+        let mut cause = None;
         if error.ends_transaction() {
             if self.engine.sandbox.is_some() {
                 // The next user must not write outside of the transaction it believes in.
@@ -88,7 +88,7 @@ impl Level {
                 || match self.has_transaction(lease, sent.is_probed()).await {
                     Ok(open) => open,
                     Err(conflict) => {
-                        heard = Some(self.ended_with(lease, conflict, sent.is_probed()));
+                        cause = Some(self.ended_with(lease, conflict, sent.is_probed()));
                         false
                     }
                 };
@@ -102,7 +102,7 @@ impl Level {
         if !sent.is_probed() {
             self.note_undone();
         }
-        Verdict::Ended(heard)
+        Verdict::Ended(cause)
     }
 
     /// Handles an error that came when the server was asked whether the transaction stands; with it the transaction

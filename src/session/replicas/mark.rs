@@ -17,7 +17,7 @@ pub(super) struct Mark {
 
 /// The condition for the reads of one caller.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Requirement {
     /// No condition: any replica will do.
     Clear,
     /// The primary has to be asked for its position. Contains the number of notes that the answer covers.
@@ -25,7 +25,7 @@ pub(super) enum Standing {
     /// A replica has to have reached this position.
     At(Position),
     /// The primary has to be read from, for a while.
-    Untold,
+    Primary,
 }
 
 /// The position that a replica must have reached.
@@ -73,9 +73,9 @@ impl Mark {
         matches!(self.reach, Reach::Unasked)
     }
 
-    pub(super) fn told(&self) -> Option<&ReportedPosition> {
+    pub(super) fn reported(&self) -> Option<&ReportedPosition> {
         match &self.reach {
-            Reach::At(told) => Some(told),
+            Reach::At(reported) => Some(reported),
             _ => None,
         }
     }
@@ -96,14 +96,14 @@ impl Mark {
 
     /// Requires a replica to have what a bookmark names, too.
     pub(super) fn follow(&mut self, position: &Position) {
-        let told = ReportedPosition {
+        let reported = ReportedPosition {
             position: position.clone(),
             asked: None,
         };
         self.reach = match &self.reach {
-            Reach::Anywhere => Reach::At(told),
+            Reach::Anywhere => Reach::At(reported),
             Reach::Unasked => Reach::Unasked,
-            Reach::At(own) => own.later(&told).cloned().map_or(Reach::Unasked, Reach::At),
+            Reach::At(own) => own.later(&reported).cloned().map_or(Reach::Unasked, Reach::At),
         };
     }
 }

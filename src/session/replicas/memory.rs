@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::mark::{Mark, Reach, ReportedPosition, Standing};
+use super::mark::{Mark, Reach, ReportedPosition, Requirement};
 use crate::backend::Position;
 use crate::config::ReadYourWrites;
 use crate::pool::TaskOrThread;
@@ -23,7 +23,7 @@ pub(super) struct Memory {
     policy: ReadYourWrites,
     window: Duration,
     /// `true` if servers of this kind know their position.
-    tells: bool,
+    reports_positions: bool,
     known: Mutex<Known>,
 }
 
@@ -37,11 +37,11 @@ struct Known {
 }
 
 impl Memory {
-    pub(super) fn new(policy: ReadYourWrites, window: Duration, tells: bool) -> Self {
+    pub(super) fn new(policy: ReadYourWrites, window: Duration, reports_positions: bool) -> Self {
         Self {
             policy,
             window: window.min(LONGEST),
-            tells,
+            reports_positions,
             known: Mutex::default(),
         }
     }
@@ -52,7 +52,7 @@ impl Memory {
         known.notes += 1;
         // The next answer of the primary covers everything noted before.
         let mut mark = Mark::new(known.notes, now, Reach::Unasked);
-        if !self.tells {
+        if !self.reports_positions {
             mark.reach = Reach::Anywhere;
             mark.wait(now + self.window);
         }
@@ -91,7 +91,7 @@ impl Memory {
     }
 
     /// Returns the condition for the reads of a caller.
-    pub(super) fn standing(&self, who: TaskOrThread, now: Instant) -> Standing {
+    pub(super) fn requirement(&self, who: TaskOrThread, now: Instant) -> Requirement {
         let mut known = self.known.lock();
         if known.writers.get(&who).is_some_and(|mark| mark.is_over(now)) {
             known.writers.remove(&who);
@@ -102,31 +102,31 @@ impl Memory {
         let (mut own, everyone) = (writers.get_mut(&who), everyone.as_ref());
         let marks = || own.as_deref().into_iter().chain(everyone);
         if marks().any(Mark::is_unasked) {
-            return Standing::Unasked(notes);
+            return Requirement::Unasked(notes);
         }
         if marks().any(|mark| mark.waits(now)) {
-            return Standing::Untold;
+            return Requirement::Primary;
         }
-        let mut places = marks().filter_map(Mark::told);
+        let mut places = marks().filter_map(Mark::reported);
         let later = match (places.next(), places.next()) {
-            (None, _) => return Standing::Clear,
+            (None, _) => return Requirement::Clear,
             (Some(only), None) => Some(only),
             (Some(one), Some(other)) => one.later(other),
         };
-        if let Some(told) = later {
-            return Standing::At(told.position.clone());
+        if let Some(reported) = later {
+            return Requirement::At(reported.position.clone());
         }
         drop(places);
         // Only the primary knows a position after both.
         if let Some(own) = &mut own {
             (own.reach, own.at) = (Reach::Unasked, now);
         }
-        Standing::Unasked(notes)
+        Requirement::Unasked(notes)
     }
 
     /// Notes the answer of the primary, which was asked after `notes` notes: its position, if it can report one.
     pub(super) fn answered(&self, who: TaskOrThread, notes: u64, position: Option<Position>, asked: Instant) {
-        let told = position.map(|position| ReportedPosition {
+        let reported = position.map(|position| ReportedPosition {
             position,
             asked: Some(asked),
         });
@@ -134,18 +134,18 @@ impl Memory {
             if mark.number > notes || !mark.is_unasked() {
                 return;
             }
-            mark.reach = told.clone().map_or(Reach::Anywhere, Reach::At);
-            if told.is_none() {
+            mark.reach = reported.clone().map_or(Reach::Anywhere, Reach::At);
+            if reported.is_none() {
                 mark.wait(mark.at + self.window);
             }
         });
     }
 
     /// Notes that the replicas cannot report whether they have reached `position`; only time can.
-    pub(super) fn untold(&self, who: TaskOrThread, position: &Position, now: Instant) {
+    pub(super) fn unreported(&self, who: TaskOrThread, position: &Position, now: Instant) {
         // Others may have given this caller another position than the one that holds for every caller.
         self.settle(who, |mark| {
-            if mark.told().is_some_and(|told| told.position == *position) {
+            if mark.reported().is_some_and(|reported| reported.position == *position) {
                 mark.reach = Reach::Anywhere;
                 mark.wait(now + self.window);
             }
@@ -204,70 +204,70 @@ mod tests {
     }
 
     #[test]
-    fn r6_a_writer_is_told_from_others() {
+    fn r6_a_writer_is_distinguished_from_others() {
         let (memory, now) = (memory(ReadYourWrites::Task), Instant::now());
         memory.wrote(me(), now);
-        assert_eq!(memory.standing(somebody_else(), now), Standing::Clear);
-        assert_eq!(memory.standing(me(), now), Standing::Unasked(1));
+        assert_eq!(memory.requirement(somebody_else(), now), Requirement::Clear);
+        assert_eq!(memory.requirement(me(), now), Requirement::Unasked(1));
         memory.answered(me(), 1, Some(Position::Log(7)), now);
-        assert_eq!(memory.standing(me(), now), Standing::At(Position::Log(7)));
+        assert_eq!(memory.requirement(me(), now), Requirement::At(Position::Log(7)));
         memory.wrote(me(), now);
-        assert_eq!(memory.standing(me(), now), Standing::Unasked(2));
+        assert_eq!(memory.requirement(me(), now), Requirement::Unasked(2));
     }
 
     #[test]
     fn r6_an_answer_does_not_cover_what_was_written_after_the_question() {
         let (memory, now) = (memory(ReadYourWrites::Task), Instant::now());
         memory.wrote(me(), now);
-        let Standing::Unasked(writes) = memory.standing(me(), now) else {
+        let Requirement::Unasked(writes) = memory.requirement(me(), now) else {
             panic!("nothing was asked yet");
         };
         memory.wrote(me(), now);
         memory.answered(me(), writes, Some(Position::Log(7)), now);
-        assert_eq!(memory.standing(me(), now), Standing::Unasked(2));
+        assert_eq!(memory.requirement(me(), now), Requirement::Unasked(2));
     }
 
     #[test]
-    fn r6_where_nobody_can_tell_the_window_decides() {
+    fn r6_without_positions_the_window_decides() {
         let (memory, now) = (memory(ReadYourWrites::Task), Instant::now());
         memory.wrote(me(), now);
         memory.answered(me(), 1, None, now);
-        assert_eq!(memory.standing(me(), now + WINDOW / 2), Standing::Untold);
-        assert_eq!(memory.standing(me(), now + WINDOW), Standing::Clear);
+        assert_eq!(memory.requirement(me(), now + WINDOW / 2), Requirement::Primary);
+        assert_eq!(memory.requirement(me(), now + WINDOW), Requirement::Clear);
         memory.wrote(me(), now);
         memory.answered(me(), 2, Some(Position::Log(1)), now);
         let later = now + WINDOW;
-        memory.untold(me(), &Position::Log(1), later);
+        memory.unreported(me(), &Position::Log(1), later);
         assert_eq!(
-            memory.standing(me(), later + WINDOW / 2),
-            Standing::Untold,
+            memory.requirement(me(), later + WINDOW / 2),
+            Requirement::Primary,
             "from when that was known"
         );
-        assert_eq!(memory.standing(me(), later + WINDOW), Standing::Clear);
+        assert_eq!(memory.requirement(me(), later + WINDOW), Requirement::Clear);
     }
 
     #[test]
     fn r6_who_follows_a_bookmark_keeps_what_it_wrote_itself() {
         let (memory, now) = (memory(ReadYourWrites::Task), Instant::now());
-        let at = |bytes| Standing::At(Position::Log(bytes));
+        let at = |bytes| Requirement::At(Position::Log(bytes));
         memory.follows(me(), &Position::Log(5), now);
-        assert_eq!(memory.standing(me(), now), at(5));
+        assert_eq!(memory.requirement(me(), now), at(5));
         memory.follows(me(), &Position::Log(4), now);
-        assert_eq!(memory.standing(me(), now), at(5));
+        assert_eq!(memory.requirement(me(), now), at(5));
         memory.follows(me(), &Position::Log(6), now);
-        assert_eq!(memory.standing(me(), now), at(6));
+        assert_eq!(memory.requirement(me(), now), at(6));
         memory.wrote(me(), now);
         memory.follows(me(), &Position::Log(9), now);
         assert!(
-            matches!(memory.standing(me(), now), Standing::Unasked(_)),
+            matches!(memory.requirement(me(), now), Requirement::Unasked(_)),
             "the answer covers both"
         );
         let who = somebody_else();
         memory.follows(who, &ids("0-1-7"), now);
-        assert_eq!(memory.standing(who, now), Standing::At(ids("0-1-7")));
+        assert_eq!(memory.requirement(who, now), Requirement::At(ids("0-1-7")));
         memory.follows(who, &ids("0-1-8"), now);
         assert!(
-            matches!(memory.standing(who, now), Standing::Unasked(_)),
+            matches!(memory.requirement(who, now), Requirement::Unasked(_)),
             "nobody here can compare them"
         );
     }
@@ -275,14 +275,14 @@ mod tests {
     #[test]
     fn r6_a_bookmark_does_not_hide_what_others_wrote() {
         let (memory, now) = (memory(ReadYourWrites::Database), Instant::now());
-        let at = |bytes| Standing::At(Position::Log(bytes));
+        let at = |bytes| Requirement::At(Position::Log(bytes));
         memory.wrote(somebody_else(), now);
         memory.answered(somebody_else(), 1, Some(Position::Log(9)), now);
         memory.follows(me(), &Position::Log(5), now + WINDOW);
-        assert_eq!(memory.standing(me(), now + WINDOW), at(9));
+        assert_eq!(memory.requirement(me(), now + WINDOW), at(9));
         memory.follows(me(), &Position::Log(12), now + WINDOW);
-        assert_eq!(memory.standing(me(), now + WINDOW), at(12));
-        assert_eq!(memory.standing(somebody_else(), now + WINDOW), at(9));
+        assert_eq!(memory.requirement(me(), now + WINDOW), at(12));
+        assert_eq!(memory.requirement(somebody_else(), now + WINDOW), at(9));
     }
 
     #[test]
@@ -291,33 +291,37 @@ mod tests {
         memory.wrote(somebody_else(), now);
         memory.answered(somebody_else(), 1, Some(ids("0-1-9")), now);
         memory.follows(me(), &ids("0-1-5"), now);
-        let Standing::Unasked(notes) = memory.standing(me(), now) else {
+        let Requirement::Unasked(notes) = memory.requirement(me(), now) else {
             panic!("the primary knows");
         };
         memory.answered(me(), notes, Some(ids("0-1-10")), now + WINDOW);
         assert_eq!(
-            memory.standing(me(), now + WINDOW),
-            Standing::At(ids("0-1-10")),
+            memory.requirement(me(), now + WINDOW),
+            Requirement::At(ids("0-1-10")),
             "it was asked later"
         );
-        assert_eq!(memory.standing(somebody_else(), now), Standing::At(ids("0-1-9")));
+        assert_eq!(memory.requirement(somebody_else(), now), Requirement::At(ids("0-1-9")));
     }
 
     #[test]
     fn r6_a_bookmark_and_a_time_both_hold() {
         let (memory, now) = (memory(ReadYourWrites::Task), Instant::now());
-        let (half, at) = (now + WINDOW / 2, Standing::At(Position::Log(5)));
+        let (half, at) = (now + WINDOW / 2, Requirement::At(Position::Log(5)));
         memory.follows(me(), &Position::Log(5), now);
         memory.stays(me(), WINDOW, now);
-        assert_eq!(memory.standing(me(), half), Standing::Untold);
-        assert_eq!(memory.standing(me(), now + WINDOW), at);
+        assert_eq!(memory.requirement(me(), half), Requirement::Primary);
+        assert_eq!(memory.requirement(me(), now + WINDOW), at);
 
         let who = somebody_else();
         memory.wrote(who, now);
         memory.answered(who, 3, None, now);
         memory.follows(who, &Position::Log(5), now);
-        assert_eq!(memory.standing(who, half), Standing::Untold, "its own write counts");
-        assert_eq!(memory.standing(who, now + WINDOW), at);
+        assert_eq!(
+            memory.requirement(who, half),
+            Requirement::Primary,
+            "its own write counts"
+        );
+        assert_eq!(memory.requirement(who, now + WINDOW), at);
     }
 
     #[test]
@@ -326,13 +330,16 @@ mod tests {
         memory.wrote(somebody_else(), now);
         memory.answered(somebody_else(), 1, Some(Position::Log(5)), now);
         memory.follows(me(), &Position::Log(9), now);
-        memory.untold(me(), &Position::Log(9), now);
-        assert_eq!(memory.standing(me(), now), Standing::Untold);
-        assert_eq!(memory.standing(somebody_else(), now), Standing::At(Position::Log(5)));
-        memory.untold(somebody_else(), &Position::Log(5), now);
+        memory.unreported(me(), &Position::Log(9), now);
+        assert_eq!(memory.requirement(me(), now), Requirement::Primary);
         assert_eq!(
-            memory.standing(somebody_else(), now),
-            Standing::Untold,
+            memory.requirement(somebody_else(), now),
+            Requirement::At(Position::Log(5))
+        );
+        memory.unreported(somebody_else(), &Position::Log(5), now);
+        assert_eq!(
+            memory.requirement(somebody_else(), now),
+            Requirement::Primary,
             "it was the position of all"
         );
     }
@@ -342,7 +349,7 @@ mod tests {
         let (memory, now) = (Memory::new(ReadYourWrites::Task, Duration::MAX, false), Instant::now());
         memory.wrote(me(), now);
         memory.stays(me(), Duration::MAX, now);
-        assert_eq!(memory.standing(me(), now + LONGEST / 2), Standing::Untold);
+        assert_eq!(memory.requirement(me(), now + LONGEST / 2), Requirement::Primary);
     }
 
     #[test]
@@ -350,20 +357,20 @@ mod tests {
         let memory = Memory::new(ReadYourWrites::Task, WINDOW, false);
         let now = Instant::now();
         memory.stays(me(), Duration::ZERO, now);
-        assert_eq!(memory.standing(me(), now), Standing::Clear);
+        assert_eq!(memory.requirement(me(), now), Requirement::Clear);
         memory.stays(me(), WINDOW / 2, now);
-        assert_eq!(memory.standing(me(), now), Standing::Untold);
-        assert_eq!(memory.standing(me(), now + WINDOW / 2), Standing::Clear);
+        assert_eq!(memory.requirement(me(), now), Requirement::Primary);
+        assert_eq!(memory.requirement(me(), now + WINDOW / 2), Requirement::Clear);
         memory.stays(me(), WINDOW * 100, now);
-        assert_eq!(memory.standing(me(), now + WINDOW), Standing::Clear);
+        assert_eq!(memory.requirement(me(), now + WINDOW), Requirement::Clear);
     }
 
     #[test]
     fn r6_a_kind_of_server_that_never_tells_is_not_asked() {
         let (memory, now) = (Memory::new(ReadYourWrites::Task, WINDOW, false), Instant::now());
         memory.wrote(me(), now);
-        assert_eq!(memory.standing(me(), now), Standing::Untold);
-        assert_eq!(memory.standing(me(), now + WINDOW), Standing::Clear);
+        assert_eq!(memory.requirement(me(), now), Requirement::Primary);
+        assert_eq!(memory.requirement(me(), now + WINDOW), Requirement::Clear);
     }
 
     #[test]
@@ -371,12 +378,12 @@ mod tests {
         let now = Instant::now();
         let everybody = memory(ReadYourWrites::Database);
         everybody.wrote(me(), now);
-        assert_eq!(everybody.standing(somebody_else(), now), Standing::Unasked(1));
+        assert_eq!(everybody.requirement(somebody_else(), now), Requirement::Unasked(1));
         everybody.answered(somebody_else(), 1, Some(Position::Log(3)), now);
-        assert_eq!(everybody.standing(me(), now), Standing::At(Position::Log(3)));
+        assert_eq!(everybody.requirement(me(), now), Requirement::At(Position::Log(3)));
         let nobody = memory(ReadYourWrites::Off);
         nobody.wrote(me(), now);
-        assert_eq!(nobody.standing(me(), now), Standing::Clear);
+        assert_eq!(nobody.requirement(me(), now), Requirement::Clear);
     }
 
     #[test]
@@ -392,7 +399,7 @@ mod tests {
         }
         assert!(memory.known.lock().writers.len() <= MOST);
         for who in tasks {
-            assert!(matches!(memory.standing(who, now), Standing::Unasked(_)));
+            assert!(matches!(memory.requirement(who, now), Requirement::Unasked(_)));
         }
     }
 }

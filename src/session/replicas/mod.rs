@@ -27,14 +27,14 @@ use crate::sql::TemplateCache;
 use crate::value::{Params, Row};
 pub use bookmark::Bookmark;
 use bookmark::BookmarkPosition;
-use mark::Standing;
+use mark::Requirement;
 use memory::Memory;
 pub(crate) use replica::Replica;
 pub use replica::ReplicaStatus;
 pub(super) use wrote::WriteNote;
 
 /// Time limit for a server to report its position. It takes no locks for that, so a slower one has a problem.
-const TELL_LIMIT: Duration = Duration::from_secs(2);
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// The destination of the reads through a handle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,11 +60,11 @@ pub(crate) struct Replicas {
 impl Replicas {
     /// Creates the replicas; `None` if there are none.
     pub(crate) fn new(pools: Vec<Arc<Pool>>, settings: &Settings) -> Option<Arc<Self>> {
-        let tells = Position::question(pools.first()?.connector().dialect()).is_some();
+        let reports_positions = Position::question(pools.first()?.connector().dialect()).is_some();
         let pause = settings.replica_retry;
         Some(Arc::new(Self {
             list: pools.into_iter().map(|pool| Replica::new(pool, pause)).collect(),
-            memory: Memory::new(settings.read_your_writes, settings.replica_window, tells),
+            memory: Memory::new(settings.read_your_writes, settings.replica_window, reports_positions),
             next: AtomicUsize::new(0),
         }))
     }
@@ -86,16 +86,16 @@ impl Replicas {
     /// Returns a connection to read on: of a replica that has what the caller wrote, else of the primary.
     pub(super) async fn lease(&self, engine: &Engine, chain: &Chain, reads: Reads, caller: Caller) -> Result<Lease> {
         let who = chain.root();
-        let standing = if reads == Reads::Stale {
-            Standing::Clear
+        let requirement = if reads == Reads::Stale {
+            Requirement::Clear
         } else {
-            self.memory.standing(who, Instant::now())
+            self.memory.requirement(who, Instant::now())
         };
-        let lease = match standing {
-            Standing::Clear => self.any(caller).await,
-            Standing::At(position) => self.caught_up(&position, engine, who, caller).await,
-            Standing::Unasked(writes) => return self.ask_primary(writes, engine, who, caller).await,
-            Standing::Untold => None,
+        let lease = match requirement {
+            Requirement::Clear => self.any(caller).await,
+            Requirement::At(position) => self.caught_up(&position, engine, who, caller).await,
+            Requirement::Unasked(writes) => return self.ask_primary(writes, engine, who, caller).await,
+            Requirement::Primary => None,
         };
         match lease {
             Some(lease) => Ok(lease),
@@ -134,16 +134,16 @@ impl Replicas {
         caller: Caller,
     ) -> Option<Lease> {
         let usable = self.usable(caller);
-        let mut clueless = 0;
+        let mut unknown = 0;
         for replica in &usable {
             match self.look(replica, position, engine, caller).await {
                 Some((Reached::At(_), lease)) => return Some(lease),
-                Some((Reached::Unknown, _)) => clueless += 1,
+                Some((Reached::Unknown, _)) => unknown += 1,
                 Some((Reached::NotYet, _)) | None => {}
             }
         }
-        if clueless > 0 && clueless == usable.len() {
-            self.memory.untold(who, position, Instant::now());
+        if unknown > 0 && unknown == usable.len() {
+            self.memory.unreported(who, position, Instant::now());
         }
         None
     }
@@ -220,16 +220,16 @@ impl Engine {
             return Ok(Bookmark::default());
         };
         let (memory, who) = (&replicas.memory, Chain::current().root());
-        let mut standing = memory.standing(who, Instant::now());
-        if let Standing::Unasked(writes) = standing {
+        let mut requirement = memory.requirement(who, Instant::now());
+        if let Requirement::Unasked(writes) = requirement {
             drop(replicas.ask_primary(writes, self, who, caller).await?);
-            standing = memory.standing(who, Instant::now());
+            requirement = memory.requirement(who, Instant::now());
         }
-        Ok(match standing {
-            Standing::Clear => Bookmark::default(),
-            Standing::At(position) => Bookmark(BookmarkPosition::At(position)),
+        Ok(match requirement {
+            Requirement::Clear => Bookmark::default(),
+            Requirement::At(position) => Bookmark(BookmarkPosition::At(position)),
             // A position would not cover what a sibling has written meanwhile.
-            Standing::Untold | Standing::Unasked(_) => {
+            Requirement::Primary | Requirement::Unasked(_) => {
                 Bookmark::until(SystemTime::now() + self.settings.replica_window)
             }
         })
@@ -257,19 +257,19 @@ async fn written(lease: &mut Lease, templates: &TemplateCache, engine: &Engine) 
     let Some(question) = Position::question(dialect) else {
         return Ok(None);
     };
-    let rows = told(lease, templates, question, Params::default()).await?;
+    let rows = ask_in_time(lease, templates, question, Params::default()).await?;
     Ok(Position::read(dialect, &rows))
 }
 
 /// Asks a server for its position. The connection of a server that does not answer in time is given up.
-async fn told(lease: &mut Lease, templates: &TemplateCache, question: &str, params: Params) -> Result<Vec<Row>> {
+async fn ask_in_time(lease: &mut Lease, templates: &TemplateCache, question: &str, params: Params) -> Result<Vec<Row>> {
     // Boxed, because the future of a bookmark has room for this one.
-    let asking = in_time(TELL_LIMIT, ask(lease, templates, question, params));
+    let asking = in_time(ANSWER_LIMIT, ask(lease, templates, question, params));
     if let Some(rows) = Box::pin(asking).await {
         return rows;
     }
     lease.lose();
-    let message = format!("the server did not report its replication position within {TELL_LIMIT:?}");
+    let message = format!("the server did not report its replication position within {ANSWER_LIMIT:?}");
     Err(Error::new(ErrorKind::Timeout, message).fatal())
 }
 
@@ -284,7 +284,7 @@ fn is_unable(error: &Error) -> bool {
 /// Returns whether a replica has reached `position`.
 async fn reached(position: &Position, lease: &mut Lease, templates: &TemplateCache) -> Result<Reached> {
     let (question, params) = position.check()?;
-    match told(lease, templates, question, params).await {
+    match ask_in_time(lease, templates, question, params).await {
         Ok(rows) => Ok(position.reached(&rows)),
         Err(error) if is_unable(&error) => Ok(Reached::Unknown),
         Err(error) => Err(error),

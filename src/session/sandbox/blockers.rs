@@ -54,8 +54,8 @@ impl Sandbox {
             ask(&mut lease, templates, SQL, params).await
         };
         let rows = tokio::time::timeout(SIDE_LIMIT, question).await.ok()?.ok()?;
-        let told: Vec<String> = rows.iter().filter_map(|row| told(row).ok()).collect();
-        (!told.is_empty()).then(|| told.join("; "))
+        let sessions: Vec<String> = rows.iter().filter_map(|row| describe(row).ok()).collect();
+        (!sessions.is_empty()).then(|| sessions.join("; "))
     }
 }
 
@@ -68,7 +68,7 @@ impl Drop for Sandbox {
 }
 
 /// Describes one session: its name, the age of its transaction, and the last statement of its user.
-fn told(row: &Row) -> Result<String> {
+fn describe(row: &Row) -> Result<String> {
     let (pid, name): (i32, String) = (row.get(0)?, row.get(1)?);
     let (state, age, query): (String, String, String) = (row.get(2)?, row.get(3)?, row.get(4)?);
     let latest = LATEST.lock().get(&name).and_then(Weak::upgrade);

@@ -66,7 +66,7 @@ pub(crate) struct SandboxPlan {
     pub(crate) statement_log: Arc<StatementLog>,
     pub(crate) policy: Option<IsolationPolicy>,
     /// `true` if it was created for a test, whose author reads standard error.
-    pub(crate) aloud: bool,
+    pub(crate) warns_on_stderr: bool,
 }
 
 /// The level below everything else in the sandbox.
@@ -111,9 +111,9 @@ impl Sandbox {
     }
 
     /// Reports something about a sandbox in use: to the log, and to the author of a test.
-    pub(crate) fn tell(&self, what: &str) {
+    pub(crate) fn warn(&self, what: &str) {
         tracing::warn!("{what}");
-        if self.plan.aloud {
+        if self.plan.warns_on_stderr {
             // Written to standard error directly, because a test that hangs never shows what the test runner captured.
             let _ = writeln!(std::io::stderr(), "ebbtide: {what}");
         }
@@ -149,7 +149,11 @@ impl fmt::Debug for Sandbox {
 impl Engine {
     /// Returns the error for calls after the end of the outer transaction.
     pub(super) fn closed(&self) -> Error {
-        if self.sandbox.as_ref().is_some_and(|sandbox| sandbox.plan.aloud) {
+        if self
+            .sandbox
+            .as_ref()
+            .is_some_and(|sandbox| sandbox.plan.warns_on_stderr)
+        {
             return sandbox_closed();
         }
         Error::new(

@@ -96,7 +96,7 @@ impl Level {
 impl Engine {
     /// Returns the sandbox, if statements that take long are to be reported.
     pub(in crate::session) fn watcher(&self) -> Option<&Sandbox> {
-        self.sandbox.as_ref().filter(|sandbox| sandbox.plan.aloud)
+        self.sandbox.as_ref().filter(|sandbox| sandbox.plan.warns_on_stderr)
     }
 
     /// Returns what is still open in the sandbox: handles, transactions, statements under way.
@@ -131,14 +131,14 @@ impl Sandbox {
         }
         let name = self.plan.name.as_deref().unwrap_or("the sandbox");
         let (place, sql) = (work.caller.place, excerpt(work.bound.statement.text()));
-        let told = async {
+        let report = async {
             let blockers = self.blockers(&engine.templates).await;
             let why = blockers.map_or_else(String::new, |blockers| format!("; it is blocked by {blockers}"));
-            self.tell(&format!(
+            self.warn(&format!(
                 "in {name}, the statement at {place} has not finished after {limit:?}: `{sql}`{why}"
             ));
         };
-        let (done, ()) = futures::join!(running, told);
+        let (done, ()) = futures::join!(running, report);
         done
     }
 }
@@ -167,7 +167,7 @@ impl Level {
 
 impl LevelState {
     fn statements(&self) -> Vec<String> {
-        let told = |operation: &crate::session::level::operations::Operation| {
+        let describe = |operation: &crate::session::level::operations::Operation| {
             let since = operation.since.map(|since| format!(", for {}", age(since)));
             format!(
                 "{} of {}{}",
@@ -176,7 +176,7 @@ impl LevelState {
                 since.unwrap_or_default()
             )
         };
-        self.operations.iter().map(told).collect()
+        self.operations.iter().map(describe).collect()
     }
 }
 

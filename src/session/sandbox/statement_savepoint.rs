@@ -10,9 +10,9 @@ use crate::session::statement::internal::{ask, run};
 use crate::sql::{Dialect, Effect, TemplateCache};
 use crate::value::{Params, Row};
 
-pub(in crate::session) const SET: &str = "SAVEPOINT ebbtide_shield";
-const MOVE: &str = "RELEASE SAVEPOINT ebbtide_shield; SAVEPOINT ebbtide_shield";
-const BACK: &str = "ROLLBACK TO SAVEPOINT ebbtide_shield";
+pub(in crate::session) const SET: &str = "SAVEPOINT ebbtide_statement";
+const MOVE: &str = "RELEASE SAVEPOINT ebbtide_statement; SAVEPOINT ebbtide_statement";
+const BACK: &str = "ROLLBACK TO SAVEPOINT ebbtide_statement";
 /// SQL that checks what a commit would check. It changes nothing, not even the time at which constraints are checked.
 pub(in crate::session) const CHECK: &str =
     "SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; ";
@@ -85,7 +85,7 @@ impl Level {
     }
 
     /// Returns the error if the savepoint could not be moved and that was not reported yet.
-    fn shield_was_moved(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+    fn savepoint_was_moved(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
         match lease.raw()?.post_failed() {
             Some(error) => Err(self.unprotected(lease, error)),
             None => Ok(()),
@@ -107,7 +107,7 @@ impl Level {
 
     /// After a statement that was dropped half-way: what it did is kept, if it succeeded.
     pub(in crate::session) async fn recover(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
-        self.shield_was_moved(lease)?;
+        self.savepoint_was_moved(lease)?;
         let kept = match self.engine.dialect() {
             Dialect::Postgres if self.defers() => self.check(lease).await,
             Dialect::Sqlite if self.defers() => match self.check(lease).await {
@@ -144,7 +144,7 @@ impl Level {
         if lease.is_lost() {
             return Ok(());
         }
-        self.shield_was_moved(lease)?;
+        self.savepoint_was_moved(lease)?;
         let failed = error.is_some_and(|error| error.sqlstate().is_some());
         if error.is_some() && !failed {
             // It may have succeeded on the server, although its rows could not be read.

@@ -44,7 +44,7 @@ pub(in crate::session) enum Checkout {
     },
     Level {
         slot: OwnedMutexGuard<ConnectionSlot>,
-        wired: Arc<Level>,
+        slot_level: Arc<Level>,
         level: Arc<Level>,
         /// `true` if the statement runs under a savepoint of its own.
         guarded: bool,
@@ -81,9 +81,9 @@ impl Checkout {
     /// Registers an open stream. A waiter for this connection may make it buffer its rows.
     pub(in crate::session) fn opened(&self, engine: &Engine, stream: Weak<dyn Drain>) {
         engine.stream_opened(&stream);
-        if let Self::Level { wired, .. } = self {
-            wired.state.lock().stream = Some(stream);
-            wired.stream_opened.notify_waiters();
+        if let Self::Level { slot_level, .. } = self {
+            slot_level.state.lock().stream = Some(stream);
+            slot_level.stream_opened.notify_waiters();
         }
     }
 
@@ -95,7 +95,7 @@ impl Checkout {
     ) -> Option<&'g OpenStreams> {
         let outside = match self {
             Self::Pooled { .. } => true,
-            Self::Level { wired, .. } => wired.depth == 0,
+            Self::Level { slot_level, .. } => slot_level.depth == 0,
         };
         let streams = engine.streams.as_deref()?;
         (outside && !work.template.effect().asks).then_some(streams)
@@ -104,7 +104,10 @@ impl Checkout {
     /// Returns the steps that have to be done before the statement is sent, if there are any.
     pub(in crate::session) fn preamble(&self, work: &BoundStatement) -> Option<Preamble> {
         let Self::Level {
-            guarded, wired, level, ..
+            guarded,
+            slot_level,
+            level,
+            ..
         } = self
         else {
             return None;
@@ -112,7 +115,7 @@ impl Checkout {
         let effect = work.template.effect();
         let preamble = Preamble {
             statement_savepoint: *guarded,
-            probe: effect.opaque && wired.depth > 0,
+            probe: effect.opaque && slot_level.depth > 0,
             keys: effect.deferrable && level.wants_violations(),
             // Alone and outside of a transaction, a changed setting is simply undone.
             local: !effect.local.is_empty() && level.engine.sandbox.is_some() && !(*guarded && effect.local_only),
@@ -121,13 +124,19 @@ impl Checkout {
     }
 
     pub(in crate::session) async fn before(&mut self, preamble: Preamble, work: &BoundStatement) -> Result<()> {
-        let Self::Level { slot, wired, level, .. } = self else {
+        let Self::Level {
+            slot,
+            slot_level,
+            level,
+            ..
+        } = self
+        else {
             return Ok(());
         };
         let Some(lease) = slot.lease() else {
             return Err(given_up());
         };
-        let taken = take(preamble, lease, wired, level, work).await;
+        let taken = take(preamble, lease, slot_level, level, work).await;
         level.heeded(lease, taken, Sent::Statement(work)).await
     }
 
@@ -136,11 +145,14 @@ impl Checkout {
         match self {
             Self::Pooled { .. } => false,
             Self::Level {
-                guarded, wired, level, ..
+                guarded,
+                slot_level,
+                level,
+                ..
             } => {
                 *guarded
                     || level.leaves_text_unknown(failed, work)
-                    || (wired.depth > 0 && (failed || work.template.effect().opaque))
+                    || (slot_level.depth > 0 && (failed || work.template.effect().opaque))
             }
         }
     }
@@ -149,7 +161,10 @@ impl Checkout {
     /// outside of a transaction is kept, or undone alone.
     pub(in crate::session) async fn after<T>(&mut self, result: Result<T>, work: &BoundStatement) -> Result<T> {
         let ended = self.look_after(result.as_ref().err(), work).await;
-        let Self::Level { guarded, wired, .. } = self else {
+        let Self::Level {
+            guarded, slot_level, ..
+        } = self
+        else {
             return result;
         };
         if let Some(ended) = ended {
@@ -163,8 +178,8 @@ impl Checkout {
         if !*guarded {
             return result;
         }
-        let wired = Arc::clone(wired);
-        let unprotected = wired
+        let slot_level = Arc::clone(slot_level);
+        let unprotected = slot_level
             .unprotect(self.lease()?, work.template.effect(), result.as_ref().err())
             .await;
         match unprotected {
@@ -200,12 +215,18 @@ impl Checkout {
     /// `RAISE(ROLLBACK)`, a full disk). MySQL may end it with errors that cannot be listed, and with a procedure that
     /// commits. Neither reports it. The next statement must not run outside of the transaction.
     async fn look_after(&mut self, error: Option<&Error>, work: &BoundStatement) -> Option<Error> {
-        let Self::Level { slot, wired, level, .. } = self else {
+        let Self::Level {
+            slot,
+            slot_level,
+            level,
+            ..
+        } = self
+        else {
             return None;
         };
         let lease = slot.lease()?;
-        let probed = wired.depth > 0 && work.template.effect().opaque;
-        let heard = match error {
+        let probed = slot_level.depth > 0 && work.template.effect().opaque;
+        let cause = match error {
             Some(error) => {
                 let sent = if probed {
                     Sent::Probed(work)
@@ -219,7 +240,7 @@ impl Checkout {
                         }
                         return None;
                     }
-                    Verdict::Ended(heard) => heard,
+                    Verdict::Ended(cause) => cause,
                 }
             }
             None if !probed => {
@@ -240,8 +261,8 @@ impl Checkout {
             },
         };
         // The loss of the whole sandbox says more than its cause.
-        match heard.filter(|_| level.engine.sandbox.is_none()) {
-            Some(heard) => Some(heard),
+        match cause.filter(|_| level.engine.sandbox.is_none()) {
+            Some(cause) => Some(cause),
             None => level.usable().err(),
         }
     }
@@ -250,11 +271,11 @@ impl Checkout {
 impl Level {
     /// Returns the error of a transaction that was found ended, with an error of its own, after a completed statement.
     fn ended_after(self: &Arc<Self>, lease: &mut Lease, error: Error, work: &BoundStatement) -> Error {
-        let unheard = error.leaves_open();
+        let unanswered = error.leaves_open();
         let ended = self.ended_with(lease, error, true);
         lease.discard();
         self.end_by_server(&work.ended_by(&ended));
-        if unheard && self.engine.sandbox.is_none() {
+        if unanswered && self.engine.sandbox.is_none() {
             // The code that the statement ran may have committed.
             return ended.unknown(&work.named(), work.caller.place);
         }
@@ -266,7 +287,7 @@ impl Level {
 async fn take(
     preamble: Preamble,
     lease: &mut Lease,
-    wired: &Arc<Level>,
+    slot_level: &Arc<Level>,
     level: &Arc<Level>,
     work: &BoundStatement,
 ) -> Result<()> {
@@ -278,7 +299,7 @@ async fn take(
         lease.set_transaction_unverified(true);
     }
     if preamble.statement_savepoint {
-        wired.protect(lease).await?;
+        slot_level.protect(lease).await?;
     }
     if preamble.local {
         level.note_local(lease, work).await?;

@@ -14,7 +14,7 @@ use crate::session::level::probe::SET_PROBE;
 use crate::session::level::verdict::Sent;
 use crate::sql::Dialect;
 
-const RELEASE_PROBE: &str = "RELEASE SAVEPOINT ebbtide_witness";
+const RELEASE_PROBE: &str = "RELEASE SAVEPOINT ebbtide_marker";
 
 impl Target {
     /// Lends the connection to a job of unknown content. It may do anything except end the transaction it is in.
@@ -36,16 +36,19 @@ impl Target {
 impl Checkout {
     /// Sets a mark that shows afterwards whether the transaction is still open.
     pub(super) async fn before_lending(&mut self) -> Result<()> {
-        let (depth, guarded, wired) = match self {
+        let (depth, guarded, slot_level) = match self {
             Self::Pooled { lease, .. } => {
                 lease.may_have_transaction();
                 return Ok(());
             }
             Self::Level {
-                wired, guarded, level, ..
-            } => (level.depth, *guarded, Arc::clone(wired)),
+                slot_level,
+                guarded,
+                level,
+                ..
+            } => (level.depth, *guarded, Arc::clone(slot_level)),
         };
-        let mysql = wired.engine.dialect() == Dialect::MySql;
+        let mysql = slot_level.engine.dialect() == Dialect::MySql;
         let lease = self.lease()?;
         if depth == 0 || mysql {
             // In a MySQL session a closure may leave more changed than a transaction.
@@ -55,13 +58,13 @@ impl Checkout {
             return Ok(());
         }
         let marked = if guarded {
-            wired.protect(lease).await
+            slot_level.protect(lease).await
         } else {
             run(lease, SET_PROBE).await
         };
         // If the closure is dropped, the next user checks.
         lease.set_transaction_unverified(!guarded && marked.is_ok());
-        wired.heeded(lease, marked, Sent::Boundary(SET_PROBE)).await
+        slot_level.heeded(lease, marked, Sent::Boundary(SET_PROBE)).await
     }
 
     /// Handles an error of lent work. If the error does not say whether the transaction is still open, that is checked
@@ -97,7 +100,7 @@ impl Checkout {
     async fn keep_lent(&mut self) -> Result<()> {
         let Self::Level {
             slot,
-            wired,
+            slot_level,
             level,
             guarded,
             ..
@@ -113,10 +116,10 @@ impl Checkout {
             level.look_after_unknown(lease, level.opened).await;
             return Ok(());
         }
-        let kept = if lease.depth() < wired.depth {
+        let kept = if lease.depth() < slot_level.depth {
             Err(None)
         } else if *guarded {
-            wired.recover(lease).await.map_err(Some)
+            slot_level.recover(lease).await.map_err(Some)
         } else {
             run(lease, RELEASE_PROBE).await.map_err(Some)
         };

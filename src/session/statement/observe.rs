@@ -153,13 +153,13 @@ impl<'a> Observation<'a> {
     pub(in crate::session) fn end(self, affected: Option<u64>, error: Option<&Error>) {
         if let Some(mut observed) = self.0 {
             observed.ended = true;
-            observed.tell(affected, error.into());
+            observed.report(affected, error.into());
         }
     }
 }
 
 impl Observed<'_> {
-    fn tell(&self, affected: Option<u64>, outcome: Outcome<'_>) {
+    fn report(&self, affected: Option<u64>, outcome: Outcome<'_>) {
         let took = self.started.elapsed();
         let (settings, telemetry) = (&self.engine.settings, self.pool.telemetry());
         let rows = self.rows.filter(|_| outcome.is_done());
@@ -211,7 +211,7 @@ impl Drop for Observed<'_> {
             return;
         }
         let seen_enough = self.streams && self.rows > Some(0);
-        self.tell(None, if seen_enough { Outcome::Done } else { Outcome::Cancelled });
+        self.report(None, if seen_enough { Outcome::Done } else { Outcome::Cancelled });
     }
 }
 

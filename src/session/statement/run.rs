@@ -136,7 +136,7 @@ impl Target {
         let mut slot = level.lock(chain, work.caller).await?;
         level.runs(&work.bound.statement);
         if level.kind == LevelKind::View {
-            level.wired().runs(&work.bound.statement);
+            level.slot_level().runs(&work.bound.statement);
         }
         if work.template.effect().taints_session
             && level.engine.sandbox.is_some()
@@ -154,7 +154,7 @@ impl Target {
         let wrote = level.note_write(work, chain, slot.lease());
         Ok(Checkout::Level {
             slot,
-            wired: level.wired(),
+            slot_level: level.slot_level(),
             level,
             guarded,
             under_way,

@@ -181,14 +181,14 @@ fn q6_no_rows_and_no_parameters() {
 
 #[test]
 fn q6_a_wrong_row_is_named() {
-    let told = refused_rows(INSERT, vec![named(&[("a", 1), ("b", 2)]), named(&[("a", 1)])]);
+    let message = refused_rows(INSERT, vec![named(&[("a", 1), ("b", 2)]), named(&[("a", 1)])]);
     assert_eq!(
-        told,
+        message,
         "row 2 of 2: the statement needs :b, which was not given\n  help: given: a"
     );
-    let told = refused_rows(INSERT, vec![with(vec![("a", Value::Null), ("b", list(&[1]))])]);
+    let message = refused_rows(INSERT, vec![with(vec![("a", Value::Null), ("b", list(&[1]))])]);
     assert!(
-        told.starts_with("row 1 of 1: :b is a list, which a statement for many rows"),
-        "{told}"
+        message.starts_with("row 1 of 1: :b is a list, which a statement for many rows"),
+        "{message}"
     );
 }

@@ -12,80 +12,83 @@ fn q2_the_order_of_names_does_not_matter() {
 
 #[test]
 fn q2_a_missing_parameter_is_named() {
-    let told = refused(
+    let message = refused(
         Dialect::Postgres,
         "SELECT :id, :name",
         named(&[("name", 1), ("ident", 2)]),
     );
     assert_eq!(
-        told,
+        message,
         "the statement needs :id, which was not given\n  help: given: name and ident"
     );
-    let told = refused(
+    let message = refused(
         Dialect::Sqlite,
         "SELECT :name, :email",
         named(&[("name", 1), ("emial", 2)]),
     );
-    assert!(told.ends_with("given: name and emial; did you mean `emial`?"), "{told}");
+    assert!(
+        message.ends_with("given: name and emial; did you mean `emial`?"),
+        "{message}"
+    );
 }
 
 #[test]
 fn q2_an_unused_parameter_is_named() {
-    let told = refused(Dialect::MySql, "SELECT :id", named(&[("id", 1), ("idd", 2)]));
+    let message = refused(Dialect::MySql, "SELECT :id", named(&[("id", 1), ("idd", 2)]));
     assert_eq!(
-        told,
+        message,
         "the parameter `idd` is not used by the statement\n  help: leave it out; the statement uses :id; did you mean `id`?"
     );
-    let told = refused(Dialect::MySql, "SELECT 1", named(&[("id", 1)]));
+    let message = refused(Dialect::MySql, "SELECT 1", named(&[("id", 1)]));
     assert!(
-        told.starts_with("the statement has no parameters, but got id"),
-        "{told}"
+        message.starts_with("the statement has no parameters, but got id"),
+        "{message}"
     );
 }
 
 #[test]
 fn q2_a_parameter_given_twice_is_named() {
-    let told = refused(Dialect::MySql, "SELECT :id", named(&[("id", 1), ("id", 2)]));
-    assert!(told.starts_with("the parameter `id` was given twice"), "{told}");
-    let told = refused(Dialect::MySql, "SELECT :id, :b", named(&[("id", 1), ("id", 2)]));
-    assert!(told.starts_with("the statement needs :b"), "{told}");
+    let message = refused(Dialect::MySql, "SELECT :id", named(&[("id", 1), ("id", 2)]));
+    assert!(message.starts_with("the parameter `id` was given twice"), "{message}");
+    let message = refused(Dialect::MySql, "SELECT :id, :b", named(&[("id", 1), ("id", 2)]));
+    assert!(message.starts_with("the statement needs :b"), "{message}");
 }
 
 #[test]
 fn q2_no_parameters_at_all_names_those_needed() {
     for dialect in ALL {
         for params in [none(), named(&[]), positional(&[])] {
-            let told = refused(dialect, "SELECT :id, :name", params);
+            let message = refused(dialect, "SELECT :id, :name", params);
             assert!(
-                told.starts_with("the statement needs :id and :name, and no parameters were given"),
-                "{told}"
+                message.starts_with("the statement needs :id and :name, and no parameters were given"),
+                "{message}"
             );
         }
     }
-    let told = refused(Dialect::Sqlite, "SELECT ?, ?", none());
+    let message = refused(Dialect::Sqlite, "SELECT ?, ?", none());
     assert!(
-        told.starts_with("the statement has 2 placeholders, and no values were given"),
-        "{told}"
+        message.starts_with("the statement has 2 placeholders, and no values were given"),
+        "{message}"
     );
 }
 
 #[test]
 fn q2_names_and_positions_do_not_mix() {
     for dialect in ALL {
-        let told = refused(dialect, "SELECT :id", positional(&[1]));
+        let message = refused(dialect, "SELECT :id", positional(&[1]));
         assert!(
-            told.starts_with("the statement names its parameters (:id), but got 1 value without a name"),
-            "{told}"
+            message.starts_with("the statement names its parameters (:id), but got 1 value without a name"),
+            "{message}"
         );
-        let told = refused(dialect, "SELECT ?", named(&[("id", 1)]));
+        let message = refused(dialect, "SELECT ?", named(&[("id", 1)]));
         assert!(
-            told.starts_with("the statement has placeholders without names"),
-            "{told}"
+            message.starts_with("the statement has placeholders without names"),
+            "{message}"
         );
-        let told = refused(dialect, "SELECT 1", positional(&[1]));
+        let message = refused(dialect, "SELECT 1", positional(&[1]));
         assert!(
-            told.starts_with("the statement has no placeholders, but got 1 value"),
-            "{told}"
+            message.starts_with("the statement has no placeholders, but got 1 value"),
+            "{message}"
         );
     }
 }
@@ -93,23 +96,23 @@ fn q2_names_and_positions_do_not_mix() {
 #[test]
 fn q2_the_count_of_values_is_checked() {
     for dialect in ALL {
-        let told = refused(dialect, "SELECT ?, ?", positional(&[1, 2, 3]));
+        let message = refused(dialect, "SELECT ?, ?", positional(&[1, 2, 3]));
         assert!(
-            told.starts_with("the statement has 2 placeholders, but got 3 values"),
-            "{told}"
+            message.starts_with("the statement has 2 placeholders, but got 3 values"),
+            "{message}"
         );
-        let told = refused(dialect, "SELECT $1, $3", positional(&[1, 2, 3]));
-        assert!(told.starts_with("value 2 is not used"), "{told}");
+        let message = refused(dialect, "SELECT $1, $3", positional(&[1, 2, 3]));
+        assert!(message.starts_with("value 2 is not used"), "{message}");
     }
 }
 
 #[test]
 fn q2_too_many_parameters_are_refused() {
     let sql = format!("SELECT {}1", "?,".repeat(32_767));
-    let told = refused(Dialect::Sqlite, &sql, none());
+    let message = refused(Dialect::Sqlite, &sql, none());
     assert!(
-        told.starts_with("the statement would bind 32767 values, and SQLite allows 32766 at most"),
-        "{told}"
+        message.starts_with("the statement would bind 32767 values, and SQLite allows 32766 at most"),
+        "{message}"
     );
     assert!(Template::parse(Dialect::MySql, &sql).is_ok());
 }
@@ -120,8 +123,8 @@ fn many_names_are_cut_short() {
         "SELECT {}",
         (0..20).map(|n| format!(":p{n}")).collect::<Vec<_>>().join(",")
     );
-    let told = refused(Dialect::Sqlite, &sql, none());
-    assert!(told.contains(":p7 and 12 more, and no parameters"), "{told}");
+    let message = refused(Dialect::Sqlite, &sql, none());
+    assert!(message.contains(":p7 and 12 more, and no parameters"), "{message}");
 }
 
 #[test]

@@ -140,10 +140,10 @@ fn the_texts_of_exact_lists_are_bounded() {
 
 #[test]
 fn q2_a_list_too_long_is_refused() {
-    let told = refused(Dialect::Postgres, "x IN (:ids)", ids(&vec![1; 65_536]));
+    let message = refused(Dialect::Postgres, "x IN (:ids)", ids(&vec![1; 65_536]));
     assert!(
-        told.contains("would bind 65536 values, and PostgreSQL allows 65535 at most") && told.contains("ANY("),
-        "{told}"
+        message.contains("would bind 65536 values, and PostgreSQL allows 65535 at most") && message.contains("ANY("),
+        "{message}"
     );
     assert_eq!(
         sent(Dialect::Postgres, "x IN (:ids)", ids(&vec![1; 65_535])).1.len(),

@@ -89,7 +89,7 @@ fn values_are_brought_into_order_in_steps_that_grow_as_they_do() {
 }
 
 #[test]
-fn names_that_do_not_fit_are_told_in_steps_that_grow_as_they_do() {
+fn names_that_do_not_fit_are_reported_in_steps_that_grow_as_they_do() {
     let steps_for = |count: i64| {
         let template = parse(Dialect::Postgres, &text_of(count, ""));
         let params = backwards(count + 1);

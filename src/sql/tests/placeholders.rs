@@ -199,8 +199,11 @@ fn q2_json_operators_of_postgres_are_not_placeholders() {
     let expected = "SELECT d ? 'k', d ?| a, d ?| a, x LIKE $1||'%' FROM t WHERE id = $2";
     assert_eq!(sent(pg, sql, positional(&[1, 2])), (expected.into(), vec![1, 2]));
     assert_eq!(sent(pg, "SELECT d ?? 'k'", none()).0, "SELECT d ? 'k'");
-    let told = refused(pg, "SELECT d ? 'k' FROM t WHERE id = ?", positional(&[1]));
-    assert!(told.contains("2 placeholders") && told.contains("??"), "{told}");
+    let message = refused(pg, "SELECT d ? 'k' FROM t WHERE id = ?", positional(&[1]));
+    assert!(
+        message.contains("2 placeholders") && message.contains("??"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -63,9 +63,9 @@ proptest! {
     #[test]
     fn q2_nothing_hidden_is_a_parameter((dialect, text) in hidden(), after in 0..3_i64) {
         let sql = format!("SELECT {text} , :a");
-        let told = shown(&bind(dialect, &sql, named(&[("a", after)])));
+        let found = shown(&bind(dialect, &sql, named(&[("a", after)])));
         let sign = match dialect { Dialect::Postgres => "$1", Dialect::MySql | Dialect::Sqlite => "?" };
-        prop_assert_eq!(told, (format!("SELECT {text} , {sign}"), vec![after]));
+        prop_assert_eq!(found, (format!("SELECT {text} , {sign}"), vec![after]));
         let sql = format!("SELECT 1 {text} ");
         prop_assert_eq!(sent(dialect, &sql, none()).0, sql);
     }

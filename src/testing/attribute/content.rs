@@ -160,7 +160,7 @@ impl TestContent {
     pub(super) async fn apply(&self, database: &Database) -> Result<()> {
         if !self.migrations.steps.is_empty() {
             let dialect = database.dialect();
-            database.execute(journal(dialect), ()).await?;
+            database.execute(migrations_table(dialect), ()).await?;
         }
         for step in &self.migrations.steps {
             let what = format!("the migration {} ({})", step.version, step.description);
@@ -188,7 +188,7 @@ async fn script(database: &Database, what: &str, sql: Arc<str>) -> Result<()> {
 
 /// Returns the definition of sqlx's table of applied migrations. With it, an application that runs its migrations at
 /// startup finds nothing to do.
-fn journal(dialect: Dialect) -> AssertSqlSafe<String> {
+fn migrations_table(dialect: Dialect) -> AssertSqlSafe<String> {
     let (time, bytes) = match dialect {
         Dialect::Postgres => ("TIMESTAMPTZ", "BYTEA"),
         Dialect::MySql | Dialect::Sqlite => ("TIMESTAMP", "BLOB"),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_has_changed_since_is_told() {
+    fn a_folder_that_has_changed_since_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let path: &'static str = folder.path().to_str().unwrap().to_owned().leak();
         std::fs::write(folder.path().join("0001_a.sql"), "").unwrap();

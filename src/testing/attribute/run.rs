@@ -26,12 +26,12 @@ where
     T: Termination,
 {
     let (name, runtime, should_panic) = (spec.name, spec.runtime, spec.should_panic);
-    let backstage = RunnerRuntime::default();
+    let runner = RunnerRuntime::default();
     let plan = match plan(spec) {
         Ok(plan) => plan,
         Err(error) => report::fail(name, &error),
     };
-    let environment = match Environment::prepare(&plan, &backstage) {
+    let environment = match Environment::prepare(&plan, &runner) {
         Ok(environment) => environment,
         Err(error) => report::fail(name, &error),
     };
@@ -40,7 +40,7 @@ where
         Ok(performed) => performed,
         Err(error) => {
             // The reason why the test cannot run is reported; a second error is not.
-            let _ = environment.finish(&backstage, false, false);
+            let _ = environment.finish(&runner, false, false);
             report::fail(name, &error)
         }
     };
@@ -48,7 +48,7 @@ where
         Ok(code) => should_panic || *code != ExitCode::SUCCESS,
         Err(_) => !should_panic,
     };
-    match environment.finish(&backstage, failed && plan.keeps, failure_log.left_sandbox) {
+    match environment.finish(&runner, failed && plan.keeps, failure_log.left_sandbox) {
         Ok(left) if failed => report::failed(name, &place, &failure_log.recorded, &left),
         Ok(_) => {}
         Err(error) => report::warn(name, &format!("could not clean up: {error}")),

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Time limit for a test's blocking tasks after its end.
-const LINGER: Duration = Duration::from_secs(1);
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(1);
 
 /// The runtime, created on first use. Dropping this ends it with all its tasks.
 #[derive(Default)]
@@ -47,7 +47,7 @@ fn build(builder: &mut Builder) -> Result<Runtime> {
 impl Drop for RunnerRuntime {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
-            runtime.shutdown_timeout(LINGER);
+            runtime.shutdown_timeout(SHUTDOWN_LIMIT);
         }
     }
 }

@@ -46,18 +46,18 @@ pub(super) enum Environment {
 }
 
 impl Environment {
-    pub(super) fn prepare(plan: &TestPlan, backstage: &RunnerRuntime) -> Result<Self, String> {
-        let parent = parent(plan, backstage).map_err(ToString::to_string)?;
+    pub(super) fn prepare(plan: &TestPlan, runner: &RunnerRuntime) -> Result<Self, String> {
+        let parent = parent(plan, runner).map_err(ToString::to_string)?;
         let environment = match (plan.strategy, &parent.database) {
             (Strategy::Rollback, Some(database)) => Ok(Self::Sandbox(database)),
-            (Strategy::Truncate, _) => Self::alone(plan, parent, backstage),
+            (Strategy::Truncate, _) => Self::alone(plan, parent, runner),
             _ if plan.in_memory() => Ok(Self::Memory(plan.config.clone(), plan.content.clone())),
-            _ => Self::own(plan, parent, backstage),
+            _ => Self::own(plan, parent, runner),
         };
         environment.map_err(|error| error.to_string())
     }
 
-    fn own(plan: &TestPlan, parent: &SharedDatabase, backstage: &RunnerRuntime) -> Result<Self> {
+    fn own(plan: &TestPlan, parent: &SharedDatabase, runner: &RunnerRuntime) -> Result<Self> {
         let config = names::derived(&plan.config, &[plan.word(), &names::unique()])?;
         let template = parent.config.url().database().unwrap_or_default();
         let make = async || {
@@ -66,7 +66,7 @@ impl Environment {
             }
             create_database(&config).template(template).await.map(drop)
         };
-        backstage.block_on(async {
+        runner.block_on(async {
             match make().await {
                 // A process with the same id has left it behind.
                 Err(error) if error.kind() == ErrorKind::DuplicateObject => {
@@ -79,10 +79,10 @@ impl Environment {
         Ok(Self::Own(config))
     }
 
-    fn alone(plan: &TestPlan, parent: &'static SharedDatabase, backstage: &RunnerRuntime) -> Result<Self> {
+    fn alone(plan: &TestPlan, parent: &'static SharedDatabase, runner: &RunnerRuntime) -> Result<Self> {
         let turn = parent.turn.lock();
         let config = parent.config.clone();
-        let lock = backstage.block_on(async {
+        let lock = runner.block_on(async {
             let lock = NameLock::take(&config, "use").await?;
             let content = &plan.content;
             let begin = async |database: &Database| {
@@ -142,7 +142,7 @@ impl Environment {
 
     /// Cleans up. Returns a description of what is left, for a failed test. `left_sandbox` means that some statements
     /// ran outside of the sandbox.
-    pub(super) fn finish(self, backstage: &RunnerRuntime, kept: bool, left_sandbox: bool) -> Result<String> {
+    pub(super) fn finish(self, runner: &RunnerRuntime, kept: bool, left_sandbox: bool) -> Result<String> {
         const KEPT: &str = "although EBBTIDE_KEEP is set: MySQL cannot copy a database; give the test `migrations` to \
                             run it in a database of its own";
         const NOT_KEPT: &str = "EBBTIDE_KEEP=failed runs it in a database of its own and keeps that database";
@@ -164,14 +164,14 @@ impl Environment {
             }
             Self::Own(config) if kept => format!("its database is kept: {}", config.url()),
             Self::Own(config) => {
-                backstage.block_on(async { drop_database(&config).if_exists().await })??;
+                runner.block_on(async { drop_database(&config).if_exists().await })??;
                 "its database was dropped; EBBTIDE_KEEP=failed keeps it".to_owned()
             }
             Self::Memory(..) => {
                 "its database was in memory and no longer exists; a database in a file can be kept".to_owned()
             }
             Self::Alone { config, lock, .. } => {
-                backstage.block_on(lock.release())?;
+                runner.block_on(lock.release())?;
                 format!(
                     "its changes are in {} until the next test empties that database",
                     config.url()

@@ -56,7 +56,7 @@ pub(super) struct SharedDatabase {
 
 /// Returns the parent database of the plan. Other tests of the process that need the same one wait while it is created.
 /// If that fails, it fails at once for all of them.
-pub(super) fn parent(plan: &TestPlan, backstage: &RunnerRuntime) -> Result<&'static SharedDatabase, &'static Error> {
+pub(super) fn parent(plan: &TestPlan, runner: &RunnerRuntime) -> Result<&'static SharedDatabase, &'static Error> {
     type Slots = HashMap<(String, String, Strategy), &'static OnceLock<Result<SharedDatabase>>>;
     static SLOTS: LazyLock<Mutex<Slots>> = LazyLock::new(Mutex::default);
 
@@ -64,10 +64,10 @@ pub(super) fn parent(plan: &TestPlan, backstage: &RunnerRuntime) -> Result<&'sta
     let key = (config, plan.digest.clone(), plan.strategy);
     // The slot lives as long as the process.
     let slot = *SLOTS.lock().entry(key).or_insert_with(|| Box::leak(Box::default()));
-    slot.get_or_init(|| make(plan, backstage)).as_ref()
+    slot.get_or_init(|| make(plan, runner)).as_ref()
 }
 
-fn make(plan: &TestPlan, backstage: &RunnerRuntime) -> Result<SharedDatabase> {
+fn make(plan: &TestPlan, runner: &RunnerRuntime) -> Result<SharedDatabase> {
     let kind = match plan.strategy {
         Strategy::Rollback => "",
         Strategy::Clone => "template",
@@ -91,7 +91,7 @@ fn make(plan: &TestPlan, backstage: &RunnerRuntime) -> Result<SharedDatabase> {
     // If databases cannot be copied, each test creates its own.
     let copied = plan.strategy != Strategy::Clone || plan.config.dialect() != Dialect::MySql;
     let shares = plan.strategy == Strategy::Rollback || plan.strategy == Strategy::Truncate && plan.in_memory();
-    let database = backstage.block_on(async {
+    let database = runner.block_on(async {
         if own && copied {
             ready(&config, &plan.content, &plan.digest).await?;
         }
@@ -99,7 +99,7 @@ fn make(plan: &TestPlan, backstage: &RunnerRuntime) -> Result<SharedDatabase> {
             return Ok::<_, Error>(None);
         }
         // The runtime of an eagerly opened connection would end immediately.
-        let database = Database::connect(roomy(&config).lazy(!plan.in_memory())).await?;
+        let database = Database::connect(with_room_for_all(&config).lazy(!plan.in_memory())).await?;
         if plan.in_memory() {
             plan.content.apply(&database).await?;
         }
@@ -114,11 +114,11 @@ fn make(plan: &TestPlan, backstage: &RunnerRuntime) -> Result<SharedDatabase> {
 
 /// Enlarges the pool to one sandbox per concurrent test. The harness runs one test per processor, or as many as
 /// configured.
-fn roomy(config: &Config) -> Config {
-    let told = std::env::var("RUST_TEST_THREADS")
+fn with_room_for_all(config: &Config) -> Config {
+    let requested = std::env::var("RUST_TEST_THREADS")
         .ok()
         .and_then(|threads| threads.parse().ok());
-    let threads = told.or_else(|| {
+    let threads = requested.or_else(|| {
         std::thread::available_parallelism()
             .ok()
             .map(|count| count.get() as u32)

@@ -2,4 +2,6 @@
 
 mod binding;
 mod deserializing;
+mod mismatches;
 mod reading;
+mod serializing;

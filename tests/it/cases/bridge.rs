@@ -5,13 +5,12 @@ use std::error::Error as _;
 use ebbtide::{AssertSqlSafe, Config, Database, ErrorKind, SqlSafeStr, Transaction};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use sqlx::error::DatabaseError;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Connection as _, Executor, QueryBuilder, Row};
+use sqlx::{Executor, QueryBuilder, Row};
 
 use crate::support::{Test, cases, with_db};
 
 /// The driver's connection.
-type Raw<DB> = <DB as sqlx::Database>::Connection;
+pub(super) type Raw<DB> = <DB as sqlx::Database>::Connection;
 
 #[derive(Debug, PartialEq, sqlx::FromRow)]
 struct Note {
@@ -19,11 +18,11 @@ struct Note {
     body: String,
 }
 
-const CREATE: &str = "create table {notes} (id bigint primary key, body {text} not null)";
-const COUNT: &str = "select count(*) from {notes}";
+pub(super) const CREATE: &str = "create table {notes} (id bigint primary key, body {text} not null)";
+pub(super) const COUNT: &str = "select count(*) from {notes}";
 
 /// Returns an INSERT with a number in it, in which the first parameter is written as the backend expects.
-fn insert(t: &Test) -> AssertSqlSafe<String> {
+pub(super) fn insert(t: &Test) -> AssertSqlSafe<String> {
     let mark = if t.backend().is_mysql() { "?" } else { "$1" };
     t.sql(&format!("insert into {{notes}} (id, body) values ({mark}, 'note')"))
 }
@@ -34,7 +33,7 @@ async fn sandboxed(t: &Test, isolated: bool) -> Database {
     Database::connect(config).await.unwrap()
 }
 
-async fn with_notes(t: &Test) -> Database {
+pub(super) async fn with_notes(t: &Test) -> Database {
     let database = t.database().await;
     database.execute(t.sql(CREATE), ()).await.unwrap();
     database
@@ -44,21 +43,6 @@ async fn fill(database: &Database, t: &Test, rows: i64) {
     let notes = (1..=rows).map(|id| ebbtide::params! { id });
     let sql = t.sql("insert into {notes} (id, body) values (:id, 'note')");
     database.execute_many(sql, notes).await.unwrap();
-}
-
-fn migrator(t: &Test) -> Migrator {
-    let step = |version, sql: &str| {
-        let sql = t.sql(sql).into_sql_str();
-        Migration::new(version, "step".into(), MigrationType::Simple, sql, false)
-    };
-    let mut migrator = Migrator::with_migrations(vec![
-        step(1, CREATE),
-        step(2, "insert into {notes} (id, body) values (1, 'first')"),
-    ]);
-    migrator.dangerous_set_table_name(t.table("migrations"));
-    // The lock covers the whole database, which other tests use as well.
-    migrator.set_locking(false);
-    migrator
 }
 
 cases! {
@@ -299,163 +283,6 @@ cases! {
         assert_eq!(t.committed(&database, COUNT).await, 1);
     }
 
-    async fn q9_with_sqlx_lends_the_connection_of_the_transaction(t: Test) {
-        let database = with_notes(&t).await;
-        with_db!(t.backend(), {
-            let transaction = database.transaction().await.unwrap();
-            let (keep, lose, open) = (insert(&t), insert(&t), insert(&t));
-            let number: i64 = database.with_sqlx(move |connection: &mut Raw<DB>| Box::pin(async move {
-                let mut inner = connection.begin().await?;
-                sqlx::query(keep).bind(1_i64).execute(&mut *inner).await?;
-                inner.commit().await?;
-                let mut inner = connection.begin().await?;
-                sqlx::query(lose).bind(2_i64).execute(&mut *inner).await?;
-                drop(inner);
-                // A transaction that is left open is rolled back.
-                let mut inner = connection.begin().await?;
-                sqlx::query(open).bind(3_i64).execute(&mut *inner).await?;
-                std::mem::forget(inner);
-                Ok(7)
-            })).await.unwrap();
-            assert_eq!(number, 7);
-            let ids: Vec<i64> = database.fetch_all(t.sql("select id from {notes}"), ()).value().await.unwrap();
-            assert_eq!(ids, [1]);
-            transaction.rollback().await.unwrap();
-            assert_eq!(t.committed(&database, COUNT).await, 0);
-
-            // Outside of a transaction it behaves as a connection of the pool, and is returned clean.
-            let sql = insert(&t);
-            database.with_sqlx(move |connection: &mut Raw<DB>| Box::pin(async move {
-                sqlx::raw_sql("begin").execute(&mut *connection).await?;
-                sqlx::query(sql).bind(4_i64).execute(connection).await.map(drop)
-            })).await.unwrap();
-            assert_eq!(t.committed(&database, COUNT).await, 0);
-
-            let error = database.with_sqlx(|connection: &mut Raw<DB>| Box::pin(async move {
-                sqlx::query("select * from missing").execute(connection).await
-            })).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::UndefinedObject, "{error}");
-            assert!(matches!(error.source().and_then(|source| source.downcast_ref()), Some(sqlx::Error::Database(_))));
-        });
-    }
-
-    async fn q9_a_closure_that_ends_the_transaction_is_found_out(t: Test) {
-        let database = with_notes(&t).await;
-        with_db!(t.backend(), {
-            for sandboxed in [false, true] {
-                let sandbox = database.sandbox().await.unwrap();
-                let target = if sandboxed { sandbox.clone() } else { database.clone() };
-                let transaction = if sandboxed { None } else { Some(target.transaction().await.unwrap()) };
-                let error = target.with_sqlx(|connection: &mut Raw<DB>| Box::pin(async move {
-                    sqlx::raw_sql("commit").execute(connection).await
-                })).await.unwrap_err();
-                let expected = if sandboxed { ErrorKind::SandboxBroken } else { ErrorKind::TransactionEnded };
-                assert_eq!(error.kind(), expected, "{error}");
-                assert_eq!(target.execute(t.sql("delete from {notes}"), ()).await.unwrap_err().kind(), expected);
-                drop((transaction, sandbox));
-            }
-            assert_eq!(t.committed(&database, COUNT).await, 0);
-        });
-    }
-
-    async fn q9_a_failure_inside_a_closure_leaves_the_sandbox_as_it_was(t: Test) {
-        let database = with_notes(&t).await;
-        let sandbox = database.sandbox().await.unwrap();
-        with_db!(t.backend(), {
-            let sql = [insert(&t), insert(&t)];
-            let swallowed = sandbox.with_sqlx(move |connection: &mut Raw<DB>| Box::pin(async move {
-                let [first, _] = sql;
-                sqlx::query(first).bind(1_i64).execute(&mut *connection).await?;
-                let failed = sqlx::query("select * from missing").execute(&mut *connection).await;
-                assert!(failed.is_err());
-                Ok(())
-            })).await;
-            swallowed.unwrap();
-            sandbox.execute(t.sql("insert into {notes} (id, body) values (2, 'after')"), ()).await.unwrap();
-            let last: i64 = sandbox.fetch_value(t.sql("select max(id) from {notes}"), ()).await.unwrap();
-            assert_eq!(last, 2);
-        });
-        drop(sandbox);
-        assert_eq!(t.committed(&database, COUNT).await, 0);
-    }
-
-    async fn q9_a_cancelled_closure_leaves_nothing_open(t: Test) {
-        let database = with_notes(&t).await;
-        with_db!(t.backend(), {
-            for _ in 0..3 {
-                let sql = insert(&t);
-                let cancelled = database.with_sqlx(move |connection: &mut Raw<DB>| Box::pin(async move {
-                    let mut transaction = connection.begin().await?;
-                    sqlx::query(sql).bind(1_i64).execute(&mut *transaction).await?;
-                    std::future::pending::<()>().await;
-                    transaction.commit().await
-                }));
-                // The connection may have to be opened first, so a single poll would cancel too early.
-                let cancelled = tokio::time::timeout(std::time::Duration::from_millis(200), cancelled).await;
-                assert!(cancelled.is_err());
-                database.execute(t.sql("insert into {notes} (id, body) values (2, 'after')"), ()).await.unwrap();
-                database.execute(t.sql("delete from {notes}"), ()).await.unwrap();
-            }
-            assert_eq!(t.committed(&database, COUNT).await, 0);
-        });
-    }
-
-    async fn q9_migrations_run_for_good_outside_of_a_sandbox(t: Test) {
-        let database = t.database().await;
-        let migrator = migrator(&t);
-        database.migrate(&migrator).await.unwrap();
-        database.migrate(&migrator).await.unwrap();
-        assert_eq!(t.committed(&database, COUNT).await, 1);
-        // Nothing is left to do, so it may be requested in a sandbox and in a transaction of every backend.
-        let sandbox = database.sandbox().await.unwrap();
-        sandbox.migrate(&migrator).await.unwrap();
-        drop(sandbox);
-        let transaction = database.transaction().await.unwrap();
-        transaction.migrate(&migrator).await.unwrap();
-        transaction.commit().await.unwrap();
-
-        let mut changed = Migrator::with_migrations(vec![Migration::new(1, "step".into(), MigrationType::Simple, "select 1".into_sql_str(), false)]);
-        changed.dangerous_set_table_name(t.table("migrations"));
-        changed.set_locking(false);
-        changed.set_ignore_missing(true);
-        let error = database.migrate(&changed).await.unwrap_err();
-        assert!(error.kind() == ErrorKind::Config && error.message().contains("migration 1 was changed"), "{error}");
-    }
-
-    async fn q9_migrations_in_a_sandbox_leave_nothing(t: Test) {
-        let database = t.database().await;
-        let sandbox = database.sandbox().await.unwrap();
-        let migrated = sandbox.migrate(&migrator(&t)).await;
-        if t.backend().is_mysql() {
-            let error = migrated.unwrap_err();
-            assert!(error.kind() == ErrorKind::Unsupported && error.message().contains("nothing was sent"), "{error}");
-        } else {
-            migrated.unwrap();
-            assert_eq!(sandbox.fetch_value::<i64>(t.sql(COUNT), ()).await.unwrap(), 1);
-        }
-        assert_eq!(sandbox.fetch_value::<i64>("select 1", ()).await.unwrap(), 1);
-        drop(sandbox);
-        for table in ["{notes}", "{migrations}"] {
-            let error = database.fetch_all(t.sql(&format!("select * from {table}")), ()).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::UndefinedObject, "{error}");
-        }
-    }
-
-    async fn q9_a_migration_that_fails_is_named_and_undone(t: Test) {
-        let database = t.database().await;
-        let mut migrator = Migrator::with_migrations(vec![
-            Migration::new(7, "bad".into(), MigrationType::Simple, "select * from missing".into_sql_str(), false),
-        ]);
-        migrator.dangerous_set_table_name(t.table("migrations"));
-        let error = database.migrate(&migrator).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UndefinedObject, "{error}");
-        assert!(error.message().starts_with("migration 7: "), "{error}");
-        assert!(error.source().is_some_and(<dyn std::error::Error>::is::<sqlx::Error>));
-        // The lock was released.
-        let error = database.migrate(&migrator).await.unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::UndefinedObject | ErrorKind::Config), "{error}");
-    }
-
     async fn q9_a_view_of_another_kind_is_refused_by_both_names(t: Test) {
         let database = t.database().await;
         let names = if t.backend().is_mysql() { ["SQLite", "MySQL"] } else { ["MySQL", t.backend().family()] };
@@ -494,30 +321,6 @@ cases! {
             database.disconnect().await.unwrap();
             let error = sqlx::query("select 1").fetch(&sqlx).next().await.unwrap().unwrap_err();
             assert_eq!(ebbtide::Error::from(error).kind(), ErrorKind::NotConnected);
-        });
-    }
-
-    /// The library does not know what happens on a lent connection, and its cached statements are for the table before
-    /// the change.
-    #[only(postgres, sqlite)]
-    async fn q9_a_table_that_is_changed_on_the_drivers_connection_is_read_as_it_is(t: Test) {
-        let database = with_notes(&t).await;
-        let columns = async |database: &Database| {
-            database.fetch_one(t.sql("select * from {notes}"), ()).await.unwrap().len()
-        };
-        database.execute(t.sql("insert into {notes} (id, body) values (1, 'one')"), ()).await.unwrap();
-        with_db!(t.backend(), {
-            let alter = |column: &str| t.words(&format!("alter table {{notes}} add column {column} integer"));
-            let before = columns(&database).await;
-            for (number, of) in [database.clone(), database.sandbox().await.unwrap()].into_iter().enumerate() {
-                assert_eq!(columns(&of).await, before + number);
-                let sql = alter(&format!("more_{number}"));
-                of.with_sqlx(move |connection: &mut Raw<DB>| Box::pin(async move {
-                    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await
-                })).await.unwrap();
-                assert_eq!(columns(&of).await, before + number + 1);
-            }
-            assert_eq!(columns(&database).await, before + 1, "the sandbox is undone");
         });
     }
 

@@ -93,7 +93,7 @@ cases! {
 
     async fn x9_the_work_is_committed_when_callbacks_run(t: Test) -> Result<()> {
         let database = notes(&t).await;
-        let (told, tells) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let (other, sql) = (database.clone(), list(&t));
         database
             .transaction()
@@ -102,11 +102,11 @@ cases! {
                 transaction.on_commit(async move || {
                     // A separate task has no bound transaction.
                     let seen = in_task(async move { other.fetch_value::<String>(sql, ()).await }).await;
-                    told.send(seen).expect("the test waits");
+                    sender.send(seen).expect("the test waits");
                 })
             })
             .await?;
-        assert_eq!(tells.await.expect("it ran")?, "a");
+        assert_eq!(receiver.await.expect("it ran")?, "a");
         Ok(())
     }
 
@@ -219,7 +219,7 @@ cases! {
         let plain = notes_with(&t, narrow).await;
         for database in [plain.clone(), plain.sandbox().await?] {
             let (other, sql) = (database.clone(), [add(&t, "b"), add(&t, "c")]);
-            let (told, tells) = oneshot::channel();
+            let (sender, receiver) = oneshot::channel();
             let transaction = database.transaction().await?;
             transaction.execute(add(&t, "a"), ()).await?;
             transaction.on_commit(async move || {
@@ -230,10 +230,10 @@ cases! {
                     next.execute(two, ()).await?;
                     next.commit().await
                 };
-                told.send(work().await).expect("the test waits");
+                sender.send(work().await).expect("the test waits");
             })?;
             soon("the commit", transaction.commit()).await?;
-            soon("the callback", tells).await.expect("it ran")?;
+            soon("the callback", receiver).await.expect("it ran")?;
             assert_eq!(seen(&t, &database).await, "a,b,c");
             drop(transaction);
             let delete = t.sql("delete from {notes}");
@@ -248,15 +248,15 @@ cases! {
         let plain = notes_with(&t, narrow).await;
         for database in [plain.clone(), plain.sandbox().await?] {
             let (other, sql) = (database.clone(), add(&t, "b"));
-            let (told, tells) = oneshot::channel();
+            let (sender, receiver) = oneshot::channel();
             let work = async |transaction: Transaction| {
                 transaction.execute(add(&t, "a"), ()).await?;
                 database
-                    .on_commit(async move || told.send(other.execute(sql, ()).await).expect("the test waits"))
+                    .on_commit(async move || sender.send(other.execute(sql, ()).await).expect("the test waits"))
                     .await
             };
             soon("the run", database.transaction().run(work)).await?;
-            soon("the callback", tells).await.expect("it ran")?;
+            soon("the callback", receiver).await.expect("it ran")?;
             assert_eq!(seen(&t, &database).await, "a,b");
             database.execute(t.sql("delete from {notes}"), ()).await?;
         }

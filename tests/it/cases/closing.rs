@@ -32,7 +32,7 @@ cases! {
         assert!(is_not_connected(unused.transaction().await.map(drop)));
     }
 
-    async fn l7_those_who_wait_for_a_connection_are_told_at_once(t: Test) {
+    async fn l7_waiters_for_a_connection_fail_at_once(t: Test) {
         let database = open(&t, "pool_size=1").await;
         let held = hold(&database).await;
         let waiting: Vec<_> = (0..3)
@@ -139,13 +139,13 @@ cases! {
                 let (ready, is_ready) = tokio::sync::oneshot::channel();
                 // The task owns the last handles; the end of the runtime drops it.
                 tokio::spawn(async move {
-                    let alarm = Alarm(seen);
+                    let counter = PanicCounter(seen);
                     let transaction = database.transaction().await.unwrap();
                     let inner = transaction.transaction().await.unwrap();
                     inner.fetch_value::<i64>("select 1", ()).await.unwrap();
                     ready.send(()).unwrap();
                     std::future::pending::<()>().await;
-                    drop((inner, transaction, database, alarm));
+                    drop((inner, transaction, database, counter));
                 });
                 is_ready.await.unwrap();
             });
@@ -183,9 +183,9 @@ async fn refuses_everything(database: &Database) {
 }
 
 /// Signals when it is dropped by a panic.
-struct Alarm(Arc<AtomicUsize>);
+struct PanicCounter(Arc<AtomicUsize>);
 
-impl Drop for Alarm {
+impl Drop for PanicCounter {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.fetch_add(1, Ordering::SeqCst);

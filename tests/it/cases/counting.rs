@@ -58,8 +58,8 @@ impl Counter {
                 "{key}"
             );
             let mut name = key.name().to_owned();
-            for tells in ["db.client.connection.state", "db.operation.name", "error.type"] {
-                if let Some(value) = labels.get(tells) {
+            for label in ["db.client.connection.state", "db.operation.name", "error.type"] {
+                if let Some(value) = labels.get(label) {
                     name = format!("{name} {value}");
                 }
             }
@@ -103,9 +103,9 @@ fn histogram(counts: &Counts, name: &str) -> Vec<f64> {
 
 /// A recorder that queries the status of the database whenever it receives a value.
 #[derive(Clone, Default)]
-struct Curious(Arc<(OnceLock<Database>, AtomicUsize)>);
+struct StatusReader(Arc<(OnceLock<Database>, AtomicUsize)>);
 
-impl Curious {
+impl StatusReader {
     fn ask(&self) {
         if let Some(database) = self.0.0.get()
             && database.status().is_ok()
@@ -115,7 +115,7 @@ impl Curious {
     }
 }
 
-impl GaugeFn for Curious {
+impl GaugeFn for StatusReader {
     fn increment(&self, _value: f64) {
         self.ask();
     }
@@ -129,13 +129,13 @@ impl GaugeFn for Curious {
     }
 }
 
-impl HistogramFn for Curious {
+impl HistogramFn for StatusReader {
     fn record(&self, _value: f64) {
         self.ask();
     }
 }
 
-impl Recorder for Curious {
+impl Recorder for StatusReader {
     fn describe_counter(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
 
     fn describe_gauge(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
@@ -157,21 +157,21 @@ impl Recorder for Curious {
 
 cases! {
     async fn w2_a_recorder_may_ask_for_the_status_of_the_pool(t: Test) {
-        let curious = Curious::default();
+        let reader = StatusReader::default();
         let config = Config::from_url(t.url().as_str()).unwrap();
         let work = async {
             let database = Database::connect(config).await.unwrap();
-            assert!(curious.0.0.set(database.clone()).is_ok());
+            assert!(reader.0.0.set(database.clone()).is_ok());
             // Checked out and returned.
             database.fetch_value::<i64>("select 1", ()).await.unwrap();
             database
         };
         let mut work = pin!(work);
         let polls = |context: &mut std::task::Context<'_>| {
-            metrics::with_local_recorder(&curious, || work.as_mut().poll(context))
+            metrics::with_local_recorder(&reader, || work.as_mut().poll(context))
         };
         let database = std::future::poll_fn(polls).await;
-        let asked = curious.0.1.load(Ordering::Relaxed);
+        let asked = reader.0.1.load(Ordering::Relaxed);
         assert!(asked >= 4, "idle and used, forth and back: {asked}");
         database.disconnect().await.unwrap();
     }
@@ -193,9 +193,9 @@ cases! {
         let database = counter.count(Database::connect(config)).await.unwrap();
         let status = || database.status().unwrap();
         let same = |what: &str, expected: [f64; 3]| {
-            let (told, own) = counter.state(status());
-            assert_eq!(told, expected, "{what}");
-            assert_eq!(told, own, "{what}");
+            let (reported, own) = counter.state(status());
+            assert_eq!(reported, expected, "{what}");
+            assert_eq!(reported, own, "{what}");
         };
         same("connected", [1.0, 0.0, 0.0]);
         let counts = counter.counts();
@@ -212,8 +212,8 @@ cases! {
         waiting.await.unwrap();
         // The waiter had the place beyond the size of the pool, or another's; one is closed.
         until("what is too many is closed", || status().size == 2 || status().idle == 1).await;
-        let (told, own) = counter.state(status());
-        assert_eq!(told, own);
+        let (reported, own) = counter.state(status());
+        assert_eq!(reported, own);
         for held in held {
             held.release().await;
         }

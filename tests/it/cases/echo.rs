@@ -14,26 +14,29 @@ use crate::support::{Test, cases};
 const ALONE: &str = "EBBTIDE_TEST_ALONE";
 
 /// Runs this one test again in a separate process, and returns its standard error. Returns `None` in that process.
-fn said_alone(t: &Test) -> Option<String> {
+fn echoed_alone(t: &Test) -> Option<String> {
     if std::env::var_os(ALONE).is_some() {
         return None;
     }
     let mut again = Command::new(std::env::current_exe().unwrap());
     let run = again.args(["--exact", t.name()]).env(ALONE, "1").output().unwrap();
-    let (said, heard) = (
+    let (output, echoed) = (
         String::from_utf8_lossy(&run.stdout),
         String::from_utf8_lossy(&run.stderr),
     );
-    assert!(run.status.success() && said.contains("1 passed"), "{said}\n{heard}");
-    Some(heard.into_owned())
+    assert!(
+        run.status.success() && output.contains("1 passed"),
+        "{output}\n{echoed}"
+    );
+    Some(echoed.into_owned())
 }
 
 cases! {
     #[only(postgres, mysql)]
     async fn w2_echo_shows_what_was_cancelled(t: Test) {
-        if let Some(heard) = said_alone(&t) {
-            let line = heard.lines().find(|line| line.contains("sleep(30)"));
-            assert!(line.is_some_and(|line| line.ends_with(") was cancelled")), "{heard}");
+        if let Some(echoed) = echoed_alone(&t) {
+            let line = echoed.lines().find(|line| line.contains("sleep(30)"));
+            assert!(line.is_some_and(|line| line.ends_with(") was cancelled")), "{echoed}");
             return;
         }
         let database = ready(&t, "echo=true").await;
@@ -43,13 +46,13 @@ cases! {
     }
 
     async fn w2_echo_shows_statements_and_no_values(t: Test) {
-        if let Some(heard) = said_alone(&t) {
+        if let Some(echoed) = echoed_alone(&t) {
             for shown in ["BEGIN", "insert into", "COMMIT", "SAVEPOINT", "ROLLBACK TO SAVEPOINT", "select id from"] {
-                let line = heard.lines().find(|line| line.starts_with(&format!("ebbtide: {shown}")));
-                assert!(line.is_some_and(|line| line.contains('(') && line.contains("s)")), "{shown} in {heard}");
+                let line = echoed.lines().find(|line| line.starts_with(&format!("ebbtide: {shown}")));
+                assert!(line.is_some_and(|line| line.contains('(') && line.contains("s)")), "{shown} in {echoed}");
             }
-            assert!(heard.contains("failed: Constraint ("), "{heard}");
-            assert!(!heard.contains(CANARY), "{heard}");
+            assert!(echoed.contains("failed: Constraint ("), "{echoed}");
+            assert!(!echoed.contains(CANARY), "{echoed}");
             return;
         }
         let database = ready(&t, "echo=true").await;
@@ -67,8 +70,8 @@ cases! {
     }
 
     async fn w2_echo_shows_values_to_those_who_ask(t: Test) {
-        if let Some(heard) = said_alone(&t) {
-            assert!(heard.contains(&format!(") [1, '{CANARY} 1'] (")), "{heard}");
+        if let Some(echoed) = echoed_alone(&t) {
+            assert!(echoed.contains(&format!(") [1, '{CANARY} 1'] (")), "{echoed}");
             return;
         }
         let database = ready(&t, "echo=true&show_parameters=true").await;
@@ -76,11 +79,11 @@ cases! {
     }
 
     async fn w2_echo_pool_shows_what_the_pool_does(t: Test) {
-        if let Some(heard) = said_alone(&t) {
+        if let Some(echoed) = echoed_alone(&t) {
             for shown in ["a connection was opened for", "waits for a connection"] {
-                assert!(heard.lines().any(|line| line.starts_with("ebbtide: ") && line.contains(shown)), "{shown} in {heard}");
+                assert!(echoed.lines().any(|line| line.starts_with("ebbtide: ") && line.contains(shown)), "{shown} in {echoed}");
             }
-            assert!(!heard.contains("select"), "statements are shown by `echo`: {heard}");
+            assert!(!echoed.contains("select"), "statements are shown by `echo`: {echoed}");
             return;
         }
         let database = Database::connect(with(&t.url(), "pool_size=1&echo_pool=true")).await.unwrap();

@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::messages::told;
+use super::messages::assert_error;
 use super::pool::{LONG, hold, open, polled, until, with};
 use crate::backends::Backend;
 use crate::support::{Proxy, Test, cases, kill_backend};
@@ -114,7 +114,7 @@ cases! {
         kill_backend(&t.url(), victim).await.unwrap();
         let error = timeout(LONG, query).await.expect("no hang").unwrap().unwrap_err();
         // A function may write, so it is unknown what the server did.
-        told(&error, ErrorKind::OutcomeUnknown, &[file!()]);
+        assert_error(&error, ErrorKind::OutcomeUnknown, &[file!()]);
         assert!(!error.is_retryable());
         // The same handle continues with a new connection: it held no transaction that could be lost.
         assert_ne!(pid(&t, &connection).await, victim);
@@ -136,13 +136,13 @@ cases! {
         let inner = database.transaction().await.unwrap();
         inner.execute(insert(), ()).await.unwrap();
         kill_backend(&t.url(), pid(&t, &inner).await).await.unwrap();
-        told(&inner.execute(insert(), ()).await.unwrap_err(), ErrorKind::ConnectionLost, &[]);
+        assert_error(&inner.execute(insert(), ()).await.unwrap_err(), ErrorKind::ConnectionLost, &[]);
         // From now on nothing runs anywhere, and especially not outside of the transaction.
         for error in [
             inner.execute(insert(), ()).await.unwrap_err(),
             inner.commit().await.unwrap_err(),
         ] {
-            told(&error, ErrorKind::TransactionEnded, &[file!()]);
+            assert_error(&error, ErrorKind::TransactionEnded, &[file!()]);
         }
         assert!(!inner.is_open() && !transaction.is_open());
         drop(inner);
@@ -153,7 +153,7 @@ cases! {
             transaction.commit().await.unwrap_err(),
             transaction.rollback().await.unwrap_err(),
         ] {
-            told(&error, ErrorKind::TransactionEnded, &[file!()]);
+            assert_error(&error, ErrorKind::TransactionEnded, &[file!()]);
         }
         drop(transaction);
 
@@ -175,7 +175,7 @@ cases! {
             kill_backend(&t.url(), pid(&t, &transaction).await).await.unwrap();
             database.execute(t.sql("insert into {things} values (2)"), ()).await
         });
-        told(&run.await.unwrap_err(), ErrorKind::ConnectionLost, &[]);
+        assert_error(&run.await.unwrap_err(), ErrorKind::ConnectionLost, &[]);
         let run = database.transaction().run(async |transaction| {
             transaction.execute(t.sql("insert into {things} values (3)"), ()).await?;
             // An error that the closure ignores is reported at the commit.
@@ -183,7 +183,7 @@ cases! {
             let _ = database.execute(t.sql("insert into {things} values (4)"), ()).await;
             Ok::<_, Error>(())
         });
-        told(&run.await.unwrap_err(), ErrorKind::TransactionEnded, &[file!()]);
+        assert_error(&run.await.unwrap_err(), ErrorKind::TransactionEnded, &[file!()]);
         assert_eq!(database.fetch_value::<i64>(t.sql("select count(*) from {things}"), ()).await.unwrap(), 0);
     }
 
@@ -197,7 +197,7 @@ cases! {
             kill_backend(&t.url(), pid(&t, &transaction).await).await.unwrap();
             if commit {
                 // The server's last message may also be that of a commit that was done and waited for a standby.
-                told(&transaction.commit().await.unwrap_err(), ErrorKind::OutcomeUnknown, &[file!()]);
+                assert_error(&transaction.commit().await.unwrap_err(), ErrorKind::OutcomeUnknown, &[file!()]);
             } else {
                 // The server has rolled it back already: whether this is reported or not, it has ended.
                 assert!(transaction.rollback().await.err().is_none_or(|error| error.kind() == ErrorKind::ConnectionLost));
@@ -232,12 +232,12 @@ cases! {
                     Err(failed) => error = Some(failed),
                 }
             }
-            told(&error.expect("the stream fails"), ErrorKind::ConnectionLost, &[]);
+            assert_error(&error.expect("the stream fails"), ErrorKind::ConnectionLost, &[]);
             assert!(count < 200_000);
             drop(rows);
             match transaction {
                 Some(transaction) => {
-                    told(&transaction.commit().await.unwrap_err(), ErrorKind::TransactionEnded, &[file!()]);
+                    assert_error(&transaction.commit().await.unwrap_err(), ErrorKind::TransactionEnded, &[file!()]);
                 }
                 None => assert_ne!(pid(&t, &connection).await, victim, "the connection is replaced"),
             }
@@ -256,7 +256,7 @@ cases! {
         assert_eq!(database.status().unwrap().idle, 4);
         proxy.cut();
         let error = database.fetch_value::<i64>("select 1", ()).await.unwrap_err();
-        told(&error, ErrorKind::ConnectionLost, &[]);
+        assert_error(&error, ErrorKind::ConnectionLost, &[]);
         // The others are of the same age, so each is checked before a caller gets it.
         let askers: Vec<_> = (0..6)
             .map(|_| {

@@ -11,9 +11,9 @@ use crate::support::{Proxy, cases};
 
 /// The events, in order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Diary(Arc<Mutex<Vec<String>>>);
+pub(crate) struct EventLog(Arc<Mutex<Vec<String>>>);
 
-impl Diary {
+impl EventLog {
     pub(crate) fn note(&self, what: impl Into<String>) {
         self.0.lock().unwrap().push(what.into());
     }
@@ -26,22 +26,22 @@ impl Diary {
 /// A database whose hooks write a failure log, with a flag that makes them fail.
 pub(crate) struct Hooked {
     pub(crate) database: Database,
-    pub(crate) diary: Diary,
+    pub(crate) events: EventLog,
     pub(crate) connect_fails: Arc<AtomicBool>,
     pub(crate) disconnect_fails: Arc<AtomicBool>,
 }
 
 pub(crate) fn hooked(url: &str) -> Hooked {
-    let diary = Diary::default();
+    let events = EventLog::default();
     let (connect_fails, disconnect_fails) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
     let this: Arc<OnceLock<Database>> = Arc::default();
     let hook = |name: &'static str, fails: &Arc<AtomicBool>| {
-        let (diary, fails, this) = (diary.clone(), Arc::clone(fails), Arc::clone(&this));
+        let (events, fails, this) = (events.clone(), Arc::clone(fails), Arc::clone(&this));
         move || {
-            let (diary, fails, database) = (diary.clone(), Arc::clone(&fails), this.get().cloned());
+            let (events, fails, database) = (events.clone(), Arc::clone(&fails), this.get().cloned());
             async move {
                 let connected = database.is_some_and(|database| database.is_connected());
-                diary.note(format!("{name}, connected: {connected}"));
+                events.note(format!("{name}, connected: {connected}"));
                 if fails.load(Ordering::SeqCst) {
                     Err(HookError::from("the hook has a bad day"))
                 } else {
@@ -50,7 +50,7 @@ pub(crate) fn hooked(url: &str) -> Hooked {
             }
         }
     };
-    let after = diary.clone();
+    let after = events.clone();
     let database = Database::new(url)
         .unwrap()
         .on_connect(hook("on_connect", &connect_fails))
@@ -65,7 +65,7 @@ pub(crate) fn hooked(url: &str) -> Hooked {
     this.set(database.clone()).unwrap();
     Hooked {
         database,
-        diary,
+        events,
         connect_fails,
         disconnect_fails,
     }
@@ -73,27 +73,27 @@ pub(crate) fn hooked(url: &str) -> Hooked {
 
 cases! {
     async fn l6_hooks_run_at_the_first_connect_and_the_last_disconnect(t: Test) {
-        let Hooked { database, diary, .. } = hooked(&t.url());
+        let Hooked { database, events, .. } = hooked(&t.url());
         let connecting = ["on_connect, connected: false", "after_connect"];
         Database::connect(&database).await.unwrap();
-        assert_eq!(diary.entries(), connecting, "before the pool is made");
+        assert_eq!(events.entries(), connecting, "before the pool is made");
         Database::connect(&database).await.unwrap();
         assert!(!database.disconnect().await.unwrap());
-        assert_eq!(diary.entries(), connecting, "no hook for those in between");
+        assert_eq!(events.entries(), connecting, "no hook for those in between");
         assert!(database.disconnect().await.unwrap());
         let all = [connecting[0], connecting[1], "on_disconnect, connected: false"];
-        assert_eq!(diary.entries(), all, "after the pool is gone");
+        assert_eq!(events.entries(), all, "after the pool is gone");
         assert!(!database.disconnect().await.unwrap());
-        assert_eq!(diary.entries(), all);
+        assert_eq!(events.entries(), all);
         Database::connect(&database).await.unwrap();
         database.disconnect_now().await.unwrap();
-        assert_eq!(diary.entries(), [all, all].concat(), "and again for the next time");
+        assert_eq!(events.entries(), [all, all].concat(), "and again for the next time");
     }
 
     #[only(postgres, mysql)]
     async fn l6_the_hooks_see_no_connection_of_the_pool(t: Test) {
         let proxy = Arc::new(Proxy::start(&t.url()));
-        let seen = Diary::default();
+        let seen = EventLog::default();
         let look = |name: &'static str| {
             let (proxy, seen) = (Arc::clone(&proxy), seen.clone());
             move || {
@@ -134,28 +134,28 @@ cases! {
     }
 
     async fn l6_an_error_of_on_connect_names_the_hook(t: Test) {
-        let Hooked { database, diary, connect_fails, .. } = hooked(&t.url());
+        let Hooked { database, events, connect_fails, .. } = hooked(&t.url());
         connect_fails.store(true, Ordering::SeqCst);
         let error = Database::connect(&database).await.unwrap_err();
         let text = error.to_string();
         assert!(text.contains("on_connect") && text.contains("the hook has a bad day"), "{text}");
-        assert_eq!(diary.entries(), ["on_connect, connected: false"], "no connection was opened");
+        assert_eq!(events.entries(), ["on_connect, connected: false"], "no connection was opened");
     }
 
     async fn l6_copies_never_run_the_hooks(t: Test) {
-        let Hooked { database, diary, .. } = hooked(&t.url());
+        let Hooked { database, events, .. } = hooked(&t.url());
         Database::connect(&database).await.unwrap();
-        let before = diary.entries();
+        let before = events.entries();
         let copy = Database::new(database.config()).unwrap();
         Database::connect(&copy).await.unwrap();
         assert!(answers(&copy).await);
         assert!(copy.disconnect().await.unwrap());
-        assert_eq!(diary.entries(), before);
+        assert_eq!(events.entries(), before);
     }
 
     async fn l6_hooks_set_while_connected_keep_the_database_found_f3(t: Test) {
-        let diary = Diary::default();
-        let (connecting, leaving, opening) = (diary.clone(), diary.clone(), diary.clone());
+        let events = EventLog::default();
+        let (connecting, leaving, opening) = (events.clone(), events.clone(), events.clone());
         let database = Database::connect(t.url()).await.unwrap();
         let other = database.clone();
         let database = database
@@ -172,18 +172,18 @@ cases! {
                 Box::pin(async { Ok(()) })
             });
         assert!(database.is_connected() && answers(&database).await && answers(&other).await);
-        assert!(diary.entries().is_empty());
+        assert!(events.entries().is_empty());
         assert!(other.disconnect().await.unwrap(), "it is one database");
         assert!(!database.is_connected());
-        assert_eq!(diary.entries(), ["on_disconnect"]);
+        assert_eq!(events.entries(), ["on_disconnect"]);
         Database::connect(&database).await.unwrap();
-        assert_eq!(diary.entries(), ["on_disconnect", "on_connect", "after_connect"]);
+        assert_eq!(events.entries(), ["on_disconnect", "on_connect", "after_connect"]);
         database.disconnect().await.unwrap();
     }
 
     async fn l6_after_connect_runs_once_for_each_new_connection(t: Test) {
-        let Hooked { database, diary, .. } = hooked(&t.url());
-        let ran = || diary.entries().iter().filter(|entry| *entry == "after_connect").count();
+        let Hooked { database, events, .. } = hooked(&t.url());
+        let ran = || events.entries().iter().filter(|entry| *entry == "after_connect").count();
         Database::connect(&database).await.unwrap();
         for _ in 0..3 {
             assert!(answers(&database).await);

@@ -11,7 +11,7 @@ use futures::{FutureExt as _, TryStreamExt as _};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::hooks::{Diary, Hooked, hooked};
+use super::hooks::{EventLog, Hooked, hooked};
 use super::pool::{LONG, numbered, open, polled, until, with};
 use crate::support::{Proxy, SilentServer, Test, cases};
 
@@ -244,7 +244,7 @@ cases! {
 
     #[current_thread]
     async fn l2_disconnect_now_closes_at_any_count_and_warns(t: Test) {
-        let warnings = Diary::default();
+        let warnings = EventLog::default();
         // For this thread only, which is the only one of its runtime.
         let _listening = tracing::subscriber::set_default(Warnings(warnings.clone()));
         let (url, proxy) = watched(&t);
@@ -275,7 +275,7 @@ cases! {
     }
 
     async fn l4_concurrent_first_connects_make_one_pool(t: Test) {
-        let Hooked { database, diary, .. } = hooked(&t.url());
+        let Hooked { database, events, .. } = hooked(&t.url());
         let connects: Vec<_> = (0..8)
             .map(|_| {
                 let database = database.clone();
@@ -285,7 +285,7 @@ cases! {
         for connected in join_all(connects).await {
             connected.unwrap().unwrap();
         }
-        assert_eq!(diary.entries(), ["on_connect, connected: false", "after_connect"]);
+        assert_eq!(events.entries(), ["on_connect, connected: false", "after_connect"]);
         let closed = join_all((0..8).map(|_| database.disconnect())).await;
         assert_eq!(closed.iter().filter(|closed| matches!(closed, Ok(true))).count(), 1, "{closed:?}");
         assert!(!database.is_connected());
@@ -327,11 +327,11 @@ cases! {
     }
 
     async fn l4_those_who_wait_for_a_connect_that_fails_try_for_themselves(t: Test) {
-        let Hooked { database, diary, connect_fails, .. } = hooked(&t.url());
+        let Hooked { database, events, connect_fails, .. } = hooked(&t.url());
         connect_fails.store(true, Ordering::SeqCst);
         let results = join_all((0..4).map(|_| Database::connect(&database))).await;
         assert!(results.iter().all(|result| result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Hook)));
-        assert_eq!(diary.entries().len(), 4);
+        assert_eq!(events.entries().len(), 4);
         connect_fails.store(false, Ordering::SeqCst);
         Database::connect(&database).await.unwrap();
         assert!(database.disconnect().await.unwrap());
@@ -434,7 +434,7 @@ cases! {
 }
 
 /// Records the library's warnings.
-struct Warnings(Diary);
+struct Warnings(EventLog);
 
 impl tracing::Subscriber for Warnings {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
@@ -450,7 +450,7 @@ impl tracing::Subscriber for Warnings {
     fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
 
     fn event(&self, event: &tracing::Event<'_>) {
-        struct Message<'d>(&'d Diary);
+        struct Message<'d>(&'d EventLog);
         impl tracing::field::Visit for Message<'_> {
             fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
                 if field.name() == "message" {

@@ -19,9 +19,9 @@ fn quoted(error: &Error, names: &[(&str, &str)]) {
     }
     // The guide leaves out which statement was refused or ended the sandbox, and whose it was.
     for (mark, left) in [("; it was not sent: `", "; it was not sent"), (", at `", "")] {
-        if let Some((told, asked)) = message.split_once(mark) {
+        if let Some((before, asked)) = message.split_once(mark) {
             assert!(asked.contains("tests/it/cases/limits.rs"), "no place: {message}");
-            message = format!("{told}{left}");
+            message = format!("{before}{left}");
         }
     }
     assert!(GUIDE.contains(&message), "the guide does not quote: {message}");
@@ -159,8 +159,8 @@ cases! {
         sandbox.execute(tell("from the sandbox"), ()).await?;
         sandbox.disconnect().await?;
         database.execute(tell("committed"), ()).await?;
-        let heard = tokio::time::timeout(Duration::from_secs(10), listener.recv()).await;
-        assert_eq!(heard.expect("in time").expect("a notification").payload(), "committed");
+        let received = tokio::time::timeout(Duration::from_secs(10), listener.recv()).await;
+        assert_eq!(received.expect("in time").expect("a notification").payload(), "committed");
         Ok(())
     }
 

@@ -27,7 +27,7 @@ pub(crate) fn everything(error: &Error) -> String {
 }
 
 /// Checks that the error is of this kind, names these things, says what to do, and hides the password.
-pub(crate) fn told(error: &Error, kind: ErrorKind, names: &[&str]) {
+pub(crate) fn assert_error(error: &Error, kind: ErrorKind, names: &[&str]) {
     assert_eq!(error.kind(), kind, "{error:?}");
     let text = error.to_string();
     for name in names {
@@ -93,12 +93,12 @@ cases! {
         let place = Url::parse(&url).unwrap().port().unwrap().to_string();
         let start = Instant::now();
         let error = Database::connect(with(&url, "connect_timeout=300ms")).await.unwrap_err();
-        told(&error, ErrorKind::Timeout, &["connect", "300ms", "127.0.0.1", &place, "connect_timeout"]);
+        assert_error(&error, ErrorKind::Timeout, &["connect", "300ms", "127.0.0.1", &place, "connect_timeout"]);
         assert!(start.elapsed() < Duration::from_secs(5) && server.accepted() == 1);
         // The same at the first use of a lazy database.
         let database = Database::connect(with(&url, "connect_timeout=300ms&lazy=true")).await.unwrap();
         let error = database.execute("select 1", ()).await.unwrap_err();
-        told(&error, ErrorKind::Timeout, &["connect", "300ms", "127.0.0.1", &place]);
+        assert_error(&error, ErrorKind::Timeout, &["connect", "300ms", "127.0.0.1", &place]);
         assert_eq!(database.status().unwrap().size, 0);
     }
 
@@ -106,10 +106,10 @@ cases! {
         let url = dead_url(&t);
         let error = Database::connect(url.as_str()).await.unwrap_err();
         if t.backend().is_sqlite() {
-            told(&error, ErrorKind::DatabaseNotFound, &["missing.db", &t.folder().to_string_lossy(), "mode"]);
+            assert_error(&error, ErrorKind::DatabaseNotFound, &["missing.db", &t.folder().to_string_lossy(), "mode"]);
         } else {
             let port = Url::parse(&url).unwrap().port().unwrap();
-            told(&error, ErrorKind::Connect, &["cannot connect", &format!("127.0.0.1:{port}")]);
+            assert_error(&error, ErrorKind::Connect, &["cannot connect", &format!("127.0.0.1:{port}")]);
         }
     }
 
@@ -117,11 +117,11 @@ cases! {
     async fn failure_an_unknown_host_is_an_error_that_names_it(t: Test) {
         let url = format!("{}://me:hush-hush@no-such-host.invalid/db", t.backend().family());
         let error = Database::connect(url).await.unwrap_err();
-        told(&error, ErrorKind::Connect, &["no-such-host.invalid", "host name"]);
+        assert_error(&error, ErrorKind::Connect, &["no-such-host.invalid", "host name"]);
     }
 
     #[only(postgres, mysql)]
-    async fn failure_another_service_behind_the_port_is_told(t: Test) {
+    async fn failure_another_service_behind_the_port_is_reported(t: Test) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let serving = std::thread::spawn(move || {
@@ -136,7 +136,7 @@ cases! {
         // MySQL's client reads the answer as the beginning of a long message and waits for the rest.
         let kinds = [ErrorKind::Connect, ErrorKind::ConnectionLost, ErrorKind::Timeout];
         assert!(kinds.contains(&error.kind()), "{error:?}");
-        told(&error, error.kind(), &[&address.to_string()]);
+        assert_error(&error, error.kind(), &[&address.to_string()]);
         serving.join().unwrap();
     }
 
@@ -146,7 +146,7 @@ cases! {
         let user = format!("ebbtide_{}", t.id());
         let unknown = changed(&t, Some((&user, "hush-hush")), None);
         let error = Database::connect(unknown.as_str()).await.unwrap_err();
-        told(&error, ErrorKind::Authentication, &[&user, &address(&t)]);
+        assert_error(&error, ErrorKind::Authentication, &[&user, &address(&t)]);
         if t.backend().is_postgres() {
             return;
         }
@@ -156,14 +156,14 @@ cases! {
         let right = Database::connect(changed(&t, Some((&user, "the right one")), None)).await.unwrap();
         assert!(right.disconnect().await.unwrap());
         let error = Database::connect(changed(&t, Some((&user, "hush-hush")), None)).await.unwrap_err();
-        told(&error, ErrorKind::Authentication, &[&user, &address(&t), "password"]);
+        assert_error(&error, ErrorKind::Authentication, &[&user, &address(&t), "password"]);
     }
 
     #[only(postgres, mysql)]
     async fn failure_a_missing_database_is_named(t: Test) {
         let name = format!("missing_{}", t.id());
         let error = Database::connect(changed(&t, None, Some(&name))).await.unwrap_err();
-        told(&error, ErrorKind::DatabaseNotFound, &[&name, &address(&t), "CREATE DATABASE"]);
+        assert_error(&error, ErrorKind::DatabaseNotFound, &[&name, &address(&t), "CREATE DATABASE"]);
     }
 
     #[only(sqlite_file)]
@@ -171,19 +171,19 @@ cases! {
         let nowhere = t.folder().join("no such folder").join("test.db");
         let url = format!("sqlite://{}", nowhere.to_string_lossy().replace(' ', "%20"));
         let error = Database::connect(url).await.unwrap_err();
-        told(&error, ErrorKind::DatabaseNotFound, &[&nowhere.to_string_lossy()]);
+        assert_error(&error, ErrorKind::DatabaseNotFound, &[&nowhere.to_string_lossy()]);
         fs::write(t.folder().join("letter.txt"), "Dear database, this is a letter. ".repeat(100)).unwrap();
         let opened = Database::connect(t.sqlite_url("letter.txt")).await;
         let error = match opened {
             Ok(database) => database.fetch_all("select * from sqlite_master", ()).await.unwrap_err(),
             Err(error) => error,
         };
-        told(&error, error.kind(), &["not a database"]);
+        assert_error(&error, error.kind(), &["not a database"]);
     }
 
     // A user who may have one connection only stands for a server that is full.
     #[only(postgres, mysql)]
-    async fn failure_a_full_server_is_told_and_costs_no_place(t: Test) {
+    async fn failure_a_full_server_is_reported_and_costs_no_place(t: Test) {
         let user = format!("ebbtide_full_{}", t.id());
         let (create, drop_user) = if t.backend().is_postgres() {
             (format!("create role {user} login connection limit 1"), format!("drop role {user}"))
@@ -200,7 +200,7 @@ cases! {
         let held = hold(&database).await;
         for _ in 0..3 {
             let error = database.fetch_value::<i64>("select 1", ()).await.unwrap_err();
-            told(&error, ErrorKind::Connect, &["pool_size"]);
+            assert_error(&error, ErrorKind::Connect, &["pool_size"]);
             assert_eq!(database.status().unwrap().size, 1);
         }
         held.release().await;
@@ -215,23 +215,23 @@ cases! {
         database.execute(t.sql("create table {things} (n {int})"), ()).await.unwrap();
         let missing = format!("missing_{}", t.id());
         let select = ebbtide::AssertSqlSafe(format!("select * from {missing}"));
-        told(&database.fetch_all(select, ()).await.unwrap_err(), ErrorKind::UndefinedObject, &[&missing, "migrations"]);
+        assert_error(&database.fetch_all(select, ()).await.unwrap_err(), ErrorKind::UndefinedObject, &[&missing, "migrations"]);
         let insert = ebbtide::AssertSqlSafe(format!("insert into {missing} values (:n)"));
         let error = database.execute(insert, params! { n: 1 }).await.unwrap_err();
-        told(&error, ErrorKind::UndefinedObject, &[&missing, "migrations"]);
+        assert_error(&error, ErrorKind::UndefinedObject, &[&missing, "migrations"]);
         let error = database.fetch_all(t.sql("select m from {things}"), ()).await.unwrap_err();
-        told(&error, ErrorKind::UndefinedObject, &["m"]);
+        assert_error(&error, ErrorKind::UndefinedObject, &["m"]);
         let error = database.execute(t.sql("insert into {things} (colour) values (:n)"), params! { n: 1 }).await.unwrap_err();
-        told(&error, ErrorKind::UndefinedObject, &["colour"]);
+        assert_error(&error, ErrorKind::UndefinedObject, &["colour"]);
     }
 
     async fn failure_a_syntax_error_shows_where(t: Test) {
         let database = t.database().await;
         database.execute(t.sql("create table {things} (n {int})"), ()).await.unwrap();
         let prepared = database.fetch_all(t.sql("select n from {things} where n = :n order bye n"), params! { n: 1 }).await;
-        told(&prepared.unwrap_err(), ErrorKind::Syntax, &["bye"]);
+        assert_error(&prepared.unwrap_err(), ErrorKind::Syntax, &["bye"]);
         let unprepared = database.execute("selekt 1", ()).await;
-        told(&unprepared.unwrap_err(), ErrorKind::Syntax, &["selekt"]);
+        assert_error(&unprepared.unwrap_err(), ErrorKind::Syntax, &["selekt"]);
         assert_eq!(database.fetch_value::<i64>("select 1", ()).await.unwrap(), 1);
     }
 
@@ -241,22 +241,22 @@ cases! {
         let insert = t.sql("insert into {things} (n, body) values (1, 'some text')");
         database.execute(insert, ()).await.unwrap();
         let row = database.fetch_one(t.sql("select n, body from {things}"), ()).await.unwrap();
-        told(&row.get::<i64>("body").unwrap_err(), ErrorKind::Decode, &["body", "i64"]);
-        told(&row.get::<i64>("boddy").unwrap_err(), ErrorKind::Decode, &["boddy", "`body`"]);
+        assert_error(&row.get::<i64>("body").unwrap_err(), ErrorKind::Decode, &["body", "i64"]);
+        assert_error(&row.get::<i64>("boddy").unwrap_err(), ErrorKind::Decode, &["boddy", "`body`"]);
         let value = database.fetch_value::<i64>(t.sql("select body from {things}"), ()).await;
-        told(&value.unwrap_err(), ErrorKind::Decode, &["body", "i64"]);
+        assert_error(&value.unwrap_err(), ErrorKind::Decode, &["body", "i64"]);
     }
 
     // SQLite stores a value of any type in any column.
     #[only(postgres, mysql)]
-    async fn failure_a_value_of_another_type_than_its_column_is_told(t: Test) {
+    async fn failure_a_value_of_another_type_than_its_column_is_reported(t: Test) {
         let database = t.database().await;
         database.execute(t.sql("create table {things} (n {int})"), ()).await.unwrap();
         let insert = t.sql("insert into {things} (n) values (:n)");
         let error = database.execute(insert, params! { n: "many" }).await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Database | ErrorKind::Parameter), "{error:?}");
         let names: &[&str] = if t.backend().is_postgres() { &["bigint"] } else { &["many"] };
-        told(&error, error.kind(), names);
+        assert_error(&error, error.kind(), names);
         // Each server has its own quotes.
         let named = ["`n`", "'n'"].iter().any(|column| error.to_string().contains(column));
         assert!(named || t.backend().is_postgres(), "{error}");
@@ -277,7 +277,7 @@ cases! {
         let database = Database::connect(config).await.unwrap();
         let held = hold(&database).await;
         let error = database.fetch_value::<i64>("select 1", ()).await.unwrap_err();
-        told(&error, ErrorKind::Timeout, &["no connection became free", "100ms", file!(), "`pool_size`"]);
+        assert_error(&error, ErrorKind::Timeout, &["no connection became free", "100ms", file!(), "`pool_size`"]);
         assert!(!format!("{database:?} {:?}", database.config()).contains("hush-hush"));
         held.release().await;
     }
@@ -285,7 +285,7 @@ cases! {
     async fn failure_no_row_names_the_query(t: Test) {
         let database = t.database().await;
         let (line, answer) = (line!(), database.fetch_one("select 1 as one where 1 = 0", ()).await);
-        told(&answer.unwrap_err(), ErrorKind::RowNotFound, &[&format!("{}:{line}", file!()), "fetch_optional"]);
+        assert_error(&answer.unwrap_err(), ErrorKind::RowNotFound, &[&format!("{}:{line}", file!()), "fetch_optional"]);
     }
 
     async fn failure_a_slow_statement_names_the_query_and_the_limit(t: Test) {
@@ -298,6 +298,6 @@ cases! {
         let (line, answer) = (line!(), database.fetch_all(sql, ()).timeout(limit).await);
         // A function that it calls may have written something; the common table of SQLite's text is none.
         let kind = if t.backend().is_sqlite() { ErrorKind::Timeout } else { ErrorKind::OutcomeUnknown };
-        told(&answer.unwrap_err(), kind, &["200ms", &format!("{}:{line}", file!())]);
+        assert_error(&answer.unwrap_err(), kind, &["200ms", &format!("{}:{line}", file!())]);
     }
 }

@@ -11,7 +11,7 @@ use crate::support::{Test, cases};
 type Step<'s> = (i64, &'s str, Option<&'s str>);
 
 /// Returns the migrator of a test, which keeps its migrations in a table of the test.
-fn migrator(t: &Test, journal: &str, steps: &[Step]) -> Migrator {
+fn migrator(t: &Test, table: &str, steps: &[Step]) -> Migrator {
     let migration = |version, kind, sql: &str| {
         let sql = t.words(sql);
         let no_tx = sql.starts_with("-- no-transaction");
@@ -34,7 +34,7 @@ fn migrator(t: &Test, journal: &str, steps: &[Step]) -> Migrator {
         migrations.extend(down.map(|down| migration(*version, MigrationType::ReversibleDown, down)));
     }
     let mut migrator = Migrator::with_migrations(migrations);
-    migrator.dangerous_set_table_name(t.table(journal));
+    migrator.dangerous_set_table_name(t.table(table));
     migrator
 }
 
@@ -51,12 +51,12 @@ const FIRST: Step<'static> = (
 const LINKS: &str = "create table {links} (note bigint not null, tag bigint not null, \
                      foreign key (note) references {notes} (id), foreign key (tag) references {tags} (id))";
 const TAGS: &str = "create table {tags} (id bigint primary key)";
-const TABLES: [&str; 4] = ["{notes}", "{links}", "{tags}", "{journal}"];
+const TABLES: [&str; 4] = ["{notes}", "{links}", "{tags}", "{migrations}"];
 
 /// Returns tables that need the migrations and are declared before them.
 fn schema(t: &Test, steps: &[Step]) -> Schema {
     let app = App::new("notes").define(t.sql(LINKS)).define(t.sql(TAGS));
-    Schema::new().app(app.define(migrator(t, "journal", steps)))
+    Schema::new().app(app.define(migrator(t, "migrations", steps)))
 }
 
 async fn count(t: &Test, database: &Database, table: &str) -> Result<i64> {
@@ -88,8 +88,8 @@ cases! {
         schema.create_all(&database).await?;
         assert_eq!(t.committed(&database, "select count(*) from {notes}").await, 1, "once");
         // sqlx finds the applied migrations.
-        database.migrate(&migrator(&t, "journal", &[NOTES, FIRST])).await?;
-        assert_eq!(count(&t, &database, "{journal}").await?, 2);
+        database.migrate(&migrator(&t, "migrations", &[NOTES, FIRST])).await?;
+        assert_eq!(count(&t, &database, "{migrations}").await?, 2);
         schema.drop_all(&database).await?;
         none_is_there(&t, &database).await;
         schema.drop_all(&database).await?;
@@ -149,7 +149,7 @@ cases! {
     #[only(mysql)]
     async fn r4_in_a_sandbox_of_mysql_there_must_be_nothing_to_do(t: Test) -> Result<()> {
         let database = t.database().await;
-        let schema = Schema::new().app(App::new("notes").define(migrator(&t, "journal", &[NOTES, FIRST])));
+        let schema = Schema::new().app(App::new("notes").define(migrator(&t, "migrations", &[NOTES, FIRST])));
         for committed in [false, true] {
             let sandbox = database.sandbox().await?;
             let made = schema.create_all(&sandbox).await;
@@ -183,7 +183,7 @@ cases! {
         assert!(error.message().contains("migration 2 (step) of the app `notes` cannot be undone"), "{error}");
         assert_eq!(count(&t, &database, "{links}").await?, 0, "nothing was dropped");
 
-        let dropped = Ddl::from(migrator(&t, "journal", &steps)).dropped_by(t.sql("drop table if exists {notes}"));
+        let dropped = Ddl::from(migrator(&t, "migrations", &steps)).dropped_by(t.sql("drop table if exists {notes}"));
         let app = App::new("notes").define(t.sql(LINKS)).define(dropped).define(t.sql(TAGS));
         let schema = Schema::new().app(app);
         schema.drop_all(&database).await?;
@@ -209,19 +209,19 @@ cases! {
 
     async fn r4_two_migrators_want_two_tables(t: Test) -> Result<()> {
         let database = t.database().await;
-        let pair = |shares: bool, journals: [&str; 2]| {
+        let pair = |shares: bool, tables: [&str; 2]| {
             let tags: Step = (7, TAGS, Some("drop table {tags}"));
-            let [mut first, mut second] = [migrator(&t, journals[0], &[NOTES]), migrator(&t, journals[1], &[tags])];
+            let [mut first, mut second] = [migrator(&t, tables[0], &[NOTES]), migrator(&t, tables[1], &[tags])];
             first.set_ignore_missing(shares);
             second.set_ignore_missing(shares);
             Schema::new().app(App::new("notes").define(first)).app(App::new("tags").define(second))
         };
-        let error = failed(pair(false, ["journal", "journal"]).create_all(&database).await);
+        let error = failed(pair(false, ["migrations", "migrations"]).create_all(&database).await);
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
-        let told = format!("the apps `notes` and `tags` are recorded in the same table, `{}`", t.table("journal"));
-        assert!(error.message().contains(&told), "{error}");
-        for (shares, second) in [(false, "journal2"), (true, "journal")] {
-            let schema = pair(shares, ["journal", second]);
+        let message = format!("the apps `notes` and `tags` are recorded in the same table, `{}`", t.table("migrations"));
+        assert!(error.message().contains(&message), "{error}");
+        for (shares, second) in [(false, "migrations2"), (true, "migrations")] {
+            let schema = pair(shares, ["migrations", second]);
             schema.create_all(&database).await?;
             assert_eq!(count(&t, &database, "{tags}").await? + count(&t, &database, "{notes}").await?, 0);
             schema.drop_all(&database).await?;
@@ -247,7 +247,7 @@ cases! {
     async fn q9_programs_that_migrate_together_do_it_once(t: Test) -> Result<()> {
         let database = t.database().await;
         let starts = (0..6).map(|_| {
-            let (database, migrator) = (database.clone(), migrator(&t, "journal", &[NOTES, FIRST]));
+            let (database, migrator) = (database.clone(), migrator(&t, "migrations", &[NOTES, FIRST]));
             in_task(async move { database.migrate(&migrator).await })
         });
         for started in join_all(starts).await {
@@ -272,7 +272,7 @@ cases! {
             assert!(error.to_string().contains("`database.migrate` before"), "{error}");
             none_is_there(&t, &database).await;
         }
-        database.migrate(&migrator(&t, "journal", &steps)).await?;
+        database.migrate(&migrator(&t, "migrations", &steps)).await?;
         schema.create_all(&database).await?;
         assert_eq!(count(&t, &database, "{links}").await?, 0);
         Ok(())

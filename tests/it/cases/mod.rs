@@ -5,6 +5,7 @@
 mod bridge;
 mod budget;
 mod callbacks;
+mod callbacks_cut_off;
 mod cancellation;
 mod changed_tables;
 mod closing;
@@ -16,6 +17,8 @@ mod failure;
 mod force_rollback;
 mod hooks;
 mod isolation;
+#[cfg(feature = "sqlx-interop")]
+mod lent_connection;
 mod lifecycle;
 mod limits;
 mod locked;
@@ -23,11 +26,14 @@ mod messages;
 #[cfg(feature = "sqlx-interop")]
 mod migrations;
 mod notifications;
+mod odd_inputs;
 mod outcome;
 mod outer_transaction;
 mod own_texts;
 mod pool;
+mod pool_cancelled;
 mod queries;
+mod read_your_writes;
 mod refusals;
 mod registry;
 mod regressions;
@@ -38,10 +44,13 @@ mod retry;
 mod robustness;
 mod runtimes;
 mod sandbox;
+mod sandbox_conflicts;
 mod schema;
 #[cfg(feature = "sea-query")]
 mod sea;
 mod shared_sandbox;
+#[cfg(feature = "sqlx-interop")]
+mod sqlx_migrations;
 mod statement_log;
 mod streams;
 mod tasks;
@@ -50,8 +59,10 @@ mod transactions;
 mod two_databases;
 mod types;
 mod virtual_commit;
+mod virtual_isolation;
 mod waiting;
 mod watching;
+mod without_runtime;
 mod writers;
 
 use std::fs;
@@ -68,8 +79,13 @@ const LISTED: &[File] = &[
     ("two_databases", two_databases::cases),
     ("changed_tables", changed_tables::cases),
     ("robustness", robustness::cases),
+    ("odd_inputs", odd_inputs::cases),
     #[cfg(feature = "sqlx-interop")]
     ("bridge", bridge::cases),
+    #[cfg(feature = "sqlx-interop")]
+    ("sqlx_migrations", sqlx_migrations::cases),
+    #[cfg(feature = "sqlx-interop")]
+    ("lent_connection", lent_connection::cases),
     ("budget", budget::cases),
     #[cfg(feature = "metrics")]
     ("counting", counting::cases),
@@ -83,6 +99,7 @@ const LISTED: &[File] = &[
     ("outcome", outcome::cases),
     ("own_texts", own_texts::cases),
     ("pool", pool::cases),
+    ("pool_cancelled", pool_cancelled::cases),
     ("runtimes", runtimes::cases),
     ("closing", closing::cases),
     ("hooks", hooks::cases),
@@ -93,9 +110,11 @@ const LISTED: &[File] = &[
     ("registry", registry::cases),
     ("replica_trouble", replica_trouble::cases),
     ("replicas", replicas::cases),
+    ("read_your_writes", read_your_writes::cases),
     ("replication", replication::cases),
     ("retry", retry::cases),
     ("regressions", regressions::cases),
+    ("callbacks_cut_off", callbacks_cut_off::cases),
     ("schema", schema::cases),
     #[cfg(feature = "sea-query")]
     ("sea", sea::cases),
@@ -110,9 +129,12 @@ const LISTED: &[File] = &[
     ("callbacks", callbacks::cases),
     ("ended_by_server", ended_by_server::cases),
     ("outer_transaction", outer_transaction::cases),
+    ("sandbox_conflicts", sandbox_conflicts::cases),
     ("isolation", isolation::cases),
+    ("without_runtime", without_runtime::cases),
     ("statement_log", statement_log::cases),
     ("virtual_commit", virtual_commit::cases),
+    ("virtual_isolation", virtual_isolation::cases),
     ("shared_sandbox", shared_sandbox::cases),
     ("waiting", waiting::cases),
     ("watching", watching::cases),

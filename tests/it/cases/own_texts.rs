@@ -23,7 +23,7 @@ macro_rules! own {
     };
 }
 
-/// Names in braces are created for the test: `{notes}` and `{links}` are tables, `{fk}` is a foreign key, `{journal}`
+/// Names in braces are created for the test: `{notes}` and `{links}` are tables, `{fk}` is a foreign key, `{migrations}`
 /// is a table of migrations. `{new}` names an object that does not exist, `{session}` is another session, `{folder}` is
 /// a folder.
 const OWN: &[Own] = own! {
@@ -38,25 +38,25 @@ const OWN: &[Own] = own! {
         "SAVEPOINT {SAVEPOINT}{}" => "BEGIN; SAVEPOINT ebbtide_1; RELEASE SAVEPOINT ebbtide_1; COMMIT",
         "ROLLBACK TO SAVEPOINT {SAVEPOINT}{depth}; RELEASE SAVEPOINT {SAVEPOINT}{depth}"
             => "BEGIN; SAVEPOINT ebbtide_1; SAVEPOINT ebbtide_2; ROLLBACK TO SAVEPOINT ebbtide_1; RELEASE SAVEPOINT ebbtide_1; ROLLBACK",
-        "SAVEPOINT ebbtide_witness" => "BEGIN; SAVEPOINT ebbtide_witness; ROLLBACK",
-        "RELEASE SAVEPOINT ebbtide_witness" => "BEGIN; SAVEPOINT ebbtide_witness; RELEASE SAVEPOINT ebbtide_witness; ROLLBACK",
-        "RELEASE SAVEPOINT ebbtide_witness; SAVEPOINT ebbtide_witness"
-            => "BEGIN; SAVEPOINT ebbtide_witness; RELEASE SAVEPOINT ebbtide_witness; SAVEPOINT ebbtide_witness; ROLLBACK",
-        "SAVEPOINT ebbtide_shield" => "BEGIN; SAVEPOINT ebbtide_shield; ROLLBACK",
-        "RELEASE SAVEPOINT ebbtide_shield; SAVEPOINT ebbtide_shield"
-            => "BEGIN; SAVEPOINT ebbtide_shield; RELEASE SAVEPOINT ebbtide_shield; SAVEPOINT ebbtide_shield; ROLLBACK",
-        "ROLLBACK TO SAVEPOINT ebbtide_shield" => "BEGIN; SAVEPOINT ebbtide_shield; ROLLBACK TO SAVEPOINT ebbtide_shield; ROLLBACK",
-        "SELECT version FROM {}" => "SELECT version FROM {journal}",
-        "DELETE FROM {} WHERE version IN (:versions)" => "DELETE FROM {journal} WHERE version IN (1, 2)",
-        "SELECT COUNT(*) FROM {name}" => "SELECT COUNT(*) FROM {journal}",
+        "SAVEPOINT ebbtide_marker" => "BEGIN; SAVEPOINT ebbtide_marker; ROLLBACK",
+        "RELEASE SAVEPOINT ebbtide_marker" => "BEGIN; SAVEPOINT ebbtide_marker; RELEASE SAVEPOINT ebbtide_marker; ROLLBACK",
+        "RELEASE SAVEPOINT ebbtide_marker; SAVEPOINT ebbtide_marker"
+            => "BEGIN; SAVEPOINT ebbtide_marker; RELEASE SAVEPOINT ebbtide_marker; SAVEPOINT ebbtide_marker; ROLLBACK",
+        "SAVEPOINT ebbtide_statement" => "BEGIN; SAVEPOINT ebbtide_statement; ROLLBACK",
+        "RELEASE SAVEPOINT ebbtide_statement; SAVEPOINT ebbtide_statement"
+            => "BEGIN; SAVEPOINT ebbtide_statement; RELEASE SAVEPOINT ebbtide_statement; SAVEPOINT ebbtide_statement; ROLLBACK",
+        "ROLLBACK TO SAVEPOINT ebbtide_statement" => "BEGIN; SAVEPOINT ebbtide_statement; ROLLBACK TO SAVEPOINT ebbtide_statement; ROLLBACK",
+        "SELECT version FROM {}" => "SELECT version FROM {migrations}",
+        "DELETE FROM {} WHERE version IN (:versions)" => "DELETE FROM {migrations} WHERE version IN (1, 2)",
+        "SELECT COUNT(*) FROM {name}" => "SELECT COUNT(*) FROM {migrations}",
         "DROP TABLE {name}" => "CREATE TABLE {new} (version BIGINT);; DROP TABLE {new}",
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (?, ?, TRUE, ?, ?)"
-            => "INSERT INTO {journal} (version, description, success, checksum, execution_time) VALUES (3, 'three', TRUE, 'c', 1);; DELETE FROM {journal} WHERE version = 3",
+            => "INSERT INTO {migrations} (version, description, success, checksum, execution_time) VALUES (3, 'three', TRUE, 'c', 1);; DELETE FROM {migrations} WHERE version = 3",
         "CREATE TABLE _ebbtide_setup (hash VARCHAR(64) NOT NULL, done_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)"
             => "CREATE TABLE {new} (hash VARCHAR(64) NOT NULL, done_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP);; DROP TABLE {new}",
         "INSERT INTO _ebbtide_setup (hash) VALUES (?)"
             => "CREATE TABLE {new} (hash VARCHAR(64), done_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);; INSERT INTO {new} (hash) VALUES ('h');; DROP TABLE {new}",
-        "SELECT hash FROM _ebbtide_setup" => "SELECT description FROM {journal}",
+        "SELECT hash FROM _ebbtide_setup" => "SELECT description FROM {migrations}",
     }
     "postgres mysql" {
         "SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe" => "BEGIN; SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe; ROLLBACK",
@@ -74,7 +74,7 @@ const OWN: &[Own] = own! {
         "SET TRANSACTION READ ONLY" => "BEGIN; SAVEPOINT a; SET TRANSACTION READ ONLY; ROLLBACK;; BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE; COMMIT",
         "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.state, 'unknown'), coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start)::numeric, 1)::text, '?'), b.query FROM pg_catalog.pg_stat_activity a CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(a.pid)) AS p(pid) JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid WHERE a.application_name = $1 LIMIT 5"
             => "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.state, 'unknown'), coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start)::numeric, 1)::text, '?'), b.query FROM pg_catalog.pg_stat_activity a CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(a.pid)) AS p(pid) JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid WHERE a.application_name = 'a' LIMIT 5",
-        "SET LOCAL application_name TO {}; " => "BEGIN; SET LOCAL application_name TO 'a'; SAVEPOINT ebbtide_shield; ROLLBACK",
+        "SET LOCAL application_name TO {}; " => "BEGIN; SET LOCAL application_name TO 'a'; SAVEPOINT ebbtide_statement; ROLLBACK",
         "SELECT count(*) FROM pg_catalog.pg_constraint WHERE condeferred",
         "SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; "
             => "BEGIN; SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; ROLLBACK",
@@ -159,7 +159,7 @@ const OWN: &[Own] = own! {
     }
     "postgres mysql sqlite" {
         "CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on {time} NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum {bytes} NOT NULL, execution_time BIGINT NOT NULL)"
-            => "SELECT version, description, installed_on, success, checksum, execution_time FROM {journal}",
+            => "SELECT version, description, installed_on, success, checksum, execution_time FROM {migrations}",
     }
 };
 
@@ -271,8 +271,8 @@ async fn set_up(t: &Test, side: &mut SideConnection) {
     } else {
         ("TIMESTAMP", "BLOB")
     };
-    let journal = format!(
-        "CREATE TABLE IF NOT EXISTS {{journal}} (version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
+    let migrations = format!(
+        "CREATE TABLE IF NOT EXISTS {{migrations}} (version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
          installed_on {time} NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum {bytes} NOT NULL, \
          execution_time BIGINT NOT NULL)"
     );
@@ -282,7 +282,7 @@ async fn set_up(t: &Test, side: &mut SideConnection) {
         "CREATE TABLE {notes} (id BIGINT PRIMARY KEY)",
         "CREATE TABLE {parents} (id BIGINT PRIMARY KEY)",
         links,
-        &journal,
+        &migrations,
     ] {
         side.execute(&t.words(sql))
             .await

@@ -6,12 +6,12 @@ use std::time::Duration;
 use ebbtide::{AssertSqlSafe, Error, ErrorKind, Result};
 use futures::TryStreamExt as _;
 
-use super::messages::told;
+use super::messages::assert_error;
 use super::tasks::{add, config, kind, line_below, list, notes, notes_with, soon};
 use crate::support::cases;
 
 fn refused(error: &Error, sql: &str, place: &str) {
-    told(
+    assert_error(
         error,
         ErrorKind::Refused,
         &[&format!("`{sql}`"), place, "it was not sent"],
@@ -49,7 +49,7 @@ cases! {
         let here = line_below();
         let error = sandbox.execute(AssertSqlSafe(sql.clone()), ()).await.expect_err("it would commit");
         refused(&error, &sql, &here);
-        told(&error, ErrorKind::Refused, &["CREATE TEMPORARY TABLE", "strategy = \"clone\""]);
+        assert_error(&error, ErrorKind::Refused, &["CREATE TEMPORARY TABLE", "strategy = \"clone\""]);
         Ok(())
     }
 
@@ -59,7 +59,7 @@ cases! {
         let transaction = sandbox.transaction().read_only().await?;
         let here = line_below();
         let error = transaction.execute(add(&t, "a"), ()).await.expect_err("it is read-only");
-        told(&error, ErrorKind::ReadOnly, &["insert into", &here, "not sent"]);
+        assert_error(&error, ErrorKind::ReadOnly, &["insert into", &here, "not sent"]);
         Ok(())
     }
 
@@ -70,7 +70,7 @@ cases! {
         let here = line_below();
         sandbox.execute(t.sql("insert or rollback into {notes} (body) values ('a')"), ()).await.expect_err("it is there");
         let later = sandbox.execute(add(&t, "b"), ()).await.expect_err("the transaction is gone");
-        told(&later, ErrorKind::SandboxBroken, &["insert or rollback", &here, "UNIQUE"]);
+        assert_error(&later, ErrorKind::SandboxBroken, &["insert or rollback", &here, "UNIQUE"]);
         Ok(())
     }
 
@@ -94,7 +94,7 @@ cases! {
         Ok(())
     }
 
-    async fn l7_a_handle_that_outlives_its_sandbox_is_told_what_became_of_it(t: Test) -> Result<()> {
+    async fn l7_the_error_of_a_handle_that_outlives_its_sandbox_says_how_that_ended(t: Test) -> Result<()> {
         // Its end waits this long for a guard.
         let parent = notes_with(&t, config(&t).lease_timeout(Duration::from_millis(200))).await;
         let sandbox = parent.sandbox().await?;
@@ -113,23 +113,23 @@ cases! {
         ];
         for (number, error) in errors.iter().enumerate() {
             let error = error.as_ref().unwrap_or_else(|| panic!("{number} is no error"));
-            told(error, ErrorKind::NotConnected, &["the sandbox has ended", "rolled back", "sandbox()"]);
+            assert_error(error, ErrorKind::NotConnected, &["the sandbox has ended", "rolled back", "sandbox()"]);
         }
         // The same for a sandbox whose last handle was dropped.
         let sandbox = parent.sandbox().await?;
         let transaction = sandbox.transaction().await?;
         drop(sandbox);
         let error = soon("the guard", transaction.execute(add(&t, "b"), ())).await.expect_err("its sandbox is gone");
-        told(&error, ErrorKind::NotConnected, &["the sandbox has ended", "dropped"]);
+        assert_error(&error, ErrorKind::NotConnected, &["the sandbox has ended", "dropped"]);
         Ok(())
     }
 
-    async fn l7_a_sandbox_is_told_that_its_parent_was_disconnected(t: Test) -> Result<()> {
+    async fn l7_the_error_of_a_sandbox_says_that_its_parent_was_disconnected(t: Test) -> Result<()> {
         let parent = notes(&t).await;
         let sandbox = parent.sandbox().await?;
         parent.disconnect().await?;
         let error = soon("the sandbox", sandbox.execute(add(&t, "a"), ())).await.expect_err("it is not connected");
-        told(&error, ErrorKind::NotConnected, &["on which this sandbox was opened was disconnected", "keep it connected"]);
+        assert_error(&error, ErrorKind::NotConnected, &["on which this sandbox was opened was disconnected", "keep it connected"]);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ebbtide::{Bookmark, Config, Database, ErrorKind, ReadYourWrites};
 use futures::TryStreamExt as _;
 
-use super::replicas::{PRIMARY, READ, REPLICA, Stand, fill, read, read_by_another, replicated, write};
+use super::replicas::{PRIMARY, READ, REPLICA, ReplicaStandIn, fill, read, read_by_another, replicated, write};
 use crate::support::{Proxy, SilentServer, Test, cases, until};
 
 /// The time that a caller waits for one answer.
@@ -56,8 +56,8 @@ cases! {
 
     #[only(postgres, mysql)]
     async fn r6_a_replica_that_falls_silent_is_noticed(t: Test) {
-        let stand = Stand::new(&t, REPLICA).await;
-        let proxy = Proxy::start(&stand.url());
+        let stand_in = ReplicaStandIn::new(&t, REPLICA).await;
+        let proxy = Proxy::start(&stand_in.url());
         let config = Config::from_url(t.url()).unwrap();
         let apart = Database::connect(config.clone()).await.unwrap();
         fill(&t, &apart, PRIMARY).await;
@@ -142,11 +142,11 @@ cases! {
         }
     }
 
-    async fn l6_a_hook_is_told_of_replicas(t: Test) {
-        let stand = Stand::new(&t, REPLICA).await;
+    async fn l6_a_hook_is_informed_of_replicas(t: Test) {
+        let stand_in = ReplicaStandIn::new(&t, REPLICA).await;
         let seen = Arc::<Mutex<Vec<bool>>>::default();
         let notes = Arc::clone(&seen);
-        let config = Config::from_url(t.url()).unwrap().replica(stand.url()).unwrap();
+        let config = Config::from_url(t.url()).unwrap().replica(stand_in.url()).unwrap();
         let database = Database::new(config).unwrap().after_connect(move |connection| {
             notes.lock().unwrap().push(connection.is_replica());
             Box::pin(async { Ok(()) })

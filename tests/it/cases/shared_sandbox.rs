@@ -17,12 +17,12 @@ const ROUNDS: usize = 12;
 
 /// The work of one task in a sandbox with others: the rows that must exist in the end, and those that may.
 #[derive(Default)]
-struct Deeds {
+struct ExpectedRows {
     there: Vec<String>,
     maybe: Vec<Vec<String>>,
 }
 
-impl Deeds {
+impl ExpectedRows {
     /// Runs one round, whose kind depends on the numbers.
     async fn round(&mut self, t: &Test, database: &Database, task: usize, round: usize) -> Result<()> {
         let name = |part: &str| format!("{task:02}-{round:02}{part}");
@@ -245,20 +245,20 @@ cases! {
             let sandbox = sandbox.clone();
             let t = &t;
             async move {
-                let mut deeds = Deeds::default();
+                let mut expected = ExpectedRows::default();
                 for round in 0..ROUNDS {
-                    deeds.round(t, &sandbox, task, round).await.unwrap_or_else(|error| panic!("{task}/{round}: {error:?}"));
+                    expected.round(t, &sandbox, task, round).await.unwrap_or_else(|error| panic!("{task}/{round}: {error:?}"));
                 }
-                deeds
+                expected
             }
         });
-        let deeds = join_all(tasks).await;
+        let rows = join_all(tasks).await;
         let there: BTreeSet<String> = seen(&t, &sandbox).await.split(',').map(str::to_owned).collect();
-        let mut known: BTreeSet<String> = deeds.iter().flat_map(|deeds| deeds.there.clone()).collect();
+        let mut known: BTreeSet<String> = rows.iter().flat_map(|rows| rows.there.clone()).collect();
         known.insert("taken".to_owned());
         let lost: Vec<_> = known.difference(&there).collect();
         assert!(lost.is_empty(), "lost: {lost:?}");
-        for names in deeds.iter().flat_map(|deeds| &deeds.maybe) {
+        for names in rows.iter().flat_map(|rows| &rows.maybe) {
             let kept = names.iter().filter(|name| there.contains(*name)).count();
             assert!(kept == 0 || kept == names.len(), "half of {names:?} is there");
             known.extend(names.iter().cloned());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ebbtide::{AssertSqlSafe, Database, ErrorKind, RecordedStatement, Result, params};
 
-use super::messages::told;
+use super::messages::assert_error;
 use super::tasks::{add, config, in_task, kept, kind, line_below, notes, notes_with, soon};
 use crate::support::cases;
 
@@ -26,12 +26,12 @@ cases! {
             let _really = sandbox.force_rollback(false);
             sandbox.transaction().run(async |_| sandbox.execute(add(&t, "stays too"), ()).await).await?;
             sandbox.execute("this is no SQL", ()).await.expect_err("it is no SQL");
-            assert_eq!(entries(&sandbox, "stays too").len(), 1, "the journal is one, inside and outside");
+            assert_eq!(entries(&sandbox, "stays too").len(), 1, "there is one log, inside and outside");
         }
-        let told: Vec<_> = ["undone", "stays'", "stays too", "no SQL"]
+        let marks: Vec<_> = ["undone", "stays'", "stays too", "no SQL"]
             .map(|part| entries(&sandbox, part).into_iter().map(|entry| entry.outside).collect::<Vec<_>>())
             .into();
-        assert_eq!(told, [vec![false], vec![true], vec![true], vec![true]], "{:?}", sandbox.recorded());
+        assert_eq!(marks, [vec![false], vec![true], vec![true], vec![true]], "{:?}", sandbox.recorded());
         let shown = entries(&sandbox, "stays too")[0].to_string();
         assert!(shown.contains("outside of the sandbox"), "{shown}");
         sandbox.disconnect().await?;
@@ -54,7 +54,7 @@ cases! {
         Ok(())
     }
 
-    async fn f12_a_wait_in_vain_and_a_guard_that_was_dropped_are_written_down(t: Test) -> Result<()> {
+    async fn f12_a_wait_without_success_and_a_dropped_guard_are_recorded(t: Test) -> Result<()> {
         let parent = notes_with(&t, config(&t).lease_timeout(Duration::from_millis(100))).await;
         let sandbox = parent.sandbox().record(20).await?;
         let transaction = sandbox.transaction().await?;
@@ -77,10 +77,10 @@ cases! {
         let sql = || t.sql("insert into {notes} (body) values (:body)");
         let here = line_below();
         let one = sandbox.execute(sql(), params! { text: "a" }).await;
-        told(&one.expect_err("it lacks `body`"), ErrorKind::Parameter, &[":body", &here]);
+        assert_error(&one.expect_err("it lacks `body`"), ErrorKind::Parameter, &[":body", &here]);
         let here = line_below();
         let many = sandbox.execute_many(sql(), [params! { text: "a" }]).await;
-        told(&many.expect_err("it lacks `body`"), ErrorKind::Parameter, &[":body", &here]);
+        assert_error(&many.expect_err("it lacks `body`"), ErrorKind::Parameter, &[":body", &here]);
         let kept = entries(&sandbox, "values (:body)");
         assert!(kept.len() == 2 && kept.iter().all(|entry| entry.error.is_some()), "{:?}", sandbox.recorded());
         Ok(())

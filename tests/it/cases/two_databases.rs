@@ -30,7 +30,7 @@ async fn logged(t: &Test, log: &Database) -> String {
 }
 
 /// Checks that no transaction is left open on either database.
-async fn at_rest(t: &Test, main: &Database, log: &Database, expected: (&str, &str)) {
+async fn assert_ended_with(t: &Test, main: &Database, log: &Database, expected: (&str, &str)) {
     assert_eq!(kept(t, main).await, expected.0, "the test's database");
     assert_eq!(logged(t, log).await, expected.1, "the log");
     assert_eq!((in_use(main), in_use(log)), (0, 0));
@@ -60,7 +60,7 @@ cases! {
             Ok::<_, Error>(())
         });
         ran.await?;
-        at_rest(&t, &main, &log, ("a,c", "x,y")).await;
+        assert_ended_with(&t, &main, &log, ("a,c", "x,y")).await;
         connections.close_all().await
     }
 
@@ -75,14 +75,14 @@ cases! {
             }).await
         }).await;
         assert_eq!(kind(&failed), Some(ErrorKind::Constraint));
-        at_rest(&t, &main, &log, ("", "")).await;
+        assert_ended_with(&t, &main, &log, ("", "")).await;
         // Guards: one is committed, the other is dropped.
         let (first, second) = (connections.in_transaction("default").await?, connections.in_transaction("log").await?);
         main.execute(add(&t, "b"), ()).await?;
         log.execute(add(&t, "y"), ()).await?;
         first.commit().await?;
         drop((first, second));
-        at_rest(&t, &main, &log, ("b", "")).await;
+        assert_ended_with(&t, &main, &log, ("b", "")).await;
         connections.close_all().await
     }
 
@@ -98,7 +98,7 @@ cases! {
         });
         let panic = AssertUnwindSafe(closures).catch_unwind().await.unwrap_err();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"on purpose"));
-        at_rest(&t, &main, &log, ("", "")).await;
+        assert_ended_with(&t, &main, &log, ("", "")).await;
 
         let guards = async {
             let (_first, _second) = (connections.in_transaction("log").await?, connections.in_transaction("default").await?);
@@ -110,7 +110,7 @@ cases! {
         };
         AssertUnwindSafe(guards).catch_unwind().await.unwrap_err();
         assert_eq!(soon("the next one", main.fetch_value::<String>(list(&t), ())).await?, "");
-        at_rest(&t, &main, &log, ("", "")).await;
+        assert_ended_with(&t, &main, &log, ("", "")).await;
         connections.close_all().await
     }
 
@@ -139,7 +139,7 @@ cases! {
         .await;
         left?;
         assert_eq!(kind(&right), Some(undo().kind()));
-        at_rest(&t, &main, &log, ("a", "")).await;
+        assert_ended_with(&t, &main, &log, ("a", "")).await;
         connections.close_all().await
     }
 }

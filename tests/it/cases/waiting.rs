@@ -47,7 +47,7 @@ cases! {
         let parent = impatient(&t, LIMIT).await;
         let sandbox = parent.sandbox().await?;
         let (used, sql) = (sandbox.clone(), add(&t, "held"));
-        let (begun, told) = oneshot::channel();
+        let (begun, signal) = oneshot::channel();
         let (go, gone) = oneshot::channel::<()>();
         let holder = tokio::spawn(async move {
             let here = line_below();
@@ -57,7 +57,7 @@ cases! {
             let _ = gone.await;
             transaction.commit().await
         });
-        let (place, task) = told.await.expect("it came so far");
+        let (place, task) = signal.await.expect("it came so far");
         sleep(Duration::from_millis(150)).await;
         let here = line_below();
         let mut late = sandbox.execute(add(&t, "late"), ()).into_future();
@@ -132,7 +132,7 @@ cases! {
     /// The server's last statement of another sandbox is a savepoint; the report names the statement of its user
     /// instead.
     #[only(postgres)]
-    async fn f6_of_another_sandbox_the_last_statement_of_its_user_is_told(t: Test) -> Result<()> {
+    async fn f6_of_another_sandbox_the_last_statement_of_its_user_is_named(t: Test) -> Result<()> {
         let parent = impatient(&t, LIMIT).await;
         let (blocking, blocked) = (parent.sandbox().name("the first").await?, parent.sandbox().name("the second").await?);
         blocking.transaction().run(async |_| blocking.execute(add(&t, "same"), ()).await).await?;
@@ -249,7 +249,7 @@ cases! {
     }
 
     /// Many waiters get their turn in order, and the report does not list them all.
-    async fn f6_many_waiters_are_told_in_short(t: Test) -> Result<()> {
+    async fn f6_many_waiters_are_summed_up(t: Test) -> Result<()> {
         let parent = impatient(&t, LIMIT).await;
         let sandbox = parent.sandbox().await?;
         let held = sandbox.transaction().await?;
@@ -268,7 +268,7 @@ cases! {
         Ok(())
     }
 
-    async fn f12_what_is_still_open_is_told(t: Test) -> Result<()> {
+    async fn f12_open_handles_are_reported(t: Test) -> Result<()> {
         let parent = impatient(&t, LIMIT).await;
         let sandbox = parent.sandbox().name("leaks").await?;
         assert!(sandbox.open_handles().is_empty());
@@ -284,9 +284,9 @@ cases! {
         let transaction = sandbox.transaction().await?;
         transaction.execute(add(&t, "c"), ()).await?;
         let open = sandbox.open_handles();
-        let told = open.iter().find(|open| open.contains("transaction")).expect("it is reported");
-        assert!(told.contains(&at_transaction) && told.contains("insert into"), "{open:?}");
-        assert!(!told.contains("'c'") || t.backend().is_server() || told.contains("values"), "{open:?}");
+        let line = open.iter().find(|open| open.contains("transaction")).expect("it is reported");
+        assert!(line.contains(&at_transaction) && line.contains("insert into"), "{open:?}");
+        assert!(!line.contains("'c'") || t.backend().is_server() || line.contains("values"), "{open:?}");
         transaction.rollback().await?;
         drop(transaction);
         drop(connection);

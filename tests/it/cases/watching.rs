@@ -91,7 +91,7 @@ cases! {
         assert!(!watcher.everything().contains(CANARY));
     }
 
-    async fn w2_literals_of_a_text_without_parameters_are_not_told(t: Test) {
+    async fn w2_literals_of_a_text_without_parameters_are_not_shown(t: Test) {
         let database = ready(&t, "").await;
         let watcher = Watcher::default();
         let sql = t.sql(&format!("select id from {{notes}} -- {CANARY}\n where body = '{CANARY}' and id < 4711"));
@@ -208,7 +208,7 @@ cases! {
         assert!(!watcher.everything().contains(CANARY), "{}", watcher.everything());
     }
 
-    async fn w2_values_are_told_to_those_who_ask(t: Test) {
+    async fn w2_values_are_shown_if_requested(t: Test) {
         let database = ready(&t, "trace_parameters=true").await;
         let watcher = Watcher::default();
         watcher.watch(async { add(&t, &database.connection(), 1).await }).await;
@@ -266,7 +266,7 @@ cases! {
         assert!(span.field("db.query.text").ends_with(&format!("in ({first})")), "{span:?}");
     }
 
-    async fn w2_connecting_and_waiting_are_told_and_no_password_is(t: Test) {
+    async fn w2_connecting_and_waiting_are_shown_without_passwords(t: Test) {
         let config = Config::from_url(t.url().as_str()).unwrap().pool_size(1).pool_name("mine");
         let watcher = Watcher::default();
         let database = watcher.watch(Database::connect(config.clone())).await.unwrap();

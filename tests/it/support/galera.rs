@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::cluster::{User, folder_of, free_port};
-use super::maria_replication::{Ship, maria_programs, run_on};
+use super::maria_replication::{MariaServer, maria_programs, run_on};
 use super::{SideConnection, until};
 
 /// The paths of the library in the packages of Galera.
@@ -33,7 +33,7 @@ pub(crate) fn galera_provider() -> Result<PathBuf, String> {
 /// The nodes. Dropping this stops them and removes their files.
 #[derive(Debug)]
 pub(crate) struct Galera {
-    nodes: [Ship; 2],
+    nodes: [MariaServer; 2],
     _folder: TempDir,
 }
 
@@ -45,10 +45,10 @@ impl Galera {
         let folder = folder_of(user);
         let first = free_port();
         let settings = |port: u16, join: &str| node(&provider, port, join);
-        let one = Ship::start(&programs, user, folder.path(), 1, &settings(first, "")).await;
+        let one = MariaServer::start(&programs, user, folder.path(), 1, &settings(first, "")).await;
         run_on(&one.url(""), "create database shop").await;
         let second = settings(free_port(), &format!("127.0.0.1:{first}"));
-        let two = Ship::start(&programs, user, folder.path(), 2, &second).await;
+        let two = MariaServer::start(&programs, user, folder.path(), 2, &second).await;
         let galera = Self {
             nodes: [one, two],
             _folder: folder,

@@ -30,39 +30,39 @@ const NONE: &[&str] = &[];
 /// The servers. Dropping it stops them and removes what they wrote; so does the end of this process, however it ends.
 #[derive(Debug)]
 pub(crate) struct MariaReplication {
-    primary: Ship,
-    replica: Ship,
+    primary: MariaServer,
+    replica: MariaServer,
     _folder: TempDir,
 }
 
 /// One server with settings of its own. Dropping it stops it as well.
 #[derive(Debug)]
-pub(crate) struct Skiff {
-    ship: Ship,
+pub(crate) struct OwnMariaServer {
+    server: MariaServer,
     _folder: TempDir,
 }
 
-impl Skiff {
+impl OwnMariaServer {
     pub(crate) async fn start(settings: &[&str]) -> Self {
         let programs = maria_programs().unwrap_or_else(|missing| panic!("{missing}"));
         let user = User::choose("mysql");
         let folder = folder_of(user);
-        let skiff = Self {
-            ship: Ship::start(&programs, user, folder.path(), 1, settings).await,
+        let own = Self {
+            server: MariaServer::start(&programs, user, folder.path(), 1, settings).await,
             _folder: folder,
         };
-        run_on(&skiff.ship.url(""), "create database shop").await;
-        skiff
+        run_on(&own.server.url(""), "create database shop").await;
+        own
     }
 
     pub(crate) fn url(&self) -> String {
-        self.ship.url("shop")
+        self.server.url("shop")
     }
 }
 
 /// A server.
 #[derive(Debug)]
-pub(super) struct Ship {
+pub(super) struct MariaServer {
     port: u16,
     /// Ends the server when it is dropped.
     #[expect(dead_code, reason = "it only has to live")]
@@ -74,20 +74,20 @@ impl MariaReplication {
         let programs = maria_programs().unwrap_or_else(|missing| panic!("{missing}"));
         let user = User::choose("mysql");
         let folder = folder_of(user);
-        let galley = Self {
-            primary: Ship::start(&programs, user, folder.path(), 1, NONE).await,
-            replica: Ship::start(&programs, user, folder.path(), 2, NONE).await,
+        let servers = Self {
+            primary: MariaServer::start(&programs, user, folder.path(), 1, NONE).await,
+            replica: MariaServer::start(&programs, user, folder.path(), 2, NONE).await,
             _folder: folder,
         };
-        let port = galley.primary.port;
+        let port = servers.primary.port;
         let follow = format!(
             "change master to master_host = '127.0.0.1', master_port = {port}, master_user = 'root', \
              master_use_gtid = slave_pos; start slave"
         );
-        run_on(&galley.replica.url(""), &follow).await;
-        run_on(&galley.primary.url(""), "create database shop").await;
-        galley.caught_up().await;
-        galley
+        run_on(&servers.replica.url(""), &follow).await;
+        run_on(&servers.primary.url(""), "create database shop").await;
+        servers.caught_up().await;
+        servers
     }
 
     pub(crate) fn primary(&self) -> String {
@@ -120,7 +120,7 @@ impl MariaReplication {
     }
 }
 
-impl Ship {
+impl MariaServer {
     pub(super) async fn start(
         programs: &[PathBuf; 2],
         user: Option<User>,
@@ -128,7 +128,7 @@ impl Ship {
         id: u32,
         settings: &[impl AsRef<OsStr>],
     ) -> Self {
-        let [install, server] = programs;
+        let [install, program] = programs;
         let (data, log) = (folder.join(format!("data{id}")), folder.join(format!("log{id}")));
         let mut set_up = command(install, user, folder);
         set_up.args([
@@ -139,7 +139,7 @@ impl Ship {
         run(set_up.arg(format!("--datadir={}", data.display()))).await;
         for _ in 0..3 {
             let port = free_port();
-            let mut start = command(server, user, folder);
+            let mut start = command(program, user, folder);
             start.args([
                 "--no-defaults",
                 "--bind-address=127.0.0.1",
@@ -155,9 +155,9 @@ impl Ship {
             start.args([format!("--port={port}"), format!("--server-id={id}")]);
             start.args(settings);
             let keeper = Keeper::start(&start, user, &log).unwrap();
-            let ship = Self { port, keeper };
-            if answers(&ship.url(""), &log).await.is_ok() {
-                return ship;
+            let server = Self { port, keeper };
+            if answers(&server.url(""), &log).await.is_ok() {
+                return server;
             }
         }
         panic!("MariaDB does not start: {}", read(&log));

@@ -12,6 +12,8 @@ mod galera;
 mod maria_replication;
 mod native;
 mod proxy;
+mod proxy_test;
+mod relay;
 mod runner;
 mod self_test;
 mod server;
@@ -27,7 +29,7 @@ pub(crate) use cluster::{Cluster, Server, programs, until};
 pub(crate) use cut::cut;
 pub(crate) use dice::Dice;
 pub(crate) use galera::{Galera, galera_provider};
-pub(crate) use maria_replication::{MariaReplication, Skiff, maria_programs};
+pub(crate) use maria_replication::{MariaReplication, OwnMariaServer, maria_programs};
 #[cfg(feature = "sqlx-interop")]
 pub(crate) use native::with_db;
 pub(crate) use proxy::Proxy;

@@ -27,7 +27,7 @@ pub(crate) fn run(
     limit: Duration,
 ) -> Result<(), String> {
     let test = Test::new(name, backend)?;
-    let trash = test.trash();
+    let cleanup = test.cleanup();
     let (cancel, cancelled) = oneshot::channel();
     let (done, finished) = mpsc::channel();
     let on_thread = move || {
@@ -53,7 +53,7 @@ pub(crate) fn run(
         };
         result = Ok(Err(format!("{name} did not end within {} s{how}", limit.as_secs_f64())));
     }
-    let cleaned = trash
+    let cleaned = cleanup
         .empty()
         .map_err(|error| format!("{name}: cannot drop the tables of the test: {error}"));
     result.map_err(|error| error.to_string()).flatten().and(cleaned)

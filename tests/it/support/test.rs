@@ -21,7 +21,7 @@ pub(crate) struct Test {
     backend: Backend,
     url: String,
     id: String,
-    trash: Trash,
+    cleanup: Cleanup,
 }
 
 impl Test {
@@ -33,7 +33,7 @@ impl Test {
             Backend::SqliteMemory => "sqlite::memory:".to_owned(),
             Backend::Postgres | Backend::Mysql => backend.server_url()?,
         };
-        let trash = Trash(Arc::new(TrashInner {
+        let cleanup = Cleanup(Arc::new(CleanupInner {
             url: backend.is_server().then(|| url.clone()),
             tables: Mutex::default(),
             folder,
@@ -43,7 +43,7 @@ impl Test {
             backend,
             url,
             id,
-            trash,
+            cleanup,
         })
     }
 
@@ -68,7 +68,7 @@ impl Test {
             backend: self.backend,
             url,
             id: self.id.clone(),
-            trash: self.trash.clone(),
+            cleanup: self.cleanup.clone(),
         }
     }
 
@@ -79,7 +79,7 @@ impl Test {
 
     /// Returns a folder of this test alone; it is removed when the test ends.
     pub(crate) fn folder(&self) -> &Path {
-        self.trash.0.folder.path()
+        self.cleanup.0.folder.path()
     }
 
     /// Returns the URL of one more SQLite file in the test's folder.
@@ -90,7 +90,7 @@ impl Test {
     /// Returns a name for a table that no other test has; the table is dropped when the test ends.
     pub(crate) fn table(&self, name: &str) -> String {
         let name = format!("{name}_{}", self.id);
-        let mut tables = self.trash.0.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = self.cleanup.0.tables.lock().unwrap_or_else(PoisonError::into_inner);
         if !tables.contains(&name) {
             tables.push(name.clone());
         }
@@ -212,23 +212,23 @@ impl Test {
     }
 
     /// Returns what must be cleaned up, even when the test has ended.
-    pub(crate) fn trash(&self) -> Trash {
-        self.trash.clone()
+    pub(crate) fn cleanup(&self) -> Cleanup {
+        self.cleanup.clone()
     }
 }
 
 /// The tables and files of a test.
 #[derive(Clone, Debug)]
-pub(crate) struct Trash(Arc<TrashInner>);
+pub(crate) struct Cleanup(Arc<CleanupInner>);
 
 #[derive(Debug)]
-struct TrashInner {
+struct CleanupInner {
     url: Option<String>,
     tables: Mutex<Vec<String>>,
     folder: TempDir,
 }
 
-impl Trash {
+impl Cleanup {
     /// Drops the tables. The folder is removed with the last handle to it.
     pub(crate) fn empty(&self) -> Result<(), sqlx::Error> {
         let tables = std::mem::take(&mut *self.0.tables.lock().unwrap_or_else(PoisonError::into_inner));

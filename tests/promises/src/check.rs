@@ -77,8 +77,8 @@ fn fault_of(fault: &Entry, tests: &[Test], backends: &[Backend]) -> Vec<String> 
         }
     } else {
         let missing = missing(fault, tests, backends, Test::fault);
-        let told = |place: &String| format!("{number} of FAULTS.md is ticked, but no test of it passed {place}");
-        wrong.extend(missing.iter().map(told));
+        let describe = |place: &String| format!("{number} of FAULTS.md is ticked, but no test of it passed {place}");
+        wrong.extend(missing.iter().map(describe));
         if fault.named.is_empty() {
             wrong.push(format!("{number} of FAULTS.md is ticked, but names no test"));
         }

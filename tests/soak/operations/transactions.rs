@@ -70,7 +70,7 @@ pub(super) async fn closure(world: &World, record: &Arc<Record>, _: Dice) -> Res
         Ok(())
     });
     let done = done.await;
-    record.was_told(&done, &parts);
+    record.note_result(&done, &parts);
     done
 }
 
@@ -127,7 +127,7 @@ pub(super) async fn joined_closures(world: &World, record: &Record, _: Dice) -> 
         Ok(())
     });
     let done = done.await;
-    record.was_told(&done, &parts);
+    record.note_result(&done, &parts);
     done
 }
 
@@ -200,7 +200,7 @@ pub(super) async fn retried(world: &World, record: &Arc<Record>, _: Dice) -> Res
             Ok(())
         });
     let done = done.await;
-    record.was_told(&done, &parts);
+    record.note_result(&done, &parts);
     done
 }
 

@@ -7,7 +7,8 @@ use futures::StreamExt;
 use futures::executor::block_on;
 
 use super::{
-    Numbers, Well, drop_half_way, in_time, isolated, numbers, run, runtime, series, sqlite, statement, transaction,
+    Numbers, Well, drop_half_way, in_time, isolated, numbers, request, run, runtime, series, sqlite, statement,
+    transaction,
 };
 use crate::backend::connector;
 use crate::backend::fake::{FakeConnector, ScriptedStep};
@@ -91,8 +92,10 @@ fn i4_the_limit_ends_a_dropped_call_too() {
 fn i4_a_blocked_thread_is_an_error_where_there_is_a_clock() {
     in_time(|| {
         let fake = FakeConnector::default();
-        let isolated = isolated(fake, Some(Duration::from_millis(50)));
-        let mut raw = block_on(WorkerConnection::open(&isolated)).unwrap();
+        let limit = Some(Duration::from_millis(50));
+        let isolated = isolated(fake, limit);
+        let open = WorkerConnection::open(&isolated.inner, &isolated.runtime_thread, limit);
+        let mut raw = block_on(open).unwrap();
         let (release, released) = line::channel::<()>();
         let call = raw.call::<(), _>(move |_| {
             Box::pin(async move {
@@ -114,12 +117,8 @@ fn i4_a_slow_reader_is_no_lock_up() {
         let isolated = isolated(well, Some(Duration::from_millis(50)));
         let mut raw = block_on(isolated.connect()).unwrap();
         let statement = statement("rows");
-        let request = Request {
-            statement: &statement,
-            values: &[],
-        };
         runtime().block_on(async {
-            let mut rows = raw.stream(request);
+            let mut rows = raw.stream(request(&statement));
             assert!(rows.next().await.unwrap().is_ok());
             tokio::time::sleep(Duration::from_millis(200)).await;
             assert_eq!(rows.map(Result::unwrap).count().await, 1_999);

@@ -11,29 +11,33 @@ use futures::StreamExt;
 use futures::executor::block_on;
 use tokio::runtime::{Builder, Runtime};
 
+use super::connector::{OnThread, WorkerConnector};
 use super::*;
+use crate::backend::OfferedRow;
 use crate::backend::fake::FakeConnector;
-use crate::backend::{OfferedRow, connector};
 use crate::config::Config;
-use crate::sql::Statement;
+use crate::sql::{Dialect, Statement};
 use crate::value::fake::Fake;
 use crate::value::{Value, ValueRef};
 
 pub(super) const SOON: Duration = Duration::from_secs(10);
 
 pub(super) fn isolated(inner: impl Connector + 'static, limit: Option<Duration>) -> WorkerConnector {
-    WorkerConnector {
-        inner: Arc::new(inner),
-        runtime_thread: RuntimeThread::new("isolated-test"),
-        limit,
-    }
+    worker(Arc::new(inner), limit)
 }
 
 pub(super) fn sqlite(url: &str) -> WorkerConnector {
+    worker(
+        crate::backend::connector(&Config::from_url(url).unwrap()).unwrap(),
+        Some(SOON),
+    )
+}
+
+fn worker(inner: Arc<dyn Connector>, limit: Option<Duration>) -> WorkerConnector {
     WorkerConnector {
-        inner: connector(&Config::from_url(url).unwrap()).unwrap(),
+        inner,
         runtime_thread: RuntimeThread::new("isolated-test"),
-        limit: Some(SOON),
+        on_thread: OnThread::Everything { limit },
     }
 }
 
@@ -54,6 +58,11 @@ pub(super) fn runtime() -> Runtime {
 
 pub(super) fn statement(text: &str) -> Arc<Statement> {
     Arc::new(Statement::new(text, false))
+}
+
+/// Returns the request for a statement without parameters.
+pub(super) fn request(statement: &Arc<Statement>) -> Request<'_> {
+    Request { statement, values: &[] }
 }
 
 /// A sink that keeps the first column of each row, and refuses the rows from `refuse_at` on.
@@ -87,11 +96,7 @@ pub(super) fn number(row: &dyn RawRow) -> i64 {
 
 pub(super) async fn run(raw: &mut dyn RawConnection, text: &str, sink: &mut dyn RowSink) -> Result<QueryResult> {
     let statement = statement(text);
-    let request = Request {
-        statement: &statement,
-        values: &[],
-    };
-    raw.run(request, sink).await
+    raw.run(request(&statement), sink).await
 }
 
 pub(super) async fn numbers(raw: &mut dyn RawConnection, text: &str) -> Vec<i64> {

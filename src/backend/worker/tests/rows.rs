@@ -6,11 +6,12 @@ use futures::StreamExt;
 use futures::executor::block_on;
 
 use super::{
-    Numbers, Well, closed, drop_half_way, hold, in_time, isolated, number, numbers, numbers_of_missing, own, run,
-    runtime, series, sqlite, statement,
+    Numbers, Well, closed, drop_half_way, hold, in_time, isolated, number, numbers, numbers_of_missing, own, request,
+    run, runtime, series, sqlite, statement,
 };
 use crate::backend::fake::{FakeConnector, ScriptedStep};
 use crate::backend::worker::*;
+use crate::sql::Dialect;
 use crate::value::Value;
 
 #[test]
@@ -78,12 +79,8 @@ fn i1_rows_of_every_number_come_in_order() {
             let sql = series(count as usize);
             assert_eq!(block_on(numbers(&mut *raw, &sql)), expected);
             let statement = statement(&sql);
-            let request = Request {
-                statement: &statement,
-                values: &[],
-            };
             let rows = block_on(
-                raw.stream(request)
+                raw.stream(request(&statement))
                     .map(|row| number(&*row.unwrap()))
                     .collect::<Vec<_>>(),
             );
@@ -115,11 +112,7 @@ fn i1_errors_of_statements_leave_the_connection_usable() {
         let error = block_on(numbers_of_missing(&mut *raw));
         assert_eq!(error.kind(), ErrorKind::UndefinedObject);
         let statement = statement("SELECT * FROM missing");
-        let request = Request {
-            statement: &statement,
-            values: &[],
-        };
-        let error = block_on(raw.stream(request).next()).unwrap().unwrap_err();
+        let error = block_on(raw.stream(request(&statement)).next()).unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UndefinedObject);
         let statement = self::statement("SELECT ?1");
         let request = Request {
@@ -139,11 +132,7 @@ fn i1_a_million_rows_are_not_read_ahead() {
         let isolated = isolated(well.clone(), None);
         let mut raw = block_on(isolated.connect()).unwrap();
         let statement = statement("rows");
-        let request = Request {
-            statement: &statement,
-            values: &[],
-        };
-        let mut rows = raw.stream(request);
+        let mut rows = raw.stream(request(&statement));
         for taken in 1..=10_000 {
             assert!(block_on(rows.next()).unwrap().is_ok());
             let ahead = well.drawn.load(Ordering::Relaxed) - taken;
@@ -163,21 +152,13 @@ fn i1_a_million_rows_of_a_real_database_stream_through() {
     in_time(|| {
         let mut raw = block_on(sqlite("sqlite::memory:").connect()).unwrap();
         let statement = statement(&series(1_000_000));
-        let request = Request {
-            statement: &statement,
-            values: &[],
-        };
         let sum = block_on(
-            raw.stream(request)
+            raw.stream(request(&statement))
                 .fold(0, async |sum, row| sum + number(&*row.unwrap())),
         );
         assert_eq!(sum, 500_000_500_000);
         let begun = Instant::now();
-        let request = Request {
-            statement: &statement,
-            values: &[],
-        };
-        let mut rows = raw.stream(request);
+        let mut rows = raw.stream(request(&statement));
         assert!(block_on(rows.next()).unwrap().is_ok());
         drop(rows);
         assert_eq!(block_on(numbers(&mut *raw, "SELECT 1")), [1]);
@@ -186,7 +167,7 @@ fn i1_a_million_rows_of_a_real_database_stream_through() {
 }
 
 #[test]
-fn i1_a_dropped_stream_leaves_a_connection_at_rest_or_none() {
+fn i1_a_dropped_stream_leaves_an_idle_connection_or_none() {
     in_time(|| {
         // Repeated, since the call after the drop may coincide with the very end of the other side.
         for (between, expected) in [(true, true), (false, false)].repeat(500) {
@@ -197,11 +178,7 @@ fn i1_a_dropped_stream_leaves_a_connection_at_rest_or_none() {
             let isolated = isolated(well.clone(), None);
             let mut raw = block_on(isolated.connect()).unwrap();
             let statement = statement("rows");
-            let request = Request {
-                statement: &statement,
-                values: &[],
-            };
-            let mut rows = raw.stream(request);
+            let mut rows = raw.stream(request(&statement));
             assert!(block_on(rows.next()).unwrap().is_ok());
             drop(rows);
             let settled = block_on(raw.settle());

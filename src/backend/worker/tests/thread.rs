@@ -8,6 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::{closed, in_time, isolated};
 use crate::backend::fake::{FakeConnector, ScriptedStep};
+use crate::backend::worker::connector::WorkerConnector;
 use crate::backend::worker::*;
 
 #[test]
@@ -46,7 +47,7 @@ fn i2_a_panic_over_there_is_an_error_at_once() {
     in_time(|| {
         let fake = FakeConnector::default();
         let isolated = isolated(fake.clone(), None);
-        let mut raw = block_on(WorkerConnection::open(&isolated)).unwrap();
+        let mut raw = block_on(WorkerConnection::open(&isolated.inner, &isolated.runtime_thread, None)).unwrap();
         let error = block_on(raw.call::<(), _>(|_| Box::pin(async { panic!("as planned") }))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionLost);
         assert!(error.is_fatal() && error.message().contains("panic"), "{error}");

@@ -115,7 +115,7 @@ fn read_file(name: &str, bytes: &[u8]) -> Result<ConnectionsConfig, String> {
 const TWICE: &str = "is given twice";
 
 /// Asserts that each text is an error that contains all of its parts.
-fn told(name: &str, cases: &[(&str, &[&str])]) {
+fn assert_refused(name: &str, cases: &[(&str, &[&str])]) {
     for (text, parts) in cases {
         let error = read_file(name, text.as_bytes()).expect_err(text);
         assert!(parts.iter().all(|part| error.contains(part)), "{text}\n{error}");
@@ -123,8 +123,8 @@ fn told(name: &str, cases: &[(&str, &[&str])]) {
 }
 
 #[test]
-fn c2_what_newcomers_get_wrong_in_json_is_told_with_a_way_out() {
-    told(
+fn c2_what_newcomers_get_wrong_in_json_is_reported_with_a_way_out() {
+    assert_refused(
         "a.json",
         &[
             (
@@ -180,8 +180,8 @@ fn c2_what_newcomers_get_wrong_in_json_is_told_with_a_way_out() {
 
 #[cfg(feature = "toml")]
 #[test]
-fn c2_what_newcomers_get_wrong_in_toml_is_told_with_a_way_out() {
-    told(
+fn c2_what_newcomers_get_wrong_in_toml_is_reported_with_a_way_out() {
+    assert_refused(
         "a.toml",
         &[
             (
@@ -206,8 +206,8 @@ fn c2_what_newcomers_get_wrong_in_toml_is_told_with_a_way_out() {
 
 #[cfg(feature = "yaml")]
 #[test]
-fn c2_what_newcomers_get_wrong_in_yaml_is_told_with_a_way_out() {
-    told(
+fn c2_what_newcomers_get_wrong_in_yaml_is_reported_with_a_way_out() {
+    assert_refused(
         "a.yaml",
         &[
             (

@@ -175,7 +175,7 @@ cases! {
     async fn q8_timeout_counts_the_wait_for_a_connection(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         let database = narrow.database.clone();
-        let (begun, told) = oneshot::channel();
+        let (begun, signal) = oneshot::channel();
         let (go, gone) = oneshot::channel::<()>();
         let holder = tokio::spawn(async move {
             let transaction = database.transaction().await?;
@@ -183,7 +183,7 @@ cases! {
             let _ = gone.await;
             transaction.commit().await
         });
-        told.await.expect("it came so far");
+        signal.await.expect("it came so far");
         let waited = narrow.database.execute("select 1", ()).timeout(Duration::from_millis(30)).await;
         assert_eq!(kind(&waited), Some(ErrorKind::Timeout));
         assert_eq!(narrow.database.status()?.waiting, 0, "it left the queue");

@@ -75,7 +75,7 @@ impl Look {
     fn words(self) -> &'static str {
         match self {
             Self::Error => "SAVEPOINT ebbtide_probe",
-            _ => "RELEASE SAVEPOINT ebbtide_witness",
+            _ => "RELEASE SAVEPOINT ebbtide_marker",
         }
     }
 
@@ -106,7 +106,7 @@ async fn begun(t: &Test, database: &Database) -> Transaction {
 cases! {
     #[only(mysql)]
     #[limit(180)]
-    async fn x4_an_end_heard_where_a_level_begins_or_ends_is_believed_found_c1(t: Test) -> Result<()> {
+    async fn x4_an_end_reported_where_a_level_begins_or_ends_is_believed_found_c1(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
         let proxy = Proxy::start(&t.url());
         let mut stage = Stage::new(&t, &proxy.open_url());
@@ -158,7 +158,7 @@ cases! {
     }
 
     #[only(mysql)]
-    async fn x10_an_end_heard_at_a_savepoint_is_run_again_by_the_outermost_found_c1(t: Test) -> Result<()> {
+    async fn x10_an_end_reported_at_a_savepoint_is_run_again_by_the_outermost_found_c1(t: Test) -> Result<()> {
         let parent = notes(&t).await;
         for step in [Step::Savepoint, Step::Release] {
             for environment in Environment::ALL {
@@ -193,7 +193,7 @@ cases! {
     /// The server is asked whether the transaction stands after an error that does not tell, after a procedure, and after
     /// work on the driver's own connection.
     #[only(mysql)]
-    async fn x10_a_conflict_heard_where_the_transaction_is_looked_for_is_run_again_found_a13(t: Test) -> Result<()> {
+    async fn x10_a_conflict_reported_where_the_transaction_is_looked_for_is_run_again_found_a13(t: Test) -> Result<()> {
         let parent = notes(&t).await;
         t.observe_exec("create procedure {nothing}() begin end").await;
         for look in Look::ALL {
@@ -207,9 +207,9 @@ cases! {
                     outer.execute(add(&t, attempt), ()).await?;
                     if attempt == 0 {
                         proxy.swap(Swap::mysql(look.words(), "ROLLBACK", 1213));
-                        let heard = look.provoke(&t, &outer).await;
-                        assert!(proxy.swapped(), "{what}: it was not reached: {heard:?}");
-                        let error = heard.expect_err(&what);
+                        let outcome = look.provoke(&t, &outer).await;
+                        assert!(proxy.swapped(), "{what}: it was not reached: {outcome:?}");
+                        let error = outcome.expect_err(&what);
                         assert_eq!(error.is_retryable(), !environment.is_sandbox(), "{what}: {error:?}");
                         assert!(!outer.is_open(), "{what}");
                         return Err(error);
@@ -237,7 +237,7 @@ cases! {
     }
 
     #[only(mysql)]
-    async fn x10_the_error_of_a_release_is_told_and_not_its_consequence_found_c3(t: Test) -> Result<()> {
+    async fn x10_the_error_of_a_release_is_returned_and_not_its_consequence_found_c3(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
         let proxy = Proxy::start(&t.url());
         let database = Environment::Plain.open(&t, &proxy.open_url()).await;

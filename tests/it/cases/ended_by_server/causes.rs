@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use super::{End, Environment, Stage};
 use crate::cases::failure::until_busy;
 use crate::cases::tasks::{add, notes, soon};
-use crate::support::{SideConnection, Skiff, Test, cases, kill_backend, until};
+use crate::support::{OwnMariaServer, SideConnection, Test, cases, kill_backend, until};
 
 /// The cause of the failure of a statement in a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,7 +244,7 @@ cases! {
     #[limit(180)]
     async fn x4_a_lock_timeout_is_the_end_where_the_server_rolls_back_on_it_found_c1(t: Test) -> Result<()> {
         for (setting, left_open) in [("OFF", 6), ("ON", 0)] {
-            let server = Skiff::start(&[&format!("--innodb-rollback-on-timeout={setting}")]).await;
+            let server = OwnMariaServer::start(&[&format!("--innodb-rollback-on-timeout={setting}")]).await;
             assert_eq!(matrix(&t.on(server.url()), &[Cause::LockTimeout]).await?, left_open, "{setting}");
         }
         Ok(())

@@ -65,7 +65,7 @@ cases! {
     #[only(mysql)]
     #[galera]
     #[limit(180)]
-    async fn x4_a_conflict_between_nodes_is_believed_wherever_it_is_heard(t: Test) -> Result<()> {
+    async fn x4_a_conflict_between_nodes_is_believed_wherever_it_is_reported(t: Test) -> Result<()> {
         let galera = Galera::start().await;
         let t = t.on(galera.node(0));
         let parent = notes(&t).await;
@@ -89,9 +89,9 @@ cases! {
                     let taken = step.take(&t, &outer, &mut other, round).await;
                     // A rollback has what it wants, and a sandbox says what has become of it.
                     if step != Step::RollbackTo {
-                        let heard = kind(&taken);
-                        let lost = environment.is_sandbox() && heard == Some(ErrorKind::TransactionEnded);
-                        assert!(lost || heard == Some(ErrorKind::Deadlock), "{what}: {taken:?}");
+                        let reported = kind(&taken);
+                        let lost = environment.is_sandbox() && reported == Some(ErrorKind::TransactionEnded);
+                        assert!(lost || reported == Some(ErrorKind::Deadlock), "{what}: {taken:?}");
                     }
                     assert!(!outer.is_open(), "{what}: {taken:?}");
                     if step == Step::Commit {

@@ -3,7 +3,7 @@
 use ebbtide::{Config, Database, ErrorKind, Result};
 
 use super::Environment;
-use crate::cases::messages::told;
+use crate::cases::messages::assert_error;
 use crate::cases::tasks::{add, config, kept, notes_with};
 use crate::support::{MariaReplication, SideConnection, Test, cases};
 
@@ -86,7 +86,7 @@ cases! {
                 transaction.rollback().await?;
                 for answer in answers {
                     let error = answer.expect_err(sql);
-                    told(&error, ErrorKind::Refused, &["it was not sent", file!()]);
+                    assert_error(&error, ErrorKind::Refused, &["it was not sent", file!()]);
                     assert!(error.to_string().contains("transaction()"), "{error}");
                 }
                 #[cfg(feature = "sqlx-interop")]

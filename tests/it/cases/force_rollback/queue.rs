@@ -169,7 +169,7 @@ cases! {
     async fn f4_a_guard_dropped_or_aborted_lets_the_next_in_clean(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
         for (round, body) in ["a", "b", "c"].into_iter().enumerate() {
-            let (written, told) = oneshot::channel();
+            let (written, signal) = oneshot::channel();
             let (go, gone) = oneshot::channel::<()>();
             let (other, sql) = (database.clone(), add(&t, "undone"));
             let holder = tokio::spawn(async move {
@@ -183,7 +183,7 @@ cases! {
                     drop(inner);
                 }
             });
-            told.await.expect("it came so far");
+            signal.await.expect("it came so far");
             let mut next = database.execute(add(&t, body), ()).into_future();
             assert!(poll!(&mut next).is_pending(), "it waits");
             if round == 2 { holder.abort() } else { go.send(()).expect("the holder waits") }
@@ -195,10 +195,10 @@ cases! {
         Ok(())
     }
 
-    async fn f4_whoever_gives_up_waiting_leaves_the_queue(t: Test) -> Result<()> {
+    async fn f4_a_caller_that_stops_waiting_leaves_the_queue(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
         let (other, sql) = (database.clone(), add(&t, "a"));
-        let (begun, told) = oneshot::channel();
+        let (begun, signal) = oneshot::channel();
         let (go, gone) = oneshot::channel::<()>();
         let holder = tokio::spawn(async move {
             let transaction = other.transaction().await?;
@@ -207,7 +207,7 @@ cases! {
             transaction.execute(sql, ()).await?;
             transaction.commit().await
         });
-        told.await.expect("it came so far");
+        signal.await.expect("it came so far");
         for _ in 0..3 {
             let mut begin = database.transaction().into_future();
             assert!(poll!(&mut begin).is_pending());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ebbtide::{ErrorKind, Result, params};
 
 use super::ways::Behind;
-use crate::cases::messages::told;
+use crate::cases::messages::assert_error;
 use crate::cases::tasks::{in_use, notes, soon, until};
 use crate::support::{cases, until as until_so};
 
@@ -25,7 +25,7 @@ cases! {
 
         on.proxy.hold_answers_from(1);
         let error = on.database.execute(insert(), params! { body: "sent" }).timeout(SHORT).await.unwrap_err();
-        told(&error, ErrorKind::OutcomeUnknown, &["took longer", file!()]);
+        assert_error(&error, ErrorKind::OutcomeUnknown, &["took longer", file!()]);
         until_so(async || t.observe("select count(*) from {notes} where body = 'sent'").await == 1).await;
         on.proxy.resume();
 
@@ -36,7 +36,7 @@ cases! {
             on.proxy.hold_answers_from(request);
             let rows = [params! { body: format!("c{request}") }, params! { body: format!("d{request}") }];
             let error = on.database.execute_many(many(), rows).timeout(SHORT).await.unwrap_err();
-            told(&error, kind, &["took longer", file!()]);
+            assert_error(&error, kind, &["took longer", file!()]);
             assert_eq!(on.proxy.requests(), request);
             on.proxy.resume();
             let kept = i64::from(kind == ErrorKind::OutcomeUnknown);
@@ -46,7 +46,7 @@ cases! {
 
         on.proxy.hold_answers();
         let read = on.database.fetch_value::<i64>(t.sql("select count(*) from {notes}"), ()).timeout(SHORT).await;
-        told(&read.unwrap_err(), ErrorKind::Timeout, &["none of it was committed"]);
+        assert_error(&read.unwrap_err(), ErrorKind::Timeout, &["none of it was committed"]);
         on.proxy.resume();
         until("nothing is in use", || in_use(&on.database) == 0).await;
         assert_eq!(soon("the next", on.database.fetch_value::<i64>("select 42", ())).await?, 42);
@@ -78,9 +78,9 @@ cases! {
                 });
                 let error = ended.await.unwrap_err();
                 if how == "commit" {
-                    told(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", "took longer", file!()]);
+                    assert_error(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", "took longer", file!()]);
                 } else {
-                    told(&error, ErrorKind::Timeout, &["took longer", "its connection was closed", file!()]);
+                    assert_error(&error, ErrorKind::Timeout, &["took longer", "its connection was closed", file!()]);
                 }
                 assert!(!transaction.is_open() && !error.is_retryable(), "{body}");
                 assert_eq!(in_use(&on.database), 0, "{body}: its place is free at once");
@@ -90,7 +90,7 @@ cases! {
                 let sql = format!("select count(*) from {{notes}} where body = '{body}'");
                 until_so(async || t.observe(&sql).await == kept).await;
                 let error = transaction.execute("select 1", ()).await.unwrap_err();
-                told(&error, ErrorKind::TransactionEnded, &[file!()]);
+                assert_error(&error, ErrorKind::TransactionEnded, &[file!()]);
                 drop(transaction);
                 assert_eq!(soon("the next", on.database.fetch_value::<i64>("select 42", ())).await?, 42);
             }
@@ -109,7 +109,7 @@ cases! {
             Ok::<_, ebbtide::Error>(())
         });
         let error = soon("the closure", run).await.unwrap_err();
-        told(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", "took longer", file!()]);
+        assert_error(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", "took longer", file!()]);
         on.proxy.resume();
         assert_eq!(in_use(&on.database), 0);
         until_so(async || t.observe("select count(*) from {notes}").await == 1).await;
@@ -128,7 +128,7 @@ cases! {
         on.proxy.until_requests(1).await;
         for end in [transaction.commit(), transaction.rollback()] {
             let error = soon("the end", end.timeout(SHORT)).await.unwrap_err();
-            told(&error, ErrorKind::Timeout, &["took longer", file!()]);
+            assert_error(&error, ErrorKind::Timeout, &["took longer", file!()]);
             assert!(transaction.is_open());
         }
         on.proxy.resume();
@@ -150,7 +150,7 @@ cases! {
             on.proxy.hold_answers();
             let end = if how == "commit" { inner.commit() } else { inner.rollback() };
             let error = soon(how, end.timeout(SHORT)).await.unwrap_err();
-            told(&error, ErrorKind::Timeout, &["took longer", file!()]);
+            assert_error(&error, ErrorKind::Timeout, &["took longer", file!()]);
             on.proxy.resume();
             drop(inner);
             // The driver of MySQL cannot continue to read after an interruption.
@@ -173,7 +173,7 @@ cases! {
         drop(outer.transaction().await?);
         on.proxy.pause();
         let error = soon("the next", outer.execute("select 1", ())).await.unwrap_err();
-        told(&error, ErrorKind::TransactionEnded, &["could not be rolled back", file!()]);
+        assert_error(&error, ErrorKind::TransactionEnded, &["could not be rolled back", file!()]);
         drop(outer);
         assert_eq!(in_use(&on.database), 0);
         on.proxy.resume();

@@ -6,7 +6,7 @@ use ebbtide::{ErrorKind, Result};
 
 use super::ways::{Behind, Way, all};
 use crate::cases::failure::{long_query, until_busy};
-use crate::cases::messages::told;
+use crate::cases::messages::assert_error;
 use crate::cases::tasks::{in_task, in_use, notes, soon, until};
 use crate::support::{Test, cases, kill_backend, until as until_so};
 
@@ -69,7 +69,7 @@ async fn at_each_request(t: &Test, way: Way) {
                 }
                 Err(error) if last => {
                     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{place}: {error:?}");
-                    told(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", "ways.rs"]);
+                    assert_error(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", "ways.rs"]);
                     assert!(error.outcome_unknown() && !error.is_retryable(), "{place}");
                     assert_eq!(kept, i64::from(reached), "{place}");
                     assert!(on.runs.load(Ordering::SeqCst) <= 1, "{place}: it was run again");
@@ -77,7 +77,7 @@ async fn at_each_request(t: &Test, way: Way) {
                 Err(error) if way.commits => {
                     assert_eq!(error.kind(), ErrorKind::ConnectionLost, "{place}: {error:?}");
                     assert!(error.is_retryable(), "{place}: {error:?}");
-                    told(&error, ErrorKind::ConnectionLost, &[]);
+                    assert_error(&error, ErrorKind::ConnectionLost, &[]);
                     assert_eq!(kept, 0, "{place}: nothing has stayed");
                 }
                 Err(error) => assert!(error.outcome_unknown(), "{place}: {error:?}"),
@@ -117,7 +117,7 @@ cases! {
             };
             let (read, ()) = soon("a read", async { tokio::join!(on.database.fetch_value::<i64>(sql(), ()), losing) }).await;
             let error = read.expect_err("its connection is lost");
-            told(&error, ErrorKind::ConnectionLost, &[]);
+            assert_error(&error, ErrorKind::ConnectionLost, &[]);
             assert!(error.is_retryable() && !error.outcome_unknown(), "{error:?}");
             assert_eq!(on.database.fetch_value::<i64>(sql(), ()).await?, 0);
         }
@@ -143,7 +143,7 @@ cases! {
             let error = soon("a statement", running).await.expect("no panic").expect_err("its session was ended");
             // A function may write; in a transaction that would be undone.
             let kind = if inside { ErrorKind::ConnectionLost } else { ErrorKind::OutcomeUnknown };
-            told(&error, kind, &[]);
+            assert_error(&error, kind, &[]);
             assert_eq!((error.is_retryable(), error.outcome_unknown()), (inside, !inside), "{error:?}");
             drop(transaction);
         }
@@ -173,7 +173,7 @@ cases! {
             };
             let (done, ()) = soon(place, async { tokio::join!(work, losing) }).await;
             let error = done.expect_err("its connection is lost");
-            told(&error, ErrorKind::ConnectionLost, &[]);
+            assert_error(&error, ErrorKind::ConnectionLost, &[]);
             assert!(!error.outcome_unknown() && !error.is_retryable(), "{place}: {error:?}");
             assert_eq!(there(&t, "lost").await, 0);
             drop(transaction);

@@ -2,7 +2,7 @@
 
 use ebbtide::{Database, ErrorKind, Result};
 
-use crate::cases::messages::told;
+use crate::cases::messages::assert_error;
 use crate::cases::tasks::soon;
 use crate::support::{Cluster, Server, Watcher, cases, until};
 
@@ -55,7 +55,7 @@ cases! {
             let written = async { tokio::join!(write(&database, &body, alone), those_waiting(primary, "pg_terminate_backend")) };
             let (written, ()) = soon(&body, written).await;
             let error = written.expect_err("its session was ended");
-            told(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", file!()]);
+            assert_error(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", file!()]);
             assert!(!error.is_retryable());
             assert_eq!(there(primary, &body).await, 1, "{body}: it has committed");
 
@@ -80,7 +80,7 @@ cases! {
         transaction.execute("insert into note values ('crashed')", ()).await?;
         cluster.primary.stop();
         let error = soon("a statement", transaction.execute("insert into note values ('crashed too')", ())).await.unwrap_err();
-        told(&error, ErrorKind::ConnectionLost, &[]);
+        assert_error(&error, ErrorKind::ConnectionLost, &[]);
         assert!(error.is_retryable());
         drop(transaction);
         cluster.primary.restart().await;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ebbtide::{App, AssertSqlSafe, Database, ErrorKind, Result, Schema};
 
 use super::ways::Behind;
-use crate::cases::messages::told;
+use crate::cases::messages::assert_error;
 use crate::cases::tasks::soon;
 use crate::support::{Proxy, cases};
 
@@ -51,11 +51,11 @@ cases! {
         let sql = AssertSqlSafe(t.words("create table {notes} (id bigint primary key)")).into_sql_str();
         let migration = Migration::new(1, "notes".into(), MigrationType::Simple, sql, false);
         let mut migrator = Migrator::with_migrations(vec![migration]);
-        migrator.dangerous_set_table_name(t.table("journal"));
+        migrator.dangerous_set_table_name(t.table("migrations"));
         for request in 1..4 {
             on.database.fetch_value::<i64>("select 1", ()).await?;
             let error = losing(&on.proxy, request, on.database.migrate(&migrator)).await.unwrap_err();
-            told(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", file!()]);
+            assert_error(&error, ErrorKind::OutcomeUnknown, &["may have taken effect", file!()]);
         }
         soon("the migration", on.database.migrate(&migrator)).await?;
         on.database.execute(t.sql("insert into {notes} values (1)"), ()).await?;
@@ -86,7 +86,7 @@ cases! {
         let other = database.clone();
         let asked = tokio::spawn(async move { other.fetch_value::<i64>("select 1", ()).await });
         let error = soon("the hook", asked).await.expect("no panic").unwrap_err();
-        told(&error, ErrorKind::Hook, &["after_connect", "may have taken effect"]);
+        assert_error(&error, ErrorKind::Hook, &["after_connect", "may have taken effect"]);
         assert!(error.outcome_unknown() && !error.is_retryable(), "{error:?}");
         drop(held);
         Ok(())

@@ -7,7 +7,7 @@ use crate::cases::tasks::notes;
 use crate::support::{Test, cases};
 
 /// Returns the number of rows that a statement changed, and the key that it reported.
-async fn told(database: &Database, sql: AssertSqlSafe<String>) -> (u64, Option<i64>) {
+async fn executed(database: &Database, sql: AssertSqlSafe<String>) -> (u64, Option<i64>) {
     let done = database.execute(sql, ()).await.expect("the statement");
     (done.rows_affected, done.last_insert_id)
 }
@@ -15,7 +15,7 @@ async fn told(database: &Database, sql: AssertSqlSafe<String>) -> (u64, Option<i
 /// Returns a database on one connection, which has inserted a note of the key 41.
 async fn after_41(t: &Test) -> Database {
     let database = notes(t).await;
-    let inserted = told(&database, t.sql("insert into {notes} (id, body) values (41, 'first')")).await;
+    let inserted = executed(&database, t.sql("insert into {notes} (id, body) values (41, 'first')")).await;
     // MySQL reports only keys that it has generated.
     let shown = if t.backend().is_sqlite() { Some(41) } else { inserted.1 };
     assert_eq!(inserted, (1, shown));
@@ -87,7 +87,7 @@ cases! {
             ("select 1; select 2", (0, None)),
             ("insert into {notes} (id, body) values (60, 'e'); insert or ignore into {notes} (id, body) values (60, 'e')", (1, Some(60))),
         ] {
-            assert_eq!(told(&database, t.sql(sql)).await, expected, "{sql}");
+            assert_eq!(executed(&database, t.sql(sql)).await, expected, "{sql}");
         }
         Ok(())
     }
@@ -109,7 +109,7 @@ cases! {
 
     /// After what tells no key: a stream, one row, work through the bridge.
     #[only(sqlite)]
-    async fn q1_an_upsert_is_told_its_key_whatever_was_done_before_found_a15(t: Test) -> Result<()> {
+    async fn q1_an_upsert_returns_its_key_whatever_was_done_before_found_a15(t: Test) -> Result<()> {
         let database = after_41(&t).await;
         let connection = database.connection();
         connection.execute(t.sql("create table {other} (n integer primary key, k text unique, v int)"), ()).await?;

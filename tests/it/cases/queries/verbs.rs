@@ -149,8 +149,8 @@ cases! {
             let done = database.execute(insert, ("note",)).await.unwrap();
             assert_eq!(done.rows_affected, 1);
             // PostgreSQL does not report the key; there RETURNING is used.
-            let told = (!t.backend().is_postgres()).then_some(expected);
-            assert_eq!(done.last_insert_id, told);
+            let key = (!t.backend().is_postgres()).then_some(expected);
+            assert_eq!(done.last_insert_id, key);
         }
         let update = || t.sql("update {keyed} set n = 1 where id >= :from");
         let done = database.execute(update(), params! { from: 2 }).await.unwrap();

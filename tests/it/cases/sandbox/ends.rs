@@ -108,7 +108,7 @@ cases! {
         for _ in 0..3 {
             let sandbox = database.sandbox().await?;
             let (used, sql, slow) = (sandbox.clone(), add(&t, "a"), slow(&t));
-            let (begun, told) = oneshot::channel();
+            let (begun, signal) = oneshot::channel();
             let thread = thread::spawn(move || {
                 let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
                 runtime.spawn(async move {
@@ -118,7 +118,7 @@ cases! {
                     let _ = transaction.fetch_all(slow, ()).await;
                     unreachable_unless_fast().await;
                 });
-                told.blocking_recv().expect("it came so far");
+                signal.blocking_recv().expect("it came so far");
                 runtime.shutdown_timeout(Duration::from_secs(5));
             });
             soon("the thread", tokio::task::spawn_blocking(move || thread.join())).await.expect("no panic").expect("no panic");

@@ -23,7 +23,7 @@ cases! {
     async fn f5_a_savepoint_of_statements_that_is_lost_breaks_the_sandbox_and_says_so(t: Test) -> Result<()> {
         let database = notes(&t).await;
         for environment in [Environment::ForceRollback, Environment::Sandbox] {
-            for step in ["RELEASE SAVEPOINT ebbtide_shield", "ROLLBACK TO SAVEPOINT ebbtide_shield"] {
+            for step in ["RELEASE SAVEPOINT ebbtide_statement", "ROLLBACK TO SAVEPOINT ebbtide_statement"] {
                 let proxy = Proxy::start(&t.url());
                 let sandbox = environment.open(&t, &proxy.open_url()).await;
                 sandbox.execute(add(&t, "first"), ()).await?;

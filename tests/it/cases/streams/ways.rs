@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use sqlx::{Column as _, Row as _};
 
 use super::{LIMIT, as_it_is, assert_says, at, numbers, take, with_numbers, within};
-use crate::cases::replicas::{PRIMARY, READ, REPLICA, Stand, fill, read_by_another};
+use crate::cases::replicas::{PRIMARY, READ, REPLICA, ReplicaStandIn, fill, read_by_another};
 use crate::support::until as until_so;
 use crate::support::{Proxy, Test, Watcher, cases, with_db};
 
@@ -219,11 +219,11 @@ cases! {
     /// The connections to the replica are lost while they are idle.
     #[only(postgres, mysql)]
     async fn r6_every_way_reads_from_the_primary_if_the_replica_fails(t: Test) {
-        let stand = Stand::new(&t, REPLICA).await;
+        let stand_in = ReplicaStandIn::new(&t, REPLICA).await;
         let plain = Database::connect(t.url()).await.unwrap();
         fill(&t, &plain, PRIMARY).await;
         for way in WAYS {
-            let proxy = Proxy::start(&stand.url());
+            let proxy = Proxy::start(&stand_in.url());
             let config = ebbtide::Config::from_url(t.url()).unwrap().replica(proxy.url()).unwrap();
             let database = Database::connect(config).await.unwrap();
             assert_eq!(read_by_another(&t, &database).await, REPLICA, "{way:?}");

@@ -158,7 +158,7 @@ cases! {
     async fn t6_an_aborted_task_leaves_nothing_behind(t: Test) -> Result<()> {
         let database = notes(&t).await;
         for closure in [false, true] {
-            let (inside, told) = oneshot::channel();
+            let (inside, signal) = oneshot::channel();
             let (other, sql) = (database.clone(), add(&t, "a"));
             let task = tokio::spawn(async move {
                 let work = async {
@@ -173,7 +173,7 @@ cases! {
                     Ok(work.await)
                 }
             });
-            told.await.expect("it came so far");
+            signal.await.expect("it came so far");
             assert_eq!(in_use(&database), 1);
             task.abort();
             assert!(task.await.expect_err("it was aborted").is_cancelled());

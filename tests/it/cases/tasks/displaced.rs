@@ -8,7 +8,7 @@ use futures::TryStreamExt as _;
 use tokio::sync::oneshot;
 
 use super::{add, config, in_task, in_use, kept, kind, notes, refused, soon};
-use crate::cases::messages::told;
+use crate::cases::messages::assert_error;
 use crate::support::{Test, cases};
 
 /// Uses a guard in a separate task. This takes no lock, so that other tasks can write on SQLite.
@@ -220,7 +220,7 @@ cases! {
     async fn t3_what_follows_the_end_by_hand_in_a_closure_fails_found_w11(t: Test) -> Result<()> {
         let database = notes(&t).await;
         for commits in [true, false] {
-            let ended = |error: &Error| told(error, ErrorKind::TransactionEnded, &[file!()]);
+            let ended = |error: &Error| assert_error(error, ErrorKind::TransactionEnded, &[file!()]);
             database
                 .transaction()
                 .run(async |transaction| {

@@ -62,7 +62,7 @@ impl Drop for Nobody {
 
 cases! {
     #[only(postgres, mysql)]
-    async fn k3_a_user_without_rights_is_told_so(t: Test) {
+    async fn k3_missing_rights_are_reported(t: Test) {
         let mut own = Own::new(&t);
         let (there, missing) = (own.url("there"), own.url("missing"));
         create_database(&there).await.unwrap();
@@ -152,7 +152,7 @@ cases! {
     }
 
     #[only(sqlite_file)]
-    async fn k3_a_directory_in_the_way_is_told_apart(t: Test) {
+    async fn k3_a_directory_in_the_way_is_reported_as_one(t: Test) {
         let missing = format!("sqlite://{}/no/such/app.db", t.folder().display());
         assert!(!exists(&missing).await);
         let error = create_database(&missing).if_missing().await.unwrap_err();
@@ -171,10 +171,10 @@ cases! {
             ];
             steps.map(|step| step.err().map(|error| error.kind()))
         };
-        let told = std::thread::spawn(outside).join().unwrap();
+        let kinds = std::thread::spawn(outside).join().unwrap();
         if t.backend() != Backend::SqliteMemory {
-            assert_eq!(told[0], Some(ErrorKind::Connect));
+            assert_eq!(kinds[0], Some(ErrorKind::Connect));
         }
-        assert_eq!(told[1], Some(ErrorKind::Connect));
+        assert_eq!(kinds[1], Some(ErrorKind::Connect));
     }
 }

@@ -97,7 +97,7 @@ cases! {
     async fn x3_dropped_by_cancellation(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         for closure in [true, false] {
-            let (written, told) = oneshot::channel();
+            let (written, signal) = oneshot::channel();
             let (other, sql) = (database.clone(), add(&t, "a"));
             let work = async move {
                 let inside = async move |transaction: Transaction| {
@@ -109,7 +109,7 @@ cases! {
             };
             tokio::select! {
                 _ = work => panic!("it never ends"),
-                told = told => told.expect("it came so far"),
+                signal = signal => signal.expect("it came so far"),
             }
             soon("the next user", database.execute(add(&t, if closure { "b" } else { "c" }), ()).into_future()).await?;
         }
@@ -142,7 +142,7 @@ cases! {
             let begun = move || {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
                 let runtime = runtime.expect("a runtime");
-                let (inside, told) = oneshot::channel();
+                let (inside, signal) = oneshot::channel();
                 let never = async move {
                     let transaction = other.transaction().await.expect("it begins");
                     transaction.execute(sql, ()).await.expect("it writes");
@@ -151,7 +151,7 @@ cases! {
                     drop(transaction);
                 };
                 runtime.spawn(never);
-                runtime.block_on(told).expect("it came so far");
+                runtime.block_on(signal).expect("it came so far");
                 if in_background { runtime.shutdown_background() } else { drop(runtime) }
             };
             tokio::task::spawn_blocking(begun).await.expect("no panic");

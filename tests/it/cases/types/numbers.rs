@@ -104,10 +104,10 @@ cases! {
     async fn q4_floating_point_numbers_survive_bit_by_bit(t: Test) {
         let database = t.database().await;
         // Only PostgreSQL keeps the sign of a zero.
-        let nought = if t.backend().is_postgres() { -0.0 } else { 0.0 };
+        let zero = if t.backend().is_postgres() { -0.0 } else { 0.0 };
         let doubles = [
             0.0,
-            nought,
+            zero,
             1.0,
             -1.5,
             0.1,
@@ -132,7 +132,7 @@ cases! {
         .await;
         let singles = [
             0.0,
-            nought as f32,
+            zero as f32,
             1.0,
             -1.5,
             0.1,

@@ -52,7 +52,7 @@ cases! {
     /// The whole queue, not each writer, has the time that all of them take.
     #[only(sqlite)]
     #[limit(180)]
-    async fn x13_a_thousand_writers_of_every_kind_meet_and_none_is_told_that_it_is_busy(t: Test) -> Result<()> {
+    async fn x13_a_thousand_writers_of_every_kind_meet_and_none_is_refused_as_busy(t: Test) -> Result<()> {
         let config = |size: u32| config(&t).pool_size(size).pool_timeout(Duration::from_secs(150)).busy_timeout(Duration::from_secs(30));
         let first = notes_with(&t, config(3)).await;
         let databases = if t.can_observe() {

@@ -41,7 +41,7 @@ async fn crowd(t: &Test, databases: [Database; 2]) {
 
 cases! {
     #[only(sqlite_file)]
-    async fn x13_two_hundred_writers_meet_and_none_is_told_that_it_is_busy(t: Test) {
+    async fn x13_two_hundred_writers_meet_and_none_is_refused_as_busy(t: Test) {
         let databases = [notes(&t).await, Database::connect(config(&t)).await.expect("the second")];
         crowd(&t, databases).await;
     }
@@ -95,7 +95,7 @@ cases! {
     }
 
     #[only(sqlite)]
-    async fn x13_who_waits_too_long_is_told_who_writes_and_since_when(t: Test) -> Result<()> {
+    async fn x13_the_error_after_too_long_a_wait_names_the_writer_and_its_time(t: Test) -> Result<()> {
         let database = notes_with(&t, config(&t).busy_timeout(MOMENT)).await;
         let held = Held::new(&database).await;
         let refused = write(&t, &database, "a").await.expect_err("it is locked").to_string();
@@ -183,7 +183,7 @@ cases! {
     }
 
     #[only(sqlite_file)]
-    async fn x13_who_would_wait_for_a_transaction_of_its_own_is_told_at_once(t: Test) -> Result<()> {
+    async fn x13_a_wait_for_a_transaction_of_its_own_is_refused_at_once(t: Test) -> Result<()> {
         let (database, other) = two(&t).await;
         let transaction = database.transaction().await?;
         let closure: Result<()> = other.transaction().run(async |_| Ok(())).await;

@@ -16,7 +16,7 @@ use crate::database::Database;
 use crate::error::{ErrorKind, Result};
 
 /// Time limit for closing the connections in the background.
-const GOODBYE: Duration = Duration::from_secs(5);
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A separate [`Database`] for a test: created next to the one the source names, connected, and dropped at the end.
 ///
@@ -32,12 +32,12 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("shop.db");
 /// # let url = format!("sqlite://{}", path.display());
-/// let client = TestDatabase::new(&url) // the URL of the application's own database
+/// let database = TestDatabase::new(&url) // the URL of the application's own database
 ///     .await?;
-/// client.execute("CREATE TABLE note (text TEXT)", ()).await?;
-/// client.execute("INSERT INTO note VALUES ('in test_shop.db')", ()).await?;
+/// database.execute("CREATE TABLE note (text TEXT)", ()).await?;
+/// database.execute("INSERT INTO note VALUES ('in test_shop.db')", ()).await?;
 /// # assert!(folder.path().join("test_shop.db").exists() && !path.exists());
-/// client.close().await?;
+/// database.close().await?;
 /// # assert!(!folder.path().join("test_shop.db").exists());
 /// # Ok(()) }
 /// ```
@@ -45,12 +45,12 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// # The end
 ///
 /// [`close`](Self::close) disconnects, whatever the count of connects is, drops the database, and reports errors. A
-/// client dropped without `close`, as in a failing test, neither blocks nor panics. A background thread then does the
-/// same within the time limits, and reports a failure through `tracing`. This is not guaranteed, because the end of the
-/// process stops the thread; the next run then drops what is left. The next client for the same database in this
-/// process waits for that thread.
+/// `TestDatabase` dropped without `close`, as in a failing test, neither blocks nor panics. A background thread then
+/// does the same within the time limits, and reports a failure through `tracing`. This is not guaranteed, because the
+/// end of the process stops the thread; the next run then drops what is left. The next `TestDatabase` of the same name
+/// in this process waits for that thread.
 ///
-/// Two clients for one database at the same time, in one process or several, drop it under each other. Give each its
+/// Two of the same name at the same time, in one process or several, drop the database under each other. Give each its
 /// own [`prefix`](super::TestDatabaseBuilder::prefix).
 #[doc(alias = "TestClient")]
 #[doc(alias = "DatabaseTestClient")]
@@ -59,11 +59,11 @@ pub struct TestDatabase {
     plan: TestDatabasePlan,
     /// `true` while the database exists and is connected.
     open: Mutex<bool>,
-    /// `true` if there may be a database that this client has to drop.
+    /// `true` if there may be a database that this has to drop.
     owes: AtomicBool,
 }
 
-/// The options of a client.
+/// The options of a test database.
 pub(super) struct TestDatabasePlan {
     pub(super) admin: Admin,
     pub(super) create_options: CreateOptions,
@@ -88,7 +88,7 @@ impl TestDatabase {
         &self.database
     }
 
-    /// Creates the database and connects, unless that is done. Use it for clients created with
+    /// Creates the database and connects, unless that is done. Use it for test databases built with
     /// [`lazy`](super::TestDatabaseBuilder::lazy), and to start again after [`close`](Self::close).
     ///
     /// # Errors
@@ -102,12 +102,12 @@ impl TestDatabase {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
     /// # use ebbtide::testing::TestDatabase;
-    /// let client = TestDatabase::new("sqlite::memory:")
+    /// let database = TestDatabase::new("sqlite::memory:")
     ///     .lazy(true)
     ///     .await?;
-    /// assert!(!client.is_connected());
-    /// client.open().await?;
-    /// assert!(client.is_connected());
+    /// assert!(!database.is_connected());
+    /// database.open().await?;
+    /// assert!(database.is_connected());
     /// # Ok(()) }
     /// ```
     pub async fn open(&self) -> Result<()> {
@@ -155,7 +155,7 @@ impl TestDatabase {
         self.owes.store(*drop_database != Some(false), Ordering::Release);
         match self.create().await {
             Ok(true) => {}
-            // Another client was faster.
+            // Another process was faster.
             Ok(false) => self.owes.store(drops_what_was_there, Ordering::Release),
             Err(error) => {
                 if !(error.outcome_unknown() || matches!(error.kind(), ErrorKind::Timeout | ErrorKind::ConnectionLost))
@@ -240,7 +240,7 @@ impl TestDatabase {
     ///
     /// # Cancel safety
     ///
-    /// If dropped early, it can be called again. Dropping the client does the rest.
+    /// If dropped early, it can be called again. Dropping this does the rest.
     pub async fn close(&self) -> Result<bool> {
         let mut open = self.open.lock().await;
         *open = false;
@@ -250,7 +250,7 @@ impl TestDatabase {
         disconnected.map(|_| dropped)
     }
 
-    /// Drops the database if this client has to.
+    /// Drops the database if this has to.
     async fn settle(&self) -> Result<bool> {
         if !self.owes.load(Ordering::Acquire) {
             return Ok(false);
@@ -280,7 +280,7 @@ impl Drop for TestDatabase {
             end(&database, &admin);
             drop(ending);
         };
-        let thread = thread::Builder::new().name("ebbtide test client".to_owned());
+        let thread = thread::Builder::new().name("ebbtide test database".to_owned());
         if let Err(error) = thread.spawn(work) {
             let url = self.plan.admin.config.url();
             tracing::warn!(%error, %url, "cannot start a thread to drop a test database, which is not dropped");
@@ -300,7 +300,7 @@ fn end(database: &Database, admin: &Admin) {
     };
     let ended = runtime.block_on(async {
         // First: a connection to a SQLite file that is closed later removes the side files of the next database.
-        let _ = tokio::time::timeout(GOODBYE, database.disconnect_now()).await;
+        let _ = tokio::time::timeout(CLOSE_LIMIT, database.disconnect_now()).await;
         admin.drop(true).await
     });
     if let Err(error) = ended {
