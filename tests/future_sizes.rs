@@ -117,7 +117,7 @@ async fn transactions(table: &mut Table, database: &Database) -> Result<()> {
         .transaction()
         .retry()
         .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
-    table.future("transaction().retry().run", 1392, retry);
+    table.future("transaction().retry().run", 1376, retry);
     table.boxed("transaction()", 688, database.transaction().into_future());
     table.value("a transaction that is not begun yet", 64, &database.transaction());
     let transaction = database.transaction().await?;

@@ -4,7 +4,7 @@
 use super::Dialect;
 use super::control::Verb;
 use super::lexer::TokenKind;
-use super::on_commit::ended_by_commit;
+use super::local::{Local, ended_by_commit};
 use super::switches::{Setting, switched};
 use super::word::Word;
 
@@ -32,23 +32,6 @@ pub(crate) struct Effect {
     pub(crate) local_only: bool,
     /// Everything that the text changes until the transaction ends (PostgreSQL).
     pub(crate) local: Vec<Local>,
-}
-
-/// Something that a commit ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Local {
-    /// The setting with this name.
-    Named(Box<str>),
-    /// The setting whose name is the value in this slot.
-    Slot(usize),
-    /// The constraints that are checked immediately.
-    Constraints,
-    /// A temporary table that a commit drops. Its name is written as in the text.
-    Dropped(Box<str>),
-    /// A temporary table that a commit empties.
-    Emptied(Box<str>),
-    /// A cursor.
-    Cursor,
 }
 
 impl Effect {

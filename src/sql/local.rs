@@ -1,8 +1,24 @@
-//! Temporary tables and cursors of PostgreSQL that a commit ends.
+//! Settings, temporary tables and cursors of PostgreSQL that a commit ends.
 
-use super::effect::Local;
 use super::lexer::TokenKind;
 use super::word::Word;
+
+/// Something that a commit ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Local {
+    /// The setting with this name.
+    Named(Box<str>),
+    /// The setting whose name is the value in this slot.
+    Slot(usize),
+    /// The constraints that are checked immediately.
+    Constraints,
+    /// A temporary table that a commit drops. Its name is written as in the text.
+    Dropped(Box<str>),
+    /// A temporary table that a commit empties.
+    Emptied(Box<str>),
+    /// A cursor.
+    Cursor,
+}
 
 /// Returns what the statement creates that a commit drops, empties or closes.
 pub(super) fn ended_by_commit(statement: &[Word<'_>]) -> Option<Local> {
