@@ -162,11 +162,8 @@ fn c1_wrong_keys_are_named_by_their_path() {
         (json!({}), "`scheme` is missing"),
         (json!([]), "the configuration is a list"),
     ] {
-        let message = value_refusal(shape.clone());
-        assert!(
-            message.starts_with("Config: ") && message.contains(words),
-            "{shape}: {message}"
-        );
+        let text = value_refusal(shape.clone());
+        assert!(text.starts_with("Config: ") && text.contains(words), "{shape}: {text}");
     }
     assert!(value_refusal(json!({"scheme": "mongodb"})).contains("unknown scheme `mongodb`"));
     let error = serde_json::from_value::<Config>(json!({"connection": {"hots": 1}})).unwrap_err();

@@ -18,8 +18,11 @@ const RELEASE_PROBE: &str = "RELEASE SAVEPOINT ebbtide_marker";
 
 impl Target {
     /// Lends the connection to a job of unknown content. It may do anything except end the transaction it is in.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an `async fn` would store its arguments twice"
+    )]
     pub(crate) fn lend(&self, work: &BoundStatement, job: NativeJob) -> impl Future<Output = Result<()>> + Send {
-        // Not an `async fn`, whose future would store its arguments twice.
         async move {
             let mut started = self.start(work, Way::Lent).await?;
             started.prepare().await?;

@@ -89,12 +89,15 @@ pub(super) struct Again {
 
 impl Target {
     /// Checks out the connection for a statement. The next step is [`Started::prepare`].
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an `async fn` would store its arguments twice"
+    )]
     pub(super) fn start<'w>(
         &'w self,
         work: &'w BoundStatement,
         way: Way<'w>,
     ) -> impl Future<Output = Result<Started<'w>>> + Send {
-        // Not an `async fn`, whose future would store its arguments twice.
         async move {
             let chain = Chain::current();
             let check_out = if self.wants_turn(work) {

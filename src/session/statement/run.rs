@@ -163,12 +163,15 @@ impl Target {
     }
 
     /// Runs a statement; its rows go to `sink`.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an `async fn` would store its arguments twice"
+    )]
     pub(crate) fn run<'a>(
         &'a self,
         work: &'a BoundStatement,
         sink: &'a mut dyn RowSink,
     ) -> impl Future<Output = Result<QueryResult>> + Send {
-        // Not an `async fn`, whose future would store its arguments twice.
         async move {
             let error = match self.perform(work, Execution::Sink(sink)).await {
                 Ok(done) => return Ok(done),
@@ -183,6 +186,10 @@ impl Target {
 
     /// Runs a statement whose values and rows are the driver's own; `job` sends it, and so does `again`, if it has to be
     /// run again.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an `async fn` would store its arguments twice"
+    )]
     pub(crate) fn run_native(
         &self,
         work: &BoundStatement,
@@ -214,6 +221,10 @@ impl Target {
         }
     }
 
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an `async fn` would store its arguments twice"
+    )]
     fn perform(
         &self,
         work: &BoundStatement,
