@@ -1,7 +1,7 @@
 //! Parses text into the parts of a URL.
 
 use super::encoding::{decode, decode_query};
-use super::{DatabaseUrl, MEMORY, scheme};
+use super::{DatabaseUrl, scheme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 
@@ -30,7 +30,7 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl> {
         let (address, database) = server.split_once('/').unwrap_or((server, ""));
         read_userinfo(&mut url, userinfo)?;
         read_address(&mut url, address)?;
-        url.database = Some(decoded("database name", database)?).filter(|name| !name.is_empty());
+        url.set_database(decoded("database name", database)?);
         read_query(&mut url, query)?;
     }
     url.take_parts_from_options()?;
@@ -179,12 +179,7 @@ fn read_path(url: &mut DatabaseUrl, text: &str) -> Result<()> {
         None => (name, absolute),
     };
     let name = decoded("path", name)?;
-    url.database = match name.as_str() {
-        "" => None,
-        MEMORY => Some(name),
-        _ if absolute => Some(format!("/{name}")),
-        _ => Some(name),
-    };
+    url.set_database(if absolute { format!("/{name}") } else { name });
     Ok(())
 }
 

@@ -38,16 +38,20 @@ impl DatabaseUrl {
     /// Replaces the database (SQLite: the path of the file); `None` drops it (SQLite: a database in memory).
     #[must_use]
     pub fn with_database<'a>(mut self, database: impl Into<Option<&'a str>>) -> Self {
-        self.database = owned(database);
-        if let (Dialect::Sqlite, Some(path)) = (self.dialect, &self.database) {
-            self.database = match path.trim_start_matches('/') {
-                "" => None,
-                MEMORY => Some(MEMORY.to_owned()),
-                name if path.starts_with('/') => Some(format!("/{name}")),
-                name => Some(name.to_owned()),
-            };
-        }
+        self.set_database(database.into().unwrap_or_default().to_owned());
         self
+    }
+
+    /// Sets the database. The path of a SQLite file has at most one slash in front.
+    pub(super) fn set_database(&mut self, path: String) {
+        let name = path.trim_start_matches('/');
+        let path = match name {
+            _ if self.dialect != Dialect::Sqlite => path,
+            "" | MEMORY => name.to_owned(),
+            _ if path.starts_with('/') => format!("/{name}"),
+            _ => path,
+        };
+        self.database = Some(path).filter(|path| !path.is_empty());
     }
 
     /// Replaces the dialect. A driver of another dialect is dropped.
@@ -129,7 +133,8 @@ impl DatabaseUrl {
         }
         for (name, value) in std::mem::take(&mut self.options) {
             match name.as_str() {
-                "host" | "port" | "user" | "username" | "password" | "dbname" | "database" if value.is_empty() => {}
+                "host" | "port" | "user" | "username" | "password" | "dbname" | "database" | "hostaddr"
+                    if value.is_empty() => {}
                 "host" if value.contains(',') => return Err(parse::several_hosts()),
                 "host" if value.starts_with('/') && !self.host().is_some_and(|host| host.starts_with('/')) => {
                     self.host = Some(value);

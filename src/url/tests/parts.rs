@@ -69,6 +69,9 @@ fn u1_the_parts_of_libpq_options_are_the_parts_of_the_url() {
     assert_eq!(libpq, url("postgres://u:p%26w@h:5433/d?sslmode=require"));
     assert_eq!(url("postgres://h/d?user=a@b"), url("postgres://a%40b@h/d"));
     assert_eq!(url("postgres://h/d?host=h"), url("postgres://h/d"));
+    for text in ["postgres://?hostaddr=&host=h", "postgres://h?hostaddr="] {
+        assert_eq!(url(text), url("postgres://h"), "{text}");
+    }
     assert!(refusal("postgres://u:one@h/d?password=two").contains("`password` contradicts"));
 }
 
