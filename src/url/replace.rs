@@ -1,7 +1,7 @@
 //! Replaces the parts of a URL, one by one or by options that name them.
 
-use super::{DatabaseUrl, MEMORY, parse, scheme};
-use crate::error::{Error, ErrorKind, Result};
+use super::{DatabaseUrl, MEMORY, error, parse, scheme};
+use crate::error::Result;
 use crate::sql::Dialect;
 
 impl DatabaseUrl {
@@ -159,8 +159,10 @@ fn owned<'a>(text: impl Into<Option<&'a str>>) -> Option<String> {
 /// Fills a part from an option. A part that already has another value is an error.
 fn fill<T: PartialEq>(part: &mut Option<T>, name: &str, value: T) -> Result<()> {
     if part.as_ref().is_some_and(|part| *part != value) {
-        let message = format!("the option `{name}` contradicts another part of the URL");
-        return Err(Error::new(ErrorKind::Url, message).help("give the value once, in the URL itself or as an option"));
+        return Err(
+            error(format!("the option `{name}` contradicts another part of the URL"))
+                .help("give the value once, in the URL itself or as an option"),
+        );
     }
     *part = Some(value);
     Ok(())

@@ -4,7 +4,6 @@ mod secrets;
 mod spellings;
 
 use super::*;
-use crate::error::ErrorKind;
 
 fn url(text: &str) -> DatabaseUrl {
     DatabaseUrl::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))

@@ -86,6 +86,11 @@ fn u1_unencoded_characters_are_accepted_where_they_mean_one_thing() {
         ("postgres://u:100%@h/d", "100%"),
         ("postgres://u:pa ss@h/d", "pa ss"),
         ("postgres://u:pässwörd@h/d", "pässwörd"),
+        ("postgres://u:%4@h/d", "%4"),
+        ("postgres://u:%zz@h/d", "%zz"),
+        ("postgres://u:%%41%@h/d", "%A%"),
+        ("postgres://u:p\tw@h/d", "p\tw"),
+        ("postgres://u:@h/d", ""),
         ("postgres://u:a+b@h/d?x=y@z", "a+b"),
     ] {
         let url = url(text);
@@ -122,7 +127,15 @@ fn u1_what_cannot_be_read_is_refused() {
         ("postgres://a:1,b:2/db", "several hosts"),
         ("postgres:///db?host=a,b", "several hosts"),
         ("postgres://u:%ff@h/db", "the password in the URL is not UTF-8"),
+        ("postgres://u:p@h/%ff", "%C3%A9"),
+        (
+            "postgres://u:p@h/db?%ff=1",
+            "the name of an option in the URL is not UTF-8",
+        ),
+        ("postgres://u:p@h/db?a=%ff", "the option `a` in the URL is not UTF-8"),
+        ("postgres://[::1]x/db", "unexpected text"),
         ("postgres://u:%00@h/db", "the password holds a NUL"),
+        ("postgres://h/db?a=%00", "an option holds a NUL"),
         ("postgres://a b/db", "host"),
     ] {
         let told = refusal(text);

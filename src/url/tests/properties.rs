@@ -70,6 +70,12 @@ proptest! {
     }
 
     #[test]
+    fn u4_encoded_text_in_the_password_is_read_as_itself(password in text()) {
+        let read = url(&format!("postgres://u:{}@h/d", percent_encoded(&password)));
+        prop_assert_eq!(read.password(), Some(password.as_str()));
+    }
+
+    #[test]
     fn u2_no_password_shows_in_display(password in "[A-Z]{8}[^\0]{0,5}") {
         let shown = url("postgres://u@h/d").with_password(password.as_str());
         prop_assert_eq!(shown.to_string(), "postgres://u:***@h/d");
