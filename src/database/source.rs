@@ -1,5 +1,7 @@
 //! The sources of a database.
 
+use url::Url;
+
 use super::Database;
 use crate::config::{Config, IntoConfig};
 use crate::error::Result;
@@ -35,4 +37,14 @@ macro_rules! from_config {
     )*};
 }
 
-from_config!(&str, String, &String, DatabaseUrl, Config, &Config, serde_json::Value);
+from_config!(
+    &str,
+    String,
+    &String,
+    DatabaseUrl,
+    Url,
+    &Url,
+    Config,
+    &Config,
+    serde_json::Value
+);

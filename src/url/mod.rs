@@ -7,6 +7,7 @@ mod replace;
 mod scheme;
 #[cfg(test)]
 mod tests;
+mod web;
 
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
@@ -28,8 +29,9 @@ fn error(message: impl Into<Cow<'static, str>>) -> Error {
 /// A database URL: `dialect[+driver]://user:password@host:port/database?options`.
 ///
 /// Every part is stored percent-decoded, and can be replaced without affecting the others. `Display` and `Debug` show
-/// `***` in place of the password and of secrets among the options; only [`expose`](Self::expose) shows them. Two URLs
-/// are equal if they mean the same: `postgres` is `postgresql`, and the order of the options does not matter.
+/// `***` in place of the password and of secrets among the options; only [`expose`](Self::expose) and
+/// [`expose_url`](Self::expose_url) show them. Two URLs are equal if they mean the same: `postgres` is `postgresql`, and
+/// the order of the options does not matter. A [`url::Url`] is converted by `try_from`.
 ///
 /// # Dialects
 ///

@@ -2,6 +2,7 @@ mod parts;
 mod properties;
 mod secrets;
 mod spellings;
+mod web;
 
 use super::*;
 

@@ -76,6 +76,17 @@ proptest! {
     }
 
     #[test]
+    fn u4_any_url_goes_to_the_web_and_back(url in server()) {
+        let expected = url.clone().with_password(url.password().filter(|password| !password.is_empty()));
+        // A `Url` has no name of a database that is `.` or `..`.
+        if let Ok(web) = url.expose_url() {
+            prop_assert_eq!(DatabaseUrl::try_from(web).unwrap(), expected);
+        } else {
+            prop_assert!(url.database().is_some_and(|name| [".", ".."].contains(&name)), "{}", url.expose());
+        }
+    }
+
+    #[test]
     fn u2_no_password_shows_in_display(password in "[A-Z]{8}[^\0]{0,5}") {
         let shown = url("postgres://u@h/d").with_password(password.as_str());
         prop_assert_eq!(shown.to_string(), "postgres://u:***@h/d");
