@@ -1,18 +1,21 @@
 //! Conversions into a configuration.
 
+use url::Url;
+
 use super::Config;
 use crate::error::Result;
 use crate::url::DatabaseUrl;
 
-/// A type that converts into a [`Config`]: a URL as text or parsed, a dictionary as JSON, a configuration, or a
-/// `&Database` (its configuration).
+/// A type that converts into a [`Config`]: a URL as text or parsed (also a [`url::Url`]), a dictionary as JSON, a
+/// configuration, or a `&Database` (its configuration).
 ///
 /// ```
 /// use ebbtide::{Config, IntoConfig};
 ///
 /// let config = "sqlite::memory:".into_config()?;
 /// assert_eq!(config, serde_json::json!({"scheme": "sqlite"}).into_config()?);
-/// # Ok::<(), ebbtide::Error>(())
+/// assert_eq!(config, url::Url::parse("sqlite::memory:")?.into_config()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait IntoConfig {
     /// Returns the configuration after checking it.
@@ -49,6 +52,18 @@ impl IntoConfig for DatabaseUrl {
 }
 
 impl IntoConfig for &DatabaseUrl {
+    fn into_config(self) -> Result<Config> {
+        Config::from_url(self)
+    }
+}
+
+impl IntoConfig for Url {
+    fn into_config(self) -> Result<Config> {
+        Config::from_url(self)
+    }
+}
+
+impl IntoConfig for &Url {
     fn into_config(self) -> Result<Config> {
         Config::from_url(self)
     }

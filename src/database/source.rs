@@ -1,5 +1,7 @@
 //! The sources of a database.
 
+use url::Url;
+
 use super::Database;
 use crate::config::{Config, IntoConfig};
 use crate::error::Result;
@@ -50,6 +52,8 @@ from_config!(
     &String,
     DatabaseUrl,
     &DatabaseUrl,
+    Url,
+    &Url,
     Config,
     &Config,
     serde_json::Value,

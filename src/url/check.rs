@@ -1,14 +1,8 @@
 //! Checks for URLs that no database accepts.
 
-use std::borrow::Cow;
-
-use super::{DatabaseUrl, parse, scheme};
-use crate::error::{Error, ErrorKind, Result};
+use super::{DatabaseUrl, error, parse, scheme};
+use crate::error::Result;
 use crate::sql::Dialect;
-
-fn error(message: impl Into<Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::Url, message)
-}
 
 impl DatabaseUrl {
     /// Refuses parts that no database accepts, and parts that the builders could not refuse.
@@ -16,42 +10,29 @@ impl DatabaseUrl {
         if let Some(driver) = self.driver() {
             scheme::check_driver(self.dialect, driver)?;
         }
-        let parts = [
+        let server = [
             ("user name", self.username()),
             ("password", self.password()),
             ("host", self.host()),
-            ("database name", self.database()),
         ];
-        if let Some((part, _)) = parts
-            .iter()
-            .find(|(_, text)| text.is_some_and(|text| text.contains('\0')))
-        {
-            return Err(error(format!("the {part} holds a NUL character")));
-        }
-        if self
-            .options
-            .iter()
-            .any(|(name, value)| name.contains('\0') || value.contains('\0'))
-        {
-            return Err(error("an option holds a NUL character"));
+        let options = self.options.iter().flat_map(|(name, value)| [name, value]);
+        let texts = server
+            .into_iter()
+            .chain([("database name", self.database())])
+            .filter_map(|(part, text)| Some((part, text?)))
+            .chain(options.map(|text| ("name or value of an option", text.as_str())));
+        for (part, text) in texts {
+            if text.contains('\0') {
+                return Err(error(format!("the {part} holds a NUL character")));
+            }
         }
         if self.port == Some(0) {
             return Err(error("the port must be a number from 1 to 65535"));
         }
-        if self.dialect == Dialect::Sqlite {
-            self.check_serverless()
-        } else {
-            self.check_host()
+        if self.dialect != Dialect::Sqlite {
+            return self.check_host();
         }
-    }
-
-    fn check_serverless(&self) -> Result<()> {
-        let parts = [
-            ("user name", self.username()),
-            ("password", self.password()),
-            ("host", self.host()),
-        ];
-        let given = parts.iter().find(|(_, text)| text.is_some()).map(|(part, _)| *part);
+        let given = server.iter().find(|(_, text)| text.is_some()).map(|(part, _)| *part);
         match given.or(self.port.map(|_| "port")) {
             Some(part) => Err(error(format!("a SQLite URL cannot have a {part}")).help("write `sqlite://` and a path")),
             None => Ok(()),

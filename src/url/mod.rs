@@ -1,32 +1,37 @@
 //! Database URLs: parsing, replacing single parts, and display without secrets. No I/O.
 
 mod check;
-mod encoding;
 mod parse;
 mod render;
 mod replace;
 mod scheme;
 #[cfg(test)]
 mod tests;
+mod web;
 
+use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-pub(crate) use encoding::percent_encoded;
-pub(crate) use render::is_secret;
+pub(crate) use render::{is_secret, percent_encoded};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 
 /// The name of a SQLite database in memory.
 const MEMORY: &str = ":memory:";
 
+fn error(message: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Url, message)
+}
+
 /// A database URL: `dialect[+driver]://user:password@host:port/database?options`.
 ///
 /// Every part is stored percent-decoded, and can be replaced without affecting the others. `Display` and `Debug` show
-/// `***` in place of the password and of secrets among the options; only [`expose`](Self::expose) shows them. Two URLs
-/// are equal if they mean the same: `postgres` is `postgresql`, and the order of the options does not matter.
+/// `***` in place of the password and of secrets among the options; only [`expose`](Self::expose) and
+/// [`expose_url`](Self::expose_url) show them. Two URLs are equal if they mean the same: `postgres` is `postgresql`, and
+/// the order of the options does not matter. A [`url::Url`] is converted by `try_from`.
 ///
 /// # Dialects
 ///
@@ -205,37 +210,14 @@ impl DatabaseUrl {
         self.options.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Returns the parts by which two URLs are compared.
-    #[expect(clippy::type_complexity, reason = "it is only compared and hashed")]
-    fn canonical(
-        &self,
-    ) -> (
-        Dialect,
-        Option<&str>,
-        Option<&str>,
-        Option<&str>,
-        Option<&str>,
-        Option<u16>,
-        Option<&str>,
-        Vec<&(String, String)>,
-    ) {
+    /// Returns what two URLs are compared by.
+    fn canonical(&self) -> impl Eq + Hash {
         let mut options: Vec<_> = self.options.iter().collect();
         options.sort_by(|(left, _), (right, _)| left.cmp(right));
-        let database = if self.dialect == Dialect::Sqlite {
-            self.database().or(Some(MEMORY))
-        } else {
-            self.database()
-        };
-        (
-            self.dialect,
-            self.driver(),
-            self.username(),
-            self.password(),
-            self.host(),
-            self.port,
-            database,
-            options,
-        )
+        let memory = (self.dialect == Dialect::Sqlite).then_some(MEMORY);
+        let user = (self.username(), self.password());
+        let server = (self.dialect, self.driver(), self.host(), self.port);
+        (server, user, self.database().or(memory), options)
     }
 }
 

@@ -1,8 +1,11 @@
 //! Parses text into the parts of a URL.
 
-use super::encoding::{decode, decode_query};
-use super::{DatabaseUrl, MEMORY, scheme};
-use crate::error::{Error, ErrorKind, Result};
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+
+use super::{DatabaseUrl, error, scheme};
+use crate::error::{Error, Result};
 use crate::sql::Dialect;
 
 /// Parses a URL. No error of this module contains text from after the scheme that could be part of a password.
@@ -30,16 +33,12 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl> {
         let (address, database) = server.split_once('/').unwrap_or((server, ""));
         read_userinfo(&mut url, userinfo)?;
         read_address(&mut url, address)?;
-        url.database = Some(decoded("database name", database)?).filter(|name| !name.is_empty());
+        url.set_database(decoded("database name", database)?);
         read_query(&mut url, query)?;
     }
     url.take_parts_from_options()?;
     url.check()?;
     Ok(url)
-}
-
-fn error(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::Url, message)
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -49,15 +48,17 @@ fn is_scheme(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"+.-_".contains(&byte))
 }
 
-fn split_query(text: &str) -> (&str, Option<&str>) {
-    match text.split_once('?') {
-        Some((before, query)) => (before, Some(query)),
-        None => (text, None),
-    }
+fn split_query(text: &str) -> (&str, &str) {
+    text.split_once('?').unwrap_or((text, ""))
 }
 
-fn decoded(part: &str, text: &str) -> Result<String> {
-    decode(text).ok_or_else(|| error(format!("the {part} in the URL is not UTF-8 once it is percent-decoded")))
+/// Returns the decoded text. A `%` without two hexadecimal digits stands for itself.
+fn decoded(part: impl fmt::Display, text: &str) -> Result<String> {
+    let text = percent_decode_str(text).decode_utf8().map(Into::into);
+    text.map_err(|_| {
+        error(format!("the {part} in the URL is not UTF-8 once it is percent-decoded"))
+            .help("encode the bytes of its UTF-8 form: `é` is %C3%A9")
+    })
 }
 
 /// Splits off `user:password@`. Characters that should have been encoded are accepted if they are unambiguous.
@@ -78,9 +79,7 @@ fn split_userinfo(rest: &str) -> Result<(Option<&str>, &str)> {
     };
     let (path, query) = split_query(tail);
     let in_path = path.contains('@');
-    let in_name = query
-        .and_then(|query| query.split_once('@'))
-        .is_some_and(|(before, _)| !before.contains('='));
+    let in_name = query.split_once('@').is_some_and(|(before, _)| !before.contains('='));
     let plain = match authority.rfind(':').filter(|_| !authority.starts_with('[')) {
         None => !(in_name || in_path && path.trim_start_matches('/').contains([':', '/'])),
         // `host:5432/…@…`: a host and a port, or a name and a password of digits with a slash after them.
@@ -126,22 +125,17 @@ fn read_address(url: &mut DatabaseUrl, address: &str) -> Result<()> {
         return Err(several_hosts());
     }
     let (host, port) = if let Some(rest) = address.strip_prefix('[') {
-        let (host, rest) = rest
-            .split_once(']')
-            .ok_or_else(|| error("the `]` after the IPv6 address in the URL is missing"))?;
-        match rest.strip_prefix(':') {
-            Some(port) => (host, port),
-            None if rest.is_empty() => (host, ""),
-            None => {
-                return Err(error(
-                    "there is unexpected text between the `]` of the IPv6 address and the `:` of the port",
-                ));
-            }
-        }
+        rest.split_once(']')
+            .ok_or_else(|| error("the `]` after the IPv6 address in the URL is missing"))?
     } else {
-        address.split_once(':').unwrap_or((address, ""))
+        address.split_at(address.find(':').unwrap_or(address.len()))
     };
-    if !port.is_empty() {
+    if !(port.is_empty() || port.starts_with(':')) {
+        return Err(error(
+            "there is unexpected text between the `]` of the IPv6 address and the `:` of the port",
+        ));
+    }
+    if let Some(port) = port.get(1..).filter(|port| !port.is_empty()) {
         url.port = Some(port_number(port)?);
     }
     url.host = Some(decoded("host", host)?).filter(|host| !host.is_empty());
@@ -179,12 +173,7 @@ fn read_path(url: &mut DatabaseUrl, text: &str) -> Result<()> {
         None => (name, absolute),
     };
     let name = decoded("path", name)?;
-    url.database = match name.as_str() {
-        "" => None,
-        MEMORY => Some(name),
-        _ if absolute => Some(format!("/{name}")),
-        _ => Some(name),
-    };
+    url.set_database(if absolute { format!("/{name}") } else { name });
     Ok(())
 }
 
@@ -197,15 +186,11 @@ fn read_file_uri(name: &str) -> (&str, bool) {
     (path.trim_start_matches('/'), name.starts_with('/'))
 }
 
-fn read_query(url: &mut DatabaseUrl, query: Option<&str>) -> Result<()> {
-    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+fn read_query(url: &mut DatabaseUrl, query: &str) -> Result<()> {
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = decode_query(name).ok_or_else(|| error("the name of an option in the URL is not UTF-8"))?;
-        let value = decode_query(value).ok_or_else(|| {
-            error(format!(
-                "the option `{name}` in the URL is not UTF-8 once it is percent-decoded"
-            ))
-        })?;
+        let name = decoded("name of an option", &name.replace('+', " "))?;
+        let value = decoded(format_args!("option `{name}`"), &value.replace('+', " "))?;
         url.options.push((name, value));
     }
     Ok(())

@@ -2,12 +2,26 @@
 
 use std::fmt;
 
-use super::encoding::encode;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::{DatabaseUrl, MEMORY};
 use crate::sql::Dialect;
 
+/// The characters that are encoded in a part of a URL: all but the unreserved ones. The other sets make exceptions.
+const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const IPV6: &AsciiSet = &PART.remove(b':');
+const PATH: &AsciiSet = &PART.remove(b'/');
+const PATH_WITH_COLON: &AsciiSet = &PATH.remove(b':');
+const OPTION: &AsciiSet = &PART.remove(b'[').remove(b']');
+const VALUE: &AsciiSet = &PATH_WITH_COLON.remove(b',');
+
 /// The replacement for a secret.
 const HIDDEN: &str = "***";
+
+/// Returns the text as encoded in the user or the password of a URL.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    utf8_percent_encode(text, PART).to_string()
+}
 
 /// Returns whether an option of this name holds a secret.
 pub(crate) fn is_secret(name: &str) -> bool {
@@ -45,24 +59,20 @@ impl DatabaseUrl {
             out.push('/');
         }
         // A colon stays for readability, except where it would turn the name into a `file:` URI or into a user.
-        let keep: &[u8] = if path.trim_start_matches('/').starts_with("file:") || path.contains('@') {
-            b"/"
-        } else {
-            b"/:"
-        };
-        encode(out, path, keep);
+        let colon = !path.trim_start_matches('/').starts_with("file:") && !path.contains('@');
+        out.extend(utf8_percent_encode(path, if colon { PATH_WITH_COLON } else { PATH }));
     }
 
     fn render_server(&self, out: &mut String, hide: bool) {
         if let Some(username) = self.username() {
-            encode(out, username, b"");
+            out.extend(utf8_percent_encode(username, PART));
         }
         if let Some(password) = self.password() {
             out.push(':');
             if hide {
                 out.push_str(HIDDEN);
             } else {
-                encode(out, password, b"");
+                out.extend(utf8_percent_encode(password, PART));
             }
         }
         if self.username.is_some() || self.password.is_some() {
@@ -72,10 +82,10 @@ impl DatabaseUrl {
             Some(host) if host.starts_with('/') => {}
             Some(host) if host.contains(':') => {
                 out.push('[');
-                encode(out, host, b":");
+                out.extend(utf8_percent_encode(host, IPV6));
                 out.push(']');
             }
-            Some(host) => encode(out, host, b""),
+            Some(host) => out.extend(utf8_percent_encode(host, PART)),
             None => {}
         }
         if let Some(port) = self.port {
@@ -84,7 +94,7 @@ impl DatabaseUrl {
         }
         if let Some(database) = self.database() {
             out.push('/');
-            encode(out, database, b"");
+            out.extend(utf8_percent_encode(database, PART));
         }
     }
 
@@ -98,12 +108,12 @@ impl DatabaseUrl {
             .chain(self.options.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         for (index, (name, value)) in pairs.enumerate() {
             out.push(if index == 0 { '?' } else { '&' });
-            encode(out, name, b"[]");
+            out.extend(utf8_percent_encode(name, OPTION));
             out.push('=');
             if hide && (is_secret(name) || is_secret(value)) {
                 out.push_str(HIDDEN);
             } else {
-                encode(out, value, b"/:,");
+                out.extend(utf8_percent_encode(value, VALUE));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Replaces the parts of a URL, one by one or by options that name them.
 
-use super::{DatabaseUrl, MEMORY, parse, scheme};
-use crate::error::{Error, ErrorKind, Result};
+use super::{DatabaseUrl, MEMORY, error, parse, scheme};
+use crate::error::Result;
 use crate::sql::Dialect;
 
 impl DatabaseUrl {
@@ -38,16 +38,20 @@ impl DatabaseUrl {
     /// Replaces the database (SQLite: the path of the file); `None` drops it (SQLite: a database in memory).
     #[must_use]
     pub fn with_database<'a>(mut self, database: impl Into<Option<&'a str>>) -> Self {
-        self.database = owned(database);
-        if let (Dialect::Sqlite, Some(path)) = (self.dialect, &self.database) {
-            self.database = match path.trim_start_matches('/') {
-                "" => None,
-                MEMORY => Some(MEMORY.to_owned()),
-                name if path.starts_with('/') => Some(format!("/{name}")),
-                name => Some(name.to_owned()),
-            };
-        }
+        self.set_database(database.into().unwrap_or_default().to_owned());
         self
+    }
+
+    /// Sets the database. The path of a SQLite file has at most one slash in front.
+    pub(super) fn set_database(&mut self, path: String) {
+        let name = path.trim_start_matches('/');
+        let path = match name {
+            _ if self.dialect != Dialect::Sqlite => path,
+            "" | MEMORY => name.to_owned(),
+            _ if path.starts_with('/') => format!("/{name}"),
+            _ => path,
+        };
+        self.database = Some(path).filter(|path| !path.is_empty());
     }
 
     /// Replaces the dialect. A driver of another dialect is dropped.
@@ -129,7 +133,8 @@ impl DatabaseUrl {
         }
         for (name, value) in std::mem::take(&mut self.options) {
             match name.as_str() {
-                "host" | "port" | "user" | "username" | "password" | "dbname" | "database" if value.is_empty() => {}
+                "host" | "port" | "user" | "username" | "password" | "dbname" | "database" | "hostaddr"
+                    if value.is_empty() => {}
                 "host" if value.contains(',') => return Err(parse::several_hosts()),
                 "host" if value.starts_with('/') && !self.host().is_some_and(|host| host.starts_with('/')) => {
                     self.host = Some(value);
@@ -154,8 +159,10 @@ fn owned<'a>(text: impl Into<Option<&'a str>>) -> Option<String> {
 /// Fills a part from an option. A part that already has another value is an error.
 fn fill<T: PartialEq>(part: &mut Option<T>, name: &str, value: T) -> Result<()> {
     if part.as_ref().is_some_and(|part| *part != value) {
-        let message = format!("the option `{name}` contradicts another part of the URL");
-        return Err(Error::new(ErrorKind::Url, message).help("give the value once, in the URL itself or as an option"));
+        return Err(
+            error(format!("the option `{name}` contradicts another part of the URL"))
+                .help("give the value once, in the URL itself or as an option"),
+        );
     }
     *part = Some(value);
     Ok(())

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{config, value, value_refusal};
 use crate::config::*;
+use crate::error::ErrorKind;
 
 #[test]
 fn c1_all_shapes_say_the_same() {
@@ -36,6 +37,21 @@ fn c1_all_shapes_say_the_same() {
             .unwrap();
     let read: Config = toml::from_str(&text).unwrap();
     assert_eq!(read, expected.pool_size(2).pool_timeout(Duration::from_millis(500)));
+}
+
+#[test]
+fn c1_a_url_of_the_web_is_a_source() {
+    let text = "postgresql://ada:s%40cret@db.example:5433/shop?sslmode=require&pool_size=3";
+    let web = url::Url::parse(text).unwrap();
+    assert_eq!((&web).into_config().unwrap(), config(text));
+    assert_eq!(Config::from_url(&web).unwrap(), config(text));
+    assert_eq!(web.into_config().unwrap(), config(text));
+    let error = url::Url::parse("postgres://h/shop?pool_sise=3")
+        .unwrap()
+        .into_config()
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Url);
+    assert!(error.to_string().contains("`pool_size`"), "{error}");
 }
 
 #[test]

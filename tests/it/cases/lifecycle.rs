@@ -99,7 +99,10 @@ cases! {
                 "database": parsed.database(),
             }}})
         };
+        let web = parsed.expose_url().unwrap();
         let databases = [
+            Database::connect(&web).await,
+            Database::connect(web).await,
             Database::connect(url.as_str()).await,
             Database::connect(url.clone()).await,
             Database::connect(&url).await,

@@ -1,0 +1,99 @@
+use super::*;
+
+#[test]
+fn u5_aliases_and_drivers() {
+    for (text, dialect) in [
+        ("postgres://", Dialect::Postgres),
+        ("postgresql+psycopg2://", Dialect::Postgres),
+        ("asyncpg://", Dialect::Postgres),
+        ("pgsql://", Dialect::Postgres),
+        ("mysql+aiomysql://", Dialect::MySql),
+        ("mariadb+pymysql://", Dialect::MySql),
+        ("MARIADB://", Dialect::MySql),
+        ("sqlite+aiosqlite://", Dialect::Sqlite),
+        ("sqlite3://", Dialect::Sqlite),
+    ] {
+        assert_eq!(url(text).dialect(), dialect, "{text}");
+    }
+    assert_eq!(url("mariadb+asyncmy://").scheme(), "mariadb");
+    assert!(refusal("postgres+asynpg://h").contains("did you mean `postgresql+asyncpg`"));
+    assert!(refusal("mysql+asyncpg://h").contains("unknown driver `asyncpg` for MySQL"));
+}
+
+#[test]
+fn u6_sqlite_paths() {
+    for (text, path) in [
+        ("sqlite::memory:", None),
+        ("sqlite://:memory:", None),
+        ("sqlite://", None),
+        ("sqlite:", None),
+        ("sqlite:///", None),
+        ("sqlite:///:memory:", None),
+        ("sqlite:%2F:memory:", None),
+        ("sqlite+aiosqlite://", None),
+        ("sqlite+aiosqlite:///:memory:", None),
+        ("sqlite://shared?mode=memory", None),
+        ("sqlite:file::memory:?cache=shared", None),
+        ("sqlite://file.db", Some("file.db")),
+        ("sqlite:file.db?mode=rwc", Some("file.db")),
+        ("sqlite://data/app.db", Some("data/app.db")),
+        ("sqlite:./app.db", Some("./app.db")),
+        ("sqlite:/data/app.db", Some("/data/app.db")),
+        ("sqlite:///data/app.db", Some("/data/app.db")),
+        ("sqlite:////data/app.db", Some("/data/app.db")),
+        ("sqlite:///%2Fdata/app.db", Some("/data/app.db")),
+        ("sqlite:%2F%2Fdata/app.db", Some("/data/app.db")),
+        ("sqlite+aiosqlite:////%2Fdata/app.db", Some("/data/app.db")),
+        ("sqlite+aiosqlite:///app.db", Some("app.db")),
+        ("sqlite+aiosqlite:////data/app.db", Some("/data/app.db")),
+        ("sqlite+aiosqlite:/data/app.db", Some("/data/app.db")),
+        ("sqlite:file:app.db?uri=true", Some("app.db")),
+        ("sqlite:///file:app.db?uri=true", Some("app.db")),
+        ("sqlite:file:///data/app.db", Some("/data/app.db")),
+        ("sqlite://me@home.db", Some("me@home.db")),
+        ("sqlite:///a%3Fb%23c%20d.db", Some("/a?b#c d.db")),
+    ] {
+        let url = url(text);
+        assert_eq!(url.sqlite_path(), path.map(PathBuf::from), "{text}");
+        assert_eq!(url.is_memory(), path.is_none(), "{text}");
+        assert_eq!(
+            DatabaseUrl::parse(&url.expose()).unwrap(),
+            url,
+            "{text} as {}",
+            url.expose()
+        );
+    }
+    let driver = url("sqlite+aiosqlite:///app.db");
+    assert_eq!(driver.clone().with_driver(None).expose(), "sqlite://app.db");
+    assert_eq!(
+        driver.with_database("/data/app.db").expose(),
+        "sqlite+aiosqlite:////data/app.db"
+    );
+    assert_eq!(url("postgres://h/d").sqlite_path(), None);
+    assert!(refusal("sqlite://u:p@h/d").contains("SQLite has no users"));
+    assert!(url("sqlite://a.db").with_host("h").check().is_err());
+}
+
+#[test]
+fn u8_an_unknown_scheme_names_the_known_ones_nearest_first() {
+    let told = refusal("postgers://u:p@h/d");
+    assert!(
+        told.contains("unknown scheme `postgers`; the known ones are `postgres`, "),
+        "{told}"
+    );
+    assert!(told.contains("did you mean `postgres`?"), "{told}");
+    assert!(
+        refusal("marriadb://h").contains("known ones are `mariadb`, `postgres`"),
+        "{}",
+        refusal("marriadb://h")
+    );
+    for text in ["mssql://h", "oracle://h", "jdbc:postgresql://h"] {
+        let told = refusal(text);
+        assert!(
+            ["postgres", "postgresql", "mysql", "mariadb", "sqlite"]
+                .iter()
+                .all(|name| told.contains(name)),
+            "{told}"
+        );
+    }
+}
