@@ -136,6 +136,8 @@ impl MariaServer {
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         ]);
+        // Without a folder of their own, two that are set up at the same time share temporary tables.
+        set_up.arg(format!("--tmpdir={}", folder.display()));
         run(set_up.arg(format!("--datadir={}", data.display()))).await;
         for _ in 0..3 {
             let port = free_port();
