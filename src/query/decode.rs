@@ -8,7 +8,7 @@ use crate::backend::{FromRow, OfferedRow};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{FromValue, Row, deserialize_row};
 
-/// A decoder of rows. Implemented by the markers of this module; [`Query::decode`] and similar methods choose one.
+/// A decoder of rows. Implemented by the markers of this module; [`Query::decode`](super::Query::decode) and similar methods choose one.
 pub trait Decoder: sealed::Sealed {
     /// The type of one decoded row.
     type Output: Send + 'static;

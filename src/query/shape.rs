@@ -10,7 +10,7 @@ use crate::backend::{FromRow, OfferedRow, RowSink};
 use crate::error::Result;
 use crate::value::{FromValue, Row};
 
-/// No rows, only the server's summary of the statement: [`QueryResult`].
+/// No rows, only the server's summary of the statement: [`QueryResult`](crate::QueryResult).
 #[derive(Debug)]
 pub struct Execute;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ebbtide::{AssertSqlSafe, Connection, Database, Error, ErrorKind};
+use ebbtide::{AssertSqlSafe, Connection, Database, Error, ErrorKind, Transaction};
 use futures::{StreamExt as _, TryStreamExt as _};
 use sqlx::{Column as _, Row as _};
 
@@ -97,7 +97,7 @@ cases! {
         for way in WAYS {
             for inside in [false, true] {
                 let transaction = if inside { Some(database.transaction().await.unwrap()) } else { None };
-                let on = transaction.as_ref().map_or_else(|| database.connection(), |inside| inside.connection());
+                let on = transaction.as_ref().map_or_else(|| database.connection(), Transaction::connection);
                 assert_eq!(way.columns(&t, &on, numbers(&t)).await.unwrap().len(), 9, "{way:?}");
                 proxy.hold_answers();
                 let began = Instant::now();
