@@ -6,6 +6,7 @@
 
 use std::env;
 use std::sync::OnceLock;
+use std::thread;
 
 use libtest_mimic::Trial;
 
@@ -86,9 +87,13 @@ impl Backend {
         self == Self::Mysql
             && *ITSELF.get_or_init(|| {
                 let Ok(url) = self.server_url() else { return false };
-                let version = async { SideConnection::connect(&url).await?.text("select version()").await };
+                // A test may ask from inside its runtime.
+                let ask = move || {
+                    block_on_here(async { SideConnection::connect(&url).await?.text("select version()").await })
+                };
+                let version = thread::spawn(ask).join();
                 // One that does not answer fails the tests themselves.
-                block_on_here(version).is_ok_and(|version| !version.contains("MariaDB"))
+                matches!(version, Ok(Ok(version)) if !version.contains("MariaDB"))
             })
     }
 

@@ -140,7 +140,7 @@ async fn work(world: Arc<World>, mut dice: Dice, operations: Option<u64>) {
         let Some(Err(error)) = result else { continue };
         // Tasks on a runtime that ends see their connections end before they end themselves.
         let ends_too = operations.is_none() && error.message().contains("the tokio runtime");
-        if !ends_too && !operations::may_fail_with(kind, &error) {
+        if !ends_too && !operations::may_fail_with(kind, world.backend, &error) {
             world
                 .ledger
                 .fault(format!("{} {} failed: {error:?}", kind.name, record.id));

@@ -200,7 +200,7 @@ cases! {
             for environment in Environment::ALL {
                 let what = format!("{look:?} in {environment:?}");
                 let proxy = Proxy::start(&t.url());
-                let database = environment.open(&t, &proxy.url()).await;
+                let database = environment.open(&t, &proxy.open_url()).await;
                 let attempts = AtomicUsize::new(0);
                 let ran = database.transaction().retry().run(async |outer| {
                     let attempt = attempts.fetch_add(1, Ordering::Relaxed);
@@ -225,7 +225,7 @@ cases! {
             }
             // By hand: the rollback has nothing left to do.
             let proxy = Proxy::start(&t.url());
-            let database = Environment::Plain.open(&t, &proxy.url()).await;
+            let database = Environment::Plain.open(&t, &proxy.open_url()).await;
             let outer = begun(&t, &database).await;
             proxy.swap(Swap::mysql(look.words(), "ROLLBACK", 1213));
             look.provoke(&t, &outer).await.expect_err("it was given up");

@@ -103,11 +103,12 @@ cases! {
 
     async fn q4_floating_point_numbers_survive_bit_by_bit(t: Test) {
         let database = t.database().await;
-        // Only PostgreSQL keeps the sign of a zero.
-        let zero = if t.backend().is_postgres() { -0.0 } else { 0.0 };
+        // MariaDB and SQLite lose the sign of a zero.
+        let keeps_sign = t.backend().is_postgres() || t.backend().is_mysql_itself();
+        let negative_zero = if keeps_sign { -0.0 } else { 0.0 };
         let doubles = [
             0.0,
-            zero,
+            negative_zero,
             1.0,
             -1.5,
             0.1,
@@ -132,7 +133,7 @@ cases! {
         .await;
         let singles = [
             0.0,
-            zero as f32,
+            negative_zero as f32,
             1.0,
             -1.5,
             0.1,
