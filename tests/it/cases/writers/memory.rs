@@ -100,9 +100,9 @@ cases! {
     /// Streams that have returned no row may have their locks before the one that writes.
     #[only(sqlite_memory)]
     async fn x13_a_stream_of_sqlx_that_writes_waits_for_no_reader_found_a23(t: Test) -> Result<()> {
-        let database = filled(&t, config(&t), 300).await;
+        let database = filled(&t, config(&t), 3000).await;
         let sqlx = database.sqlx::<sqlx::Sqlite>()?;
-        for n in 0..60 {
+        for n in 0..30 {
             let mut streams: Vec<_> = (0..3).map(|_| (stream(&t, &database), 1)).collect();
             for (stream, next) in &mut streams {
                 for _ in 0..n % 6 {
@@ -116,7 +116,7 @@ cases! {
             let written = sqlx::query(AssertSqlSafe(insert)).fetch(&sqlx).try_collect::<Vec<_>>();
             assert_eq!(soon("a stream that writes", written).await.expect("its row").len(), 1);
             for (stream, next) in streams {
-                assert_eq!(soon("a stream", rest(stream)).await, (next..=300).collect::<Vec<_>>());
+                assert_eq!(soon("a stream", rest(stream)).await, (next..=3000).collect::<Vec<_>>());
             }
         }
         Ok(())
@@ -125,7 +125,7 @@ cases! {
     /// Within `force_rollback(false)` of a sandbox the same pool belongs to another database.
     #[only(sqlite_memory)]
     async fn x13_a_stream_of_another_database_of_the_pool_keeps_no_writer_waiting_found_a23(t: Test) -> Result<()> {
-        let database = filled(&t, config(&t), 300).await;
+        let database = filled(&t, config(&t), 3000).await;
         let sandbox = database.sandbox().await?;
         for n in 0..3 {
             let mut rows = stream(&t, &database);
@@ -138,7 +138,7 @@ cases! {
                     .await
             });
             soon("what is written beside it", write).await?;
-            assert_eq!(soon("the stream", rest(rows)).await, (2..=300).collect::<Vec<_>>());
+            assert_eq!(soon("the stream", rest(rows)).await, (2..=3000).collect::<Vec<_>>());
         }
         assert_eq!(kept(&t, &database).await, "0,0 too,1,1 too,2,2 too");
         Ok(())
