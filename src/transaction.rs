@@ -121,11 +121,20 @@ impl TransactionBuilder {
     async fn begin(self, closure: bool, owner: Owner, chain: &Chain) -> Result<Arc<LevelHandle>> {
         let target = aimed_at(self.addressee)?;
         let limit = target.engine().limit(self.timeout);
-        let begin = || target.begin(self.options, closure, owner, chain, self.caller);
         match (limit, target.sandboxed()) {
-            (None, None) => begin().await,
+            (None, None) => target.begin(self.options, closure, owner, chain, self.caller).await,
             // Boxed, like every rare case on this path.
-            (limit, sandboxed) => Box::pin(within(limit, sandboxed, self.caller.place, begin())).await,
+            (limit, sandboxed) => {
+                let (options, caller, chain) = (self.options, self.caller, chain.clone());
+                let begin = async move {
+                    let begin = target.begin(options, closure, owner, &chain, caller);
+                    within(limit, None, caller.place, begin).await
+                };
+                match sandboxed {
+                    Some(engine) => Box::pin(engine.isolate(begin)).await,
+                    None => Box::pin(begin).await,
+                }
+            }
         }
     }
 

@@ -118,11 +118,11 @@ async fn transactions(table: &mut Table, database: &Database) -> Result<()> {
         .retry()
         .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
     table.future("transaction().retry().run", 1376, retry);
-    table.boxed("transaction()", 688, database.transaction().into_future());
+    table.boxed("transaction()", 568, database.transaction().into_future());
     table.value("a transaction that is not begun yet", 64, &database.transaction());
     let transaction = database.transaction().await?;
     table.value("a transaction's guard", 24, &transaction);
-    table.boxed("a savepoint", 688, transaction.transaction().into_future());
+    table.boxed("a savepoint", 568, transaction.transaction().into_future());
     table.future("commit", 64, transaction.commit());
     table.future("rollback", 64, transaction.rollback());
     transaction.rollback().await?;

@@ -176,6 +176,19 @@ impl<S: 'static> Query<S> {
                 });
             }
         };
+        if let Some(engine) = plan.target.sandboxed().filter(|engine| engine.is_isolated()) {
+            return Box::pin(async move {
+                let place = plan.place();
+                let limit = engine.limit(timeout);
+                let run = async move {
+                    let ran = within(limit, None, place, plan.run(&mut sink)).await;
+                    let done = ran.map_err(|error| plan.given_up(error))?;
+                    Ok((sink, done))
+                };
+                let (sink, done) = engine.isolate(run).await?;
+                finish(sink, done, place)
+            });
+        }
         Box::pin(async move {
             let place = plan.place();
             let limit = plan.target.engine().limit(timeout);

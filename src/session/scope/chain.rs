@@ -67,6 +67,20 @@ impl Chain {
         }
     }
 
+    /// Runs a future in another task with the owners that apply here.
+    pub(crate) fn carry<F: Future + Send>(self, work: F) -> impl Future<Output = F::Output> + Send
+    where
+        F::Output: Send,
+    {
+        let work = TaskOrThread::current().on_behalf(work);
+        async move {
+            match self.scope {
+                Some(scope) => SCOPE.scope(scope, work).await,
+                None => work.await,
+            }
+        }
+    }
+
     /// Returns the task or thread that all owners go back to. What is shared belongs to the one that shares.
     pub(crate) fn root(&self) -> TaskOrThread {
         self.root

@@ -52,14 +52,20 @@ impl LevelHandle {
         let below = self.level.below();
         let result = {
             let engine = &self.level.engine;
-            let chain = Chain::current();
             match engine.limit(limit) {
+                None if engine.sandbox.is_none() => self.level.finish(how, &Chain::current(), place).await,
                 // Boxed, as is everything rare on this path.
-                Some(limit) => Box::pin(engine.within(self.level.finish_in_time(limit, how, &chain, place))).await,
-                None if engine.sandbox.is_some() => {
-                    Box::pin(engine.within(self.level.finish(how, &chain, place))).await
+                limit => {
+                    let level = Arc::clone(&self.level);
+                    let end = async move {
+                        let chain = Chain::current();
+                        match limit {
+                            Some(limit) => level.finish_in_time(limit, how, &chain, place).await,
+                            None => level.finish(how, &chain, place).await,
+                        }
+                    };
+                    Box::pin(engine.isolate(end)).await
                 }
-                None => self.level.finish(how, &chain, place).await,
             }
         };
         let Some(ended) = self.level.ended() else { return result };

@@ -5,12 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ebbtide::{Config, Database, Error, ErrorKind, Result, Transaction};
-use futures::TryStreamExt as _;
 use futures::executor::block_on;
+use futures::{FutureExt as _, TryStreamExt as _};
 use tokio::runtime::Builder;
 
 use super::sandbox::{seen, slow};
-use super::tasks::{add, config, count, kept, kind, list, soon};
+use super::tasks::{add, config, count, in_task, kept, kind, list, soon};
 use crate::support::{SilentServer, Test, cases};
 
 pub(super) fn isolated(t: &Test) -> Config {
@@ -233,6 +233,40 @@ cases! {
         task.await.expect("no panic");
         assert_eq!(*lock.lock().expect("no panic"), 2);
         assert_eq!(seen(&t, &database).await, "a,b,c");
+        Ok(())
+    }
+
+    /// A statement, and the end of a transaction, that were sent give the connection back when they are answered, whatever
+    /// their caller's thread does.
+    async fn i3_an_answered_call_gives_the_connection_back_while_its_thread_is_blocked_found_e5(t: Test) -> Result<()> {
+        let database = isolated_notes(&t, isolated(&t).lease_timeout(Duration::from_mins(1))).await;
+        let use_elsewhere = |body: &'static str| {
+            let (database, sql) = (database.clone(), add(&t, body));
+            let thread = thread::spawn(move || block_on(database.execute(sql, ()).into_future()));
+            // Blocks the only thread of this runtime.
+            thread.join().expect("no panic")
+        };
+        let mut statement = database.execute(add(&t, "a"), ()).into_future();
+        assert!((&mut statement).now_or_never().is_none(), "it was sent a moment ago");
+        use_elsewhere("b")?;
+        statement.await?;
+
+        let transaction = database.transaction().await?;
+        transaction.execute(add(&t, "c"), ()).await?;
+        let mut end = transaction.commit().into_future();
+        assert!((&mut end).now_or_never().is_none(), "it was sent a moment ago");
+        use_elsewhere("d")?;
+        end.await?;
+        assert_eq!(seen(&t, &database).await, "a,b,c,d");
+
+        // One that is dropped before its turn is not run.
+        let transaction = database.transaction().await?;
+        let (other, sql) = (database.clone(), add(&t, "never"));
+        let waiting = in_task(async move { other.execute(sql, ()).into_future().now_or_never().is_none() }).await;
+        assert!(waiting, "another task has to wait for the transaction");
+        transaction.commit().await?;
+        use_elsewhere("e")?;
+        assert_eq!(seen(&t, &database).await, "a,b,c,d,e");
         Ok(())
     }
 
