@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::option::{Expected, GivenValue, OptionKind, OptionScope, OptionSpec};
+use super::option::{Expected, GivenValue, OptionKind, OptionSpec};
 use super::settings::Settings;
 use super::ssl_mode::SslMode;
+use crate::url::OptionScope;
 
 const fn also(
     name: &'static str,

@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 use super::Config;
 use super::options::{self, Item, is_known};
 use crate::error::{Error, ErrorKind, Result, nearest};
-use crate::sql::Dialect;
 use crate::url::DatabaseUrl;
 
 type Table = Map<String, Value>;
@@ -278,7 +277,7 @@ pub(super) fn read_credentials(value: &Value, path: &str, engine: Option<(&str, 
 
 /// Refuses the parts of a server for SQLite, which has no server; the error names the key.
 fn refuse_server_parts(url: &DatabaseUrl, parts: &Parts<'_>, path: &str) -> Result<()> {
-    if url.dialect() != Dialect::Sqlite {
+    if url.is_served() {
         return Ok(());
     }
     let server = ["host", "port", "user", "password"];

@@ -39,7 +39,7 @@ pub use ssl_mode::SslMode;
 
 use crate::error::{Error, Result};
 use crate::sql::Dialect;
-use crate::url::DatabaseUrl;
+use crate::url::{DatabaseUrl, read_socket};
 use options::Item;
 
 /// The configuration of a database: its location (a [`DatabaseUrl`]) and its use ([`Settings`]).
@@ -187,20 +187,18 @@ impl Config {
     fn follow_mode(&mut self) {
         let mode = self.settings.sqlite_mode;
         let is_memory = |mode: &str| mode == SqliteMode::Memory.as_str();
-        if self.dialect() == Dialect::Sqlite
-            && self.url.option("mode").is_some_and(is_memory) != is_memory(mode.as_str())
-        {
+        if !self.url.is_served() && self.url.option("mode").is_some_and(is_memory) != is_memory(mode.as_str()) {
             self.url = self.url.clone().with_option("mode", mode.as_str());
         }
     }
 
     /// Sets the socket if the host is a path. `before` is the previous host, whose socket no longer applies.
     fn follow_socket(&mut self, before: Option<&str>) {
-        if self.dialect() == Dialect::Sqlite {
+        if !self.url.is_served() {
             return;
         }
         let path = |host: Option<&str>| host.filter(|host| host.starts_with('/')).map(str::to_owned);
-        if before.is_some_and(|before| self.settings.socket == Some(options::read_socket(self.dialect(), before).0)) {
+        if before.is_some_and(|before| self.settings.socket == Some(read_socket(self.dialect(), before).0)) {
             self.settings.socket = None;
         }
         let given = self
@@ -209,7 +207,7 @@ impl Config {
             .as_ref()
             .map(|socket| socket.to_string_lossy().into_owned());
         if let Some(path) = given.or_else(|| path(self.url.host())) {
-            let (socket, port) = options::read_socket(self.dialect(), &path);
+            let (socket, port) = read_socket(self.dialect(), &path);
             self.settings.socket = Some(socket);
             if let (Some(port), None) = (port, self.url.port()) {
                 self.url = self.url.clone().with_port(port);

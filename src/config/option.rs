@@ -13,30 +13,7 @@ use super::settings::Settings;
 use super::sqlite_mode::SqliteMode;
 use super::ssl_mode::SslMode;
 use super::text::{duration, flag, show_duration, squash};
-use crate::sql::Dialect;
-
-/// The dialects on which an option has a meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OptionScope {
-    Any,
-    /// PostgreSQL and MySQL.
-    Servers,
-    Postgres,
-    MySql,
-    Sqlite,
-}
-
-impl OptionScope {
-    pub(super) fn covers(self, dialect: Dialect) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Servers => dialect != Dialect::Sqlite,
-            Self::Postgres => dialect == Dialect::Postgres,
-            Self::MySql => dialect == Dialect::MySql,
-            Self::Sqlite => dialect == Dialect::Sqlite,
-        }
-    }
-}
+use crate::url::OptionScope;
 
 /// The description of a valid value, which ends the sentence "… is `x`, but must be".
 pub(super) type Expected = Cow<'static, str>;

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -270,17 +269,6 @@ pub(super) fn check(settings: &Settings) -> Result<()> {
         set_parameter(&mut copy, &item, name, value)?;
     }
     Ok(())
-}
-
-/// Returns the socket, and the port in its name. PostgreSQL's socket is given as a directory, or as the file in it.
-pub(super) fn read_socket(dialect: Dialect, path: &str) -> (PathBuf, Option<u16>) {
-    if dialect == Dialect::Postgres
-        && let Some((directory, port)) = path.rsplit_once("/.s.PGSQL.")
-        && let Ok(port) = port.parse()
-    {
-        return (PathBuf::from(directory), Some(port));
-    }
-    (PathBuf::from(path), None)
 }
 
 /// Returns all options, the crate's own first. They take effect in this order, not in the order in which they are

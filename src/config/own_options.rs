@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::option::{Expected, GivenValue, OptionKind, OptionScope, OptionSpec, SettingType};
+use super::option::{Expected, GivenValue, OptionKind, OptionSpec, SettingType};
 use super::settings::Settings;
 use super::text::{LONGEST, flag};
+use crate::url::OptionScope;
 
 /// Creates the entry for a field of [`Settings`]. Its type reads the value, unless a function is given.
 macro_rules! own {

@@ -6,7 +6,6 @@ use super::credentials::{error, read_credentials, wrong};
 use super::options::{self, Item};
 use super::{Config, Settings, SqliteMode};
 use crate::error::{Error, Result};
-use crate::sql::Dialect;
 use crate::url::DatabaseUrl;
 
 impl Config {
@@ -71,7 +70,7 @@ impl Config {
     fn of_replica(&self, url: &DatabaseUrl) -> Result<Self> {
         let settings = self.settings_of_replica(url)?;
         let mut url = url.clone();
-        if url.dialect() != Dialect::Sqlite {
+        if url.is_served() {
             if url.username().is_none() {
                 url = url
                     .with_username(self.url.username())

@@ -180,7 +180,7 @@ where
 
 impl fmt::Debug for Ddl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let contents: Vec<DdlContent> = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite]
+        let contents: Vec<DdlContent> = Dialect::ALL
             .into_iter()
             .filter_map(|dialect| self.content(dialect).ok().flatten())
             .collect();

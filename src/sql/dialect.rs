@@ -22,6 +22,26 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// All dialects.
+    pub(crate) const ALL: [Self; 3] = [Self::Postgres, Self::MySql, Self::Sqlite];
+
+    /// Returns whether its databases are on a server; otherwise a database is a file, or in memory.
+    pub(crate) fn is_served(self) -> bool {
+        match self {
+            Self::Postgres | Self::MySql => true,
+            Self::Sqlite => false,
+        }
+    }
+
+    /// Returns the setting of a session that lists the schemas in which names without one are looked for; `None`
+    /// without such a setting.
+    pub(crate) fn schema_setting(self) -> Option<&'static str> {
+        match self {
+            Self::Postgres => Some("search_path"),
+            Self::MySql | Self::Sqlite => None,
+        }
+    }
+
     /// Returns the maximum number of parameters that one statement can bind.
     pub fn max_parameters(self) -> usize {
         match self {

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use crate::config::Config;
-use crate::sql::Dialect;
 
 /// The database as spans and metrics name it. It is read from the configuration, so it is what connections begin with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,13 +22,7 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) fn of(config: &Config) -> Self {
         let (url, settings) = (config.url(), config.settings());
-        let (system, usual) = match url.dialect() {
-            Dialect::Postgres => ("postgresql", Some(5432)),
-            Dialect::MySql if url.scheme() == "mariadb" => ("mariadb", Some(3306)),
-            Dialect::MySql => ("mysql", Some(3306)),
-            Dialect::Sqlite => ("sqlite", None),
-        };
-        let served = url.dialect() != Dialect::Sqlite;
+        let (system, usual, served) = (url.system(), url.usual_port(), url.is_served());
         let socket = settings.socket.as_ref().map(|socket| socket.display().to_string());
         let host = url.host().map(|host| host.trim_matches(['[', ']']).to_owned());
         let address = socket.or(host).filter(|_| served);
@@ -56,7 +49,7 @@ fn namespace(config: &Config) -> Option<String> {
     }
     let database = url.database().map(str::to_owned);
     let mut parameters = config.settings().server_settings.iter();
-    let path = parameters.find(|(name, _)| url.dialect() == Dialect::Postgres && name == "search_path");
+    let path = parameters.find(|(name, _)| Some(&**name) == url.dialect().schema_setting());
     let schema = path.and_then(|(_, path)| path.split(',').next()).map(str::trim);
     match (database, schema.filter(|schema| !schema.is_empty())) {
         (Some(database), Some(schema)) => Some(format!("{database}|{schema}")),

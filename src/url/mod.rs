@@ -1,10 +1,12 @@
 //! Database URLs: parsing, replacing single parts, and display without secrets. No I/O.
 
 mod check;
+mod option_scope;
 mod parse;
 mod render;
 mod replace;
 mod scheme;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod web;
@@ -14,7 +16,9 @@ use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+pub(crate) use option_scope::OptionScope;
 pub(crate) use render::{is_secret, percent_encoded};
+pub(crate) use socket::read_socket;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
@@ -178,6 +182,30 @@ impl DatabaseUrl {
             .iter()
             .filter(move |(known, _)| known == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Returns whether a server has the database; otherwise it is a file, or in memory.
+    pub(crate) fn is_served(&self) -> bool {
+        self.dialect.is_served()
+    }
+
+    /// Returns the name of the system in the conventions of OpenTelemetry (`db.system.name`).
+    pub(crate) fn system(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Postgres => "postgresql",
+            Dialect::MySql if self.scheme == "mariadb" => "mariadb",
+            Dialect::MySql => "mysql",
+            Dialect::Sqlite => "sqlite",
+        }
+    }
+
+    /// Returns the port that a server usually has; `None` without a server.
+    pub(crate) fn usual_port(&self) -> Option<u16> {
+        match self.dialect {
+            Dialect::Postgres => Some(5432),
+            Dialect::MySql => Some(3306),
+            Dialect::Sqlite => None,
+        }
     }
 
     /// Returns whether this is a SQLite database in memory.
