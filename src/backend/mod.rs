@@ -4,13 +4,11 @@
 #[cfg(test)]
 pub(crate) mod fake;
 mod from_row;
-#[cfg(feature = "mysql")]
 mod mysql;
 mod native_job;
 mod position;
-#[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(feature = "sqlite")]
+pub(crate) mod rules;
 mod sqlite;
 pub(crate) mod sqlx;
 #[cfg(feature = "sqlx-interop")]
@@ -34,6 +32,7 @@ use crate::value::{RawRow, Value};
 pub use from_row::FromRow;
 pub(crate) use native_job::{NativeJob, Pulse};
 pub(crate) use position::{Position, Reached};
+pub(crate) use rules::ServerRules;
 #[cfg(feature = "sqlx-interop")]
 pub(crate) use sqlx_database::Parts;
 #[cfg(feature = "sqlx-interop")]
@@ -51,6 +50,17 @@ pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         Dialect::Sqlite => sqlite::connector(config),
         #[allow(unreachable_patterns, reason = "reachable when a backend is left out")]
         _ => Err(left_out(dialect)),
+    }
+}
+
+impl Dialect {
+    /// Returns the rules of the server, for a place without a connector.
+    pub(crate) fn rules(self) -> &'static dyn ServerRules {
+        match self {
+            Self::Postgres => &postgres::PostgresRules,
+            Self::MySql => &mysql::MySqlRules,
+            Self::Sqlite => &sqlite::SqliteRules,
+        }
     }
 }
 
@@ -127,6 +137,11 @@ pub(crate) enum DatabaseIdentity {
 /// A factory of connections to one database.
 pub(crate) trait Connector: Debug + Send + Sync {
     fn dialect(&self) -> Dialect;
+
+    /// Returns the rules of the server.
+    fn rules(&self) -> &'static dyn ServerRules {
+        self.dialect().rules()
+    }
 
     /// Returns whether a connection's socket belongs to the tokio runtime that opened it.
     fn runtime_bound(&self) -> bool;

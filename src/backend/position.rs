@@ -1,10 +1,9 @@
 //! The position of a server in its history of writes, for comparing a replica with its primary. No I/O: this module has
-//! the queries and reads their answers.
+//! the queries for a replica and reads their answers; the rules of a server have the query for a primary.
 
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::sql::Dialect;
 use crate::value::{IntoParams, Params, Row};
 
 /// A position in the history of a database. Everything committed before the query for it lies before it.
@@ -26,16 +25,9 @@ pub(crate) enum Reached {
     Unknown,
 }
 
-/// `pg_current_wal_insert_lsn()` lies after every acknowledged commit, even one that is not yet on disk
-/// (`synchronous_commit = off`).
-const LOG_WRITTEN: &str =
-    "SELECT CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_insert_lsn() - '0/0')::bigint END";
-
 /// Behind a load balancer the primary itself may answer; it has everything.
 const LOG_REPLAYED: &str = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
                             ELSE pg_current_wal_insert_lsn() END - '0/0')::bigint";
-
-const TRANSACTIONS_WRITTEN: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('gtid_binlog_pos', 'gtid_executed')";
 
 /// With a timeout of 0 it checks and does not wait.
 const MARIA_REACHED: &str = "SELECT MASTER_GTID_WAIT(?, 0)";
@@ -43,27 +35,9 @@ const MARIA_REACHED: &str = "SELECT MASTER_GTID_WAIT(?, 0)";
 const MYSQL_REACHED: &str = "SELECT GTID_SUBSET(?, @@global.gtid_executed)";
 
 impl Position {
-    /// Returns the query for the position of a primary; `None` for a database without positions.
-    pub(crate) fn question(dialect: Dialect) -> Option<&'static str> {
-        match dialect {
-            Dialect::Postgres => Some(LOG_WRITTEN),
-            Dialect::MySql => Some(TRANSACTIONS_WRITTEN),
-            Dialect::Sqlite => None,
-        }
-    }
-
-    /// Reads the primary's answer; `None` if the server keeps no position.
-    pub(crate) fn read(dialect: Dialect, rows: &[Row]) -> Option<Self> {
-        if dialect == Dialect::Postgres {
-            return log(rows).map(Self::Log);
-        }
-        rows.iter().find_map(|row| {
-            let (name, ids): (String, String) = (row.get(0).ok()?, row.get(1).ok()?);
-            (!ids.is_empty()).then(|| Self::Transactions {
-                maria: name.eq_ignore_ascii_case("gtid_binlog_pos"),
-                ids: ids.into(),
-            })
-        })
+    /// Reads an offset in a log from the answer of a primary.
+    pub(super) fn log(rows: &[Row]) -> Option<Self> {
+        log(rows).map(Self::Log)
     }
 
     /// Returns the query for a replica.
@@ -90,14 +64,6 @@ impl Position {
         }
     }
 
-    /// Returns whether servers of this kind have such positions.
-    pub(crate) fn is_of(&self, dialect: Dialect) -> bool {
-        match self {
-            Self::Log(_) => dialect == Dialect::Postgres,
-            Self::Transactions { .. } => dialect == Dialect::MySql,
-        }
-    }
-
     /// Returns whether a server at this position has everything up to `other`.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
@@ -115,6 +81,7 @@ fn log(rows: &[Row]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::Dialect;
 
     #[test]
     fn r6_positions_of_a_log_are_ordered_and_those_of_transactions_are_not() {
@@ -127,7 +94,11 @@ mod tests {
         assert!(ids("0-1-7").covers(&ids("0-1-7")));
         assert!(!ids("0-1-8").covers(&ids("0-1-7")), "only the server can compare them");
         assert!(!ids("0-1-7").covers(&early));
-        assert!(early.is_of(Dialect::Postgres) && !early.is_of(Dialect::MySql));
-        assert!(ids("0-1-7").is_of(Dialect::MySql) && !ids("0-1-7").is_of(Dialect::Postgres));
+        let has = |dialect: Dialect, position: &Position| {
+            dialect.rules().positions().is_some_and(|rules| (rules.has)(position))
+        };
+        assert!(has(Dialect::Postgres, &early) && !has(Dialect::MySql, &early));
+        assert!(has(Dialect::MySql, &ids("0-1-7")) && !has(Dialect::Postgres, &ids("0-1-7")));
+        assert!(!has(Dialect::Sqlite, &early));
     }
 }

@@ -13,7 +13,6 @@ use super::idle::Idle;
 use super::{CLEANUP_LIMIT, CloseHandle, Pool, REST_LIMIT, SETTLE_LIMIT, TaskOrThread};
 use crate::backend::RawConnection;
 use crate::error::{CLOSED_EARLIER, Error, ErrorKind, Result};
-use crate::sql::Dialect;
 
 /// The call in flight on a connection. A value other than `None` outside of a call means that the call was dropped
 /// half-way.
@@ -288,8 +287,9 @@ impl Lease {
             self.raw()?.rollback_to(0).await?;
             self.mark(InFlight::None);
         }
-        // Elsewhere the rollback has ended everything; MySQL's session also has settings.
-        if may_have_transaction && (!deep || self.pool.connector().dialect() == Dialect::MySql) {
+        // The rollback has ended everything, except settings that no rollback restores.
+        let rules = self.pool.connector.rules().transactions();
+        if may_have_transaction && (!deep || rules.settings_outlive_rollback) {
             self.mark(InFlight::Statement);
             self.raw()?.reset().await?;
             self.mark(InFlight::None);

@@ -7,13 +7,14 @@ use sqlx::AssertSqlSafe;
 use super::migrations::{self, SchemaMigrations};
 use super::plan::Plan;
 use super::step::{Step, StepAction};
+use crate::backend::rules::{CircularKeys, DefinitionsInTransaction, SchemaRules};
 use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::{Dialect, ObjectName};
+use crate::sql::ObjectName;
+use crate::value::Value;
 
-/// Number of the lock under which PostgreSQL creates and drops tables. It serializes programs that start at the same
-/// time: there, `IF NOT EXISTS` fails if another transaction creates the same table.
+/// Number of the lock that serializes programs that create tables at the same time, when they start.
 const LOCK: i64 = 0x6562_6274_6964_6501;
 
 /// The action of a job.
@@ -36,7 +37,7 @@ impl SchemaJob {
     /// Runs the job, in one transaction if the dialect supports that.
     pub(super) async fn on(self, database: &Database) -> Result<()> {
         let kept = database.keeps_caller();
-        if self.plan.dialect == Dialect::MySql {
+        if self.plan.rules.schema().in_transaction == DefinitionsInTransaction::Commit {
             return self.run(&database.connection(), kept).await;
         }
         // Immediate, because a SQLite transaction that reads before it writes does not wait for another's lock.
@@ -48,8 +49,8 @@ impl SchemaJob {
 
     async fn run(&self, connection: &Connection, kept: bool) -> Result<()> {
         // A sandbox would keep the lock until its end, and others would wait for it.
-        if self.plan.dialect == Dialect::Postgres && !kept {
-            connection.execute("SELECT pg_advisory_xact_lock(?)", (LOCK,)).await?;
+        if let Some(lock) = self.plan.rules.schema().lock.filter(|_| !kept) {
+            connection.execute(lock, (LOCK,)).await?;
         }
         match self.work {
             SchemaAction::Create { safe } => self.create(connection, safe).await,
@@ -94,28 +95,27 @@ impl SchemaJob {
         if circles.is_empty() {
             return self.drop_in_order(connection).await;
         }
-        match self.plan.dialect {
-            Dialect::Postgres => {
+        match self.plan.rules.schema().circular_keys {
+            CircularKeys::Dropped { list } => {
                 for (table, target) in circles {
-                    drop_keys(connection, table, target).await?;
+                    drop_keys(connection, list, table, target).await?;
                 }
                 self.drop_in_order(connection).await
             }
-            Dialect::MySql => {
-                connection.execute("SET foreign_key_checks = 0", ()).await?;
+            CircularKeys::Unchecked { off, on } => {
+                connection.execute(off, ()).await?;
                 let dropped = self.drop_in_order(connection).await;
-                let restored = connection.execute("SET foreign_key_checks = 1", ()).await;
+                let restored = connection.execute(on, ()).await;
                 dropped.and(restored.map(drop))
             }
-            Dialect::Sqlite => {
-                // Dropping a table deletes its rows, which must not leave dangling references.
-                connection.execute("PRAGMA defer_foreign_keys = ON", ()).await?;
+            CircularKeys::Emptied { defer, restore } => {
+                connection.execute(defer, ()).await?;
                 let emptied = circles.iter().flat_map(|(table, target)| [*table, *target]);
                 for table in self.present(connection, emptied).await? {
                     let sql = format!("DELETE FROM {}", table.written);
                     connection.execute(AssertSqlSafe(sql), ()).await?;
                 }
-                connection.execute("PRAGMA defer_foreign_keys = OFF", ()).await?;
+                connection.execute(restore, ()).await?;
                 self.drop_in_order(connection).await
             }
         }
@@ -147,8 +147,8 @@ impl SchemaJob {
 
     async fn send(&self, connection: &Connection, step: &Step, sql: &str) -> Result<()> {
         let sql = AssertSqlSafe(sql.to_owned());
-        if step.may_be_present && self.plan.dialect == Dialect::Postgres {
-            // In PostgreSQL a failed statement aborts the transaction, but not from inside a savepoint.
+        if step.may_be_present && self.plan.rules.transactions().aborted.is_some() {
+            // A failed statement aborts the transaction, but not from inside a savepoint.
             let begin = connection.transaction();
             begin
                 .run(async move |savepoint| savepoint.execute(sql, ()).await.map(drop))
@@ -161,7 +161,7 @@ impl SchemaJob {
     /// Undoes migrations. Without `by_their_own`, their objects were already dropped.
     async fn undo(&self, connection: &Connection, migrations: &dyn SchemaMigrations, by_their_own: bool) -> Result<()> {
         let table = migrations::migrations_table(self.plan.dialect, migrations)?;
-        if !is_present(connection, self.plan.dialect, &table).await? {
+        if !is_present(connection, self.plan.rules.schema(), &table).await? {
             return Ok(());
         }
         if by_their_own {
@@ -179,7 +179,7 @@ impl SchemaJob {
         migrations: &dyn SchemaMigrations,
     ) -> Result<Vec<migrations::SchemaMigration>> {
         let table = migrations::migrations_table(self.plan.dialect, migrations)?;
-        if is_present(connection, self.plan.dialect, &table).await? {
+        if is_present(connection, self.plan.rules.schema(), &table).await? {
             migrations::applied(connection, migrations).await
         } else {
             Ok(Vec::new())
@@ -195,7 +195,7 @@ impl SchemaJob {
         let names: Vec<&ObjectName> = names.collect();
         let mut present: Vec<&ObjectName> = Vec::new();
         for name in names {
-            if !present.contains(&name) && is_present(connection, self.plan.dialect, name).await? {
+            if !present.contains(&name) && is_present(connection, self.plan.rules.schema(), name).await? {
                 present.push(name);
             }
         }
@@ -219,35 +219,16 @@ impl SchemaJob {
     }
 }
 
-async fn is_present(connection: &Connection, dialect: Dialect, name: &ObjectName) -> Result<bool> {
-    let table = name.path.last().cloned().unwrap_or_default();
-    let schema = name.path.len().checked_sub(2).and_then(|at| name.path.get(at)).cloned();
-    match dialect {
-        Dialect::Postgres => {
-            let sql = "SELECT to_regclass(?) IS NOT NULL";
-            connection.fetch_value(sql, (name.written.as_str(),)).await
-        }
-        Dialect::MySql => {
-            let sql = "SELECT COUNT(*) FROM information_schema.tables \
-                       WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
-            let count: i64 = connection.fetch_value(sql, (schema, table)).await?;
-            Ok(count > 0)
-        }
-        Dialect::Sqlite => {
-            let sql = "SELECT COUNT(*) FROM pragma_table_list \
-                       WHERE schema = COALESCE(?, 'main') COLLATE NOCASE AND name = ? COLLATE NOCASE";
-            let count: i64 = connection.fetch_value(sql, (schema, table)).await?;
-            Ok(count > 0)
-        }
-    }
+async fn is_present(connection: &Connection, rules: &SchemaRules, name: &ObjectName) -> Result<bool> {
+    let (sql, params) = (rules.find_table)(name);
+    let found: Value = connection.fetch_value(sql, params).await?;
+    Ok(!matches!(found, Value::Null | Value::Bool(false) | Value::I64(0)))
 }
 
-/// Drops the foreign keys of a table to another (PostgreSQL).
-async fn drop_keys(connection: &Connection, table: &ObjectName, target: &ObjectName) -> Result<()> {
-    let sql = "SELECT quote_ident(conname::text) FROM pg_constraint \
-               WHERE contype = 'f' AND conrelid = to_regclass(?) AND confrelid = to_regclass(?)";
+/// Drops the foreign keys of a table to another, whose quoted names the query `list` returns.
+async fn drop_keys(connection: &Connection, list: &'static str, table: &ObjectName, target: &ObjectName) -> Result<()> {
     let names = (table.written.as_str(), target.written.as_str());
-    for row in connection.fetch_all(sql, names).await? {
+    for row in connection.fetch_all(list, names).await? {
         let key: String = row.get(0)?;
         let sql = format!("ALTER TABLE {} DROP CONSTRAINT {key}", table.written);
         connection.execute(AssertSqlSafe(sql), ()).await?;

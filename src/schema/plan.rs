@@ -7,6 +7,8 @@ use super::migrations::{SchemaMigrations, migrations_table};
 use super::order::{Needs, Order, order};
 use super::step::{Step, StepAction};
 use super::{App, Ddl};
+use crate::backend::ServerRules;
+use crate::backend::rules::SchemaRules;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Definition, Dialect, Key, ObjectName};
 
@@ -28,12 +30,14 @@ struct Unit {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) dialect: Dialect,
+    pub(super) rules: &'static dyn ServerRules,
     units: Vec<Unit>,
     order: Order,
 }
 
 impl Plan {
     pub(super) fn new<'a>(dialect: Dialect, apps: impl IntoIterator<Item = &'a App>) -> Result<Self> {
+        let rules = dialect.rules();
         let mut units = Vec::new();
         for app in apps {
             for ddl in app.definitions() {
@@ -43,10 +47,15 @@ impl Plan {
         once(&units)?;
         apart(dialect, &units)?;
         let needs: Vec<Needs> = (0..units.len())
-            .map(|unit| needs(dialect, &units, unit))
+            .map(|unit| needs(dialect, rules.schema(), &units, unit))
             .collect::<Result<_>>()?;
-        let order = order(&needs).map_err(|circle| in_circle(dialect, &units, &circle))?;
-        Ok(Self { dialect, units, order })
+        let order = order(&needs).map_err(|circle| in_circle(rules.schema(), &units, &circle))?;
+        Ok(Self {
+            dialect,
+            rules,
+            units,
+            order,
+        })
     }
 
     /// Returns the tables to create. Tables of migrations are excluded: their own table records what exists.
@@ -71,10 +80,10 @@ impl Plan {
                 continue;
             }
             for definition in &unit.definitions {
-                // SQLite accepts a foreign key to a table that does not exist yet.
-                let late = match self.dialect {
-                    Dialect::Sqlite => Vec::new(),
-                    _ => self.late(index, definition),
+                let late = if self.rules.schema().keys_to_missing_tables {
+                    Vec::new()
+                } else {
+                    self.late(index, definition)
                 };
                 let keys: Vec<&Key> = late.iter().map(|(key, _)| *key).collect();
                 let created = StepAction::Send(definition.create(self.dialect, safe, &keys));
@@ -268,7 +277,7 @@ fn apart(dialect: Dialect, units: &[Unit]) -> Result<()> {
     Ok(())
 }
 
-fn needs(dialect: Dialect, units: &[Unit], unit: usize) -> Result<Needs> {
+fn needs(dialect: Dialect, rules: &SchemaRules, units: &[Unit], unit: usize) -> Result<Needs> {
     let mut needs = Needs::default();
     for needed in units[unit].definitions.iter().flat_map(|definition| &definition.needs) {
         let Some(other) = find(units, &needed.name).filter(|other| *other != unit) else {
@@ -277,7 +286,7 @@ fn needs(dialect: Dialect, units: &[Unit], unit: usize) -> Result<Needs> {
         };
         // Migrations are sent unchanged, and may fill the tables that they create.
         let fixed = units[unit].migrations.is_some();
-        if !fixed && needed.foreign && (needed.key.is_some() || dialect == Dialect::Sqlite) {
+        if !fixed && needed.foreign && (needed.key.is_some() || rules.keys_to_missing_tables) {
             needs.later.insert(other);
         } else {
             needs.before.insert(other);
@@ -301,15 +310,14 @@ fn needs(dialect: Dialect, units: &[Unit], unit: usize) -> Result<Needs> {
     Ok(needs)
 }
 
-fn in_circle(dialect: Dialect, units: &[Unit], circle: &[usize]) -> Error {
+fn in_circle(rules: &SchemaRules, units: &[Unit], circle: &[usize]) -> Error {
     let mut names: Vec<String> = circle.iter().map(|&index| units[index].label()).collect();
     names.extend(names.first().cloned());
-    let help = match dialect {
-        Dialect::Sqlite => "views and `depends_on` must not form a cycle; foreign keys may",
-        _ => {
-            "declare one of the foreign keys after the columns, as `FOREIGN KEY (…) REFERENCES … (…)`: such a key is \
-              added after all tables are created"
-        }
+    let help = if rules.keys_to_missing_tables {
+        "views and `depends_on` must not form a cycle; foreign keys may"
+    } else {
+        "declare one of the foreign keys after the columns, as `FOREIGN KEY (…) REFERENCES … (…)`: such a key is \
+         added after all tables are created"
     };
     Error::new(
         ErrorKind::Config,

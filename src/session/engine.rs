@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 use super::level::{ConnectionSlot, Level, LevelKind};
 use super::replicas::Replicas;
 use super::sandbox::{Deferred, Sandbox, SandboxPlan, SandboxRoot};
-use crate::backend::Writers;
+use crate::backend::rules::TransactionRules;
+use crate::backend::{ServerRules, Writers};
 use crate::config::Settings;
 use crate::error::Result;
 use crate::pool::{Caller, Drain, OpenStreams, Pool, WriterGate};
@@ -24,6 +25,9 @@ use crate::sql::{Dialect, TemplateCache};
 pub(crate) struct Engine {
     pub(crate) id: u64,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) rules: &'static dyn ServerRules,
+    /// The part of the rules that is asked often.
+    pub(super) transactions: &'static TransactionRules,
     pub(crate) settings: Arc<Settings>,
     pub(crate) templates: Arc<TemplateCache>,
     pub(crate) bindings: Bindings,
@@ -57,6 +61,7 @@ impl Engine {
         replicas: Option<Arc<Replicas>>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let rules = pool.connector().rules();
         let writers = pool.connector().writers();
         let has_one_writer = writers != Writers::Many;
         let gate = OnceLock::new();
@@ -69,6 +74,8 @@ impl Engine {
             streams: streams.map(|gate| Arc::clone(&gate.streams)),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             pool,
+            rules,
+            transactions: rules.transactions(),
             settings,
             templates,
             bindings: Bindings::default(),

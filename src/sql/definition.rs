@@ -6,6 +6,7 @@ use super::Dialect;
 use super::control::{self};
 use super::lexer::{Lexer, TokenKind};
 use super::word::Word;
+use crate::value::{Params, Value};
 
 /// The name of a table or another object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,13 @@ pub(crate) struct ObjectName {
 }
 
 impl ObjectName {
+    /// Returns the schema, null without one, and the table, as parameters.
+    pub(crate) fn schema_and_table(&self) -> Params {
+        let schema = self.path.len().checked_sub(2).and_then(|at| self.path.get(at)).cloned();
+        let table = self.path.last().cloned().unwrap_or_default();
+        Params::positional(vec![schema.map_or(Value::Null, Value::Text), Value::Text(table)])
+    }
+
     /// Reads a text that is one name.
     pub(crate) fn read(dialect: Dialect, text: &str) -> Option<Self> {
         let parts = cut(dialect, text);

@@ -3,30 +3,45 @@
 use std::future::Future;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use sqlx::AssertSqlSafe;
 use tokio::runtime::Handle;
 
+pub(super) use crate::backend::rules::{Admin, CreateOptions};
+use crate::backend::rules::{AdminSession, Administration};
 use crate::config::{Config, IntoConfig};
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
+use crate::value::{Params, Row};
 
 /// Default time limit of each step.
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
-/// The options of a new database.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct CreateOptions {
-    pub(super) encoding: Option<String>,
-    pub(super) template: Option<String>,
+impl AdminSession for Database {
+    fn run(&self, sql: String, params: Params) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { self.execute(AssertSqlSafe(sql), params).await.map(drop) })
+    }
+
+    fn rows(&self, sql: &'static str, params: Params) -> BoxFuture<'_, Result<Vec<Row>>> {
+        Box::pin(async move { self.fetch_all(sql, params).await })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let _ = self.disconnect().await;
+        })
+    }
+
+    #[cfg(feature = "macros")]
+    fn close_now(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let _ = self.disconnect_now().await;
+        })
+    }
 }
 
-/// The database that is created, looked for or dropped.
-#[derive(Clone, Debug)]
-pub(super) struct Admin {
-    pub(super) config: Config,
-    /// PostgreSQL: one more database that may accept the user.
-    pub(super) beside: Option<String>,
-    /// Time limit of each step.
-    pub(super) limit: Duration,
+fn open(config: Config) -> BoxFuture<'static, Result<Box<dyn AdminSession>>> {
+    Box::pin(async move { Ok(Box::new(Database::connect(config).await?) as Box<dyn AdminSession>) })
 }
 
 impl Admin {
@@ -36,12 +51,18 @@ impl Admin {
             config: source.into_config()?.without_replicas(),
             beside: None,
             limit: LIMIT,
+            open,
         })
     }
 
     /// Returns whether the database is in memory. Such a database always exists and never has to be created.
     pub(super) fn in_memory(&self) -> bool {
         self.config.url().is_memory()
+    }
+
+    /// Returns the way to create, find and drop the database.
+    pub(super) fn administration(&self) -> &'static dyn Administration {
+        self.config.dialect().rules().administration()
     }
 
     /// Runs a step within the time limit, and names it in its errors.
@@ -61,39 +82,14 @@ impl Admin {
             .help("does the server answer, and does another session hold a lock on the database? the server may still have done it")),
         }
     }
-
-    /// Returns settings for another database of the same server or file system, without the application's own.
-    pub(super) fn seen_from(&self, database: Option<&str>) -> Config {
-        let mut config = self
-            .config
-            .clone()
-            .database(database)
-            .pool_size(1)
-            .max_overflow(0)
-            .lazy(false)
-            .force_rollback(false)
-            .full_isolation(false)
-            .isolation_level(None)
-            .statement_timeout(None);
-        // The application's own connection logs them.
-        config.settings.warnings.clear();
-        config
-    }
 }
 
 /// Runs `work` on a separate connection and closes it.
+#[cfg(feature = "macros")]
 pub(super) async fn with_connection<T>(config: Config, work: impl AsyncFnOnce(&Database) -> Result<T>) -> Result<T> {
     let database = Database::connect(config).await?;
     let result = work(&database).await;
     // `work` has ended; an error of closing does not change its result.
     let _ = database.disconnect().await;
     result
-}
-
-/// Adds advice to errors of one kind that have none.
-pub(super) fn advise(error: Error, kind: ErrorKind, advice: impl FnOnce() -> String) -> Error {
-    if error.kind() == kind && error.advice().is_none() {
-        return error.help(advice());
-    }
-    error
 }

@@ -10,6 +10,7 @@ use super::admin::{Admin, CreateOptions};
 use super::name;
 use super::test_database::{TestDatabase, TestDatabasePlan};
 use super::tested::Tested;
+use crate::backend::rules::unusable;
 use crate::config::{Config, IntoConfig};
 use crate::database::Database;
 use crate::error::Result;
@@ -176,7 +177,7 @@ impl TestDatabaseBuilder {
         {
             let message = format!("without a prefix, the test database would be {} itself", source.url());
             return Err(
-                name::unusable(message).help("give a prefix, or both `use_existing(true)` and `drop_database(false)`")
+                unusable(message).help("give a prefix, or both `use_existing(true)` and `drop_database(false)`")
             );
         }
         let use_existing = self.use_existing || (application.is_some() && test == current);

@@ -7,10 +7,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::admin::{Admin, CreateOptions};
-use super::{mysql, name, postgres, sqlite};
 use crate::config::IntoConfig;
 use crate::error::{ErrorKind, Result};
-use crate::sql::Dialect;
 
 /// Creates the database that `source` names. When awaited, returns whether it was created. The result is `false` only
 /// with [`if_missing`](CreateDatabase::if_missing), and for a SQLite database in memory, which needs no creation.
@@ -101,13 +99,7 @@ impl Admin {
         if self.in_memory() {
             return Ok(false);
         }
-        let create = async {
-            match self.config.url().dialect() {
-                Dialect::Postgres => postgres::create(self, name::of(&self.config)?, create_options, if_missing).await,
-                Dialect::MySql => mysql::create(self, name::of(&self.config)?, create_options, if_missing).await,
-                Dialect::Sqlite => sqlite::create(self, create_options).await,
-            }
-        };
+        let create = self.administration().create(self, create_options, if_missing);
         match self.within("create", create).await {
             Err(error) if if_missing && error.kind() == ErrorKind::DuplicateObject => Ok(false),
             other => other,

@@ -7,10 +7,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::admin::Admin;
-use super::{mysql, name, postgres, sqlite};
 use crate::config::IntoConfig;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::Dialect;
 
 /// Drops the database that `source` names, with everything in it. When awaited, returns whether it existed. The result
 /// is `false` only with [`if_exists`](DropDatabase::if_exists), and for a SQLite database in memory, which ends by
@@ -80,14 +78,7 @@ impl Admin {
         if self.in_memory() {
             return Ok(false);
         }
-        let drop = async {
-            match self.config.url().dialect() {
-                Dialect::Postgres => postgres::drop(self, name::of(&self.config)?).await,
-                Dialect::MySql => mysql::drop(self, name::of(&self.config)?).await,
-                Dialect::Sqlite => sqlite::drop(self).await,
-            }
-        };
-        match self.within("drop", drop).await {
+        match self.within("drop", self.administration().drop(self)).await {
             Ok(true) => Ok(true),
             Ok(false) if if_exists => Ok(false),
             Ok(false) => Err(Error::new(

@@ -7,10 +7,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::admin::Admin;
-use super::{mysql, name, postgres, sqlite};
 use crate::config::IntoConfig;
 use crate::error::Result;
-use crate::sql::Dialect;
 
 /// Returns whether the database that `source` names exists.
 ///
@@ -64,14 +62,7 @@ impl Admin {
         if self.in_memory() {
             return Ok(true);
         }
-        let look = async {
-            match self.config.url().dialect() {
-                Dialect::Postgres => postgres::exists(self, name::of(&self.config)?).await,
-                Dialect::MySql => mysql::exists(self, name::of(&self.config)?).await,
-                Dialect::Sqlite => sqlite::exists(self).await,
-            }
-        };
-        self.within("look for", look).await
+        self.within("look for", self.administration().exists(self)).await
     }
 }
 

@@ -19,10 +19,7 @@ mod create;
 mod drop;
 mod ending;
 mod exists;
-mod mysql;
 mod name;
-mod postgres;
-mod sqlite;
 mod test_database;
 mod tested;
 

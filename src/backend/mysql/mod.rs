@@ -1,73 +1,20 @@
-//! MySQL and MariaDB, through sqlx.
+//! MySQL and MariaDB: their rules, and their driver, which is sqlx's.
 
+mod admin;
+#[cfg(feature = "mysql")]
 mod arguments;
+#[cfg(feature = "mysql")]
+mod driver;
+#[cfg(feature = "mysql")]
 mod errors;
+#[cfg(feature = "mysql")]
 mod options;
+mod rules;
+#[cfg(feature = "mysql")]
 mod session;
+#[cfg(feature = "mysql")]
 mod types;
 
-use std::sync::Arc;
-
-use sqlx::mysql::{MySqlArguments, MySqlQueryResult, MySqlRow};
-use sqlx::{MySql, SqlStr};
-
-use errors::connect_error;
-use options::{connect_options, session_variables};
-use session::SessionConnector;
-
-use super::sqlx::{KeptStatement, Native, SingleRow, SqlxConnector, raw_row};
-use crate::backend::{Connector, QueryResult};
-use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::sql::{Dialect, Statement};
-use crate::value::Value;
-
-pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
-    let options = connect_options(config)?;
-    let tried = options.clone();
-    let inner = SqlxConnector::<MySql> {
-        options,
-        dialect: Dialect::MySql,
-        runtime_bound: true,
-        place: config.url().to_string(),
-        persistent: config.settings().statement_cache_capacity > 0,
-        explain: Box::new(move |error| connect_error(&tried, error)),
-        private: None,
-        definitions: Arc::default(),
-    };
-    Ok(match session_variables(config)? {
-        Some(variables) => Arc::new(SessionConnector { inner, variables }),
-        None => Arc::new(inner),
-    })
-}
-
-impl Native for MySql {
-    const COUNTS_ANSWERS: bool = true;
-    const KEPT: KeptStatement = KeptStatement::Follows;
-    const ONE: SingleRow = SingleRow::ThenFlush;
-    const RESET: &str = options::RESET;
-
-    fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, MySqlArguments)> {
-        arguments::arguments(statement, values)
-    }
-
-    fn done(result: &MySqlQueryResult) -> QueryResult {
-        let id = result.last_insert_id();
-        QueryResult {
-            rows_affected: result.rows_affected(),
-            last_insert_id: i64::try_from(id).ok().filter(|id| *id != 0),
-        }
-    }
-
-    fn error(error: sqlx::Error) -> Error {
-        errors::error(error)
-    }
-
-    fn survives_interruption(between_rows: bool) -> bool {
-        // sqlx reads the head and the body of a packet one after the other. Dropped in between, it takes the body for a
-        // head. It also keeps no count of the answers to PREPARE and PING.
-        between_rows
-    }
-}
-
-raw_row!(MySqlRow, types::type_name);
+#[cfg(feature = "mysql")]
+pub(super) use driver::connector;
+pub(super) use rules::MySqlRules;

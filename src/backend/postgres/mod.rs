@@ -1,87 +1,28 @@
-//! PostgreSQL, through sqlx.
+//! PostgreSQL: its rules, and its driver, which is sqlx's.
 
+mod admin;
+#[cfg(feature = "postgres")]
 mod arguments;
+#[cfg(feature = "postgres")]
 mod array;
+#[cfg(feature = "postgres")]
+mod driver;
+#[cfg(feature = "postgres")]
 mod encode;
+#[cfg(feature = "postgres")]
 mod errors;
+#[cfg(feature = "postgres")]
 mod numeric;
+#[cfg(feature = "postgres")]
 mod oid;
+#[cfg(feature = "postgres")]
 mod options;
+mod rules;
+#[cfg(feature = "postgres")]
 mod text;
+#[cfg(feature = "postgres")]
 mod types;
 
-use std::sync::Arc;
-
-use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgTypeInfo};
-use sqlx::{Postgres, SqlStr};
-
-use errors::connect_error;
-use options::connect_options;
-
-use super::sqlx::{KeptStatement, Native, SingleRow, SqlxConnector, raw_row};
-use crate::backend::{Connector, QueryResult};
-use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::sql::{Dialect, Statement};
-use crate::value::Value;
-
-pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
-    let options = connect_options(config)?;
-    let tried = options.clone();
-    Ok(Arc::new(SqlxConnector::<Postgres> {
-        options,
-        dialect: Dialect::Postgres,
-        runtime_bound: true,
-        place: config.url().to_string(),
-        persistent: config.settings().statement_cache_capacity > 0,
-        explain: Box::new(move |error| connect_error(&tried, error)),
-        private: None,
-        definitions: Arc::default(),
-    }))
-}
-
-impl Native for Postgres {
-    const COUNTS_ANSWERS: bool = true;
-    const NOTIFIES: bool = true;
-    const RESET: &str = "ROLLBACK; UNLISTEN *";
-    const KEPT: KeptStatement = KeptStatement::IsRefused;
-    const ONE: SingleRow = SingleRow::AndReadsAll;
-
-    fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, PgArguments)> {
-        arguments::arguments(statement, values)
-    }
-
-    fn undeclared(statement: &Statement, values: &[Value]) -> Option<Vec<PgTypeInfo>> {
-        arguments::undeclared(statement, values)
-    }
-
-    fn question(statement: &Statement, declared: &[PgTypeInfo]) -> SqlStr {
-        arguments::question(statement, declared)
-    }
-
-    fn refused(statement: &Statement, values: &[Value]) {
-        arguments::refused(statement, values);
-    }
-
-    fn declare(statement: &Statement, values: &[Value], types: &[PgTypeInfo]) {
-        arguments::declare(statement, values, types);
-    }
-
-    fn done(result: &PgQueryResult) -> QueryResult {
-        QueryResult {
-            rows_affected: result.rows_affected(),
-            last_insert_id: None,
-        }
-    }
-
-    fn error(error: sqlx::Error) -> Error {
-        errors::error(error)
-    }
-
-    fn survives_interruption(_between_rows: bool) -> bool {
-        // sqlx counts the pending answers and reads them before the next call.
-        true
-    }
-}
-
-raw_row!(PgRow, types::type_name);
+#[cfg(feature = "postgres")]
+pub(super) use driver::connector;
+pub(super) use rules::PostgresRules;

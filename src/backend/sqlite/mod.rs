@@ -1,90 +1,24 @@
-//! SQLite, bundled, through sqlx.
+//! SQLite: its rules, and its driver, which is sqlx's and has SQLite in it.
 
+mod admin;
+#[cfg(feature = "sqlite")]
 mod arguments;
+#[cfg(feature = "sqlite")]
 mod copy;
+#[cfg(feature = "sqlite")]
+mod driver;
+#[cfg(feature = "sqlite")]
 mod errors;
+#[cfg(feature = "sqlite")]
 mod file;
+#[cfg(feature = "sqlite")]
 mod memory;
+#[cfg(feature = "sqlite")]
 mod options;
+mod rules;
+#[cfg(feature = "sqlite")]
 mod types;
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, LazyLock};
-
-use sqlx::sqlite::{SqliteArguments, SqliteQueryResult, SqliteRow};
-use sqlx::{SqlStr, Sqlite};
-
-use copy::CopyConnector;
-use errors::connect_error;
-use file::FileConnector;
-use memory::{KeepAlive, MemoryConnector};
-use options::connect_options;
-
-use super::sqlx::{KeptStatement, Native, SqlxConnector, raw_row};
-use crate::backend::{Connector, QueryResult};
-use crate::config::{Config, SqliteMode};
-use crate::error::{Error, Result};
-use crate::sql::{Dialect, Statement};
-use crate::value::Value;
-
-pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
-    let explained = config.clone();
-    let mut options = connect_options(config)?;
-    let keep_alive = config.url().is_memory().then(KeepAlive::default);
-    if keep_alive.is_some() {
-        options = memory::private(options);
-    }
-    let copies = CopyConnector::new(config, options.clone(), keep_alive.clone())?;
-    let connector = SqlxConnector::<Sqlite> {
-        options,
-        dialect: Dialect::Sqlite,
-        runtime_bound: false,
-        place: config.url().to_string(),
-        persistent: config.settings().statement_cache_capacity > 0,
-        explain: Box::new(move |error| connect_error(&explained, error)),
-        private: Some(Arc::new(copies)),
-        definitions: Arc::clone(&CHANGES),
-    };
-    Ok(match (keep_alive, config.url().sqlite_path()) {
-        (Some(keep_alive), _) => Arc::new(MemoryConnector::new(connector, keep_alive)),
-        (None, Some(path)) => {
-            let read_only = config.settings().immutable || config.settings().sqlite_mode == SqliteMode::ReadOnly;
-            Arc::new(FileConnector::new(connector, path, read_only))
-        }
-        (None, None) => Arc::new(connector),
-    })
-}
-
-/// Number of changes of definitions in this process: two databases of it may be one file, under different names.
-static CHANGES: LazyLock<Arc<AtomicU64>> = LazyLock::new(Arc::default);
-
-impl Native for Sqlite {
-    const COUNTS_ANSWERS: bool = false;
-    const REPEATS: bool = true;
-    const KEPT: KeptStatement = KeptStatement::Deceives {
-        version: "PRAGMA schema_version",
-        look: "SELECT 1 FROM sqlite_schema LIMIT 0",
-    };
-
-    fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, SqliteArguments)> {
-        Ok((statement.sql(), arguments::arguments(values)?))
-    }
-
-    fn done(result: &SqliteQueryResult) -> QueryResult {
-        QueryResult {
-            rows_affected: result.rows_affected(),
-            last_insert_id: Some(result.last_insert_rowid()),
-        }
-    }
-
-    fn error(error: sqlx::Error) -> Error {
-        errors::error(error)
-    }
-
-    fn survives_interruption(_between_rows: bool) -> bool {
-        // The thread of the connection notices that no caller waits, and resets the statement.
-        true
-    }
-}
-
-raw_row!(SqliteRow, types::type_name);
+#[cfg(feature = "sqlite")]
+pub(super) use driver::connector;
+pub(super) use rules::SqliteRules;

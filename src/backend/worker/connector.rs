@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::WorkerConnection;
 use super::thread::RuntimeThread;
-use crate::backend::{Connector, RawConnection, Writers};
+use crate::backend::{Connector, RawConnection, ServerRules, Writers};
 use crate::error::Result;
 use crate::sql::Dialect;
 
@@ -35,6 +35,10 @@ pub(crate) enum OnThread {
 impl Connector for WorkerConnector {
     fn dialect(&self) -> Dialect {
         self.inner.dialect()
+    }
+
+    fn rules(&self) -> &'static dyn ServerRules {
+        self.inner.rules()
     }
 
     fn runtime_bound(&self) -> bool {

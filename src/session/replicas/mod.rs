@@ -60,7 +60,7 @@ pub(crate) struct Replicas {
 impl Replicas {
     /// Creates the replicas; `None` if there are none.
     pub(crate) fn new(pools: Vec<Arc<Pool>>, settings: &Settings) -> Option<Arc<Self>> {
-        let reports_positions = Position::question(pools.first()?.connector().dialect()).is_some();
+        let reports_positions = pools.first()?.connector().rules().positions().is_some();
         let pause = settings.replica_retry;
         Some(Arc::new(Self {
             list: pools.into_iter().map(|pool| Replica::new(pool, pause)).collect(),
@@ -241,7 +241,7 @@ impl Engine {
         let (who, now) = (Chain::current().root(), Instant::now());
         match &bookmark.0 {
             BookmarkPosition::Anywhere => {}
-            BookmarkPosition::At(position) if position.is_of(self.dialect()) => {
+            BookmarkPosition::At(position) if self.rules.positions().is_some_and(|rules| (rules.has)(position)) => {
                 replicas.memory.follows(who, position, now);
             }
             // Of another kind of server: it cannot be compared here.
@@ -253,12 +253,11 @@ impl Engine {
 
 /// Returns the position of the primary, if it can report one.
 async fn written(lease: &mut Lease, templates: &TemplateCache, engine: &Engine) -> Result<Option<Position>> {
-    let dialect = engine.dialect();
-    let Some(question) = Position::question(dialect) else {
+    let Some(rules) = engine.rules.positions() else {
         return Ok(None);
     };
-    let rows = ask_in_time(lease, templates, question, Params::default()).await?;
-    Ok(Position::read(dialect, &rows))
+    let rows = ask_in_time(lease, templates, rules.question, Params::default()).await?;
+    Ok((rules.read)(&rows))
 }
 
 /// Asks a server for its position. The connection of a server that does not answer in time is given up.

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha384};
 use sqlx::AssertSqlSafe;
 use sqlx::migrate::Migrator;
 
+use crate::backend::rules::SchemaRules;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
@@ -189,10 +190,7 @@ async fn script(database: &Database, what: &str, sql: Arc<str>) -> Result<()> {
 /// Returns the definition of sqlx's table of applied migrations. With it, an application that runs its migrations at
 /// startup finds nothing to do.
 fn migrations_table(dialect: Dialect) -> AssertSqlSafe<String> {
-    let (time, bytes) = match dialect {
-        Dialect::Postgres => ("TIMESTAMPTZ", "BYTEA"),
-        Dialect::MySql | Dialect::Sqlite => ("TIMESTAMP", "BLOB"),
-    };
+    let SchemaRules { time, bytes, .. } = dialect.rules().schema();
     AssertSqlSafe(format!(
         "CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
          installed_on {time} NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum {bytes} NOT NULL, \

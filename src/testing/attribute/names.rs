@@ -3,10 +3,9 @@
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::backend::rules::database_name;
 use crate::config::Config;
 use crate::error::Result;
-use crate::sql::Dialect;
-use crate::testing::name;
 
 /// Separator between the name of the database and the digest of its content.
 const MARK: &str = "ebbtide";
@@ -17,9 +16,8 @@ const LONGEST: usize = 63;
 /// Returns the name used in the digest: the whole name of the database, or the path of the file.
 pub(super) fn of(config: &Config) -> Result<&str> {
     match config.url().database() {
-        Some(path) if config.dialect() == Dialect::Sqlite => Ok(path),
-        None if config.dialect() == Dialect::Sqlite => Ok(""),
-        _ => name::of(config),
+        _ if config.url().is_served() => database_name(config),
+        path => Ok(path.unwrap_or_default()),
     }
 }
 
@@ -29,11 +27,11 @@ pub(super) fn derived(config: &Config, words: &[&str]) -> Result<Config> {
     let words = words.iter().copied().filter(|word| !word.is_empty());
     let end = ["", MARK].into_iter().chain(words).collect::<Vec<_>>().join("_");
     let name = of(config)?;
-    let derived = if config.dialect() == Dialect::Sqlite {
-        beside(name, &end)
-    } else {
+    let derived = if config.url().is_served() {
         let room = LONGEST.saturating_sub(end.len());
         format!("{}{end}", &name[..name.floor_char_boundary(room)])
+    } else {
+        beside(name, &end)
     };
     Ok(config.clone().database(derived.as_str()))
 }

@@ -5,7 +5,6 @@ use super::lock::NameLock;
 use crate::config::{Config, SqliteMode};
 use crate::database::Database;
 use crate::error::{ErrorKind, Result};
-use crate::sql::Dialect;
 use crate::testing::admin::{Admin, with_connection};
 use crate::testing::{create_database, drop_database};
 
@@ -64,7 +63,7 @@ async fn complete(database: &Database, content: &TestContent, digest: &str) -> R
 
 async fn is_complete(config: &Config, digest: &str) -> Result<bool> {
     let mut config = plain(config)?;
-    if config.dialect() == Dialect::Sqlite {
+    if !config.url().is_served() {
         // The check must not create the file.
         config = config.sqlite_mode(SqliteMode::ReadWrite);
     }

@@ -17,7 +17,6 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::StatementLog;
-use crate::sql::Dialect;
 use crate::testing::admin::{Admin, with_connection};
 use crate::testing::{create_database, drop_database};
 
@@ -61,7 +60,7 @@ impl Environment {
         let config = names::derived(&plan.config, &[plan.word(), &names::unique()])?;
         let template = parent.config.url().database().unwrap_or_default();
         let make = async || {
-            if plan.config.dialect() == Dialect::MySql {
+            if !plan.copies() {
                 return made(&config, &plan.content, &plan.digest).await;
             }
             create_database(&config).template(template).await.map(drop)

@@ -14,7 +14,6 @@ use super::spec::Strategy;
 use crate::config::Config;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::Dialect;
 
 /// The database, content and strategy of a test about to run.
 #[derive(Debug)]
@@ -40,7 +39,12 @@ impl TestPlan {
 
     /// Returns whether each test can have its own database.
     pub(super) fn can_clone(&self) -> bool {
-        self.config.dialect() != Dialect::MySql || !self.content.is_empty()
+        self.copies() || !self.content.is_empty()
+    }
+
+    /// Returns whether a database can be copied.
+    pub(super) fn copies(&self) -> bool {
+        self.config.dialect().rules().administration().copies()
     }
 }
 
@@ -89,7 +93,7 @@ fn make(plan: &TestPlan, runner: &RunnerRuntime) -> Result<SharedDatabase> {
         plan.config.clone()
     };
     // If databases cannot be copied, each test creates its own.
-    let copied = plan.strategy != Strategy::Clone || plan.config.dialect() != Dialect::MySql;
+    let copied = plan.strategy != Strategy::Clone || plan.copies();
     let shares = plan.strategy == Strategy::Rollback || plan.strategy == Strategy::Truncate && plan.in_memory();
     let database = runner.block_on(async {
         if own && copied {

@@ -5,12 +5,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use sqlx::AssertSqlSafe;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
-use super::admin::{Admin, CreateOptions, with_connection};
-use super::name;
+use crate::backend::rules::{Admin, Administration, CreateOptions, unusable};
+#[cfg(feature = "macros")]
+use crate::backend::rules::{AdminSession, DatabaseLock, LOCK_LIMIT, LockName, held_too_long};
+#[cfg(feature = "macros")]
+use crate::config::Settings;
 use crate::config::{Config, SqliteMode};
 use crate::error::{Error, ErrorKind, Result};
+use crate::value::{IntoParams, Params};
 
 /// First bytes of every SQLite file.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -18,7 +23,60 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// Suffixes of the files that SQLite creates next to a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-pub(super) async fn exists(admin: &Admin) -> Result<bool> {
+#[derive(Debug)]
+pub(super) struct SqliteAdministration;
+
+impl Administration for SqliteAdministration {
+    fn wrong_name(&self, _name: &str) -> Option<String> {
+        // It is the path of a file; the file system answers.
+        None
+    }
+
+    fn exists<'a>(&'a self, admin: &'a Admin) -> BoxFuture<'a, Result<bool>> {
+        exists(admin).boxed()
+    }
+
+    fn create<'a>(
+        &'a self,
+        admin: &'a Admin,
+        options: &'a CreateOptions,
+        _if_missing: bool,
+    ) -> BoxFuture<'a, Result<bool>> {
+        create(admin, options).boxed()
+    }
+
+    fn drop<'a>(&'a self, admin: &'a Admin) -> BoxFuture<'a, Result<bool>> {
+        drop(admin).boxed()
+    }
+
+    #[cfg(feature = "macros")]
+    fn copies(&self) -> bool {
+        true
+    }
+
+    #[cfg(feature = "macros")]
+    fn lock<'a>(&'a self, admin: &'a Admin, name: &'a LockName<'a>) -> BoxFuture<'a, Result<DatabaseLock>> {
+        lock(&admin.config, name.purpose).boxed()
+    }
+
+    #[cfg(feature = "macros")]
+    fn tables(&self) -> &'static str {
+        "SELECT schema, name FROM pragma_table_list \
+         WHERE schema = 'main' AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 1, 2"
+    }
+
+    #[cfg(feature = "macros")]
+    fn empty<'a>(
+        &'a self,
+        session: &'a dyn AdminSession,
+        settings: &'a Settings,
+        tables: &'a [String],
+    ) -> BoxFuture<'a, Result<()>> {
+        empty(session, settings, tables).boxed()
+    }
+}
+
+async fn exists(admin: &Admin) -> Result<bool> {
     let path = path(&admin.config)?;
     blocking(move || match fs::metadata(&path) {
         Ok(found) if found.is_dir() => Err(is_directory(&path)),
@@ -29,7 +87,7 @@ pub(super) async fn exists(admin: &Admin) -> Result<bool> {
     .await
 }
 
-pub(super) async fn create(admin: &Admin, create_options: &CreateOptions) -> Result<bool> {
+async fn create(admin: &Admin, create_options: &CreateOptions) -> Result<bool> {
     let path = path(&admin.config)?;
     let encoding = create_options.encoding.as_deref().map(encoding).transpose()?;
     if encoding.is_some() && create_options.template.is_some() {
@@ -88,10 +146,15 @@ async fn begin(admin: &Admin, encoding: Option<&'static str>) -> Result<()> {
             format!("PRAGMA encoding = '{encoding}'; CREATE TABLE first (x); DROP TABLE first; VACUUM")
         }
     };
-    with_connection(config, async |file| {
-        file.execute(AssertSqlSafe(sql), ()).await.map(std::mem::drop)
-    })
-    .await
+    once(admin, config, sql, Params::default()).await
+}
+
+/// Runs one statement in a session of its own.
+async fn once(admin: &Admin, config: Config, sql: String, params: Params) -> Result<()> {
+    let session = (admin.open)(config).await?;
+    let ran = session.run(sql, params).await;
+    session.close().await;
+    ran
 }
 
 /// Copies the current state of a database, including the contents of its write-ahead log.
@@ -103,16 +166,13 @@ async fn copy(admin: &Admin, template: &str, path: &Path) -> Result<()> {
     config.settings.journal_mode = None;
     config.settings.server_settings.clear();
     if config.url().is_memory() {
-        return Err(name::unusable(format!("the template {template:?} is not a file")).help("give the path of a file"));
+        return Err(unusable(format!("the template {template:?} is not a file")).help("give the path of a file"));
     }
     let path = path.to_string_lossy().into_owned();
-    with_connection(config, async |file| {
-        file.execute("VACUUM INTO ?", (path,)).await.map(std::mem::drop)
-    })
-    .await
+    once(admin, config, "VACUUM INTO ?".to_owned(), (path,).into_params()?).await
 }
 
-pub(super) async fn drop(admin: &Admin) -> Result<bool> {
+async fn drop(admin: &Admin) -> Result<bool> {
     let path = path(&admin.config)?;
     blocking(move || {
         match is_database(&path) {
@@ -162,7 +222,7 @@ fn path(config: &Config) -> Result<PathBuf> {
     let path = config
         .url()
         .sqlite_path()
-        .ok_or_else(|| name::unusable(format!("{} names no file", config.url())))?;
+        .ok_or_else(|| unusable(format!("{} names no file", config.url())))?;
     // Only the absolute path helps a user to find the file.
     Ok(std::path::absolute(&path).unwrap_or(path))
 }
@@ -175,7 +235,7 @@ fn encoding(wanted: &str) -> Result<&'static str> {
         .into_iter()
         .find(|known| plain(known) == plain(wanted))
         .ok_or_else(|| {
-            name::unusable(format!("SQLite does not support the encoding {wanted:?}"))
+            unusable(format!("SQLite does not support the encoding {wanted:?}"))
                 .help(format!("it supports {}", KNOWN.join(", ")))
         })
 }
@@ -210,6 +270,51 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(Error::new(ErrorKind::Driver, "the runtime was shut down meanwhile").with_source(error)),
+    }
+}
+
+#[cfg(feature = "macros")]
+async fn empty(session: &dyn AdminSession, settings: &Settings, tables: &[String]) -> Result<()> {
+    let counted = "SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_sequence'";
+    let counted = session.rows(counted, Params::default()).await?;
+    let counted: i64 = counted.first().map_or(Ok(0), |row| row.get(0))?;
+    // The pragma has no effect inside a transaction.
+    let mut sql = "PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE; ".to_owned();
+    for table in tables {
+        sql.extend(["DELETE FROM ", table, "; "]);
+    }
+    if counted > 0 {
+        sql += "DELETE FROM sqlite_sequence; ";
+    }
+    sql += "COMMIT; ";
+    if settings.foreign_keys {
+        sql += "PRAGMA foreign_keys = ON";
+    }
+    session.run(sql, Params::default()).await
+}
+
+/// Locks a file next to the database.
+#[cfg(feature = "macros")]
+async fn lock(config: &Config, purpose: &str) -> Result<DatabaseLock> {
+    let mut path = config.url().sqlite_path().unwrap_or_default().into_os_string();
+    path.push(format!(".{purpose}.lock"));
+    let path = PathBuf::from(path);
+    let place = path.display().to_string();
+    let waiting = tokio::task::spawn_blocking(move || {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        file.lock()?;
+        Ok::<_, io::Error>(file)
+    });
+    match tokio::time::timeout(LOCK_LIMIT, waiting).await {
+        Ok(Ok(Ok(file))) => Ok(DatabaseLock::File(file)),
+        Ok(Ok(Err(error))) => {
+            let message = format!("the file {place} cannot be locked: {error}");
+            Err(Error::new(ErrorKind::DatabaseNotFound, message)
+                .help("does its folder exist, and may this program write there?")
+                .with_source(error))
+        }
+        Ok(Err(error)) => Err(Error::new(ErrorKind::Driver, "the runtime was shut down meanwhile").with_source(error)),
+        Err(_) => Err(held_too_long()),
     }
 }
 

@@ -1,0 +1,131 @@
+//! The rules of PostgreSQL.
+
+use super::admin::PostgresAdministration;
+use crate::backend::position::Position;
+use crate::backend::rules::{
+    Administration, AtCommitRules, CircularKeys, CommitCheck, DefinitionsInTransaction, NamedSessions, PositionRules,
+    ProbeTexts, ReadOnly, SchemaRules, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules,
+};
+use crate::config::IsolationLevel;
+use crate::error::Error;
+use crate::sql::{Dialect, ObjectName};
+use crate::value::{Params, Row, Value};
+
+#[derive(Debug)]
+pub(in crate::backend) struct PostgresRules;
+
+impl ServerRules for PostgresRules {
+    fn name(&self) -> &'static str {
+        "PostgreSQL"
+    }
+
+    fn transactions(&self) -> &'static TransactionRules {
+        &TRANSACTIONS
+    }
+
+    fn leaves_open(&self, _error: &Error, _plain: bool) -> bool {
+        // An error aborts a transaction and never ends it, unless it ends the connection.
+        true
+    }
+
+    fn named_sessions(&self) -> Option<&'static NamedSessions> {
+        Some(&NAMED_SESSIONS)
+    }
+
+    fn positions(&self) -> Option<&'static PositionRules> {
+        Some(&POSITIONS)
+    }
+
+    fn schema(&self) -> &'static SchemaRules {
+        &SCHEMA
+    }
+
+    fn administration(&self) -> &'static dyn Administration {
+        &PostgresAdministration
+    }
+}
+
+static TRANSACTIONS: TransactionRules = TransactionRules {
+    begin: "BEGIN",
+    default_isolation: IsolationLevel::ReadCommitted,
+    one_writer: false,
+    aborted: Some("25P02"),
+    statements_may_end: false,
+    code_may_commit: false,
+    finishes_dropped_calls: false,
+    settings_outlive_rollback: false,
+    savepoint_outside: Some("25P01"),
+    read_only: ReadOnly::Text("SET TRANSACTION READ ONLY"),
+    statement_savepoints: StatementSavepoints::Always,
+    statement_savepoint: StatementSavepointTexts::STANDARD,
+    probe: ProbeTexts::STANDARD,
+    commit_check: CommitCheck::Text {
+        find: "SELECT count(*) FROM pg_catalog.pg_constraint WHERE condeferred",
+        check: "SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; ",
+    },
+    at_commit: Some(AtCommitRules {
+        close_cursors: "DO $ebbtide$ DECLARE closing text; BEGIN \
+            SELECT string_agg(format('CLOSE %I', name), '; ') INTO closing FROM pg_catalog.pg_cursors \
+            WHERE NOT is_holdable AND name <> '' AND name NOT LIKE '<unnamed%'; \
+            IF closing IS NOT NULL THEN EXECUTE closing; END IF; END $ebbtide$; ",
+        empty_table,
+        drop_table: |table| format!("DROP TABLE IF EXISTS pg_temp.{table}; "),
+        usual_constraints: "DO $ebbtide$ DECLARE names text; BEGIN \
+            SET CONSTRAINTS ALL IMMEDIATE; \
+            SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO names \
+            FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred; \
+            IF names IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || names || ' DEFERRED'; END IF; END $ebbtide$; ",
+        setting: "SELECT current_setting($1, true)",
+        set: |name, value| {
+            let (name, value) = (quote(name), quote(value));
+            format!("SELECT pg_catalog.set_config({name}, {value}, true); ")
+        },
+    }),
+};
+
+fn quote(text: &str) -> String {
+    Dialect::Postgres.quote_text(text)
+}
+
+fn empty_table(table: &str) -> String {
+    let name = quote(&format!("pg_temp.{table}"));
+    format!(
+        "DO $ebbtide$ BEGIN IF pg_catalog.to_regclass({name}) IS NOT NULL THEN DELETE FROM pg_temp.{table}; \
+         END IF; END $ebbtide$; "
+    )
+}
+
+static NAMED_SESSIONS: NamedSessions = NamedSessions {
+    name: |label| format!("SET LOCAL application_name TO {}", quote(label)),
+    blockers: "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.state, 'unknown'), \
+        coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start)::numeric, 1)::text, '?'), b.query \
+        FROM pg_catalog.pg_stat_activity a \
+        CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(a.pid)) AS p(pid) \
+        JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid \
+        WHERE a.application_name = $1 LIMIT 5",
+};
+
+static POSITIONS: PositionRules = PositionRules {
+    // It lies after every acknowledged commit, even one that is not yet on disk (`synchronous_commit = off`).
+    question: "SELECT CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_insert_lsn() - '0/0')::bigint END",
+    read: |rows: &[Row]| Position::log(rows),
+    has: |position| matches!(position, Position::Log(_)),
+};
+
+static SCHEMA: SchemaRules = SchemaRules {
+    in_transaction: DefinitionsInTransaction::Undone,
+    lock: Some("SELECT pg_advisory_xact_lock(?)"),
+    keys_to_missing_tables: false,
+    circular_keys: CircularKeys::Dropped {
+        list: "SELECT quote_ident(conname::text) FROM pg_constraint \
+               WHERE contype = 'f' AND conrelid = to_regclass(?) AND confrelid = to_regclass(?)",
+    },
+    find_table,
+    time: "TIMESTAMPTZ",
+    bytes: "BYTEA",
+};
+
+fn find_table(name: &ObjectName) -> (&'static str, Params) {
+    let params = Params::positional(vec![Value::Text(name.written.clone())]);
+    ("SELECT to_regclass(?) IS NOT NULL", params)
+}

@@ -1,0 +1,18 @@
+//! The texts that end what a commit ends.
+
+/// The texts that end what a commit ends, for a virtual commit, which only releases a savepoint. Each ends with `; `.
+#[derive(Debug)]
+pub(crate) struct AtCommitRules {
+    /// Closes the cursors that a commit closes.
+    pub(crate) close_cursors: &'static str,
+    /// Returns the text that empties a temporary table, if it exists. The name is written as in SQL.
+    pub(crate) empty_table: fn(&str) -> String,
+    /// Returns the text that drops a temporary table, if it exists.
+    pub(crate) drop_table: fn(&str) -> String,
+    /// Restores the time at which each constraint is checked, as it is defined.
+    pub(crate) usual_constraints: &'static str,
+    /// The query for the value of the setting with a name, which is its parameter.
+    pub(crate) setting: &'static str,
+    /// Returns the text that sets the setting with a name to a value until the transaction ends.
+    pub(crate) set: fn(&str, &str) -> String,
+}

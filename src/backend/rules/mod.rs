@@ -1,0 +1,60 @@
+//! The rules of a server: everything in which servers differ and that the modules right of `backend` need. Each server
+//! has its own in its folder. They are compiled without its driver, too.
+
+mod admin;
+mod administration;
+mod at_commit_rules;
+#[cfg(feature = "macros")]
+mod lock;
+mod names;
+mod positions;
+mod schema_rules;
+mod sessions;
+mod transaction_rules;
+
+use std::fmt::Debug;
+
+use crate::error::Error;
+
+pub(crate) use admin::{Admin, AdminSession, CreateOptions, advise};
+pub(crate) use administration::Administration;
+pub(crate) use at_commit_rules::AtCommitRules;
+#[cfg(feature = "macros")]
+pub(crate) use lock::{DatabaseLock, LOCK_LIMIT, LockName, held_too_long};
+pub(crate) use names::{check_name, database_name, encoding_word, is_utf8, unusable};
+pub(crate) use positions::PositionRules;
+pub(crate) use schema_rules::{CircularKeys, DefinitionsInTransaction, SchemaRules};
+pub(crate) use sessions::NamedSessions;
+pub(crate) use transaction_rules::{
+    CommitCheck, ProbeTexts, ReadOnly, StatementSavepointTexts, StatementSavepoints, TransactionRules,
+};
+
+/// The rules of a server. A connector brings its own ([`Connector::rules`](super::Connector::rules)); a place without a
+/// connector asks [`Dialect::rules`](crate::Dialect).
+pub(crate) trait ServerRules: Debug + Send + Sync {
+    /// Returns the name of the product, for messages.
+    fn name(&self) -> &'static str;
+
+    /// Returns the facts about its transactions.
+    fn transactions(&self) -> &'static TransactionRules;
+
+    /// Returns whether a transaction is certainly still open after an error with a code. `plain` is `true` if the error
+    /// answers a statement that does nothing to transactions and definitions. After `false` the server is asked.
+    fn leaves_open(&self, error: &Error, plain: bool) -> bool;
+
+    /// Returns the way to name sessions, and to find those that block a named one; `None` where there is none.
+    fn named_sessions(&self) -> Option<&'static NamedSessions> {
+        None
+    }
+
+    /// Returns the way to compare a replica with its primary; `None` for a server without positions.
+    fn positions(&self) -> Option<&'static PositionRules> {
+        None
+    }
+
+    /// Returns the facts about the definitions of tables.
+    fn schema(&self) -> &'static SchemaRules;
+
+    /// Returns the way to create, find and drop databases.
+    fn administration(&self) -> &'static dyn Administration;
+}

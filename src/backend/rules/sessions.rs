@@ -1,0 +1,11 @@
+//! Sessions with names.
+
+/// The texts for a server that shows a name of each session, and who waits for whom.
+#[derive(Debug)]
+pub(crate) struct NamedSessions {
+    /// Returns the text that names the session until the open transaction ends.
+    pub(crate) name: fn(&str) -> String,
+    /// The query for the sessions that keep the session with a name (its parameter) waiting. Its columns: the number,
+    /// the name, the state, the age of the transaction in seconds as text, and the last text that it sent.
+    pub(crate) blockers: &'static str,
+}
