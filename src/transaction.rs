@@ -12,12 +12,13 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tracing::Instrument;
 
+use crate::backend::rules::{BeginOptions, Mode};
 use crate::config::IsolationLevel;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
 use crate::query::{Addressee, within};
-use crate::session::{BeginOptions, Callback, Chain, Engine, Finish, Guard, LevelHandle, Mode, Owner, Target};
+use crate::session::{Callback, Chain, Engine, Finish, Guard, LevelHandle, Owner, Target};
 
 pub use end::EndTransaction;
 

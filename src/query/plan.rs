@@ -4,10 +4,11 @@ use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::backend::rules::BeginOptions;
 use crate::backend::{QueryResult, RowSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
-use crate::session::{BeginOptions, BoundStatement, Chain, Finish, Guard, LevelHandle, Target};
+use crate::session::{BoundStatement, Chain, Finish, Guard, LevelHandle, Target};
 use crate::sql::{Batch, Bound, IntoSql, Template};
 use crate::value::{IntoParams, Params};
 

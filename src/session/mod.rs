@@ -16,7 +16,6 @@ mod statement;
 mod tests;
 
 pub(crate) use engine::Engine;
-pub(crate) use level::begin_options::{BeginOptions, Mode};
 pub(crate) use level::callbacks::Callback;
 pub(crate) use level::{Finish, LevelKind};
 pub(crate) use limit::limited;

@@ -18,11 +18,11 @@ use super::level::Finish;
 use super::replicas::Reads;
 use super::sandbox::SandboxPlan;
 use crate::backend::fake::{FakeConnector, ScriptedStep};
+use crate::backend::rules::BeginOptions;
 use crate::backend::sqlx::Ignore;
 use crate::config::Config;
 use crate::error::{ErrorKind, Result};
 use crate::pool::{Caller, Limits, Pool};
-use crate::session::level::begin_options::BeginOptions;
 #[cfg(feature = "macros")]
 use crate::session::sandbox::statement_log::StatementLog;
 use crate::session::scope::chain::Chain;

@@ -1,13 +1,16 @@
 //! The rules of MySQL and MariaDB.
 
+use sqlx::{SqlSafeStr, SqlStr};
+
 use super::admin::MySqlAdministration;
 use crate::backend::position::Position;
 use crate::backend::rules::{
-    Administration, CircularKeys, CommitCheck, DefinitionsInTransaction, PositionRules, ProbeTexts, ReadOnly,
-    SchemaRules, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules,
+    Administration, BeginOptions, CircularKeys, CommitCheck, DefinitionsInTransaction, PositionRules, ProbeTexts,
+    ReadOnly, SchemaRules, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules, level_words,
 };
+use crate::backend::sqlx::own_sql;
 use crate::config::IsolationLevel;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::sql::ObjectName;
 use crate::value::{Params, Row};
 
@@ -21,6 +24,25 @@ impl ServerRules for MySqlRules {
 
     fn transactions(&self) -> &'static TransactionRules {
         &TRANSACTIONS
+    }
+
+    fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>> {
+        options.refuse_exclusive(
+            self.name(),
+            "only SQLite supports them; lock the rows with `SELECT … FOR UPDATE` instead",
+        )?;
+        let start = if options.read_only {
+            "START TRANSACTION READ ONLY"
+        } else {
+            "START TRANSACTION"
+        };
+        Ok(match options.isolation {
+            Some(level) => {
+                let level = level_words(level, self.name())?;
+                Some(own_sql(format!("SET TRANSACTION ISOLATION LEVEL {level}; {start}")))
+            }
+            None => options.read_only.then(|| start.into_sql_str()),
+        })
     }
 
     fn leaves_open(&self, error: &Error, plain: bool) -> bool {

@@ -1,13 +1,17 @@
 //! The rules of PostgreSQL.
 
+use sqlx::SqlStr;
+
 use super::admin::PostgresAdministration;
 use crate::backend::position::Position;
 use crate::backend::rules::{
-    Administration, AtCommitRules, CircularKeys, CommitCheck, DefinitionsInTransaction, NamedSessions, PositionRules,
-    ProbeTexts, ReadOnly, SchemaRules, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules,
+    Administration, AtCommitRules, BeginOptions, CircularKeys, CommitCheck, DefinitionsInTransaction, NamedSessions,
+    PositionRules, ProbeTexts, ReadOnly, SchemaRules, ServerRules, StatementSavepointTexts, StatementSavepoints,
+    TransactionRules, level_words,
 };
+use crate::backend::sqlx::own_sql;
 use crate::config::IsolationLevel;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::sql::{Dialect, ObjectName};
 use crate::value::{Params, Row, Value};
 
@@ -21,6 +25,28 @@ impl ServerRules for PostgresRules {
 
     fn transactions(&self) -> &'static TransactionRules {
         &TRANSACTIONS
+    }
+
+    fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>> {
+        options.refuse_exclusive(
+            self.name(),
+            "only SQLite supports them; execute `LOCK TABLE … IN EXCLUSIVE MODE` in the transaction instead",
+        )?;
+        if options.isolation.is_none() && !options.read_only && !options.deferrable {
+            return Ok(None);
+        }
+        let mut sql = "BEGIN".to_owned();
+        if let Some(level) = options.isolation {
+            sql.push_str(" ISOLATION LEVEL ");
+            sql.push_str(level_words(level, self.name())?);
+        }
+        if options.read_only {
+            sql.push_str(" READ ONLY");
+        }
+        if options.deferrable {
+            sql.push_str(" DEFERRABLE");
+        }
+        Ok(Some(own_sql(sql)))
     }
 
     fn leaves_open(&self, _error: &Error, _plain: bool) -> bool {

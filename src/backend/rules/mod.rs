@@ -4,6 +4,7 @@
 mod admin;
 mod administration;
 mod at_commit_rules;
+mod begin_options;
 #[cfg(feature = "macros")]
 mod lock;
 mod names;
@@ -14,11 +15,14 @@ mod transaction_rules;
 
 use std::fmt::Debug;
 
-use crate::error::Error;
+use sqlx::SqlStr;
+
+use crate::error::{Error, Result};
 
 pub(crate) use admin::{Admin, AdminSession, CreateOptions, advise};
 pub(crate) use administration::Administration;
 pub(crate) use at_commit_rules::AtCommitRules;
+pub(crate) use begin_options::{BeginOptions, Mode, level_words, unsupported};
 #[cfg(feature = "macros")]
 pub(crate) use lock::{DatabaseLock, LOCK_LIMIT, LockName, held_too_long};
 pub(crate) use names::{check_name, database_name, encoding_word, is_utf8, unusable};
@@ -37,6 +41,10 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
 
     /// Returns the facts about its transactions.
     fn transactions(&self) -> &'static TransactionRules;
+
+    /// Returns the text that begins an outermost transaction; `None` is the plain one. A server may have no words for an
+    /// option. Such an option is left out if the server grants it anyway, or if it only concerns when locks are taken.
+    fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>>;
 
     /// Returns whether a transaction is certainly still open after an error with a code. `plain` is `true` if the error
     /// answers a statement that does nothing to transactions and definitions. After `false` the server is asked.

@@ -1,12 +1,14 @@
 //! The rules of SQLite.
 
+use sqlx::{SqlSafeStr, SqlStr};
+
 use super::admin::SqliteAdministration;
 use crate::backend::rules::{
-    Administration, CircularKeys, CommitCheck, DefinitionsInTransaction, ProbeTexts, ReadOnly, SchemaRules,
-    ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules,
+    Administration, BeginOptions, CircularKeys, CommitCheck, DefinitionsInTransaction, Mode, ProbeTexts, ReadOnly,
+    SchemaRules, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules, unsupported,
 };
 use crate::config::IsolationLevel;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::sql::ObjectName;
 use crate::value::Params;
 
@@ -20,6 +22,21 @@ impl ServerRules for SqliteRules {
 
     fn transactions(&self) -> &'static TransactionRules {
         &TRANSACTIONS
+    }
+
+    fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>> {
+        if let Some(level) = options.isolation.filter(|level| *level != IsolationLevel::Serializable) {
+            return Err(unsupported(
+                self.name(),
+                &format!("isolation level {level}"),
+                "every SQLite transaction is SERIALIZABLE",
+            ));
+        }
+        Ok(match options.mode {
+            None | Some(Mode::Deferred) => None,
+            Some(Mode::Immediate) => Some("BEGIN IMMEDIATE".into_sql_str()),
+            Some(Mode::Exclusive) => Some("BEGIN EXCLUSIVE".into_sql_str()),
+        })
     }
 
     fn leaves_open(&self, _error: &Error, _plain: bool) -> bool {

@@ -10,6 +10,7 @@ use super::lend::unknown;
 use super::lock::MigrationLock;
 use super::native;
 use super::view::within;
+use crate::backend::rules::DefinitionsInTransaction;
 use crate::backend::{NativeJob, QueryResult, SqlxDatabase};
 use crate::connection::Connection;
 use crate::database::Database;
@@ -41,7 +42,7 @@ pub(super) async fn migrate(
     let target = target?;
     let engine = target.engine();
     let mut effect = Effect {
-        writes: engine.dialect() == Dialect::Sqlite,
+        writes: engine.rules.transactions().one_writer,
         ..Effect::default()
     };
     for migration in migrator.iter() {
@@ -58,15 +59,22 @@ pub(super) async fn migrate(
         Dialect::MySql => job::<sqlx::MySql>(migrator, direction),
         #[cfg(feature = "sqlite")]
         Dialect::Sqlite => job::<sqlx::Sqlite>(migrator, direction),
-        #[allow(unreachable_patterns, reason = "reachable when a backend is left out")]
-        dialect => {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("sqlx cannot run migrations on {dialect}"),
-            ));
-        }
+        #[cfg(not(feature = "postgres"))]
+        dialect @ Dialect::Postgres => return Err(without_driver(dialect)),
+        #[cfg(not(feature = "mysql"))]
+        dialect @ Dialect::MySql => return Err(without_driver(dialect)),
+        #[cfg(not(feature = "sqlite"))]
+        dialect @ Dialect::Sqlite => return Err(without_driver(dialect)),
     };
     within(&target, &work, || target.lend(&work, job)).await
+}
+
+#[cfg(not(all(feature = "postgres", feature = "mysql", feature = "sqlite")))]
+fn without_driver(dialect: Dialect) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("sqlx cannot run migrations on {dialect}"),
+    )
 }
 
 fn job<DB>(migrator: Migrator, direction: Direction) -> NativeJob
@@ -180,7 +188,8 @@ async fn may_go<C: Migrate>(
     direction: Direction,
     dialect: Dialect,
 ) -> Result<bool> {
-    if dialect == Dialect::Postgres {
+    let rule = dialect.rules().schema().in_transaction;
+    if rule == DefinitionsInTransaction::Undone {
         return Ok(true);
     }
     let applied = connection.list_applied_migrations(&migrator.table_name).await;
@@ -199,18 +208,20 @@ async fn may_go<C: Migrate>(
     if direction == Direction::Down {
         open.reverse();
     }
-    let (refused, why) = match dialect {
-        Dialect::MySql => (
+    let commits = rule == DefinitionsInTransaction::Commit;
+    let (refused, why) = if commits {
+        (
             open.first(),
             "would commit the open transaction, because MySQL commits implicitly when it creates tables",
-        ),
-        _ => (
+        )
+    } else {
+        (
             open.iter().find(|migration| migration.no_tx),
             "is marked `-- no-transaction`, but a transaction is open",
-        ),
+        )
     };
     match refused {
-        None => Ok(dialect != Dialect::MySql),
+        None => Ok(!commits),
         Some(migration) => Err(Error::new(
             ErrorKind::Unsupported,
             format!(

@@ -8,16 +8,15 @@ use std::time::Instant;
 use tokio::sync::OwnedMutexGuard;
 
 use super::Child;
-use super::begin_options::BeginOptions;
 use super::leave::Leaving;
 use super::verdict::Sent;
 use super::{ConnectionSlot, Ended, Finish, Level, LevelKind};
+use crate::backend::rules::{BeginOptions, ReadOnly};
 use crate::error::{CLOSED_EARLIER, Error, ErrorKind, LOST, Result};
 use crate::pool::{Caller, InFlight, Lease, StatementSavepoint};
 use crate::session::level::siblings::beside_siblings;
 use crate::session::scope::chain::{Chain, Owner};
 use crate::session::statement::observe::Observation;
-use crate::sql::Dialect;
 
 impl Level {
     /// Opens the next level: `BEGIN`, or a savepoint.
@@ -81,12 +80,12 @@ impl Level {
 
     /// Sends the statement that begins the level above this one.
     async fn send_begin(self: &Arc<Self>, lease: &mut Lease, options: BeginOptions, caller: Caller) -> Result<()> {
-        let dialect = self.engine.dialect();
+        let rules = self.engine.rules;
         let outermost = self.depth == 0;
         let sql = if outermost {
-            options.settled(&self.engine).begin(dialect)?
+            rules.begin(options.settled(&self.engine))?
         } else {
-            options.nested(dialect, self.kind == LevelKind::Sandbox)?;
+            options.nested(rules, self.kind == LevelKind::Sandbox)?;
             if self.kind == LevelKind::Sandbox
                 && let Some(isolation) = options.isolation
             {
@@ -117,8 +116,8 @@ impl Level {
     /// Handles the server's refusal to begin the level above this one.
     async fn not_begun(self: &Arc<Self>, lease: &mut Lease, options: BeginOptions, mut error: Error) -> Result<()> {
         let outermost = self.depth == 0;
-        let sqlite = self.engine.dialect() == Dialect::Sqlite;
-        if outermost && sqlite && options.mode.is_none() && error.kind() == ErrorKind::ReadOnly {
+        let locks = outermost && self.engine.transactions.one_writer;
+        if locks && options.mode.is_none() && error.kind() == ErrorKind::ReadOnly {
             // The connection may only read (`PRAGMA query_only`), so there is no lock to take.
             lease.mark(InFlight::Boundary);
             let begun = lease.raw()?.begin(None).await;
@@ -134,7 +133,7 @@ impl Level {
         }
         let sent = Sent::Boundary(if outermost { "BEGIN" } else { "SAVEPOINT" });
         self.heed(lease, &error, sent).await;
-        if outermost && sqlite && error.kind() == ErrorKind::LockTimeout {
+        if locks && error.kind() == ErrorKind::LockTimeout {
             // Without the lock nothing has begun, and the session keeps its own state.
             lease.mark(InFlight::None);
         } else if outermost {
@@ -167,7 +166,8 @@ impl Level {
         {
             let mut state = level.state.lock();
             state.rollback_only = options.rollback_only;
-            state.read_only = options.read_only && self.depth > 0 && self.engine.dialect() == Dialect::MySql;
+            state.read_only =
+                options.read_only && self.depth > 0 && self.engine.transactions.read_only == ReadOnly::AtBegin;
         }
         let child = Child {
             level: Arc::downgrade(&level),
@@ -352,8 +352,10 @@ impl Level {
     /// made for that level alone must not stay.
     fn not_restored(self: &Arc<Self>, lease: &mut Lease, error: &Error) {
         lease.discard();
-        if self.depth > 1 {
-            self.end_by_server(&Sent::Boundary("PRAGMA query_only = 0").ended_by(error));
+        if let ReadOnly::Setting { restore, .. } = self.engine.transactions.read_only
+            && self.depth > 1
+        {
+            self.end_by_server(&Sent::Boundary(restore).ended_by(error));
         }
     }
 }

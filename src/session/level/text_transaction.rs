@@ -9,7 +9,7 @@ use crate::pool::{Caller, Lease, Turn};
 use crate::session::scope::chain::{Chain, Owner};
 use crate::session::statement::checkout::Checkout;
 use crate::session::statement::run::BoundStatement;
-use crate::sql::{Control, Dialect};
+use crate::sql::Control;
 
 /// A transaction on a connection that was begun as SQL text and ends as SQL text.
 pub(in crate::session) struct Text {
@@ -92,25 +92,25 @@ impl Level {
         }
     }
 
-    /// Does the same after something unknown. Only SQLite's other writers wait for the transaction; elsewhere it is
-    /// enough to ask before the library begins one.
+    /// Does the same after something unknown. Where a database has one writer, the others wait for the transaction;
+    /// elsewhere it is enough to ask before the library begins one.
     pub(in crate::session) async fn look_after_unknown(self: &Arc<Self>, lease: &mut Lease, begun: Caller) {
         if self.kind != LevelKind::Base {
             return;
         }
-        if self.engine.dialect() == Dialect::Sqlite {
+        if self.engine.transactions.one_writer {
             self.look_after_text(lease, begun).await;
         } else {
             self.note_text(Some(lease), begun);
         }
     }
 
-    /// Returns whether [`look_after_text`](Self::look_after_text) is due after a statement on SQLite.
+    /// Returns whether [`look_after_text`](Self::look_after_text) is due after a statement.
     pub(in crate::session) fn leaves_text_unknown(&self, failed: bool, work: &BoundStatement) -> bool {
         let controls = work.template.control() != Control::None;
         (failed || controls)
             && self.kind == LevelKind::Base
-            && self.engine.dialect() == Dialect::Sqlite
+            && self.engine.transactions.one_writer
             && if controls {
                 failed || work.template.leaves_open().is_none()
             } else {
@@ -154,8 +154,8 @@ impl Checkout {
         match work.template.leaves_open().filter(|_| !failed) {
             Some(true) => level.note_text(slot.lease(), work.caller),
             Some(false) => level.end_text(slot.lease()),
-            // SQLite is asked at once, the others before the library begins a transaction.
-            None if unknown && level.engine.dialect() != Dialect::Sqlite => level.note_text(slot.lease(), work.caller),
+            // Where a database has one writer, it is asked at once; elsewhere before the library begins a transaction.
+            None if unknown && !level.engine.transactions.one_writer => level.note_text(slot.lease(), work.caller),
             None => {}
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
-use super::probe::{ASK_PROBE, is_open};
+use super::probe::is_open;
 use super::unfinished::Unfinished;
 use super::verdict::Sent;
 use super::{ConnectionSlot, Level, LevelKind};
@@ -16,7 +16,6 @@ use crate::pool::{Caller, Drain, InFlight, Lease, SETTLE_LIMIT, StatementSavepoi
 use crate::session::limit::in_time;
 use crate::session::scope::chain::Chain;
 use crate::session::statement::internal::run;
-use crate::sql::Dialect;
 
 impl Level {
     /// Waits for the turn on this level's connection, in the order of requests. An open stream buffers the rest of its
@@ -211,8 +210,9 @@ impl Level {
     async fn level_out(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
         // A statement that was cut off may have ended the transaction. SQLite does so if a statement says OR ROLLBACK,
         // MySQL with a deadlock that was not reported.
+        let rules = self.engine.transactions;
         let was_cut = lease.was_cut();
-        let cut = was_cut && self.engine.dialect() != Dialect::Postgres;
+        let cut = was_cut && rules.statements_may_end;
         let depth = lease.ready().await?.depth();
         let unverified = lease.is_transaction_unverified();
         if self.depth > 0 && (cut || unverified) {
@@ -263,12 +263,14 @@ impl Level {
     /// error, or that the connection was lost.
     pub(in crate::session) async fn has_transaction(&self, lease: &mut Lease, probed: bool) -> Result<bool> {
         lease.set_transaction_unverified(probed);
-        let asked = if probed && self.engine.dialect() == Dialect::MySql {
-            // A transaction that was ended and begun again is another one, which does not have the probe savepoint.
-            run(lease, ASK_PROBE).await.map(|()| true)
+        let rules = self.engine.transactions;
+        let asked = if probed && rules.code_may_commit {
+            // A transaction that was ended and begun again is another one, which does not have the probe savepoint. It
+            // is set again, so that it can be checked once more if the answer is not awaited.
+            run(lease, rules.probe.ask).await.map(|()| true)
         } else {
             // On its own thread a dropped call runs to its end, and the next call can check again.
-            let apart = lease.raw().is_ok_and(|raw| raw.is_apart()) || self.engine.dialect() == Dialect::Sqlite;
+            let apart = lease.raw().is_ok_and(|raw| raw.is_apart()) || rules.finishes_dropped_calls;
             is_open(lease, if apart { InFlight::Statement } else { InFlight::Boundary }).await
         };
         lease.set_transaction_unverified(false);

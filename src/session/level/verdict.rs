@@ -7,7 +7,6 @@ use super::{Level, LevelKind};
 use crate::error::{Error, Result};
 use crate::pool::Lease;
 use crate::session::statement::run::BoundStatement;
-use crate::sql::Dialect;
 
 /// The request on a level that an error answers.
 #[derive(Clone, Copy)]
@@ -146,19 +145,12 @@ impl Level {
             return false;
         }
         // An error without a code comes from this side.
-        error.sqlstate().is_none()
-            || match self.engine.dialect() {
-                Dialect::Postgres => true,
-                // For a definition, or for a savepoint that is gone, the same error may indicate an end.
-                Dialect::MySql => sent.is_plain() && error.is_of_statement(),
-                Dialect::Sqlite => false,
-            }
+        error.sqlstate().is_none() || self.engine.rules.leaves_open(error, sent.is_plain())
     }
 
-    /// Notes an error on PostgreSQL, where any error aborts a transaction. A later COMMIT is answered with ROLLBACK and
-    /// no error.
+    /// Notes an error where any error aborts a transaction. PostgreSQL answers a later COMMIT with ROLLBACK and no error.
     fn note_failure(&self, error: &Error) {
-        if self.engine.dialect() == Dialect::Postgres && error.sqlstate().is_some() {
+        if self.engine.transactions.aborted.is_some() && error.sqlstate().is_some() {
             let mut state = self.state.lock();
             state.failed.get_or_insert_with(|| error.message().to_owned());
         }

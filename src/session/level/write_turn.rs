@@ -10,10 +10,10 @@ use std::task::Poll;
 
 use tokio::sync::{OwnedMutexGuard, SemaphorePermit};
 
-use super::begin_options::{BeginOptions, Mode};
 use super::unfinished::Unfinished;
 use super::{ConnectionSlot, Level, LevelKind};
 use crate::backend::Writers;
+use crate::backend::rules::{BeginOptions, Mode};
 use crate::error::Result;
 use crate::pool::{Caller, Claim, Lease, Place, Turn, TurnKind, TurnRequest, Writer, WriterGate};
 use crate::session::engine::Engine;

@@ -1,29 +1,16 @@
-//! What a commit ends on PostgreSQL: settings, temporary tables and cursors. A virtual commit only releases a savepoint,
+//! What a commit ends: settings, temporary tables and cursors. A virtual commit only releases a savepoint,
 //! so it ends them by statements of its own; so does a statement outside of transactions, which commits by itself.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
+use crate::backend::rules::AtCommitRules;
 use crate::error::Result;
 use crate::pool::Lease;
 use crate::session::level::{Level, LevelKind};
 use crate::session::statement::internal::ask;
 use crate::session::statement::run::BoundStatement;
-use crate::sql::{Dialect, Local};
+use crate::sql::Local;
 use crate::value::{IntoParams, Value};
-
-/// SQL that undoes SET CONSTRAINTS: each is checked when its definition says so.
-const USUAL_CONSTRAINTS: &str = "DO $ebbtide$ DECLARE names text; BEGIN \
-    SET CONSTRAINTS ALL IMMEDIATE; \
-    SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO names \
-    FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred; \
-    IF names IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || names || ' DEFERRED'; END IF; END $ebbtide$; ";
-
-/// SQL that closes the cursors that a commit closes.
-const CLOSE_CURSORS: &str = "DO $ebbtide$ DECLARE closing text; BEGIN \
-    SELECT string_agg(format('CLOSE %I', name), '; ') INTO closing FROM pg_catalog.pg_cursors \
-    WHERE NOT is_holdable AND name <> '' AND name NOT LIKE '<unnamed%'; \
-    IF closing IS NOT NULL THEN EXECUTE closing; END IF; END $ebbtide$; ";
 
 /// What the commit of a transaction will end.
 #[derive(Default)]
@@ -39,31 +26,24 @@ pub(in crate::session) struct AtCommit {
 }
 
 impl AtCommit {
-    /// Returns the SQL that ends it all, in the order in which PostgreSQL does; `emptied` are the tables that each
-    /// commit empties.
-    fn sql(&self, emptied: &[Box<str>]) -> String {
+    /// Returns the SQL that ends it all, in the order in which a commit does; `emptied` are the tables that each commit
+    /// empties.
+    fn sql(&self, rules: &AtCommitRules, emptied: &[Box<str>]) -> String {
         let mut sql = String::new();
         if self.cursors {
-            sql.push_str(CLOSE_CURSORS);
+            sql.push_str(rules.close_cursors);
         }
         for table in emptied {
-            let name = Dialect::Postgres.quote_text(&format!("pg_temp.{table}"));
-            let _ = write!(
-                sql,
-                "DO $ebbtide$ BEGIN IF pg_catalog.to_regclass({name}) IS NOT NULL THEN DELETE FROM pg_temp.{table}; \
-                 END IF; END $ebbtide$; "
-            );
+            sql.push_str(&(rules.empty_table)(table));
         }
         for table in &self.dropped {
-            let _ = write!(sql, "DROP TABLE IF EXISTS pg_temp.{table}; ");
+            sql.push_str(&(rules.drop_table)(table));
         }
         if self.constraints_set {
-            sql.push_str(USUAL_CONSTRAINTS);
+            sql.push_str(rules.usual_constraints);
         }
         for (name, before) in &self.settings {
-            let quoted = |text: &str| Dialect::Postgres.quote_text(text);
-            let (name, before) = (quoted(name), quoted(before.as_deref().unwrap_or_default()));
-            let _ = write!(sql, "SELECT pg_catalog.set_config({name}, {before}, true); ");
+            sql.push_str(&(rules.set)(name, before.as_deref().unwrap_or_default()));
         }
         sql
     }
@@ -73,9 +53,12 @@ impl Level {
     /// Returns the SQL that ends what the commit of this level ends, and forgets it.
     pub(in crate::session) fn ends_at_commit(&self) -> String {
         let ending = std::mem::take(&mut self.state.lock().at_commit);
+        let Some(rules) = &self.engine.transactions.at_commit else {
+            return String::new();
+        };
         match self.sandbox() {
-            Some(sandbox) => ending.sql(&sandbox.emptied.lock()),
-            None => ending.sql(&[]),
+            Some(sandbox) => ending.sql(rules, &sandbox.emptied.lock()),
+            None => ending.sql(rules, &[]),
         }
     }
 
@@ -86,6 +69,9 @@ impl Level {
         lease: &mut Lease,
         work: &BoundStatement,
     ) -> Result<()> {
+        let Some(rules) = &self.engine.transactions.at_commit else {
+            return Ok(());
+        };
         let mut outermost = Arc::clone(self);
         while !outermost.is_virtual() && outermost.kind != LevelKind::Sandbox {
             let Some(below) = outermost.below() else { return Ok(()) };
@@ -128,13 +114,7 @@ impl Level {
                 continue;
             }
             let params = (setting.as_str(),).into_params()?;
-            let rows = ask(
-                lease,
-                &self.engine.templates,
-                "SELECT current_setting($1, true)",
-                params,
-            )
-            .await?;
+            let rows = ask(lease, &self.engine.templates, rules.setting, params).await?;
             let before = rows.first().map_or(Ok(None), |row| row.get(0))?;
             outermost.state.lock().at_commit.settings.push((setting, before));
         }

@@ -1,4 +1,4 @@
-//! Sessions of the server that keep a sandbox waiting (PostgreSQL), and their last statements.
+//! Sessions of the server that keep a sandbox waiting, and their last statements.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Weak};
@@ -10,18 +10,11 @@ use super::Sandbox;
 use crate::error::Result;
 use crate::pool::Caller;
 use crate::session::statement::internal::ask;
-use crate::sql::{Dialect, Statement, TemplateCache, excerpt};
+use crate::sql::{Statement, TemplateCache, excerpt};
 use crate::value::{IntoParams, Row};
 
 /// Time that the server may take to report who blocks whom.
 const SIDE_LIMIT: Duration = Duration::from_secs(1);
-
-const SQL: &str = "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.state, 'unknown'), \
-    coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start)::numeric, 1)::text, '?'), b.query \
-    FROM pg_catalog.pg_stat_activity a \
-    CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(a.pid)) AS p(pid) \
-    JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid \
-    WHERE a.application_name = $1 LIMIT 5";
 
 /// The beginning of statements that only this crate sends.
 const OWN: &str = "SAVEPOINT ebbtide_";
@@ -44,14 +37,12 @@ impl Sandbox {
     /// Returns the sessions of the server that keep the sandbox waiting.
     pub(in crate::session) async fn blockers(&self, templates: &TemplateCache) -> Option<String> {
         let (pool, label) = (self.plan.side.as_ref()?, self.label.as_deref()?);
-        if pool.connector().dialect() != Dialect::Postgres {
-            return None;
-        }
+        let query = pool.connector().rules().named_sessions()?.blockers;
         let caller = Caller::at(std::panic::Location::caller());
         let question = async {
             let mut lease = pool.acquire(caller).await?;
             let params = (label,).into_params()?;
-            ask(&mut lease, templates, SQL, params).await
+            ask(&mut lease, templates, query, params).await
         };
         let rows = tokio::time::timeout(SIDE_LIMIT, question).await.ok()?.ok()?;
         let sessions: Vec<String> = rows.iter().filter_map(|row| describe(row).ok()).collect();

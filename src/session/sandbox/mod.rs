@@ -15,22 +15,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use sqlx::{SqlSafeStr, SqlStr};
+use sqlx::SqlStr;
 
 use super::engine::Engine;
 use super::level::Level;
+use crate::backend::rules::{BeginOptions, CommitCheck, Mode, StatementSavepoints};
 use crate::backend::sqlx::own_sql;
 use crate::config::{IsolationLevel, IsolationPolicy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{InFlight, Lease, Pool, StatementSavepoint};
-use crate::session::level::begin_options::BeginOptions;
 use crate::session::level::callbacks::Callback;
 use crate::session::statement::internal::ask;
-use crate::sql::{Dialect, TemplateCache};
+use crate::sql::TemplateCache;
 use crate::value::Params;
 use blockers::Latest;
 use statement_log::StatementLog;
-use statement_savepoint::{SET, Violation};
+use statement_savepoint::Violation;
 
 /// Knowledge about the constraints of a database: whether some are only checked at a commit. Its sandboxes share it.
 #[derive(Debug, Default)]
@@ -195,7 +195,6 @@ impl Level {
     /// Begins the outer transaction, with the isolation level that its first use requests.
     pub(super) async fn begin_outer(&self, lease: &mut Lease, isolation: Option<IsolationLevel>) -> Result<()> {
         let Some(sandbox) = self.sandbox() else { return Ok(()) };
-        let dialect = self.engine.dialect();
         let isolation = isolation.or(self.engine.settings.isolation_level);
         if sandbox.plan.private {
             lease.mark(InFlight::Statement);
@@ -207,26 +206,27 @@ impl Level {
             }
             lease.mark(InFlight::None);
         }
-        // SQLite is asked each time: it costs no round trip, and another user may have created one meanwhile.
-        if dialect == Dialect::Sqlite || self.engine.deferred.get().is_none() {
-            let found = find_deferred(lease, &self.engine.templates, dialect).await?;
+        let transactions = self.engine.transactions;
+        // Asked each time where that costs no round trip, because another user may have created one meanwhile.
+        if transactions.commit_check.lists() || self.engine.deferred.get().is_none() {
+            let found = find_deferred(lease, &self.engine.templates, transactions.commit_check).await?;
             // A constraint that one sandbox created is not visible to another.
             if found || self.engine.deferred.get().is_none() {
                 self.engine.deferred.set(found);
             }
         }
         lease.mark(InFlight::Boundary);
-        lease
-            .raw()?
-            .begin(outer_begin(dialect, isolation, sandbox.label.as_deref())?)
-            .await?;
+        let begin = outer_begin(&self.engine, isolation, sandbox.label.as_deref())?;
+        lease.raw()?.begin(begin).await?;
         lease.mark(InFlight::None);
-        if dialect == Dialect::Postgres {
+        if self.engine.rules.named_sessions().is_some() {
             sandbox.announce();
+        }
+        if transactions.statement_savepoints == StatementSavepoints::Always {
             lease.set_statement_savepoint(StatementSavepoint::Set);
         }
         *sandbox.violated.lock() = None;
-        if dialect == Dialect::Sqlite && self.defers() {
+        if transactions.commit_check.lists() && self.defers() {
             self.note_violations(lease).await?;
         }
         let mut state = self.state.lock();
@@ -237,34 +237,30 @@ impl Level {
     }
 }
 
-/// Returns the statement that begins the outer transaction. On SQLite it takes the write lock at once, because a
-/// transaction that turns into a writer later does not wait for its turn.
-fn outer_begin(dialect: Dialect, isolation: Option<IsolationLevel>, label: Option<&str>) -> Result<Option<SqlStr>> {
-    let begin = BeginOptions {
+/// Returns the statement that begins the outer transaction. It takes the write lock at once, where a transaction that
+/// turns into a writer later does not wait for its turn. Where every statement needs a savepoint, it sets the first one.
+fn outer_begin(engine: &Engine, isolation: Option<IsolationLevel>, label: Option<&str>) -> Result<Option<SqlStr>> {
+    let transactions = engine.transactions;
+    let begin = engine.rules.begin(BeginOptions {
         isolation,
+        mode: Some(Mode::Immediate),
         ..BeginOptions::default()
+    })?;
+    let name = engine.rules.named_sessions().zip(label);
+    let name = name.map(|(named, label)| (named.name)(label));
+    let savepoint = (transactions.statement_savepoints == StatementSavepoints::Always)
+        .then(|| transactions.statement_savepoint.set.to_owned());
+    if name.is_none() && savepoint.is_none() {
+        return Ok(begin);
     }
-    .begin(dialect)?;
-    Ok(match dialect {
-        Dialect::Sqlite => Some("BEGIN IMMEDIATE".into_sql_str()),
-        Dialect::MySql => begin,
-        Dialect::Postgres => {
-            let begin = begin.as_ref().map_or("BEGIN", SqlStr::as_str);
-            let name = label.map_or_else(String::new, |label| {
-                format!("SET LOCAL application_name TO {}; ", dialect.quote_text(label))
-            });
-            Some(own_sql(format!("{begin}; {name}{SET}")))
-        }
-    })
+    let begin = begin.as_ref().map_or(transactions.begin, SqlStr::as_str).to_owned();
+    let texts: Vec<String> = [Some(begin), name, savepoint].into_iter().flatten().collect();
+    Ok(Some(own_sql(texts.join("; "))))
 }
 
 /// Returns whether a database has constraints that are checked only at the commit.
-async fn find_deferred(lease: &mut Lease, templates: &TemplateCache, dialect: Dialect) -> Result<bool> {
-    let sql = match dialect {
-        Dialect::Postgres => "SELECT count(*) FROM pg_catalog.pg_constraint WHERE condeferred",
-        Dialect::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%DEFERRED%'",
-        Dialect::MySql => return Ok(false),
-    };
+async fn find_deferred(lease: &mut Lease, templates: &TemplateCache, check: CommitCheck) -> Result<bool> {
+    let Some(sql) = check.find() else { return Ok(false) };
     let rows = ask(lease, templates, sql, Params::default()).await?;
     Ok(rows.first().map_or(Ok(0), |row| row.get::<i64>(0))? > 0)
 }

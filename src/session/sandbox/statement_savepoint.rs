@@ -3,19 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::backend::rules::{CommitCheck, StatementSavepoints};
 use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
 use crate::pool::{Lease, StatementSavepoint};
 use crate::session::level::Level;
 use crate::session::statement::internal::{ask, run};
-use crate::sql::{Dialect, Effect, TemplateCache};
+use crate::sql::{Effect, TemplateCache};
 use crate::value::{Params, Row};
-
-pub(in crate::session) const SET: &str = "SAVEPOINT ebbtide_statement";
-const MOVE: &str = "RELEASE SAVEPOINT ebbtide_statement; SAVEPOINT ebbtide_statement";
-const BACK: &str = "ROLLBACK TO SAVEPOINT ebbtide_statement";
-/// SQL that checks what a commit would check. It changes nothing, not even the time at which constraints are checked.
-pub(in crate::session) const CHECK: &str =
-    "SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; ";
 
 /// A row that refers to a missing one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,9 +20,9 @@ pub(in crate::session) struct Violation {
     key: i64,
 }
 
-/// Returns the rows of a SQLite database that refer to missing ones.
-pub(in crate::session) async fn violations(lease: &mut Lease, templates: &TemplateCache) -> Result<HashSet<Violation>> {
-    let rows = ask(lease, templates, "PRAGMA foreign_key_check", Params::default()).await?;
+/// Returns the rows that refer to missing ones, which the query `list` returns.
+async fn violations(lease: &mut Lease, templates: &TemplateCache, list: &str) -> Result<HashSet<Violation>> {
+    let rows = ask(lease, templates, list, Params::default()).await?;
     let violation = |row: &Row| {
         Ok(Violation {
             table: row.get(0)?,
@@ -48,20 +42,21 @@ impl Level {
 
     /// Returns whether a statement that fails outside of a transaction would undo more than itself.
     pub(in crate::session) fn needs_statement_savepoint(&self) -> bool {
-        match self.engine.dialect() {
-            Dialect::Postgres => true,
-            Dialect::Sqlite => self.defers(),
-            Dialect::MySql => false,
+        match self.engine.transactions.statement_savepoints {
+            StatementSavepoints::Always => true,
+            StatementSavepoints::IfDeferred => self.defers(),
+            StatementSavepoints::Never => false,
         }
     }
 
     /// Sets the savepoint that a statement outside of a transaction is rolled back to, if it is not in place.
     pub(in crate::session) async fn protect(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
+        let savepoint = &self.engine.transactions.statement_savepoint;
         let moved = match lease.statement_savepoint() {
             StatementSavepoint::Set => Ok(()),
-            StatementSavepoint::Absent => run(lease, SET).await,
-            StatementSavepoint::Behind if lease.raw()?.post(MOVE) => Ok(()),
-            StatementSavepoint::Behind => run(lease, MOVE).await,
+            StatementSavepoint::Absent => run(lease, savepoint.set).await,
+            StatementSavepoint::Behind if lease.raw()?.post(savepoint.renew) => Ok(()),
+            StatementSavepoint::Behind => run(lease, savepoint.renew).await,
             StatementSavepoint::Unverified => return self.recovered(lease).await,
         };
         // Going back would undo what was confirmed before, so the sandbox cannot go on.
@@ -78,7 +73,7 @@ impl Level {
 
     /// Goes back to the savepoint, which undoes the last statement alone.
     async fn go_behind(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
-        let back = run(lease, BACK).await;
+        let back = run(lease, self.engine.transactions.statement_savepoint.back).await;
         back.map_err(|error| self.unprotected(lease, error))?;
         lease.set_statement_savepoint(StatementSavepoint::Set);
         Ok(())
@@ -108,13 +103,15 @@ impl Level {
     /// After a statement that was dropped half-way: what it did is kept, if it succeeded.
     pub(in crate::session) async fn recover(self: &Arc<Self>, lease: &mut Lease) -> Result<()> {
         self.savepoint_was_moved(lease)?;
-        let kept = match self.engine.dialect() {
-            Dialect::Postgres if self.defers() => self.check(lease).await,
-            Dialect::Sqlite if self.defers() => match self.check(lease).await {
-                Ok(()) => run(lease, MOVE).await,
-                violated => violated,
-            },
-            _ => run(lease, MOVE).await,
+        let checked = if self.defers() {
+            self.check(lease).await
+        } else {
+            Ok(StatementSavepoint::Behind)
+        };
+        let kept = match checked {
+            Ok(StatementSavepoint::Set) => Ok(()),
+            Ok(_) => run(lease, self.engine.transactions.statement_savepoint.renew).await,
+            Err(error) => Err(error),
         };
         match kept {
             Err(error) if error.is_fatal() => return Err(error),
@@ -167,10 +164,7 @@ impl Level {
         // The savepoint stays unverified until the check is done.
         let checked = self.check(lease).await;
         match checked {
-            Ok(()) if self.engine.dialect() == Dialect::Postgres => {
-                lease.set_statement_savepoint(StatementSavepoint::Set);
-            }
-            Ok(()) => lease.set_statement_savepoint(StatementSavepoint::Behind),
+            Ok(savepoint) => lease.set_statement_savepoint(savepoint),
             Err(error) => {
                 if !lease.is_lost() {
                     self.go_behind(lease).await?;
@@ -181,25 +175,36 @@ impl Level {
         Ok(())
     }
 
-    /// Checks what the commit of a statement outside of a transaction would check.
-    async fn check(&self, lease: &mut Lease) -> Result<()> {
-        match self.engine.dialect() {
-            Dialect::Postgres => run(lease, format!("{CHECK}{MOVE}")).await,
-            Dialect::Sqlite => self.check_keys(lease).await,
-            Dialect::MySql => Ok(()),
+    /// Checks what the commit of a statement outside of a transaction would check. Returns where its savepoint is then.
+    async fn check(&self, lease: &mut Lease) -> Result<StatementSavepoint> {
+        match self.engine.transactions.commit_check {
+            CommitCheck::Text { check, .. } => {
+                // The savepoint is renewed in the same round trip.
+                let renew = self.engine.transactions.statement_savepoint.renew;
+                run(lease, format!("{check}{renew}")).await?;
+                Ok(StatementSavepoint::Set)
+            }
+            CommitCheck::Violations { list, code, .. } => {
+                self.check_keys(lease, list, code).await?;
+                Ok(StatementSavepoint::Behind)
+            }
+            CommitCheck::Nothing => Ok(StatementSavepoint::Behind),
         }
     }
 
-    /// Returns whether it is time to collect the rows of a SQLite database that refer to missing ones already.
+    /// Returns whether it is time to collect the rows that refer to missing ones already.
     pub(in crate::session) fn wants_violations(&self) -> bool {
-        let sandbox = self.sandbox().filter(|_| self.engine.dialect() == Dialect::Sqlite);
+        let sandbox = self.sandbox().filter(|_| self.engine.transactions.commit_check.lists());
         sandbox.is_some_and(|sandbox| sandbox.violated.lock().is_none())
     }
 
     /// Notes the existing violations, which are not the fault of code in the sandbox.
     pub(in crate::session) async fn note_violations(&self, lease: &mut Lease) -> Result<()> {
-        let violated = match violations(lease, &self.engine.templates).await {
-            // Keys that SQLite cannot check at all are not the fault of a test either.
+        let CommitCheck::Violations { list, .. } = self.engine.transactions.commit_check else {
+            return Ok(());
+        };
+        let violated = match violations(lease, &self.engine.templates, list).await {
+            // Keys that the server cannot check at all are not the fault of a test either.
             Err(error) if !error.is_fatal() => None,
             violated => Some(violated?),
         };
@@ -209,16 +214,15 @@ impl Level {
         Ok(())
     }
 
-    /// Checks deferred foreign keys. SQLite does not check them when a savepoint is released, but reports which are
-    /// violated.
-    pub(in crate::session) async fn check_keys(&self, lease: &mut Lease) -> Result<()> {
+    /// Checks deferred foreign keys, where the query `list` returns which are violated. `code` is that of the error.
+    pub(in crate::session) async fn check_keys(&self, lease: &mut Lease, list: &str, code: &'static str) -> Result<()> {
         if !self.defers() || !self.engine.settings.foreign_keys {
             return Ok(());
         }
         let known = self.sandbox().and_then(|sandbox| sandbox.violated.lock().clone());
         // Nothing is known as long as this sandbox itself has no deferred key.
         let Some(known) = known else { return Ok(()) };
-        let violated = violations(lease, &self.engine.templates).await?;
+        let violated = violations(lease, &self.engine.templates, list).await?;
         let Some(Violation { table, parent, .. }) = violated.difference(&known).next() else {
             return Ok(());
         };
@@ -226,7 +230,7 @@ impl Level {
             ErrorKind::Constraint,
             format!("FOREIGN KEY constraint failed: a row of `{table}` references a missing row of `{parent}`"),
         )
-        .with_code("787")
+        .with_code(code)
         .with_constraint(Constraint::new(ConstraintKind::ForeignKey))
         .help("a commit checks deferred constraints, also the commit of a transaction in a sandbox"))
     }

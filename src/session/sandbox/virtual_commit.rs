@@ -4,19 +4,18 @@ use std::panic::Location;
 
 use sqlx::SqlStr;
 
-use super::statement_savepoint::CHECK;
+use crate::backend::rules::CommitCheck;
 use crate::backend::sqlx::own_sql;
 use crate::config::{IsolationLevel, IsolationPolicy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Lease;
 use crate::session::level::Level;
-use crate::sql::Dialect;
 
 impl Level {
     /// Refuses or logs a transaction that requests an isolation level which the sandbox does not have.
     pub(in crate::session) fn other_isolation(&self, level: IsolationLevel, place: &Location<'_>) -> Result<()> {
-        let dialect = self.engine.dialect();
-        let has = self.state.lock().isolation.unwrap_or(usual(dialect));
+        let usual = self.engine.transactions.default_isolation;
+        let has = self.state.lock().isolation.unwrap_or(usual);
         let Some(sandbox) = self.sandbox().filter(|_| has != level) else {
             return Ok(());
         };
@@ -43,22 +42,16 @@ impl Level {
         if !self.is_virtual() {
             return Ok(None);
         }
-        match self.engine.dialect() {
-            Dialect::Postgres => {
+        match self.engine.transactions.commit_check {
+            CommitCheck::Text { check, .. } => {
                 let ends = self.ends_at_commit();
-                Ok(Some(own_sql(format!("{CHECK}{ends}"))))
+                Ok(Some(own_sql(format!("{check}{ends}"))))
             }
-            Dialect::Sqlite => self.check_keys(lease).await.map(|()| None),
-            Dialect::MySql => Ok(None),
+            // Boxed, because the future of every end has room for this one.
+            CommitCheck::Violations { list, code, .. } if self.defers() => {
+                Box::pin(self.check_keys(lease, list, code)).await.map(|()| None)
+            }
+            CommitCheck::Violations { .. } | CommitCheck::Nothing => Ok(None),
         }
-    }
-}
-
-/// Returns the level that a server has by default.
-fn usual(dialect: Dialect) -> IsolationLevel {
-    match dialect {
-        Dialect::Postgres => IsolationLevel::ReadCommitted,
-        Dialect::MySql => IsolationLevel::RepeatableRead,
-        Dialect::Sqlite => IsolationLevel::Serializable,
     }
 }

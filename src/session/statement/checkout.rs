@@ -10,7 +10,6 @@ use crate::error::{CLOSED_EARLIER, Error, ErrorKind, LOST, Result};
 use crate::pool::{Drain, InFlight, Lease, OpenStreams, Pool};
 use crate::session::engine::Engine;
 use crate::session::level::operations::UnderWay;
-use crate::session::level::probe::SET_PROBE;
 use crate::session::level::verdict::{Sent, Verdict};
 use crate::session::level::{ConnectionSlot, Level};
 use crate::session::replicas::{WriteNote, blame};
@@ -295,7 +294,7 @@ async fn take(
         level.note_violations(lease).await?;
     }
     if preamble.probe {
-        run(lease, SET_PROBE).await?;
+        run(lease, level.engine.transactions.probe.set).await?;
         lease.set_transaction_unverified(true);
     }
     if preamble.statement_savepoint {

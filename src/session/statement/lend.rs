@@ -9,12 +9,9 @@ use super::run::{BoundStatement, Target};
 use crate::backend::NativeJob;
 use crate::error::{Error, Result};
 use crate::pool::Lease;
+use crate::session::engine::Engine;
 use crate::session::level::LevelKind;
-use crate::session::level::probe::SET_PROBE;
 use crate::session::level::verdict::Sent;
-use crate::sql::Dialect;
-
-const RELEASE_PROBE: &str = "RELEASE SAVEPOINT ebbtide_marker";
 
 impl Target {
     /// Lends the connection to a job of unknown content. It may do anything except end the transaction it is in.
@@ -51,10 +48,10 @@ impl Checkout {
                 ..
             } => (level.depth, *guarded, Arc::clone(slot_level)),
         };
-        let mysql = slot_level.engine.dialect() == Dialect::MySql;
+        let rules = slot_level.engine.transactions;
         let lease = self.lease()?;
-        if depth == 0 || mysql {
-            // In a MySQL session a closure may leave more changed than a transaction.
+        if depth == 0 || rules.settings_outlive_rollback {
+            // A closure may leave more changed than a transaction.
             lease.may_have_transaction();
         }
         if depth == 0 {
@@ -63,11 +60,11 @@ impl Checkout {
         let marked = if guarded {
             slot_level.protect(lease).await
         } else {
-            run(lease, SET_PROBE).await
+            run(lease, rules.probe.set).await
         };
         // If the closure is dropped, the next user checks.
         lease.set_transaction_unverified(!guarded && marked.is_ok());
-        slot_level.heeded(lease, marked, Sent::Boundary(SET_PROBE)).await
+        slot_level.heeded(lease, marked, Sent::Boundary(rules.probe.set)).await
     }
 
     /// Handles an error of lent work. If the error does not say whether the transaction is still open, that is checked
@@ -124,17 +121,17 @@ impl Checkout {
         } else if *guarded {
             slot_level.recover(lease).await.map_err(Some)
         } else {
-            run(lease, RELEASE_PROBE).await.map_err(Some)
+            run(lease, level.engine.transactions.probe.release).await.map_err(Some)
         };
         lease.set_transaction_unverified(false);
         let Err(error) = kept else { return Ok(()) };
         if error.as_ref().is_some_and(Error::is_retryable) {
             level.note_retryable();
         }
-        if let Some(error) = error.as_ref().filter(|error| is_abort(error))
+        if let Some(error) = error.as_ref().filter(|error| is_abort(&level.engine, error))
             && matches!(level.kind, LevelKind::Transaction { .. })
         {
-            // Still open, but PostgreSQL accepts only a rollback now.
+            // Still open, but the server accepts only a rollback now.
             level
                 .state
                 .lock()
@@ -155,6 +152,7 @@ impl Checkout {
     }
 }
 
-fn is_abort(error: &Error) -> bool {
-    error.sqlstate() == Some("25P02")
+fn is_abort(engine: &Engine, error: &Error) -> bool {
+    let aborted = engine.transactions.aborted;
+    aborted.is_some() && error.sqlstate() == aborted
 }

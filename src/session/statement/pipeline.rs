@@ -25,7 +25,6 @@ use crate::session::level::{Level, LevelKind};
 use crate::session::replicas::WriteNote;
 use crate::session::sandbox::Sandbox;
 use crate::session::scope::chain::Chain;
-use crate::sql::Dialect;
 
 /// A way to run a statement.
 #[derive(Clone, Copy)]
@@ -168,8 +167,9 @@ impl<'w> Started<'w> {
         }
         self.known = check_out.presume_unknown(self.exposed);
         let lease = check_out.lease()?;
-        // SQLite's thread undoes a BEGIN whose caller is gone. Over a socket it is unknown where dropped code stood.
-        let survives = !matches!(self.way, Way::Lent) || engine.dialect() == Dialect::Sqlite || lease.raw()?.is_apart();
+        // A driver's own thread undoes a BEGIN whose caller is gone. Over a socket it is unknown where dropped code stood.
+        let survives =
+            !matches!(self.way, Way::Lent) || engine.transactions.finishes_dropped_calls || lease.raw()?.is_apart();
         lease.mark(if survives {
             InFlight::Statement
         } else {

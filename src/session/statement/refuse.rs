@@ -4,7 +4,7 @@ use super::run::BoundStatement;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::engine::Engine;
 use crate::session::level::{Level, LevelKind};
-use crate::sql::{Control, Dialect, Setting, excerpt};
+use crate::sql::{Control, Setting, excerpt};
 
 impl BoundStatement {
     /// Returns the part of a refusal that names the statement.
@@ -113,15 +113,16 @@ impl Level {
         if self.kind == LevelKind::Sandbox && work.template.statements() == 1 {
             return needs_connection(work.template.control(), work);
         }
-        if self.engine.dialect() != Dialect::Postgres {
+        let Some(code) = self.engine.transactions.savepoint_outside else {
             return Ok(());
-        }
+        };
         let message = format!(
-            "PostgreSQL supports savepoints only in transactions, and the application has no transaction open here; {}",
+            "{} supports savepoints only in transactions, and the application has no transaction open here; {}",
+            self.engine.rules.name(),
             work.unsent()
         );
         Err(Error::new(ErrorKind::Refused, message)
-            .with_code("25P01")
+            .with_code(code)
             .help("use `transaction()`, and a `transaction()` inside it, which is a savepoint"))
     }
 

@@ -75,13 +75,11 @@ const OWN: &[Own] = own! {
         "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.state, 'unknown'), coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start)::numeric, 1)::text, '?'), b.query FROM pg_catalog.pg_stat_activity a CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(a.pid)) AS p(pid) JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid WHERE a.application_name = $1 LIMIT 5"
             => "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.state, 'unknown'), coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start)::numeric, 1)::text, '?'), b.query FROM pg_catalog.pg_stat_activity a CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(a.pid)) AS p(pid) JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid WHERE a.application_name = 'a' LIMIT 5",
         "SET LOCAL application_name TO {}" => "BEGIN; SET LOCAL application_name TO 'a'; SAVEPOINT ebbtide_statement; ROLLBACK",
-        "SET LOCAL application_name TO {}; " => "BEGIN; SET LOCAL application_name TO 'a'; SAVEPOINT ebbtide_statement; ROLLBACK",
         "SELECT count(*) FROM pg_catalog.pg_constraint WHERE condeferred",
         "SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; "
             => "BEGIN; SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; ROLLBACK",
         "DO $ebbtide$ DECLARE names text; BEGIN SET CONSTRAINTS ALL IMMEDIATE; SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO names FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred; IF names IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || names || ' DEFERRED'; END IF; END $ebbtide$; ",
         "SELECT pg_catalog.set_config({name}, {value}, true); " => "SELECT pg_catalog.set_config('a.b', '', true)",
-        "SELECT pg_catalog.set_config({name}, {before}, true); " => "SELECT pg_catalog.set_config('a.b', '', true)",
         "DO $ebbtide$ DECLARE closing text; BEGIN SELECT string_agg(format('CLOSE %I', name), '; ') INTO closing FROM pg_catalog.pg_cursors WHERE NOT is_holdable AND name <> '' AND name NOT LIKE '<unnamed%'; IF closing IS NOT NULL THEN EXECUTE closing; END IF; END $ebbtide$; ",
         "DO $ebbtide$ BEGIN IF pg_catalog.to_regclass({name}) IS NOT NULL THEN DELETE FROM pg_temp.{table}; END IF; END $ebbtide$; "
             => "CREATE TEMPORARY TABLE {new} (n int); DO $ebbtide$ BEGIN IF pg_catalog.to_regclass('pg_temp.{new}') IS NOT NULL THEN DELETE FROM pg_temp.{new}; END IF; END $ebbtide$",
