@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use sqlx::SqlStr;
 
-use super::{Connector, NativeJob, QueryResult, RawConnection, Request, RowSink};
+use super::{Connector, NativeJob, QueryResult, RawConnection, Request, RowSink, ServerRules};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 use crate::value::fake::Fake;
@@ -45,6 +45,18 @@ pub(crate) struct Server {
     gates: VecDeque<(&'static str, ScriptedStep)>,
 }
 
+/// A server with rules of its own, and the words of its driver, which the log of the server shows.
+#[derive(Debug)]
+pub(crate) struct Wording {
+    pub(crate) rules: &'static dyn ServerRules,
+    /// Returns the text that sets the savepoint above a number of levels.
+    pub(crate) savepoint: fn(usize) -> String,
+    /// Returns the text that rolls back to it.
+    pub(crate) back: fn(usize) -> String,
+    pub(crate) commit: &'static str,
+    pub(crate) rollback: &'static str,
+}
+
 /// Number of rows of a stream.
 pub(crate) const ROWS: i64 = 3;
 
@@ -55,6 +67,8 @@ pub(crate) struct FakeConnector {
     pub(crate) server: Arc<Mutex<Server>>,
     /// `true` if a call dropped half-way leaves the connection usable.
     pub(crate) survives: bool,
+    /// The words of a server that only a test knows.
+    pub(crate) wording: Option<&'static Wording>,
 }
 
 impl FakeConnector {
@@ -71,6 +85,11 @@ impl FakeConnector {
 impl Connector for FakeConnector {
     fn dialect(&self) -> Dialect {
         Dialect::MySql
+    }
+
+    fn rules(&self) -> &'static dyn ServerRules {
+        self.wording
+            .map_or_else(|| self.dialect().rules(), |wording| wording.rules)
     }
 
     fn runtime_bound(&self) -> bool {
@@ -182,7 +201,9 @@ impl FakeConnection {
                     }
                 }
                 _ => {
-                    server.log.push((self.id, now, text.to_owned()));
+                    if !text.is_empty() {
+                        server.log.push((self.id, now, text.to_owned()));
+                    }
                     if let Some(depth) = depth {
                         server.depths[self.id] = Some(depth);
                     }
@@ -237,18 +258,37 @@ impl RawConnection for FakeConnection {
         })
     }
 
-    fn begin(&mut self, _sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
+    fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
+        let text = match (self.connector.wording, self.depth) {
+            (None, _) => "begin".to_owned(),
+            (Some(wording), 0) => {
+                let plain = wording.rules.transactions().begin;
+                sql.as_ref().map_or(plain, SqlStr::as_str).to_owned()
+            }
+            (Some(wording), depth) => (wording.savepoint)(depth),
+        };
         let depth = self.depth + 1;
-        Box::pin(async move { self.call("begin", "begin", Some(depth)).await })
+        Box::pin(async move { self.call("begin", &text, Some(depth)).await })
     }
 
     fn commit(&mut self, _first: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
         let depth = self.depth - 1;
-        Box::pin(async move { self.call("commit", "commit", Some(depth)).await })
+        let text = match self.connector.wording {
+            None => "commit",
+            Some(wording) if depth == 0 => wording.commit,
+            // Its savepoints are not released.
+            Some(_) => "",
+        };
+        Box::pin(async move { self.call("commit", text, Some(depth)).await })
     }
 
     fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move { self.call("rollback", "rollback", Some(depth)).await })
+        let text = match self.connector.wording {
+            None => "rollback".to_owned(),
+            Some(wording) if depth == 0 => wording.rollback.to_owned(),
+            Some(wording) => (wording.back)(depth),
+        };
+        Box::pin(async move { self.call("rollback", &text, Some(depth)).await })
     }
 
     fn depth(&self) -> usize {

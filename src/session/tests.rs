@@ -2,6 +2,7 @@
 //! on the real servers, where not every point can be reached.
 
 mod ended;
+mod own_rules;
 mod owners;
 mod positions;
 mod ways;

@@ -1,0 +1,244 @@
+//! A fourth server, which only these tests know: it speaks T-SQL, and its connector brings its own rules. What the
+//! modules right of `backend` do with it follows from the rules alone.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use sqlx::SqlStr;
+
+use super::{begin, engine, here, run};
+use crate::backend::ServerRules;
+use crate::backend::fake::{FakeConnector, ScriptedStep, Wording};
+use crate::backend::rules::{
+    Administration, BeginOptions, CommitCheck, NamedSessions, ProbeTexts, ReadOnly, SchemaRules,
+    StatementSavepointTexts, StatementSavepoints, TransactionRules, level_words, unsupported,
+};
+use crate::backend::sqlx::own_sql;
+use crate::config::IsolationLevel;
+use crate::error::{Error, ErrorKind, Result};
+use crate::session::engine::Engine;
+use crate::session::level::Finish;
+use crate::session::replicas::Reads;
+use crate::session::sandbox::SandboxPlan;
+use crate::session::scope::chain::Chain;
+use crate::session::scope::guard::Guard;
+use crate::session::statement::run::Target;
+use crate::sql::Dialect;
+
+#[derive(Debug)]
+struct TransactSql;
+
+impl ServerRules for TransactSql {
+    fn name(&self) -> &'static str {
+        "the fourth server"
+    }
+
+    fn transactions(&self) -> &'static TransactionRules {
+        &TRANSACTIONS
+    }
+
+    fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>> {
+        options.refuse_exclusive(self.name(), "lock the rows instead")?;
+        if options.read_only {
+            return Err(unsupported(self.name(), "read-only transactions", "leave it out"));
+        }
+        let Some(level) = options.isolation else {
+            return Ok(None);
+        };
+        let level = match level {
+            IsolationLevel::Snapshot => "SNAPSHOT",
+            level => level_words(level, self.name())?,
+        };
+        Ok(Some(own_sql(format!(
+            "SET TRANSACTION ISOLATION LEVEL {level}; BEGIN TRAN"
+        ))))
+    }
+
+    fn leaves_open(&self, error: &Error, _plain: bool) -> bool {
+        !error.ends_transaction()
+    }
+
+    fn named_sessions(&self) -> Option<&'static NamedSessions> {
+        Some(&NAMED_SESSIONS)
+    }
+
+    fn schema(&self) -> &'static SchemaRules {
+        Dialect::MySql.rules().schema()
+    }
+
+    fn administration(&self) -> &'static dyn Administration {
+        Dialect::MySql.rules().administration()
+    }
+}
+
+static TRANSACTIONS: TransactionRules = TransactionRules {
+    begin: "BEGIN TRAN",
+    default_isolation: IsolationLevel::ReadCommitted,
+    one_writer: false,
+    aborted: None,
+    statements_may_end: true,
+    code_may_commit: true,
+    finishes_dropped_calls: false,
+    settings_outlive_rollback: true,
+    savepoint_outside: Some("628"),
+    read_only: ReadOnly::AtBegin,
+    statement_savepoints: StatementSavepoints::Always,
+    // A savepoint is not released. One with the same name takes its place.
+    statement_savepoint: StatementSavepointTexts {
+        set: "SAVE TRAN ebbtide_statement",
+        renew: "SAVE TRAN ebbtide_statement",
+        back: "ROLLBACK TRAN ebbtide_statement",
+    },
+    probe: ProbeTexts {
+        set: "SAVE TRAN ebbtide_marker",
+        ask: "IF XACT_STATE() <> 1 THROW 50000, 'ended', 1",
+        release: "IF XACT_STATE() <> 1 THROW 50000, 'ended', 1",
+    },
+    commit_check: CommitCheck::Nothing,
+    at_commit: None,
+};
+
+static NAMED_SESSIONS: NamedSessions = NamedSessions {
+    name: |label| {
+        format!(
+            "EXEC sp_set_session_context 'name', {}",
+            Dialect::Sqlite.quote_text(label)
+        )
+    },
+    blockers: "SELECT session_id, '', 'blocking', '0', '' FROM sys.dm_exec_requests WHERE blocking_session_id <> 0",
+};
+
+/// The words that the driver of the server would have.
+static WORDING: Wording = Wording {
+    rules: &TransactSql,
+    savepoint: |depth| format!("SAVE TRAN ebbtide_{depth}"),
+    back: |depth| format!("ROLLBACK TRAN ebbtide_{depth}"),
+    commit: "COMMIT TRAN",
+    rollback: "ROLLBACK TRAN",
+};
+
+fn fourth() -> FakeConnector {
+    FakeConnector {
+        wording: Some(&WORDING),
+        ..FakeConnector::default()
+    }
+}
+
+/// Returns the texts that the server has run.
+fn sent(connector: &FakeConnector) -> Vec<String> {
+    let server = connector.server.lock();
+    server.log.iter().map(|(_, _, text)| text.clone()).collect()
+}
+
+async fn end(guard: Guard, how: Finish) {
+    guard.finish(how, Location::caller(), None).await.unwrap();
+}
+
+async fn begin_with(engine: &Arc<Engine>, options: BeginOptions) -> Result<Guard> {
+    let chain = Chain::current();
+    let target = Target::Database(Arc::clone(engine), Reads::Primary);
+    let level = target.begin(options, false, chain.innermost(), &chain, here()).await?;
+    Ok(Guard::new(level))
+}
+
+#[tokio::test]
+async fn x2_another_server_begins_and_ends_transactions_in_its_own_words() {
+    let connector = fourth();
+    let target = Target::Database(engine(&connector, false), Reads::Primary);
+    let outer = begin(&target).await.unwrap();
+    run(&target, "insert into t values (1)").await.unwrap();
+    let inner = begin(&target).await.unwrap();
+    run(&target, "insert into t values (2)").await.unwrap();
+    end(inner, Finish::Rollback).await;
+    let inner = begin(&target).await.unwrap();
+    end(inner, Finish::Commit).await;
+    end(outer, Finish::Commit).await;
+    let expected = [
+        "BEGIN TRAN",
+        "insert into t values (1)",
+        "SAVE TRAN ebbtide_1",
+        "insert into t values (2)",
+        "ROLLBACK TRAN ebbtide_1",
+        "SAVE TRAN ebbtide_1",
+        "COMMIT TRAN",
+    ];
+    assert_eq!(sent(&connector), expected);
+}
+
+#[tokio::test]
+async fn x7_another_server_has_its_own_levels_and_names_itself_in_refusals() {
+    let connector = fourth();
+    let engine = engine(&connector, false);
+    let snapshot = BeginOptions {
+        isolation: Some(IsolationLevel::Snapshot),
+        ..BeginOptions::default()
+    };
+    end(begin_with(&engine, snapshot).await.unwrap(), Finish::Rollback).await;
+    let read_only = BeginOptions {
+        read_only: true,
+        ..BeginOptions::default()
+    };
+    let error = begin_with(&engine, read_only).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(
+        error.message().starts_with("the fourth server does not support"),
+        "{error}"
+    );
+    let expected = ["SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRAN", "ROLLBACK TRAN"];
+    assert_eq!(sent(&connector), expected);
+}
+
+#[tokio::test]
+async fn f5_a_sandbox_on_another_server_keeps_and_undoes_statements_in_its_words() {
+    let connector = fourth();
+    let engine = engine(&connector, true);
+    let target = Target::Database(Arc::clone(&engine), Reads::Primary);
+    run(&target, "insert into t values (1)").await.unwrap();
+    connector.gate("run", ScriptedStep::Error);
+    let failed = run(&target, "insert into t values (2)").await.unwrap_err();
+    assert_eq!(failed.sqlstate(), Some("XX000"));
+    let transaction = begin(&target).await.unwrap();
+    run(&target, "insert into t values (3)").await.unwrap();
+    end(transaction, Finish::Commit).await;
+    engine.end_sandbox().await;
+    let expected = [
+        "BEGIN TRAN; SAVE TRAN ebbtide_statement",
+        "insert into t values (1)",
+        "SAVE TRAN ebbtide_statement",
+        // The second one has failed, so the server has not run it.
+        "ROLLBACK TRAN ebbtide_statement",
+        "SAVE TRAN ebbtide_1",
+        "insert into t values (3)",
+        "ROLLBACK TRAN",
+    ];
+    assert_eq!(sent(&connector), expected);
+}
+
+#[tokio::test]
+async fn f6_a_sandbox_on_another_server_names_its_session() {
+    let connector = fourth();
+    let plan = SandboxPlan {
+        name: Some("till".to_owned()),
+        ..SandboxPlan::default()
+    };
+    let engine = super::planned(&connector, Some(plan));
+    let target = Target::Database(Arc::clone(&engine), Reads::Primary);
+    run(&target, "select 1").await.unwrap();
+    engine.end_sandbox().await;
+    let begun = &sent(&connector)[0];
+    assert!(
+        begun.starts_with("BEGIN TRAN; EXEC sp_set_session_context 'name', 'till#"),
+        "{begun}"
+    );
+    assert!(begun.ends_with("; SAVE TRAN ebbtide_statement"), "{begun}");
+}
+
+#[tokio::test]
+async fn f7_a_savepoint_as_text_outside_of_a_transaction_has_the_code_of_the_server() {
+    let connector = fourth();
+    let engine = engine(&connector, true);
+    let target = Target::Connection(engine.connection(here()));
+    let refused = run(&target, "savepoint a").await.unwrap_err();
+    assert_eq!((refused.kind(), refused.sqlstate()), (ErrorKind::Refused, Some("628")));
+    assert!(refused.message().starts_with("the fourth server supports"), "{refused}");
+}
