@@ -120,6 +120,97 @@ fn features_of_backends_are_named_in_backend_only() {
     }
 }
 
+/// Returns the lines of a text that are no comments.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim_start().starts_with("//"))
+}
+
+/// Returns whether a line names a variant of `Dialect`.
+fn names_a_dialect(line: &str) -> bool {
+    ["Postgres", "MySql", "Sqlite"]
+        .iter()
+        .any(|name| line.contains(&format!("Dialect::{name}")))
+}
+
+#[test]
+fn servers_are_told_apart_by_their_rules() {
+    let mut wrong = Vec::new();
+    for (file, module, text) in sources() {
+        if ["backend", "sql", "url", "interop"].contains(&&*module) {
+            continue;
+        }
+        let named = code(&text).filter(|line| names_a_dialect(line));
+        wrong.extend(named.map(|line| format!("{}: {}", file.display(), line.trim())));
+    }
+    assert!(
+        wrong.is_empty(),
+        "put what is different on a server into its rules, `src/backend/rules/`:\n{}",
+        wrong.join("\n")
+    );
+}
+
+/// Returns the texts of the bodies of `match` in a file, each with those that it contains.
+fn matches(text: &str) -> Vec<String> {
+    let text: String = code(text).flat_map(|line| [line, "\n"]).collect();
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("match ") {
+        let Some(open) = text[at..].find(" {\n") else { continue };
+        let body = &text[at + open + 2..];
+        let mut depth = 1;
+        let end = body.find(|sign| {
+            depth += match sign {
+                '{' => 1,
+                '}' => -1,
+                _ => 0,
+            };
+            depth == 0
+        });
+        found.push(body[..end.unwrap_or(body.len())].to_owned());
+    }
+    found
+}
+
+/// Returns the patterns of the arms of a `match`, of which the body is given. An arm begins at the smallest indentation.
+fn patterns(body: &str) -> Vec<&str> {
+    let indentation = |line: &str| line.len() - line.trim_start().len();
+    let lines = || body.lines().filter(|line| !line.trim().is_empty());
+    let least = lines().map(indentation).min().unwrap_or_default();
+    lines()
+        .filter(|line| indentation(line) == least)
+        .filter_map(|line| line.split_once("=>"))
+        .map(|(pattern, _)| pattern.trim())
+        .collect()
+}
+
+#[test]
+fn interop_picks_a_driver_by_exhaustive_matches_only() {
+    let mut wrong = Vec::new();
+    for (file, module, text) in sources() {
+        if module != "interop" {
+            continue;
+        }
+        // A guard, or a comparison, leaves the compiler silent about a new server.
+        let arm = |line: &str| {
+            line.split_once("=>")
+                .is_some_and(|(pattern, _)| names_a_dialect(pattern) && !pattern.contains(" if "))
+        };
+        let lines = code(&text).filter(|line| names_a_dialect(line) && !arm(line));
+        wrong.extend(lines.map(|line| format!("{}: {}", file.display(), line.trim())));
+        for body in matches(&text) {
+            let patterns = patterns(&body);
+            if patterns.iter().any(|pattern| names_a_dialect(pattern)) {
+                let others = patterns.iter().filter(|pattern| !names_a_dialect(pattern));
+                wrong.extend(others.map(|pattern| format!("{}: {pattern} =>", file.display())));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "match on every dialect by its name:\n{}",
+        wrong.join("\n")
+    );
+}
+
 #[test]
 fn no_file_allows_unsafe_code() {
     for (file, _, text) in sources() {
