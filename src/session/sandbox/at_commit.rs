@@ -9,7 +9,7 @@ use crate::pool::Lease;
 use crate::session::level::{Level, LevelKind};
 use crate::session::statement::internal::ask;
 use crate::session::statement::run::BoundStatement;
-use crate::sql::{Dialect, Local};
+use crate::sql::{Dialect, Local, TemplateCache};
 use crate::value::{IntoParams, Value};
 
 /// SQL that undoes SET CONSTRAINTS: each is checked when its definition says so.
@@ -33,31 +33,29 @@ pub(in crate::session) struct AtCommit {
     /// Set if SET CONSTRAINTS was used.
     constraints_set: bool,
     /// The temporary tables that it drops.
-    dropped: Vec<Box<str>>,
+    dropped: Vec<i64>,
     /// Set if a cursor was declared.
     cursors: bool,
+    /// The tables that the statement under way creates, and the oid of a table that had the name before.
+    creating: Vec<(Local, Option<i64>)>,
 }
 
 impl AtCommit {
     /// Returns the SQL that ends it all, in the order in which PostgreSQL does; `emptied` are the tables that each
     /// commit empties.
-    fn sql(&self, emptied: &[Box<str>]) -> String {
+    fn sql(&self, emptied: &[i64]) -> String {
         let mut sql = String::new();
+        let tables = !(emptied.is_empty() && self.dropped.is_empty());
+        if tables {
+            // Tables with deferred checks could be neither emptied nor dropped.
+            sql.push_str("SET CONSTRAINTS ALL IMMEDIATE; ");
+        }
         if self.cursors {
             sql.push_str(CLOSE_CURSORS);
         }
-        for table in emptied {
-            let name = Dialect::Postgres.quote_text(&format!("pg_temp.{table}"));
-            let _ = write!(
-                sql,
-                "DO $ebbtide$ BEGIN IF pg_catalog.to_regclass({name}) IS NOT NULL THEN DELETE FROM pg_temp.{table}; \
-                 END IF; END $ebbtide$; "
-            );
-        }
-        for table in &self.dropped {
-            let _ = write!(sql, "DROP TABLE IF EXISTS pg_temp.{table}; ");
-        }
-        if self.constraints_set {
+        for_all(&mut sql, "TRUNCATE", emptied, "");
+        for_all(&mut sql, "DROP TABLE", &self.dropped, " CASCADE");
+        if self.constraints_set || tables {
             sql.push_str(USUAL_CONSTRAINTS);
         }
         for (name, before) in &self.settings {
@@ -67,6 +65,35 @@ impl AtCommit {
         }
         sql
     }
+}
+
+/// Adds SQL that does something to those of the tables that still exist, all at once, because they may refer to each
+/// other.
+fn for_all(sql: &mut String, verb: &str, tables: &[i64], rest: &str) {
+    if tables.is_empty() {
+        return;
+    }
+    let oids: Vec<String> = tables.iter().map(ToString::to_string).collect();
+    let oids = oids.join(", ");
+    let _ = write!(
+        sql,
+        "DO $ebbtide$ DECLARE tables text; BEGIN \
+         SELECT string_agg(oid::pg_catalog.regclass::text, ', ') INTO tables FROM pg_catalog.pg_class WHERE oid IN ({oids}); \
+         IF tables IS NOT NULL THEN EXECUTE '{verb} ' || tables || '{rest}'; END IF; END $ebbtide$; "
+    );
+}
+
+/// Returns the oid of the temporary table with this name.
+async fn oid_of(lease: &mut Lease, templates: &TemplateCache, table: &str) -> Result<Option<i64>> {
+    let params = (format!("pg_temp.{table}"),).into_params()?;
+    let rows = ask(
+        lease,
+        templates,
+        "SELECT pg_catalog.to_regclass($1)::oid::bigint",
+        params,
+    )
+    .await?;
+    rows.first().map_or(Ok(None), |row| row.get(0))
 }
 
 impl Level {
@@ -86,12 +113,15 @@ impl Level {
         lease: &mut Lease,
         work: &BoundStatement,
     ) -> Result<()> {
-        let mut outermost = Arc::clone(self);
-        while !outermost.is_virtual() && outermost.kind != LevelKind::Sandbox {
-            let Some(below) = outermost.below() else { return Ok(()) };
-            outermost = below;
-        }
+        let Some(outermost) = self.committing() else {
+            return Ok(());
+        };
         for local in &work.template.effect().local {
+            if let Local::Dropped(table) | Local::Emptied(table) = local {
+                let before = oid_of(lease, &self.engine.templates, table).await?;
+                outermost.state.lock().at_commit.creating.push((local.clone(), before));
+                continue;
+            }
             let setting = {
                 let at_commit = &mut outermost.state.lock().at_commit;
                 match local {
@@ -104,20 +134,11 @@ impl Level {
                         at_commit.constraints_set = true;
                         continue;
                     }
-                    Local::Dropped(table) => {
-                        at_commit.dropped.push(table.clone());
-                        continue;
-                    }
                     Local::Cursor => {
                         at_commit.cursors = true;
                         continue;
                     }
-                    Local::Emptied(table) => {
-                        if let Some(sandbox) = self.sandbox() {
-                            sandbox.emptied.lock().push(table.clone());
-                        }
-                        continue;
-                    }
+                    Local::Dropped(_) | Local::Emptied(_) => continue,
                 }
             };
             let known = |level: &Level| {
@@ -139,5 +160,43 @@ impl Level {
             outermost.state.lock().at_commit.settings.push((setting, before));
         }
         Ok(())
+    }
+
+    /// Returns whether a statement creates temporary tables that a commit ends.
+    pub(in crate::session) fn creates_local_tables(&self, work: &BoundStatement) -> bool {
+        self.engine.sandbox.is_some() && work.template.effect().local.iter().any(Local::is_table)
+    }
+
+    /// Notes the temporary tables that a statement has created, after it. They are known by their oids: the name may
+    /// have belonged to another table before, and may again, if this one is rolled back or dropped.
+    pub(in crate::session) async fn note_created(self: &Arc<Self>, lease: &mut Lease, failed: bool) -> Result<()> {
+        let Some(outermost) = self.committing() else {
+            return Ok(());
+        };
+        let creating = std::mem::take(&mut outermost.state.lock().at_commit.creating);
+        for (local, before) in creating.into_iter().filter(|_| !failed) {
+            let (Local::Dropped(table) | Local::Emptied(table)) = &local else {
+                continue;
+            };
+            let now = oid_of(lease, &self.engine.templates, table).await?;
+            let Some(created) = now.filter(|_| now != before) else {
+                continue;
+            };
+            match (&local, self.sandbox()) {
+                (Local::Emptied(_), Some(sandbox)) => sandbox.emptied.lock().push(created),
+                _ => outermost.state.lock().at_commit.dropped.push(created),
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the level whose virtual commit ends what is created here; outside of a transaction, the sandbox, where
+    /// each statement commits.
+    fn committing(self: &Arc<Self>) -> Option<Arc<Self>> {
+        let mut level = Arc::clone(self);
+        while !level.is_virtual() && level.kind != LevelKind::Sandbox {
+            level = level.below()?;
+        }
+        Some(level)
     }
 }
