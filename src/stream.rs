@@ -116,7 +116,8 @@ impl<T> RowStream<T> {
     /// Limits each wait for a row to `limit`: the first, in which the stream gets its connection, and those for the
     /// following rows. A wait that takes longer ends the stream with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout),
     /// or with [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if the statement was sent, may write, and
-    /// is not in a transaction. Time in which the reader does not ask for a row does not count. The default is the
+    /// is not in a transaction. A wait begins when a row is first asked for
+    /// and ends when it comes; what the reader does between two waits does not count. The default is the
     /// setting `statement_timeout`, which is unset; `Duration::ZERO` means no limit.
     ///
     /// ```

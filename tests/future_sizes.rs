@@ -72,27 +72,27 @@ impl Table {
 }
 
 fn statements(table: &mut Table, database: &Database) {
-    table.boxed("execute", 832, database.execute("select 1", ()).into_future());
+    table.boxed("execute", 840, database.execute("select 1", ()).into_future());
     table.boxed(
         "execute_many",
-        856,
+        864,
         database.execute_many("select ?", [(1,), (2,)]).into_future(),
     );
-    table.boxed("fetch_all", 856, database.fetch_all("select 1", ()).into_future());
+    table.boxed("fetch_all", 864, database.fetch_all("select 1", ()).into_future());
     table.boxed(
         "fetch_all, decoded",
-        856,
+        864,
         database.fetch_all("select 1", ()).decode::<(i64,)>().into_future(),
     );
-    table.boxed("fetch_one", 848, database.fetch_one("select 1", ()).into_future());
+    table.boxed("fetch_one", 856, database.fetch_one("select 1", ()).into_future());
     table.boxed(
         "fetch_optional",
-        848,
+        856,
         database.fetch_optional("select 1", ()).into_future(),
     );
     table.boxed(
         "fetch_value",
-        848,
+        856,
         database.fetch_value::<i64>("select 1", ()).into_future(),
     );
     table.value(
@@ -161,17 +161,17 @@ async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(
     table.future("sqlx: execute", 88, sqlx::query("select 1").execute(&sqlx));
     table.boxed(
         "sqlx: execute, in its box",
-        1056,
+        1064,
         sqlx::Executor::execute(&sqlx, "select 1"),
     );
     table.boxed(
         "sqlx: fetch_all, in its box",
-        1056,
+        1064,
         sqlx::Executor::fetch_all(&sqlx, "select 1"),
     );
     table.boxed(
         "sqlx: fetch_optional, in its box",
-        1056,
+        1064,
         sqlx::Executor::fetch_optional(&sqlx, "select 1"),
     );
     let mut rows = sqlx::query("select 1").fetch(&sqlx);
@@ -181,8 +181,8 @@ async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(
     table.future("sqlx: commit", 64, sqlx.begin().await?.commit());
     table.future("sqlx: rollback", 64, sqlx.begin().await?.rollback());
     let lent = database.with_sqlx(|_: &mut sqlx::SqliteConnection| Box::pin(ready(Ok(()))));
-    table.boxed("with_sqlx", 840, lent);
-    table.boxed("migrate", 992, database.migrate(&sqlx::migrate::Migrator::DEFAULT));
+    table.boxed("with_sqlx", 848, lent);
+    table.boxed("migrate", 1000, database.migrate(&sqlx::migrate::Migrator::DEFAULT));
     Ok(())
 }
 

@@ -220,6 +220,14 @@ impl WriterGate {
         Turn(Arc::clone(self))
     }
 
+    /// Returns the error of a caller that has waited too long for the turn of others.
+    pub(crate) fn kept_from(&self, request: &TurnRequest<'_>) -> Error {
+        match self.holder() {
+            Some(holder) => kept(&holder, request),
+            None => self.too_many(None, request),
+        }
+    }
+
     fn too_many(&self, holder: Option<Holder>, request: &TurnRequest<'_>) -> Error {
         let holder = holder.map_or_else(|| "no caller".to_owned(), |holder| holder.to_string());
         let message = format!(

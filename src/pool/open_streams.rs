@@ -39,8 +39,10 @@ impl OpenStreams {
     /// Makes the streams that have returned rows buffer the others. They have their lock, so they wait for no other
     /// caller.
     pub(crate) async fn put_aside(&self) -> Result<()> {
-        for stream in self.all() {
-            if stream.has_begun() {
+        // Weak, so that one whose reader is gone is not kept open while another is read.
+        let streams = self.streams.lock().clone();
+        for stream in streams {
+            if let Some(stream) = stream.upgrade().filter(|stream| stream.has_begun()) {
                 drain(&*stream).await?;
             }
         }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{self, Handle};
 use tokio::time::{Instant, Sleep};
 
 use super::engine::Engine;
@@ -59,15 +59,18 @@ fn no_clock(place: &'static Location<'static>) -> Error {
 /// The time limit of each wait for a row of a stream.
 pub(super) struct WaitLimit {
     limit: Duration,
-    /// Created at the first wait, and used again for the next ones.
-    sleep: Option<Pin<Box<Sleep>>>,
+    /// Created at the first wait in a runtime, and used again for the next ones there.
+    sleep: Option<(runtime::Id, Pin<Box<Sleep>>)>,
     waits: bool,
 }
+
+/// A limit that never expires. The clock cannot count much further.
+const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
 
 impl WaitLimit {
     pub(super) fn new(limit: Duration) -> Self {
         Self {
-            limit,
+            limit: limit.min(FOREVER),
             sleep: None,
             waits: false,
         }
@@ -76,19 +79,20 @@ impl WaitLimit {
     /// Polls the clock of the present wait, and starts it first if it does not run. The error ends the stream that was
     /// opened at `place`.
     pub(super) fn poll(&mut self, place: &'static Location<'static>, context: &mut Context<'_>) -> Poll<Error> {
-        if !self.waits {
-            if Handle::try_current().is_err() {
-                return Poll::Ready(no_clock(place));
-            }
-            self.waits = true;
-            match &mut self.sleep {
-                Some(sleep) => sleep.as_mut().reset(Instant::now() + self.limit),
-                none => *none = Some(Box::pin(tokio::time::sleep(self.limit))),
-            }
-        }
-        let Some(sleep) = &mut self.sleep else {
-            return Poll::Pending;
+        let Ok(runtime) = Handle::try_current() else {
+            return Poll::Ready(no_clock(place));
         };
+        let sleep = match &mut self.sleep {
+            Some((known, sleep)) if *known == runtime.id() => {
+                if !self.waits {
+                    sleep.as_mut().reset(Instant::now() + self.limit);
+                }
+                sleep
+            }
+            // The stream is read in another runtime now, and the clock of the first may have stopped.
+            other => &mut other.insert((runtime.id(), Box::pin(tokio::time::sleep(self.limit)))).1,
+        };
+        self.waits = true;
         sleep.as_mut().poll(context).map(|()| {
             let message = format!(
                 "the stream opened at {place} waited longer than {:?} for its next row",

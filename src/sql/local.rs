@@ -20,6 +20,13 @@ pub(crate) enum Local {
     Cursor,
 }
 
+impl Local {
+    /// Returns whether this is a table, which exists only after the statement.
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self, Self::Dropped(_) | Self::Emptied(_))
+    }
+}
+
 /// Returns what the statement creates that a commit drops, empties or closes.
 pub(super) fn ended_by_commit(statement: &[Word<'_>]) -> Option<Local> {
     let first = statement.first()?;

@@ -94,8 +94,10 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
             SELECT string_agg(format('CLOSE %I', name), '; ') INTO closing FROM pg_catalog.pg_cursors \
             WHERE NOT is_holdable AND name <> '' AND name NOT LIKE '<unnamed%'; \
             IF closing IS NOT NULL THEN EXECUTE closing; END IF; END $ebbtide$; ",
-        empty_table,
-        drop_table: |table| format!("DROP TABLE IF EXISTS pg_temp.{table}; "),
+        check_constraints: "SET CONSTRAINTS ALL IMMEDIATE; ",
+        table: "SELECT pg_catalog.to_regclass('pg_temp.' || $1::text)::oid::bigint",
+        empty_tables: |oids| for_all("TRUNCATE", oids, ""),
+        drop_tables: |oids| for_all("DROP TABLE", oids, " CASCADE"),
         usual_constraints: "DO $ebbtide$ DECLARE names text; BEGIN \
             SET CONSTRAINTS ALL IMMEDIATE; \
             SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO names \
@@ -113,11 +115,15 @@ fn quote(text: &str) -> String {
     Dialect::Postgres.quote_text(text)
 }
 
-fn empty_table(table: &str) -> String {
-    let name = quote(&format!("pg_temp.{table}"));
+/// Returns the text that does something to those of the tables that still exist, all at once, because they may refer to
+/// each other.
+fn for_all(verb: &str, oids: &[i64], rest: &str) -> String {
+    let oids: Vec<String> = oids.iter().map(ToString::to_string).collect();
+    let oids = oids.join(", ");
     format!(
-        "DO $ebbtide$ BEGIN IF pg_catalog.to_regclass({name}) IS NOT NULL THEN DELETE FROM pg_temp.{table}; \
-         END IF; END $ebbtide$; "
+        "DO $ebbtide$ DECLARE tables text; BEGIN \
+         SELECT string_agg(oid::pg_catalog.regclass::text, ', ') INTO tables FROM pg_catalog.pg_class WHERE oid IN ({oids}); \
+         IF tables IS NOT NULL THEN EXECUTE '{verb} ' || tables || '{rest}'; END IF; END $ebbtide$; "
     )
 }
 

@@ -5,10 +5,14 @@
 pub(crate) struct AtCommitRules {
     /// Closes the cursors that a commit closes.
     pub(crate) close_cursors: &'static str,
-    /// Returns the text that empties a temporary table, if it exists. The name is written as in SQL.
-    pub(crate) empty_table: fn(&str) -> String,
-    /// Returns the text that drops a temporary table, if it exists.
-    pub(crate) drop_table: fn(&str) -> String,
+    /// Checks everything that is checked at a commit. Otherwise the tables could be neither emptied nor dropped.
+    pub(crate) check_constraints: &'static str,
+    /// The query for the oid of the temporary table whose name, written as in SQL, is its parameter.
+    pub(crate) table: &'static str,
+    /// Returns the text that empties those of the tables with these oids that still exist.
+    pub(crate) empty_tables: fn(&[i64]) -> String,
+    /// Returns the text that drops those that still exist.
+    pub(crate) drop_tables: fn(&[i64]) -> String,
     /// Restores the time at which each constraint is checked, as it is defined.
     pub(crate) usual_constraints: &'static str,
     /// The query for the value of the setting with a name, which is its parameter.

@@ -47,6 +47,7 @@ where
             self.last_key.forget();
             self.note_definitions(request.statement.defines());
             self.follow_definitions(request.statement.is_starred()).await?;
+            let mut repeated = false;
             loop {
                 let (mut stale, mut reported, mut notified, mut yielded) = (None, None, None, false);
                 {
@@ -90,9 +91,11 @@ where
                     break;
                 };
                 self.connection.clear_cached_statements().await.map_err(DB::error)?;
-                if self.levels() > 0 {
+                // A plan of the user's own, of `PREPARE`, stays stale.
+                if self.levels() > 0 || yielded || repeated {
                     Err(error)?;
                 }
+                repeated = true;
             }
             self.note_definitions(request.statement.defines());
         })

@@ -132,7 +132,7 @@ impl Level {
         Err(Error::new(
             ErrorKind::Refused,
             format!(
-                "{caller} would begin a transaction on a connection where the SQL text of {begun} has begun one; nothing was sent"
+                "{caller} would begin a transaction on a connection where the SQL text or closure of {begun} has begun one; nothing was sent"
             ),
         )
         .help("end that transaction first, with COMMIT or ROLLBACK as SQL text, or begin it with `transaction()`"))

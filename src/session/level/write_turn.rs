@@ -132,7 +132,17 @@ impl Engine {
     async fn next_writer(&self, caller: Caller) -> Result<SemaphorePermit<'_>> {
         // Boxed, because the future of every writer would reserve room for the timer.
         let alone = Box::pin(in_time(self.settings.pool_timeout, self.pool.next_writer.acquire())).await;
-        alone.and_then(Result::ok).ok_or_else(|| self.pool.starved(caller))
+        alone.and_then(Result::ok).ok_or_else(|| match self.known_gate() {
+            // Connections are free; the other writers wait for the turn.
+            Some(gate) if self.pool.has_idle() => {
+                let limit = self.settings.pool_timeout;
+                gate.kept_from(&TurnRequest {
+                    busy: limit,
+                    ..self.request(caller, TurnKind::Statement, Place::Last, &|_| false)
+                })
+            }
+            _ => self.pool.starved(caller),
+        })
     }
 
     /// Waits for the turn in front of the queue, with the connection of `level`. Returns `None` if the connection has to
@@ -233,6 +243,13 @@ impl Target {
                 let lease = slot.lease();
                 // The text may have ended, or begun, while the turn was waited for.
                 match lease {
+                    // A transaction began on the shared connection meanwhile.
+                    Some(lease) if level.depth > 0 => {
+                        if !lease.has_turn() && !lease.is_read_only() && !level.only_reads() {
+                            turn.is_for(level.outermost().as_writer());
+                            lease.keep_turn(turn);
+                        }
+                    }
                     Some(lease) if begins || level.is_in_text() => level.keep_turn_of_text(lease, turn, caller),
                     Some(lease) if control != Control::None => {
                         // What it leaves open is known afterwards.
@@ -333,15 +350,15 @@ impl Level {
         owner: Owner,
         caller: Caller,
     ) -> Result<Arc<Self>> {
+        if self.is_in_text() {
+            let mut slot = self.lock(chain, caller).await?;
+            self.refuse_in_text(&mut slot, caller).await?;
+        }
         // Registered from the start, so that a second begin in parallel is noticed while it waits for its turn.
         let _under_way = self.enter(chain, caller, Self::BEGINNING);
         let _unfinished = Unfinished::new(self);
         let claim = Arc::new(Claim(owner));
         let locking = || self.lock_for(chain, caller, options.isolation);
-        if self.is_in_text() {
-            let mut slot = self.lock(chain, caller).await?;
-            self.refuse_in_text(&mut slot, caller).await?;
-        }
         self.end_turn_of_dropped(chain, caller).await?;
         let has_turn = |_: &mut OwnedMutexGuard<ConnectionSlot>| self.has_turn_of_text();
         let who = (chain, caller, TurnKind::Transaction);

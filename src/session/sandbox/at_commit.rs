@@ -20,26 +20,33 @@ pub(in crate::session) struct AtCommit {
     /// Set if SET CONSTRAINTS was used.
     constraints_set: bool,
     /// The temporary tables that it drops.
-    dropped: Vec<Box<str>>,
+    dropped: Vec<i64>,
     /// Set if a cursor was declared.
     cursors: bool,
+    /// The tables that the statement under way creates, and the oid of a table that had the name before.
+    creating: Vec<(Local, Option<i64>)>,
 }
 
 impl AtCommit {
     /// Returns the SQL that ends it all, in the order in which a commit does; `emptied` are the tables that each commit
     /// empties.
-    fn sql(&self, rules: &AtCommitRules, emptied: &[Box<str>]) -> String {
+    fn sql(&self, rules: &AtCommitRules, emptied: &[i64]) -> String {
         let mut sql = String::new();
+        let tables = !(emptied.is_empty() && self.dropped.is_empty());
+        if tables {
+            // Tables with deferred checks could be neither emptied nor dropped.
+            sql.push_str(rules.check_constraints);
+        }
         if self.cursors {
             sql.push_str(rules.close_cursors);
         }
-        for table in emptied {
-            sql.push_str(&(rules.empty_table)(table));
+        if !emptied.is_empty() {
+            sql.push_str(&(rules.empty_tables)(emptied));
         }
-        for table in &self.dropped {
-            sql.push_str(&(rules.drop_table)(table));
+        if !self.dropped.is_empty() {
+            sql.push_str(&(rules.drop_tables)(&self.dropped));
         }
-        if self.constraints_set {
+        if self.constraints_set || tables {
             sql.push_str(rules.usual_constraints);
         }
         for (name, before) in &self.settings {
@@ -72,12 +79,15 @@ impl Level {
         let Some(rules) = &self.engine.transactions.at_commit else {
             return Ok(());
         };
-        let mut outermost = Arc::clone(self);
-        while !outermost.is_virtual() && outermost.kind != LevelKind::Sandbox {
-            let Some(below) = outermost.below() else { return Ok(()) };
-            outermost = below;
-        }
+        let Some(outermost) = self.committing() else {
+            return Ok(());
+        };
         for local in &work.template.effect().local {
+            if let Local::Dropped(table) | Local::Emptied(table) = local {
+                let before = self.local_table(lease, rules, table).await?;
+                outermost.state.lock().at_commit.creating.push((local.clone(), before));
+                continue;
+            }
             let setting = {
                 let at_commit = &mut outermost.state.lock().at_commit;
                 match local {
@@ -90,20 +100,11 @@ impl Level {
                         at_commit.constraints_set = true;
                         continue;
                     }
-                    Local::Dropped(table) => {
-                        at_commit.dropped.push(table.clone());
-                        continue;
-                    }
                     Local::Cursor => {
                         at_commit.cursors = true;
                         continue;
                     }
-                    Local::Emptied(table) => {
-                        if let Some(sandbox) = self.sandbox() {
-                            sandbox.emptied.lock().push(table.clone());
-                        }
-                        continue;
-                    }
+                    Local::Dropped(_) | Local::Emptied(_) => continue,
                 }
             };
             let known = |level: &Level| {
@@ -119,5 +120,52 @@ impl Level {
             outermost.state.lock().at_commit.settings.push((setting, before));
         }
         Ok(())
+    }
+
+    /// Returns whether a statement creates temporary tables that a commit ends.
+    pub(in crate::session) fn creates_local_tables(&self, work: &BoundStatement) -> bool {
+        self.engine.sandbox.is_some() && work.template.effect().local.iter().any(Local::is_table)
+    }
+
+    /// Notes the temporary tables that a statement has created, after it. They are known by their oids: the name may
+    /// have belonged to another table before, and may again, if this one is rolled back or dropped.
+    pub(in crate::session) async fn note_created(self: &Arc<Self>, lease: &mut Lease, failed: bool) -> Result<()> {
+        let Some(rules) = &self.engine.transactions.at_commit else {
+            return Ok(());
+        };
+        let Some(outermost) = self.committing() else {
+            return Ok(());
+        };
+        let creating = std::mem::take(&mut outermost.state.lock().at_commit.creating);
+        for (local, before) in creating.into_iter().filter(|_| !failed) {
+            let (Local::Dropped(table) | Local::Emptied(table)) = &local else {
+                continue;
+            };
+            let now = self.local_table(lease, rules, table).await?;
+            let Some(created) = now.filter(|_| now != before) else {
+                continue;
+            };
+            match (&local, self.sandbox()) {
+                (Local::Emptied(_), Some(sandbox)) => sandbox.emptied.lock().push(created),
+                _ => outermost.state.lock().at_commit.dropped.push(created),
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the oid of the temporary table with this name.
+    async fn local_table(&self, lease: &mut Lease, rules: &AtCommitRules, name: &str) -> Result<Option<i64>> {
+        let rows = ask(lease, &self.engine.templates, rules.table, (name,).into_params()?).await?;
+        rows.first().map_or(Ok(None), |row| row.get(0))
+    }
+
+    /// Returns the level whose virtual commit ends what is created here; outside of a transaction, the sandbox, where
+    /// each statement commits.
+    fn committing(self: &Arc<Self>) -> Option<Arc<Self>> {
+        let mut level = Arc::clone(self);
+        while !level.is_virtual() && level.kind != LevelKind::Sandbox {
+            level = level.below()?;
+        }
+        Some(level)
     }
 }

@@ -89,8 +89,8 @@ pub(crate) struct Sandbox {
     /// Rows of a SQLite database that referred to missing ones before the sandbox began, or before it had deferred
     /// keys.
     pub(super) violated: Mutex<Option<HashSet<Violation>>>,
-    /// The temporary tables that each commit empties, as their names are written in SQL.
-    pub(super) emptied: Mutex<Vec<Box<str>>>,
+    /// The oids of the temporary tables that each commit empties (PostgreSQL).
+    pub(super) emptied: Mutex<Vec<i64>>,
     /// The last statement of its user.
     pub(super) latest: Arc<Latest>,
     /// Callbacks that a test captures instead of having them run.
@@ -215,8 +215,8 @@ impl Level {
                 self.engine.deferred.set(found);
             }
         }
-        lease.mark(InFlight::Boundary);
         let begin = outer_begin(&self.engine, isolation, sandbox.label.as_deref())?;
+        lease.mark(InFlight::Boundary);
         lease.raw()?.begin(begin).await?;
         lease.mark(InFlight::None);
         if self.engine.rules.named_sessions().is_some() {

@@ -152,11 +152,11 @@ impl Level {
             let _ = self.ends_at_commit();
             return self.go_behind(lease).await;
         }
-        self.end_local(lease).await?;
         if effect.reads {
             lease.set_statement_savepoint(StatementSavepoint::Set);
             return Ok(());
         }
+        self.end_local(lease).await?;
         if !self.defers() {
             lease.set_statement_savepoint(StatementSavepoint::Behind);
             return Ok(());

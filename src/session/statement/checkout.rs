@@ -86,6 +86,19 @@ impl Checkout {
         }
     }
 
+    /// Forgets an open stream that has read its last row. It waits for no one now, and may itself be run again.
+    pub(in crate::session) fn closed(&self, stream: &Weak<dyn Drain>) {
+        if let Self::Level { slot_level, .. } = self {
+            let open = &mut slot_level.state.lock().stream;
+            if open
+                .as_ref()
+                .is_some_and(|open| std::ptr::addr_eq(open.as_ptr(), stream.as_ptr()))
+            {
+                *open = None;
+            }
+        }
+    }
+
     /// Returns the open streams for whose lock a statement may have to wait. In a transaction only the commit waits.
     pub(in crate::session) fn waits_for_streams<'g>(
         &self,
@@ -151,6 +164,7 @@ impl Checkout {
             } => {
                 *guarded
                     || level.leaves_text_unknown(failed, work)
+                    || level.creates_local_tables(work)
                     || (slot_level.depth > 0 && (failed || work.template.effect().opaque))
             }
         }
@@ -174,10 +188,16 @@ impl Checkout {
                 Err(first) => first,
             });
         }
-        if !*guarded {
+        let (guarded, slot_level) = (*guarded, Arc::clone(slot_level));
+        let result = if slot_level.creates_local_tables(work) {
+            let noted = slot_level.note_created(self.lease()?, result.is_err()).await;
+            result.and_then(|done| noted.map(|()| done))
+        } else {
+            result
+        };
+        if !guarded {
             return result;
         }
-        let slot_level = Arc::clone(slot_level);
         let unprotected = slot_level
             .unprotect(self.lease()?, work.template.effect(), result.as_ref().err())
             .await;

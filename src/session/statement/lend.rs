@@ -12,6 +12,7 @@ use crate::pool::Lease;
 use crate::session::engine::Engine;
 use crate::session::level::LevelKind;
 use crate::session::level::verdict::Sent;
+use crate::session::scope::chain::Chain;
 
 impl Target {
     /// Lends the connection to a job of unknown content. It may do anything except end the transaction it is in.
@@ -21,7 +22,10 @@ impl Target {
     )]
     pub(crate) fn lend(&self, work: &BoundStatement, job: NativeJob) -> impl Future<Output = Result<()>> + Send {
         async move {
-            let mut started = self.start(work, Way::Lent).await?;
+            let mut started = {
+                let chain = Chain::current();
+                self.start(work, &chain, Way::Lent).await?
+            };
             started.prepare().await?;
             let answer = {
                 let sending = started.sending()?;
@@ -92,12 +96,15 @@ impl Checkout {
         if let Err(error) = &result {
             self.heed_lent(error, work).await;
         }
-        let kept = self.keep_lent().await;
+        let kept = self.keep_lent(work).await;
+        // The connection may have been lost before it was known whether the work had committed.
+        let exposed = matches!(self, Self::Level { level, .. } if level.engine.sandbox.is_none());
+        let kept = kept.map_err(|error| self.judged(error, work, exposed));
         result.and_then(|done| kept.map(|()| done))
     }
 
     /// Checks whether the transaction is still open, and keeps what was done in it.
-    async fn keep_lent(&mut self) -> Result<()> {
+    async fn keep_lent(&mut self, work: &BoundStatement) -> Result<()> {
         let Self::Level {
             slot,
             slot_level,
@@ -113,7 +120,7 @@ impl Checkout {
             return Ok(());
         };
         if level.depth == 0 {
-            level.look_after_unknown(lease, level.opened).await;
+            level.look_after_unknown(lease, work.caller).await;
             return Ok(());
         }
         let kept = if lease.depth() < slot_level.depth {
@@ -138,6 +145,10 @@ impl Checkout {
                 .failed
                 .get_or_insert_with(|| error.message().to_owned());
             return Ok(());
+        }
+        if let Some(lost) = error.as_ref().filter(|error| error.leaves_open()) {
+            level.end_by_server(&work.ended_by(lost));
+            return error.map_or(Ok(()), Err);
         }
         let conflict = error.filter(|error| error.ends_transaction() && level.engine.sandbox.is_none());
         Lease::discard(lease);

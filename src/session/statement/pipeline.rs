@@ -95,15 +95,15 @@ impl Target {
     pub(super) fn start<'w>(
         &'w self,
         work: &'w BoundStatement,
+        chain: &Chain,
         way: Way<'w>,
     ) -> impl Future<Output = Result<Started<'w>>> + Send {
         async move {
-            let chain = Chain::current();
             let check_out = if self.wants_turn(work) {
                 // Boxed, or the future of every statement would contain this one.
-                Box::pin(self.check_out_in_turn(work, &chain, way.what())).await?
+                Box::pin(self.check_out_in_turn(work, chain, way.what())).await?
             } else {
-                self.check_out(work, &chain, way.what()).await?
+                self.check_out(work, chain, way.what()).await?
             };
             Ok(Started {
                 engine: self.engine(),
@@ -125,17 +125,17 @@ impl Target {
     /// Returns another attempt for a statement that failed before it returned anything, if one can help: on the primary
     /// if a replica is the cause; in a sandbox after its tables were changed. (Outside of a sandbox the driver prepares
     /// again by itself. In one, a savepoint had to be restored first.)
-    pub(super) fn again(&self, error: &Error, work: &BoundStatement) -> Option<Again> {
+    pub(super) fn again(&self, error: &Error, work: &BoundStatement, chain: &Chain) -> Option<Again> {
         if error.is_of_replica() {
             return Some(Again {
-                _wrote: self.engine().writing_after_all(error, &Chain::current()),
+                _wrote: self.engine().writing_after_all(error, chain),
                 target: self.on_primary(),
             });
         }
         if !is_stale_plan(error) || self.engine().sandbox.is_none() {
             return None;
         }
-        let level = self.level(&Chain::current(), work.caller).ok()?;
+        let level = self.level(chain, work.caller).ok()?;
         let outside = !level.is_some_and(|level| matches!(level.kind, LevelKind::Transaction { .. }));
         outside.then(|| Again {
             target: self.clone(),
@@ -165,16 +165,17 @@ impl<'w> Started<'w> {
         if let Way::Stream(_) = self.way {
             self.observation.streams();
         }
-        self.known = check_out.presume_unknown(self.exposed);
-        let lease = check_out.lease()?;
         // A driver's own thread undoes a BEGIN whose caller is gone. Over a socket it is unknown where dropped code stood.
-        let survives =
-            !matches!(self.way, Way::Lent) || engine.transactions.finishes_dropped_calls || lease.raw()?.is_apart();
+        let survives = !matches!(self.way, Way::Lent)
+            || engine.transactions.finishes_dropped_calls
+            || check_out.lease()?.raw()?.is_apart();
+        let lease = check_out.lease()?;
         lease.mark(if survives {
             InFlight::Statement
         } else {
             InFlight::Boundary
         });
+        self.known = check_out.presume_unknown(self.exposed);
         work.exposed.set(self.exposed);
         Ok(())
     }
@@ -208,9 +209,13 @@ impl<'w> Started<'w> {
 
     /// Ends the statement: judges its answer, reports it, and settles the connection.
     pub(super) async fn finish(&mut self, result: Result<QueryResult>) -> Result<QueryResult> {
-        let (work, check_out) = (self.work, &mut self.check_out);
-        work.exposed.set(false);
-        check_out.answered(self.known);
+        let work = self.work;
+        // What it ran may have committed, which the checks after it find out.
+        let checked_later = matches!(self.way, Way::Lent) || work.template.effect().opaque;
+        if !checked_later {
+            self.outcome_is_known();
+        }
+        let check_out = &mut self.check_out;
         let result = result.map_err(|error| check_out.judged(error, work, self.exposed));
         let affected = match self.way {
             Way::Verb => affected(result.as_ref(), work),
@@ -225,7 +230,18 @@ impl<'w> Started<'w> {
         } else {
             result
         };
+        if checked_later && !result.as_ref().is_err_and(Error::outcome_unknown) {
+            self.outcome_is_known();
+        }
+        if let Way::Stream(own) = self.way {
+            self.check_out.closed(own);
+        }
         result.map_err(|error| self.check_out.blamed(error, self.engine))
+    }
+
+    fn outcome_is_known(&self) {
+        self.work.exposed.set(false);
+        self.check_out.answered(self.known);
     }
 }
 

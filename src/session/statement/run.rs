@@ -212,7 +212,7 @@ impl Target {
         work: &'a BoundStatement,
         execution: impl FnOnce() -> Execution<'a>,
     ) -> BoxFuture<'a, Result<QueryResult>> {
-        match self.again(&error, work) {
+        match self.again(&error, work, &Chain::current()) {
             Some(again) => {
                 let execution = execution();
                 Box::pin(async move { again.target.perform(work, execution).await })
@@ -231,7 +231,10 @@ impl Target {
         execution: Execution<'_>,
     ) -> impl Future<Output = Result<QueryResult>> + Send {
         async move {
-            let mut started = self.start(work, Way::Verb).await?;
+            let mut started = {
+                let chain = Chain::current();
+                self.start(work, &chain, Way::Verb).await?
+            };
             started.prepare().await?;
             let result = {
                 let mut counting: Box<dyn RowSink + '_>;

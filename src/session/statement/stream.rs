@@ -23,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Drain, InFlight};
 use crate::session::engine::Engine;
 use crate::session::limit::WaitLimit;
+use crate::session::scope::chain::Chain;
 use crate::value::{RawRow, Row};
 
 /// The rows as they come from the driver, together with the connection they come over.
@@ -258,11 +259,13 @@ impl Feed for Rows {
 /// Creates the stream itself. It takes the connection when it is first polled and keeps it until it ends.
 fn source<F: Feed>(target: Target, work: Arc<BoundStatement>, this: Weak<dyn Drain>, mut feed: F) -> Source<F::Item> {
     try_stream! {
+        // Of the task that reads first; another one may read on, or make it buffer its rows.
+        let chain = Chain::current();
         let mut again: Option<Again> = None;
         let mut written = Vec::new();
         loop {
             let on = again.as_ref().map_or(&target, |again| &again.target);
-            let mut started = on.start(&work, Way::Stream(&this)).await?;
+            let mut started = on.start(&work, &chain, Way::Stream(&this)).await?;
             started.prepare().await?;
             let (mut result, mut begun) = (Ok(QueryResult::default()), false);
             {
@@ -295,7 +298,7 @@ fn source<F: Feed>(target: Target, work: Arc<BoundStatement>, this: Weak<dyn Dra
             let ended = started.finish(result).await;
             drop::<Started>(started);
             let Err(error) = ended else { break };
-            let next = if begun || again.is_some() { None } else { on.again(&error, &work) };
+            let next = if begun || again.is_some() { None } else { on.again(&error, &work, &chain) };
             if next.is_none() {
                 Err(error)?;
             }

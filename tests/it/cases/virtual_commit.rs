@@ -266,6 +266,40 @@ cases! {
             later.commit().await?;
             assert_eq!(on.fetch_value::<i64>("select count(*) from emptied", ()).await?, 0);
 
+            // Tables may depend on each other, and what depends on a dropped one is dropped with it.
+            let outer = on.transaction().await?;
+            outer.execute("create temp table parent (id int primary key) on commit delete rows", ()).await?;
+            let child = "create temp table child (id int references parent (id) deferrable initially deferred) on commit delete rows";
+            outer.execute(child, ()).await?;
+            outer.execute("create temp table base (n int primary key) on commit drop", ()).await?;
+            outer.execute("create temp table above (n int references base (n)) on commit drop", ()).await?;
+            outer.execute("create temp view seen as select n from base", ()).await?;
+            outer.execute("insert into child values (7)", ()).await?;
+            outer.execute("insert into parent values (7)", ()).await?;
+            outer.commit().await?;
+            for gone in ["pg_temp.base", "pg_temp.above", "pg_temp.seen"] {
+                assert!(!exists(gone).await?, "{gone}");
+            }
+            for empty in ["select count(*) from parent", "select count(*) from child"] {
+                assert_eq!(on.fetch_value::<i64>(empty, ()).await?, 0);
+            }
+
+            // A table that only has the name of one that a commit would end is kept.
+            let outer = on.transaction().await?;
+            for (name, action) in [("plain", "drop"), ("simple", "delete rows")] {
+                let run = async |sql: String| outer.execute(ebbtide::AssertSqlSafe(sql), ()).await;
+                run(format!("savepoint before_{name}")).await?;
+                run(format!("create temp table {name} (n int) on commit {action}")).await?;
+                run(format!("rollback to savepoint before_{name}")).await?;
+                run(format!("create temp table {name} (n int)")).await?;
+                run(format!("create temp table if not exists {name} (n int) on commit {action}")).await?;
+                run(format!("insert into {name} values (1)")).await?;
+            }
+            outer.commit().await?;
+            for kept in ["select count(*) from plain", "select count(*) from simple"] {
+                assert_eq!(on.fetch_value::<i64>(kept, ()).await?, 1, "{kept}");
+            }
+
             // A table that is rolled back is no table.
             let rolled = on.transaction().await?;
             let inner = on.transaction().await?;

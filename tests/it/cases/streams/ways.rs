@@ -114,16 +114,17 @@ cases! {
     /// Each wait has the whole limit, and the time in which the reader does something else is not counted.
     #[only(postgres, mysql)]
     async fn q8_the_limit_of_a_stream_is_that_of_each_row_found_e7(t: Test) {
-        let database = with_numbers(&t, as_it_is, 4).await;
+        let database = with_numbers(&t, as_it_is, 8).await;
         // Each row fills the server's buffer.
         let pause = if t.backend().is_mysql() { "sleep(0.3)" } else { "pg_sleep(0.3)::text" };
         let sql = t.words(&format!("select id, {pause}, '{}' from {{numbered}}", "x".repeat(20_000)));
         let mut rows = database.iterate(AssertSqlSafe(sql), ()).timeout(Duration::from_millis(1_100));
-        for number in 1..=4_i64 {
+        for number in 1..=8_i64 {
             let row = within(rows.try_next()).await.unwrap().unwrap();
             assert_eq!(row.get::<i64>(0).unwrap(), number);
             if number == 1 {
-                tokio::time::sleep(Duration::from_millis(1_200)).await;
+                // Four rows come meanwhile, and then there is more to wait for.
+                tokio::time::sleep(Duration::from_millis(1_300)).await;
             }
         }
         assert!(within(rows.try_next()).await.unwrap().is_none());
@@ -179,6 +180,52 @@ cases! {
         assert_eq!(rows.len(), 1);
     }
 
+    #[only(sqlite)]
+    async fn q8_a_stream_of_a_long_query_ends_at_its_limit_found_e7(t: Test) {
+        let database = Database::connect(ebbtide::Config::from_url(t.url().as_str()).unwrap().pool_size(1)).await.unwrap();
+        let long = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000000) select count(*) from n";
+        let error = within(database.iterate(long, ()).timeout(SHORT).try_next()).await.unwrap_err();
+        assert_says(&error, ErrorKind::Timeout, &[file!(), "300ms"]);
+        assert_eq!(within(database.fetch_value::<i64>("select 42", ()).into_future()).await.unwrap(), 42);
+    }
+
+    /// Limits without an end, and readers that move to another runtime while they wait.
+    #[only(sqlite_file)]
+    async fn q8_the_clock_of_a_stream_follows_its_reader(t: Test) {
+        let database = with_numbers(&t, as_it_is, 20_000).await;
+        for limit in [Duration::from_secs(20), Duration::MAX] {
+            let mut rows = database.iterate(numbers(&t), ()).timeout(limit);
+            let first = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let read = async {
+                    take(&mut rows, 1, 5_000).await;
+                    // The next wait begins here and is left.
+                    let _ = futures::poll!(rows.try_next());
+                    rows
+                };
+                runtime.block_on(read)
+            });
+            let mut rows = first.join().unwrap();
+            let mut read = 0;
+            while within(rows.try_next()).await.unwrap().is_some() {
+                read += 1;
+            }
+            assert!((14_999..=15_000).contains(&read), "{read}");
+        }
+    }
+
+    /// The plan of a statement that SQL text has prepared stays stale.
+    #[only(postgres)]
+    async fn q7_a_stale_plan_of_the_user_is_an_error_and_no_endless_stream(t: Test) {
+        let database = with_numbers(&t, as_it_is, 3).await;
+        let on = database.connection();
+        on.execute(t.sql("prepare stale as select * from {numbered}"), ()).await.unwrap();
+        assert_eq!(within(on.iterate("execute stale", ()).try_collect::<Vec<_>>()).await.unwrap().len(), 3);
+        database.execute(t.sql("alter table {numbered} add column more text"), ()).await.unwrap();
+        let error = within(on.iterate("execute stale", ()).try_collect::<Vec<_>>()).await.unwrap_err();
+        assert!(error.to_string().contains("cached plan"), "{error}");
+    }
+
     /// A function changes the table, which the driver cannot see.
     #[only(postgres)]
     async fn f5_every_way_in_a_sandbox_reads_a_table_that_was_changed_unseen(t: Test) {
@@ -190,8 +237,11 @@ cases! {
             assert_eq!(way.columns(&t, &on, all()).await.unwrap(), vec![vec!["id"]; 3], "{way:?}");
             let change = t.words("alter table {numbered} add column more text");
             sandbox.execute(AssertSqlSafe(format!("do $do$ begin execute '{change}'; end $do$")), ()).await.unwrap();
-            let columns = within(way.columns(&t, &on, all())).await.unwrap();
-            assert_eq!(columns, vec![vec!["id", "more"]; 3], "{way:?}");
+            // Another statement waits for the connection meanwhile.
+            let waiting = on.fetch_value::<i64>("select 42", ()).into_future();
+            let (columns, waited) = within(futures::future::join(way.columns(&t, &on, all()), waiting)).await;
+            assert_eq!(columns.unwrap(), vec![vec!["id", "more"]; 3], "{way:?}");
+            assert_eq!(waited.unwrap(), 42);
             drop(on);
             sandbox.disconnect().await.unwrap();
         }
