@@ -112,12 +112,12 @@ async fn transactions(table: &mut Table, database: &Database) -> Result<()> {
     let run = database
         .transaction()
         .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
-    table.future("transaction().run", 1168, run);
+    table.future("transaction().run", 920, run);
     let retry = database
         .transaction()
         .retry()
         .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
-    table.future("transaction().retry().run", 1376, retry);
+    table.future("transaction().retry().run", 1128, retry);
     table.boxed("transaction()", 568, database.transaction().into_future());
     table.value("a transaction that is not begun yet", 64, &database.transaction());
     let transaction = database.transaction().await?;
@@ -145,15 +145,15 @@ fn life_cycle(table: &mut Table, database: &Database) {
     table.future("bookmark", 656, database.bookmark());
     table.boxed(
         "database_exists",
-        7576,
+        2560,
         database_exists("sqlite::memory:").into_future(),
     );
     table.boxed(
         "create_database",
-        9104,
+        2616,
         create_database("sqlite::memory:").into_future(),
     );
-    table.boxed("drop_database", 7456, drop_database("sqlite::memory:").into_future());
+    table.boxed("drop_database", 2568, drop_database("sqlite::memory:").into_future());
 }
 
 async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(), sqlx::Error> {
@@ -196,9 +196,9 @@ fn registry(table: &mut Table, connections: &Connections, database: &Database) {
         .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
     table.future("in_transaction().run", 1408, run);
     let schema = Schema::new();
-    table.future("create_new", 2704, schema.create_new(database));
-    table.future("create_all", 2704, schema.create_all(database));
-    table.future("drop_all", 2704, schema.drop_all(database));
+    table.future("create_new", 2504, schema.create_new(database));
+    table.future("create_all", 2504, schema.create_all(database));
+    table.future("drop_all", 2504, schema.drop_all(database));
 }
 
 #[tokio::test]

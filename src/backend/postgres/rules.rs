@@ -94,7 +94,6 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
             SELECT string_agg(format('CLOSE %I', name), '; ') INTO closing FROM pg_catalog.pg_cursors \
             WHERE NOT is_holdable AND name <> '' AND name NOT LIKE '<unnamed%'; \
             IF closing IS NOT NULL THEN EXECUTE closing; END IF; END $ebbtide$; ",
-        check_constraints: "SET CONSTRAINTS ALL IMMEDIATE; ",
         table: "SELECT pg_catalog.to_regclass('pg_temp.' || $1::text)::oid::bigint",
         empty_tables: |oids| for_all("TRUNCATE", oids, ""),
         drop_tables: |oids| for_all("DROP TABLE", oids, " CASCADE"),
@@ -120,10 +119,20 @@ fn quote(text: &str) -> String {
 fn for_all(verb: &str, oids: &[i64], rest: &str) -> String {
     let oids: Vec<String> = oids.iter().map(ToString::to_string).collect();
     let oids = oids.join(", ");
+    // Tables with checks that are still due could be neither emptied nor dropped.
+    let checks = |which: &str, when: &str| {
+        format!(
+            "SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO checks \
+             FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace \
+             WHERE c.{which} AND (c.conrelid IN ({oids}) OR c.confrelid IN ({oids})); \
+             IF checks IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || checks || ' {when}'; END IF; "
+        )
+    };
+    let (now, again) = (checks("condeferrable", "IMMEDIATE"), checks("condeferred", "DEFERRED"));
     format!(
-        "DO $ebbtide$ DECLARE tables text; BEGIN \
+        "DO $ebbtide$ DECLARE tables text; checks text; BEGIN {now}\
          SELECT string_agg(oid::pg_catalog.regclass::text, ', ') INTO tables FROM pg_catalog.pg_class WHERE oid IN ({oids}); \
-         IF tables IS NOT NULL THEN EXECUTE '{verb} ' || tables || '{rest}'; END IF; END $ebbtide$; "
+         IF tables IS NOT NULL THEN EXECUTE '{verb} ' || tables || '{rest}'; END IF; {again}END $ebbtide$; "
     )
 }
 

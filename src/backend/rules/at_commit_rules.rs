@@ -5,8 +5,6 @@
 pub(crate) struct AtCommitRules {
     /// Closes the cursors that a commit closes.
     pub(crate) close_cursors: &'static str,
-    /// Checks everything that is checked at a commit. Otherwise the tables could be neither emptied nor dropped.
-    pub(crate) check_constraints: &'static str,
     /// The query for the oid of the temporary table whose name, written as in SQL, is its parameter.
     pub(crate) table: &'static str,
     /// Returns the text that empties those of the tables with these oids that still exist.

@@ -22,6 +22,12 @@ pub(crate) struct BeginOptions {
 }
 
 impl BeginOptions {
+    /// Returns whether the transaction is to be the one that writes.
+    pub(crate) fn writes(self) -> bool {
+        matches!(self.mode, Some(Mode::Immediate | Mode::Exclusive))
+            || (!self.read_only && self.mode != Some(Mode::Deferred))
+    }
+
     /// Refuses exclusive transactions, for a server without them. `help` has the words for it on that server.
     pub(crate) fn refuse_exclusive(self, server: &str, help: &'static str) -> Result<()> {
         if self.mode == Some(Mode::Exclusive) {

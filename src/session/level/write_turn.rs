@@ -13,7 +13,7 @@ use tokio::sync::{OwnedMutexGuard, SemaphorePermit};
 use super::unfinished::Unfinished;
 use super::{ConnectionSlot, Level, LevelKind};
 use crate::backend::Writers;
-use crate::backend::rules::{BeginOptions, Mode};
+use crate::backend::rules::BeginOptions;
 use crate::error::Result;
 use crate::pool::{Caller, Claim, Lease, Place, Turn, TurnKind, TurnRequest, Writer, WriterGate};
 use crate::session::engine::Engine;
@@ -286,14 +286,6 @@ impl Checkout {
         {
             level.engine.turn_late(work.caller, level, lease);
         }
-    }
-}
-
-impl BeginOptions {
-    /// Returns whether the transaction is to be the one that writes.
-    fn writes(self) -> bool {
-        matches!(self.mode, Some(Mode::Immediate | Mode::Exclusive))
-            || (!self.read_only && self.mode != Some(Mode::Deferred))
     }
 }
 

@@ -32,11 +32,6 @@ impl AtCommit {
     /// empties.
     fn sql(&self, rules: &AtCommitRules, emptied: &[i64]) -> String {
         let mut sql = String::new();
-        let tables = !(emptied.is_empty() && self.dropped.is_empty());
-        if tables {
-            // Tables with deferred checks could be neither emptied nor dropped.
-            sql.push_str(rules.check_constraints);
-        }
         if self.cursors {
             sql.push_str(rules.close_cursors);
         }
@@ -46,7 +41,7 @@ impl AtCommit {
         if !self.dropped.is_empty() {
             sql.push_str(&(rules.drop_tables)(&self.dropped));
         }
-        if self.constraints_set || tables {
+        if self.constraints_set {
             sql.push_str(rules.usual_constraints);
         }
         for (name, before) in &self.settings {
