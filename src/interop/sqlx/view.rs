@@ -258,7 +258,7 @@ impl Database {
     /// Returns this database as an executor of sqlx. Each statement runs where a verb of this database would run: in
     /// the transaction of the task, in the sandbox, or on a connection of the pool.
     ///
-    /// It can be created before the database is connected, and can be kept for any time.
+    /// It can be kept for any time.
     ///
     /// # Errors
     ///
@@ -286,8 +286,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](ErrorKind::Unsupported) if the database is of another kind than `DB`;
-    /// [`NotConnected`](ErrorKind::NotConnected).
+    /// [`Unsupported`](ErrorKind::Unsupported) if the database is of another kind than `DB`.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -301,7 +300,7 @@ impl Connection {
     /// ```
     #[track_caller]
     pub fn sqlx<DB: SqlxDatabase>(&self) -> Result<Sqlx<DB>> {
-        check::<DB>(self.target()?.engine().dialect())?;
+        check::<DB>(self.dialect())?;
         Ok(Sqlx::of_connection(self.clone(), Location::caller()))
     }
 }
