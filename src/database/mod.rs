@@ -42,9 +42,10 @@ pub use source::IntoDatabase;
 /// tokio runtimes. Dropping the last one closes the connections.
 ///
 /// Whatever a method returns to be awaited or polled (queries, streams, transactions, and other futures) may be created
-/// before the database is connected, and so may a [`Connection`]: the database must be connected at the await. A method
-/// that returns its result at once needs a connected database when it is called. If it is not connected, both fail with
-/// [`NotConnected`](crate::ErrorKind::NotConnected).
+/// before the database is connected, and so may a [`Connection`]. The database must be connected at the await, which
+/// otherwise fails with [`NotConnected`](crate::ErrorKind::NotConnected). An override of
+/// [force rollback](Self::force_rollback) applies as it was at the call. Of the methods that return at once, those that
+/// need a connected database say so.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {

@@ -258,7 +258,7 @@ impl Database {
     /// Returns this database as an executor of sqlx. Each statement runs where a verb of this database would run: in
     /// the transaction of the task, in the sandbox, or on a connection of the pool.
     ///
-    /// It can be kept for any time.
+    /// It can be created before the database is connected, and can be kept for any time.
     ///
     /// # Errors
     ///
