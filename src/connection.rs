@@ -4,6 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use futures::future::Either;
+
 use crate::error::Result;
 use crate::query::{Addressee, verbs};
 use crate::session::{Chain, Pin, Target};
@@ -79,18 +81,35 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn share<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        let Ok(Target::Connection(handle) | Target::Guard(handle)) = self.target() else {
-            return Chain::current().share(Vec::new()).run(future);
-        };
-        let pin = Pin::Shared {
-            engine: handle.level.engine.id,
-            handle: Arc::downgrade(&handle),
-        };
-        Chain::current().share(vec![pin]).run(future)
+        let chain = Chain::current();
+        match &self.addressee {
+            Addressee::Known(target) => Either::Left(chain.share(shared(target)).run(future)),
+            Addressee::Late(late) => {
+                let late = Arc::clone(late);
+                // Boxed, like every rare case.
+                Either::Right(Box::pin(async move {
+                    let pins = late.target().as_ref().map_or_else(|_| Vec::new(), shared);
+                    // As otherwise, the future does not keep the connection.
+                    drop(late);
+                    chain.share(pins).run(future).await
+                }))
+            }
+        }
     }
 }
 
 verbs!(Connection);
+
+/// Returns the part of a connection that can be shared.
+fn shared(target: &Target) -> Vec<Pin> {
+    let (Target::Connection(handle) | Target::Guard(handle)) = target else {
+        return Vec::new();
+    };
+    vec![Pin::Shared {
+        engine: handle.level.engine.id,
+        handle: Arc::downgrade(handle),
+    }]
+}
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,8 +10,9 @@ pub(crate) mod sealed {
     pub trait Sealed {}
 }
 
-/// A [`Database`](crate::Database), a [`Connection`](crate::Connection) or a [`Transaction`](crate::Transaction): the
-/// parameter of a function whose caller chooses where its statements run.
+/// A [`Database`](crate::Database), a [`Connection`](crate::Connection), a [`Transaction`](crate::Transaction), a
+/// [`TestDatabase`](crate::testing::TestDatabase), or a reference to one: the parameter of a function whose caller
+/// chooses where its statements run.
 ///
 /// The types have the same methods themselves, so only such functions need the trait. A transaction begun in one is a
 /// savepoint if the caller is in a transaction already.
@@ -96,10 +97,10 @@ pub trait Queryable: sealed::Sealed + Send + Sync {
 
 /// Implements [`Queryable`] by the methods that the type has itself or, if it derefs to another type, that one has.
 macro_rules! queryable {
-    ($type:ty, by $methods:ty) => {
-        impl $crate::queryable::sealed::Sealed for $type {}
+    ($type:ty, by $methods:ty $(, where $of:ident: Queryable)?) => {
+        impl$(<$of: $crate::Queryable>)? $crate::queryable::sealed::Sealed for $type {}
 
-        impl $crate::Queryable for $type {
+        impl$(<$of: $crate::Queryable>)? $crate::Queryable for $type {
             fn dialect(&self) -> $crate::Dialect {
                 <$methods>::dialect(self)
             }
@@ -178,3 +179,4 @@ pub(crate) use queryable;
 
 queryable!(crate::Connection, by crate::Connection);
 queryable!(crate::Transaction, by crate::Connection);
+queryable!(&Q, by Q, where Q: Queryable);

@@ -6,9 +6,10 @@ use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::session::Chain;
 use crate::transaction::{Attempt, Transaction, TransactionBuilder};
 
-/// The longest pause between two attempts.
+/// The longest pause between two attempts, unless the first one is longer.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// A transaction that is retried after a serialization failure, a deadlock or a lock time-out. Returned by
@@ -67,8 +68,9 @@ impl Retry {
         self
     }
 
-    /// Sets the pause before the second attempt. It doubles with each further one, up to two seconds. It is shortened
-    /// at random by up to a half, so that conflicting transactions do not meet again. Default 10 ms.
+    /// Sets the pause before the second attempt. It doubles with each further one, up to two seconds; a longer one stays
+    /// as it is. It is shortened at random by up to a half, so that conflicting transactions do not meet again. Default
+    /// 10 ms.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -121,24 +123,29 @@ impl Retry {
         F: AsyncFnOnce(Transaction) -> Result<T, E> + Clone,
         E: From<Error>,
     {
-        let (begin, sandboxed) = self.begin.repeated()?;
+        let (begin, target) = self.begin.repeated()?;
         let mut pause = self.backoff;
         let mut attempt = 1;
         loop {
-            let Attempt { result, retryable } = begin().attempt(work.clone()).await;
-            if result.is_ok() || !retryable || attempt >= self.attempts {
+            let Attempt { result, retryable } = begin(&target).attempt(work.clone()).await;
+            if result.is_ok() || !retryable || attempt >= self.attempts || target.in_transaction(&Chain::current()) {
                 return result;
             }
             tracing::debug!(attempt, "the transaction is run again");
             let pausing = async { tokio::time::sleep(jittered(pause)).await };
-            match &sandboxed {
+            match target.sandboxed() {
                 Some(engine) => engine.within(pausing).await,
                 None => pausing.await,
             }
-            pause = pause.saturating_mul(2).min(LONGEST);
+            pause = longer(pause, self.backoff);
             attempt += 1;
         }
     }
+}
+
+/// Returns the pause that follows `pause`. None is shorter than the first one.
+fn longer(pause: Duration, first: Duration) -> Duration {
+    pause.saturating_mul(2).min(LONGEST.max(first))
 }
 
 /// Returns a random pause between half of `pause` and all of it.
@@ -160,7 +167,57 @@ impl fmt::Debug for Retry {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::Location;
+
     use super::*;
+    use crate::backend::fake::{FakeConnector, ScriptedStep};
+    use crate::error::ErrorKind;
+    use crate::query::Addressee;
+    use crate::session::{Reads, Target, tests as session};
+
+    fn begin(target: &Target) -> TransactionBuilder {
+        TransactionBuilder::new(Addressee::Known(target.clone()), Location::caller())
+    }
+
+    #[tokio::test]
+    async fn x10_a_begin_inside_another_transaction_is_not_run_again() {
+        for elsewhere in [false, true] {
+            let connector = FakeConnector::default();
+            let target = Target::Database(session::engine(&connector, false), Reads::Routed);
+            let outer = begin(&target).await.unwrap();
+            let connection = outer.connection().target().unwrap();
+            connector.gate("begin", ScriptedStep::Deadlock);
+            let result = if elsewhere {
+                tokio::spawn(begin(&connection).retry().run(async |_| Ok::<_, Error>(())))
+                    .await
+                    .unwrap()
+            } else {
+                begin(&target).retry().run(async |_| Ok::<_, Error>(())).await
+            };
+            let kind = result.unwrap_err().kind();
+            assert_eq!(
+                kind,
+                ErrorKind::Deadlock,
+                "and not the end of the outer one: {elsewhere}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn x10_the_begin_of_the_outermost_transaction_is_run_again() {
+        let connector = FakeConnector::default();
+        let target = Target::Database(session::engine(&connector, false), Reads::Routed);
+        connector.gate("begin", ScriptedStep::Signal);
+        begin(&target).retry().run(async |_| Ok::<_, Error>(())).await.unwrap();
+    }
+
+    #[test]
+    fn x10_pauses_grow_and_are_never_shorter_than_the_first() {
+        let (short, long) = (Duration::from_millis(10), Duration::from_secs(5));
+        assert_eq!(longer(short, short), short * 2);
+        assert_eq!(longer(LONGEST, short), LONGEST);
+        assert_eq!(longer(long, long), long);
+    }
 
     #[test]
     fn x10_pauses_are_jittered_downwards() {

@@ -1,5 +1,6 @@
 //! Rows as a stream.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -7,8 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures::stream::{TryChunks, TryChunksError};
-use futures::{Stream, TryStreamExt};
+use futures::Stream;
 use serde::de::DeserializeOwned;
 
 use crate::backend::FromRow;
@@ -17,7 +17,7 @@ use crate::pool::Caller;
 use crate::query::{Addressee, undecodable, work};
 use crate::session::{StreamCore, Target};
 use crate::sql::IntoSql;
-use crate::value::{IntoParams, Row, deserialize_row};
+use crate::value::{FromValue, IntoParams, Row, deserialize_row};
 
 /// A stream of rows, in constant memory however many there are.
 ///
@@ -52,6 +52,17 @@ enum State {
 
 struct LateStream {
     open: Box<dyn FnOnce() -> Result<Arc<StreamCore>> + Send + Sync>,
+    limit: Option<Duration>,
+}
+
+impl LateStream {
+    fn open(self) -> State {
+        let opened = (self.open)();
+        if let (Ok(core), Some(limit)) = (&opened, self.limit) {
+            core.set_time_limit(limit);
+        }
+        State::of(opened)
+    }
 }
 
 impl State {
@@ -85,7 +96,7 @@ impl RowStream {
             Addressee::Late(late) => {
                 let (sql, params) = (late.keep(sql), params.into_params());
                 let open = Box::new(move || open(late.target()?, sql, params, caller));
-                State::Late(Some(Box::new(LateStream { open })))
+                State::Late(Some(Box::new(LateStream { open, limit: None })))
             }
         };
         Self { state, decode: Ok }
@@ -93,22 +104,41 @@ impl RowStream {
 
     /// Reads rows into a type with `#[derive(sqlx::FromRow)]`, or into a tuple of sqlx's types.
     pub fn decode<T: FromRow>(self) -> RowStream<T> {
-        RowStream {
-            state: self.state,
-            decode: |row| T::from_native(row.raw().native()).map_err(undecodable::<T>),
-        }
+        self.read_by(|row| T::from_native(row.raw().native()).map_err(undecodable::<T>))
     }
 
     /// Reads rows into any `serde::Deserialize` type: structs by column name, tuples by position.
     pub fn deserialize<T: DeserializeOwned>(self) -> RowStream<T> {
+        self.read_by(|row| deserialize_row(row.raw()))
+    }
+
+    /// Reads the first column only.
+    ///
+    /// ```
+    /// # use futures::TryStreamExt;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let ids: Vec<_> = database.iterate("SELECT 1 UNION SELECT 2", ()).value::<i64>().try_collect().await?;
+    /// assert_eq!(ids, [1, 2]);
+    /// # Ok(()) }
+    /// ```
+    pub fn value<T: FromValue>(self) -> RowStream<T> {
+        self.read_by(|row| row.get(0))
+    }
+
+    fn read_by<T>(self, decode: fn(Row) -> Result<T>) -> RowStream<T> {
         RowStream {
             state: self.state,
-            decode: |row| deserialize_row(row.raw()),
+            decode,
         }
     }
 
     pub(crate) fn batches(self, size: usize) -> Batches {
-        Batches::new(self, size.max(1))
+        Batches {
+            rows: self,
+            kept: VecDeque::new(),
+            size: size.max(1),
+        }
     }
 }
 
@@ -131,15 +161,13 @@ impl<T> RowStream<T> {
     /// }
     /// # Ok(()) }
     /// ```
-    pub fn timeout(self, limit: Duration) -> Self {
-        self.set_time_limit(limit);
-        self
-    }
-
-    fn set_time_limit(&self, limit: Duration) {
-        if let State::Open(reader) = &self.state {
-            reader.0.set_time_limit(limit);
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        match &mut self.state {
+            State::Open(reader) => reader.0.set_time_limit(limit),
+            State::Late(Some(late)) => late.limit = Some(limit),
+            State::Late(None) | State::Failed(_) => {}
         }
+        self
     }
 }
 
@@ -155,7 +183,7 @@ impl<T> Stream for RowStream<T> {
         if let State::Late(late) = &mut self.state
             && let Some(late) = late.take()
         {
-            self.state = State::of((late.open)());
+            self.state = late.open();
         }
         match &mut self.state {
             State::Open(reader) => reader
@@ -178,10 +206,10 @@ impl<T> fmt::Debug for RowStream<T> {
 #[must_use = "a stream does nothing until it is polled"]
 #[derive(Debug)]
 pub struct Batches<T = Row> {
-    chunks: TryChunks<RowStream<T>>,
+    rows: RowStream<T>,
+    /// The rows of the next batch, and an error that follows them.
+    kept: VecDeque<Result<T>>,
     size: usize,
-    /// An error to return after the rows before it.
-    failed: Option<Error>,
 }
 
 impl Batches {
@@ -198,46 +226,102 @@ impl Batches {
     /// # Ok(()) }
     /// ```
     pub fn decode<T: FromRow>(self) -> Batches<T> {
-        Batches::new(self.chunks.into_inner().decode(), self.size)
+        self.read_by(RowStream::decode)
     }
 
     /// Reads rows into any `serde::Deserialize` type: structs by column name, tuples by position.
     pub fn deserialize<T: DeserializeOwned>(self) -> Batches<T> {
-        Batches::new(self.chunks.into_inner().deserialize(), self.size)
+        self.read_by(RowStream::deserialize)
+    }
+
+    /// Reads the first column only.
+    ///
+    /// ```
+    /// # use futures::TryStreamExt;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let sql = "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3";
+    /// let batches: Vec<_> = database.batched_iterate(sql, (), 2).value::<i64>().try_collect().await?;
+    /// assert_eq!(batches, [vec![1, 2], vec![3]]);
+    /// # Ok(()) }
+    /// ```
+    pub fn value<T: FromValue>(self) -> Batches<T> {
+        self.read_by(RowStream::value)
+    }
+
+    fn read_by<T>(self, read: fn(RowStream) -> RowStream<T>) -> Batches<T> {
+        let rows = read(self.rows);
+        // A batch may have been begun: its rows are read here.
+        let kept = self.kept.into_iter().map(|row| row.and_then(rows.decode)).collect();
+        Batches {
+            rows,
+            kept,
+            size: self.size,
+        }
     }
 }
 
 impl<T> Batches<T> {
-    fn new(rows: RowStream<T>, size: usize) -> Self {
-        Self {
-            chunks: rows.try_chunks(size),
-            size,
-            failed: None,
-        }
-    }
-
     /// Limits each wait for a row to `limit`; see [`RowStream::timeout`].
-    pub fn timeout(self, limit: Duration) -> Self {
-        self.chunks.get_ref().set_time_limit(limit);
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.rows = self.rows.timeout(limit);
         self
     }
+
+    /// Returns whether the next item has to wait for more rows.
+    fn wants_more(&self) -> bool {
+        let ends = [self.kept.front(), self.kept.back()];
+        self.kept.len() < self.size && ends.into_iter().flatten().all(Result::is_ok)
+    }
 }
+
+// Nothing in it is pinned.
+impl<T> Unpin for Batches<T> {}
 
 impl<T> Stream for Batches<T> {
     type Item = Result<Vec<T>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(error) = self.failed.take() {
+        while self.wants_more()
+            && let Some(row) = ready!(Pin::new(&mut self.rows).poll_next(context))
+        {
+            self.kept.push_back(row);
+        }
+        if let Some(Err(error)) = self.kept.pop_front_if(|row| row.is_err()) {
             return Poll::Ready(Some(Err(error)));
         }
-        Poll::Ready(match ready!(Pin::new(&mut self.chunks).poll_next(context)) {
-            Some(Err(TryChunksError(rows, error))) if rows.is_empty() => Some(Err(error)),
-            Some(Err(TryChunksError(rows, error))) => {
-                self.failed = Some(error);
-                Some(Ok(rows))
-            }
-            Some(Ok(rows)) => Some(Ok(rows)),
-            None => None,
-        })
+        let batch: Vec<_> = std::iter::from_fn(|| self.kept.pop_front_if(|row| row.is_ok())?.ok()).collect();
+        Poll::Ready(Some(batch).filter(|batch| !batch.is_empty()).map(Ok))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, StreamExt};
+
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::value::Value;
+    use crate::value::fake::Fake;
+
+    #[test]
+    fn q6_a_batch_that_was_begun_is_read_by_another_decoder_without_a_loss() {
+        let row = |value: Value| Ok(Fake::row([("n", value)]));
+        let lost = Error::new(ErrorKind::ConnectionLost, "the connection was lost");
+        let batches = Batches {
+            rows: RowStream {
+                state: State::Failed(Some(lost)),
+                decode: Ok,
+            },
+            kept: [row(1.into()), row("one".into()), row(2.into())].into(),
+            size: 9,
+        };
+        let mut batches = batches.value::<i64>();
+        let mut next = || batches.next().now_or_never().flatten();
+        assert_eq!(next().unwrap().unwrap(), [1]);
+        assert_eq!(next().unwrap().unwrap_err().kind(), ErrorKind::Decode);
+        assert_eq!(next().unwrap().unwrap(), [2]);
+        assert_eq!(next().unwrap().unwrap_err().kind(), ErrorKind::ConnectionLost);
+        assert!(next().is_none());
     }
 }

@@ -18,7 +18,7 @@ use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
 use crate::query::{Addressee, within};
-use crate::session::{Callback, Chain, Engine, Finish, Guard, LevelHandle, Owner, Target};
+use crate::session::{Callback, Chain, Finish, Guard, LevelHandle, Owner, Target};
 
 pub use end::EndTransaction;
 
@@ -218,18 +218,17 @@ impl TransactionBuilder {
         }
     }
 
-    /// Returns a function that creates builders like this one, and the sandbox they are for, if any.
-    pub(crate) fn repeated(self) -> Result<(impl Fn() -> Self, Option<Arc<Engine>>)> {
+    /// Returns a function that creates builders like this one for a target, and the target of this one.
+    pub(crate) fn repeated(self) -> Result<(impl Fn(&Target) -> Self, Target)> {
         let target = aimed_at(self.addressee)?;
-        let sandboxed = target.sandboxed();
         let (options, caller, timeout) = (self.options, self.caller, self.timeout);
-        let again = move || Self {
+        let again = move |target: &Target| Self {
             addressee: Some(Addressee::Known(target.clone())),
             options,
             caller,
             timeout,
         };
-        Ok((again, sandboxed))
+        Ok((again, target))
     }
 }
 

@@ -104,7 +104,7 @@ fn statements(table: &mut Table, database: &Database) {
     table.value("a stream of rows", 24, &rows);
     table.future("the next row of a stream", 8, rows.try_next());
     let mut batches = database.batched_iterate("select 1", (), 9);
-    table.value("a stream of batches", 80, &batches);
+    table.value("a stream of batches", 64, &batches);
     table.future("the next batch of a stream", 8, batches.try_next());
 }
 

@@ -1,13 +1,11 @@
 //! Conversions into a configuration.
 
-use url::Url;
-
 use super::Config;
 use crate::error::Result;
 use crate::url::DatabaseUrl;
 
 /// A type that converts into a [`Config`]: a URL as text or parsed (also a [`url::Url`]), a dictionary as JSON, a
-/// configuration, or a `&Database` (its configuration).
+/// configuration, or a database (its configuration).
 ///
 /// ```
 /// use ebbtide::{Config, IntoConfig};
@@ -27,47 +25,34 @@ pub trait IntoConfig {
     fn into_config(self) -> Result<Config>;
 }
 
-impl IntoConfig for &str {
-    fn into_config(self) -> Result<Config> {
-        Config::from_url(self)
-    }
+/// Passes every type of a URL to a macro, for the traits that accept sources of a database.
+macro_rules! urls {
+    ($macro:ident) => {
+        $macro!(
+            &str,
+            String,
+            &String,
+            DatabaseUrl,
+            &DatabaseUrl,
+            url::Url,
+            &url::Url
+        );
+    };
 }
 
-impl IntoConfig for String {
-    fn into_config(self) -> Result<Config> {
-        Config::from_url(self)
-    }
+pub(crate) use urls;
+
+macro_rules! from_url {
+    ($($type:ty),*) => {$(
+        impl IntoConfig for $type {
+            fn into_config(self) -> Result<Config> {
+                Config::from_url(self)
+            }
+        }
+    )*};
 }
 
-impl IntoConfig for &String {
-    fn into_config(self) -> Result<Config> {
-        Config::from_url(self)
-    }
-}
-
-impl IntoConfig for DatabaseUrl {
-    fn into_config(self) -> Result<Config> {
-        Config::from_url(self)
-    }
-}
-
-impl IntoConfig for &DatabaseUrl {
-    fn into_config(self) -> Result<Config> {
-        Config::from_url(self)
-    }
-}
-
-impl IntoConfig for Url {
-    fn into_config(self) -> Result<Config> {
-        Config::from_url(self)
-    }
-}
-
-impl IntoConfig for &Url {
-    fn into_config(self) -> Result<Config> {
-        Config::from_url(self)
-    }
-}
+urls!(from_url);
 
 impl IntoConfig for serde_json::Value {
     fn into_config(self) -> Result<Config> {

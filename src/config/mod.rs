@@ -30,6 +30,7 @@ pub(crate) use connections::unknown_alias;
 #[cfg(feature = "registry")]
 pub use connections::{AppConfig, ConnectionsConfig};
 pub use into_config::IntoConfig;
+pub(crate) use into_config::urls;
 pub use isolation_level::IsolationLevel;
 pub use isolation_policy::IsolationPolicy;
 pub use read_your_writes::ReadYourWrites;

@@ -52,8 +52,8 @@ struct Registry {
 
 impl Connections {
     /// Creates a registry of the databases of a configuration: a [`ConnectionsConfig`], a dictionary of the same shape
-    /// with its environment variables replaced, or the URL or [`Config`] of one database, which becomes `default`. Does
-    /// no I/O.
+    /// with its environment variables replaced, or the URL, [`Config`] or [`Database`] of one database, which becomes
+    /// `default`. Does no I/O.
     ///
     /// # Errors
     ///

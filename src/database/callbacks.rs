@@ -48,9 +48,9 @@ impl Database {
         F: FnOnce() -> R + Send + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        let (target, caller) = (self.target(), Caller::at(Location::caller()));
+        let (addressee, caller) = (self.addressee(), Caller::at(Location::caller()));
         async move {
-            if let Some(level) = target?.transaction(caller)? {
+            if let Some(level) = addressee.into_target()?.transaction(caller)? {
                 return level.after(Finish::Commit, Box::new(move || Box::pin(callback())));
             }
             callback().await;

@@ -41,6 +41,12 @@ pub use source::IntoDatabase;
 /// A clone is a handle to the same database. Handles are cheap to clone and can be shared between tasks, threads and
 /// tokio runtimes. Dropping the last one closes the connections.
 ///
+/// Whatever a method returns to be awaited or polled (queries, streams, transactions, and other futures) may be created
+/// before the database is connected, and so may a [`Connection`]. The database must be connected at the await, which
+/// otherwise fails with [`NotConnected`](crate::ErrorKind::NotConnected). An override of
+/// [force rollback](Self::force_rollback) applies as it was at the call. Of the methods that return at once, those that
+/// need a connected database say so.
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
 /// use ebbtide::{Database, params};
@@ -165,18 +171,22 @@ impl Database {
     }
 
     pub(crate) fn target(&self) -> Result<Target> {
-        let sandboxed = self.is_force_rollback();
+        self.engine_of(self.is_force_rollback())
+    }
+
+    fn engine_of(&self, sandboxed: bool) -> Result<Target> {
         let state = self.core.state.read();
         let live = state.live.as_ref().ok_or_else(self.absent())?;
         let engine = if sandboxed { &live.sandboxed } else { &live.plain };
         Ok(Target::Database(Arc::clone(engine), self.reads))
     }
 
-    /// Returns the target, or asks for it at each use if the database is not connected yet.
+    /// Returns the target, or asks for it at each use if the database is not connected yet. Whether that is the sandbox
+    /// is decided now.
     pub(crate) fn addressee(&self) -> Addressee {
         let late = |_| {
-            let database = self.clone();
-            Addressee::late(self.dialect(), move || database.target())
+            let (database, sandboxed) = (self.clone(), self.is_force_rollback());
+            Addressee::late(self.dialect(), move || database.engine_of(sandboxed))
         };
         self.target().map_or_else(late, Addressee::Known)
     }
@@ -192,9 +202,6 @@ impl Database {
 
     /// Returns the connection of the current task, acquired at first use. While a handle to that connection exists, the
     /// task gets the same one, and the task's plain `database.…` calls run on it.
-    ///
-    /// Using the connection fails with [`NotConnected`](crate::ErrorKind::NotConnected) if the database is not connected
-    /// by then.
     #[track_caller]
     pub fn connection(&self) -> Connection {
         let caller = Caller::at(Location::caller());
@@ -207,12 +214,13 @@ impl Database {
 
     /// Returns the connection of the task that uses it first, once the database is connected.
     fn late_connection(&self, caller: Caller) -> Addressee {
-        let (database, made) = (self.clone(), OnceLock::<Target>::new());
+        let (database, sandboxed, made) = (self.clone(), self.is_force_rollback(), OnceLock::<Target>::new());
         Addressee::late(self.dialect(), move || {
             if let Some(made) = made.get() {
                 return Ok(made.clone());
             }
-            let connection = task_connection(&database.target()?, caller).map_err(|why| why.error(caller.place))?;
+            let target = database.engine_of(sandboxed)?;
+            let connection = task_connection(&target, caller).map_err(|why| why.error(caller.place))?;
             Ok(made.get_or_init(|| connection).clone())
         })
     }

@@ -99,8 +99,8 @@ impl Database {
     #[track_caller]
     pub fn bookmark(&self) -> impl Future<Output = Result<Bookmark>> + Send + use<> {
         let caller = Caller::at(Location::caller());
-        let target = self.target();
-        async move { target?.engine().bookmark(caller).await }
+        let addressee = self.addressee();
+        async move { addressee.into_target()?.engine().bookmark(caller).await }
     }
 
     /// Restricts the caller's reads to replicas that have everything up to a [bookmark](Self::bookmark), in addition to

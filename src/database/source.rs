@@ -1,9 +1,11 @@
 //! The sources of a database.
 
-use url::Url;
-
 use super::Database;
-use crate::config::{Config, IntoConfig};
+#[cfg(feature = "registry")]
+use crate::config::ConnectionsConfig;
+use crate::config::{Config, IntoConfig, urls};
+#[cfg(feature = "registry")]
+use crate::error::Error;
 use crate::error::Result;
 use crate::url::DatabaseUrl;
 
@@ -28,6 +30,12 @@ impl IntoDatabase for &Database {
     }
 }
 
+impl IntoConfig for Database {
+    fn into_config(self) -> Result<Config> {
+        (&self).into_config()
+    }
+}
+
 impl IntoConfig for &Database {
     /// Returns its configuration for another database, with an override of force rollback that applies here. Hooks are
     /// not included.
@@ -46,16 +54,22 @@ macro_rules! from_config {
     )*};
 }
 
-from_config!(
-    &str,
-    String,
-    &String,
-    DatabaseUrl,
-    &DatabaseUrl,
-    Url,
-    &Url,
-    Config,
-    &Config,
-    serde_json::Value,
-    &serde_json::Value
-);
+urls!(from_config);
+from_config!(Config, &Config, serde_json::Value, &serde_json::Value);
+
+#[cfg(feature = "registry")]
+macro_rules! registry_of {
+    ($($type:ty),*) => {$(
+        impl TryFrom<$type> for ConnectionsConfig {
+            type Error = Error;
+
+            /// Returns a configuration with that of this database, under the alias `default`.
+            fn try_from(database: $type) -> Result<Self> {
+                database.into_config().map(Self::from)
+            }
+        }
+    )*};
+}
+
+#[cfg(feature = "registry")]
+registry_of!(Database, &Database);

@@ -8,20 +8,37 @@ use crate::backend::{FromRow, OfferedRow};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{FromValue, Row, deserialize_row};
 
-/// A decoder of rows. Implemented by the markers of this module; [`Query::decode`](super::Query::decode) and similar methods choose one.
-pub trait Decoder: sealed::Sealed {
+/// A decoder of rows. Implemented by the markers of this module; [`Query::decode`](super::Query::decode) and similar
+/// methods choose one.
+///
+/// It cannot be implemented outside of this crate. As a bound it makes a query of any decoder awaitable:
+///
+/// ```
+/// use ebbtide::Result;
+/// use ebbtide::query::{All, Decoder, Query};
+///
+/// async fn last<D: Decoder>(query: Query<All<D>>) -> Result<Option<D::Output>> {
+///     Ok(query.await?.pop())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+/// let numbers = database.fetch_all("SELECT 1 UNION SELECT 2", ());
+/// assert_eq!(last(numbers.value::<i64>()).await?, Some(2));
+/// # Ok(()) }
+/// ```
+pub trait Decoder: Send + 'static {
     /// The type of one decoded row.
     type Output: Send + 'static;
+
+    /// Reads a row. The type of the argument has no public name, so the trait is sealed.
+    #[doc(hidden)]
+    fn decode(row: Offered<'_>) -> Result<Self::Output>;
 }
 
-mod sealed {
-    pub trait Sealed: Send + 'static {}
-}
-
-/// The conversion of a row into a result.
-pub(crate) trait DecodeRow: Decoder {
-    fn decode(row: &mut dyn OfferedRow) -> Result<Self::Output>;
-}
+/// A row that is read or taken.
+#[expect(missing_debug_implementations, reason = "it has no public name")]
+pub struct Offered<'r>(pub(super) &'r mut dyn OfferedRow);
 
 /// Rows as they are: [`Row`].
 #[derive(Debug)]
@@ -29,7 +46,7 @@ pub struct AsRow;
 
 /// Rows as a type with `#[derive(sqlx::FromRow)]`, or a tuple.
 #[derive(Debug)]
-pub struct As<T>(PhantomData<fn() -> T>);
+pub struct Decoded<T>(PhantomData<fn() -> T>);
 
 /// Rows as a `serde::Deserialize` type.
 #[derive(Debug)]
@@ -43,51 +60,35 @@ fn taken() -> Error {
     Error::new(ErrorKind::Driver, "a row was taken twice").help("this is a bug in ebbtide; please report it")
 }
 
-impl sealed::Sealed for AsRow {}
-
 impl Decoder for AsRow {
     type Output = Row;
-}
 
-impl DecodeRow for AsRow {
-    fn decode(row: &mut dyn OfferedRow) -> Result<Row> {
-        row.take().map(Row::new).ok_or_else(taken)
+    fn decode(row: Offered<'_>) -> Result<Row> {
+        row.0.take().map(Row::new).ok_or_else(taken)
     }
 }
 
-impl<T: FromRow + Send + 'static> sealed::Sealed for As<T> {}
-
-impl<T: FromRow + Send + 'static> Decoder for As<T> {
+impl<T: FromRow + Send + 'static> Decoder for Decoded<T> {
     type Output = T;
-}
 
-impl<T: FromRow + Send + 'static> DecodeRow for As<T> {
-    fn decode(row: &mut dyn OfferedRow) -> Result<T> {
-        let row = row.look().ok_or_else(taken)?;
+    fn decode(row: Offered<'_>) -> Result<T> {
+        let row = row.0.look().ok_or_else(taken)?;
         T::from_native(row.native()).map_err(undecodable::<T>)
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> sealed::Sealed for Deserialized<T> {}
-
 impl<T: DeserializeOwned + Send + 'static> Decoder for Deserialized<T> {
     type Output = T;
-}
 
-impl<T: DeserializeOwned + Send + 'static> DecodeRow for Deserialized<T> {
-    fn decode(row: &mut dyn OfferedRow) -> Result<T> {
-        deserialize_row(row.look().ok_or_else(taken)?)
+    fn decode(row: Offered<'_>) -> Result<T> {
+        deserialize_row(row.0.look().ok_or_else(taken)?)
     }
 }
 
-impl<T: FromValue + Send + 'static> sealed::Sealed for FirstColumn<T> {}
-
 impl<T: FromValue + Send + 'static> Decoder for FirstColumn<T> {
     type Output = T;
-}
 
-impl<T: FromValue + Send + 'static> DecodeRow for FirstColumn<T> {
-    fn decode(row: &mut dyn OfferedRow) -> Result<T> {
+    fn decode(row: Offered<'_>) -> Result<T> {
         AsRow::decode(row)?.get(0)
     }
 }

@@ -1,7 +1,7 @@
 //! A statement that is about to run: its result type and its time limit.
 //!
 //! The parameter of [`Query`] says what awaiting it returns: [`Execute`] and [`ExecuteMany`] return a summary; [`All`],
-//! [`One`] and [`Optional`] return rows, as their own parameter reads them ([`AsRow`], [`As`], [`Deserialized`],
+//! [`One`] and [`Optional`] return rows, as their own parameter reads them ([`AsRow`], [`Decoded`], [`Deserialized`],
 //! [`FirstColumn`]). So a function can return a query, whose caller may set a limit before the await:
 //!
 //! ```
@@ -51,8 +51,8 @@ use crate::sql::IntoSql;
 use crate::value::IntoParams;
 
 pub(crate) use addressee::Addressee;
-pub use decode::{As, AsRow, Decoder, Deserialized, FirstColumn};
-pub(crate) use decode::{DecodeRow, undecodable};
+pub(crate) use decode::undecodable;
+pub use decode::{AsRow, Decoded, Decoder, Deserialized, FirstColumn};
 pub(crate) use plan::work;
 use plan::{Prepared, QueryPlan};
 pub use shape::{All, BatchResult, Execute, ExecuteMany, One, Optional};
@@ -228,7 +228,7 @@ impl IntoFuture for Query<ExecuteMany> {
     }
 }
 
-impl<D: DecodeRow> IntoFuture for Query<All<D>> {
+impl<D: Decoder> IntoFuture for Query<All<D>> {
     type Output = Result<Vec<D::Output>>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
@@ -237,7 +237,7 @@ impl<D: DecodeRow> IntoFuture for Query<All<D>> {
     }
 }
 
-impl<D: DecodeRow> IntoFuture for Query<Optional<D>> {
+impl<D: Decoder> IntoFuture for Query<Optional<D>> {
     type Output = Result<Option<D::Output>>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
@@ -246,7 +246,7 @@ impl<D: DecodeRow> IntoFuture for Query<Optional<D>> {
     }
 }
 
-impl<D: DecodeRow> IntoFuture for Query<One<D>> {
+impl<D: Decoder> IntoFuture for Query<One<D>> {
     type Output = Result<D::Output>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 

@@ -4,6 +4,8 @@ use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use sqlx::SqlStr;
+
 use crate::backend::rules::BeginOptions;
 use crate::backend::{QueryResult, RowSink};
 use crate::error::{Error, ErrorKind, Result};
@@ -41,9 +43,15 @@ pub(crate) fn work(
     params: impl IntoParams,
     caller: Caller,
 ) -> Result<BoundStatement> {
-    let (sql, brought) = sql.into_sql(target.engine().dialect())?;
+    let (sql, brought) = converted(target, sql, caller)?;
     bound(target, sql.as_str(), params, brought, caller)
         .map_err(|error| unsendable(target, sql.as_str(), caller, error))
+}
+
+/// Returns the text of a statement in the dialect of its target, and the values that it contains.
+fn converted(target: &Target, sql: impl IntoSql, caller: Caller) -> Result<(SqlStr, Params)> {
+    let dialect = target.engine().dialect();
+    sql.into_sql(dialect).map_err(|error| error.at(caller.place))
 }
 
 /// Logs a statement that cannot be sent like a refused one, and adds its place to the error.
@@ -98,15 +106,15 @@ impl QueryPlan {
     where
         R: IntoIterator<Item: IntoParams>,
     {
-        let (sql, brought) = sql.into_sql(target.engine().dialect())?;
-        if !brought.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Parameter,
-                "the statement contains its own values, but rows were given too",
-            )
-            .help("run it with `execute`"));
-        }
+        let (sql, brought) = converted(&target, sql, caller)?;
         let bind = || {
+            if !brought.is_empty() {
+                return Err(Error::new(
+                    ErrorKind::Parameter,
+                    "the statement contains its own values, but rows were given too",
+                )
+                .help("run it with `execute`"));
+            }
             let template = target.engine().templates.get(sql.as_str())?;
             let rows: Vec<_> = rows.into_iter().map(IntoParams::into_params).collect::<Result<_>>()?;
             let batch = template.bind_many(rows)?;

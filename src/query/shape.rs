@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 
 use super::Query;
-use super::decode::{As, AsRow, DecodeRow, Deserialized, FirstColumn};
+use super::decode::{AsRow, Decoded, Decoder, Deserialized, FirstColumn, Offered};
 use crate::backend::{FromRow, OfferedRow, RowSink};
 use crate::error::Result;
 use crate::value::{FromValue, Row};
@@ -45,7 +45,7 @@ macro_rules! decoders {
     ($shape:ident) => {
         impl Query<$shape<AsRow>> {
             /// Reads rows into a type with `#[derive(sqlx::FromRow)]`, or into a tuple of sqlx's types.
-            pub fn decode<T: FromRow + Send + 'static>(self) -> Query<$shape<As<T>>> {
+            pub fn decode<T: FromRow + Send + 'static>(self) -> Query<$shape<Decoded<T>>> {
                 self.reshape()
             }
 
@@ -67,11 +67,11 @@ decoders!(One);
 decoders!(Optional);
 
 /// A sink that keeps every row.
-pub(super) struct Keep<D: DecodeRow>(pub(super) Vec<D::Output>);
+pub(super) struct Keep<D: Decoder>(pub(super) Vec<D::Output>);
 
-impl<D: DecodeRow> RowSink for Keep<D> {
+impl<D: Decoder> RowSink for Keep<D> {
     fn row(&mut self, row: &mut dyn OfferedRow) -> Result<()> {
-        self.0.push(D::decode(row)?);
+        self.0.push(D::decode(Offered(row))?);
         Ok(())
     }
 
@@ -82,12 +82,12 @@ impl<D: DecodeRow> RowSink for Keep<D> {
 }
 
 /// A sink that keeps the first row.
-pub(super) struct FirstRow<D: DecodeRow>(pub(super) Option<D::Output>);
+pub(super) struct FirstRow<D: Decoder>(pub(super) Option<D::Output>);
 
-impl<D: DecodeRow> RowSink for FirstRow<D> {
+impl<D: Decoder> RowSink for FirstRow<D> {
     fn row(&mut self, row: &mut dyn OfferedRow) -> Result<()> {
         if self.0.is_none() {
-            self.0 = Some(D::decode(row)?);
+            self.0 = Some(D::decode(Offered(row))?);
         }
         Ok(())
     }

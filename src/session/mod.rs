@@ -13,7 +13,7 @@ mod sandbox;
 mod scope;
 mod statement;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use engine::Engine;
 pub(crate) use level::callbacks::Callback;

@@ -33,7 +33,7 @@ use crate::sql::{Dialect, TemplateCache};
 use crate::telemetry::Telemetry;
 use crate::value::Params;
 
-fn engine(connector: &FakeConnector, sandbox: bool) -> Arc<Engine> {
+pub(crate) fn engine(connector: &FakeConnector, sandbox: bool) -> Arc<Engine> {
     planned(connector, sandbox.then(SandboxPlan::default))
 }
 

@@ -35,11 +35,11 @@ pub struct TestDatabaseBuilder {
 
 impl TestDatabase {
     /// Returns a builder of a database for tests of code that uses the database that `source` names. The source is a
-    /// URL, a [`Config`](crate::Config), a credentials dictionary, or a `&Database`, whose settings it takes over.
+    /// URL, a [`Config`](crate::Config), a credentials dictionary, or a database, whose settings it takes over.
     /// Awaiting the builder creates the database and connects to it.
     ///
-    /// The source may be the database of another client: its name is prefixed once. With the same prefix, the clients
-    /// share that database, and the first one drops it.
+    /// The source may be another test database: its name is prefixed once. With the same prefix, both are that database,
+    /// and the first one drops it.
     ///
     /// # Errors
     ///
@@ -164,7 +164,7 @@ impl TestDatabaseBuilder {
     /// Builds it without any I/O.
     fn build(self) -> Result<TestDatabase> {
         let mut source = self.source?;
-        // The database of a client is not prefixed again. With the same prefix it is that database, which is in use.
+        // A test database is not prefixed again. With the same prefix it is that database, which is in use.
         let application = Tested::application(&source);
         let current = source.url().database().map(str::to_owned);
         if let Some(application) = &application {

@@ -12,8 +12,10 @@ use tokio::sync::Mutex;
 use super::admin::{Admin, CreateOptions};
 use super::ending::{self, Ending};
 use super::tested::Tested;
-use crate::database::Database;
+use crate::config::{Config, IntoConfig};
+use crate::database::{Database, IntoDatabase};
 use crate::error::{ErrorKind, Result};
+use crate::queryable::queryable;
 
 /// Time limit for closing the connections in the background.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
@@ -194,14 +196,14 @@ impl TestDatabase {
     ///
     /// # Cancel safety
     ///
-    /// If dropped early, [`close`](Self::close) or dropping the client does the rest.
+    /// If dropped early, [`close`](Self::close) or dropping this does the rest.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
     /// # use ebbtide::testing::TestDatabase;
-    /// let client = TestDatabase::new("sqlite::memory:").await?;
-    /// assert!(client.disconnect().await?);
-    /// assert!(!client.is_connected());
+    /// let database = TestDatabase::new("sqlite::memory:").await?;
+    /// assert!(database.disconnect().await?);
+    /// assert!(!database.is_connected());
     /// # Ok(()) }
     /// ```
     pub async fn disconnect(&self) -> Result<bool> {
@@ -266,6 +268,21 @@ impl Deref for TestDatabase {
 
     fn deref(&self) -> &Database {
         &self.database
+    }
+}
+
+queryable!(TestDatabase, by Database);
+
+impl IntoConfig for &TestDatabase {
+    fn into_config(self) -> Result<Config> {
+        self.database().into_config()
+    }
+}
+
+impl IntoDatabase for &TestDatabase {
+    /// Returns the same database: connecting it again is counted.
+    fn into_database(self) -> Result<Database> {
+        self.database().into_database()
     }
 }
 

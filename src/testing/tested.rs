@@ -1,4 +1,4 @@
-//! The databases of the test clients of this process, so that a client of a client does not put the prefix in front of
+//! The test databases of this process, so that a test database of a test database does not put the prefix in front of
 //! the name again.
 
 use std::collections::HashMap;
@@ -9,10 +9,10 @@ use parking_lot::Mutex;
 use super::ending::place;
 use crate::config::Config;
 
-/// The clients of each database: their number, and the name of the application's own database.
-static CLIENTS: LazyLock<Mutex<HashMap<String, (usize, String)>>> = LazyLock::new(Mutex::default);
+/// For each place the number of its test databases, and the name of the application's own database.
+static TESTED: LazyLock<Mutex<HashMap<String, (usize, String)>>> = LazyLock::new(Mutex::default);
 
-/// A guard that lives as long as the client.
+/// A guard that lives as long as the test database.
 pub(super) struct Tested {
     place: String,
 }
@@ -20,23 +20,23 @@ pub(super) struct Tested {
 impl Tested {
     pub(super) fn new(config: &Config, application: String) -> Self {
         let place = place(config);
-        CLIENTS.lock().entry(place.clone()).or_insert((0, application)).0 += 1;
+        TESTED.lock().entry(place.clone()).or_insert((0, application)).0 += 1;
         Self { place }
     }
 
-    /// Returns the name of the application's own database, if this one is a client's.
+    /// Returns the name of the application's own database, if this one is a test database.
     pub(super) fn application(config: &Config) -> Option<String> {
-        CLIENTS.lock().get(&place(config)).map(|(_, name)| name.clone())
+        TESTED.lock().get(&place(config)).map(|(_, name)| name.clone())
     }
 }
 
 impl Drop for Tested {
     fn drop(&mut self) {
-        let mut clients = CLIENTS.lock();
-        if let Some((count, _)) = clients.get_mut(&self.place) {
+        let mut tested = TESTED.lock();
+        if let Some((count, _)) = tested.get_mut(&self.place) {
             *count -= 1;
             if *count == 0 {
-                clients.remove(&self.place);
+                tested.remove(&self.place);
             }
         }
     }

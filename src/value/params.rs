@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Params(pub(crate) ParamValues);
 
 /// The content of [`Params`].
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub(crate) enum ParamValues {
     #[default]
     Empty,
@@ -42,6 +42,13 @@ impl ParamValues {
         Self::Named(Names::Given(names), values)
     }
 
+    fn len(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Positional(values) | Self::Named(_, values) => values.len(),
+        }
+    }
+
     /// Adds a value, whose name may be there already.
     fn push(&mut self, name: Cow<'static, str>, value: Value) {
         match self {
@@ -54,6 +61,26 @@ impl ParamValues {
                 let why = format!("`{name}` was added to values by position, which have no names");
                 *values = vec![unfit(why)];
             }
+        }
+    }
+}
+
+/// Returns values in the order of their names.
+fn by_name<'a>(names: &'a Names, values: &'a [Value]) -> Vec<(&'a str, &'a Value)> {
+    let mut pairs: Vec<_> = names.iter().zip(values).collect();
+    pairs.sort_by_key(|(name, _)| *name);
+    pairs
+}
+
+impl PartialEq for ParamValues {
+    /// Compares values by name in any order. Every empty one is alike.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Positional(values), Self::Positional(others)) => values == others,
+            (Self::Named(names, values), Self::Named(other_names, others)) => {
+                by_name(names, values) == by_name(other_names, others)
+            }
+            _ => self.len() == 0 && other.len() == 0,
         }
     }
 }
@@ -88,11 +115,22 @@ impl Params {
     /// # Ok(()) }
     /// ```
     ///
+    /// It returns the same list, so calls can be chained, also as the parameters of a verb:
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// use ebbtide::Params;
+    /// let sum: i64 = database.fetch_value("SELECT :a + :b", Params::new().set("a", 40).set("b", 2)).await?;
+    /// assert_eq!(sum, 42);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// Values by position have no names beside them: a statement with both is an error.
     pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> &mut Self {
         let name = name.into();
         if let ParamValues::Named(names, values) = &mut self.0
-            && let Some(index) = names.iter().position(|known| known == name)
+            && let Some(index) = names.position(&name)
         {
             values[index] = value.into();
         } else {
@@ -103,10 +141,7 @@ impl Params {
 
     /// Returns the number of parameters.
     pub fn len(&self) -> usize {
-        match &self.0 {
-            ParamValues::Empty => 0,
-            ParamValues::Positional(values) | ParamValues::Named(_, values) => values.len(),
-        }
+        self.0.len()
     }
 
     /// Returns whether there are no parameters.
@@ -245,6 +280,13 @@ impl IntoParams for Params {
 impl IntoParams for &Params {
     fn into_params(self) -> Result<Params> {
         self.clone().checked()
+    }
+}
+
+/// The result of [`Params::set`], whose values are copied.
+impl IntoParams for &mut Params {
+    fn into_params(self) -> Result<Params> {
+        (&*self).into_params()
     }
 }
 

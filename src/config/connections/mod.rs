@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use app::AppConfig;
 
-use super::{Config, IntoConfig};
+use super::{Config, IntoConfig, urls};
 use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::url::DatabaseUrl;
 use variables::Variables;
@@ -335,7 +335,8 @@ macro_rules! of_one {
     )*};
 }
 
-of_one!(&str, String, &String, DatabaseUrl, &DatabaseUrl, &Config);
+urls!(of_one);
+of_one!(&Config);
 
 impl From<&Self> for ConnectionsConfig {
     fn from(config: &Self) -> Self {

@@ -13,6 +13,7 @@ use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
+use crate::query::Addressee;
 use crate::session::{BoundStatement, Target};
 use crate::sql::{Bound, Effect, Template};
 
@@ -29,13 +30,13 @@ pub(super) fn unknown(target: &Target, shown: &'static str, effect: Effect, call
     Ok(BoundStatement::new(template, bound, caller))
 }
 
-async fn lend<C, T, F>(target: Result<Target>, work: F, place: &'static Location<'static>) -> Result<T>
+async fn lend<C, T, F>(addressee: Addressee, work: F, place: &'static Location<'static>) -> Result<T>
 where
     C: sqlx::Connection<Database: SqlxDatabase<Connection = C>> + 'static,
     T: Send + 'static,
     F: for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static,
 {
-    let target = target?;
+    let target = addressee.into_target()?;
     let dialect = target.engine().dialect();
     if dialect != C::Database::DIALECT {
         let name = <C::Database as sqlx::Database>::NAME;
@@ -103,7 +104,7 @@ macro_rules! with_sqlx {
                 T: Send + 'static,
                 F: for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static,
             {
-                Box::pin(lend(self.target(), work, Location::caller()))
+                Box::pin(lend(self.addressee(), work, Location::caller()))
             }
         }
     };

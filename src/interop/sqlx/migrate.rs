@@ -16,7 +16,7 @@ use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
-use crate::session::Target;
+use crate::query::Addressee;
 use crate::sql::{Dialect, Effect};
 
 /// Placeholder for the migrations where statements are shown.
@@ -34,12 +34,12 @@ pub(super) enum Direction {
 }
 
 pub(super) async fn migrate(
-    target: Result<Target>,
+    addressee: Addressee,
     migrator: Migrator,
     direction: Direction,
     place: &'static Location<'static>,
 ) -> Result<()> {
-    let target = target?;
+    let target = addressee.into_target()?;
     let engine = target.engine();
     let mut effect = Effect {
         writes: engine.rules.transactions().one_writer,
@@ -327,7 +327,7 @@ macro_rules! migrate {
             #[track_caller]
             pub fn migrate(&self, migrator: &Migrator) -> BoxFuture<'static, Result<()>> {
                 Box::pin(migrate(
-                    self.target(),
+                    self.addressee(),
                     owned(migrator),
                     Direction::Up,
                     Location::caller(),

@@ -17,7 +17,7 @@ struct Migrated(Arc<Migrator>);
 impl Migrated {
     fn go(&self, connection: &Connection, direction: Direction) -> BoxFuture<'static, Result<()>> {
         Box::pin(migrate(
-            connection.target(),
+            connection.addressee(),
             owned(&self.0),
             direction,
             Location::caller(),

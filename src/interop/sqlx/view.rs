@@ -286,8 +286,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](ErrorKind::Unsupported) if the database is of another kind than `DB`;
-    /// [`NotConnected`](ErrorKind::NotConnected).
+    /// [`Unsupported`](ErrorKind::Unsupported) if the database is of another kind than `DB`.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -301,7 +300,7 @@ impl Connection {
     /// ```
     #[track_caller]
     pub fn sqlx<DB: SqlxDatabase>(&self) -> Result<Sqlx<DB>> {
-        check::<DB>(self.target()?.engine().dialect())?;
+        check::<DB>(self.dialect())?;
         Ok(Sqlx::of_connection(self.clone(), Location::caller()))
     }
 }

@@ -74,12 +74,17 @@ impl Target {
 
     /// Returns whether the caller is in a transaction here.
     pub(crate) fn in_transaction(&self, chain: &Chain) -> bool {
-        // A level that another owner holds is a transaction, and one that has ended was one.
-        let Ok(bound) = self.engine().bound(chain) else {
-            return true;
+        let level = match self {
+            Self::Database(engine, _) => match engine.bound(chain) {
+                Ok(Some(handle)) if !handle.opening => handle.level.meant(chain),
+                Ok(_) => return false,
+                // A level that another owner holds is a transaction, and one that has ended was one.
+                Err(_) => return true,
+            },
+            Self::Connection(handle) => handle.level.top(chain),
+            Self::Guard(_) => return true,
         };
-        let bound = bound.filter(|handle| !handle.opening);
-        bound.is_some_and(|handle| matches!(handle.level.meant(chain).kind, LevelKind::Transaction { .. }))
+        matches!(level.kind, LevelKind::Transaction { .. })
     }
 
     /// Returns the level that is meant, if there is one.

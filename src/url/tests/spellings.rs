@@ -75,6 +75,24 @@ fn u6_sqlite_paths() {
 }
 
 #[test]
+fn u6_an_encoded_slash_is_shown_as_the_same_path_found_a7() {
+    for text in [
+        "sqlite:%2F",
+        "sqlite:%2Fdata/app.db",
+        "sqlite:%2F%2Fdata/app.db",
+        "sqlite://%2Fdata.db",
+    ] {
+        let url = url(text);
+        let shown: DatabaseUrl = url.to_string().parse().unwrap();
+        assert_eq!(
+            (&shown, shown.sqlite_path()),
+            (&url, url.sqlite_path()),
+            "{text} as {url}"
+        );
+    }
+}
+
+#[test]
 fn u8_an_unknown_scheme_names_the_known_ones_nearest_first() {
     let told = refusal("postgers://u:p@h/d");
     assert!(

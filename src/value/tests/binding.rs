@@ -56,6 +56,32 @@ fn q3_parameters_are_set_and_added_by_name() {
 }
 
 #[test]
+fn q3_many_parameters_are_set_and_chained() {
+    let mut many = Params::new();
+    for value in [1, 2] {
+        for index in 0..100 {
+            many.set(format!("p{index}"), value);
+        }
+        many.set("late", value);
+    }
+    assert_eq!(many.len(), 101);
+    assert!(named(many.clone()).iter().all(|(_, value)| *value == Value::I32(2)));
+    assert_eq!(named((&mut many).into_params()), named(many), "it is a copy");
+    let chained = Params::new().set("a", 1).set("b", 2).into_params();
+    assert_eq!(named(chained), pairs([("a", 1.into()), ("b", 2.into())]));
+}
+
+#[test]
+fn q3_parameters_are_equal_by_name_or_by_position() {
+    assert_eq!(params! { a: 1, b: 2 }, params! { b: 2, a: 1 });
+    assert_ne!(params! { a: 1, b: 2 }, params! { a: 2, b: 1 });
+    assert_ne!((1, 2).into_params().unwrap(), (2, 1).into_params().unwrap());
+    let empty: Params = Vec::<(&str, Value)>::new().into_iter().collect();
+    assert_eq!(empty, Params::new());
+    assert_ne!(empty, params! { a: 1 });
+}
+
+#[test]
 fn q3_names_beside_values_by_position_are_an_error() {
     let by_position = || (1, 2).into_params().unwrap();
     let mut mixed = by_position();

@@ -46,6 +46,28 @@ async fn fill(database: &Database, t: &Test, rows: i64) {
 }
 
 cases! {
+    async fn l7_calls_of_sqlx_made_before_connect_work_after_it(t: Test) {
+        let database = Database::new(t.url()).unwrap();
+        let connection = database.connection();
+        let migrator = sqlx::migrate::Migrator::with_migrations(Vec::new());
+        let migrations = [database.migrate(&migrator), connection.migrate(&migrator)];
+        with_db!(t.backend(), {
+            let view = connection.sqlx::<DB>().unwrap();
+            let lent = [
+                database.with_sqlx(|raw: &mut Raw<DB>| Box::pin(raw.execute("select 1"))),
+                connection.with_sqlx(|raw: &mut Raw<DB>| Box::pin(raw.execute("select 1"))),
+            ];
+            Database::connect(&database).await.unwrap();
+            for work in lent {
+                work.await.unwrap();
+            }
+            sqlx::raw_sql("select 1").execute(&view).await.unwrap();
+        });
+        for migration in migrations {
+            migration.await.unwrap();
+        }
+    }
+
     async fn q9_a_statement_of_sqlx_runs_in_the_transaction_of_its_task(t: Test) {
         let database = with_notes(&t).await;
         with_db!(t.backend(), {

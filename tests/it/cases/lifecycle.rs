@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use ebbtide::{Config, Database, DatabaseUrl, Dialect, ErrorKind, params};
+use ebbtide::{Bookmark, Config, Database, DatabaseUrl, Dialect, ErrorKind, params};
 use futures::future::join_all;
 use futures::{FutureExt as _, TryStreamExt as _};
 use serde_json::json;
@@ -161,7 +162,7 @@ cases! {
 
         let (query, later) = (one(), one().into_future());
         let many = database.execute_many(t.sql("insert into {notes} (n) values (:n)"), [params! { n: 1 }, params! { n: 2 }]);
-        let mut rows = database.iterate("select 1 union select 2 order by 1", ());
+        let mut rows = database.iterate("select 1 union select 2 order by 1", ()).timeout(Duration::from_mins(1));
         let begin = database.transaction();
         let run = database.transaction().run(async |transaction| transaction.fetch_value::<i64>("select 2", ()).await);
         let retry = database.transaction().retry().run(async |transaction| transaction.fetch_value::<i64>("select 3", ()).await);
@@ -188,6 +189,76 @@ cases! {
         connection.execute("drop table mine", ()).await.unwrap();
         drop(connection);
         assert!(database.disconnect().await.unwrap());
+    }
+
+    #[only(postgres, mysql)]
+    async fn l7_limits_of_streams_made_before_connect_hold_found_f2(t: Test) {
+        let short = Duration::from_millis(300);
+        let long = if t.backend().is_mysql() { "select sleep(0.6)" } else { "select pg_sleep(0.6)" };
+        let limited = Database::new(Config::from_url(t.url().as_str()).unwrap().statement_timeout(short)).unwrap();
+        let plain = Database::new(t.url()).unwrap();
+        let lifted = limited.iterate(long, ()).timeout(Duration::ZERO);
+        let lifted_batches = limited.batched_iterate(long, (), 2).timeout(Duration::ZERO);
+        let set = plain.iterate(long, ()).timeout(short);
+        let set_batches = plain.batched_iterate(long, (), 2).timeout(short);
+        Database::connect(&limited).await.unwrap();
+        Database::connect(&plain).await.unwrap();
+        assert_eq!(lifted.try_collect::<Vec<_>>().await.unwrap().len(), 1);
+        assert_eq!(lifted_batches.try_collect::<Vec<_>>().await.unwrap().len(), 1);
+        // A function may write.
+        assert_eq!(set.try_collect::<Vec<_>>().await.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+        assert_eq!(set_batches.try_collect::<Vec<_>>().await.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    }
+
+    #[except(sqlite_memory)]
+    async fn l7_handles_made_before_connect_keep_the_override_of_the_call(t: Test) {
+        let database = Database::new(t.url()).unwrap();
+        let add = |n: i64| database.execute(t.sql("insert into {notes} (n) values (:n)"), params! { n });
+        let undone = database.force_rollback(true);
+        let (query, connection) = (add(1), database.connection());
+        let begin = database.transaction();
+        drop(undone);
+        let kept = add(2);
+        Database::connect(&database).await.unwrap();
+        database.execute(t.sql("create table {notes} (n {int})"), ()).await.unwrap();
+        let undone = database.force_rollback(true);
+        kept.await.unwrap();
+        drop(undone);
+        query.await.unwrap();
+        connection.execute(t.sql("insert into {notes} (n) values (3)"), ()).await.unwrap();
+        drop(connection);
+        let transaction = begin.await.unwrap();
+        transaction.execute(t.sql("insert into {notes} (n) values (4)"), ()).await.unwrap();
+        transaction.commit().await.unwrap();
+        let left: Vec<i64> = database.fetch_all(t.sql("select n from {notes}"), ()).value().await.unwrap();
+        assert_eq!(left, [2], "the others are in the sandbox");
+    }
+
+    async fn l7_futures_made_before_connect_work_after_it(t: Test) {
+        let database = Database::new(t.url()).unwrap();
+        let connection = database.connection();
+        let ran = Arc::new(AtomicBool::new(false));
+        let on_commit = database.on_commit({
+            let ran = Arc::clone(&ran);
+            async move || ran.store(true, Ordering::Release)
+        });
+        let early = database.on_commit(async || ()).await.unwrap_err();
+        assert_eq!(early.kind(), ErrorKind::NotConnected);
+        let bookmark = database.bookmark();
+        let (inside, shared) = (database.clone(), t.sql("insert into {notes} (n) values (2)"));
+        let sharing = connection.share(async move { inside.execute(shared, ()).await });
+
+        Database::connect(&database).await.unwrap();
+        database.execute(t.sql("create table {notes} (n {int})"), ()).await.unwrap();
+        on_commit.await.unwrap();
+        assert!(ran.load(Ordering::Acquire), "there is no transaction to wait for");
+        assert_eq!(bookmark.await.unwrap(), Bookmark::default());
+        let transaction = connection.transaction().await.unwrap();
+        tokio::spawn(sharing).await.unwrap().unwrap();
+        transaction.rollback().await.unwrap();
+        drop(connection);
+        let count: i64 = database.fetch_value(t.sql("select count(*) from {notes}"), ()).await.unwrap();
+        assert_eq!(count, 0, "the shared future ran in the transaction");
     }
 
     async fn l7_errors_of_a_statement_made_before_connect_are_those_of_any_other(t: Test) {

@@ -69,8 +69,12 @@ cases! {
 
         let key = ForeignKey::create().name("k").from(name(&plain), "n").to(name(&plain), "id").take();
         if t.backend().is_sqlite() {
-            let error = database.execute(key, ()).await.unwrap_err();
+            let error = database.execute(&key, ()).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+            let many = database.execute_many(&key, [(1,)]).await.unwrap_err();
+            for error in [&error, &many] {
+                assert!(error.message().contains("sea.rs:"), "it names the place of the call: {error}");
+            }
             assert!(error.to_string().contains("write it as SQL text for SQLite"), "{error}");
         } else {
             assert_eq!(database.execute(key, ()).await.unwrap_err().kind(), ErrorKind::UndefinedObject);

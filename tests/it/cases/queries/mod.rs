@@ -1,5 +1,6 @@
 //! Q1 to Q3, Q5 and Q6: the verbs, the parameters, the rows.
 
+mod guides;
 mod last_ids;
 mod many;
 mod parameters;
@@ -25,6 +26,7 @@ pub(crate) fn cases() -> Vec<Case> {
         scripts::cases(),
         many::cases(),
         last_ids::cases(),
+        guides::cases(),
     ]
     .concat()
 }

@@ -39,12 +39,17 @@ cases! {
     async fn r1_one_url_is_a_registry_found_f18(t: Test) -> Result<()> {
         let text = t.url();
         let url: DatabaseUrl = text.parse()?;
+        let web = url::Url::parse(&text).unwrap();
         let value = json!({"connections": {"default": text}});
         let registries = [
             Connections::init(text.as_str())?,
             Connections::init(&text)?,
             Connections::init(&url)?,
             Connections::init(url)?,
+            Connections::init(&web)?,
+            Connections::init(web)?,
+            Connections::init(&Database::new(&text)?)?,
+            Connections::init(Database::new(Database::new(&text)?)?)?,
             Connections::init(&Config::from_url(text)?)?,
             Connections::init(&value)?,
         ];

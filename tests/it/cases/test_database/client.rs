@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ebbtide::testing::{TestDatabase, create_database};
-use ebbtide::{Config, Database, DatabaseUrl, ErrorKind};
+use ebbtide::{Config, Database, DatabaseUrl, ErrorKind, Queryable};
 
 use super::{Own, client, count, exists, fill};
 use crate::support::cases;
@@ -88,6 +88,25 @@ cases! {
         assert!(exists(&other).await);
         assert!(apart.close().await.unwrap() && !exists(&other).await);
         assert!(first.close().await.unwrap() && !exists(&test).await);
+    }
+
+    async fn k1_a_test_database_is_taken_where_a_database_is(t: Test) {
+        async fn one(db: &impl Queryable) -> i64 {
+            db.fetch_value("SELECT 1", ()).await.unwrap()
+        }
+
+        let mut own = Own::new(&t);
+        let (url, _) = own.pair("taken");
+        let client = client(&url).await.unwrap();
+        assert_eq!((one(&client).await, one(&&client).await, one(&client.database()).await), (1, 1, 1));
+        let again = Database::connect(&client).await.unwrap();
+        assert!(!client.disconnect().await.unwrap(), "the same database was connected twice");
+        assert_eq!(one(&again).await, 1);
+        assert_eq!(Database::new(&client).unwrap().url(), client.url());
+        let shared = TestDatabase::new(&client).await.unwrap();
+        assert_eq!(shared.url(), client.url(), "its name has the prefix already");
+        shared.close().await.unwrap();
+        client.close().await.unwrap();
     }
 
     async fn k1_disconnect_drops_it_as_close_does_found_f14(t: Test) {
