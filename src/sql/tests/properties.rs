@@ -87,8 +87,9 @@ proptest! {
 
     #[test]
     fn q2_the_text_sent_reads_back_the_same(dialect in dialect(), sql in tricky(), width in 0..5_usize) {
-        // Once removed, a backslash no longer escapes its colon.
-        if sql.contains("\\:") {
+        // Once removed, a backslash no longer escapes its colon. Three colons in a row are no SQL; to which of them a name
+        // belongs depends on what is before them.
+        if sql.contains("\\:") || sql.contains(":::") {
             return Ok(());
         }
         let Ok(template) = Template::parse(dialect, &sql) else { return Ok(()) };

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use ebbtide::{ErrorKind, Result, params};
+use ebbtide::{AssertSqlSafe, ErrorKind, Result, params};
 
 use super::ways::Behind;
 use crate::cases::messages::assert_error;
 use crate::cases::tasks::{in_use, notes, soon, until};
-use crate::support::{cases, until as until_so};
+use crate::support::{cases, until as until_so, with_db};
 
 /// Expires while the server is silent.
 const SHORT: Duration = Duration::from_millis(300);
@@ -178,6 +178,51 @@ cases! {
         assert_eq!(in_use(&on.database), 0);
         on.proxy.resume();
         assert_eq!(soon("the next", on.database.fetch_value::<i64>("select 42", ())).await?, 42);
+        Ok(())
+    }
+
+    /// The procedure may have been answered; what it left of the transaction was not known yet.
+    #[only(mysql)]
+    async fn x12_a_limit_that_expires_while_a_procedure_is_checked_is_unknown(t: Test) -> Result<()> {
+        notes(&t).await;
+        t.observe_exec("create procedure {commits}(note text) begin insert into {notes} (body) values (note); commit; end").await;
+        for request in [3, 4] {
+            let on = Behind::new(&t, "pool_size=1").await;
+            let before = t.observe("select count(*) from {notes}").await;
+            let transaction = on.database.transaction().await?;
+            // A savepoint, the call in two requests, the question whether the savepoint is still there.
+            on.proxy.hold_answers_from(request);
+            let call = t.sql(&format!("call {{commits}}('{request}')"));
+            let error = soon("the call", transaction.execute(call, ()).timeout(SHORT)).await.unwrap_err();
+            assert_error(&error, ErrorKind::OutcomeUnknown, &["took longer", file!()]);
+            assert_eq!(on.proxy.requests(), request);
+            on.proxy.resume();
+            until_so(async || t.observe("select count(*) from {notes}").await == before + 1).await;
+        }
+        Ok(())
+    }
+
+    /// The closure could have committed.
+    #[only(postgres, mysql)]
+    async fn x12_a_connection_lost_while_lent_work_is_checked_is_unknown(t: Test) -> Result<()> {
+        notes(&t).await;
+        let on = Behind::new(&t, "pool_size=1").await;
+        let transaction = on.database.transaction().await?;
+        let sql = t.words("insert into {notes} (body) values ('lent')");
+        // A savepoint, the statement, the release of the savepoint.
+        on.proxy.hold_answers_from(3);
+        with_db!(t.backend(), {
+            let work = transaction.with_sqlx(move |connection: &mut <DB as sqlx::Database>::Connection| {
+                Box::pin(async move { sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop) })
+            });
+            let cut = async {
+                on.proxy.until_requests(3).await;
+                on.proxy.cut();
+            };
+            let (done, ()) = soon("the closure", futures::future::join(work, cut)).await;
+            assert_error(&done.unwrap_err(), ErrorKind::OutcomeUnknown, &[file!()]);
+        });
+        assert!(!transaction.is_open());
         Ok(())
     }
 
