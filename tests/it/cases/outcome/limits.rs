@@ -186,11 +186,11 @@ cases! {
     async fn x12_a_limit_that_expires_while_a_procedure_is_checked_is_unknown(t: Test) -> Result<()> {
         notes(&t).await;
         t.observe_exec("create procedure {commits}(note text) begin insert into {notes} (body) values (note); commit; end").await;
-        for request in [3, 4] {
+        for request in [2, 3] {
             let on = Behind::new(&t, "pool_size=1").await;
             let before = t.observe("select count(*) from {notes}").await;
             let transaction = on.database.transaction().await?;
-            // A savepoint, the call in two requests, the question whether the savepoint is still there.
+            // A savepoint, the call, the question whether the savepoint is still there.
             on.proxy.hold_answers_from(request);
             let call = t.sql(&format!("call {{commits}}('{request}')"));
             let error = soon("the call", transaction.execute(call, ()).timeout(SHORT)).await.unwrap_err();
