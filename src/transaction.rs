@@ -39,11 +39,11 @@ pub struct TransactionBuilder {
 
 impl TransactionBuilder {
     pub(crate) fn new(addressee: Addressee, place: &'static Location<'static>) -> Self {
-        Self::unaimed(place).aimed(addressee)
+        Self::without_target(place).on(addressee)
     }
 
-    /// Returns a builder without a database, which [`aimed`](Self::aimed) gives it.
-    pub(crate) fn unaimed(place: &'static Location<'static>) -> Self {
+    /// Returns a builder without a database, which [`on`](Self::on) sets.
+    pub(crate) fn without_target(place: &'static Location<'static>) -> Self {
         Self {
             addressee: None,
             options: BeginOptions::default(),
@@ -52,7 +52,7 @@ impl TransactionBuilder {
         }
     }
 
-    pub(crate) fn aimed(mut self, addressee: Addressee) -> Self {
+    pub(crate) fn on(mut self, addressee: Addressee) -> Self {
         self.addressee = Some(addressee);
         self
     }
@@ -120,7 +120,7 @@ impl TransactionBuilder {
     }
 
     async fn begin(self, closure: bool, owner: Owner, chain: &Chain) -> Result<Arc<LevelHandle>> {
-        let target = aimed_at(self.addressee)?;
+        let target = target_of(self.addressee)?;
         let limit = target.engine().limit(self.timeout);
         match (limit, target.sandboxed()) {
             (None, None) => target.begin(self.options, closure, owner, chain, self.caller).await,
@@ -220,7 +220,7 @@ impl TransactionBuilder {
 
     /// Returns a function that creates builders like this one for a target, and the target of this one.
     pub(crate) fn repeated(self) -> Result<(impl Fn(&Target) -> Self, Target)> {
-        let target = aimed_at(self.addressee)?;
+        let target = target_of(self.addressee)?;
         let (options, caller, timeout) = (self.options, self.caller, self.timeout);
         let again = move |target: &Target| Self {
             addressee: Some(Addressee::Known(target.clone())),
@@ -232,9 +232,9 @@ impl TransactionBuilder {
     }
 }
 
-fn aimed_at(addressee: Option<Addressee>) -> Result<Target> {
-    let unaimed = || Error::new(ErrorKind::NotConnected, "the transaction has no database yet");
-    addressee.ok_or_else(unaimed)?.into_target()
+fn target_of(addressee: Option<Addressee>) -> Result<Target> {
+    let missing = || Error::new(ErrorKind::NotConnected, "the transaction has no database yet");
+    addressee.ok_or_else(missing)?.into_target()
 }
 
 /// The outcome of a transaction.

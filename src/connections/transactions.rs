@@ -59,7 +59,7 @@ impl Connections {
         InTransaction {
             connections: self.clone(),
             alias,
-            begin: TransactionBuilder::unaimed(place),
+            begin: TransactionBuilder::without_target(place),
             place,
         }
     }
@@ -157,7 +157,7 @@ impl InTransaction {
         };
         let slot = registry.slot(alias)?;
         let database = registry.open(slot, Caller::at(self.place)).await?;
-        Ok(self.begin.aimed(database.addressee()))
+        Ok(self.begin.on(database.addressee()))
     }
 
     /// Runs a closure in the transaction: commits when it returns `Ok`, rolls back when it returns `Err`, panics or is

@@ -138,7 +138,7 @@ pub(super) struct LevelState {
     pub(super) undone: bool,
     /// The span of this transaction, for subscribers.
     pub(super) span: Option<Box<TransactionSpan>>,
-    /// What a commit ends, in a sandbox.
+    /// Settings, tables and cursors that a commit ends, in a sandbox.
     pub(super) at_commit: AtCommit,
     /// Of the sandbox: closes its connection if it is never returned.
     pub(super) close_handle: Option<CloseHandle>,

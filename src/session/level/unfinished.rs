@@ -1,4 +1,4 @@
-//! What is left open on a connection that is kept.
+//! Transactions that are left open on a connection that is kept.
 
 use std::sync::Arc;
 

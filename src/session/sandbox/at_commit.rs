@@ -1,5 +1,5 @@
-//! What a commit ends: settings, temporary tables and cursors. A virtual commit only releases a savepoint,
-//! so it ends them by statements of its own; so does a statement outside of transactions, which commits by itself.
+//! Settings, temporary tables and cursors that a commit ends. A virtual commit only releases a savepoint, so it ends
+//! them by statements of its own; so does a statement outside of transactions, which commits by itself.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::session::statement::run::BoundStatement;
 use crate::sql::Local;
 use crate::value::{IntoParams, Value};
 
-/// What the commit of a transaction will end.
+/// The settings, tables and cursors that the commit of a transaction will end.
 #[derive(Default)]
 pub(in crate::session) struct AtCommit {
     /// The settings, as they were before.

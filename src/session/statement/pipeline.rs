@@ -70,7 +70,7 @@ pub(super) struct Sending<'s, 'w> {
     pub(super) writes: bool,
 }
 
-/// What is done while an answer is awaited.
+/// The work that is done while an answer is awaited.
 pub(super) struct Waiting<'w> {
     work: &'w BoundStatement,
     engine: &'w Engine,

@@ -1,4 +1,5 @@
-//! What holds for all ways to run a statement: verbs, streams, batches, executors of sqlx and their streams.
+//! Limits, reports and repetitions, the same for all ways to run a statement: verbs, streams, batches, executors of sqlx
+//! and their streams.
 
 use std::time::{Duration, Instant};
 
