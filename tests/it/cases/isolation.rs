@@ -246,17 +246,24 @@ cases! {
             // Blocks the only thread of this runtime.
             thread.join().expect("no panic")
         };
+        // The first poll sends it. It may be answered by then, and is polled again only after the other thread's.
         let mut statement = database.execute(add(&t, "a"), ()).into_future();
-        assert!((&mut statement).now_or_never().is_none(), "it was sent a moment ago");
+        let early = (&mut statement).now_or_never();
         use_elsewhere("b")?;
-        statement.await?;
+        match early {
+            Some(done) => done?,
+            None => statement.await?,
+        };
 
         let transaction = database.transaction().await?;
         transaction.execute(add(&t, "c"), ()).await?;
         let mut end = transaction.commit().into_future();
-        assert!((&mut end).now_or_never().is_none(), "it was sent a moment ago");
+        let early = (&mut end).now_or_never();
         use_elsewhere("d")?;
-        end.await?;
+        match early {
+            Some(done) => done?,
+            None => end.await?,
+        }
         assert_eq!(seen(&t, &database).await, "a,b,c,d");
 
         // One that is dropped before its turn is not run.
