@@ -15,7 +15,7 @@ use crate::backend::FromRow;
 use crate::error::{Error, Result};
 use crate::pool::Caller;
 use crate::query::{Addressee, undecodable, work};
-use crate::session::{StreamCore, Target};
+use crate::session::{StreamCore, StreamReader, Target};
 use crate::sql::IntoSql;
 use crate::value::{FromValue, IntoParams, Row, deserialize_row};
 
@@ -43,7 +43,7 @@ pub struct RowStream<T = Row> {
 }
 
 enum State {
-    Open(Reader),
+    Open(StreamReader),
     /// The database was not connected when the stream was created, so the statement is prepared at the first poll.
     Late(Option<Box<LateStream>>),
     /// The statement could not be prepared.
@@ -68,18 +68,9 @@ impl LateStream {
 impl State {
     fn of(opened: Result<Arc<StreamCore>>) -> Self {
         match opened {
-            Ok(core) => Self::Open(Reader(core)),
+            Ok(core) => Self::Open(StreamReader(core)),
             Err(error) => Self::Failed(Some(error)),
         }
-    }
-}
-
-/// The reader of a stream. Dropping it abandons the rest.
-struct Reader(Arc<StreamCore>);
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.0.abandon();
     }
 }
 

@@ -30,4 +30,4 @@ pub(crate) use scope::handle::LevelHandle;
 pub(crate) use scope::unbound::Unbound;
 pub(crate) use statement::handoff::Handoff;
 pub(crate) use statement::run::{BoundStatement, Target};
-pub(crate) use statement::stream::StreamCore;
+pub(crate) use statement::stream::{StreamCore, StreamReader};

@@ -17,7 +17,7 @@ use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
 use crate::query;
-use crate::session::{BoundStatement, Handoff, StreamCore, Target};
+use crate::session::{BoundStatement, Handoff, StreamCore, StreamReader, Target};
 use crate::sql::{Bound, Dialect};
 
 /// A [`Database`], [`Connection`] or [`Transaction`](crate::Transaction) as a [`sqlx::Executor`].
@@ -83,15 +83,6 @@ impl Source {
 /// An item of a sqlx stream.
 type Step<DB> = Either<<DB as sqlx::Database>::QueryResult, <DB as sqlx::Database>::Row>;
 
-/// The reader of a stream. Dropping it abandons the rest.
-struct Reader<T: Send + 'static>(Arc<StreamCore<T>>);
-
-impl<T: Send + 'static> Drop for Reader<T> {
-    fn drop(&mut self) {
-        self.0.abandon();
-    }
-}
-
 impl<DB: SqlxDatabase> Sqlx<DB> {
     fn new(source: Source, place: &'static Location<'static>) -> Self {
         Self {
@@ -149,7 +140,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         let opened = parts.and_then(|parts| {
             let (target, work) = self.work(&parts.sql)?;
             let job = move |handoff| stream_job(parts.clone(), handoff);
-            Ok(Reader(StreamCore::of_native(target, work, job)))
+            Ok(StreamReader(StreamCore::of_native(target, work, job)))
         });
         match opened {
             Ok(reader) => stream::poll_fn(move |context| {

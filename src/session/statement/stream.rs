@@ -47,6 +47,15 @@ pub(crate) struct StreamCore<T = Row> {
     returned: AtomicBool,
 }
 
+/// The reader of a stream. Dropping it abandons the rest.
+pub(crate) struct StreamReader<T: Send + 'static = Row>(pub(crate) Arc<StreamCore<T>>);
+
+impl<T: Send + 'static> Drop for StreamReader<T> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
 struct Inner<T> {
     source: Option<Source<T>>,
     aside: VecDeque<Result<T>>,

@@ -14,7 +14,7 @@ use crate::session::level::Finish;
 use crate::session::replicas::Reads;
 use crate::session::statement::handoff::Handoff;
 use crate::session::statement::run::{BoundStatement, Target};
-use crate::session::statement::stream::StreamCore;
+use crate::session::statement::stream::{StreamCore, StreamReader};
 use crate::value::Params;
 
 /// The ways to run a statement.
@@ -30,25 +30,15 @@ enum Way {
 
 const WAYS: [Way; 5] = [Way::Verb, Way::Stream, Way::Bridged, Way::Lent, Way::LentAndLeftOpen];
 
-/// The reader of a stream.
-struct Reader<T: Send + 'static>(Arc<StreamCore<T>>);
-
-impl<T: Send + 'static> Reader<T> {
-    /// Reads to the end, and returns the number of rows.
-    async fn read(&self) -> Result<i64> {
-        let mut rows = 0;
-        while let Some(row) = poll_fn(|context| self.0.poll_next(context)).await {
-            row?;
-            rows += 1;
-        }
-        Ok(rows)
+/// Reads a stream to its end, and returns the number of rows.
+async fn read<T: Send + 'static>(stream: Arc<StreamCore<T>>) -> Result<i64> {
+    let reader = StreamReader(stream);
+    let mut rows = 0;
+    while let Some(row) = poll_fn(|context| reader.0.poll_next(context)).await {
+        row?;
+        rows += 1;
     }
-}
-
-impl<T: Send + 'static> Drop for Reader<T> {
-    fn drop(&mut self) {
-        self.0.abandon();
-    }
+    Ok(rows)
 }
 
 fn work(target: &Target, sql: &str) -> Result<BoundStatement> {
@@ -102,14 +92,14 @@ impl Way {
         match self {
             Self::Verb => run(target, "insert into t values (1)").await,
             Self::Stream => {
-                let reader = Reader(StreamCore::new(target.clone(), work(target, "select number")?));
-                assert_eq!(reader.read().await?, ROWS);
+                let stream = StreamCore::new(target.clone(), work(target, "select number")?);
+                assert_eq!(read(stream).await?, ROWS);
                 Ok(())
             }
             Self::Bridged => {
                 let work = work(target, "select number")?;
-                let reader = Reader(StreamCore::of_native(target.clone(), work, stream_job));
-                assert_eq!(reader.read().await?, ROWS);
+                let stream = StreamCore::of_native(target.clone(), work, stream_job);
+                assert_eq!(read(stream).await?, ROWS);
                 Ok(())
             }
             Self::Lent | Self::LentAndLeftOpen => {
