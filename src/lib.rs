@@ -27,6 +27,9 @@ mod connections;
 mod database;
 mod error;
 mod force_rollback;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guides;
 mod interop;
 mod pool;

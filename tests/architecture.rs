@@ -35,6 +35,7 @@ const ORDER: &[&[&str]] = &[
     &["schema"],
     &["testing"],
     &["interop"],
+    &["fuzzing"],
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -32,6 +32,8 @@ use crate::value::{RawRow, Value};
 pub use from_row::FromRow;
 pub(crate) use native_job::{NativeJob, Pulse};
 pub(crate) use position::{Position, Reached};
+#[cfg(all(feature = "postgres", any(test, fuzzing)))]
+pub(crate) use postgres::{binary as postgres_binary, textual as postgres_textual};
 pub(crate) use rules::ServerRules;
 #[cfg(feature = "sqlx-interop")]
 pub(crate) use sqlx_database::Parts;

@@ -46,3 +46,15 @@ pub(crate) use statement::{Bound, Statement};
 pub(crate) use summary::{Summary, sanitized, shown};
 pub(crate) use switches::Setting;
 pub(crate) use template::Template;
+
+/// Returns the texts of the tokens, for [`crate::fuzzing`].
+#[cfg(any(test, fuzzing))]
+pub(crate) fn tokens(dialect: Dialect, sql: &str) -> Vec<&str> {
+    lexer::Lexer::new(dialect, sql).map(|token| token.text).collect()
+}
+
+/// Returns the names of the parameters, for [`crate::fuzzing`].
+#[cfg(any(test, fuzzing))]
+pub(crate) fn names_of(template: &Template) -> impl Iterator<Item = String> {
+    template.names.iter().map(ToString::to_string)
+}

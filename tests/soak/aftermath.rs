@@ -18,6 +18,9 @@ const CLEANED: Duration = Duration::from_secs(15);
 /// Checks everything after a round; an error lists all that is wrong.
 pub(crate) async fn of_round(world: &Arc<World>, arena: &Arena) -> Result<(), String> {
     let looked = async {
+        if let Some(weather) = &world.weather {
+            weather.has_passed(world).await?;
+        }
         nothing_is_in_use(world).await?;
         arena.until_idle().await?;
         let sql = format!(
@@ -35,7 +38,10 @@ pub(crate) async fn of_round(world: &Arc<World>, arena: &Arena) -> Result<(), St
 /// Checks what is left after the last round.
 pub(crate) async fn of_all(world: &Arc<World>, arena: &Arena) -> Result<(), String> {
     let looked = async {
-        for kind in KINDS {
+        if let Some(weather) = &world.weather {
+            weather.was_felt()?;
+        }
+        for kind in KINDS.iter().filter(|_| world.weather.is_none()) {
             let (kept, cut) = world.ledger.kept_and_cut(kind.name);
             if kind.keeps && kept == 0 || cut == 0 {
                 let name = kind.name;

@@ -49,6 +49,12 @@ impl Arena {
         }
     }
 
+    /// Uses a database that nobody else uses and that is not dropped.
+    pub(crate) fn elsewhere(backend: Backend, url: String) -> Self {
+        let made = None;
+        Self { backend, url, made }
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

@@ -42,6 +42,14 @@ impl Effort {
         })
     }
 
+    /// Returns a quarter of it, for each of the rarer storms.
+    pub(crate) fn part(self) -> Self {
+        match self {
+            Self::Rounds(rounds) => Self::Rounds(rounds.div_ceil(4)),
+            Self::Time(limit) => Self::Time(limit / 4),
+        }
+    }
+
     /// Returns whether another round follows after `rounds` rounds that began at `since`.
     pub(crate) fn goes_on(self, rounds: u64, since: Instant) -> bool {
         match self {

@@ -13,6 +13,11 @@
 //! - the server, queried over a separate connection, has no open transaction and holds no lock; after `disconnect` it
 //!   has no session left.
 //!
+//! The same storm runs over bad lines: a proxy closes, resets and holds up connections, and the server ends sessions; and
+//! on a server that is killed and started again. An operation may then fail, but only with an error that says what became
+//! of it: after `OutcomeUnknown` all of its rows are there or none, after any other error none. A flood of tasks begins
+//! thousands of operations at the same time.
+//!
 //! `EBBTIDE_SOAK` sets the duration: a number of rounds (`EBBTIDE_SOAK=500`) or a time (`EBBTIDE_SOAK=30m`, `90s`,
 //! `2h`). Without it, the number of rounds is limited, and the run takes well under a minute for each backend. The seed
 //! is printed. With `EBBTIDE_SOAK_SEED` set to it, the operations and the places where they are cut are the same again.
@@ -69,6 +74,7 @@ mod effort;
 mod ledger;
 mod operations;
 mod storm;
+mod weather;
 mod world;
 
 use std::process::ExitCode;
@@ -86,6 +92,25 @@ fn main() -> ExitCode {
         "x4_a_storm_of_cancelled_operations_keeps_every_promise",
         |test| Box::pin(async move { storm::storm(test).await.outcome() }),
     );
-    let storm = storm.option(&format!("limit({limit})"));
-    libtest_mimic::run(&arguments, storm.trials()).exit_code()
+    let bad_lines = Case::new(
+        "soak",
+        "x12_a_storm_over_bad_lines_tells_what_became_of_everything",
+        |test| Box::pin(async move { storm::over_bad_lines(test).await.outcome() }),
+    );
+    let killed_server = Case::new(
+        "soak",
+        "x12_a_storm_over_a_killed_server_tells_what_became_of_everything",
+        |test| Box::pin(async move { storm::over_a_killed_server(test).await.outcome() }),
+    );
+    let flood = Case::new("soak", "x4_a_flood_of_tasks_keeps_every_promise", |test| {
+        Box::pin(async move { storm::flood(test).await.outcome() })
+    });
+    let cases = [
+        storm,
+        bad_lines.option("only(postgres, mysql)"),
+        killed_server.option("only(postgres)").option("cluster"),
+        flood,
+    ];
+    let trials = cases.map(|case| case.option(&format!("limit({limit})")).trials());
+    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }

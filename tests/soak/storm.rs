@@ -12,7 +12,8 @@ use tokio::time::{sleep, timeout};
 use crate::arena::Arena;
 use crate::effort::{Effort, seed};
 use crate::operations::{KINDS, Running};
-use crate::support::{Dice, Test, cut};
+use crate::support::{Cluster, Dice, Test, cut};
+use crate::weather::Weather;
 use crate::world::World;
 use crate::{aftermath, operations};
 
@@ -25,13 +26,52 @@ const MANY: (u64, u64) = (8, 40);
 const FEW: (u64, u64) = (5, 25);
 /// Number of runtimes that are shut down, and of tasks on each of them.
 const DYING: (u64, u64) = (12, 4);
+/// Number of tasks that begin an operation at the same time.
+const FLOOD: u64 = 5_000;
 
 /// Runs the storm and the checks after each of its rounds.
 pub(crate) async fn storm(t: Test) -> Result<(), String> {
-    let (effort, seed) = (Effort::from_environment(), seed());
-    println!("{}: EBBTIDE_SOAK_SEED={seed}", t.name());
     let arena = Arena::new(&t).await;
-    let world = World::new(t.backend(), &arena)
+    under(t, &arena, None, Effort::from_environment()).await
+}
+
+/// Runs the storm over connections that are cut, reset, held up and ended by the server.
+pub(crate) async fn over_bad_lines(t: Test) -> Result<(), String> {
+    let arena = Arena::new(&t).await;
+    let weather = Weather::of_lines(arena.url());
+    under(t, &arena, Some(weather), Effort::from_environment().part()).await
+}
+
+/// Runs the storm on a server that is killed and started again.
+pub(crate) async fn over_a_killed_server(t: Test) -> Result<(), String> {
+    let cluster = Cluster::start(0).await;
+    let arena = Arena::elsewhere(t.backend(), cluster.primary.url());
+    let weather = Weather::of_server(cluster);
+    under(t, &arena, Some(weather), Effort::from_environment().part()).await
+}
+
+/// Lets thousands of tasks wait for few connections, and drops many of them.
+pub(crate) async fn flood(t: Test) -> Result<(), String> {
+    let arena = Arena::new(&t).await;
+    let world = World::new(t.backend(), &arena, None)
+        .await
+        .map_err(|error| format!("{error:?}"))?;
+    let world = Arc::new(world);
+    let mut dice = Dice::new(seed());
+    println!("{}: EBBTIDE_SOAK_SEED={}", t.name(), seed());
+    let tasks = (0..FLOOD).map(|_| tokio::spawn(work(Arc::clone(&world), fork(&mut dice), Some(1))));
+    for task in join_all(tasks.collect::<Vec<_>>()).await {
+        task.map_err(|error| format!("a task of the flood: {error}"))?;
+    }
+    aftermath::of_round(&world, &arena).await?;
+    println!("{}: {FLOOD} tasks\n{}", t.name(), world.ledger.summary());
+    Ok(())
+}
+
+async fn under(t: Test, arena: &Arena, weather: Option<Weather>, effort: Effort) -> Result<(), String> {
+    let seed = seed();
+    println!("{}: EBBTIDE_SOAK_SEED={seed}", t.name());
+    let world = World::new(t.backend(), arena, weather)
         .await
         .map_err(|error| format!("{error:?}"))?;
     let world = Arc::new(world);
@@ -39,11 +79,11 @@ pub(crate) async fn storm(t: Test) -> Result<(), String> {
     let mut result = Ok(());
     while effort.goes_on(rounds, began) && result.is_ok() {
         round(&world, Dice::new(seed.wrapping_add(rounds))).await?;
-        result = aftermath::of_round(&world, &arena).await;
+        result = aftermath::of_round(&world, arena).await;
         rounds += 1;
     }
     if result.is_ok() {
-        result = aftermath::of_all(&world, &arena).await;
+        result = aftermath::of_all(&world, arena).await;
     }
     println!(
         "{}: {rounds} rounds in {:.1?}\n{}",
@@ -56,6 +96,7 @@ pub(crate) async fn storm(t: Test) -> Result<(), String> {
 
 async fn round(world: &Arc<World>, mut dice: Dice) -> Result<(), String> {
     let (few, dying) = (fork(&mut dice), fork(&mut dice));
+    let bad_weather = world.weather.as_ref().map(|weather| weather.begin(fork(&mut dice)));
     let (on_one, on_dying) = (Arc::clone(world), Arc::clone(world));
     let threads = [
         thread::spawn(move || one_thread(&on_one, few)),
@@ -71,6 +112,11 @@ async fn round(world: &Arc<World>, mut dice: Dice) -> Result<(), String> {
             .await
             .map_err(|error| error.to_string())?
             .map_err(|_| "a thread of the storm panicked")?;
+    }
+    if let Some(bad) = bad_weather {
+        tokio::task::spawn_blocking(|| bad.end())
+            .await
+            .map_err(|error| error.to_string())?;
     }
     Ok(())
 }
@@ -140,7 +186,7 @@ async fn work(world: Arc<World>, mut dice: Dice, operations: Option<u64>) {
         let Some(Err(error)) = result else { continue };
         // Tasks on a runtime that ends see their connections end before they end themselves.
         let ends_too = operations.is_none() && error.message().contains("the tokio runtime");
-        if !ends_too && !operations::may_fail_with(kind, world.backend, &error) {
+        if !ends_too && !operations::may_fail_with(kind, &world, &error) {
             world
                 .ledger
                 .fault(format!("{} {} failed: {error:?}", kind.name, record.id));

@@ -7,6 +7,7 @@ use ebbtide::{Config, Database, Params, params};
 use crate::arena::Arena;
 use crate::backends::Backend;
 use crate::ledger::Ledger;
+use crate::weather::Weather;
 
 /// The number of connections of the pool: few, so that many operations wait.
 const SIZE: u32 = 5;
@@ -37,11 +38,14 @@ pub(crate) struct World {
     /// `true` if an INSERT can return what it has inserted.
     pub(crate) returning: bool,
     pub(crate) ledger: Ledger,
+    /// What makes operations fail that are not at fault; `None` in fair weather.
+    pub(crate) weather: Option<Weather>,
 }
 
 impl World {
-    pub(crate) async fn new(backend: Backend, arena: &Arena) -> ebbtide::Result<Self> {
-        let config = Config::from_url(arena.url())?
+    pub(crate) async fn new(backend: Backend, arena: &Arena, weather: Option<Weather>) -> ebbtide::Result<Self> {
+        let way = weather.as_ref().map_or_else(|| arena.url().to_owned(), Weather::url);
+        let config = Config::from_url(&way)?
             .pool_size(SIZE)
             .max_overflow(1_u32)
             .pool_timeout(Duration::from_secs(20))
@@ -63,6 +67,7 @@ impl World {
             backend,
             returning,
             ledger: Ledger::default(),
+            weather,
         })
     }
 

@@ -26,3 +26,5 @@ mod types;
 #[cfg(feature = "postgres")]
 pub(super) use driver::connector;
 pub(super) use rules::PostgresRules;
+#[cfg(all(feature = "postgres", any(test, fuzzing)))]
+pub(crate) use types::{binary, textual};

@@ -4,6 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -55,6 +56,7 @@ impl Proxy {
             delay: Mutex::default(),
             flow: watch::Sender::new(Flow::Free),
             cuts: watch::Sender::new(0),
+            resets: AtomicBool::new(false),
             requests: watch::Sender::new(0),
             turn: Mutex::default(),
             swap: Mutex::default(),
@@ -187,6 +189,16 @@ impl Proxy {
 
     /// Closes the connections that are open now.
     pub(crate) fn cut(&self) {
+        self.end(false);
+    }
+
+    /// Resets the connections that are open now: the client's next read or write is an error, whatever was sent before.
+    pub(crate) fn reset_connections(&self) {
+        self.end(true);
+    }
+
+    fn end(&self, with_resets: bool) {
+        self.shared.resets.store(with_resets, Ordering::SeqCst);
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 

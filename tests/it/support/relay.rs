@@ -1,6 +1,7 @@
 //! The bytes that pass through a proxy: each connection is carried, counted, delayed, held or cut here.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub(super) struct Shared {
     pub(super) flow: watch::Sender<Flow>,
     /// A new number cuts the connections that were opened before.
     pub(super) cuts: watch::Sender<u64>,
+    /// `true` if a cut resets the connection to the client instead of closing it.
+    pub(super) resets: AtomicBool,
     pub(super) requests: watch::Sender<usize>,
     /// From the request of that number on, this flow applies.
     pub(super) turn: Mutex<Option<(usize, Flow)>>,
@@ -143,23 +146,30 @@ impl Drop for OpenLine {
 }
 
 pub(super) async fn accept(listener: TcpListener, target: (String, u16), shared: Arc<Shared>) {
-    while let Ok((client, _)) = listener.accept().await {
+    while let Ok((mut client, _)) = listener.accept().await {
         let line = OpenLine::new(&shared);
         let mut cuts = shared.cuts.subscribe();
-        let target = target.clone();
+        let (target, shared) = (target.clone(), Arc::clone(&shared));
         tokio::spawn(async move {
-            select(Box::pin(forward(client, target, line)), pin!(cuts.changed())).await;
+            let is_cut = {
+                let carried = Box::pin(forward(&mut client, target, line));
+                matches!(select(carried, pin!(cuts.changed())).await, Either::Right(_))
+            };
+            if is_cut && shared.resets.load(Ordering::SeqCst) {
+                // Closed without lingering, a socket sends a reset.
+                let _ = client.set_zero_linger();
+            }
         });
     }
 }
 
 /// Carries one connection until either side closes it.
-async fn forward(client: TcpStream, target: (String, u16), line: OpenLine) -> std::io::Result<()> {
+async fn forward(client: &mut TcpStream, target: (String, u16), line: OpenLine) -> std::io::Result<()> {
     let server = TcpStream::connect((target.0.as_str(), target.1)).await?;
     server.set_nodelay(true)?;
     client.set_nodelay(true)?;
     let port = server.local_addr()?.port();
-    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.into_split();
     // Declared after the sockets, it is dropped before them: an observer that sees a socket close finds the line closed
     // too.

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use ebbtide::{Error, ErrorKind, Result};
 use futures::future::BoxFuture;
 
-use crate::backends::Backend;
 use crate::ledger::Record;
 use crate::support::Dice;
 use crate::world::World;
@@ -101,7 +100,11 @@ kinds! {
 }
 
 /// Returns whether an operation may fail with this error although nothing is wrong.
-pub(crate) fn may_fail_with(kind: &Kind, backend: Backend, error: &Error) -> bool {
+pub(crate) fn may_fail_with(kind: &Kind, world: &World, error: &Error) -> bool {
+    let backend = world.backend;
+    if world.weather.as_ref().is_some_and(|weather| weather.explains(error)) {
+        return true;
+    }
     match error.kind() {
         ErrorKind::Timeout | ErrorKind::OutcomeUnknown => kind.name == "time_limit",
         // MySQL itself keeps a lock on the gap of an undone insert, and two that hold it and insert there wait for each other.
