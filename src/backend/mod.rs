@@ -32,6 +32,7 @@ use crate::value::{RawRow, Value};
 pub use from_row::FromRow;
 pub(crate) use native_job::{NativeJob, Pulse};
 pub(crate) use position::{Position, Reached};
+use rules::BeginOptions;
 pub(crate) use rules::ServerRules;
 #[cfg(feature = "sqlx-interop")]
 pub(crate) use sqlx_database::Parts;
@@ -41,6 +42,11 @@ pub use sqlx_database::SqlxDatabase;
 /// Returns the connector for the database that the URL names. This is the list of drivers.
 pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
     let dialect = config.url().dialect();
+    // A level that the server lacks must not be ignored by statements outside of transactions.
+    dialect.rules().begin(BeginOptions {
+        isolation: config.settings().isolation_level,
+        ..BeginOptions::default()
+    })?;
     match dialect {
         #[cfg(feature = "postgres")]
         Dialect::Postgres => postgres::connector(config),
