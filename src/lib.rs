@@ -46,6 +46,7 @@ pub mod stream;
 mod telemetry;
 pub mod testing;
 mod transaction;
+pub mod types;
 mod url;
 mod value;
 
@@ -74,7 +75,7 @@ pub use retry::Retry;
 pub use router::{Alias, Router};
 #[cfg(feature = "schema")]
 pub use schema::{App, DbConnection, Ddl, Schema, SchemaTarget};
-pub use session::{Bookmark, RecordedStatement, ReplicaStatus};
+pub use session::{Bookmark, OpenHandle, OpenHandleKind, RecordedStatement, ReplicaStatus};
 pub use sql::{Dialect, IntoSql};
 pub use sqlx::{AssertSqlSafe, SqlSafeStr};
 pub use stream::RowStream;

@@ -90,6 +90,27 @@ impl Retry {
     /// The closure is written `async |transaction| …`, as for `run`. Each attempt runs a clone of it: what it borrows is
     /// borrowed again, and what it owns (`async move`) is cloned, so an attempt may give it away.
     ///
+    /// It cannot borrow mutably, because the compiler cannot prove that the future of such a closure is `Send`. Return what
+    /// an attempt found; where that does not suffice, share a `Mutex`, an atomic, or a `Cell` (on one thread):
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// let attempts = AtomicU32::new(0); // `let mut attempts = 0` could not be changed in the closure
+    /// let one: i64 = database
+    ///     .transaction()
+    ///     .retry()
+    ///     .run(async |transaction| {
+    ///         attempts.fetch_add(1, Ordering::Relaxed);
+    ///         transaction.fetch_value("SELECT 1", ()).await
+    ///     })
+    ///     .await?;
+    /// assert_eq!((one, attempts.into_inner()), (1, 1));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// A retry depends on the server's answers to the statements of the transaction, not on the closure's result. Other
     /// side effects of the closure are repeated: use [`on_commit`](crate::Transaction::on_commit) for mails. Inside
     /// another transaction it runs once, because the server aborts the whole transaction; run the outer one with
@@ -119,7 +140,7 @@ impl Retry {
     /// ```
     pub async fn run<T, E, F>(self, work: F) -> Result<T, E>
     where
-        // Not `AsyncFn`, whose futures the compiler cannot prove to be `Send` if the closure borrows.
+        // Not `AsyncFn` or `AsyncFnMut`, whose futures the compiler cannot prove to be `Send` if the closure borrows.
         F: AsyncFnOnce(Transaction) -> Result<T, E> + Clone,
         E: From<Error>,
     {

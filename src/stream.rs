@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::backend::FromRow;
 use crate::error::{Error, Result};
 use crate::pool::Caller;
-use crate::query::{Addressee, undecodable, work};
+use crate::query::{Addressee, decode_on, undecodable, work};
 use crate::session::{StreamCore, StreamReader, Target};
 use crate::sql::IntoSql;
 use crate::value::{FromValue, IntoParams, Row, deserialize_row};
@@ -96,6 +96,24 @@ impl RowStream {
     /// Reads rows into a type with `#[derive(sqlx::FromRow)]`, or into a tuple of sqlx's types.
     pub fn decode<T: FromRow>(self) -> RowStream<T> {
         self.read_by(|row| T::from_native(row.raw().native()).map_err(undecodable::<T>))
+    }
+
+    /// Reads rows of the backend `DB`; see [`Query::decode_on`](crate::Query::decode_on).
+    ///
+    /// ```
+    /// # use futures::TryStreamExt;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let mut rows = database.iterate("SELECT 1", ()).decode_on::<sqlx::Sqlite, (i64,)>();
+    /// assert_eq!(rows.try_next().await?, Some((1,)));
+    /// # Ok(()) }
+    /// ```
+    pub fn decode_on<DB, T>(self) -> RowStream<T>
+    where
+        DB: sqlx::Database,
+        T: for<'r> sqlx::FromRow<'r, DB::Row>,
+    {
+        self.read_by(|row| decode_on::<DB, T>(row.raw()))
     }
 
     /// Reads rows into any `serde::Deserialize` type: structs by column name, tuples by position.
@@ -218,6 +236,15 @@ impl Batches {
     /// ```
     pub fn decode<T: FromRow>(self) -> Batches<T> {
         self.read_by(RowStream::decode)
+    }
+
+    /// Reads rows of the backend `DB`; see [`Query::decode_on`](crate::Query::decode_on).
+    pub fn decode_on<DB, T>(self) -> Batches<T>
+    where
+        DB: sqlx::Database,
+        T: for<'r> sqlx::FromRow<'r, DB::Row>,
+    {
+        self.read_by(RowStream::decode_on::<DB, T>)
     }
 
     /// Reads rows into any `serde::Deserialize` type: structs by column name, tuples by position.

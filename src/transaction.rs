@@ -139,10 +139,10 @@ impl TransactionBuilder {
         }
     }
 
-    /// Sets whether the transaction is rolled back at its end even if it is committed.
+    /// Rolls the transaction back at its end, even if it is committed.
     #[doc(alias = "force_rollback")]
-    pub fn rollback_only(mut self, on: bool) -> Self {
-        self.options.rollback_only = on;
+    pub fn rollback_only(mut self) -> Self {
+        self.options.rollback_only = true;
         self
     }
 

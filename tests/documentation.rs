@@ -81,3 +81,57 @@ fn the_package_has_its_licences_and_its_documentation_every_feature_found_f16() 
     let on_docs_rs = manifest.split("[package.metadata.docs.rs]").nth(1).unwrap();
     assert!(on_docs_rs.trim_start().starts_with("all-features = true"));
 }
+
+#[test]
+fn the_guides_that_new_users_look_for_are_there_found_n7() {
+    let read = |name: &str| fs::read_to_string(root().join("docs").join(name)).unwrap();
+    for (guide, pieces) in [
+        ("QUERIES.md", vec!["## A WHERE clause built at run time", "## Pages"]),
+        (
+            "DIALECTS.md",
+            vec!["## Migrations", "## One suite", "database.dialect()"],
+        ),
+        (
+            "TESTING.md",
+            vec!["## Porting a suite", "its own values for unique columns"],
+        ),
+        (
+            "SQLX.md",
+            vec![
+                "## Coming from sqlx",
+                "PgListener",
+                "copy_in_raw",
+                "`time`",
+                "sqlx.here()",
+            ],
+        ),
+    ] {
+        let text = read(guide);
+        for piece in pieces {
+            assert!(text.contains(piece), "{guide}: `{piece}` is not there");
+        }
+    }
+}
+
+#[test]
+fn the_public_dependencies_are_listed_and_exported() {
+    let types = fs::read_to_string(root().join("src/types.rs")).unwrap();
+    let exported: BTreeSet<String> = types
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub use ")?.strip_suffix(';'))
+        .map(|name| name.trim_start_matches("::").replace('_', "-"))
+        .collect();
+    let listed = fs::read_to_string(root().join("docs/DEPENDENCIES.md")).unwrap();
+    let section = listed.split("## Public dependencies").nth(1).unwrap();
+    let rows = section
+        .split("\n## ")
+        .next()
+        .unwrap()
+        .lines()
+        .filter(|line| line.starts_with("| `"));
+    let listed: BTreeSet<String> = rows
+        .flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2))
+        .map(|name| name.replace('_', "-"))
+        .collect();
+    assert_eq!(exported, listed);
+}

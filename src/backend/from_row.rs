@@ -5,6 +5,12 @@ use std::any::Any;
 /// A type that can be read from a row of every compiled-in backend. It is implemented for every type with
 /// `#[derive(sqlx::FromRow)]`, whose derive is generic over the row, and for tuples of sqlx's types.
 ///
+/// The URL decides at run time whose rows are read, so each field must have a type that every compiled-in backend
+/// supports. Some types are not: sqlx reads arrays from PostgreSQL only, and `Decimal` not from SQLite. Cargo unites the
+/// features of all packages, so another package may enable a backend that yours does not use. A library therefore
+/// names the backend of such a type ([`decode_on`](crate::Query::decode_on)), or reads it with
+/// [`deserialize`](crate::Query::deserialize); both work whatever is compiled in.
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
 /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
@@ -19,8 +25,8 @@ use std::any::Any;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from the rows of every backend that is compiled in",
-    note = "derive `sqlx::FromRow`; the type of each field must be one that every enabled backend supports, so switch off the features of \
-            backends that the program does not use; or read it with `.deserialize()`"
+    note = "derive `sqlx::FromRow`; the type of each field must be one that every enabled backend supports: for a type that only one has, \
+            such as an array, call `.decode_on::<sqlx::Postgres, _>()`; or read it with `.deserialize()`"
 )]
 pub trait FromRow: Sized {
     #[doc(hidden)]

@@ -34,6 +34,7 @@ pub(crate) use native_job::{NativeJob, Pulse};
 pub(crate) use position::{Position, Reached};
 #[cfg(all(feature = "postgres", any(test, fuzzing)))]
 pub(crate) use postgres::{binary as postgres_binary, textual as postgres_textual};
+use rules::BeginOptions;
 pub(crate) use rules::ServerRules;
 #[cfg(feature = "sqlx-interop")]
 pub(crate) use sqlx_database::Parts;
@@ -43,6 +44,11 @@ pub use sqlx_database::SqlxDatabase;
 /// Returns the connector for the database that the URL names. This is the list of drivers.
 pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
     let dialect = config.url().dialect();
+    // A level that the server lacks must not be ignored by statements outside of transactions.
+    dialect.rules().begin(BeginOptions {
+        isolation: config.settings().isolation_level,
+        ..BeginOptions::default()
+    })?;
     match dialect {
         #[cfg(feature = "postgres")]
         Dialect::Postgres => postgres::connector(config),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Config;
 use super::options::{self, Item, is_known};
 use crate::error::{Error, ErrorKind, Result, nearest};
-use crate::url::DatabaseUrl;
+use crate::url::{DatabaseUrl, unsupported_setting};
 
 type Table = Map<String, Value>;
 
@@ -77,8 +77,9 @@ pub(super) fn wrong(path: &str, value: &Value, expected: &str) -> Error {
 
 pub(super) fn unknown(path: &str, key: &str, candidates: impl Iterator<Item = &'static str>) -> Error {
     let error = error(format!("`{}`: unknown key", join(path, key)));
-    match nearest(key, candidates) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
+    let near = nearest(key, candidates).map(|near| format!("did you mean `{near}`?"));
+    match near.or_else(|| unsupported_setting(key)) {
+        Some(help) => error.help(help),
         None => error,
     }
 }

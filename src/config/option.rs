@@ -49,11 +49,6 @@ impl OptionSpec {
     pub(super) fn answers_to(&self, squashed: &str) -> bool {
         squash(self.name) == squashed || self.also.iter().any(|name| squash(name) == squashed)
     }
-
-    /// Returns whether the option may occur outside of `options` in a dictionary.
-    pub(super) fn is_own(&self) -> bool {
-        matches!(self.kind, OptionKind::Own { .. })
-    }
 }
 
 /// A value as it was given; `None` is a null in a dictionary.

@@ -14,7 +14,7 @@ use super::ssl_mode::SslMode;
 use super::text::squash;
 use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::sql::Dialect;
-use crate::url::is_secret;
+use crate::url::{is_secret, unsupported_setting};
 
 /// An option as it was given.
 #[derive(Debug)]
@@ -78,10 +78,12 @@ fn find(name: &str, dialect: Dialect) -> Option<(usize, &'static OptionSpec)> {
     }
 }
 
-/// Returns whether there is an option with this name. With `own`, only the fields of [`Settings`] count.
+/// Returns whether there is an option with this name. With `own`, only those count that may occur outside of `options`
+/// in a dictionary.
 pub(super) fn is_known(name: &str, own: bool) -> bool {
     let name = squash(name);
-    all().any(|known| known.answers_to(&name) && (!own || known.is_own()))
+    let is_named = |known: &OptionSpec| known.answers_to(&name);
+    OWN.iter().any(is_named) || (!own && client_options().any(is_named))
 }
 
 /// Returns the names of the options on `dialect`, or on all dialects, for suggestions.
@@ -118,7 +120,8 @@ fn unknown(item: &Item<'_>, dialect: Dialect) -> Error {
     item.error("is unknown")
         .help(match nearest(item.name, names(Some(dialect))) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "the documentation of `Settings` lists the options".to_owned(),
+            None => unsupported_setting(item.name)
+                .unwrap_or_else(|| "the documentation of `Settings` lists the options".to_owned()),
         })
 }
 

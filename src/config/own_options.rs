@@ -60,7 +60,7 @@ pub(super) static OWN: &[OptionSpec] = &[
         statement_timeout
     ),
     own!("statement_cache_capacity", CACHE_NAMES, Any, statement_cache_capacity),
-    own!("pool_name", [], Any, pool_name),
+    own!("pool_name", ["pool_logging_name"], Any, pool_name),
     own!("application_name", ["program_name"], Any, application_name),
     own!("ssl_mode", ["ssl", "tls", "use_ssl"], Servers, ssl_mode),
     own!("ssl_root_cert", ["ssl_ca", "ssl_ca_file"], Servers, ssl_root_cert),
@@ -136,6 +136,16 @@ pub(super) static OWN: &[OptionSpec] = &[
     }),
     own!("immutable", [], Sqlite, immutable),
     own!("vfs", [], Sqlite, vfs),
+    // A setting of databasez, which its dictionaries have beside the connection.
+    OptionSpec {
+        name: "poll_interval",
+        also: &[],
+        on: OptionScope::Any,
+        kind: OptionKind::Warn {
+            fine: &[],
+            why: "nothing is polled; callers are woken",
+        },
+    },
 ];
 
 const CACHE_NAMES: [&str; 4] = [

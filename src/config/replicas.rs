@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::credentials::{error, read_credentials, wrong};
 use super::options::{self, Item};
-use super::{Config, Settings, SqliteMode};
+use super::{Config, IsolationLevel, Settings, SqliteMode};
 use crate::error::{Error, Result};
 use crate::url::DatabaseUrl;
 
@@ -88,6 +88,10 @@ impl Config {
         };
         config.follow_socket(None);
         config.follow_mode();
+        if config.url.is_served() && config.settings.isolation_level == Some(IsolationLevel::Serializable) {
+            // A standby of PostgreSQL refuses the level. Only single statements are read from a replica.
+            config.settings.isolation_level = Some(IsolationLevel::RepeatableRead);
+        }
         if config.settings.sqlite_mode == SqliteMode::ReadWriteCreate {
             // A missing file cannot be a copy of anything.
             config.settings.sqlite_mode = SqliteMode::ReadWrite;

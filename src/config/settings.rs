@@ -66,7 +66,9 @@ pub struct Settings {
     pub ssl_cert: Option<PathBuf>,
     /// A file with the client's private key.
     pub ssl_key: Option<PathBuf>,
-    /// Isolation level of transactions that request none. Default `None`: the server's own.
+    /// Isolation level of transactions that request none, and of statements outside of transactions. Default `None`: the
+    /// server's own. It is set as a session begins, at no round trip. Behind `PgBouncer` (`pgbouncer=true`) it holds for
+    /// transactions only. Also `isolation`.
     pub isolation_level: Option<IsolationLevel>,
     /// `true` if statements are shown on standard error as they end, with the time they took. Their values are shown
     /// only with `show_parameters`. Default false.

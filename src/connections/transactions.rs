@@ -144,7 +144,7 @@ settings! {
     /// See [`TransactionBuilder::timeout`]. The time to connect does not count.
     timeout(limit: Duration);
     /// See [`TransactionBuilder::rollback_only`].
-    rollback_only(on: bool);
+    rollback_only();
 }
 
 impl InTransaction {

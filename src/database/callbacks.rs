@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
-use crate::session::{Engine, Finish, RecordedStatement, Target};
+use crate::session::{Engine, Finish, OpenHandle, RecordedStatement, Target};
 
 impl Database {
     /// Registers a callback that runs after the open transaction is really committed. Without a transaction it runs at
@@ -119,12 +119,11 @@ impl Database {
         }
     }
 
-    /// Returns descriptions of everything open at the moment: handles to connections, transactions, and in a sandbox
-    /// the running statements, each with its place in the source. A sandbox that ends while something is open reports
-    /// it.
-    pub fn open_handles(&self) -> Vec<String> {
+    /// Returns everything open at the moment: handles to connections, transactions, and in a sandbox the running
+    /// statements, each with its place in the source. A sandbox that ends while something is open reports it.
+    pub fn open_handles(&self) -> Vec<OpenHandle> {
         match self.target() {
-            Ok(Target::Database(engine, _)) => engine.still_open(),
+            Ok(Target::Database(engine, _)) => engine.open_handles(),
             _ => Vec::new(),
         }
     }

@@ -26,10 +26,19 @@ pub(super) struct Hooks {
     after_connect: Option<AfterConnect>,
 }
 
+/// The database that a connection leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ConnectionRole {
+    Primary,
+    Replica,
+    /// A sandbox's own copy of a SQLite database.
+    PrivateCopy,
+}
+
 /// A newly opened connection, before its first use.
 pub struct NewConnection {
     raw: Box<dyn RawConnection>,
-    is_replica: bool,
+    role: ConnectionRole,
 }
 
 impl NewConnection {
@@ -48,7 +57,26 @@ impl NewConnection {
     /// # Ok(()) }
     /// ```
     pub fn is_replica(&self) -> bool {
-        self.is_replica
+        self.role == ConnectionRole::Replica
+    }
+
+    /// Returns whether the connection works on the private copy that a sandbox has of a SQLite database. Only the
+    /// database of the URL is copied: a hook that attaches files attaches the real ones, so here it should attach
+    /// something else.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// use ebbtide::Database;
+    /// let database = Database::new("sqlite::memory:")?.after_connect(|connection| Box::pin(async move {
+    ///     let archive = if connection.is_private_copy() { "ATTACH ':memory:' AS archive" } else { "ATTACH '' AS archive" };
+    ///     connection.execute(archive).await?;
+    ///     Ok(())
+    /// }));
+    /// Database::connect(&database).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn is_private_copy(&self) -> bool {
+        self.role == ConnectionRole::PrivateCopy
     }
 
     /// Runs SQL without parameters, one statement or several.
@@ -84,13 +112,13 @@ impl fmt::Debug for NewConnection {
 }
 
 impl Hooks {
-    /// Returns the function that a pool runs on each new connection, to the primary or a replica.
-    pub(super) fn prepare(&self, is_replica: bool) -> Option<Prepare> {
+    /// Returns the function that a pool runs on each new connection.
+    pub(super) fn prepare(&self, role: ConnectionRole) -> Option<Prepare> {
         let hook = self.after_connect.clone()?;
         Some(Arc::new(move |raw| {
             let hook = Arc::clone(&hook);
             Box::pin(async move {
-                let mut connection = NewConnection { raw, is_replica };
+                let mut connection = NewConnection { raw, role };
                 hook(&mut connection)
                     .await
                     .map_err(|error| hook_failed("after_connect", error))?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::hooks::Hooks;
+use super::hooks::{ConnectionRole, Hooks};
 use crate::backend::Connector;
 use crate::backend::worker::connector::{OnThread, WorkerConnector};
 use crate::backend::worker::thread::RuntimeThread;
@@ -10,7 +10,7 @@ use crate::config::{Config, Settings};
 use crate::error::Result;
 use crate::pool::{Caller, Limits, Pool};
 use crate::session::{Deferred, Engine, Replicas, SandboxPlan};
-use crate::sql::TemplateCache;
+use crate::sql::{SqlMode, TemplateCache};
 use crate::telemetry::Telemetry;
 
 /// Number of statement texts that are cached parsed.
@@ -41,19 +41,26 @@ impl Pools {
         replicas: Vec<(Arc<dyn Connector>, Config)>,
     ) -> Arc<Self> {
         let settings = config.settings().clone();
+        let server = settings.server_settings.iter();
+        let sql_mode = SqlMode::of_settings(server.map(|(name, value)| (name.as_str(), value.as_str())));
         let replicas = replicas.into_iter().map(|(connector, config)| {
             let limits = Limits {
                 suspects_idle: true,
                 ..limits(config.settings())
             };
-            Pool::new(connector, limits, hooks.prepare(true), Telemetry::new(&config))
+            Pool::new(
+                connector,
+                limits,
+                hooks.prepare(ConnectionRole::Replica),
+                Telemetry::new(&config),
+            )
         });
         let replicas = Replicas::new(replicas.collect(), &settings);
         let runtime_thread = RuntimeThread::new(format!("ebbtide {}", connector.dialect()));
         let limits = limits(&settings);
-        let make = |connector, telemetry| Pool::new(connector, limits.clone(), hooks.prepare(false), telemetry);
+        let make = |connector, role, telemetry| Pool::new(connector, limits.clone(), hooks.prepare(role), telemetry);
         let beside = Telemetry::unmetered(config);
-        let pool = |connector| make(connector, Arc::clone(&beside));
+        let pool = |connector, role| make(connector, role, Arc::clone(&beside));
         let worker = |inner, on_thread| -> Arc<dyn Connector> {
             Arc::new(WorkerConnector {
                 inner,
@@ -63,16 +70,17 @@ impl Pools {
         };
         let limit = settings.result_timeout;
         let private = connector.private();
-        let isolated = pool(worker(Arc::clone(&connector), OnThread::Everything { limit }));
+        let isolated = worker(Arc::clone(&connector), OnThread::Everything { limit });
+        let isolated = pool(isolated, ConnectionRole::Primary);
         Arc::new(Self {
             sandboxes: private.clone().map_or_else(
                 || Arc::clone(&isolated),
-                |private| pool(worker(private, OnThread::Cleanup)),
+                |private| pool(worker(private, OnThread::Cleanup), ConnectionRole::PrivateCopy),
             ),
             isolated,
             private: private.is_some(),
-            templates: Arc::new(TemplateCache::new(connector.dialect(), TEMPLATES)),
-            main: make(connector, Telemetry::new(config)),
+            templates: Arc::new(TemplateCache::new(connector.dialect(), TEMPLATES).in_mode(sql_mode)),
+            main: make(connector, ConnectionRole::Primary, Telemetry::new(config)),
             replicas,
             settings: Arc::new(settings),
             runtime_thread,

@@ -15,6 +15,7 @@ macro_rules! guides {
 guides! {
     transactions = "TRANSACTIONS.md";
     queries = "QUERIES.md";
+    dialects = "DIALECTS.md";
     // Its examples are tests of the application they describe, `examples/web`.
     #[cfg(not(doctest))]
     testing = "TESTING.md";

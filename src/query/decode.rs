@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::backend::{FromRow, OfferedRow};
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{FromValue, Row, deserialize_row};
+use crate::value::{FromValue, RawRow, Row, deserialize_row};
 
 /// A decoder of rows. Implemented by the markers of this module; [`Query::decode`](super::Query::decode) and similar
 /// methods choose one.
@@ -48,6 +48,10 @@ pub struct AsRow;
 #[derive(Debug)]
 pub struct Decoded<T>(PhantomData<fn() -> T>);
 
+/// Rows of the backend `DB` as a type with `#[derive(sqlx::FromRow)]`, or a tuple.
+#[derive(Debug)]
+pub struct DecodedOn<DB, T>(PhantomData<fn() -> (DB, T)>);
+
 /// Rows as a `serde::Deserialize` type.
 #[derive(Debug)]
 pub struct Deserialized<T>(PhantomData<fn() -> T>);
@@ -77,6 +81,18 @@ impl<T: FromRow + Send + 'static> Decoder for Decoded<T> {
     }
 }
 
+impl<DB, T> Decoder for DecodedOn<DB, T>
+where
+    DB: sqlx::Database,
+    T: for<'r> sqlx::FromRow<'r, DB::Row> + Send + 'static,
+{
+    type Output = T;
+
+    fn decode(row: Offered<'_>) -> Result<T> {
+        decode_on::<DB, T>(row.0.look().ok_or_else(taken)?)
+    }
+}
+
 impl<T: DeserializeOwned + Send + 'static> Decoder for Deserialized<T> {
     type Output = T;
 
@@ -91,6 +107,20 @@ impl<T: FromValue + Send + 'static> Decoder for FirstColumn<T> {
     fn decode(row: Offered<'_>) -> Result<T> {
         AsRow::decode(row)?.get(0)
     }
+}
+
+/// Reads a row of the backend `DB`.
+pub(crate) fn decode_on<DB, T>(row: &dyn RawRow) -> Result<T>
+where
+    DB: sqlx::Database,
+    T: for<'r> sqlx::FromRow<'r, DB::Row>,
+{
+    let Some(row) = row.native().downcast_ref::<DB::Row>() else {
+        let message = format!("`decode_on` names {}, but the row comes from another backend", DB::NAME);
+        return Err(Error::new(ErrorKind::Unsupported, message)
+            .help("name the backend of the database, or read the row with `.decode()` or `.deserialize()`"));
+    };
+    T::from_row(row).map_err(undecodable::<T>)
 }
 
 /// Returns the library's error for a row that does not fit a type with `#[derive(FromRow)]`.

@@ -1,8 +1,8 @@
 //! A statement that is about to run: its result type and its time limit.
 //!
 //! The parameter of [`Query`] says what awaiting it returns: [`Execute`] and [`ExecuteMany`] return a summary; [`All`],
-//! [`One`] and [`Optional`] return rows, as their own parameter reads them ([`AsRow`], [`Decoded`], [`Deserialized`],
-//! [`FirstColumn`]). So a function can return a query, whose caller may set a limit before the await:
+//! [`One`] and [`Optional`] return rows, as their own parameter reads them ([`AsRow`], [`Decoded`], [`DecodedOn`],
+//! [`Deserialized`], [`FirstColumn`]). So a function can return a query, whose caller may set a limit before the await:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -51,8 +51,8 @@ use crate::sql::IntoSql;
 use crate::value::IntoParams;
 
 pub(crate) use addressee::Addressee;
-pub(crate) use decode::undecodable;
-pub use decode::{AsRow, Decoded, Decoder, Deserialized, FirstColumn};
+pub use decode::{AsRow, Decoded, DecodedOn, Decoder, Deserialized, FirstColumn};
+pub(crate) use decode::{decode_on, undecodable};
 pub(crate) use plan::work;
 use plan::{Prepared, QueryPlan};
 pub use shape::{All, BatchResult, Execute, ExecuteMany, One, Optional};

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 
 use super::Query;
-use super::decode::{AsRow, Decoded, Decoder, Deserialized, FirstColumn, Offered};
+use super::decode::{AsRow, Decoded, DecodedOn, Decoder, Deserialized, FirstColumn, Offered};
 use crate::backend::{FromRow, OfferedRow, RowSink};
 use crate::error::Result;
 use crate::value::{FromValue, Row};
@@ -46,6 +46,33 @@ macro_rules! decoders {
         impl Query<$shape<AsRow>> {
             /// Reads rows into a type with `#[derive(sqlx::FromRow)]`, or into a tuple of sqlx's types.
             pub fn decode<T: FromRow + Send + 'static>(self) -> Query<$shape<Decoded<T>>> {
+                self.reshape()
+            }
+
+            /// Reads rows of the backend `DB` into a type with `#[derive(sqlx::FromRow)]`, or into a tuple, whose fields
+            /// need not be known to the other backends.
+            ///
+            /// # Errors
+            ///
+            /// [`Unsupported`](crate::ErrorKind::Unsupported) if the rows come from another backend.
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+            /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+            /// #[derive(sqlx::FromRow)]
+            /// struct Note {
+            ///     text: String,
+            /// }
+            /// let sql = "SELECT 'hello' AS text";
+            /// let note = database.fetch_one(sql, ()).decode_on::<sqlx::Sqlite, Note>().await?;
+            /// assert_eq!(note.text, "hello");
+            /// # Ok(()) }
+            /// ```
+            pub fn decode_on<DB, T>(self) -> Query<$shape<DecodedOn<DB, T>>>
+            where
+                DB: sqlx::Database,
+                T: for<'r> sqlx::FromRow<'r, DB::Row> + Send + 'static,
+            {
                 self.reshape()
             }
 

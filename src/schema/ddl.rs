@@ -7,7 +7,7 @@ use sqlx::SqlSafeStr;
 
 use super::migrations::SchemaMigrations;
 use crate::error::Result;
-use crate::sql::Dialect;
+use crate::sql::{Dialect, without_byte_order_mark};
 
 /// A function that writes a definition in a dialect.
 type Writer = Arc<dyn Fn(Dialect) -> Result<String> + Send + Sync>;
@@ -56,7 +56,7 @@ pub struct Ddl {
 }
 
 fn fixed(text: impl SqlSafeStr) -> Arc<str> {
-    Arc::from(text.into_sql_str().as_str())
+    Arc::from(without_byte_order_mark(text.into_sql_str().as_str()))
 }
 
 impl Ddl {

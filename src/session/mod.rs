@@ -21,6 +21,7 @@ pub(crate) use level::{Finish, LevelKind};
 pub(crate) use limit::limited;
 pub use replicas::{Bookmark, ReplicaStatus};
 pub(crate) use replicas::{Reads, Replicas};
+pub use sandbox::open_handle::{OpenHandle, OpenHandleKind};
 pub use sandbox::statement_log::RecordedStatement;
 pub(crate) use sandbox::statement_log::StatementLog;
 pub(crate) use sandbox::{Deferred, SandboxPlan, sandbox_closed};

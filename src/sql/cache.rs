@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
-use super::{Dialect, Template};
+use super::{Dialect, SqlMode, Template};
 use crate::error::Result;
 
 /// The longest text that is kept, in bytes. A longer one is a script that rarely runs twice.
@@ -17,6 +17,7 @@ const LONGEST: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct TemplateCache {
     dialect: Dialect,
+    mode: SqlMode,
     capacity: usize,
     entries: RwLock<Entries>,
 }
@@ -41,15 +42,22 @@ impl TemplateCache {
     pub(crate) fn new(dialect: Dialect, capacity: usize) -> Self {
         Self {
             dialect,
+            mode: SqlMode::default(),
             capacity: capacity.max(1),
             entries: RwLock::default(),
         }
     }
 
+    /// Sets the mode in which sessions of MySQL read the texts.
+    pub(crate) fn in_mode(mut self, mode: SqlMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
     /// Returns the template of a text for a driver, whose placeholders need not be this crate's.
     pub(crate) fn foreign(&self, sql: &str) -> Result<Arc<Template>> {
         self.get(sql)
-            .or_else(|_| Template::without_placeholders(self.dialect, sql).map(Arc::new))
+            .or_else(|_| Template::without_placeholders(self.dialect, self.mode, sql).map(Arc::new))
     }
 
     /// Returns the template of a text, from the cache or parsed now.
@@ -61,7 +69,7 @@ impl TemplateCache {
             }
             return Ok(Arc::clone(&entry.template));
         }
-        let template = Arc::new(Template::parse(self.dialect, sql)?);
+        let template = Arc::new(Template::parse_in(self.dialect, self.mode, sql)?);
         if sql.len() > LONGEST {
             return Ok(template);
         }

@@ -2,7 +2,7 @@
 //!
 //! Nothing is an error here. An unterminated token extends to the end, and the server reports the error.
 
-use super::Dialect;
+use super::{Dialect, SqlMode};
 
 /// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub(crate) struct Token<'a> {
 #[derive(Debug)]
 pub(crate) struct Lexer<'a> {
     dialect: Dialect,
+    mode: SqlMode,
     sql: &'a str,
     at: usize,
     /// The kind of the last token other than space and comments.
@@ -58,12 +59,24 @@ impl<'a> Lexer<'a> {
     pub(crate) fn new(dialect: Dialect, sql: &'a str) -> Self {
         Self {
             dialect,
+            mode: SqlMode::default(),
             sql,
             at: 0,
             last: TokenKind::Space,
             brackets: 0,
             code_comment: false,
         }
+    }
+
+    /// Reads the text as a session of MySQL in this mode does.
+    pub(super) fn in_mode(mut self, mode: SqlMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Returns whether a backslash in a text escapes the character after it.
+    fn escapes(&self) -> bool {
+        self.dialect == Dialect::MySql && !self.mode.plain_backslashes
     }
 
     fn byte(&self, ahead: usize) -> u8 {
@@ -95,8 +108,10 @@ impl<'a> Lexer<'a> {
                 TokenKind::Space,
                 self.run(1, |byte| byte.is_ascii_whitespace() || byte == 0x0b),
             ),
-            b'\'' => (TokenKind::Literal, self.quoted(b'\'', self.dialect == Dialect::MySql)),
-            b'"' if self.dialect == Dialect::MySql => (TokenKind::Literal, self.quoted(b'"', true)),
+            b'\'' => (TokenKind::Literal, self.quoted(b'\'', self.escapes())),
+            b'"' if self.dialect == Dialect::MySql && !self.mode.ansi_quotes => {
+                (TokenKind::Literal, self.quoted(b'"', self.escapes()))
+            }
             b'"' => (TokenKind::Quoted, self.quoted(b'"', false)),
             b'`' if self.dialect != Dialect::Postgres => (TokenKind::Quoted, self.quoted(b'`', false)),
             b'[' if self.dialect == Dialect::Sqlite => (TokenKind::Quoted, self.until(b"]", 1)),

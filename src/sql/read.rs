@@ -14,28 +14,39 @@ use super::list;
 use super::template::{Placeholder, Style, Template};
 use super::values_row::row_of_values;
 use super::word::Word;
-use super::{Act, Dialect, Statement};
+use super::{Act, Dialect, SqlMode, Statement};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Template {
-    /// Parses a text. Fails only on a NUL, on contradictory or too many placeholders, and on PostgreSQL's `LISTEN` and
-    /// `COPY` from or to the client.
+    /// Parses a text as it is read without special settings.
+    #[cfg(test)]
     pub(crate) fn parse(dialect: Dialect, sql: &str) -> Result<Self> {
-        Self::read(dialect, sql, Style::of_text)
+        Self::parse_in(dialect, SqlMode::default(), sql)
+    }
+
+    /// Parses a text, which sessions of MySQL read in this mode. Fails only on a NUL, on contradictory or too many
+    /// placeholders, and on PostgreSQL's `LISTEN` and `COPY` from or to the client.
+    pub(super) fn parse_in(dialect: Dialect, mode: SqlMode, sql: &str) -> Result<Self> {
+        Self::read(dialect, mode, sql, Style::of_text)
     }
 
     /// Parses a text whose placeholders are not read here; only its effects matter.
-    pub(super) fn without_placeholders(dialect: Dialect, sql: &str) -> Result<Self> {
-        Self::read(dialect, sql, |_, _| Ok(Style::None))
+    pub(super) fn without_placeholders(dialect: Dialect, mode: SqlMode, sql: &str) -> Result<Self> {
+        Self::read(dialect, mode, sql, |_, _| Ok(Style::None))
     }
 
     /// Creates a template for an operation of which only these facts are known.
     pub(crate) fn standing_for(dialect: Dialect, what: &'static str, effect: Effect) -> Result<Self> {
-        let template = Self::without_placeholders(dialect, what)?;
+        let template = Self::without_placeholders(dialect, SqlMode::default(), what)?;
         Ok(Self { effect, ..template })
     }
 
-    fn read(dialect: Dialect, sql: &str, style: fn(Dialect, &[Token<'_>]) -> Result<Style, BindError>) -> Result<Self> {
+    fn read(
+        dialect: Dialect,
+        mode: SqlMode,
+        sql: &str,
+        style: fn(Dialect, &[Token<'_>]) -> Result<Style, BindError>,
+    ) -> Result<Self> {
         if sql.contains('\0') {
             // In the protocols NUL ends the text, and the rest would be taken for something else.
             return Err(Error::new(
@@ -44,7 +55,7 @@ impl Template {
             )
             .help("bind the text that holds it as a parameter"));
         }
-        let tokens: Vec<_> = Lexer::new(dialect, sql).collect();
+        let tokens: Vec<_> = Lexer::new(dialect, sql).in_mode(mode).collect();
         let style = style(dialect, &tokens)?;
         let Layout {
             text,
@@ -92,6 +103,7 @@ impl Template {
         }
         let mut template = Self {
             dialect,
+            mode,
             style,
             text: text.into_boxed_str(),
             gap: uses.iter().position(|uses| *uses == 0),

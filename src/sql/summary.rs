@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::Dialect;
 use super::control::statements;
 use super::lexer::{Lexer, TokenKind};
 use super::word::Word;
+use super::{Dialect, SqlMode};
 
 /// The longest summary, in bytes. It ends before the first word that does not fit.
 const LONGEST: usize = 255;
@@ -26,9 +26,9 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn of(dialect: Dialect, text: &str) -> Self {
-        let tokens =
-            Lexer::new(dialect, text).filter(|token| !matches!(token.kind, TokenKind::Space | TokenKind::Comment));
+    pub(crate) fn of(dialect: Dialect, mode: SqlMode, text: &str) -> Self {
+        let tokens = Lexer::new(dialect, text).in_mode(mode);
+        let tokens = tokens.filter(|token| !matches!(token.kind, TokenKind::Space | TokenKind::Comment));
         let parts: Vec<_> = tokens
             .map(|token| Word {
                 kind: token.kind,
@@ -233,10 +233,10 @@ impl Level {
 }
 
 /// Returns the text with `?` in place of its literals and without its comments, for texts that contain their values.
-/// Double quotes enclose a name, except on MySQL.
-pub(crate) fn sanitized(dialect: Dialect, text: &str) -> String {
+/// Double quotes enclose a name, except on MySQL without `ANSI_QUOTES`.
+pub(crate) fn sanitized(dialect: Dialect, mode: SqlMode, text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(SHOWN));
-    for token in Lexer::new(dialect, text.trim()) {
+    for token in Lexer::new(dialect, text.trim()).in_mode(mode) {
         match token.kind {
             TokenKind::Comment => {}
             TokenKind::Literal | TokenKind::Number => out.push('?'),

@@ -12,7 +12,7 @@ use super::bind_order::BindOrder;
 use super::control::{Control, Facts, Verb};
 use super::effect::Effect;
 use super::list::ListContext;
-use super::{Act, Bound, Dialect, Statement, Summary, sanitized, shown};
+use super::{Act, Bound, Dialect, SqlMode, Statement, Summary, sanitized, shown};
 use crate::error::Result;
 
 /// The style of the placeholders in a text.
@@ -45,6 +45,7 @@ pub(super) struct Placeholder {
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(super) dialect: Dialect,
+    pub(super) mode: SqlMode,
     pub(super) style: Style,
     /// The text without its placeholders.
     pub(super) text: Box<str>,
@@ -120,7 +121,7 @@ impl Template {
     /// Returns a summary of the text in few words.
     pub(crate) fn summary(&self) -> &Summary {
         self.summary
-            .get_or_init(|| Summary::of(self.dialect, self.statement().text()))
+            .get_or_init(|| Summary::of(self.dialect, self.mode, self.statement().text()))
     }
 
     /// Returns the text for display without values: with one placeholder for each, regardless of the number of rows or
@@ -128,7 +129,7 @@ impl Template {
     pub(crate) fn without_values(&self, bound: &Bound) -> &str {
         if bound.values.is_empty() {
             self.sanitized
-                .get_or_init(|| sanitized(self.dialect, bound.statement.text()))
+                .get_or_init(|| sanitized(self.dialect, self.mode, bound.statement.text()))
         } else {
             shown(self.single.text().trim())
         }

@@ -17,7 +17,7 @@ use crate::error::Result;
 
 type Hooks = Box<dyn FnOnce(Database) -> Database + Send>;
 
-/// A builder of a test database, which is created when awaited. Returned by [`TestDatabase::new`].
+/// A builder of a test database, which is created when awaited. Returned by [`TestDatabase::builder`].
 #[doc(alias = "TestClientBuilder")]
 #[must_use = "nothing is created until this is awaited"]
 pub struct TestDatabaseBuilder {
@@ -51,11 +51,8 @@ impl TestDatabase {
     ///
     /// If dropped early, what was created is dropped as when a `TestDatabase` is dropped. A database that the server is
     /// still creating at that moment may stay; the next run drops it.
-    #[expect(
-        clippy::new_ret_no_self,
-        reason = "it is awaited for one, as `Database::transaction` is"
-    )]
-    pub fn new(source: impl IntoConfig) -> TestDatabaseBuilder {
+    #[doc(alias = "new")]
+    pub fn builder(source: impl IntoConfig) -> TestDatabaseBuilder {
         TestDatabaseBuilder::new(source)
     }
 }
@@ -143,7 +140,7 @@ impl TestDatabaseBuilder {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
     /// use ebbtide::testing::TestDatabase;
     ///
-    /// let database = TestDatabase::new("sqlite::memory:")
+    /// let database = TestDatabase::builder("sqlite::memory:")
     ///     .hooks(|database| {
     ///         database.after_connect(|connection| {
     ///             Box::pin(async move {

@@ -34,7 +34,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("shop.db");
 /// # let url = format!("sqlite://{}", path.display());
-/// let database = TestDatabase::new(&url) // the URL of the application's own database
+/// let database = TestDatabase::builder(&url) // the URL of the application's own database
 ///     .await?;
 /// database.execute("CREATE TABLE note (text TEXT)", ()).await?;
 /// database.execute("INSERT INTO note VALUES ('in test_shop.db')", ()).await?;
@@ -95,7 +95,7 @@ impl TestDatabase {
     ///
     /// # Errors
     ///
-    /// Those of [`new`](Self::new). A created database is then dropped.
+    /// Those of [`builder`](Self::builder). A created database is then dropped.
     ///
     /// # Cancel safety
     ///
@@ -104,7 +104,7 @@ impl TestDatabase {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
     /// # use ebbtide::testing::TestDatabase;
-    /// let database = TestDatabase::new("sqlite::memory:")
+    /// let database = TestDatabase::builder("sqlite::memory:")
     ///     .lazy(true)
     ///     .await?;
     /// assert!(!database.is_connected());
@@ -201,7 +201,7 @@ impl TestDatabase {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
     /// # use ebbtide::testing::TestDatabase;
-    /// let database = TestDatabase::new("sqlite::memory:").await?;
+    /// let database = TestDatabase::builder("sqlite::memory:").await?;
     /// assert!(database.disconnect().await?);
     /// assert!(!database.is_connected());
     /// # Ok(()) }

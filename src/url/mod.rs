@@ -9,6 +9,7 @@ mod scheme;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod unsupported;
 mod web;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use std::str::FromStr;
 pub(crate) use option_scope::OptionScope;
 pub(crate) use render::{is_secret, percent_encoded};
 pub(crate) use socket::read_socket;
+pub(crate) use unsupported::unsupported_setting;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
@@ -94,7 +96,7 @@ impl DatabaseUrl {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Url`](crate::ErrorKind::Url) if it has no scheme, an unknown scheme or driver, a port that is no
+    /// [`ErrorKind::Url`](crate::ErrorKind::Url) if it has no scheme, a scheme or driver that is unknown or not supported, a port that is no
     /// number, several hosts, or unencoded characters that could belong to more than one part.
     /// [`Config`](crate::Config) reads the options, not this function.
     pub fn parse(text: &str) -> Result<Self> {

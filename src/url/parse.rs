@@ -18,7 +18,11 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl> {
             error("this is not a database URL: it does not begin with a scheme")
                 .help("write it as `postgres://user:password@host:5432/database` or `sqlite://file.db`")
         })?;
-    let (scheme, dialect, driver) = scheme::read(name)?;
+    let (scheme, dialect, driver) = scheme::read(name).map_err(|error| {
+        // `jdbc:postgresql://…`
+        let within = rest.split_once(':').map(|(within, _)| within.to_ascii_lowercase());
+        scheme::unsupported(&name.to_ascii_lowercase(), within.as_deref()).unwrap_or(error)
+    })?;
     let mut url = DatabaseUrl::empty(scheme, dialect, driver);
     if dialect == Dialect::Sqlite {
         let (path, query) = split_query(rest);

@@ -1,5 +1,6 @@
 //! The names of dialects and drivers.
 
+use super::unsupported;
 use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::sql::Dialect;
 
@@ -92,16 +93,26 @@ pub(super) fn read(text: &str) -> Result<(String, Dialect, Option<String>)> {
         }
         return Ok((name.to_owned(), *dialect, driver));
     }
-    let speaks = |dialect: &Dialect| drivers(*dialect).contains(&name) && !["native", "sqlx"].contains(&name);
-    if let (Some(dialect), None) = (
-        [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite]
-            .iter()
-            .find(|d| speaks(d)),
-        driver,
-    ) {
-        return Ok((usual(*dialect).to_owned(), *dialect, Some(name.to_owned())));
+    match (dialect_of(name), &driver) {
+        (Some(dialect), None) => Ok((usual(dialect).to_owned(), dialect, Some(name.to_owned()))),
+        _ => Err(unsupported(name, driver.as_deref()).unwrap_or_else(|| unknown(name))),
     }
-    Err(unknown(name))
+}
+
+/// Returns the error for a scheme that is known and not supported. `within` is the scheme or driver after it.
+pub(super) fn unsupported(name: &str, within: Option<&str>) -> Option<Error> {
+    let native = within.and_then(dialect_of);
+    unsupported::scheme_error(name, native.map(|dialect| (dialect, usual(dialect))))
+}
+
+/// Returns the dialect that a scheme, or a driver alone, stands for.
+fn dialect_of(name: &str) -> Option<Dialect> {
+    if let Some((_, dialect)) = SCHEMES.iter().find(|(known, _)| *known == name) {
+        return Some(*dialect);
+    }
+    [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite]
+        .into_iter()
+        .find(|dialect| drivers(*dialect).contains(&name) && !["native", "sqlx"].contains(&name))
 }
 
 pub(super) fn check_driver(dialect: Dialect, driver: &str) -> Result<()> {

@@ -3,8 +3,10 @@
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{ConnectOptions, SqlStr};
 
+use super::rules::MySqlRules;
+use crate::backend::rules::{ServerRules as _, level_words};
 use crate::backend::sqlx::own_sql;
-use crate::config::{Config, SslMode};
+use crate::config::{Config, IsolationLevel, SslMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, Setting};
 
@@ -14,7 +16,7 @@ pub(super) fn connect_options(config: &Config) -> Result<MySqlConnectOptions> {
     let mut options = MySqlConnectOptions::new()
         .ssl_mode(ssl_mode(settings.ssl_mode))
         .statement_cache_capacity(settings.statement_cache_capacity)
-        .timezone(SESSION.to_owned())
+        .timezone(session(settings.isolation_level)?)
         .disable_statement_logging();
     if let Some(host) = url.host() {
         options = options.host(host.trim_start_matches('[').trim_end_matches(']'));
@@ -55,6 +57,17 @@ pub(super) fn connect_options(config: &Config) -> Result<MySqlConnectOptions> {
 /// The time zone, and the settings on which every commit depends. The server, or its `init_connect`, may have others.
 /// The driver writes it between quotes into the one statement that sets up a session, so this costs no round trip.
 const SESSION: &str = "+00:00',autocommit=1,completion_type='NO_CHAIN";
+
+/// Returns [`SESSION`] with the isolation level of the session. The name of its variable differs between MySQL and
+/// MariaDB, so it is set by a statement of its own, which the driver sends in the same round trip.
+fn session(level: Option<IsolationLevel>) -> Result<String> {
+    let Some(level) = level else {
+        return Ok(SESSION.to_owned());
+    };
+    let level = level_words(level, MySqlRules.name())?;
+    let set = format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}; SET time_zone='+00:00");
+    Ok(format!("{SESSION}'; {set}"))
+}
 
 /// The text that restores the settings on which every commit depends, and ends the open transaction. Switching
 /// autocommit on alone would commit that transaction.

@@ -3,7 +3,7 @@
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use crate::config::{Config, SslMode};
+use crate::config::{Config, Settings, SslMode};
 use crate::error::Result;
 
 /// Returns the options to connect with. What the configuration leaves open comes from libpq's environment variables, as
@@ -52,7 +52,24 @@ pub(super) fn connect_options(config: &Config) -> Result<PgConnectOptions> {
         // A pooler is in between; many refuse this parameter, which current servers do not need.
         options = options.extra_float_digits(None);
     }
-    Ok(options.options(settings.server_settings.iter().map(|(name, value)| (name, value))))
+    let parameters = settings.server_settings.iter();
+    let parameters = parameters.map(|(name, value)| (name.as_str(), value.as_str()));
+    Ok(options.options(parameters.chain(isolation(settings))))
+}
+
+/// The parameter with the isolation level of statements outside of transactions.
+const ISOLATION: &str = "default_transaction_isolation";
+
+/// Returns the parameter that gives statements outside of transactions the isolation level of the settings. A parameter
+/// that was given by its own name counts more. A pooler, which would refuse the parameter, is expected where nothing is
+/// kept prepared; transactions carry their level themselves.
+fn isolation(settings: &Settings) -> Option<(&'static str, &'static str)> {
+    let given = settings
+        .server_settings
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case(ISOLATION));
+    let level = settings.isolation_level?.as_str();
+    (!given && settings.statement_cache_capacity > 0).then_some((ISOLATION, level))
 }
 
 /// Returns the mode for the driver. As in libpq, a given root certificate is checked with `require`, too.

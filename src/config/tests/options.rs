@@ -172,6 +172,51 @@ fn u7_what_cannot_be_honoured_is_a_warning() {
 }
 
 #[test]
+fn c5_poll_interval_of_databasez_is_named_in_one_warning() {
+    let sqlite = "sqlite://a.db?poll_interval=0.01";
+    for config in [
+        config(sqlite),
+        config("postgres://h/d?poll_interval=0.01"),
+        value(json!({"connection": "mysql://h/d", "poll_interval": 0.01})),
+        value(json!({"connection": {"credentials": {"scheme": "sqlite", "options": {"poll_interval": 1}}}})),
+    ] {
+        let warnings = &config.settings().warnings;
+        assert_eq!(warnings.len(), 1, "{config:?}");
+        assert!(warnings[0].contains("`poll_interval` has no effect"), "{warnings:?}");
+        // A copy of the configuration does not warn twice.
+        let copy: Config = serde_json::from_value(json!(config)).unwrap();
+        assert!(copy.settings().warnings.len() <= 1, "{copy:?}");
+    }
+}
+
+#[test]
+fn u7_settings_of_databases_that_are_not_supported_say_so_found_f18() {
+    for option in [
+        "jdbc_driver=x",
+        "dbapi_path=x",
+        "odbc_dsn=x",
+        "TrustServerCertificate=yes",
+    ] {
+        let told = refusal(&format!("postgres://h/d?{option}"));
+        assert!(
+            told.contains("not supported yet; the supported databases are PostgreSQL"),
+            "{told}"
+        );
+    }
+    let told = Config::from_value(json!({"scheme": "sqlite", "dbapi_path": "x"}))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.contains("DB-API 2") && told.contains("not supported yet"),
+        "{told}"
+    );
+    let told = Config::from_value(json!({"scheme": "mssql", "host": "h"}))
+        .unwrap_err()
+        .to_string();
+    assert!(told.contains("SQL Server is not supported yet"), "{told}");
+}
+
+#[test]
 fn u7_sqlite_options() {
     let read = settings(
         "sqlite://a.db?mode=rw&timeout=2&journal_mode=DELETE&synchronous=2&foreign_keys=off&cache=shared&immutable=1&vfs=unix\

@@ -130,6 +130,23 @@ fn r6_what_a_replica_leaves_out_is_the_primarys() {
 }
 
 #[test]
+fn c5_a_replica_has_the_level_that_a_standby_can_have() {
+    let level = |url: &str, replica: &str| {
+        let replicas = config(url).replica(replica).unwrap().of_replicas().unwrap();
+        replicas[0].settings().isolation_level
+    };
+    let (serializable, committed) = ("?isolation_level=serializable", "?isolation_level=read_committed");
+    for server in ["postgres://h/d", "mysql://h/d"] {
+        let of = |option: &str| level(&format!("{server}{option}"), server);
+        assert_eq!(of(serializable), Some(IsolationLevel::RepeatableRead));
+        assert_eq!(of(committed), Some(IsolationLevel::ReadCommitted));
+        assert_eq!(of(""), None);
+    }
+    let file = level("sqlite://a.db?isolation_level=serializable", "sqlite://b.db");
+    assert_eq!(file, Some(IsolationLevel::Serializable));
+}
+
+#[test]
 fn r6_replicas_stand_beside_the_place_of_the_primary() {
     let list =
         json!(["mysql://one.example", {"scheme": "mysql", "host": "two.example", "password": "p@ss", "pool_size": 4}]);

@@ -19,7 +19,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         match parts {
             Ok(parts) => {
                 let sql = parts.sql.clone();
-                self.run(&sql, move |connection| send(connection, parts))
+                self.run(sql, move |connection| send(connection, parts))
             }
             Err(error) => Box::pin(ready(Err(error))),
         }
@@ -66,7 +66,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
     fn prepare_parts(&self, sql: &SqlStr, types: &[DB::TypeInfo]) -> Answer<'static, DB::Statement> {
         let types = types.to_vec();
         let text = sql.clone();
-        self.run(sql, move |connection| {
+        self.run(sql.clone(), move |connection| {
             Box::pin(async move {
                 Ok((
                     DB::prepare_with(connection, text, &types).await?,
@@ -78,7 +78,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
 
     fn describe_parts(&self, sql: &SqlStr) -> Answer<'static, Describe<DB>> {
         let text = sql.clone();
-        self.run(sql, move |connection| {
+        self.run(sql.clone(), move |connection| {
             Box::pin(async move { Ok((DB::describe(connection, text).await?, QueryResult::default())) })
         })
     }

@@ -3,7 +3,8 @@
 use std::panic::Location;
 
 use futures::future::BoxFuture;
-use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migration, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::lend::unknown;
@@ -17,7 +18,7 @@ use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
 use crate::query::Addressee;
-use crate::sql::{Dialect, Effect};
+use crate::sql::{Dialect, Effect, without_byte_order_mark};
 
 /// Placeholder for the migrations where statements are shown.
 const SHOWN: &str = "-- migrate";
@@ -272,10 +273,21 @@ fn of_server<DB: SqlxDatabase>(error: MigrateError) -> Error {
     }
 }
 
-/// Returns an owned copy: the given migrator may be borrowed, and the connection may be on another thread.
+/// Returns an owned copy: the given migrator may be borrowed, and the connection may be on another thread. Its texts
+/// have no byte order marks, which servers do not accept; the checksums are those of the files.
 pub(super) fn owned(migrator: &Migrator) -> Migrator {
+    let mut migrations = migrator.migrations.clone();
+    let marked = |migration: &Migration| without_byte_order_mark(migration.sql.as_str()) != migration.sql.as_str();
+    if migrations.iter().any(marked) {
+        for migration in migrations.to_mut().iter_mut().filter(|migration| marked(migration)) {
+            let text = without_byte_order_mark(migration.sql.as_str()).to_owned();
+            // sqlx looks for it at the beginning of the file.
+            migration.no_tx |= text.starts_with("-- no-transaction");
+            migration.sql = AssertSqlSafe(text).into_sql_str();
+        }
+    }
     Migrator {
-        migrations: migrator.migrations.clone(),
+        migrations,
         ignore_missing: migrator.ignore_missing,
         locking: migrator.locking,
         no_tx: migrator.no_tx,

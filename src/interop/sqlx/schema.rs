@@ -83,12 +83,12 @@ impl SchemaMigrations for Migrated {
 /// ```
 impl From<&Migrator> for Ddl {
     fn from(migrator: &Migrator) -> Self {
-        owned(migrator).into()
+        Self::migrated(Migrated(Arc::new(owned(migrator))))
     }
 }
 
 impl From<Migrator> for Ddl {
     fn from(migrator: Migrator) -> Self {
-        Self::migrated(Migrated(Arc::new(migrator)))
+        Self::migrated(Migrated(Arc::new(owned(&migrator))))
     }
 }

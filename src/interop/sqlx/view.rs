@@ -4,8 +4,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
+use std::task::Poll;
 
-use futures::future::{BoxFuture, ready};
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 use parking_lot::Mutex;
 use sqlx::{Either, SqlStr};
@@ -16,7 +17,7 @@ use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
-use crate::query;
+use crate::query::{self, Addressee};
 use crate::session::{BoundStatement, Handoff, StreamCore, StreamReader, Target};
 use crate::sql::{Bound, Dialect};
 
@@ -72,10 +73,10 @@ pub(super) enum Source {
 }
 
 impl Source {
-    fn target(&self) -> Result<Target> {
+    fn addressee(&self) -> Addressee {
         match self {
-            Self::Database(database) => database.target(),
-            Self::Connection(connection) => connection.target(),
+            Self::Database(database) => database.addressee(),
+            Self::Connection(connection) => connection.addressee(),
         }
     }
 }
@@ -92,23 +93,28 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         }
     }
 
+    /// Returns the same view with the place of this call. Errors, spans and the statement log name the place where
+    /// [`sqlx`](Database::sqlx) was called, because sqlx does not pass on that of its statements.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let database = ebbtide::Database::connect("sqlite::memory:").await?;
+    /// let sqlx = database.sqlx::<sqlx::Sqlite>()?;
+    /// let one: i64 = sqlx::query_scalar("SELECT 1").fetch_one(sqlx.here()).await?;
+    /// assert_eq!(one, 1);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn here(&self) -> Self {
+        Self::new(self.source.clone(), Location::caller())
+    }
+
     pub(super) fn of_connection(connection: Connection, place: &'static Location<'static>) -> Self {
         Self::new(Source::Connection(connection), place)
     }
 
-    fn work(&self, sql: &SqlStr) -> Result<(Target, BoundStatement)> {
-        let target = self.source.target()?;
-        let template = target.engine().templates.foreign(sql.as_str())?;
-        let bound = Bound {
-            statement: Arc::clone(template.statement()),
-            values: Vec::new(),
-        };
-        let caller = Caller::at(self.place);
-        Ok((target, BoundStatement::new(template, bound, caller)))
-    }
-
     /// Runs a statement. `send` returns its output and the number of changed rows.
-    pub(super) fn run<T, F>(&self, sql: &SqlStr, send: F) -> BoxFuture<'static, Result<T, sqlx::Error>>
+    pub(super) fn run<T, F>(&self, sql: SqlStr, send: F) -> BoxFuture<'static, Result<T, sqlx::Error>>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut DB::Connection) -> BoxFuture<'c, Result<(T, QueryResult), sqlx::Error>>
@@ -116,9 +122,9 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
             + Send
             + 'static,
     {
-        let prepared = self.work(sql);
+        let (addressee, place) = (self.source.addressee(), self.place);
         Box::pin(async move {
-            let (target, work) = prepared?;
+            let (target, work) = work(addressee, &sql, place)?;
             let answer = Arc::new(Mutex::new(None));
             let job = statement_job::<DB, _, _>;
             let again = target.may_repeat().then(|| {
@@ -137,20 +143,44 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         &self,
         parts: Result<Parts<DB>, sqlx::Error>,
     ) -> BoxStream<'static, Result<Step<DB>, sqlx::Error>> {
-        let opened = parts.and_then(|parts| {
-            let (target, work) = self.work(&parts.sql)?;
-            let job = move |handoff| stream_job(parts.clone(), handoff);
-            Ok(StreamReader(StreamCore::of_native(target, work, job)))
-        });
-        match opened {
-            Ok(reader) => stream::poll_fn(move |context| {
-                let step = reader.0.poll_next(context);
-                step.map(|step| step.map(|step| step.map_err(Into::into)))
-            })
-            .boxed(),
-            Err(error) => stream::once(ready(Err(error))).boxed(),
-        }
+        let mut late = Some((self.source.addressee(), parts, self.place));
+        let mut reader = None;
+        stream::poll_fn(move |context| {
+            if let Some((addressee, parts, place)) = late.take() {
+                match parts.and_then(|parts| Ok(open(addressee, parts, place)?)) {
+                    Ok(opened) => reader = Some(opened),
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                }
+            }
+            let Some(StreamReader(core)) = &reader else {
+                return Poll::Ready(None);
+            };
+            let step = core.poll_next(context);
+            step.map(|step| step.map(|step| step.map_err(Into::into)))
+        })
+        .boxed()
     }
+}
+
+/// Returns a statement and its target, which is asked for when the statement is awaited, as for the verbs.
+fn work(addressee: Addressee, sql: &SqlStr, place: &'static Location<'static>) -> Result<(Target, BoundStatement)> {
+    let target = addressee.into_target()?;
+    let template = target.engine().templates.foreign(sql.as_str())?;
+    let bound = Bound {
+        statement: Arc::clone(template.statement()),
+        values: Vec::new(),
+    };
+    Ok((target, BoundStatement::new(template, bound, Caller::at(place))))
+}
+
+fn open<DB: SqlxDatabase>(
+    addressee: Addressee,
+    parts: Parts<DB>,
+    place: &'static Location<'static>,
+) -> Result<StreamReader<Step<DB>>> {
+    let (target, work) = work(addressee, &parts.sql, place)?;
+    let job = move |handoff| stream_job(parts.clone(), handoff);
+    Ok(StreamReader(StreamCore::of_native(target, work, job)))
 }
 
 /// Runs a call within its time limit, if there is one. The call is created here, so that no future stores it twice.

@@ -2,6 +2,7 @@
 
 pub(super) mod at_commit;
 pub(super) mod blockers;
+pub(super) mod open_handle;
 pub(super) mod report;
 pub(super) mod runtime;
 pub(super) mod statement_log;

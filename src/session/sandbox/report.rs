@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 use super::Sandbox;
+use super::open_handle::{OpenHandle, OpenHandleKind};
 use crate::error::{Error, ErrorKind};
 use crate::pool::Caller;
 use crate::session::engine::Engine;
@@ -99,20 +100,25 @@ impl Engine {
         self.sandbox.as_ref().filter(|sandbox| sandbox.plan.warns_on_stderr)
     }
 
-    /// Returns what is still open in the sandbox: handles, transactions, statements under way.
-    pub(crate) fn still_open(&self) -> Vec<String> {
-        let mut open: Vec<String> = self
+    /// Returns what is still open: handles, transactions, and in the sandbox the statements under way.
+    pub(crate) fn open_handles(&self) -> Vec<OpenHandle> {
+        let mut open: Vec<OpenHandle> = self
             .bindings
             .all()
             .iter()
             .filter_map(|handle| handle.level.still_open())
             .collect();
         if let Some(root) = self.sandbox.as_ref().and_then(Sandbox::opened) {
-            open.extend(root.state.lock().statements());
+            open.extend(root.state.lock().under_way());
         }
-        open.sort();
+        open.sort_by(|left, right| left.description.cmp(&right.description));
         open.dedup();
         open
+    }
+
+    /// Returns descriptions of what is still open.
+    pub(crate) fn still_open(&self) -> Vec<String> {
+        self.open_handles().iter().map(OpenHandle::to_string).collect()
     }
 }
 
@@ -145,14 +151,14 @@ impl Sandbox {
 
 impl Level {
     /// Describes this level, if it is still open.
-    fn still_open(&self) -> Option<String> {
+    fn still_open(&self) -> Option<OpenHandle> {
         let state = self.state.lock();
         if state.ended.is_some() {
             return None;
         }
-        let what = match self.kind {
-            LevelKind::Transaction { .. } => "a transaction begun by",
-            LevelKind::Base | LevelKind::View => "a connection taken by",
+        let (kind, what) = match self.kind {
+            LevelKind::Transaction { .. } => (OpenHandleKind::Transaction, "a transaction begun by"),
+            LevelKind::Base | LevelKind::View => (OpenHandleKind::Connection, "a connection taken by"),
             LevelKind::Sandbox => return None,
         };
         let statements = state.statements();
@@ -161,20 +167,28 @@ impl Level {
             (Some(last), None) => format!(", whose last statement was `{}`", excerpt(last.text())),
             (None, None) => String::new(),
         };
-        Some(format!("{what} {}{last}", self.opened))
+        Some(OpenHandle {
+            kind,
+            place: self.opened.place,
+            description: format!("{what} {}{last}", self.opened),
+        })
     }
 }
 
 impl LevelState {
     fn statements(&self) -> Vec<String> {
+        self.under_way().iter().map(OpenHandle::to_string).collect()
+    }
+
+    fn under_way(&self) -> Vec<OpenHandle> {
         let describe = |operation: &crate::session::level::operations::Operation| {
             let since = operation.since.map(|since| format!(", for {}", age(since)));
-            format!(
-                "{} of {}{}",
-                operation.what,
-                operation.caller,
-                since.unwrap_or_default()
-            )
+            let (what, caller, since) = (operation.what, operation.caller, since.unwrap_or_default());
+            OpenHandle {
+                kind: OpenHandleKind::Operation,
+                place: caller.place,
+                description: format!("{what} of {caller}{since}"),
+            }
         };
         self.operations.iter().map(describe).collect()
     }

@@ -236,7 +236,7 @@ impl<'w> Started<'w> {
         if let Way::Stream(own) = self.way {
             self.check_out.closed(own);
         }
-        result.map_err(|error| self.check_out.blamed(error, self.engine))
+        result.map_err(|error| work.explained(self.check_out.blamed(error, self.engine)))
     }
 
     fn outcome_is_known(&self) {

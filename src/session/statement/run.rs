@@ -10,7 +10,7 @@ use super::pipeline::Way;
 use super::refuse::{needs_connection, unswitched};
 use crate::backend::rules::BeginOptions;
 use crate::backend::{NativeJob, QueryResult, Request, RowSink};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
 use crate::session::engine::Engine;
 use crate::session::level::{Level, LevelKind};
@@ -18,6 +18,13 @@ use crate::session::replicas::Reads;
 use crate::session::scope::chain::{Chain, Owner};
 use crate::session::scope::handle::LevelHandle;
 use crate::sql::{Bound, Control, Template, excerpt};
+
+/// PostgreSQL's code for a parameter where there cannot be one.
+const NO_PARAMETER: &str = "42P02";
+
+/// Advice where a row of a procedure does not have the expected columns.
+const RESULT_SETS: &str = "the rows of all result sets of a procedure are returned one after the other; if there are several, read them \
+                           as `Row`s, without `.decode()`, `.deserialize()` or `.value()`, and tell them apart by `row.columns()`";
 
 /// A statement with its values, ready to run.
 #[derive(Debug)]
@@ -40,6 +47,24 @@ impl BoundStatement {
 
     pub(in crate::session) fn text(&self) -> &str {
         self.bound.statement.text().trim()
+    }
+
+    /// Adds the way out to an error of a statement that takes no parameters, or that returns several result sets.
+    pub(in crate::session) fn explained(&self, error: Error) -> Error {
+        if error.kind() == ErrorKind::Decode && self.template.calls() {
+            return error.help(RESULT_SETS);
+        }
+        let by_kind = matches!(
+            error.kind(),
+            ErrorKind::Syntax | ErrorKind::Database | ErrorKind::Driver
+        );
+        if self.bound.values.is_empty() || !(by_kind || error.sqlstate() == Some(NO_PARAMETER)) {
+            return error;
+        }
+        match self.template.without_parameters() {
+            Some(way) => error.help(way),
+            None => error,
+        }
     }
 
     /// Returns the reason why a transaction ended, if this statement ended it.

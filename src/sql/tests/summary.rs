@@ -1,5 +1,5 @@
-use super::super::sanitized;
 use super::super::summary::Summary;
+use super::super::{SqlMode, sanitized};
 use super::*;
 
 #[test]
@@ -73,7 +73,7 @@ fn w2_a_summary_names_operations_and_tables() {
             ("'x'", "", None),
             ("SELECT * FROM 'x'", "SELECT", Some("SELECT")),
         ] {
-            let read = Summary::of(dialect, sql);
+            let read = Summary::of(dialect, SqlMode::default(), sql);
             assert_eq!(
                 (read.text(), read.operation()),
                 (summary, operation),
@@ -81,16 +81,24 @@ fn w2_a_summary_names_operations_and_tables() {
             );
         }
     }
-    let quoted = Summary::of(Dialect::Postgres, r#"SELECT * FROM "song list", public."other""#);
+    let quoted = Summary::of(
+        Dialect::Postgres,
+        SqlMode::default(),
+        r#"SELECT * FROM "song list", public."other""#,
+    );
     assert_eq!(quoted.text(), r#"SELECT "song list" public."other""#);
-    let ignoring = Summary::of(Dialect::Sqlite, "UPDATE OR IGNORE a SET b = 1");
+    let ignoring = Summary::of(Dialect::Sqlite, SqlMode::default(), "UPDATE OR IGNORE a SET b = 1");
     assert_eq!(ignoring.text(), "UPDATE a");
 }
 
 #[test]
 fn w2_a_summary_is_short_and_ends_with_a_word() {
     let tables: Vec<String> = (0..100).map(|number| format!("table_{number}")).collect();
-    let summary = Summary::of(Dialect::Postgres, &format!("SELECT * FROM {}", tables.join(", ")));
+    let summary = Summary::of(
+        Dialect::Postgres,
+        SqlMode::default(),
+        &format!("SELECT * FROM {}", tables.join(", ")),
+    );
     assert!(summary.text().len() <= 255);
     let last = summary.text().rsplit(' ').next().unwrap();
     assert!(tables.iter().any(|table| table == last), "{last}");
@@ -106,16 +114,23 @@ fn w2_literals_are_left_out_of_what_is_shown() {
             ("CREATE USER a PASSWORD 'secret'", "CREATE USER a PASSWORD ?"),
             ("SELECT X'c0ffee'", "SELECT X?"),
         ] {
-            assert_eq!(sanitized(dialect, sql), shown, "{dialect}");
+            assert_eq!(sanitized(dialect, SqlMode::default(), sql), shown, "{dialect}");
         }
     }
     assert_eq!(
-        sanitized(Dialect::Postgres, "SELECT $a$secret$a$, E'\\'secret'"),
+        sanitized(
+            Dialect::Postgres,
+            SqlMode::default(),
+            "SELECT $a$secret$a$, E'\\'secret'"
+        ),
         "SELECT ?, ?"
     );
-    assert_eq!(sanitized(Dialect::MySql, "SELECT \"secret\""), "SELECT ?");
+    assert_eq!(
+        sanitized(Dialect::MySql, SqlMode::default(), "SELECT \"secret\""),
+        "SELECT ?"
+    );
     let long = format!("SELECT {}", "ä, ".repeat(10_000));
-    assert!(sanitized(Dialect::Sqlite, &long).len() <= 8 * 1024);
+    assert!(sanitized(Dialect::Sqlite, SqlMode::default(), &long).len() <= 8 * 1024);
 }
 
 #[test]

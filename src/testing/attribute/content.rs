@@ -12,7 +12,7 @@ use sqlx::migrate::Migrator;
 use crate::backend::rules::SchemaRules;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::Dialect;
+use crate::sql::{Dialect, without_byte_order_mark};
 
 /// A compiled-in SQL file.
 #[derive(Clone, Copy, Debug)]
@@ -182,6 +182,10 @@ impl TestContent {
 }
 
 async fn script(database: &Database, what: &str, sql: Arc<str>) -> Result<()> {
+    let sql = match without_byte_order_mark(&sql) {
+        text if text.len() < sql.len() => text.into(),
+        _ => sql,
+    };
     let done = database.execute(AssertSqlSafe(sql), ()).await;
     done.map(std::mem::drop)
         .map_err(|error| error.context(format_args!("{what} failed")))

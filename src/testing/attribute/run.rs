@@ -133,7 +133,7 @@ where
         recorded: statement_log.entries().iter().map(ToString::to_string).collect(),
         left_sandbox: statement_log.was_left(),
     };
-    let open = database.open_handles();
+    let open: Vec<String> = database.open_handles().iter().map(ToString::to_string).collect();
     // A sandbox reports them itself.
     if !open.is_empty() && !matches!(environment, Environment::Sandbox(_)) {
         report::warn(name, &format!("still open at its end:\n  {}", open.join("\n  ")));

@@ -21,6 +21,50 @@ fn u5_aliases_and_drivers() {
 }
 
 #[test]
+fn u5_the_spellings_of_databasez_work_or_have_a_hint_found_f18() {
+    for text in [
+        "postgresql+asyncpg://h/d",
+        "postgresql+psycopg://h/d",
+        "postgresql+psycopg2://h/d",
+        "postgres+aiopg://h/d",
+        "mysql+asyncmy://h/d",
+        "mysql+aiomysql://h/d",
+        "mysql+pymysql://h/d",
+        "mysql+mysqldb://h/d",
+        "mariadb+mariadbconnector://h/d",
+        "sqlite+aiosqlite:///app.db",
+        "sqlite+pysqlite:///app.db",
+    ] {
+        url(text);
+    }
+    for (text, words) in [
+        ("mssql://h/d", "`mssql`: SQL Server is not supported yet"),
+        ("mssql+aioodbc://u:p@h/d?driver=x", "SQL Server is not supported yet"),
+        ("mssql+pyodbc://h/d", "SQL Server is not supported yet"),
+        ("MSSQL+pymssql://h/d", "SQL Server is not supported yet"),
+        (
+            "jdbc+sqlite:///app.db?jdbc_driver=x",
+            "SQLite is supported without them: `sqlite://…`",
+        ),
+        (
+            "jdbc:postgresql://h/d",
+            "PostgreSQL is supported without them: `postgresql://…`",
+        ),
+        ("jdbc:oracle:thin:@h", "drivers of JDBC are not supported yet"),
+        ("dbapi2+psycopg://h/d", "PostgreSQL is supported without them"),
+        ("dbapi2+sqlite3:///app.db", "SQLite is supported without them"),
+        ("dbapi2://h/d", "drivers of Python's DB-API 2 are not supported yet"),
+        ("odbc://h/d", "drivers of ODBC are not supported yet"),
+        ("oracle+oracledb://h/d", "Oracle is not supported"),
+        ("mysql+aioodbc://h/d", "leave the driver out: `mysql://…`"),
+    ] {
+        let told = refusal(text);
+        assert!(told.contains(words), "{text}: {told}");
+        assert!(!told.contains("did you mean"), "{text}: {told}");
+    }
+}
+
+#[test]
 fn u6_sqlite_paths() {
     for (text, path) in [
         ("sqlite::memory:", None),

@@ -57,7 +57,16 @@ cases! {
                 database.with_sqlx(|raw: &mut Raw<DB>| Box::pin(raw.execute("select 1"))),
                 connection.with_sqlx(|raw: &mut Raw<DB>| Box::pin(raw.execute("select 1"))),
             ];
+            let of_database = database.sqlx::<DB>().unwrap();
+            let statements = [sqlx::raw_sql("select 1").execute(&of_database), sqlx::raw_sql("select 1").execute(&view)];
+            let prepared = (&of_database).prepare(sqlx::AssertSqlSafe("select 1").into_sql_str());
+            let rows = sqlx::raw_sql("select 1").fetch(&of_database);
             Database::connect(&database).await.unwrap();
+            for statement in statements {
+                statement.await.unwrap();
+            }
+            prepared.await.unwrap();
+            assert_eq!(rows.try_collect::<Vec<_>>().await.unwrap().len(), 1);
             for work in lent {
                 work.await.unwrap();
             }
@@ -66,6 +75,33 @@ cases! {
         for migration in migrations {
             migration.await.unwrap();
         }
+    }
+
+    async fn l7_a_statement_of_sqlx_awaited_without_a_connection_says_so(t: Test) {
+        let database = Database::new(t.url()).unwrap();
+        with_db!(t.backend(), {
+            let sqlx = database.sqlx::<DB>().unwrap();
+            let error = sqlx::raw_sql("select 1").execute(&sqlx).await.unwrap_err();
+            assert_eq!(ebbtide::Error::from(error).kind(), ErrorKind::NotConnected);
+            let mut rows = sqlx::raw_sql("select 1").fetch(&sqlx);
+            let error = rows.try_next().await.unwrap_err();
+            assert_eq!(ebbtide::Error::from(error).kind(), ErrorKind::NotConnected);
+            assert!(rows.try_next().await.unwrap().is_none());
+        });
+    }
+
+    async fn q9_a_statement_of_sqlx_can_name_its_own_place_found_f17(t: Test) {
+        let database = sandboxed(&t, false).await;
+        with_db!(t.backend(), {
+            let sqlx = database.sqlx::<DB>().unwrap();
+            let made = line!() - 1;
+            let refused = sqlx::raw_sql("commit").execute(&sqlx).await.unwrap_err().to_string();
+            assert!(refused.contains(&format!("bridge.rs:{made}:")), "{refused}");
+            let sent = sqlx::raw_sql("commit").execute(sqlx.here());
+            let own = line!() - 1;
+            let refused = sent.await.unwrap_err().to_string();
+            assert!(refused.contains(&format!("bridge.rs:{own}:")), "{refused}");
+        });
     }
 
     async fn q9_a_statement_of_sqlx_runs_in_the_transaction_of_its_task(t: Test) {

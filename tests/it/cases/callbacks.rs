@@ -161,7 +161,7 @@ cases! {
             })
             .await;
 
-            let always = database.transaction().rollback_only(true).await?;
+            let always = database.transaction().rollback_only().await?;
             always.on_commit(log.noting("committed"))?;
             always.on_rollback(log.noting("undone"))?;
             always.commit().await?;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use ebbtide::{Database, ErrorKind, HookError};
+use ebbtide::{AssertSqlSafe, Database, ErrorKind, HookError};
 
 use super::lifecycle::{answers, watched};
 use super::pool::{hold, until, with};
@@ -221,6 +221,38 @@ cases! {
         assert_eq!((runs.load(Ordering::SeqCst), database.status().unwrap().size), (3, 1));
         if let Some(proxy) = &proxy {
             until("the refused ones are closed", || proxy.open_connections() == 1).await;
+        }
+    }
+
+    /// Only SQLite's sandboxes have copies, in which an attached file would be the real one.
+    async fn f10_a_hook_is_told_of_a_private_copy_found_f15(t: Test) {
+        let seen: Arc<Mutex<Vec<bool>>> = Arc::default();
+        let notes = Arc::clone(&seen);
+        let attached = t.folder().join("attached.db");
+        let (path, sqlite) = (attached.display().to_string(), t.backend().is_sqlite());
+        let database = Database::new(t.url()).unwrap().after_connect(move |connection| {
+            let copy = connection.is_private_copy();
+            notes.lock().unwrap().push(copy);
+            let attach = AssertSqlSafe(format!("attach '{}' as beside", if copy { ":memory:" } else { &path }));
+            Box::pin(async move {
+                if sqlite {
+                    connection.execute(attach).await?;
+                    connection.execute("create table if not exists beside.visit (n integer)").await?;
+                }
+                Ok(())
+            })
+        });
+        Database::connect(&database).await.unwrap();
+        assert_eq!(*seen.lock().unwrap(), [false]);
+        let sandbox = database.sandbox().await.unwrap();
+        sandbox.execute("select 1", ()).await.unwrap();
+        assert_eq!(seen.lock().unwrap().last(), Some(&sqlite), "{seen:?}");
+        if sqlite {
+            sandbox.transaction().run(async |_| sandbox.execute("insert into beside.visit values (1)", ()).await).await.unwrap();
+            let inside: i64 = sandbox.fetch_value("select count(*) from beside.visit", ()).await.unwrap();
+            sandbox.disconnect().await.unwrap();
+            let outside: i64 = database.fetch_value("select count(*) from beside.visit", ()).await.unwrap();
+            assert_eq!((inside, outside), (1, 0));
         }
     }
 }

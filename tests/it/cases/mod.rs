@@ -27,6 +27,8 @@ mod messages;
 mod migrations;
 mod notifications;
 mod odd_inputs;
+#[cfg(feature = "sqlx-interop")]
+mod one_program;
 mod outcome;
 mod outer_transaction;
 mod own_texts;
@@ -80,6 +82,8 @@ const LISTED: &[File] = &[
     ("changed_tables", changed_tables::cases),
     ("robustness", robustness::cases),
     ("odd_inputs", odd_inputs::cases),
+    #[cfg(feature = "sqlx-interop")]
+    ("one_program", one_program::cases),
     #[cfg(feature = "sqlx-interop")]
     ("bridge", bridge::cases),
     #[cfg(feature = "sqlx-interop")]

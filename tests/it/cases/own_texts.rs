@@ -104,6 +104,8 @@ const OWN: &[Own] = own! {
     "mysql" {
         "SET {}" => "SET SESSION sql_mode = '', SESSION wait_timeout = 60",
         "SET completion_type='NO_CHAIN'; ROLLBACK; SET autocommit=1",
+        "SET SESSION TRANSACTION ISOLATION LEVEL {level}; SET time_zone='+00:00"
+            => "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET time_zone='+00:00'",
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('gtid_binlog_pos', 'gtid_executed')",
         "SELECT GET_LOCK(?, ?)" => "SELECT GET_LOCK('{new}', 31536000);; SELECT RELEASE_LOCK('{new}')",
         "SELECT RELEASE_LOCK(?)" => "SELECT RELEASE_LOCK('{new}')",

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use ebbtide::{ErrorKind, SqlSafeStr};
+use ebbtide::{AssertSqlSafe, ErrorKind, SqlSafeStr};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use super::bridge::{COUNT, CREATE};
@@ -44,6 +44,26 @@ cases! {
         changed.set_ignore_missing(true);
         let error = database.migrate(&changed).await.unwrap_err();
         assert!(error.kind() == ErrorKind::Config && error.message().contains("migration 1 was changed"), "{error}");
+    }
+
+    async fn q9_a_byte_order_mark_is_no_part_of_a_migration_found_f15(t: Test) {
+        let database = t.database().await;
+        let mut migrator = migrator(&t);
+        for migration in migrator.migrations.to_mut() {
+            let text = format!("\u{feff}{}", migration.sql.as_str());
+            let sql = AssertSqlSafe(text).into_sql_str();
+            *migration = Migration::new(migration.version, "step".into(), MigrationType::Simple, sql, false);
+        }
+        for _ in 0..2 {
+            database.migrate(&migrator).await.unwrap();
+        }
+        assert_eq!(t.committed(&database, COUNT).await, 1);
+        // The checksum is that of the file, mark included.
+        let checksum: Vec<u8> = database
+            .fetch_value(t.sql("select checksum from {migrations} where version = 1"), ())
+            .await
+            .unwrap();
+        assert_eq!(checksum, &*migrator.iter().next().unwrap().checksum);
     }
 
     async fn q9_migrations_in_a_sandbox_leave_nothing(t: Test) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ebbtide::{Database, Error, ErrorKind, Result};
+use ebbtide::{Database, Error, ErrorKind, OpenHandleKind, Result};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use tokio::sync::oneshot;
@@ -279,12 +279,15 @@ cases! {
         connection.execute(add(&t, "b"), ()).await?;
         let open = sandbox.open_handles();
         assert_eq!(open.len(), 1, "{open:?}");
-        assert!(open[0].contains("connection") && open[0].contains(&at_connection), "{open:?}");
+        assert_eq!(open[0].kind, OpenHandleKind::Connection);
+        assert!(at_connection.contains(&format!(":{}", open[0].place.line())), "{open:?}");
+        assert!(open[0].to_string().contains(&at_connection), "{open:?}");
         let at_transaction = line_below();
         let transaction = sandbox.transaction().await?;
         transaction.execute(add(&t, "c"), ()).await?;
         let open = sandbox.open_handles();
-        let line = open.iter().find(|open| open.contains("transaction")).expect("it is reported");
+        let line = open.iter().find(|open| open.kind == OpenHandleKind::Transaction).expect("it is reported");
+        let line = line.to_string();
         assert!(line.contains(&at_transaction) && line.contains("insert into"), "{open:?}");
         assert!(!line.contains("'c'") || t.backend().is_server() || line.contains("values"), "{open:?}");
         transaction.rollback().await?;
@@ -305,7 +308,9 @@ cases! {
         });
         if asks.await.expect("it began") {
             let open = sandbox.open_handles();
-            assert!(open.iter().any(|open| open.contains("a statement") && open.contains("waiting.rs:")), "{open:?}");
+            let running = open.iter().find(|open| open.kind == OpenHandleKind::Operation).expect("it is reported");
+            assert!(running.to_string().contains("a statement"), "{open:?}");
+            assert!(running.place.file().ends_with("waiting.rs"), "{open:?}");
         }
         task.await.expect("no panic")?;
         assert!(sandbox.open_handles().is_empty(), "{:?}", sandbox.open_handles());

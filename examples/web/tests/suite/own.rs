@@ -11,7 +11,7 @@ use crate::app::App;
 /// retries it.
 pub async fn transactions_really_at_once_add_a_tag_once(url: &str) {
     let prefix = format!("own_{}_", std::process::id());
-    let client = TestDatabase::new(url).prefix(prefix).await.unwrap();
+    let client = TestDatabase::builder(url).prefix(prefix).await.unwrap();
     ebbtide_example_web::migrate(&client).await.unwrap();
     let app = App::start(client.database().clone()).await;
     for _ in 0..10 {

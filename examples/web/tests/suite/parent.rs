@@ -84,7 +84,7 @@ async fn make(url: &str) -> TestDatabase {
     }
     // A name per process, so that several may run at the same time.
     let prefix = format!("web_{}_", std::process::id());
-    let client = TestDatabase::new(config).prefix(prefix).await.unwrap();
+    let client = TestDatabase::builder(config).prefix(prefix).await.unwrap();
     ebbtide_example_web::migrate(&client).await.unwrap();
     client
 }

@@ -59,7 +59,7 @@ cases! {
             }
         }
         assert_eq!(database.fetch_value::<String>(list(&t), ()).await?, "a,b,bb,e,ee");
-        let forced = database.transaction().rollback_only(true).await?;
+        let forced = database.transaction().rollback_only().await?;
         forced.execute(add(&t, "f"), ()).await?;
         forced.commit().await?;
         assert_eq!(seen_by_another_task(&t, &database).await, "a,b,bb,e,ee");

@@ -1,8 +1,9 @@
 //! Q2: named and positional parameters, lists, and the mistakes with them.
 
-use ebbtide::{AssertSqlSafe, ErrorKind, Value, params};
+use ebbtide::{AssertSqlSafe, Config, Database, ErrorKind, Value, params};
+use futures::TryStreamExt as _;
 
-use super::{assert_says, ids, with_rows};
+use super::{assert_says, ids, with_notes, with_rows};
 use crate::support::cases;
 
 cases! {
@@ -333,5 +334,76 @@ cases! {
         transaction.execute(sql(), params! { n: 77 }).await.unwrap();
         transaction.commit().await.unwrap();
         assert_eq!(t.committed(&database, "select n from {notes} where id = 1").await, 77);
+    }
+
+    async fn q2_a_statement_that_takes_no_parameters_names_the_way_out_found_f15(t: Test) {
+        let database = with_notes(&t).await;
+        let tried: &[(&str, &str)] = match t.backend().family() {
+            "postgres" => &[
+                ("set application_name = :v", "set_config('name', :value, false)"),
+                ("set role :v", "set_config('role', :value, false)"),
+                ("notify c, :v", "pg_notify(:channel, :payload)"),
+                ("create table {made} (a text default :v)", "quote_literal"),
+                ("create view {made} as select :v as a", "quote_literal"),
+                ("comment on table {notes} is :v", "quote_literal"),
+                ("alter table {notes} alter body set default :v", "quote_literal"),
+            ],
+            "mysql" => &[
+                ("create view {made} as select :v as a", "SELECT QUOTE(:value)"),
+                ("create table :v (a int)", "SELECT QUOTE(:value)"),
+                ("drop table :v", "SELECT QUOTE(:value)"),
+            ],
+            _ => &[
+                ("create table {made} (a text default :v)", "SELECT quote(:value)"),
+                ("create view {made} as select :v as a", "SELECT quote(:value)"),
+                ("pragma cache_size = :v", "pragma_name"),
+            ],
+        };
+        for (sql, words) in tried {
+            let error = database.execute(t.sql(sql), params! { v: "x" }).await.unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains("takes no parameters") && text.contains(words), "{sql}: {error:?} {text}");
+        }
+        // A mistake elsewhere keeps its own advice.
+        let error = database.execute("selec :v", params! { v: "x" }).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Syntax, "{error}");
+        let error = database.execute("select :v fromm", params! { v: "x" }).await;
+        assert!(error.is_ok() || !error.unwrap_err().to_string().contains("takes no parameters"));
+    }
+
+    #[only(mysql)]
+    async fn q1_a_procedure_returns_the_rows_of_all_its_result_sets_found_f15(t: Test) {
+        let database = t.database().await;
+        let create = t.sql("create procedure {both}() begin select 1 as a union all select 2; select 'x' as b, 3 as c; end");
+        database.execute(create, ()).await.unwrap();
+        let rows = database.fetch_all(t.sql("call {both}()"), ()).await.unwrap();
+        let (first, second): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.columns().eq(["a"]));
+        assert_eq!(first.iter().map(|row| row.get::<i64>("a").unwrap()).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(second.len(), 1);
+        assert_eq!((second[0].get::<String>("b").unwrap(), second[0].get::<i64>("c").unwrap()), ("x".to_owned(), 3));
+        let streamed: Vec<_> = database.iterate(t.sql("call {both}()"), ()).try_collect().await.unwrap();
+        assert_eq!(streamed.len(), 3);
+        for error in [
+            database.fetch_all(t.sql("call {both}()"), ()).value::<i64>().await.unwrap_err(),
+            database.fetch_all(t.sql("call {both}()"), ()).deserialize::<(i64,)>().await.unwrap_err(),
+            database.fetch_all(t.sql("call {both}()"), ()).decode::<(i64,)>().await.unwrap_err(),
+        ] {
+            assert!(error.kind() == ErrorKind::Decode && error.to_string().contains("row.columns()"), "{error}");
+        }
+        database.execute(t.sql("drop procedure {both}"), ()).await.unwrap();
+    }
+
+    #[only(mysql)]
+    async fn q2_the_sql_mode_of_the_url_is_that_of_the_server_found_f15(t: Test) {
+        let database = |mode: &str| Config::from_url(t.url()).unwrap().server_setting("sql_mode", mode);
+        let plain = Database::connect(database("NO_BACKSLASH_ESCAPES")).await.unwrap();
+        let row = plain.fetch_one(r"select 'a\' as a, :v as v, '\' as b", params! { v: 7 }).await.unwrap();
+        assert_eq!((row.get::<String>("a").unwrap(), row.get::<i64>("v").unwrap()), (r"a\".to_owned(), 7));
+        let ansi = Database::connect(database("ANSI_QUOTES")).await.unwrap();
+        let sql = r#"select "a\" as a, :v as v from (select 1 as "a\") as t"#;
+        assert_eq!(ansi.fetch_one(sql, params! { v: 7 }).await.unwrap().get::<i64>("v").unwrap(), 7);
+        let usual = Database::connect(t.url()).await.unwrap();
+        let row = usual.fetch_one(r"select 'a\' :v' as a", ()).await.unwrap();
+        assert_eq!(row.get::<String>("a").unwrap(), "a' :v");
     }
 }

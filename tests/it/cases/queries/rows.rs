@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use ebbtide::{ErrorKind, Value};
+use futures::TryStreamExt as _;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -14,6 +16,11 @@ struct Note {
     id: i64,
     body: Option<String>,
     n: Option<i64>,
+}
+
+#[derive(Debug, PartialEq, sqlx::FromRow, Deserialize)]
+struct Price {
+    amount: Decimal,
 }
 
 cases! {
@@ -145,5 +152,32 @@ cases! {
         assert_says(&error, ErrorKind::Decode, &["n", "Note"]);
         // The connection works as before.
         assert_eq!(ids(&database, t.sql("select id from {notes}"), ()).await, [1]);
+    }
+
+    /// sqlx has no `Decimal` for SQLite, so a struct with one cannot be read from the rows of every backend.
+    async fn q3_a_struct_of_one_backend_is_decoded_found_e6(t: Test) {
+        let database = t.database().await;
+        let select = || match t.backend().family() {
+            "postgres" => "select 1.50::numeric as amount",
+            "mysql" => "select cast(1.50 as decimal(5, 2)) as amount",
+            _ => "select '1.50' as amount",
+        };
+        let priced = Price { amount: Decimal::new(150, 2) };
+        let read: Price = database.fetch_one(select(), ()).deserialize().await.unwrap();
+        assert_eq!(read, priced);
+        let on_postgres = database.fetch_optional(select(), ()).decode_on::<sqlx::Postgres, Price>().await;
+        let on_mysql = database.fetch_all(select(), ()).decode_on::<sqlx::MySql, Price>().await.map(|mut all| all.pop());
+        let mut stream = database.iterate(select(), ()).decode_on::<sqlx::Postgres, Price>();
+        let mut batches = database.batched_iterate(select(), (), 2).decode_on::<sqlx::MySql, Price>();
+        let streamed = [stream.try_next().await, batches.try_next().await.map(|batch| batch.and_then(|mut all| all.pop()))];
+        for (result, family) in [on_postgres, on_mysql].into_iter().chain(streamed).zip(["postgres", "mysql", "postgres", "mysql"]) {
+            if family == t.backend().family() {
+                assert_eq!(result.unwrap().as_ref(), Some(&priced));
+            } else {
+                assert_says(&result.unwrap_err(), ErrorKind::Unsupported, &["`decode_on` names", "another backend"]);
+            }
+        }
+        let on_sqlite = database.fetch_one("select 'x' as a", ()).decode_on::<sqlx::Sqlite, (String,)>().await;
+        assert_eq!(on_sqlite.is_ok(), t.backend().is_sqlite(), "{on_sqlite:?}");
     }
 }

@@ -75,7 +75,7 @@ cases! {
         let guard = connections.in_transaction("default").await?;
         notes.execute(add(&t, "e"), ()).await?;
         drop(guard);
-        let undone = connections.in_transaction("default").rollback_only(true).run(async |_| notes.execute(add(&t, "f"), ()).await);
+        let undone = connections.in_transaction("default").rollback_only().run(async |_| notes.execute(add(&t, "f"), ()).await);
         undone.await?;
         assert_eq!(kept(&t, &notes).await, "a,c,d");
         let read_only = connections.in_transaction("default").read_only().run(async |_| notes.execute(add(&t, "g"), ()).await);

@@ -54,17 +54,17 @@ cases! {
         let config = Config::from_url(url.as_str()).unwrap().pool_size(3);
         let database = Database::new(&config).unwrap();
         let builders = [
-            TestDatabase::new(url.parse::<DatabaseUrl>().unwrap()),
-            TestDatabase::new(&config),
-            TestDatabase::new(&database),
-            TestDatabase::new(serde_json::json!({ "url": url })),
+            TestDatabase::builder(url.parse::<DatabaseUrl>().unwrap()),
+            TestDatabase::builder(&config),
+            TestDatabase::builder(&database),
+            TestDatabase::builder(serde_json::json!({ "url": url })),
         ];
         for builder in builders {
             let client = builder.await.unwrap();
             assert_eq!(client.url().expose(), test);
             client.close().await.unwrap();
         }
-        let client = TestDatabase::new(&database).await.unwrap();
+        let client = TestDatabase::builder(&database).await.unwrap();
         assert_eq!(client.config().settings().pool_size, 3, "its settings are taken over");
         client.close().await.unwrap();
     }
@@ -77,13 +77,13 @@ cases! {
         let first = client(&url).await.unwrap();
         first.execute("CREATE TABLE note (id INTEGER)", ()).await.unwrap();
 
-        let second = TestDatabase::new(first.database()).await.unwrap();
+        let second = TestDatabase::builder(first.database()).await.unwrap();
         assert_eq!(second.url().expose(), test);
         second.execute("INSERT INTO note VALUES (1)", ()).await.unwrap();
         assert!(!second.close().await.unwrap(), "it is the first one's database");
         assert_eq!(first.fetch_value::<i64>("SELECT count(*) FROM note", ()).await.unwrap(), 1);
 
-        let apart = TestDatabase::new(first.config()).prefix("other_").await.unwrap();
+        let apart = TestDatabase::builder(first.config()).prefix("other_").await.unwrap();
         assert_eq!(apart.url().expose(), other);
         assert!(exists(&other).await);
         assert!(apart.close().await.unwrap() && !exists(&other).await);
@@ -103,7 +103,7 @@ cases! {
         assert!(!client.disconnect().await.unwrap(), "the same database was connected twice");
         assert_eq!(one(&again).await, 1);
         assert_eq!(Database::new(&client).unwrap().url(), client.url());
-        let shared = TestDatabase::new(&client).await.unwrap();
+        let shared = TestDatabase::builder(&client).await.unwrap();
         assert_eq!(shared.url(), client.url(), "its name has the prefix already");
         shared.close().await.unwrap();
         client.close().await.unwrap();
@@ -198,7 +198,7 @@ cases! {
         assert!(client.config().settings().force_rollback);
         client.execute("CREATE TEMPORARY TABLE note (id INTEGER)", ()).await.unwrap();
         client.close().await.unwrap();
-        let default = TestDatabase::new(&url).lazy(true).await.unwrap();
+        let default = TestDatabase::builder(&url).lazy(true).await.unwrap();
         assert!(default.config().settings().full_isolation, "on by default");
         assert!(!default.config().settings().force_rollback);
     }

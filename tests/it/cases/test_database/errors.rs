@@ -98,7 +98,7 @@ cases! {
             database_exists(&url).await.unwrap_err(),
             create_database(&url).if_missing().await.unwrap_err(),
             drop_database(&url).if_exists().await.unwrap_err(),
-            TestDatabase::new(&url).await.unwrap_err(),
+            TestDatabase::builder(&url).await.unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
             assert!(!format!("{error:?}").contains("wrong!"), "{error:?}");

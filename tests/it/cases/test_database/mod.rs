@@ -66,7 +66,7 @@ impl Drop for Own<'_> {
 
 /// Returns a builder with the default settings.
 pub(super) fn client(url: &str) -> TestDatabaseBuilder {
-    TestDatabase::new(url)
+    TestDatabase::builder(url)
 }
 
 pub(super) async fn exists(url: &str) -> bool {

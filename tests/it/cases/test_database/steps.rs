@@ -95,7 +95,7 @@ cases! {
         let error = create_database(&none).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("names no database"), "{error}");
-        let error = TestDatabase::new(&none).await.unwrap_err();
+        let error = TestDatabase::builder(&none).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         // The prefix is what exceeds the limit.
         let error = client(&t.url()).prefix("x".repeat(70)).await.unwrap_err();

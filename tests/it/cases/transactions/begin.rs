@@ -200,14 +200,14 @@ cases! {
 
     async fn x8_force_rollback_always_rolls_back(t: Test) -> Result<()> {
         let database = narrow(&t).await;
-        let transaction = database.transaction().rollback_only(true).await?;
+        let transaction = database.transaction().rollback_only().await?;
         transaction.execute(add(&t, "a"), ()).await?;
         assert_eq!(transaction.fetch_value::<String>(list(&t), ()).await?, "a");
         transaction.commit().await?;
         assert_eq!(kept(&t, &database).await, "");
         let value = database
             .transaction()
-            .rollback_only(true)
+            .rollback_only()
             .run(async |transaction: Transaction| {
                 transaction.execute(add(&t, "b"), ()).await?;
                 let nested = database.transaction().run(async |_| database.execute(add(&t, "c"), ()).await);
@@ -216,7 +216,7 @@ cases! {
             })
             .await?;
         assert_eq!((value, kept(&t, &database).await), ("b,c".to_owned(), String::new()));
-        let transaction = database.transaction().rollback_only(false).await?;
+        let transaction = database.transaction().await?;
         transaction.execute(add(&t, "d"), ()).await?;
         transaction.commit().await?;
         assert_eq!(kept(&t, &database).await, "d");
@@ -227,11 +227,11 @@ cases! {
         let database = narrow(&t).await;
         let outer = database.transaction().await?;
         outer.execute(add(&t, "a"), ()).await?;
-        let inner = database.transaction().rollback_only(true).await?;
+        let inner = database.transaction().rollback_only().await?;
         inner.execute(add(&t, "b"), ()).await?;
         inner.commit().await?;
         let failed = AssertUnwindSafe(
-            database.transaction().rollback_only(true).run(async |_| {
+            database.transaction().rollback_only().run(async |_| {
                 database.execute(add(&t, "c"), ()).await?;
                 Err::<(), _>(undo())
             }),

@@ -1,10 +1,21 @@
-//! X7: isolation levels.
+//! X7 and C5: isolation levels.
 
-use ebbtide::{Database, ErrorKind, IsolationLevel, Result, Transaction};
+use ebbtide::{Config, Database, ErrorKind, IsolationLevel, Result, Transaction};
 
 use super::narrow;
 use crate::cases::tasks::{add, config, count, in_task, kept, kind, list, notes, notes_with};
-use crate::support::{Test, cases};
+use crate::support::{Proxy, Test, cases};
+
+/// Returns the isolation level of a statement outside of transactions.
+async fn plain_level(t: &Test, database: &Database) -> Result<String> {
+    let sql = match t.backend().family() {
+        "postgres" => "select current_setting('transaction_isolation')",
+        _ if t.backend().is_mysql_itself() => "select @@session.transaction_isolation",
+        _ => "select @@session.tx_isolation",
+    };
+    let level: String = database.fetch_value(sql, ()).await?;
+    Ok(level.to_uppercase().replace('-', " "))
+}
 
 /// Returns whether a second read in the same transaction sees rows that another connection committed after the first
 /// read.
@@ -172,5 +183,54 @@ cases! {
         nested.commit().await?;
         assert_eq!(sees_later_commits(&t, &transaction, "c").await?, !by_default);
         transaction.commit().await
+    }
+
+    /// SQLite has one level, which is accepted.
+    async fn c5_the_level_of_the_url_holds_for_plain_statements(t: Test) -> Result<()> {
+        let separator = if t.url().contains('?') { '&' } else { '?' };
+        let levels: &[&str] = match t.backend().family() {
+            "sqlite" => &["SERIALIZABLE"],
+            _ => &["READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"],
+        };
+        for level in levels {
+            let option = level.to_lowercase().replace(' ', "_");
+            let database = Database::connect(format!("{}{separator}isolation_level={option}&pool_size=1", t.url())).await?;
+            assert_eq!(database.fetch_value::<i64>("select 1", ()).await?, 1);
+            if t.backend().is_sqlite() {
+                continue;
+            }
+            assert_eq!(plain_level(&t, &database).await?, *level);
+            database.transaction().isolation(IsolationLevel::ReadCommitted).await?.commit().await?;
+            assert_eq!(plain_level(&t, &database).await?, *level, "after a transaction of another level");
+            let sandbox = database.sandbox().await?;
+            assert_eq!(plain_level(&t, &sandbox).await?, *level, "in a sandbox");
+        }
+        Ok(())
+    }
+
+    /// SQLite has no round trips.
+    #[only(postgres, mysql)]
+    async fn c5_the_level_of_plain_statements_costs_no_round_trip(t: Test) -> Result<()> {
+        let mut spent = Vec::new();
+        for level in [None, Some(IsolationLevel::Serializable)] {
+            let proxy = Proxy::start(&t.url());
+            let database = Database::connect(Config::from_url(proxy.url())?.isolation_level(level)).await?;
+            database.execute("select 1", ()).await?;
+            spent.push((proxy.round_trips(), proxy.requests()));
+        }
+        assert_eq!(spent[0], spent[1]);
+        Ok(())
+    }
+
+    async fn c5_a_level_that_the_backend_lacks_is_refused_when_connecting(t: Test) -> Result<()> {
+        let mut lacking = vec![IsolationLevel::Snapshot];
+        if t.backend().is_sqlite() {
+            lacking.push(IsolationLevel::ReadCommitted);
+        }
+        for level in lacking {
+            let connected = Database::connect(config(&t).isolation_level(level)).await;
+            assert_eq!(kind(&connected), Some(ErrorKind::Unsupported), "{level}");
+        }
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use ebbtide::testing::TestDatabase;
 pub async fn client(backend: &str, test: &str) -> Option<TestDatabase> {
     if backend == "sqlite" {
         return Some(
-            TestDatabase::new("sqlite::memory:")
+            TestDatabase::builder("sqlite::memory:")
                 .await
                 .expect("a database in memory"),
         );
@@ -18,7 +18,7 @@ pub async fn client(backend: &str, test: &str) -> Option<TestDatabase> {
     if let Some(url) = env::var(&variable).ok().filter(|url| !url.is_empty()) {
         let prefix = format!("queries_{test}_{}_", std::process::id());
         return Some(
-            TestDatabase::new(url)
+            TestDatabase::builder(url)
                 .prefix(prefix)
                 .await
                 .expect("a database of its own"),

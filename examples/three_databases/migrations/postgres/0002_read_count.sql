@@ -1,0 +1,1 @@
+CREATE INDEX note_read_count ON note (read_count);

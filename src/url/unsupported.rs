@@ -1,0 +1,64 @@
+//! Databases and drivers of other libraries that are not supported here.
+
+use crate::error::{Error, ErrorKind};
+use crate::sql::Dialect;
+
+/// The schemes of databases and drivers that are not supported: the name for messages, and whether it is planned.
+const SCHEMES: [(&str, &str, bool); 17] = [
+    ("mssql", "SQL Server", true),
+    ("sqlserver", "SQL Server", true),
+    ("azuresql", "SQL Server", true),
+    ("jdbc", "drivers of JDBC", true),
+    ("dbapi2", "drivers of Python's DB-API 2", true),
+    ("dbapi", "drivers of Python's DB-API 2", true),
+    ("odbc", "drivers of ODBC", true),
+    ("oracle", "Oracle", false),
+    ("oracledb", "Oracle", false),
+    ("db2", "Db2", false),
+    ("ibmdb2", "Db2", false),
+    ("firebird", "Firebird", false),
+    ("duckdb", "DuckDB", false),
+    ("clickhouse", "ClickHouse", false),
+    ("snowflake", "Snowflake", false),
+    ("libsql", "libSQL", false),
+    ("mongodb", "MongoDB", false),
+];
+
+/// The beginnings of settings that belong to one of these schemes, with its name for messages.
+const SETTINGS: [(&str, &str); 5] = [
+    ("jdbc", "drivers of JDBC"),
+    ("classpath", "drivers of JDBC"),
+    ("dbapi", "drivers of Python's DB-API 2"),
+    ("odbc", "drivers of ODBC"),
+    ("trustservercertificate", "SQL Server"),
+];
+
+/// The databases that are supported, for help.
+const SUPPORTED: &str = "the supported databases are PostgreSQL (`postgres://…` or `postgresql://…`), \
+                                    MySQL and MariaDB (`mysql://…` or `mariadb://…`) and SQLite (`sqlite://…`)";
+
+/// Returns the error for a scheme that is known and not supported. `within` is the dialect of the scheme or driver after
+/// it, with its own scheme.
+pub(super) fn scheme_error(name: &str, within: Option<(Dialect, &str)>) -> Option<Error> {
+    let (_, shown, planned) = SCHEMES.iter().find(|(known, ..)| *known == name)?;
+    let verb = if shown.starts_with("drivers") { "are" } else { "is" };
+    let yet = if *planned { " yet" } else { "" };
+    let error = Error::new(ErrorKind::Url, format!("`{name}`: {shown} {verb} not supported{yet}"));
+    Some(match within {
+        Some((dialect, scheme)) if shown.starts_with("drivers") => error.help(format!(
+            "{dialect} is supported without them: `{scheme}://…`; {SUPPORTED}"
+        )),
+        _ => error.help(SUPPORTED),
+    })
+}
+
+/// Returns advice about a setting of a database or driver that is not supported.
+pub(crate) fn unsupported_setting(name: &str) -> Option<String> {
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let name = name.to_ascii_lowercase();
+    let (_, shown) = SETTINGS.iter().find(|(begin, _)| name.starts_with(begin))?;
+    let verb = if shown.starts_with("drivers") { "are" } else { "is" };
+    Some(format!(
+        "it is a setting for {shown}, which {verb} not supported yet; {SUPPORTED}"
+    ))
+}
