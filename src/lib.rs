@@ -59,7 +59,7 @@ pub use config::{Config, IntoConfig, IsolationLevel, IsolationPolicy, ReadYourWr
 pub use connection::Connection;
 #[cfg(feature = "registry")]
 pub use connections::{Atomic, ConnectionToken, Connections, InTransaction, Route};
-pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, NewConnection, SandboxBuilder};
+pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, Lifecycle, NewConnection, SandboxBuilder};
 #[cfg(feature = "macros")]
 #[doc = include_str!("testing/attribute.md")]
 pub use ebbtide_macros::test;

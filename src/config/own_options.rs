@@ -59,6 +59,10 @@ pub(super) static OWN: &[OptionSpec] = &[
         Any,
         statement_timeout
     ),
+    own!("slow_statement", [], Any, slow_statement, |v| match v.text {
+        Some(text) if text != "0" && flag(text) == Some(false) => Ok(None),
+        _ => SettingType::read(v),
+    }),
     own!("statement_cache_capacity", CACHE_NAMES, Any, statement_cache_capacity),
     own!("pool_name", ["pool_logging_name"], Any, pool_name),
     own!("application_name", ["program_name"], Any, application_name),
@@ -79,6 +83,7 @@ pub(super) static OWN: &[OptionSpec] = &[
     own!("full_isolation", [], Any, full_isolation),
     own!("lazy", [], Any, lazy),
     own!("lease_timeout", [], Any, lease_timeout),
+    own!("disconnect_timeout", [], Any, disconnect_timeout),
     own!("result_timeout", [], Any, result_timeout),
     own!("isolation_policy", [], Any, isolation_policy),
     own!("read_your_writes", [], Any, read_your_writes),

@@ -78,8 +78,12 @@ plain! {
     full_isolation: bool;
     /// Sets whether the first statement connects to the server, instead of `connect`.
     lazy: bool;
-    /// Sets how long a call waits for the one connection of `force_rollback`.
+    /// Sets how long a call waits for the one connection of `force_rollback`, and the end of a transaction for one that
+    /// another task has open inside it.
     lease_timeout: Duration;
+    /// Sets how long `disconnect` waits for transactions, connections and statements that are in use; zero means that it
+    /// does not wait.
+    disconnect_timeout: Duration;
     /// Sets what happens when a transaction in a sandbox requests another isolation level than the sandbox has.
     isolation_policy: IsolationPolicy;
     /// With replicas: sets whose reads avoid replicas that do not yet have what was written.
@@ -145,6 +149,13 @@ impl Config {
     #[must_use]
     pub fn statement_timeout(mut self, statement_timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.statement_timeout = unless_zero(statement_timeout);
+        self
+    }
+
+    /// Sets from which time on a statement is reported as slow, by a warning of `tracing`; `None` or zero means never.
+    #[must_use]
+    pub fn slow_statement(mut self, slow_statement: impl Into<Option<Duration>>) -> Self {
+        self.settings.slow_statement = unless_zero(slow_statement);
         self
     }
 

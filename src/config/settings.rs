@@ -50,6 +50,10 @@ pub struct Settings {
     /// Time limit of statements without their own; for streams, of each wait for a row. Default `None`: no limit. Also
     /// `command_timeout`.
     pub statement_timeout: Option<Duration>,
+    /// Time from which on a statement is reported as slow, by a warning of `tracing` with its text and place and without
+    /// its values; see [`guides::observability`](crate::guides::observability). Default 1 second, as sqlx has it;
+    /// `None` (0, -1, `off` or `never` in an option) means never.
+    pub slow_statement: Option<Duration>,
     /// Number of prepared statements that each connection keeps. Default 100. 0 prepares nothing ahead, as a proxy such
     /// as `PgBouncer` may require (`pgbouncer=true` does the same).
     pub statement_cache_capacity: usize,
@@ -86,8 +90,12 @@ pub struct Settings {
     pub full_isolation: bool,
     /// `true` if the first statement connects to the server, instead of `connect`. Default false.
     pub lazy: bool,
-    /// Time for which a call waits for the one connection of `force_rollback`. Default 5 seconds.
+    /// Time for which a call waits for the one connection of `force_rollback`, and the end of a transaction for one that
+    /// another task has open inside it. Default 5 seconds.
     pub lease_timeout: Duration,
+    /// Time for which [`Database::disconnect`](crate::Database::disconnect) waits for transactions, connections and
+    /// statements that are in use. Default 10 seconds; 0 means that it does not wait.
+    pub disconnect_timeout: Duration,
     /// Time that one answer of a connection with its own thread may take, before the connection is closed. Default
     /// `None`: no limit. The server undoes its transaction, but only after it has finished the statement, because it
     /// does not check for its client meanwhile. If that matters, set a slightly shorter limit on the server:
@@ -155,6 +163,7 @@ impl Default for Settings {
             idle_timeout: Some(Duration::from_mins(10)),
             health_check_after: Duration::from_secs(30),
             statement_timeout: None,
+            slow_statement: Some(Duration::from_secs(1)),
             statement_cache_capacity: 100,
             pool_name: None,
             application_name: None,
@@ -170,6 +179,7 @@ impl Default for Settings {
             full_isolation: false,
             lazy: false,
             lease_timeout: Duration::from_secs(5),
+            disconnect_timeout: Duration::from_secs(10),
             result_timeout: None,
             isolation_policy: IsolationPolicy::default(),
             read_your_writes: ReadYourWrites::default(),

@@ -70,7 +70,7 @@ impl Slot {
             return Ok(());
         }
         let closed = if self.own {
-            self.database.disconnect_now().await
+            self.database.disconnect_whole().await
         } else {
             self.database.disconnect().await
         };

@@ -1,6 +1,8 @@
-//! Connecting and disconnecting, which are counted.
+//! Connecting, which is counted.
 
+use std::fmt;
 use std::future::Future;
+use std::ops::Deref;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -14,6 +16,59 @@ use crate::pool::Caller;
 pub(super) struct LifecycleState {
     pub(super) count: usize,
     pub(super) live: Option<Arc<Live>>,
+    /// The state of a database that is disconnecting and waits for work in progress.
+    pub(super) closing: Option<Arc<Live>>,
+}
+
+/// The part of a [`Database`] that connects it as a method.
+///
+/// [`Database::connect`] creates and connects a database from any source. On a database itself, `database.connect()` is
+/// a method: a database dereferences to this type.
+#[derive(Clone)]
+pub struct Lifecycle {
+    pub(super) core: Arc<Core>,
+}
+
+impl Lifecycle {
+    /// Connects this database, or increments its count if it is connected. The same as
+    /// [`Database::connect(&database)`](Database::connect).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Database::connect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If dropped early, nothing was connected or counted.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// let database = ebbtide::Database::new("sqlite::memory:")?;
+    /// database.connect().await?;
+    /// database.connect().await?;
+    /// assert!(!database.disconnect().await?, "one connect is left");
+    /// assert!(database.disconnect().await?);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn connect(&self) -> impl Future<Output = Result<()>> + Send + use<> {
+        let (core, caller) = (Arc::clone(&self.core), Caller::at(Location::caller()));
+        async move { core.connect(caller).await }
+    }
+}
+
+impl Deref for Database {
+    type Target = Lifecycle;
+
+    fn deref(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+}
+
+impl fmt::Debug for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifecycle").finish_non_exhaustive()
+    }
 }
 
 impl Database {
@@ -53,36 +108,10 @@ impl Database {
     pub(crate) async fn connect_for(&self, caller: Caller) -> Result<()> {
         self.core.connect(caller).await
     }
-
-    /// Decrements the count of connects, and closes the pool with the last; returns `true` if it did.
-    ///
-    /// With force rollback, everything done in the sandbox is undone now. Connections in use are closed when they are
-    /// returned.
-    ///
-    /// # Errors
-    ///
-    /// [`Hook`](ErrorKind::Hook) from `on_disconnect`, after everything was closed.
-    ///
-    /// # Cancel safety
-    ///
-    /// If dropped early, the database is still disconnected, but sockets are closed without notifying the server.
-    pub async fn disconnect(&self) -> Result<bool> {
-        self.core.disconnect(false).await
-    }
-
-    /// Closes the pool whatever the count is, and logs a warning if there were other connects. Returns `true` if it was
-    /// connected.
-    ///
-    /// # Errors
-    ///
-    /// As [`disconnect`](Self::disconnect).
-    pub async fn disconnect_now(&self) -> Result<bool> {
-        self.core.disconnect(true).await
-    }
 }
 
 impl Core {
-    async fn connect(&self, caller: Caller) -> Result<()> {
+    pub(super) async fn connect(&self, caller: Caller) -> Result<()> {
         let _changing = self.changing.lock().await;
         {
             let mut state = self.state.write();
@@ -109,45 +138,14 @@ impl Core {
         let pools = Pools::new(connector, &self.config, &self.hooks.lock(), replicas);
         if !lazy && let Err(error) = pools.check(caller).await {
             // The first error is more useful than one of this cleanup.
-            let _ = pools.close().await;
+            pools.close().await;
+            let _ = pools.join().await;
             return Err(error);
         }
         let mut state = self.state.write();
         state.live = Some(Arc::new(pools.live()));
         state.count = 1;
         Ok(())
-    }
-
-    async fn disconnect(&self, now: bool) -> Result<bool> {
-        let _changing = self.changing.lock().await;
-        let (live, count) = {
-            let mut state = self.state.write();
-            if state.count > 1 && !now {
-                state.count -= 1;
-                return Ok(false);
-            }
-            (state.live.take(), std::mem::take(&mut state.count))
-        };
-        let Some(live) = live else { return Ok(false) };
-        if count > 1 {
-            tracing::warn!(
-                connects = count,
-                "the database was disconnected completely, although `connect` had been called several times"
-            );
-        }
-        let end = async {
-            live.sandboxed.end_sandbox().await;
-            // A sandbox leaves the connections to its parent database.
-            if self.parent.is_none() {
-                live.pools.close().await
-            } else {
-                Ok(())
-            }
-        };
-        let closed = live.sandboxed.within(end).await;
-        drop(live);
-        self.run_on_disconnect().await?;
-        closed.map(|()| true)
     }
 }
 

@@ -6,7 +6,9 @@ mod lifecycle;
 mod pools;
 mod replicas;
 mod sandbox;
+mod shutdown;
 mod source;
+mod with;
 
 use std::fmt;
 use std::future::Future;
@@ -30,10 +32,12 @@ use crate::url::DatabaseUrl;
 pub use callbacks::CapturedCallbacks;
 use hooks::Hooks;
 pub use hooks::{HookError, NewConnection};
+pub use lifecycle::Lifecycle;
 use lifecycle::{LifecycleState, not_connected};
 use pools::Live;
 pub use sandbox::SandboxBuilder;
 use sandbox::SandboxOptions;
+use shutdown::Hurry;
 pub use source::IntoDatabase;
 
 /// A database: a pool of connections, and all operations on them.
@@ -61,7 +65,7 @@ pub use source::IntoDatabase;
 /// ```
 #[derive(Clone)]
 pub struct Database {
-    core: Arc<Core>,
+    lifecycle: Lifecycle,
     /// Destination of this handle's reads.
     reads: Reads,
 }
@@ -71,6 +75,7 @@ struct Core {
     hooks: Mutex<Hooks>,
     /// Held while connecting and disconnecting, so that one caller does it and the others wait.
     changing: tokio::sync::Mutex<()>,
+    hurry: Hurry,
     state: RwLock<LifecycleState>,
     overrides: Arc<Overrides>,
     /// Parent database, whose connections a sandbox uses, and the sandbox's options.
@@ -95,15 +100,18 @@ impl Database {
     /// ```
     pub fn new(config: impl IntoConfig) -> Result<Self> {
         Ok(Self {
-            core: Arc::new(Core {
-                config: config.into_config()?,
-                hooks: Mutex::default(),
-                changing: tokio::sync::Mutex::new(()),
-                state: RwLock::default(),
-                overrides: Overrides::new(),
-                parent: None,
-                options: None,
-            }),
+            lifecycle: Lifecycle {
+                core: Arc::new(Core {
+                    config: config.into_config()?,
+                    hooks: Mutex::default(),
+                    changing: tokio::sync::Mutex::new(()),
+                    hurry: Hurry::default(),
+                    state: RwLock::default(),
+                    overrides: Overrides::new(),
+                    parent: None,
+                    options: None,
+                }),
+            },
             reads: Reads::default(),
         })
     }
@@ -176,9 +184,16 @@ impl Database {
 
     fn engine_of(&self, sandboxed: bool) -> Result<Target> {
         let state = self.core.state.read();
-        let live = state.live.as_ref().ok_or_else(self.absent())?;
-        let engine = if sandboxed { &live.sandboxed } else { &live.plain };
-        Ok(Target::Database(Arc::clone(engine), self.reads))
+        let of = |live: &'_ Arc<Live>| Arc::clone(if sandboxed { &live.sandboxed } else { &live.plain });
+        let engine = match (&state.live, &state.closing) {
+            (Some(live), _) => of(live),
+            // Work in progress may end.
+            (None, Some(closing)) => Some(of(closing))
+                .filter(|engine| engine.is_used_by(&Chain::current()))
+                .ok_or_else(self.absent())?,
+            (None, None) => return Err(self.absent()()),
+        };
+        Ok(Target::Database(engine, self.reads))
     }
 
     /// Returns the target, or asks for it at each use if the database is not connected yet. Whether that is the sandbox
@@ -330,7 +345,7 @@ fn task_connection(database: &Target, caller: Caller) -> Result<Target, Unbound>
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Database")
-            .field("url", self.core.config.url())
+            .field("url", self.lifecycle.core.config.url())
             .field("connected", &self.is_connected())
             .field("reads", &self.reads)
             .finish()

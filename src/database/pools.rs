@@ -147,8 +147,8 @@ impl Pools {
         }
     }
 
-    /// Closes the connections and ends the thread.
-    pub(super) async fn close(&self) -> Result<()> {
+    /// Closes the connections. Those in use are closed when they are given back.
+    pub(super) async fn close(&self) {
         let replicas = async {
             if let Some(replicas) = &self.replicas {
                 replicas.close().await;
@@ -160,7 +160,33 @@ impl Pools {
             self.sandboxes.close(),
             replicas
         );
+    }
+
+    /// Ends the thread.
+    pub(super) async fn join(&self) -> Result<()> {
         self.runtime_thread.join().await
+    }
+
+    /// Returns the pools of an application: of the primary and of the replicas.
+    fn of_application(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        let replicas = self.replicas.as_deref().map(Replicas::pools);
+        std::iter::once(&self.main).chain(replicas.into_iter().flatten())
+    }
+
+    /// Waits until no connection of a closed pool is in use, except by these holders of the primary's. Sandboxes end by
+    /// themselves.
+    pub(super) async fn drained(&self, own: &[usize]) {
+        let others: &[usize] = &[];
+        for pool in self.of_application() {
+            let but = if Arc::ptr_eq(pool, &self.main) { own } else { others };
+            pool.drained(but).await;
+        }
+    }
+
+    /// Describes the connections that are still in use, if there are any.
+    pub(super) fn left(&self) -> Option<String> {
+        let left: Vec<_> = self.of_application().filter_map(|pool| pool.left()).collect();
+        (!left.is_empty()).then(|| left.join("; "))
     }
 }
 

@@ -116,7 +116,7 @@ impl Database {
 
     fn reading(&self, reads: Reads) -> Self {
         Self {
-            core: Arc::clone(&self.core),
+            lifecycle: self.lifecycle.clone(),
             reads,
         }
     }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
-use super::lifecycle::{LifecycleState, not_connected};
+use super::lifecycle::{Lifecycle, LifecycleState, not_connected};
 use super::pools::Live;
+use super::shutdown::Hurry;
 use super::{Core, Database};
 use crate::config::IsolationPolicy;
 use crate::error::Result;
@@ -112,16 +113,18 @@ impl SandboxBuilder {
             config: parent.config.clone().force_rollback(true),
             hooks: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),
+            hurry: Hurry::default(),
             state: RwLock::new(LifecycleState {
                 count: 1,
                 live: Some(Arc::new(live)),
+                closing: None,
             }),
             overrides: Overrides::new(),
             parent: Some(Arc::clone(parent)),
             options: Some(options),
         };
         Ok(Database {
-            core: Arc::new(core),
+            lifecycle: Lifecycle { core: Arc::new(core) },
             reads: self.parent.reads,
         })
     }

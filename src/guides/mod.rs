@@ -16,7 +16,9 @@ guides! {
     transactions = "TRANSACTIONS.md";
     queries = "QUERIES.md";
     dialects = "DIALECTS.md";
-    // Its examples are tests of the application they describe, `examples/web`.
+    // The examples of these two are tests of `examples/web`, because they use axum or that application.
+    #[cfg(not(doctest))]
+    lifecycle = "LIFECYCLE.md";
     #[cfg(not(doctest))]
     testing = "TESTING.md";
     types = "TYPES.md";

@@ -22,6 +22,8 @@ pub(super) struct Idle {
     /// The turn to write, until the transaction or statement that has it ends. (Here and not with the lease, for which
     /// every future of a statement reserves room.)
     pub(super) turn: Option<Turn>,
+    /// Time at which the request under way was sent, with the setting `slow_statement`. (Here for the same reason.)
+    pub(super) sent: Option<Instant>,
 }
 
 impl Idle {
@@ -40,6 +42,7 @@ impl Idle {
             since: now,
             reached: None,
             turn: None,
+            sent: None,
         }
     }
 

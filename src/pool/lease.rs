@@ -43,7 +43,7 @@ pub(crate) enum StatementSavepoint {
 #[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(crate) struct Lease {
     pub(super) idle: Option<Box<Idle>>,
-    holder: usize,
+    pub(super) holder: usize,
     handle: Handle,
     pool: Arc<Pool>,
     in_flight: InFlight,

@@ -3,6 +3,7 @@
 //! [`PoolState`](state::PoolState) decides, in one mutex and without I/O; this module opens, checks and closes the
 //! connections. Connections are separated by the tokio runtime whose reactor their sockets belong to.
 
+mod close;
 mod close_handle;
 mod counted;
 mod drain;
@@ -12,6 +13,7 @@ mod lease;
 mod limits;
 mod noted;
 mod open_streams;
+mod queue;
 mod runtime_key;
 mod state;
 mod watch;
@@ -21,10 +23,7 @@ use std::time::Instant;
 
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
-use tokio::sync::oneshot::Receiver;
-use tokio::sync::oneshot::error::RecvError;
-use tokio::task::AbortHandle;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tracing::Instrument;
@@ -34,6 +33,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::telemetry::{Telemetry, fail, log};
 
 pub(crate) use crate::caller::{Caller, Owner, TaskOrThread};
+use close::close_in_background;
 pub(crate) use close_handle::CloseHandle;
 use counted::MeteredState;
 pub(crate) use drain::{Drain, drain};
@@ -43,8 +43,9 @@ pub(crate) use lease::{InFlight, Lease, StatementSavepoint};
 pub use limits::PoolStatus;
 pub(crate) use limits::{CLEANUP_LIMIT, Limits, REST_LIMIT, SETTLE_LIMIT};
 pub(crate) use open_streams::OpenStreams;
+use queue::{Grant, Permit, Ticket};
 use runtime_key::RuntimeKey;
-use state::{Grant, Permit, PoolState, Take};
+use state::{PoolState, Take};
 
 /// A function that runs once on each new connection, before its first use.
 pub(crate) type Prepare =
@@ -57,13 +58,15 @@ pub(crate) struct Pool {
     /// Admits one writer at a time that waits for a connection.
     pub(crate) next_writer: Semaphore,
     state: MeteredState,
+    /// Notifies those who wait for the end of a closed pool that a connection was given back.
+    given_back: Notify,
     this: Weak<Pool>,
 }
 
 /// The next step to get a connection if no connection is idle that was used a moment ago.
 enum Step {
     Open(Permit),
-    Wait(Receiver<Grant>),
+    Wait(Ticket),
     /// A connection that was idle for long: check whether it still answers.
     Check(Lease),
     Closed,
@@ -82,6 +85,7 @@ impl Pool {
             limits,
             prepare,
             next_writer: Semaphore::new(1),
+            given_back: Notify::new(),
             this: Weak::clone(this),
         })
     }
@@ -173,14 +177,17 @@ impl Pool {
         let runtime_key = self.runtime_key(&handle);
         loop {
             let now = Instant::now();
-            let take = self.state.lock().take(runtime_key, handle.id(), caller, now);
+            let take = self
+                .state
+                .lock()
+                .take(runtime_key, handle.id(), caller, now, &self.this);
             let (idle, holder, doubtful) = match take {
                 Take::Idle { idle, holder, doubtful } => (idle, holder, doubtful),
                 Take::Permit { evicted } => {
                     drop(evicted);
                     return Err((Step::Open(Permit::new(self)), handle));
                 }
-                Take::Wait(turn) => return Err((Step::Wait(turn), handle)),
+                Take::Wait(ticket) => return Err((Step::Wait(ticket), handle)),
                 Take::Closed => return Err((Step::Closed, handle)),
             };
             let expired = idle.expired(now);
@@ -204,12 +211,12 @@ impl Pool {
             match step {
                 Step::Closed => return Err(closed()),
                 Step::Open(permit) => return self.open(permit, runtime_key, &handle, caller).await,
-                Step::Wait(turn) => {
-                    return match self.wait(turn, caller).await {
+                Step::Wait(ticket) => {
+                    return match self.wait(ticket, caller).await {
                         // It was in use a moment ago.
-                        Ok(Ok(Grant::Lease(lease))) => Ok(lease.on(&handle)),
-                        Ok(Ok(Grant::Permit(permit))) => self.open(permit, runtime_key, &handle, caller).await,
-                        Ok(Err(_)) => Err(closed()),
+                        Ok(Some(Grant::Lease(lease))) => Ok(lease.on(&handle)),
+                        Ok(Some(Grant::Permit(permit))) => self.open(permit, runtime_key, &handle, caller).await,
+                        Ok(None) => Err(closed()),
                         Err(_) => Err(self.starved(caller)),
                     };
                 }
@@ -227,10 +234,10 @@ impl Pool {
     }
 
     /// Waits in the queue.
-    async fn wait(&self, turn: Receiver<Grant>, caller: Caller) -> Result<Result<Grant, RecvError>, Elapsed> {
+    async fn wait(&self, mut ticket: Ticket, caller: Caller) -> Result<Option<Grant>, Elapsed> {
         self.say(|| format!("{caller} waits for a connection"));
         let _pending = self.telemetry().meter.pending();
-        timeout(self.limits.acquire, turn).await
+        timeout(self.limits.acquire, ticket.granted()).await
     }
 
     /// Prints an event on standard error, with the setting `echo_pool`.
@@ -310,28 +317,19 @@ impl Pool {
     /// Gives the place of a closed connection to the first in the queue, or counts it as free.
     fn vacate(&self) {
         let this = self.this.upgrade();
-        self.state.lock().vacate(|| this.as_ref().map(Permit::new));
+        let mut state = self.state.lock();
+        state.vacate(|| this.as_ref().map(Permit::new));
+        let given_back = state.is_closed();
+        drop(state);
+        if given_back {
+            self.given_back.notify_waiters();
+        }
     }
 
     /// Stops counting a holder whose connection was discarded.
     fn forget_holder(&self, holder: usize) {
         self.state.lock().release(holder);
         self.vacate();
-    }
-
-    /// Closes the idle connections and refuses all waiters; connections in use are closed when they are given back.
-    pub(crate) async fn close(&self) {
-        let here = Handle::try_current().ok().map(|handle| self.runtime_key(&handle));
-        let (idle, watches) = self.state.lock().close();
-        watches.iter().for_each(AbortHandle::abort);
-        let mut closing = Vec::new();
-        for idle in idle {
-            // A socket of another runtime cannot be used from here; its drop closes it.
-            if idle.runtime_key == RuntimeKey::Any || Some(idle.runtime_key) == here {
-                closing.push(timeout(CLEANUP_LIMIT, idle.raw.close()));
-            }
-        }
-        futures::future::join_all(closing).await;
     }
 
     pub(crate) fn starved(&self, caller: Caller) -> Error {
@@ -362,28 +360,12 @@ impl Pool {
     }
 }
 
-impl Drop for Pool {
-    fn drop(&mut self) {
-        let (idle, watches) = self.state.lock().close();
-        watches.iter().for_each(AbortHandle::abort);
-        drop(idle);
-    }
-}
-
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pool")
             .field("status", &self.status())
             .finish_non_exhaustive()
     }
-}
-
-/// Closes a connection on its own runtime; if that is gone, the socket is just closed.
-fn close_in_background(raw: Box<dyn RawConnection>, handle: &Handle) {
-    handle.spawn(async move {
-        // No caller is left to report a failure to.
-        let _ = timeout(CLEANUP_LIMIT, raw.close()).await;
-    });
 }
 
 fn closed() -> Error {

@@ -1,5 +1,7 @@
-//! The notes on a connection: what may be open on it, the turn to write that it has, and, where there are replicas, who
+//! The notes on a connection: when its request was sent, what may be open on it, the turn to write that it has, and, where there are replicas, who
 //! has written over it and the position of its server.
+
+use std::time::{Duration, Instant};
 
 use super::gate::Turn;
 use super::{Lease, TaskOrThread};
@@ -28,6 +30,21 @@ impl Lease {
         if let Some(idle) = &mut self.idle {
             idle.reached = Some(Box::new(position));
         }
+    }
+}
+
+impl Lease {
+    /// Notes that a request is sent now.
+    pub(crate) fn note_sent(&mut self) {
+        if let Some(idle) = &mut self.idle {
+            idle.sent = Some(Instant::now());
+        }
+    }
+
+    /// Returns the time since the request was sent, once.
+    pub(crate) fn take_sent(&mut self) -> Option<Duration> {
+        let sent = self.idle.as_mut()?.sent.take()?;
+        Some(sent.elapsed())
     }
 }
 

@@ -2,46 +2,18 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use tokio::runtime;
-use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::idle::Idle;
+use super::queue::{Grant, Permit, Queue, Ticket};
 use super::runtime_key::RuntimeKey;
 use super::{Caller, Lease, Pool, PoolStatus};
 use crate::telemetry::Meter;
-
-/// The right to open one connection. If it is not used, it goes to the next in the queue.
-pub(super) struct Permit(Option<Arc<Pool>>);
-
-impl Permit {
-    pub(super) fn new(pool: &Arc<Pool>) -> Self {
-        Self(Some(Arc::clone(pool)))
-    }
-
-    /// Marks the permit as used: the connection is open and counts by itself from now on.
-    pub(super) fn used(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if let Some(pool) = self.0.take() {
-            pool.vacate();
-        }
-    }
-}
-
-/// The result of a wait in the queue.
-pub(super) enum Grant {
-    Lease(Lease),
-    Permit(Permit),
-}
 
 /// The answer to a request for a connection.
 pub(super) enum Take {
@@ -55,14 +27,8 @@ pub(super) enum Take {
     Permit {
         evicted: Option<Box<Idle>>,
     },
-    Wait(oneshot::Receiver<Grant>),
+    Wait(Ticket),
     Closed,
-}
-
-struct Waiter {
-    runtime_key: RuntimeKey,
-    caller: Caller,
-    turn: oneshot::Sender<Grant>,
 }
 
 struct Holder {
@@ -98,7 +64,7 @@ pub(super) struct PoolState {
     open: usize,
     /// Few, so that a search through them is faster than hashing.
     idle_lists: Vec<(RuntimeKey, IdleList)>,
-    waiting: VecDeque<Waiter>,
+    pub(super) queue: Queue,
     holders: Vec<Option<Holder>>,
     vacant: Vec<usize>,
     closed: bool,
@@ -118,7 +84,7 @@ impl PoolState {
             limit: size + overflow,
             open: 0,
             idle_lists: Vec::new(),
-            waiting: VecDeque::new(),
+            queue: Queue::default(),
             holders: Vec::new(),
             vacant: Vec::new(),
             closed: false,
@@ -140,7 +106,15 @@ impl PoolState {
             .find_map(|(known, idle_list)| (*known == runtime_key).then_some(idle_list))
     }
 
-    pub(super) fn take(&mut self, runtime_key: RuntimeKey, runtime: runtime::Id, caller: Caller, now: Instant) -> Take {
+    /// Answers the request of `caller` for a connection of `pool`.
+    pub(super) fn take(
+        &mut self,
+        runtime_key: RuntimeKey,
+        runtime: runtime::Id,
+        caller: Caller,
+        now: Instant,
+        pool: &Weak<Pool>,
+    ) -> Take {
         if self.closed {
             return Take::Closed;
         }
@@ -152,7 +126,6 @@ impl PoolState {
             let holder = self.add_holder(caller, now);
             return Take::Idle { idle, holder, doubtful };
         }
-        self.waiting.retain(|waiter| !waiter.turn.is_closed());
         // A connection that is being cleaned here is free sooner than a new one is open. However the cleaning ends, it
         // serves the queue.
         let cleaning = self
@@ -161,7 +134,7 @@ impl PoolState {
             .flatten()
             .filter(|holder| holder.cleaning == Some(runtime))
             .count();
-        let soon = cleaning > self.waiting.len();
+        let soon = cleaning > self.queue.len();
         if self.open < self.limit && !soon {
             self.open += 1;
             return Take::Permit { evicted: None };
@@ -178,13 +151,7 @@ impl PoolState {
                 evicted: idle_list.idle.pop_front(),
             };
         }
-        let (turn, wait) = oneshot::channel();
-        self.waiting.push_back(Waiter {
-            runtime_key,
-            caller,
-            turn,
-        });
-        Take::Wait(wait)
+        Take::Wait(self.queue.push(runtime_key, caller, pool))
     }
 
     /// Notes that the connection of a holder is being cleaned, and by which runtime.
@@ -234,17 +201,14 @@ impl PoolState {
         }
         // It was in use just now, no matter who gets it next.
         idle.since = now;
-        while let Some(waiter) = self.waiting.pop_front() {
-            if waiter.turn.is_closed() {
-                continue;
-            }
-            if waiter.runtime_key != idle.runtime_key {
+        while let Some(runtime_key) = self.queue.first() {
+            if runtime_key != idle.runtime_key {
                 // This waiter cannot use the connection, but it can have its place.
-                self.waiting.push_front(waiter);
                 return Some(idle);
             }
+            let Some(waiter) = self.queue.pop() else { break };
             let holder = self.add_holder(waiter.caller, now);
-            match waiter.turn.send(Grant::Lease(lease(idle, holder))) {
+            match waiter.send(Grant::Lease(lease(idle, holder))) {
                 Err(Grant::Lease(refused)) => {
                     self.release(holder);
                     idle = refused.into_idle()?;
@@ -263,9 +227,9 @@ impl PoolState {
 
     /// Gives a free place to the first in the queue, which may open a connection in it.
     pub(super) fn vacate(&mut self, permit: impl Fn() -> Option<Permit>) {
-        while let Some(waiter) = self.waiting.pop_front() {
+        while let Some(waiter) = self.queue.pop() {
             let Some(permit) = permit() else { break };
-            match waiter.turn.send(Grant::Permit(permit)) {
+            match waiter.send(Grant::Permit(permit)) {
                 Ok(()) => return,
                 Err(Grant::Permit(refused)) => refused.used(),
                 Err(Grant::Lease(_)) => {}
@@ -336,7 +300,7 @@ impl PoolState {
     /// Closes the pool for good. Returns what it kept, so that it is dropped outside of the lock.
     pub(super) fn close(&mut self) -> (VecDeque<Box<Idle>>, Vec<AbortHandle>) {
         self.closed = true;
-        self.waiting.clear();
+        self.queue.clear();
         let mut idle = VecDeque::new();
         let mut watches = Vec::new();
         for (_, idle_list) in self.idle_lists.drain(..) {
@@ -345,6 +309,16 @@ impl PoolState {
         }
         self.open = self.open.saturating_sub(idle.len());
         (idle, watches)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Returns the number of connections in use, or being opened or cleaned, by others than these holders.
+    pub(super) fn in_use_by_others(&self, holders: &[usize]) -> usize {
+        let own = holders.iter().filter(|own| self.holders[**own].is_some()).count();
+        self.open.saturating_sub(self.idle()).saturating_sub(own)
     }
 
     /// Returns the changes in the numbers of idle connections and of connections in use since the last call.
@@ -366,12 +340,11 @@ impl PoolState {
 
     pub(super) fn status(&self) -> PoolStatus {
         let idle = self.idle();
-        let waiting = self.waiting.iter().filter(|waiter| !waiter.turn.is_closed()).count();
         PoolStatus {
             size: self.open,
             idle,
             in_use: self.open.saturating_sub(idle),
-            waiting,
+            waiting: self.queue.len(),
             limit: self.limit,
         }
     }

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use tokio::runtime::Handle;
 
+use super::Pool;
+use super::close::close_in_background;
 use super::runtime_key::RuntimeKey;
-use super::{Pool, close_in_background};
 
 impl Pool {
     /// Starts watching the runtime, unless it is watched already.

@@ -196,11 +196,17 @@ impl Engine {
         self.streams.is_some()
     }
 
-    /// Ends the sandbox: its transaction is rolled back, its connection given back.
-    pub(crate) async fn end_sandbox(&self) {
-        if let Some(root) = self.take_sandbox() {
-            self.warn_of_leaks();
-            root.close().await;
+    /// Ends the sandbox: its transaction is rolled back, its connection given back. With `now`, without waiting for who
+    /// has the connection.
+    pub(crate) async fn end_sandbox(&self, now: bool) {
+        let Some(root) = self.take_sandbox() else { return };
+        self.warn_of_leaks();
+        if now {
+            root.disconnected();
+            self.close_levels();
+        }
+        if !Arc::clone(&root).close(now).await {
+            self.close_levels();
         }
     }
 

@@ -145,7 +145,7 @@ async fn at_every_point<T, F: Future<Output = T>>(what: &str, script: impl Fn(Ar
                 let engine = engine(&connector, sandbox);
                 let done = polled(script(Arc::clone(&engine)), times).is_some();
                 if sandbox {
-                    engine.end_sandbox().await;
+                    engine.end_sandbox(false).await;
                 }
                 assert_clean(&connector, &engine, &format!("{what}, dropped after {times} polls")).await;
                 if done {

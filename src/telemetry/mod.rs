@@ -24,7 +24,7 @@ pub(crate) use meter::Meter;
 pub(crate) use outcome::Outcome;
 pub(crate) use peer::Peer;
 pub(crate) use shown::{said, values};
-pub(crate) use span::{About, TransactionSpan, answered, cancelled, fail, log, statements_are_watched};
+pub(crate) use span::{About, TransactionSpan, answered, cancelled, fail, log, statements_are_watched, warn_of_slow};
 
 /// The telemetry of a pool and its statements.
 #[derive(Debug)]

@@ -5,17 +5,21 @@ use std::panic::Location;
 use std::time::Duration;
 
 use tracing::field::Empty;
-use tracing::{Level, Span, debug_span, event, span_enabled};
+use tracing::{Level, Span, debug_span, event, span_enabled, warn};
 
 use super::outcome::error_type;
 use super::{Outcome, Peer, said};
 use crate::error::Error;
+use crate::sql::excerpt;
 
 const STATEMENT: &str = "ebbtide::statement";
 const TRANSACTION: &str = "ebbtide::transaction";
 const POOL: &str = "ebbtide::pool";
 /// The target of the events at the end of each operation.
 const LOG: &str = "ebbtide::log";
+
+/// The target of the warnings about slow statements.
+const SLOW: &str = "ebbtide::slow";
 
 /// Returns whether anybody listens for transactions.
 fn transactions_are_watched() -> bool {
@@ -205,5 +209,17 @@ pub(crate) fn log(what: &str, took: Duration, rows: Option<u64>, outcome: Outcom
         rows,
         "error.type" = kind.as_deref(),
         "{what}"
+    );
+}
+
+/// Warns of a statement that took longer than `limit`. The text has no values.
+pub(crate) fn warn_of_slow(text: &str, took: Duration, limit: Duration, caller: &'static Location<'static>) {
+    warn!(
+        target: SLOW,
+        duration = took.as_secs_f64(),
+        "db.query.text" = text,
+        "ebbtide.caller" = display(caller),
+        "slow statement: {took:.1?} is longer than `slow_statement` ({limit:?}), at {caller}: {}",
+        excerpt(text)
     );
 }

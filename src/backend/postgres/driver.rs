@@ -33,6 +33,7 @@ pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector
 impl Native for Postgres {
     const COUNTS_ANSWERS: bool = true;
     const NOTIFIES: bool = true;
+    const COMMIT_ENDS: bool = true;
     const RESET: &str = "ROLLBACK; UNLISTEN *";
     const KEPT: KeptStatement = KeptStatement::IsRefused;
     const ONE: SingleRow = SingleRow::AndReadsAll;

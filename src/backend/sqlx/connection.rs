@@ -24,6 +24,8 @@ pub(crate) struct SqlxConnection<DB: Native> {
     /// Number of savepoints set by this crate. sqlx's savepoints are used where the driver counts them on its thread.
     /// Over a socket, sqlx's guard of a cancelled `SAVEPOINT` rolls back the level below.
     pub(super) savepoints: usize,
+    /// Set if the server has ended the transaction that sqlx still counts.
+    pub(super) has_ended: bool,
     pub(super) definitions: Definitions,
     pub(super) last_key: LastKey,
     /// The original of which its database is a copy.
@@ -39,6 +41,7 @@ impl<DB: Native> SqlxConnection<DB> {
             connection,
             persistent,
             savepoints: 0,
+            has_ended: false,
             definitions,
             last_key: LastKey::new(),
             original: None,
@@ -259,6 +262,10 @@ where
             return self.run_own(own_sql(sql)).await;
         }
         self.savepoints = 0;
+        if std::mem::take(&mut self.has_ended) && self.levels() > depth {
+            // Boxed, because it is rare.
+            return Box::pin(self.stop_counting()).await;
+        }
         while self.levels() > depth {
             let undone = DB::TransactionManager::rollback(&mut self.connection).await;
             self.ended(undone).await?;

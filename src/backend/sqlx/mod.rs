@@ -69,6 +69,9 @@ pub(crate) trait Native:
     /// The behaviour of a prepared statement after a change of its tables.
     const KEPT: KeptStatement;
 
+    /// `true` if an error of COMMIT means that the transaction has ended. `ROLLBACK` would then be a warning.
+    const COMMIT_ENDS: bool = false;
+
     /// The text that ends everything raw SQL may have left open.
     const RESET: &str = "ROLLBACK";
 

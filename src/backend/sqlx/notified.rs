@@ -101,8 +101,39 @@ where
 
     async fn ended_without_answer(&mut self) -> Result<()> {
         self.flush_and_unlisten().await?;
-        // This sends one more ROLLBACK, to which the server answers that there is nothing to roll back.
+        self.stop_counting().await
+    }
+
+    /// Makes sqlx stop counting a transaction that the server has ended. That takes a ROLLBACK, for which there is a
+    /// transaction again, because the server would warn otherwise.
+    pub(super) async fn stop_counting(&mut self) -> Result<()> {
+        match self.run_own(own_sql("BEGIN")).await {
+            Err(error) if error.is_fatal() => return Err(error),
+            _ => {}
+        }
         DB::TransactionManager::start_rollback(&mut self.connection);
         self.flush().await
+    }
+
+    /// Stops listening, and returns `true` if that was outside of transactions, so that there is nothing to roll back.
+    /// sqlx knows what the server says about that, and reveals it only where a transaction begins.
+    pub(super) async fn unlisten_outside(&mut self) -> Result<bool> {
+        self.flush().await?;
+        let begun = DB::TransactionManager::begin(&mut self.connection, Some(own_sql("UNLISTEN *"))).await;
+        match begun {
+            Err(sqlx::Error::BeginFailed) => Ok(true),
+            // A transaction is open, and now sqlx counts it.
+            Ok(()) => {
+                DB::TransactionManager::rollback(&mut self.connection)
+                    .await
+                    .map_err(DB::error)?;
+                self.unlisten().await.map(|()| true)
+            }
+            Err(error) => match DB::error(error) {
+                error if error.is_fatal() => Err(error),
+                // It is open, and aborted.
+                _ => Ok(false),
+            },
+        }
     }
 }

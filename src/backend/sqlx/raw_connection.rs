@@ -161,7 +161,10 @@ where
                 self.release(first.as_ref().map_or("", SqlStr::as_str)).await
             } else {
                 let committed = DB::TransactionManager::commit(&mut self.connection).await;
-                self.ended(committed).await
+                let ended = self.ended(committed).await;
+                let refused = |error: &Error| error.sqlstate().is_some() && !error.is_fatal();
+                self.has_ended = DB::COMMIT_ENDS && ended.as_ref().is_err_and(refused);
+                ended
             };
             let left = self.levels();
             self.definitions.level_ended(left);
@@ -183,6 +186,9 @@ where
 
     fn reset(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
+            if DB::NOTIFIES && self.levels() == 0 && self.unlisten_outside().await? {
+                return Ok(());
+            }
             match self.run_script(own_sql(DB::RESET)).await {
                 // SQLite reports an error if there was nothing to roll back.
                 Err(error) if DB::COUNTS_ANSWERS || error.is_fatal() => Err(error),

@@ -52,6 +52,7 @@ impl Level {
         let observation = Observation::beginning(&self.engine, span.as_deref(), what);
         let begun = match slot.lease() {
             Some(lease) => {
+                self.engine.sends(lease);
                 let sending = pin!(level.send_begin(lease, options, caller));
                 if closure {
                     sending.await
@@ -61,6 +62,7 @@ impl Level {
             }
             None => Err(Error::new(ErrorKind::ConnectionLost, CLOSED_EARLIER).help(LOST)),
         };
+        self.engine.was_answered(slot.lease(), what, caller.place);
         let begun = begun.map_err(|error| self.judged(error));
         if begun.as_ref().is_err_and(Error::is_retryable) {
             self.note_retryable();
@@ -174,6 +176,7 @@ impl Level {
             opened: caller,
             since: Instant::now(),
             owner,
+            who: caller.who,
             closure,
         };
         if !Arc::ptr_eq(self, from) {
@@ -199,8 +202,12 @@ impl Level {
             return self.finish_undone(caller);
         }
         self.usable()?;
-        self.innermost(caller)?;
-        let mut slot = self.lock(chain, caller).await?;
+        let mut slot = if self.has_child() {
+            // Boxed, because the future of every end has room for this one.
+            Box::pin(self.lock_after_child(chain, caller)).await?
+        } else {
+            self.lock(chain, caller).await?
+        };
         self.innermost(caller)?;
         let (how, sent, failed, retryable) = {
             let mut state = self.state.lock();
@@ -226,9 +233,13 @@ impl Level {
         drop(slot);
         let _wrote = self.note_commit(how, chain, held.lease());
         let result = match held.lease() {
-            Some(lease) => self.finish_on(lease, how, failed).await,
+            Some(lease) => {
+                self.engine.sends(lease);
+                self.finish_on(lease, how, failed).await
+            }
             None => Err(Error::new(ErrorKind::ConnectionLost, CLOSED_EARLIER).help(LOST)),
         };
+        self.engine.was_answered(held.lease(), what, place);
         let result = result.map_err(|error| self.judged_end(sent, error, place));
         observation.end(None, result.as_ref().err());
         if result.as_ref().is_err_and(Error::is_retryable) {

@@ -7,6 +7,11 @@ use crate::error::{Error, ErrorKind};
 use crate::pool::CLEANUP_LIMIT;
 
 impl Level {
+    /// Returns how this level ended, if it has.
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        self.state.lock().ended.clone()
+    }
+
     /// Releases the connection because the guard was dropped.
     pub(crate) fn abandon(self: &Arc<Self>) {
         self.state.lock().ended.get_or_insert(Ended::Dropped);
@@ -63,14 +68,27 @@ impl Drop for Leaving<'_> {
 }
 
 impl Level {
-    /// Rolls back the outer transaction of force rollback and gives its connection back.
-    pub(crate) async fn close(self: Arc<Self>) {
+    /// Marks this level as closed: nothing can be done on it any more.
+    pub(in crate::session) fn disconnected(&self) {
+        self.state.lock().ended = Some(Ended::Closed);
+    }
+
+    /// Rolls back the outer transaction of force rollback and gives its connection back. Returns `false` if it is in use
+    /// for longer than others would wait for it; with `now` it does not wait.
+    pub(crate) async fn close(self: Arc<Self>, now: bool) -> bool {
         self.disconnected();
         let limit = self.engine.settings.lease_timeout;
         // Users with an open transaction get errors from now on; its end frees the connection.
-        let Ok(mut slot) = tokio::time::timeout(limit, Arc::clone(&self.slot).lock_owned()).await else {
+        let locked = match Arc::clone(&self.slot).try_lock_owned() {
+            Ok(slot) => Some(slot),
+            Err(_) if now => None,
+            Err(_) => tokio::time::timeout(limit, Arc::clone(&self.slot).lock_owned())
+                .await
+                .ok(),
+        };
+        let Some(mut slot) = locked else {
             self.close_connection();
-            return;
+            return false;
         };
         if let ConnectionSlot::Lease(mut lease) = std::mem::replace(&mut *slot, ConnectionSlot::Gone)
             && let Err(error) = tokio::time::timeout(CLEANUP_LIMIT, lease.clean())
@@ -81,6 +99,7 @@ impl Level {
             tracing::debug!(%error, "the outer transaction of the sandbox was ended by closing its connection");
             lease.discard();
         }
+        true
     }
 }
 

@@ -3,6 +3,8 @@
 pub(super) mod begin;
 pub(super) mod begin_options;
 pub(super) mod callbacks;
+mod child;
+mod close;
 pub(super) mod leave;
 pub(super) mod operations;
 pub(super) mod probe;
@@ -14,6 +16,7 @@ mod unfinished;
 pub(super) mod verdict;
 pub(super) mod write_turn;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
@@ -25,7 +28,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 use super::engine::Engine;
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{Caller, CloseHandle, Drain, Lease, Turn};
+use crate::pool::{Caller, CloseHandle, Drain, Lease, TaskOrThread, Turn};
 use crate::session::sandbox::at_commit::AtCommit;
 use crate::session::scope::chain::{Chain, Owner};
 use crate::sql::Statement;
@@ -97,6 +100,8 @@ pub(super) struct Child {
     pub(super) opened: Caller,
     pub(super) since: Instant,
     pub(super) owner: Owner,
+    /// The task or thread that begun it, or used it last.
+    pub(super) who: TaskOrThread,
     pub(super) closure: bool,
 }
 
@@ -108,7 +113,7 @@ pub(super) struct LevelState {
     pub(super) child: Option<Child>,
     /// The first error that made PostgreSQL abort the transaction.
     pub(super) failed: Option<String>,
-    pub(super) operations: Vec<Operation>,
+    pub(super) operations: VecDeque<Operation>,
     pub(super) next_operation: u64,
     /// The turns to write of operations under way outside of transactions.
     pub(super) turns: Vec<(u64, Turn)>,
@@ -125,7 +130,7 @@ pub(super) struct LevelState {
     /// The caller that got the connection last, and when; known in a sandbox only.
     pub(super) holder: Option<(Caller, Instant)>,
     /// Waiters for the connection.
-    pub(super) waiting: Vec<(u64, Caller, Instant)>,
+    pub(super) waiting: VecDeque<(u64, Caller, Instant)>,
     /// Callbacks in the order in which they were registered.
     pub(super) callbacks: Vec<Registered>,
     /// Set if the server gave the transaction up, and running it again may help.
@@ -365,6 +370,7 @@ impl Level {
                 && std::ptr::eq(child.level.as_ptr(), Arc::as_ptr(self))
             {
                 child.owner = owner;
+                child.who = TaskOrThread::current();
             }
             let view = if level.kind == LevelKind::View {
                 state.parent.clone()
@@ -375,11 +381,6 @@ impl Level {
             below = view;
         }
     }
-
-    /// Marks this level as closed: nothing can be done on it any more.
-    pub(super) fn disconnected(&self) {
-        self.state.lock().ended = Some(Ended::Closed);
-    }
 }
 
 impl fmt::Debug for Level {
@@ -388,12 +389,5 @@ impl fmt::Debug for Level {
             .field("kind", &self.kind)
             .field("depth", &self.depth)
             .finish_non_exhaustive()
-    }
-}
-
-impl Level {
-    /// Returns how this level ended, if it has.
-    pub(crate) fn ended(&self) -> Option<Ended> {
-        self.state.lock().ended.clone()
     }
 }

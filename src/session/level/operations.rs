@@ -1,5 +1,6 @@
 //! Operations under way on a level, and waiters for its connection.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,7 +32,7 @@ impl Level {
         state.next_operation += 1;
         let id = state.next_operation;
         let since = self.engine.sandbox.as_ref().map(|_| Instant::now());
-        state.operations.push(Operation {
+        state.operations.push_back(Operation {
             id,
             owner,
             caller,
@@ -57,7 +58,7 @@ impl Level {
         let mut state = self.state.lock();
         state.next_operation += 1;
         let id = state.next_operation;
-        state.waiting.push((id, caller, Instant::now()));
+        state.waiting.push_back((id, caller, Instant::now()));
         Waiting {
             level: Arc::clone(self),
             id,
@@ -106,7 +107,7 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         let (ended, turn, in_text) = {
             let mut state = self.level.state.lock();
-            state.operations.retain(|operation| operation.id != self.id);
+            remove(&mut state.operations, self.id, |operation| operation.id);
             let turn = state.turns.iter().position(|(id, _)| *id == self.id);
             let turn = turn.map(|at| state.turns.swap_remove(at));
             (state.ended.is_some(), turn, state.text.is_some())
@@ -117,8 +118,11 @@ impl Drop for UnderWay {
             self.level.clean_soon();
         }
         // The guard was dropped while this went on; now the connection can be released.
-        if ended && matches!(self.level.kind, LevelKind::Transaction { .. }) {
-            self.level.let_go();
+        if ended {
+            match self.level.kind {
+                LevelKind::Transaction { .. } => self.level.let_go(),
+                _ => self.level.close_late(),
+            }
         }
     }
 }
@@ -131,6 +135,13 @@ pub(in crate::session) struct Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.level.state.lock().waiting.retain(|(id, ..)| *id != self.id);
+        remove(&mut self.level.state.lock().waiting, self.id, |(id, ..)| *id);
+    }
+}
+
+/// Removes an entry from a list that is in the order of `id`. Most entries leave it in the order in which they came.
+fn remove<T>(list: &mut VecDeque<T>, id: u64, id_of: impl FnMut(&T) -> u64) {
+    if let Ok(at) = list.binary_search_by_key(&id, id_of) {
+        list.remove(at);
     }
 }

@@ -75,6 +75,11 @@ impl Replicas {
         futures::future::try_join_all(checks).await.map(drop)
     }
 
+    /// Returns the pools of the replicas.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.list.iter().map(|replica| &replica.pool)
+    }
+
     pub(crate) async fn close(&self) {
         futures::future::join_all(self.list.iter().map(|replica| replica.pool.close())).await;
     }

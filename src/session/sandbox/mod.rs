@@ -157,6 +157,13 @@ impl Engine {
         {
             return sandbox_closed();
         }
+        if self.sandbox.is_none() {
+            return Error::new(
+                ErrorKind::NotConnected,
+                "the database was disconnected at once, which closed this connection and rolled back what was open on it",
+            )
+            .help("end tasks and guards before `disconnect_now`, or use `disconnect`, which waits for them");
+        }
         Error::new(
             ErrorKind::NotConnected,
             "the database was disconnected, and everything done under force rollback was rolled back",

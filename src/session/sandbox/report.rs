@@ -47,7 +47,7 @@ impl Level {
     fn holder(self: &Arc<Self>) -> String {
         let (mut text, top) = {
             let state = self.state.lock();
-            let statement = state.operations.first().map(|first| (first.caller, first.since));
+            let statement = state.operations.front().map(|first| (first.caller, first.since));
             match (
                 &state.child,
                 state.holder.map(|(caller, since)| (caller, Some(since))).or(statement),
@@ -67,7 +67,7 @@ impl Level {
         while let Some(level) = top {
             let state = level.state.lock();
             if let Some(statement) = &state.last {
-                let (tense, since) = match state.operations.first().and_then(|operation| operation.since) {
+                let (tense, since) = match state.operations.front().and_then(|operation| operation.since) {
                     Some(since) => ("its statement, running for ", age(since)),
                     None => ("its last statement", String::new()),
                 };

@@ -10,4 +10,5 @@ pub(super) mod outcome;
 mod pipeline;
 pub(super) mod refuse;
 pub(super) mod run;
+mod slow;
 pub(super) mod stream;

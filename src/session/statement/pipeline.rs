@@ -16,6 +16,7 @@ use tracing::{Instrument, Span};
 use super::checkout::Checkout;
 use super::observe::{Observation, affected};
 use super::run::{BoundStatement, Target};
+use super::slow::FirstRowWait;
 use crate::backend::sqlx::is_stale_plan;
 use crate::backend::{QueryResult, RawConnection};
 use crate::error::{Error, Result};
@@ -175,6 +176,9 @@ impl<'w> Started<'w> {
         } else {
             InFlight::Boundary
         });
+        if let Way::Verb = self.way {
+            engine.sends(lease);
+        }
         self.known = check_out.presume_unknown(self.exposed);
         work.exposed.set(self.exposed);
         Ok(())
@@ -210,6 +214,7 @@ impl<'w> Started<'w> {
     /// Ends the statement: judges its answer, reports it, and settles the connection.
     pub(super) async fn finish(&mut self, result: Result<QueryResult>) -> Result<QueryResult> {
         let work = self.work;
+        self.note_slow();
         // What it ran may have committed, which the checks after it find out.
         let checked_later = matches!(self.way, Way::Lent) || work.template.effect().opaque;
         if !checked_later {
@@ -239,13 +244,34 @@ impl<'w> Started<'w> {
         result.map_err(|error| work.explained(self.check_out.blamed(error, self.engine)))
     }
 
+    /// Reports the statement if it was slow. Streams do so themselves; code on a lent connection is no statement.
+    fn note_slow(&mut self) {
+        if self.engine.settings.slow_statement.is_some()
+            && let Way::Verb = self.way
+        {
+            self.engine.ran(self.check_out.lease().ok(), self.work);
+        }
+    }
+
     fn outcome_is_known(&self) {
         self.work.exposed.set(false);
         self.check_out.answered(self.known);
     }
 }
 
+impl Drop for Started<'_> {
+    fn drop(&mut self) {
+        // Cut off before its end.
+        self.note_slow();
+    }
+}
+
 impl<'w> Waiting<'w> {
+    /// Returns a clock for the wait until a stream has its first row.
+    pub(super) fn first_row(&self) -> FirstRowWait<'w> {
+        FirstRowWait::new(self.engine, self.work)
+    }
+
     /// Returns `true` if nothing else is done meanwhile.
     fn is_simple(&self) -> bool {
         self.span.is_none() && self.sandbox.is_none() && self.readers.is_none()

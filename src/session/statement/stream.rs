@@ -279,6 +279,7 @@ fn source<F: Feed>(target: Target, work: Arc<BoundStatement>, this: Weak<dyn Dra
             let (mut result, mut begun) = (Ok(QueryResult::default()), false);
             {
                 let Sending { raw, in_flight, observation, waiting, writes } = started.sending()?;
+                let mut first = waiting.first_row();
                 let mut rows = feed.open(raw, &work);
                 while let Some(row) = waiting.next(&mut rows).await {
                     match row {
@@ -291,6 +292,7 @@ fn source<F: Feed>(target: Target, work: Arc<BoundStatement>, this: Weak<dyn Dra
                             written.push(F::item(row));
                         }
                         Ok(row) => {
+                            first.came();
                             *in_flight = InFlight::Rows;
                             begun = true;
                             observation.row();

@@ -79,7 +79,7 @@ async fn x4_a_transaction_that_the_server_ended_is_never_written_in_found_c1() {
                 if sandbox {
                     let error = run(&target, insert).await.expect_err(&what);
                     assert_eq!(error.kind(), ErrorKind::SandboxBroken, "{what}");
-                    engine.end_sandbox().await;
+                    engine.end_sandbox(false).await;
                 }
                 assert_nothing_committed(&connector, &what);
                 assert_clean(&connector, &engine, &what).await;

@@ -200,7 +200,7 @@ async fn f5_a_sandbox_on_another_server_keeps_and_undoes_statements_in_its_words
     let transaction = begin(&target).await.unwrap();
     run(&target, "insert into t values (3)").await.unwrap();
     end(transaction, Finish::Commit).await;
-    engine.end_sandbox().await;
+    engine.end_sandbox(false).await;
     let expected = [
         "BEGIN TRAN; SAVE TRAN ebbtide_statement",
         "insert into t values (1)",
@@ -224,7 +224,7 @@ async fn f6_a_sandbox_on_another_server_names_its_session() {
     let engine = super::planned(&connector, Some(plan));
     let target = Target::Database(Arc::clone(&engine), Reads::Primary);
     run(&target, "select 1").await.unwrap();
-    engine.end_sandbox().await;
+    engine.end_sandbox(false).await;
     let begun = &sent(&connector)[0];
     assert!(
         begun.starts_with("BEGIN TRAN; EXEC sp_set_session_context 'name', 'till#"),

@@ -14,7 +14,7 @@ use super::lifecycle::{until_all_is_closed, watched};
 use super::pool::{LONG, hold, open, until};
 use crate::support::cases;
 
-fn is_not_connected<T>(result: Result<T, Error>) -> bool {
+pub(crate) fn is_not_connected<T>(result: Result<T, Error>) -> bool {
     result.is_err_and(|error| error.kind() == ErrorKind::NotConnected && error.to_string().contains("connect"))
 }
 
@@ -42,11 +42,15 @@ cases! {
             })
             .collect();
         until("all wait", || database.status().unwrap().waiting == 3).await;
-        assert!(timeout(LONG, database.disconnect()).await.expect("it does not wait").unwrap());
+        let closing = tokio::spawn({
+            let database = database.clone();
+            async move { database.disconnect().await }
+        });
         for waiting in waiting {
             assert!(is_not_connected(timeout(LONG, waiting).await.expect("no hang").unwrap()));
         }
         held.release().await;
+        assert!(timeout(LONG, closing).await.expect("no hang").unwrap().unwrap());
     }
 
     async fn l7_a_connection_in_use_is_closed_when_it_is_given_back(t: Test) {

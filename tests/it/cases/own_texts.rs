@@ -66,6 +66,7 @@ const OWN: &[Own] = own! {
         "SELECT CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_insert_lsn() - '0/0')::bigint END",
         "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END - '0/0')::bigint",
         "ROLLBACK; UNLISTEN *",
+        "BEGIN" => "BEGIN; ROLLBACK",
         "UNLISTEN *",
         "SELECT pg_advisory_xact_lock(?)" => "SELECT pg_advisory_xact_lock(7)",
         "SELECT to_regclass(?) IS NOT NULL" => "SELECT to_regclass('{notes}') IS NOT NULL",
