@@ -3,7 +3,8 @@
 use super::keyword::spelled;
 use super::text::{flag, squash};
 
-/// The encryption of a connection, and the checks of the server. Later variants are stricter.
+/// The encryption of a connection, and the checks of the server. Later variants are stricter. A Unix socket of PostgreSQL is
+/// never encrypted, as in libpq.
 ///
 /// It parses from the spellings of PostgreSQL (`verify-full`) and MySQL (`VERIFY_IDENTITY`), and from a flag: `true` is
 /// [`Require`](Self::Require), `false` is [`Disable`](Self::Disable).
@@ -21,8 +22,8 @@ use super::text::{flag, squash};
 pub enum SslMode {
     /// Never encrypted.
     Disable,
-    /// PostgreSQL: not encrypted; a server that insists on encryption refuses the connection. (libpq would try again
-    /// with encryption.) MySQL: the same as [`Prefer`](Self::Prefer).
+    /// PostgreSQL: not encrypted, unless the server refuses that; then it is tried again with encryption, as libpq does.
+    /// MySQL: the same as [`Prefer`](Self::Prefer).
     Allow,
     /// Encrypted if the server can. The default.
     #[default]

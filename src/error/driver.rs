@@ -85,11 +85,12 @@ impl Error {
                         format!("is {server} running there, and is the port right?")
                     }
                     Io::PermissionDenied => "this program is not allowed to open the socket".to_owned(),
-                    Io::UnexpectedEof | Io::ConnectionReset => {
-                        format!(
-                            "the server closed the connection immediately; is it {server}, and does it accept more connections?"
-                        )
-                    }
+                    Io::UnexpectedEof
+                    | Io::ConnectionReset
+                    | Io::ConnectionAborted
+                    | Io::BrokenPipe
+                    | Io::NotConnected
+                    | Io::WriteZero => closed_at_once(server),
                     Io::InvalidData => TLS.to_owned(),
                     _ => "is the host name right, and is the network up?".to_owned(),
                 };
@@ -98,6 +99,11 @@ impl Error {
             sqlx::Error::Tls(cause) => (
                 format!("cannot connect to {server} at {place} with TLS: {cause}"),
                 TLS.to_owned(),
+            ),
+            // The driver of PostgreSQL takes the end of the connection for an answer.
+            sqlx::Error::Protocol(what) if what.ends_with("response from SSLRequest: 0x00") => (
+                format!("cannot connect to {server} at {place}: the connection was closed without an answer"),
+                closed_at_once(server),
             ),
             sqlx::Error::Protocol(what) => (
                 format!("the server at {place} is not {server}: {what}"),
@@ -110,6 +116,13 @@ impl Error {
         };
         Self::new(ErrorKind::Connect, message).help(help).with_source(error)
     }
+}
+
+fn closed_at_once(server: &str) -> String {
+    format!(
+        "something accepted the connection and closed it: does a proxy in between reach {server}, is that what listens \
+         there, and does it accept more connections?"
+    )
 }
 
 /// For code written for sqlx. An error of the database becomes sqlx's own error again. An error of this crate, such as an
@@ -166,5 +179,30 @@ impl Error {
             (_, Some(native)) => sqlx::Error::Configuration(own.with_source(native).into()),
             (_, None) => sqlx::Error::Configuration(own.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn failure_what_breaks_while_connecting_is_no_wrong_host_found_a8() {
+        let of = |error| Error::unreachable_server("MySQL", "db:3306", error).to_string();
+        for kind in [
+            io::ErrorKind::BrokenPipe,
+            io::ErrorKind::ConnectionAborted,
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::UnexpectedEof,
+        ] {
+            let text = of(sqlx::Error::Io(kind.into()));
+            assert!(text.contains("proxy") && !text.contains("host name"), "{text}");
+        }
+        let unknown = of(sqlx::Error::Io(io::Error::other(
+            "failed to lookup address information",
+        )));
+        assert!(unknown.contains("host name"), "{unknown}");
     }
 }

@@ -24,6 +24,7 @@ guides! {
     types = "TYPES.md";
     observability = "OBSERVABILITY.md";
     performance = "PERFORMANCE.md";
+    pgbouncer = "PGBOUNCER.md";
     promises = "PROMISES.md";
     faults = "FAULTS.md";
     architecture = "ARCHITECTURE.md";

@@ -5,18 +5,20 @@ use std::sync::{Arc, OnceLock};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::control::{Defines, Facts};
+use super::control::{Control, Defines, Facts};
 use super::definition::ObjectName;
 use super::{Act, act};
 use crate::value::Value;
 
 /// A text with the backend's own placeholders. All calls that send the same text share it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(crate) struct Statement {
     text: Arc<str>,
     script: bool,
     starred: bool,
     reads: bool,
+    controls: bool,
     defines: Defines,
     acts: Arc<[Act]>,
     targets: OnceLock<Box<[Option<ObjectName>]>>,
@@ -30,6 +32,7 @@ impl Statement {
             script,
             starred: false,
             reads: false,
+            controls: false,
             defines: Defines::Nothing,
             acts: Arc::default(),
             targets: OnceLock::new(),
@@ -41,6 +44,7 @@ impl Statement {
     pub(super) fn with(mut self, facts: Facts, reads: bool, acts: &Arc<[Act]>) -> Self {
         self.acts = Arc::clone(acts);
         self.reads = reads;
+        self.controls = facts.control != Control::None;
         self.starred = facts.starred;
         self.defines = facts.defines;
         self
@@ -70,6 +74,11 @@ impl Statement {
     /// Returns whether it certainly only reads.
     pub(crate) fn reads(&self) -> bool {
         self.reads
+    }
+
+    /// Returns whether it may begin or end a transaction.
+    pub(crate) fn controls(&self) -> bool {
+        self.controls
     }
 
     /// Returns which definitions of tables and views it changes.

@@ -6,10 +6,10 @@ use sqlx::mysql::{MySqlArguments, MySqlQueryResult, MySqlRow};
 use sqlx::{MySql, SqlStr};
 
 use super::errors::connect_error;
-use super::options::{connect_options, session_variables};
+use super::options::{connect_options, most_kept, session_variables};
 use super::session::SessionConnector;
 use super::{arguments, errors, options, types};
-use crate::backend::sqlx::{KeptStatement, Native, SingleRow, SqlxConnector, raw_row};
+use crate::backend::sqlx::{Keeping, KeptStatement, Native, SingleRow, SqlxConnector, TlsFiles, raw_row};
 use crate::backend::{Connector, QueryResult};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -24,7 +24,8 @@ pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector
         dialect: Dialect::MySql,
         runtime_bound: true,
         place: config.url().to_string(),
-        persistent: config.settings().statement_cache_capacity > 0,
+        keeping: Keeping::UpTo(most_kept(config)),
+        files: TlsFiles::of(config.settings()),
         explain: Box::new(move |error| connect_error(&tried, error)),
         private: None,
         definitions: Arc::default(),

@@ -40,8 +40,10 @@ fn of_number(number: u16, state: &str, message: &str) -> Error {
     if kind == ErrorKind::LockTimeout || number == NEEDS_REPREPARE {
         mapped = mapped.retryable();
     }
-    // 1020 under innodb_snapshot_isolation, and a full lock table, roll back the whole transaction, as a deadlock does.
-    if kind == ErrorKind::Deadlock || matches!(number, 1020 | 1206) {
+    // 1020 under innodb_snapshot_isolation, a full lock table, and a conflict in a group roll back the whole transaction,
+    // as a deadlock does, but not one of named locks.
+    let of_rows = kind == ErrorKind::Deadlock && !matches!(number, 3058 | 3132);
+    if of_rows || matches!(number, 1020 | 1206 | 3101) {
         mapped = mapped.ending_transaction();
     }
     if is_of_statement(kind, number) {
@@ -85,35 +87,93 @@ fn kind(number: u16, state: &str, message: &str) -> ErrorKind {
         return ErrorKind::Constraint;
     }
     match number {
-        1045 | 1698 | 1251 | 1130 | 1820 | 1862 => ErrorKind::Authentication,
+        1045 | 1698 | 1251 | 1130 | 1820 | 1862 | 1873 | 3118 | 3955 | 6126 | 6127 => ErrorKind::Authentication,
+        // MariaDB; on MySQL these numbers have another meaning.
+        4150 | 4151 if message.contains("locked") || message.contains("blocked") => ErrorKind::Authentication,
         1049 => ErrorKind::DatabaseNotFound,
-        1040 | 1203 | 1226 | 1129 => ErrorKind::Connect,
-        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1927 | 3169 | INACTIVE => ErrorKind::ConnectionLost,
-        1064 | 1065 | 1149 => ErrorKind::Syntax,
-        1146 | 1051 | 1054 | 1091 | 1109 | 1141 | 1176 | 1193 | 1243 | 1305 | 1360 | 1412 | 1477 | 1008 => {
-            ErrorKind::UndefinedObject
+        1040 | 1041 | 1042 | 1043 | 1129 | 1135 | 1203 | 1226 | 3032 | 3159 | 3168 | 4081 | 4082 | 6400 => {
+            ErrorKind::Connect
         }
-        1050 | 1060 | 1061 | 1007 | 1304 | 1359 | 1537 | 1826 => ErrorKind::DuplicateObject,
-        1213 => ErrorKind::Deadlock,
-        // A row changed after the snapshot was taken (MariaDB with innodb_snapshot_isolation).
-        1020 => ErrorKind::Serialization,
-        1205 | 3572 => ErrorKind::LockTimeout,
-        1044 | 1142 | 1143 | 1227 | 1370 | 1095 | 1410 | 1419 => ErrorKind::Permission,
-        1792 | 1836 => ErrorKind::ReadOnly,
+        1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 3169 | INACTIVE => ErrorKind::ConnectionLost,
+        1064 | 1065 | 1149 => ErrorKind::Syntax,
+        1396 if message.contains("CREATE ") => ErrorKind::DuplicateObject,
+        1396 => ErrorKind::UndefinedObject,
+        1613 => ErrorKind::Timeout,
+        1213 | 1614 | 3058 | 3132 => ErrorKind::Deadlock,
+        // A row changed after the snapshot was taken (MariaDB with innodb_snapshot_isolation), the definition of a table
+        // did, or another member of a group changed the same rows.
+        1020 | 1412 | 3101 => ErrorKind::Serialization,
+        1205 | 1689 | 3133 | 3572 => ErrorKind::LockTimeout,
+        1036 | 1223 | 1792 | 1836 | 1874 | 3989 => ErrorKind::ReadOnly,
         1290 if message.contains("read-only") => ErrorKind::ReadOnly,
         3024 | 1969 => ErrorKind::Timeout,
-        1235 => ErrorKind::Unsupported,
+        1112 | 1148 | 1178 | 1214 | 1235 | 1289 | 1726 | 1845 | 1846 | 3106 | 3110 | 3161 | 3167 | 3658 | 3948
+        | 3999 => ErrorKind::Unsupported,
         1390 => ErrorKind::Parameter,
+        _ if is_missing(number, message) => ErrorKind::UndefinedObject,
+        _ if is_there(number, message) => ErrorKind::DuplicateObject,
+        _ if is_forbidden(number) => ErrorKind::Permission,
         _ => ErrorKind::Database,
     }
 }
 
+/// Returns whether something that the statement names is missing.
+fn is_missing(number: u16, message: &str) -> bool {
+    match number {
+        // Tables, columns, keys, partitions, databases.
+        1146 | 1051 | 1054 | 1072 | 1082 | 1091 | 1109 | 1141 | 1147 | 1176 | 1177 | 1431 | 1477 | 1008 | 1507
+        | 1735 | 1824 | 1932 | 3503 | 3568 | 3734 | 3820 | 3821 | 3940 => true,
+        // Routines, triggers, events, variables, statements, windows.
+        1106 | 1122 | 1128 | 1193 | 1243 | 1305 | 1360 | 1403 | 1539 | 3579 | 3615 => true,
+        // Character sets, collations, engines, time zones, locales, users, roles, reference systems.
+        1115 | 1133 | 1273 | 1286 | 1298 | 1449 | 1649 | 1974 | 1976 | 3162 | 3523 | 3548 => true,
+        // MariaDB's sequences, views, types; on MySQL these numbers have another meaning.
+        4091 | 4092 | 4161 => message.starts_with("Unknown"),
+        _ => false,
+    }
+}
+
+/// Returns whether something of that name is there, or is named twice.
+fn is_there(number: u16, message: &str) -> bool {
+    match number {
+        1050 | 1060 | 1061 | 1007 | 1066 | 1068 | 1086 | 1110 | 1125 | 1304 | 1359 | 1476 | 1517 | 1537 | 1813
+        | 1826 | 1973 | 1975 | 3163 | 3591 | 3822 => true,
+        // MariaDB; on MySQL this number has another meaning.
+        4004 => message.starts_with("Duplicate"),
+        _ => false,
+    }
+}
+
+/// Returns whether the user lacks a privilege, or the server's own options forbid it to all users.
+fn is_forbidden(number: u16) -> bool {
+    matches!(
+        number,
+        1044 | 1142
+            | 1143
+            | 1227
+            | 1370
+            | 1095
+            | 1132
+            | 1211
+            | 1290
+            | 1410
+            | 1419
+            | 1961
+            | 1962
+            | 1979
+            | 3202
+            | 3530
+            | 3552..=3557 | 3566 | 3620 | 3630 | 3879 | 3914 | 6038 | 6427 | 6444
+    )
+}
+
 fn constraint_kind(number: u16, state: &str) -> Option<ConstraintKind> {
     Some(match number {
-        1062 | 1586 | 1022 | 1169 | 1859 => ConstraintKind::Unique,
+        1062 | 1586 | 1022 | 1169 | 1557 | 1761 | 1762 | 1859 => ConstraintKind::Unique,
         1451 | 1452 | 1216 | 1217 => ConstraintKind::ForeignKey,
-        1048 | 1364 => ConstraintKind::NotNull,
-        3819 => ConstraintKind::Check,
+        1048 | 1263 | 1364 | 1423 | 3673 => ConstraintKind::NotNull,
+        // Also WITH CHECK OPTION of a view, and a value for which there is no partition.
+        1369 | 1526 | 1748 | 3819 => ConstraintKind::Check,
         // MariaDB; the number has another meaning on MySQL.
         4025 if state == "23000" => ConstraintKind::Check,
         _ => return None,
@@ -183,7 +243,7 @@ fn table_of(text: &str) -> Option<String> {
 
 fn advice(number: u16) -> Option<&'static str> {
     Some(match number {
-        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1927 | 3169 | INACTIVE => REPLACED,
+        1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 3169 | INACTIVE => REPLACED,
         1064 | 1065 | 1149 => SYNTAX,
         1054 => NO_COLUMN,
         1146 => "did the migrations run on this database? the message names the database that was searched",
@@ -197,7 +257,15 @@ fn advice(number: u16) -> Option<&'static str> {
         }
         PACKET_TOO_LARGE => "send less data in one statement, or raise `max_allowed_packet` of the server",
         1461 => {
-            "make `statement_cache_capacity` or the pools smaller, or raise `max_prepared_stmt_count` of the server"
+            "raise `max_prepared_stmt_count` of the server, or make the pools or `statement_cache_capacity` smaller \
+             (values below 32 count as 32)"
+        }
+        3159 => "the server accepts encrypted connections only; set `ssl-mode=REQUIRED` in the URL",
+        1820 | 1862 => "the password has expired; change it with `ALTER USER … IDENTIFIED BY …`",
+        3118 | 4151 => "the account is locked; unlock it with `ALTER USER … ACCOUNT UNLOCK`",
+        3955 | 4150 => {
+            "the account is blocked after wrong passwords; correct the password, and unblock it with `ALTER USER … ACCOUNT \
+             UNLOCK`"
         }
         1213 => "the server rolled back the whole transaction; run it again",
         1205 => "another transaction holds the lock; run this transaction again, or make the other one shorter",
@@ -213,9 +281,17 @@ pub(super) fn connect_error(options: &MySqlConnectOptions, error: sqlx::Error) -
     let user = options.get_username();
     let database = options.get_database().unwrap_or_default();
     let number = match &error {
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
-            return Error::unreachable_server("MySQL", &place, error);
+        sqlx::Error::Protocol(what) => {
+            return match authentication(what, &place, user) {
+                Some(refused) => refused.with_source(error),
+                None => Error::unreachable_server("MySQL", &place, error),
+            };
         }
+        // The driver sends such a password only if it is built with another feature.
+        sqlx::Error::Configuration(what) if what.to_string().starts_with("RSA auth backend disabled") => {
+            return unencrypted(&place, user).with_source(error);
+        }
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) => return Error::unreachable_server("MySQL", &place, error),
         sqlx::Error::Database(answer) => answer
             .try_downcast_ref::<MySqlDatabaseError>()
             .map(MySqlDatabaseError::number),
@@ -228,9 +304,58 @@ pub(super) fn connect_error(options: &MySqlConnectOptions, error: sqlx::Error) -
             "the server at {place} has no database {database:?}; create it with `CREATE DATABASE`, or correct the URL"
         ),
         Some(1044) => format!("the user {user:?} may not use the database {database:?}, or it does not exist"),
-        _ => return self::error(error),
+        Some(1524) => {
+            format!("the server at {place} lacks the plugin with which the user {user:?} logs in; {OTHER_METHOD}")
+        }
+        Some(1251) => return self::error(error).help(OTHER_METHOD),
+        _ => {
+            let mapped = self::error(error);
+            let of_user = mapped.kind() == ErrorKind::Authentication;
+            return match mapped.advice().map(str::to_owned).filter(|_| of_user) {
+                Some(advice) => mapped.help(format!("the server at {place} refused the user {user:?}: {advice}")),
+                None => mapped,
+            };
+        }
     };
     self::error(error).help(help)
+}
+
+/// The way out where the driver does not know a method of authentication.
+const OTHER_METHOD: &str = "give the user another method: on MariaDB `ALTER USER … IDENTIFIED VIA mysql_native_password \
+    USING PASSWORD('…')`, on MySQL `ALTER USER … IDENTIFIED WITH caching_sha2_password BY '…'`";
+
+/// Returns the error for a server that asks for an authentication that the driver does not know.
+fn authentication(what: &str, place: &str, user: &str) -> Option<Error> {
+    let method = match what.strip_prefix("unknown authentication plugin: ") {
+        Some(method) => method,
+        None if what.contains("mysql_cleartext_plugin disabled") => {
+            let message = format!(
+                "the server at {place} wants the password of the user {user:?} in clear text (`mysql_clear_password`), \
+                 which is never sent"
+            );
+            return Some(Error::new(ErrorKind::Authentication, message).help(OTHER_METHOD));
+        }
+        // The data of a method that the driver takes for another one has another length.
+        None if what.starts_with("expected 21 bytes but found") || what.contains("during authentication") => "unknown",
+        None => return None,
+    };
+    let message = format!(
+        "the user {user:?} logs in to the server at {place} with the method `{method}`, which is not supported; whether \
+         the password is right is unknown"
+    );
+    Some(Error::new(ErrorKind::Authentication, message).help(OTHER_METHOD))
+}
+
+/// Returns the error for a server that can check the password only on an encrypted connection.
+fn unencrypted(place: &str, user: &str) -> Error {
+    let message = format!(
+        "the server at {place} did not recognise the password of the user {user:?}, and can check it only on an encrypted \
+         connection (caching_sha2_password, sha256_password): either it is wrong, or it was not used since the server \
+         started"
+    );
+    Error::new(ErrorKind::Authentication, message).help(
+        "encrypt the connection with `ssl-mode=REQUIRED` (Cargo feature `tls`); then a wrong password is refused as such",
+    )
 }
 
 #[cfg(test)]
@@ -276,6 +401,95 @@ mod tests {
             (some("positive"), None)
         );
         assert_eq!(of_number(4025, "HY000", "Autoextend size").kind(), ErrorKind::Database);
+    }
+
+    #[test]
+    fn errors_that_users_meet_have_their_kind_found_v8() {
+        let of = |number, message: &str| of_number(number, "HY000", message).kind();
+        for (kind, numbers) in [
+            (
+                ErrorKind::Authentication,
+                vec![1045, 1698, 1820, 1862, 1873, 3118, 3955],
+            ),
+            (
+                ErrorKind::Connect,
+                vec![1040, 1129, 1203, 1226, 3032, 3159, 4081, 4082, 6400],
+            ),
+            (ErrorKind::ConnectionLost, vec![1053, 1080, 1184, 1927, 3169, 4031]),
+            (
+                ErrorKind::UndefinedObject,
+                vec![
+                    1072, 1082, 1115, 1128, 1273, 1286, 1298, 1449, 1539, 1735, 1824, 1932, 3162, 3503, 3579, 3734,
+                    3821, 3940,
+                ],
+            ),
+            (
+                ErrorKind::DuplicateObject,
+                vec![1066, 1068, 1110, 1304, 1359, 1517, 1537, 1826, 1973, 3163, 3591, 3822],
+            ),
+            (
+                ErrorKind::Constraint,
+                vec![1048, 1062, 1263, 1369, 1452, 1526, 1557, 1748, 1761, 1762, 3673, 3819],
+            ),
+            (ErrorKind::Serialization, vec![1020, 1412, 3101]),
+            (ErrorKind::Deadlock, vec![1213, 1614, 3058]),
+            (ErrorKind::LockTimeout, vec![1205, 1689, 3133, 3572]),
+            (
+                ErrorKind::Permission,
+                vec![1044, 1142, 1211, 1290, 1961, 3530, 3552, 3554, 3879, 6038, 6444],
+            ),
+            (ErrorKind::ReadOnly, vec![1036, 1223, 1792, 1836, 1874, 3989]),
+            (ErrorKind::Timeout, vec![1969, 3024]),
+            (ErrorKind::Unsupported, vec![1178, 1235, 1289, 1845, 1846, 3948, 3999]),
+        ] {
+            for number in numbers {
+                assert_eq!(of(number, ""), kind, "{number}");
+            }
+        }
+        // One number, two servers or two meanings.
+        assert_eq!(
+            of(4151, "Access denied, this account is locked"),
+            ErrorKind::Authentication
+        );
+        assert_eq!(of(4151, "Incomplete escape sequence"), ErrorKind::Database);
+        assert_eq!(of(4091, "Unknown SEQUENCE: 'a'"), ErrorKind::UndefinedObject);
+        assert_eq!(of(4091, "XA: temporary tables"), ErrorKind::Database);
+        assert_eq!(
+            of(1396, "Operation CREATE USER failed for 'a'@'%'"),
+            ErrorKind::DuplicateObject
+        );
+        assert_eq!(
+            of(1396, "Operation DROP USER failed for 'a'@'%'"),
+            ErrorKind::UndefinedObject
+        );
+        assert_eq!(of(1290, "running with the --read-only option"), ErrorKind::ReadOnly);
+        // A deadlock of named locks ends no transaction.
+        assert!(!of_number(3058, "HY000", "").ends_transaction());
+    }
+
+    #[test]
+    fn failure_methods_of_authentication_are_no_wrong_server_found_v5() {
+        for (what, named) in [
+            ("unknown authentication plugin: client_ed25519", "client_ed25519"),
+            ("unknown authentication plugin: parsec", "parsec"),
+            ("mysql_cleartext_plugin disabled", "mysql_clear_password"),
+        ] {
+            let error = connect_error(
+                &MySqlConnectOptions::new().username("ada"),
+                sqlx::Error::Protocol(what.into()),
+            );
+            assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+            let text = error.to_string();
+            assert!(
+                text.contains(named) && text.contains("ada") && text.contains("ALTER USER"),
+                "{text}"
+            );
+        }
+        let other = connect_error(
+            &MySqlConnectOptions::new(),
+            sqlx::Error::Protocol("Packet empty".into()),
+        );
+        assert_eq!(other.kind(), ErrorKind::Connect);
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgTypeInfo};
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgSslMode, PgTypeInfo};
 use sqlx::{Postgres, SqlStr};
 
 use super::errors::connect_error;
-use super::options::connect_options;
+use super::options::{another_way, connect_options, keeping};
 use super::{arguments, errors, types};
-use crate::backend::sqlx::{KeptStatement, Native, SingleRow, SqlxConnector, raw_row};
+use crate::backend::sqlx::{KeptStatement, Native, OptionsOf, SingleRow, SqlxConnector, TlsFiles, raw_row};
 use crate::backend::{Connector, QueryResult};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -18,12 +18,18 @@ use crate::value::Value;
 pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
     let options = connect_options(config)?;
     let tried = options.clone();
+    let files = if matches!(options.get_ssl_mode(), PgSslMode::Disable) {
+        TlsFiles::default()
+    } else {
+        TlsFiles::of(config.settings())
+    };
     Ok(Arc::new(SqlxConnector::<Postgres> {
         options,
         dialect: Dialect::Postgres,
         runtime_bound: true,
         place: config.url().to_string(),
-        persistent: config.settings().statement_cache_capacity > 0,
+        keeping: keeping(config),
+        files,
         explain: Box::new(move |error| connect_error(&tried, error)),
         private: None,
         definitions: Arc::default(),
@@ -67,6 +73,10 @@ impl Native for Postgres {
 
     fn error(error: sqlx::Error) -> Error {
         errors::error(error)
+    }
+
+    fn another_way(options: &OptionsOf<Self>, error: &sqlx::Error) -> Option<OptionsOf<Self>> {
+        another_way(options, error)
     }
 
     fn survives_interruption(_between_rows: bool) -> bool {

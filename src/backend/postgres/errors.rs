@@ -12,7 +12,7 @@ pub(super) fn error(error: sqlx::Error) -> Error {
     let Some(answer) = database.try_downcast_ref::<PgDatabaseError>() else {
         return Error::from_sqlx(error);
     };
-    let mut mapped = Error::new(kind(answer), message(answer)).with_code(answer.code());
+    let mut mapped = Error::new(kind(answer.code(), answer.message()), message(answer)).with_code(answer.code());
     if let Some(help) = help(answer) {
         mapped = mapped.help(help);
     }
@@ -32,36 +32,45 @@ pub(super) fn error(error: sqlx::Error) -> Error {
     mapped.with_source(error)
 }
 
-fn kind(answer: &PgDatabaseError) -> ErrorKind {
-    match answer.code() {
+fn kind(code: &str, message: &str) -> ErrorKind {
+    match code {
+        // The codes of PgBouncer are coarser than its messages.
+        "08P01" if message.contains("statement pooling mode") => ErrorKind::Unsupported,
+        "08P01" if message.starts_with("no such database") => ErrorKind::DatabaseNotFound,
+        "08P01" if message.starts_with("no such user") || message.contains("authentication failed") => {
+            ErrorKind::Authentication
+        }
         "28000" | "28P01" => ErrorKind::Authentication,
         "3D000" => ErrorKind::DatabaseNotFound,
         // Too many connections, starting up, in recovery.
         "53300" | "57P03" => ErrorKind::Connect,
         // Ended by an administrator, by a crash of another process, by the drop of the database, or by a session limit.
         "57P01" | "57P02" | "57P04" | "57P05" | "25P03" | "25P04" => ErrorKind::ConnectionLost,
-        "57014" if answer.message().contains("timeout") => ErrorKind::Timeout,
+        "57014" if message.contains("timeout") => ErrorKind::Timeout,
         "55P03" => ErrorKind::LockTimeout,
         "40001" => ErrorKind::Serialization,
         "40P01" => ErrorKind::Deadlock,
-        "42501" => ErrorKind::Permission,
+        "42501" | "0LP01" | "0L000" => ErrorKind::Permission,
         "25006" => ErrorKind::ReadOnly,
         "25P02" => ErrorKind::TransactionAborted,
         "0A000" => ErrorKind::Unsupported,
-        "42601" => ErrorKind::Syntax,
-        "42P01" | "42703" | "42883" | "42704" | "3F000" | "34000" | "3B001" | "26000" => ErrorKind::UndefinedObject,
+        "42601" | "42602" | "42939" => ErrorKind::Syntax,
+        "42P01" | "42703" | "42883" | "42704" | "3F000" | "34000" | "3B001" | "26000" | "0P000" | "HV00R" | "HV00Q" => {
+            ErrorKind::UndefinedObject
+        }
         "42P07" | "42701" | "42710" | "42723" | "42P04" | "42P06" | "42P05" | "42P03" | "42712" => {
             ErrorKind::DuplicateObject
         }
-        "42P02" | "42P18" => ErrorKind::Parameter,
-        "23505" | "23503" | "23001" | "23502" | "23514" | "23P01" => ErrorKind::Constraint,
+        "42P02" | "42P08" | "42P18" => ErrorKind::Parameter,
+        "23505" | "23503" | "23001" | "23502" | "23514" | "44000" | "23P01" => ErrorKind::Constraint,
         code if code.starts_with("08") => ErrorKind::ConnectionLost,
         _ => ErrorKind::Database,
     }
 }
 
 fn is_fatal(answer: &PgDatabaseError) -> bool {
-    matches!(answer.severity(), PgSeverity::Fatal | PgSeverity::Panic) || kind(answer) == ErrorKind::ConnectionLost
+    matches!(answer.severity(), PgSeverity::Fatal | PgSeverity::Panic)
+        || kind(answer.code(), answer.message()) == ErrorKind::ConnectionLost
 }
 
 /// Returns whether the transaction can be run again: after a serialization failure, a deadlock or a lock timeout.
@@ -86,7 +95,7 @@ fn constraint(answer: &PgDatabaseError) -> Option<Constraint> {
         "23505" => ConstraintKind::Unique,
         "23503" | "23001" => ConstraintKind::ForeignKey,
         "23502" => ConstraintKind::NotNull,
-        "23514" => ConstraintKind::Check,
+        "23514" | "44000" => ConstraintKind::Check,
         "23P01" => ConstraintKind::Exclusion,
         _ => return None,
     };
@@ -109,7 +118,18 @@ fn help(answer: &PgDatabaseError) -> Option<String> {
 
 fn advice(code: &str, message: &str) -> Option<&'static str> {
     Some(match code {
-        "57P01" | "57P02" | "57P04" | "57P05" | "25P03" | "25P04" => REPLACED,
+        "08P01" if message.contains("statement pooling mode") => {
+            "set `pool_mode` of PgBouncer to `transaction` or `session`: this library needs transactions"
+        }
+        "25P03" => {
+            "the transaction was idle for longer than `idle_in_transaction_session_timeout` of the server; the pool opens \
+             another connection for the next caller"
+        }
+        "25P04" => {
+            "the transaction took longer than `transaction_timeout` of the server; make it shorter, or raise the limit with \
+             `SET`; the pool opens another connection for the next caller"
+        }
+        "57P01" | "57P02" | "57P04" | "57P05" => REPLACED,
         code if code.starts_with("08") => REPLACED,
         "42601" => SYNTAX,
         "42703" => NO_COLUMN,
@@ -118,17 +138,15 @@ fn advice(code: &str, message: &str) -> Option<&'static str> {
         "42883" if message.contains("operator does not exist") => {
             "the two sides are of different types; cast the parameter, as in `:value::the_type`"
         }
-        "42P18" => "the server cannot determine the type of the parameter; cast it, as in `:value::text`",
+        "42P08" | "42P18" => "the server cannot determine the type of the parameter; cast it, as in `:value::text`",
         "25P02" => "an earlier statement of this transaction failed; only a rollback is possible now",
         "0A000" if message.starts_with("cached plan") => {
             "the table was altered after this connection had prepared the statement; run it on a new connection"
         }
         "53300" => "make the pools smaller (`pool_size`), or raise `max_connections` of the server",
-        "26000" => {
-            "a pooler between this program and the server may lose prepared statements; set `statement_cache_capacity=0`"
-        }
-        "42P05" => {
-            "a pooler between this program and the server may mix up prepared statements; set `statement_cache_capacity=0`"
+        "26000" | "42P05" => {
+            "a pooler in between that mixes up prepared statements needs `pgbouncer=true` in the URL; see the guide \
+             PGBOUNCER.md"
         }
         _ => return None,
     })
@@ -144,15 +162,36 @@ pub(super) fn connect_error(options: &PgConnectOptions, error: sqlx::Error) -> E
         return Error::unreachable_server("PostgreSQL", &place, error);
     }
     let mapped = self::error(error);
-    let help = match mapped.sqlstate() {
-        Some("28P01") => format!("the server at {place} refused the password of the user {user:?}"),
-        Some("28000") => format!("the server at {place} does not allow the user {user:?} to connect; does the role exist, and does `pg_hba.conf` allow it?"),
-        Some("3D000") => format!("the server at {place} has no database {database:?}; create it with `CREATE DATABASE`, or correct the URL"),
-        Some("57P03") => format!("the server at {place} is starting up or shutting down; try again in a moment"),
-        Some("42704" | "22023") => "a session parameter is unknown to the server, or has a value that it does not accept; check the options of the URL".to_owned(),
-        _ => return mapped,
+    let help = match mapped.kind() {
+        ErrorKind::Authentication if mapped.sqlstate() == Some("28000") => format!("the server at {place} does not allow the user {user:?} to connect; does the role exist, and does `pg_hba.conf` allow it?"),
+        ErrorKind::Authentication => format!("the server at {place} refused the password of the user {user:?}, or does not know the user"),
+        ErrorKind::DatabaseNotFound => format!("the server at {place} has no database {database:?}; create it with `CREATE DATABASE`, or correct the URL"),
+        ErrorKind::ConnectionLost => return refused(&place, mapped),
+        _ => match mapped.sqlstate() {
+            Some("57P03") => format!("the server at {place} is starting up or shutting down; try again in a moment"),
+            Some("42704" | "22023") => "a session parameter is unknown to the server, or has a value that it does not accept; check the options of the URL".to_owned(),
+            _ => return mapped,
+        },
     };
     mapped.help(help)
+}
+
+/// Returns the error for a connection that was refused with a code that elsewhere means that one broke, as a pooler
+/// does.
+fn refused(place: &str, error: Error) -> Error {
+    let message = format!("cannot connect to PostgreSQL at {place}: {}", error.message());
+    let help = if error.message().contains("unsupported startup parameter") {
+        "a pooler in between does not accept this setting of the session; leave it out of the URL and set it with `ALTER \
+         ROLE … SET`, or make PgBouncer pass it on (from 1.20, `track_extra_parameters`)"
+    } else {
+        "the server, or a pooler in between, refused the connection; its own log may say more"
+    };
+    let refused = Error::new(ErrorKind::Connect, message).help(help);
+    let refused = match error.sqlstate() {
+        Some(code) => refused.with_code(code),
+        None => refused,
+    };
+    refused.with_source(error)
 }
 
 /// Returns the error for a value that does not have the form it should have.
@@ -201,5 +240,55 @@ mod tests {
                 .contains("altered")
         );
         assert_eq!(advice("22001", "value too long"), None);
+    }
+    #[test]
+    fn errors_that_users_meet_have_their_kind_found_v8() {
+        for (kind, codes) in [
+            (ErrorKind::Authentication, "28000 28P01"),
+            (ErrorKind::DatabaseNotFound, "3D000"),
+            (ErrorKind::Connect, "53300 57P03"),
+            (
+                ErrorKind::ConnectionLost,
+                "57P01 57P02 57P04 57P05 25P03 25P04 08000 08006 08P01",
+            ),
+            (ErrorKind::LockTimeout, "55P03"),
+            (ErrorKind::Serialization, "40001"),
+            (ErrorKind::Deadlock, "40P01"),
+            (ErrorKind::Permission, "42501 0LP01 0L000"),
+            (ErrorKind::ReadOnly, "25006"),
+            (ErrorKind::TransactionAborted, "25P02"),
+            (ErrorKind::Unsupported, "0A000"),
+            (ErrorKind::Syntax, "42601 42602 42939"),
+            (
+                ErrorKind::UndefinedObject,
+                "42P01 42703 42883 42704 3F000 34000 3B001 26000 0P000 HV00R",
+            ),
+            (
+                ErrorKind::DuplicateObject,
+                "42P07 42701 42710 42723 42P04 42P06 42P05 42P03 42712",
+            ),
+            (ErrorKind::Parameter, "42P02 42P08 42P18"),
+            (ErrorKind::Constraint, "23505 23503 23001 23502 23514 44000 23P01"),
+            (ErrorKind::Database, "22001 22P02 57014 P0001 XX000"),
+        ] {
+            for code in codes.split(' ') {
+                assert_eq!(super::kind(code, ""), kind, "{code}");
+            }
+        }
+        assert_eq!(
+            kind("57014", "canceling statement due to statement timeout"),
+            ErrorKind::Timeout
+        );
+        // PgBouncer.
+        for (message, expected) in [
+            (
+                "transaction blocks not allowed in statement pooling mode",
+                ErrorKind::Unsupported,
+            ),
+            ("no such database: shop", ErrorKind::DatabaseNotFound),
+            ("no such user: ada", ErrorKind::Authentication),
+        ] {
+            assert_eq!(kind("08P01", message), expected, "{message}");
+        }
     }
 }

@@ -3,20 +3,17 @@
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+use crate::backend::sqlx::Keeping;
 use crate::config::{Config, Settings, SslMode};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Returns the options to connect with. What the configuration leaves open comes from libpq's environment variables, as
 /// in sqlx.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the other backends can refuse a configuration here"
-)]
 pub(super) fn connect_options(config: &Config) -> Result<PgConnectOptions> {
     let (url, settings) = (config.url(), config.settings());
     let mut options = PgConnectOptions::new_without_pgpass()
         .ssl_mode(ssl_mode(settings.ssl_mode, settings.ssl_root_cert.is_some()))
-        .statement_cache_capacity(settings.statement_cache_capacity)
+        .statement_cache_capacity(cache_capacity(config))
         .disable_statement_logging();
     if let Some(host) = url.host() {
         options = options.host(host.trim_start_matches('[').trim_end_matches(']'));
@@ -48,13 +45,22 @@ pub(super) fn connect_options(config: &Config) -> Result<PgConnectOptions> {
     if let Some(file) = &settings.ssl_key {
         options = options.ssl_client_key(file);
     }
-    if settings.statement_cache_capacity == 0 {
+    if options.get_socket().is_some() || options.get_host().starts_with('/') {
+        // As in libpq: the server encrypts nothing there.
+        options = options.ssl_mode(PgSslMode::Disable);
+    }
+    if keeping(config) == Keeping::InTransaction {
         // A pooler is in between; many refuse this parameter, which current servers do not need.
         options = options.extra_float_digits(None);
     }
-    let parameters = settings.server_settings.iter();
-    let parameters = parameters.map(|(name, value)| (name.as_str(), value.as_str()));
-    Ok(options.options(parameters.chain(isolation(settings))))
+    for (name, value) in &settings.server_settings {
+        check_setting(name, value)?;
+    }
+    let given = settings.server_settings.iter();
+    let given = given.map(|(name, value)| (name.as_str(), value.as_str()));
+    let parameters: Vec<_> = given.chain(isolation(settings)).collect();
+    // Even an empty list would be sent, and PgBouncer before 1.20 refuses it.
+    Ok(if parameters.is_empty() { options } else { options.options(parameters) })
 }
 
 /// The parameter with the isolation level of statements outside of transactions.
@@ -70,6 +76,54 @@ fn isolation(settings: &Settings) -> Option<(&'static str, &'static str)> {
         .any(|(name, _)| name.eq_ignore_ascii_case(ISOLATION));
     let level = settings.isolation_level?.as_str();
     (!given && settings.statement_cache_capacity > 0).then_some((ISOLATION, level))
+}
+
+/// Refuses a setting that would be read as several: the server splits their list at white space, and the driver marks
+/// only blanks in a value.
+fn check_setting(name: &str, value: &str) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-$".contains(&byte) || !byte.is_ascii();
+    let why = if name.is_empty() || !name.bytes().all(plain) {
+        "its name may contain only letters, digits, `_`, `-` and `.`"
+    } else if value.bytes().any(|byte| matches!(byte, 0 | b'\t'..=b'\r')) {
+        "its value must not contain tabs and line breaks"
+    } else {
+        return Ok(());
+    };
+    let message = format!("server_settings: {name:?} cannot be sent when a connection begins: {why}");
+    Err(Error::new(ErrorKind::Config, message).help("write blanks, or set it with SQL in an `after_connect` hook"))
+}
+
+/// Returns how long statements stay prepared: without a cache, a pooler is in between.
+pub(super) fn keeping(config: &Config) -> Keeping {
+    if config.settings().statement_cache_capacity > 0 {
+        Keeping::Cached
+    } else {
+        Keeping::InTransaction
+    }
+}
+
+/// Returns the capacity of the driver's cache. Behind a pooler it holds only what the driver prepares for itself in one
+/// statement.
+fn cache_capacity(config: &Config) -> usize {
+    match config.settings().statement_cache_capacity {
+        0 => 100,
+        capacity => capacity,
+    }
+}
+
+/// Returns the options of another attempt, if the server refused the first one.
+pub(super) fn another_way(options: &PgConnectOptions, error: &sqlx::Error) -> Option<PgConnectOptions> {
+    let sqlx::Error::Database(answer) = error else {
+        return None;
+    };
+    if answer
+        .message()
+        .contains("unsupported startup parameter: extra_float_digits")
+    {
+        return Some(options.clone().extra_float_digits(None));
+    }
+    // As in libpq: first without TLS, and with it if the server refuses that.
+    matches!(options.get_ssl_mode(), PgSslMode::Allow).then(|| options.clone().ssl_mode(PgSslMode::Require))
 }
 
 /// Returns the mode for the driver. As in libpq, a given root certificate is checked with `require`, too.
@@ -126,5 +180,36 @@ mod tests {
     fn u7_parameters_of_the_server_are_sent_at_the_start() {
         let options = options("postgres://db/shop?search_path=a%20b&options=-c%20geqo%3Doff");
         assert_eq!(options.get_options(), Some(r"-c geqo=off -c search_path=a\ b"));
+        assert_eq!(self::options("postgres://db/shop?pgbouncer=true").get_options(), None);
+    }
+
+    #[test]
+    fn u7_a_setting_of_the_server_sets_no_other_found_a3() {
+        let refused = |name: &str, value: &str| {
+            let config = Config::from_url("postgres://db/shop")
+                .unwrap()
+                .server_setting(name, value);
+            let error = connect_options(&config).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().contains("after_connect"), "{error}");
+        };
+        for space in ['\t', '\n', '\u{b}', '\u{c}', '\r', '\0'] {
+            refused("search_path", &format!("a{space}-c{space}geqo=off"));
+            refused(&format!("geqo{space}"), "off");
+        }
+        refused("geqo=off -c work_mem", "4");
+        refused("", "off");
+        let sent = options("postgres://db/shop?search_path=a%20-c%20geqo%3Doff%5C");
+        assert_eq!(sent.get_options(), Some(r"-c search_path=a\ -c\ geqo=off\\"));
+    }
+
+    #[test]
+    fn u3_over_a_socket_of_the_system_nothing_is_encrypted_found_a8() {
+        for url in [
+            "postgres:///shop?host=/run/postgresql&sslmode=require",
+            "postgres://db/shop?socket=/run/postgresql&sslmode=verify-full",
+        ] {
+            assert!(matches!(options(url).get_ssl_mode(), PgSslMode::Disable), "{url}");
+        }
     }
 }

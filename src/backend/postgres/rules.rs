@@ -138,6 +138,8 @@ fn for_all(verb: &str, oids: &[i64], rest: &str) -> String {
 
 static NAMED_SESSIONS: NamedSessions = NamedSessions {
     name: |label| format!("SET LOCAL application_name TO {}", quote(label)),
+    lift_limits: "SELECT pg_catalog.set_config(name, '0', true) FROM (VALUES ('idle_in_transaction_session_timeout'), \
+        ('transaction_timeout')) AS limits (name) WHERE pg_catalog.current_setting(name, true) <> '0'",
     blockers: "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.state, 'unknown'), \
         coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start)::numeric, 1)::text, '?'), b.query \
         FROM pg_catalog.pg_stat_activity a \

@@ -12,7 +12,7 @@ use super::file::FileConnector;
 use super::memory::{KeepAlive, MemoryConnector};
 use super::options::connect_options;
 use super::{arguments, errors, memory, types};
-use crate::backend::sqlx::{KeptStatement, Native, SqlxConnector, raw_row};
+use crate::backend::sqlx::{Keeping, KeptStatement, Native, SqlxConnector, TlsFiles, raw_row};
 use crate::backend::{Connector, QueryResult};
 use crate::config::{Config, SqliteMode};
 use crate::error::{Error, Result};
@@ -32,7 +32,8 @@ pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector
         dialect: Dialect::Sqlite,
         runtime_bound: false,
         place: config.url().to_string(),
-        persistent: config.settings().statement_cache_capacity > 0,
+        keeping: Keeping::cached(config.settings().statement_cache_capacity),
+        files: TlsFiles::default(),
         explain: Box::new(move |error| connect_error(&explained, error)),
         private: Some(Arc::new(copies)),
         definitions: Arc::clone(&CHANGES),

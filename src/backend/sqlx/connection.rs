@@ -10,7 +10,7 @@ use sqlx_core::transaction::TransactionManager;
 use super::answer::{DriverRow, Steps, drain, is_notification, is_to_be_repeated};
 use super::last_insert_id::{LastKey, Tally};
 use super::schema_changes::Definitions;
-use super::{Ignore, KeptStatement, Native, Original, SingleRow, is_stale_plan, own_sql};
+use super::{Ignore, Keeping, KeptStatement, Native, Original, SingleRow, is_stale_plan, own_sql};
 use crate::backend::{QueryResult, Request, RowSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Defines, Dialect, Statement};
@@ -19,8 +19,11 @@ use crate::value::{RawRow, ValueRef};
 #[derive(Debug)]
 pub(crate) struct SqlxConnection<DB: Native> {
     pub(super) connection: DB::Connection,
-    /// `true` if statements are kept prepared.
-    pub(super) persistent: bool,
+    pub(super) keeping: Keeping,
+    /// Set if a text was sent that may have begun a transaction of which the driver does not know.
+    pub(super) controlled: bool,
+    /// Set while a transaction is begun of which the driver would know nothing if the call were dropped.
+    pub(super) beginning: bool,
     /// Number of savepoints set by this crate. sqlx's savepoints are used where the driver counts them on its thread.
     /// Over a socket, sqlx's guard of a cancelled `SAVEPOINT` rolls back the level below.
     pub(super) savepoints: usize,
@@ -36,10 +39,12 @@ pub(crate) struct SqlxConnection<DB: Native> {
 const SAVEPOINT: &str = "ebbtide_";
 
 impl<DB: Native> SqlxConnection<DB> {
-    pub(crate) fn new(connection: DB::Connection, persistent: bool, definitions: Definitions) -> Self {
+    pub(crate) fn new(connection: DB::Connection, keeping: Keeping, definitions: Definitions) -> Self {
         Self {
             connection,
-            persistent,
+            keeping,
+            controlled: false,
+            beginning: false,
             savepoints: 0,
             has_ended: false,
             definitions,
@@ -66,6 +71,17 @@ where
             // A statement of this crate itself has no result.
             Err(error) if is_notification(&error) => Box::pin(self.flush_and_unlisten()).await,
             answer => self.received(answer, false).await.map(drop),
+        }
+    }
+
+    /// Returns whether a transaction is open on the server. Outside of one a savepoint is gone as soon as it is set.
+    pub(super) async fn probe(&mut self) -> Result<bool> {
+        let probe = own_sql("SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe");
+        match self.run_own(probe).await {
+            Err(error) if error.is_fatal() || error.ends_transaction() => Err(error),
+            // PostgreSQL has aborted it, which leaves it open.
+            Err(error) => Ok(error.sqlstate() == Some("25P02")),
+            Ok(()) => Ok(true),
         }
     }
 
@@ -115,6 +131,9 @@ where
 
     /// Discards statements that were prepared for older table definitions.
     pub(super) async fn follow_definitions(&mut self, starred: bool) -> Result<()> {
+        if self.keeping.is_full(self.connection.cached_statements_size()) {
+            self.connection.clear_cached_statements().await.map_err(DB::error)?;
+        }
         if DB::KEPT == KeptStatement::Follows {
             return Ok(());
         }
@@ -280,6 +299,9 @@ where
 
     pub(super) async fn run_prepared(&mut self, request: Request<'_>, sink: &mut dyn RowSink) -> Result<QueryResult> {
         self.follow_definitions(request.statement.is_starred()).await?;
+        if self.keeping.is_pooled() {
+            return Box::pin(self.run_pooled(request, sink)).await;
+        }
         match self.run_once(request, sink).await {
             Err(error) if is_stale_plan(&error) => Box::pin(self.rerun(request, sink, error)).await,
             Err(error) if is_to_be_repeated(&error) => Box::pin(self.run_once(request, sink)).await,
@@ -365,13 +387,13 @@ where
 
     pub(super) fn steps(&mut self, request: Request<'_>) -> Result<Steps<'_, DB>> {
         let (sql, arguments) = DB::arguments(request.statement, request.values)?;
-        let query = sqlx::query_with(sql, arguments).persistent(self.persistent);
+        let query = sqlx::query_with(sql, arguments).persistent(self.keeping.is_persistent());
         Ok(self.connection.fetch_many(query))
     }
 
     pub(super) fn one(&mut self, request: Request<'_>) -> Result<BoxFuture<'_, sqlx::Result<Option<DB::Row>>>> {
         let (sql, arguments) = DB::arguments(request.statement, request.values)?;
-        let query = sqlx::query_with(sql, arguments).persistent(self.persistent);
+        let query = sqlx::query_with(sql, arguments).persistent(self.keeping.is_persistent());
         Ok(self.connection.fetch_optional(query))
     }
 }

@@ -1,5 +1,6 @@
 //! The connector for databases of sqlx.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -8,7 +9,7 @@ use futures::future::BoxFuture;
 use sqlx::{ConnectOptions, Connection, Executor};
 
 use super::schema_changes::Definitions;
-use super::{Native, SqlxConnection};
+use super::{Keeping, Native, SqlxConnection, TlsFiles};
 use crate::backend::{Connector, RawConnection};
 use crate::error::{Error, Result};
 use crate::sql::Dialect;
@@ -21,14 +22,45 @@ pub(crate) struct SqlxConnector<DB: Native> {
     pub(crate) runtime_bound: bool,
     /// The URL without its password.
     pub(crate) place: String,
-    /// `true` if statements are kept prepared.
-    pub(crate) persistent: bool,
+    pub(crate) keeping: Keeping,
+    /// The files that TLS needs.
+    pub(crate) files: TlsFiles,
     /// The conversion of an error while connecting into a readable one.
     pub(crate) explain: Box<dyn Fn(sqlx::Error) -> Error + Send + Sync>,
     /// The connector whose connections each see their own copy.
     pub(crate) private: Option<Arc<dyn Connector>>,
     /// Number of changes of definitions made through its connections.
     pub(crate) definitions: Arc<AtomicU64>,
+}
+
+/// The number of ways in which a connection is tried.
+const WAYS: usize = 3;
+
+impl<DB> SqlxConnector<DB>
+where
+    DB: Native,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    /// Opens the driver's connection, in another way if one has failed and another is left.
+    async fn open(&self) -> Result<DB::Connection> {
+        self.files.check()?;
+        let mut options = Cow::Borrowed(&self.options);
+        let mut first = None;
+        for _ in 0..WAYS {
+            let error = match options.connect().await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            let Some(other) = DB::another_way(&options, &error) else {
+                // A server without TLS has refused for another reason.
+                let no_tls = matches!(error, sqlx::Error::Tls(_));
+                return Err((self.explain)(first.filter(|_| no_tls).unwrap_or(error)));
+            };
+            first.get_or_insert(error);
+            options = Cow::Owned(other);
+        }
+        Err((self.explain)(first.unwrap_or(sqlx::Error::PoolTimedOut)))
+    }
 }
 
 impl<DB> Connector for SqlxConnector<DB>
@@ -56,9 +88,10 @@ where
 
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {
         Box::pin(async move {
-            let connection = self.options.connect().await.map_err(&self.explain)?;
+            let connection = Box::pin(self.open()).await?;
             let definitions = Definitions::new(&self.definitions);
-            let connection = SqlxConnection::<DB>::new(connection, self.persistent, definitions);
+            let mut connection = SqlxConnection::<DB>::new(connection, self.keeping, definitions);
+            connection.check_pooler().await?;
             Ok(Box::new(connection) as Box<dyn RawConnection>)
         })
     }

@@ -5,19 +5,22 @@ mod answer;
 mod bind;
 mod connection;
 mod connector;
+mod keeping;
 mod last_insert_id;
 mod notified;
+mod pooled;
 mod raw_connection;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 mod raw_row;
 pub(crate) mod schema_changes;
+mod tls_files;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) mod variants;
 
 use std::fmt::Debug;
 
 use futures::future::BoxFuture;
-use sqlx::{AssertSqlSafe, Database, IntoArguments, SqlSafeStr, SqlStr};
+use sqlx::{AssertSqlSafe, Connection, Database, IntoArguments, SqlSafeStr, SqlStr};
 use sqlx_core::database::HasStatementCache;
 
 use super::{OfferedRow, QueryResult, RowSink};
@@ -29,8 +32,13 @@ use crate::value::{RawRow, Value};
 pub(crate) use bind::{bind_all, check_all};
 pub(crate) use connection::SqlxConnection;
 pub(crate) use connector::SqlxConnector;
+pub(crate) use keeping::Keeping;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub(crate) use raw_row::raw_row;
+pub(crate) use tls_files::TlsFiles;
+
+/// The options of a connection.
+pub(crate) type OptionsOf<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 /// The properties of a sqlx database that this library needs.
 pub(crate) trait Native:
@@ -82,6 +90,11 @@ pub(crate) trait Native:
 
     /// Converts an error of sqlx.
     fn error(error: sqlx::Error) -> Error;
+
+    /// Returns the options for another attempt to connect, if the first failed with `error` and another way is left.
+    fn another_way(_options: &OptionsOf<Self>, _error: &sqlx::Error) -> Option<OptionsOf<Self>> {
+        None
+    }
 
     /// Returns whether a call dropped half-way leaves the connection usable. `between_rows` is `true` if the drop came
     /// after a row was handed out, while nothing more was being read.

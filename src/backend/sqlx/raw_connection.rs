@@ -9,6 +9,7 @@ use sqlx_core::transaction::TransactionManager;
 
 use super::answer::{is_notification, is_to_be_repeated};
 use super::connection::{SqlxConnection, note_refusal};
+use super::pooled::Alone;
 use super::{Ignore, KeptStatement, Native, is_stale_plan, own_sql};
 use crate::backend::{CloseFn, NativeJob, QueryResult, RawConnection, Request, RowSink};
 use crate::error::{Error, Result};
@@ -30,6 +31,7 @@ where
             self.note_definitions(request.statement.defines());
             let result = if request.statement.is_script() {
                 let (sql, statement) = (request.statement.sql(), Some(&**request.statement));
+                self.note_control(request.statement);
                 match self.run_text(sql.clone(), statement, sink).await {
                     Err(error) if is_to_be_repeated(&error) => Box::pin(self.run_text(sql, statement, sink)).await,
                     result => result,
@@ -43,62 +45,11 @@ where
     }
 
     fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
-        Box::pin(try_stream! {
-            self.last_key.forget();
-            self.note_definitions(request.statement.defines());
-            self.follow_definitions(request.statement.is_starred()).await?;
-            let mut repeated = false;
-            loop {
-                let (mut stale, mut reported, mut notified, mut yielded) = (None, None, None, false);
-                {
-                    let mut steps = if request.statement.is_script() {
-                        self.connection.fetch_many(request.statement.sql())
-                    } else {
-                        self.declare(request).await?;
-                        self.steps(request)?
-                    };
-                    while let Some(step) = steps.next().await {
-                        match step.map_err(DB::error) {
-                            Ok(Either::Left(done)) => reported = Some(DB::done(&done)),
-                            Ok(Either::Right(row)) => {
-                                yielded = true;
-                                yield Box::new(row) as Box<dyn RawRow>;
-                            }
-                            Err(error) if is_stale_plan(&error) => stale = Some(error),
-                            Err(error) if is_notification(&error) => {
-                                notified = Some(error);
-                                break;
-                            }
-                            Err(error) => {
-                                note_refusal::<DB>(&error, request);
-                                Err(error)?;
-                            }
-                        }
-                    }
-                }
-                if let Some(error) = notified {
-                    let harmless = request.statement.reads() && !yielded;
-                    let found = Box::pin(self.given_up(error, harmless)).await;
-                    if reported.is_none() {
-                        if is_to_be_repeated(&found) {
-                            continue;
-                        }
-                        Err(found)?;
-                    }
-                }
-                let Some(error) = stale else {
-                    self.confirmed(reported).await?;
-                    break;
-                };
-                self.connection.clear_cached_statements().await.map_err(DB::error)?;
-                // A plan of the user's own, of `PREPARE`, stays stale.
-                if self.levels() > 0 || yielded || repeated {
-                    Err(error)?;
-                }
-                repeated = true;
-            }
-            self.note_definitions(request.statement.defines());
-        })
+        if self.keeping.is_pooled() && !request.statement.is_script() {
+            return self.stream_pooled(request);
+        }
+        self.note_control(request.statement);
+        self.stream_of(request)
     }
 
     fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<QueryResult>> {
@@ -112,6 +63,9 @@ where
             let lent = job.defines() == Defines::Nothing;
             let depth = DB::TransactionManager::get_transaction_depth(&self.connection);
             let text = job.text().cloned();
+            if let Some(text) = &text {
+                self.note_control(text);
+            }
             self.follow_definitions(text.as_ref().is_none_or(|text| text.is_starred()))
                 .await?;
             let defines = match (&text, DB::KEPT) {
@@ -122,7 +76,13 @@ where
                 (None, _) => job.defines(),
             };
             self.note_definitions(defines);
+            let alone = if self.is_separable(&job)? {
+                self.begin_alone().await?
+            } else {
+                Alone::No
+            };
             let result = job.run(&mut self.connection).await;
+            let result = self.end_alone(alone, result).await;
             self.note_definitions(defines);
             if result.as_ref().is_err_and(is_stale_plan) {
                 self.connection.clear_cached_statements().await.map_err(DB::error)?;
@@ -192,7 +152,10 @@ where
             match self.run_script(own_sql(DB::RESET)).await {
                 // SQLite reports an error if there was nothing to roll back.
                 Err(error) if DB::COUNTS_ANSWERS || error.is_fatal() => Err(error),
-                _ => Ok(()),
+                _ => {
+                    self.controlled = false;
+                    Ok(())
+                }
             }
         })
     }
@@ -200,14 +163,7 @@ where
     fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
         Box::pin(async move {
             if DB::COUNTS_ANSWERS {
-                // Outside of a transaction a savepoint is gone as soon as it is set.
-                let probe = own_sql("SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe");
-                return match self.run_own(probe).await {
-                    Err(error) if error.is_fatal() || error.ends_transaction() => Err(error),
-                    // PostgreSQL has aborted it, which leaves it open.
-                    Err(error) => Ok(error.sqlstate() == Some("25P02")),
-                    Ok(()) => Ok(true),
-                };
+                return self.probe().await;
             }
             // SQLite refuses this setting inside a transaction, and it has no meaning for the temp database. It leaves
             // no trace, so a check that is cancelled can be repeated.
@@ -236,7 +192,7 @@ where
     }
 
     fn interrupted(&self, between_rows: bool) -> bool {
-        DB::survives_interruption(between_rows)
+        !self.beginning && DB::survives_interruption(between_rows)
     }
 
     fn close_handle(&self) -> Option<CloseFn> {
@@ -258,6 +214,95 @@ where
                 Some(original) => original.close().await.and(closed),
                 None => closed,
             }
+        })
+    }
+}
+
+impl<DB> SqlxConnection<DB>
+where
+    DB: Native,
+    DB::Row: 'static,
+    DB::Connection: Send + Sync,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    /// Returns the rows of a statement as they come.
+    pub(super) fn stream_of<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
+        Box::pin(try_stream! {
+            self.last_key.forget();
+            self.note_definitions(request.statement.defines());
+            self.follow_definitions(request.statement.is_starred()).await?;
+            let mut repeated = false;
+            loop {
+                let (mut stale, mut reported, mut notified, mut yielded) = (None, None, None, false);
+                {
+                    let mut steps = if request.statement.is_script() {
+                        self.connection.fetch_many(request.statement.sql())
+                    } else {
+                        self.declare(request).await?;
+                        self.steps(request)?
+                    };
+                    while let Some(step) = steps.next().await {
+                        match step.map_err(DB::error) {
+                            Ok(Either::Left(done)) => reported = Some(DB::done(&done)),
+                            Ok(Either::Right(row)) => {
+                                yielded = true;
+                                yield Box::new(row) as Box<dyn RawRow>;
+                            }
+                            Err(error) if is_stale_plan(&error) => stale = Some(error),
+                            Err(error) if is_notification(&error) => {
+                                notified = Some(error);
+                                break;
+                            }
+                            Err(error) => {
+                                note_refusal::<DB>(&error, request);
+                                Err(error)?;
+                            }
+                        }
+                    }
+                }
+                if let Some(error) = notified {
+                    let harmless = request.statement.reads() && !yielded;
+                    let found = Box::pin(self.given_up(error, harmless)).await;
+                    if reported.is_none() {
+                        if is_to_be_repeated(&found) {
+                            continue;
+                        }
+                        Err(found)?;
+                    }
+                }
+                let Some(error) = stale else {
+                    self.confirmed(reported).await?;
+                    break;
+                };
+                self.connection.clear_cached_statements().await.map_err(DB::error)?;
+                // A plan of the user's own, of `PREPARE`, stays stale.
+                if self.levels() > 0 || yielded || repeated {
+                    Err(error)?;
+                }
+                repeated = true;
+            }
+            self.note_definitions(request.statement.defines());
+        })
+    }
+
+    /// Returns the same, in a transaction of its own if none is open. Dropped before its end, that is rolled back.
+    fn stream_pooled<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
+        Box::pin(try_stream! {
+            let alone = self.begin_alone().await?;
+            let mut read = Ok(());
+            {
+                let mut rows = self.stream_of(request);
+                while let Some(row) = rows.next().await {
+                    match row {
+                        Ok(row) => yield row,
+                        Err(error) => {
+                            read = Err(error);
+                            break;
+                        }
+                    }
+                }
+            }
+            self.end_alone(alone, read).await?;
         })
     }
 }

@@ -10,8 +10,8 @@ use sqlx_core::transaction::TransactionManager;
 use super::lend::unknown;
 use super::lock::MigrationLock;
 use super::native;
+use super::pending::{BEFORE, Direction, may_go, may_go_within};
 use super::view::within;
-use crate::backend::rules::DefinitionsInTransaction;
 use crate::backend::{NativeJob, QueryResult, SqlxDatabase};
 use crate::connection::Connection;
 use crate::database::Database;
@@ -22,17 +22,6 @@ use crate::sql::{Dialect, Effect, without_byte_order_mark};
 
 /// Placeholder for the migrations where statements are shown.
 const SHOWN: &str = "-- migrate";
-
-/// Advice if a migration cannot run in a transaction.
-const BEFORE: &str =
-    "run `database.migrate` before the transaction, the sandbox or the schema; then there is nothing left to do";
-
-/// The direction of migrations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
-    Up,
-    Down,
-}
 
 pub(super) async fn migrate(
     addressee: Addressee,
@@ -53,13 +42,14 @@ pub(super) async fn migrate(
     }
     let caller = Caller::at(place);
     let work = unknown(&target, SHOWN, effect, caller)?;
+    let pooled = engine.settings.statement_cache_capacity == 0;
     let job = match engine.dialect() {
         #[cfg(feature = "postgres")]
-        Dialect::Postgres => job::<sqlx::Postgres>(migrator, direction),
+        Dialect::Postgres => job::<sqlx::Postgres>(migrator, direction, pooled),
         #[cfg(feature = "mysql")]
-        Dialect::MySql => job::<sqlx::MySql>(migrator, direction),
+        Dialect::MySql => job::<sqlx::MySql>(migrator, direction, pooled),
         #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => job::<sqlx::Sqlite>(migrator, direction),
+        Dialect::Sqlite => job::<sqlx::Sqlite>(migrator, direction, pooled),
         #[cfg(not(feature = "postgres"))]
         dialect @ Dialect::Postgres => return Err(without_driver(dialect)),
         #[cfg(not(feature = "mysql"))]
@@ -78,51 +68,94 @@ fn without_driver(dialect: Dialect) -> Error {
     )
 }
 
-fn job<DB>(migrator: Migrator, direction: Direction) -> NativeJob
+fn job<DB>(migrator: Migrator, direction: Direction, pooled: bool) -> NativeJob
 where
     DB: SqlxDatabase<Connection: Migrate>,
 {
     NativeJob::open_ended(move |connection| {
         Box::pin(async move {
             let connection = native::<DB>(connection)?;
-            if DB::TransactionManager::get_transaction_depth(connection) > 0 {
-                if may_go(&migrator, connection, direction, DB::DIALECT).await? {
-                    go::<DB>(&migrator, connection, direction, true).await?;
-                }
-            } else if migrator.locking {
-                locked::<DB>(&migrator, connection, direction).await?;
-            } else {
-                go::<DB>(&migrator, connection, direction, false).await?;
+            let inside = DB::TransactionManager::get_transaction_depth(connection) > 0;
+            if inside && !may_go(&migrator, connection, direction, DB::DIALECT).await? {
+                return Ok(QueryResult::default());
             }
-            Ok(QueryResult::default())
+            let lock = if inside {
+                MigrationLock::inside(DB::DIALECT, pooled)
+            } else {
+                Some(MigrationLock::of(DB::DIALECT, pooled))
+            };
+            let concurrent = !inside && migrator.iter().any(|migration| migration.no_tx);
+            let gone = match lock.filter(|_| migrator.locking) {
+                Some(lock) => locked::<DB>(migrator, connection, direction, lock, inside).await,
+                None => go::<DB>(&migrator, connection, direction, inside).await,
+            };
+            let gone = if concurrent {
+                about_indexes::<DB>(connection, gone).await
+            } else {
+                gone
+            };
+            gone.map(|()| QueryResult::default())
         })
     })
     .defining()
 }
 
-/// Migrates outside of a transaction, under the lock.
-async fn locked<DB>(migrator: &Migrator, connection: &mut DB::Connection, direction: Direction) -> Result<()>
+/// Migrates under the lock; `inside` means in a transaction of the caller.
+async fn locked<DB>(
+    mut migrator: Migrator,
+    connection: &mut DB::Connection,
+    direction: Direction,
+    lock: MigrationLock,
+    inside: bool,
+) -> Result<()>
 where
     DB: SqlxDatabase<Connection: Migrate>,
 {
-    let lock = MigrationLock::of(DB::DIALECT);
     lock.take::<DB>(connection).await?;
-    let within = lock == MigrationLock::Transaction;
-    if within && may_go(migrator, connection, direction, DB::DIALECT).await.is_err() {
-        // Migrations that cannot run in a transaction run without the lock, as in sqlx.
+    let within = lock.is_transaction();
+    if within && let Err(refused) = may_go_within(&migrator, connection, direction, DB::DIALECT, lock).await {
         lock.release::<DB>(connection, false).await?;
+        if lock != MigrationLock::Transaction {
+            return Err(refused);
+        }
+        // Migrations that cannot run in a transaction run without the lock, as in sqlx.
         tracing::warn!(
             "a migration that says `-- no-transaction` is to be run on SQLite, so no lock keeps other programs from migrating too"
         );
-        return go::<DB>(migrator, connection, direction, false).await;
+        return go::<DB>(&migrator, connection, direction, false).await;
     }
-    let gone = go::<DB>(migrator, connection, direction, within).await;
+    migrator.locking &= lock == MigrationLock::Named || lock == MigrationLock::Transaction;
+    let gone = go::<DB>(&migrator, connection, direction, inside || within).await;
     let released = lock.release::<DB>(connection, gone.is_ok()).await;
     match (gone, released) {
         (gone, Ok(())) => gone,
         // A transaction left open is rolled back.
         (Ok(()), Err(error)) | (Err(error), Err(_)) if within => Err(error),
         (Ok(()), Err(error)) | (Err(error), Err(_)) => Err(closing(error)),
+    }
+}
+
+/// Adds the indexes that `CREATE INDEX CONCURRENTLY` has left unusable, which a later run would take for complete.
+async fn about_indexes<DB>(connection: &mut DB::Connection, gone: Result<()>) -> Result<()>
+where
+    DB: SqlxDatabase,
+{
+    if gone.as_ref().is_err_and(Error::is_fatal) {
+        return gone;
+    }
+    let Some(indexes) = MigrationLock::invalid_indexes::<DB>(connection).await else {
+        return gone;
+    };
+    let help = format!(
+        "`CREATE INDEX CONCURRENTLY` has failed, now or before, and no query uses what it left: drop it with `DROP INDEX \
+         CONCURRENTLY {indexes}`, and run the migrations again"
+    );
+    match gone {
+        Ok(()) => {
+            tracing::warn!("INVALID indexes: {indexes}; {help}");
+            Ok(())
+        }
+        Err(error) => Err(error.context(format_args!("INVALID: {indexes}")).help(help)),
     }
 }
 
@@ -178,60 +211,6 @@ async fn undo<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<(),
         connection.unlock().await?;
     }
     Ok(())
-}
-
-/// Returns whether there is something to do in the open transaction, or an error if it cannot be done there. MySQL
-/// commits before and after each statement that creates a table. SQLite silently ignores some statements in a
-/// transaction, such as a `PRAGMA`, and could then delete rows that the `PRAGMA` protects.
-async fn may_go<C: Migrate>(
-    migrator: &Migrator,
-    connection: &mut C,
-    direction: Direction,
-    dialect: Dialect,
-) -> Result<bool> {
-    let rule = dialect.rules().schema().in_transaction;
-    if rule == DefinitionsInTransaction::Undone {
-        return Ok(true);
-    }
-    let applied = connection.list_applied_migrations(&migrator.table_name).await;
-    let applied = applied.unwrap_or_default();
-    let mut open: Vec<_> = migrator.iter().collect();
-    open.retain(|migration| {
-        let known = applied.iter().find(|applied| applied.version == migration.version);
-        match direction {
-            Direction::Up => {
-                !migration.migration_type.is_down_migration()
-                    && known.is_none_or(|applied| applied.checksum != migration.checksum)
-            }
-            Direction::Down => migration.migration_type.is_down_migration() && known.is_some(),
-        }
-    });
-    if direction == Direction::Down {
-        open.reverse();
-    }
-    let commits = rule == DefinitionsInTransaction::Commit;
-    let (refused, why) = if commits {
-        (
-            open.first(),
-            "would commit the open transaction, because MySQL commits implicitly when it creates tables",
-        )
-    } else {
-        (
-            open.iter().find(|migration| migration.no_tx),
-            "is marked `-- no-transaction`, but a transaction is open",
-        )
-    };
-    match refused {
-        None => Ok(!commits),
-        Some(migration) => Err(Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "migration {} ({}) {why}; nothing was sent",
-                migration.version, migration.description
-            ),
-        )
-        .help(BEFORE)),
-    }
 }
 
 fn explain<DB: SqlxDatabase>(error: MigrateError, inside: bool) -> Error {
@@ -304,8 +283,8 @@ macro_rules! migrate {
             ///
             /// Each migration runs in its own transaction (inside a transaction: a savepoint), unless it contains
             /// `-- no-transaction`. Two programs do not migrate at the same time, unless the migrator has
-            /// `set_locking(false)`. PostgreSQL uses sqlx's lock, MySQL and MariaDB an additional one that works on
-            /// both, and SQLite one transaction around all new migrations. If these include a `-- no-transaction`,
+            /// `set_locking(false)`. PostgreSQL uses the same lock as sqlx, MySQL and MariaDB an additional one that
+            /// works on both, and SQLite one transaction around all new migrations. If these include a `-- no-transaction`,
             /// SQLite has no lock, and a warning is logged through `tracing`. Sandboxes that migrate at the same time
             /// wait for each other until their ends, so migrate before opening them if possible.
             ///

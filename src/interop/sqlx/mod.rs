@@ -1,11 +1,14 @@
 //! The bridge to sqlx: its statements run on connections of this library, in the transactions and sandboxes open there.
 
+#[cfg(feature = "postgres")]
+mod advisory;
 mod executor;
 mod lend;
 mod lock;
 mod migrate;
 #[cfg(feature = "mysql")]
 mod named;
+mod pending;
 #[cfg(feature = "schema")]
 mod schema;
 mod transaction;

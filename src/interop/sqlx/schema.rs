@@ -6,7 +6,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use sqlx::migrate::Migrator;
 
-use super::migrate::{Direction, migrate, owned};
+use super::migrate::{migrate, owned};
+use super::pending::Direction;
 use crate::connection::Connection;
 use crate::error::Result;
 use crate::schema::{Ddl, SchemaMigration, SchemaMigrations};

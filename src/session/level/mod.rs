@@ -297,10 +297,7 @@ impl Level {
                 "was dropped, which rolled it back".to_owned(),
                 "keep the guard alive until its work is done",
             ),
-            Ended::ByServer(why) => (
-                format!("was ended by the server: {why}"),
-                "run the whole transaction again",
-            ),
+            Ended::ByServer(why) => (format!("is no longer open: {why}"), "run the whole transaction again"),
         };
         Error::new(ErrorKind::TransactionEnded, format!("{whose} begun at {opened} {how}")).help(help)
     }

@@ -69,11 +69,7 @@ impl FromStr for Bookmark {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let ids = |ids: &str| {
-            let known = |c: char| c.is_ascii_alphanumeric() || "-:,\n".contains(c);
-            (!ids.is_empty() && ids.chars().all(known)).then(|| ids.into())
-        };
-        let transactions = |maria, text| Some(BookmarkPosition::At(Position::Transactions { maria, ids: ids(text)? }));
+        let transactions = |maria, text| Position::transactions(maria, text).map(BookmarkPosition::At);
         let place = match text.split_once(':') {
             None if text.is_empty() => Some(BookmarkPosition::Anywhere),
             Some(("log", bytes)) => bytes
@@ -117,6 +113,7 @@ mod tests {
             "log:18446744073709551615",
             "mariadb:0-1-7,1-1-3",
             &format!("mysql:{ids}"),
+            "mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:blue_sky:1-3",
             "until:5",
         ] {
             let bookmark: Bookmark = text.parse().unwrap();

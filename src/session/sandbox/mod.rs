@@ -254,15 +254,16 @@ fn outer_begin(engine: &Engine, isolation: Option<IsolationLevel>, label: Option
         mode: Some(Mode::Immediate),
         ..BeginOptions::default()
     })?;
-    let name = engine.rules.named_sessions().zip(label);
-    let name = name.map(|(named, label)| (named.name)(label));
+    let sessions = engine.rules.named_sessions();
+    let name = sessions.zip(label).map(|(sessions, label)| (sessions.name)(label));
+    let lift = sessions.map(|sessions| sessions.lift_limits.to_owned());
     let savepoint = (transactions.statement_savepoints == StatementSavepoints::Always)
         .then(|| transactions.statement_savepoint.set.to_owned());
-    if name.is_none() && savepoint.is_none() {
+    if sessions.is_none() && savepoint.is_none() {
         return Ok(begin);
     }
     let begin = begin.as_ref().map_or(transactions.begin, SqlStr::as_str).to_owned();
-    let texts: Vec<String> = [Some(begin), name, savepoint].into_iter().flatten().collect();
+    let texts: Vec<String> = [Some(begin), name, lift, savepoint].into_iter().flatten().collect();
     Ok(Some(own_sql(texts.join("; "))))
 }
 

@@ -99,6 +99,7 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
 };
 
 static NAMED_SESSIONS: NamedSessions = NamedSessions {
+    lift_limits: "SET LOCK_TIMEOUT -1",
     name: |label| {
         format!(
             "EXEC sp_set_session_context 'name', {}",

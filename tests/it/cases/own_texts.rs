@@ -76,6 +76,12 @@ const OWN: &[Own] = own! {
         "SET TRANSACTION READ ONLY" => "BEGIN; SAVEPOINT a; SET TRANSACTION READ ONLY; ROLLBACK;; BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE; COMMIT",
         "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.state, 'unknown'), coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start)::numeric, 1)::text, '?'), b.query FROM pg_catalog.pg_stat_activity a CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(a.pid)) AS p(pid) JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid WHERE a.application_name = $1 LIMIT 5"
             => "SELECT b.pid, coalesce(b.application_name, ''), coalesce(b.state, 'unknown'), coalesce(round(extract(epoch FROM clock_timestamp() - b.xact_start)::numeric, 1)::text, '?'), b.query FROM pg_catalog.pg_stat_activity a CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(a.pid)) AS p(pid) JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid WHERE a.application_name = 'a' LIMIT 5",
+        "SELECT pg_catalog.set_config(name, '0', true) FROM (VALUES ('idle_in_transaction_session_timeout'), ('transaction_timeout')) AS limits (name) WHERE pg_catalog.current_setting(name, true) <> '0'",
+        "SELECT pg_catalog.current_database()::text",
+        "SELECT pg_catalog.pg_try_advisory_lock($1)" => "SELECT pg_catalog.pg_try_advisory_lock(7)",
+        "SELECT pg_catalog.pg_try_advisory_xact_lock($1)" => "SELECT pg_catalog.pg_try_advisory_xact_lock(7)",
+        "SELECT pg_catalog.pg_advisory_unlock($1)" => "SELECT pg_catalog.pg_advisory_unlock(7)",
+        "SELECT pg_catalog.string_agg(indexrelid::pg_catalog.regclass::text, ', ') FROM pg_catalog.pg_index i WHERE NOT indisvalid AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)",
         "SET LOCAL application_name TO {}" => "BEGIN; SET LOCAL application_name TO 'a'; SAVEPOINT ebbtide_statement; ROLLBACK",
         "SELECT count(*) FROM pg_catalog.pg_constraint WHERE condeferred",
         "SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; "
