@@ -27,6 +27,7 @@ mod summary;
 mod switches;
 mod template;
 mod values_row;
+mod variable;
 mod word;
 
 #[cfg(test)]

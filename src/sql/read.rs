@@ -14,19 +14,25 @@ use super::list;
 use super::template::{Placeholder, Style, Template};
 use super::values_row::row_of_values;
 use super::word::Word;
-use super::{Act, Dialect, Statement};
+use super::{Act, Dialect, Statement, variable};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Template {
     /// Parses a text. Fails only on a NUL, on contradictory or too many placeholders, and on PostgreSQL's `LISTEN` and
     /// `COPY` from or to the client.
     pub(crate) fn parse(dialect: Dialect, sql: &str) -> Result<Self> {
-        Self::read(dialect, sql, Style::of_text)
+        Self::read(dialect, sql, |dialect, tokens| {
+            variable::refused(dialect, tokens)?;
+            Style::of_text(dialect, tokens)
+        })
     }
 
     /// Parses a text whose placeholders are not read here; only its effects matter.
     pub(super) fn without_placeholders(dialect: Dialect, sql: &str) -> Result<Self> {
-        Self::read(dialect, sql, |_, _| Ok(Style::None))
+        Self::read(dialect, sql, |dialect, tokens| {
+            variable::refused_for_driver(dialect, tokens)?;
+            Ok(Style::None)
+        })
     }
 
     /// Creates a template for an operation of which only these facts are known.

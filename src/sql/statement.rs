@@ -7,16 +7,18 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use super::control::{Defines, Facts};
 use super::definition::ObjectName;
-use super::{Act, act};
+use super::{Act, Effect, act};
 use crate::value::Value;
 
 /// A text with the backend's own placeholders. All calls that send the same text share it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(crate) struct Statement {
     text: Arc<str>,
     script: bool,
     starred: bool,
     reads: bool,
+    asks: bool,
     defines: Defines,
     acts: Arc<[Act]>,
     targets: OnceLock<Box<[Option<ObjectName>]>>,
@@ -30,6 +32,7 @@ impl Statement {
             script,
             starred: false,
             reads: false,
+            asks: false,
             defines: Defines::Nothing,
             acts: Arc::default(),
             targets: OnceLock::new(),
@@ -38,9 +41,10 @@ impl Statement {
     }
 
     /// Sets the known facts about the text.
-    pub(super) fn with(mut self, facts: Facts, reads: bool, acts: &Arc<[Act]>) -> Self {
+    pub(super) fn with(mut self, facts: Facts, effect: &Effect, acts: &Arc<[Act]>) -> Self {
         self.acts = Arc::clone(acts);
-        self.reads = reads;
+        self.reads = effect.reads;
+        self.asks = effect.asks;
         self.starred = facts.starred;
         self.defines = facts.defines;
         self
@@ -70,6 +74,11 @@ impl Statement {
     /// Returns whether it certainly only reads.
     pub(crate) fn reads(&self) -> bool {
         self.reads
+    }
+
+    /// Returns whether it writes nothing itself; the functions that it calls may.
+    pub(crate) fn asks(&self) -> bool {
+        self.asks
     }
 
     /// Returns which definitions of tables and views it changes.

@@ -56,9 +56,11 @@ where
 
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {
         Box::pin(async move {
-            let connection = self.options.connect().await.map_err(&self.explain)?;
+            let mut connection = self.options.connect().await.map_err(&self.explain)?;
+            let interrupt = DB::interrupt(&mut connection).await?;
             let definitions = Definitions::new(&self.definitions);
             let connection = SqlxConnection::<DB>::new(connection, self.persistent, definitions);
+            let connection = connection.with_interrupt(interrupt.as_ref());
             Ok(Box::new(connection) as Box<dyn RawConnection>)
         })
     }

@@ -10,7 +10,7 @@ use sqlx_core::transaction::TransactionManager;
 use super::answer::{is_notification, is_to_be_repeated};
 use super::connection::{SqlxConnection, note_refusal};
 use super::{Ignore, KeptStatement, Native, is_stale_plan, own_sql};
-use crate::backend::{CloseFn, NativeJob, QueryResult, RawConnection, Request, RowSink};
+use crate::backend::{CloseFn, Interrupt, Interruptible, NativeJob, QueryResult, RawConnection, Request, RowSink};
 use crate::error::{Error, Result};
 use crate::sql::Defines;
 use crate::value::RawRow;
@@ -28,6 +28,7 @@ where
     fn run<'a>(&'a mut self, request: Request<'a>, sink: &'a mut dyn RowSink) -> BoxFuture<'a, Result<QueryResult>> {
         Box::pin(async move {
             self.note_definitions(request.statement.defines());
+            let armed = self.armed(request.statement);
             let result = if request.statement.is_script() {
                 let (sql, statement) = (request.statement.sql(), Some(&**request.statement));
                 match self.run_text(sql.clone(), statement, sink).await {
@@ -37,13 +38,20 @@ where
             } else {
                 self.run_prepared(request, sink).await
             };
+            if let Some(armed) = armed {
+                armed.disarm();
+                if self.was_interrupted() {
+                    Box::pin(self.lower_interrupt()).await?;
+                }
+            }
             self.note_definitions(request.statement.defines());
             result
         })
     }
 
     fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
-        Box::pin(try_stream! {
+        let armed = self.armed(request.statement);
+        let rows = Box::pin(try_stream! {
             self.last_key.forget();
             self.note_definitions(request.statement.defines());
             self.follow_definitions(request.statement.is_starred()).await?;
@@ -98,7 +106,11 @@ where
                 repeated = true;
             }
             self.note_definitions(request.statement.defines());
-        })
+        });
+        match armed {
+            Some(armed) => Box::pin(Interruptible::new(rows, armed)),
+            None => rows,
+        }
     }
 
     fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<QueryResult>> {
@@ -122,7 +134,14 @@ where
                 (None, _) => job.defines(),
             };
             self.note_definitions(defines);
+            let armed = text.as_ref().and_then(|text| self.armed(text));
             let result = job.run(&mut self.connection).await;
+            if let Some(armed) = armed {
+                armed.disarm();
+                if self.was_interrupted() {
+                    self.lower_interrupt().await?;
+                }
+            }
             self.note_definitions(defines);
             if result.as_ref().is_err_and(is_stale_plan) {
                 self.connection.clear_cached_statements().await.map_err(DB::error)?;
@@ -220,9 +239,13 @@ where
             if DB::COUNTS_ANSWERS {
                 Ok(())
             } else {
-                self.connection.ping().await.map_err(DB::error)
+                self.lower_interrupt().await
             }
         })
+    }
+
+    fn interrupt(&self) -> Option<&Interrupt> {
+        self.interrupter()
     }
 
     fn ping(&mut self) -> BoxFuture<'_, Result<()>> {
