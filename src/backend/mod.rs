@@ -4,6 +4,7 @@
 #[cfg(test)]
 pub(crate) mod fake;
 mod from_row;
+mod interrupt;
 mod mysql;
 mod native_job;
 mod position;
@@ -30,6 +31,7 @@ use crate::sql::{Dialect, Statement};
 use crate::value::{RawRow, Value};
 
 pub use from_row::FromRow;
+pub(crate) use interrupt::{Armed, Interrupt, Interruptible};
 pub(crate) use native_job::{NativeJob, Pulse};
 pub(crate) use position::{Position, Reached};
 #[cfg(all(feature = "postgres", any(test, fuzzing)))]
@@ -244,6 +246,13 @@ pub(crate) trait RawConnection: Send {
     /// first reads the rest of the dropped one. `between_rows` is `true` if the drop came after a row was handed out,
     /// while nothing more was being read.
     fn interrupted(&self, between_rows: bool) -> bool;
+
+    /// Returns the flag that ends the statement under way, if the driver has one. A statement that only reads may be
+    /// ended at any time; another one only where everything that is open on the connection is undone, because SQLite
+    /// undoes the whole transaction with it. [`settle`](Self::settle) lowers the flag.
+    fn interrupt(&self) -> Option<&Interrupt> {
+        None
+    }
 
     /// Queues text to run before the next request, without waiting for its answer. Returns `false` if the text was not
     /// taken and has to be run in the usual way.

@@ -31,7 +31,10 @@ impl Error {
             Sqlx::Io(cause) => new(ErrorKind::ConnectionLost, format!("the connection broke: {cause}")).fatal(),
             Sqlx::Tls(cause) => new(ErrorKind::ConnectionLost, format!("the TLS session broke: {cause}")).fatal(),
             // SQLite's driver reports this before it sends anything.
-            Sqlx::Protocol(what) if what.starts_with("unsupported SQL parameter format") => {
+            Sqlx::Protocol(what)
+                if what.starts_with("unsupported SQL parameter format")
+                    || what.starts_with("parameters with non-integer names") =>
+            {
                 new(ErrorKind::Parameter, what.clone())
                     .help("write `?` or `$1` in a statement of sqlx; only the methods of this library support `:name`")
             }

@@ -1,6 +1,8 @@
 //! Support for other crates.
 
 #[cfg(feature = "sea-query")]
+mod sea_builder;
+#[cfg(feature = "sea-query")]
 mod sea_query;
 #[cfg(all(feature = "sea-query", feature = "schema"))]
 mod sea_schema;

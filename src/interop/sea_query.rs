@@ -11,16 +11,23 @@ use sea_query::{
 };
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
+use super::sea_builder::{MySqlBuilder, SqliteBuilder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, IntoSql};
 use crate::value::{Params, Value};
 
 fn build(statement: &impl QueryStatementBuilder, dialect: Dialect) -> Result<(SqlStr, Params)> {
-    let (text, values) = match dialect {
+    let (mysql, sqlite) = (MySqlBuilder::default(), SqliteBuilder::default());
+    let build = || match dialect {
         Dialect::Postgres => statement.build_any(&PostgresQueryBuilder),
-        Dialect::MySql => statement.build_any(&MysqlQueryBuilder),
-        Dialect::Sqlite => statement.build_any(&SqliteQueryBuilder),
+        Dialect::MySql => statement.build_any(&mysql),
+        Dialect::Sqlite => statement.build_any(&sqlite),
     };
+    let (text, values) = catch_unwind(AssertUnwindSafe(build)).map_err(|panic| cannot(dialect, &*panic))?;
+    if let Some(what) = mysql.left_out().or(sqlite.left_out()) {
+        let message = format!("sea-query has no {what} for {dialect}, so the statement was not sent");
+        return Err(Error::new(ErrorKind::Unsupported, message).help(format!("write it as SQL text for {dialect}")));
+    }
     let values = values.0.into_iter().map(value).collect::<Result<Vec<_>>>()?;
     // The builder quotes identifiers and passes every value as a parameter.
     Ok((AssertSqlSafe(text).into_sql_str(), Params::positional(values)))
@@ -40,7 +47,7 @@ fn cannot(dialect: Dialect, panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     let message = format!(
-        "sea-query cannot write this definition for {dialect}: {}",
+        "sea-query cannot write this statement for {dialect}: {}",
         text.as_deref().unwrap_or("it gave no reason")
     );
     Error::new(ErrorKind::Unsupported, message).help(format!("write it as SQL text for {dialect}"))

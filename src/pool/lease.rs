@@ -280,6 +280,12 @@ impl Lease {
     /// Rolls back what is open and leaves the connection idle.
     pub(crate) async fn clean(&mut self) -> Result<()> {
         let may_have_transaction = self.may_have_transaction;
+        if self.in_flight != InFlight::None
+            && let Some(interrupt) = self.raw()?.interrupt()
+        {
+            // Everything is undone, so nobody needs what still runs.
+            interrupt.raise();
+        }
         let raw = self.ready().await?;
         let deep = raw.depth() > 0;
         if deep {

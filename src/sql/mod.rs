@@ -30,6 +30,7 @@ mod switches;
 mod template;
 mod utility;
 mod values_row;
+mod variable;
 mod word;
 
 #[cfg(test)]

@@ -14,12 +14,12 @@ use super::list;
 use super::template::{Placeholder, Style, Template};
 use super::values_row::row_of_values;
 use super::word::Word;
-use super::{Act, Dialect, SqlMode, Statement};
+use super::{Act, Dialect, SqlMode, Statement, variable};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Template {
     /// Parses a text as it is read without special settings.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn parse(dialect: Dialect, sql: &str) -> Result<Self> {
         Self::parse_in(dialect, SqlMode::default(), sql)
     }
@@ -27,12 +27,18 @@ impl Template {
     /// Parses a text, which sessions of MySQL read in this mode. Fails only on a NUL, on contradictory or too many
     /// placeholders, and on PostgreSQL's `LISTEN` and `COPY` from or to the client.
     pub(super) fn parse_in(dialect: Dialect, mode: SqlMode, sql: &str) -> Result<Self> {
-        Self::read(dialect, mode, sql, Style::of_text)
+        Self::read(dialect, mode, sql, |dialect, tokens| {
+            variable::refused(dialect, tokens)?;
+            Style::of_text(dialect, tokens)
+        })
     }
 
     /// Parses a text whose placeholders are not read here; only its effects matter.
     pub(super) fn without_placeholders(dialect: Dialect, mode: SqlMode, sql: &str) -> Result<Self> {
-        Self::read(dialect, mode, sql, |_, _| Ok(Style::None))
+        Self::read(dialect, mode, sql, |dialect, tokens| {
+            variable::refused_for_driver(dialect, tokens)?;
+            Ok(Style::None)
+        })
     }
 
     /// Creates a template for an operation of which only these facts are known.

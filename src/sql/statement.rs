@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use super::control::{Control, Defines, Facts};
 use super::definition::ObjectName;
-use super::{Act, act};
+use super::{Act, Effect, act};
 use crate::value::Value;
 
 /// A text with the backend's own placeholders. All calls that send the same text share it.
@@ -19,6 +19,7 @@ pub(crate) struct Statement {
     starred: bool,
     reads: bool,
     controls: bool,
+    asks: bool,
     defines: Defines,
     acts: Arc<[Act]>,
     targets: OnceLock<Box<[Option<ObjectName>]>>,
@@ -33,6 +34,7 @@ impl Statement {
             starred: false,
             reads: false,
             controls: false,
+            asks: false,
             defines: Defines::Nothing,
             acts: Arc::default(),
             targets: OnceLock::new(),
@@ -41,10 +43,11 @@ impl Statement {
     }
 
     /// Sets the known facts about the text.
-    pub(super) fn with(mut self, facts: Facts, reads: bool, acts: &Arc<[Act]>) -> Self {
+    pub(super) fn with(mut self, facts: Facts, effect: &Effect, acts: &Arc<[Act]>) -> Self {
         self.acts = Arc::clone(acts);
-        self.reads = reads;
         self.controls = facts.control != Control::None;
+        self.reads = effect.reads;
+        self.asks = effect.asks;
         self.starred = facts.starred;
         self.defines = facts.defines;
         self
@@ -79,6 +82,11 @@ impl Statement {
     /// Returns whether it may begin or end a transaction.
     pub(crate) fn controls(&self) -> bool {
         self.controls
+    }
+
+    /// Returns whether it writes nothing itself; the functions that it calls may.
+    pub(crate) fn asks(&self) -> bool {
+        self.asks
     }
 
     /// Returns which definitions of tables and views it changes.

@@ -85,7 +85,7 @@ pub(crate) struct Template {
 impl Template {
     /// Creates one of the statements as which the text is sent.
     pub(super) fn write(&self, text: &str, script: bool) -> Arc<Statement> {
-        Arc::new(Statement::new(text, script).with(self.facts, self.effect.reads, &self.acts))
+        Arc::new(Statement::new(text, script).with(self.facts, &self.effect, &self.acts))
     }
 
     /// Returns the number of values that a row binds if several rows are in one statement.

@@ -282,6 +282,24 @@ impl<'r> Column<'r> {
         ))
     }
 
+    /// Returns the cell for a reader that takes any kind of value.
+    fn any_cell(self) -> Result<ValueDeserializer<'r, RowLender>, DecodeError> {
+        Ok(ValueDeserializer::new(
+            self.row.any_value(self.index).map_err(Mismatch::from)?,
+            self.documents,
+        ))
+    }
+
+    /// Returns whether the column holds a boolean that the driver reads as a number.
+    #[inline]
+    fn is_boolean(self) -> bool {
+        self.row.is_boolean(self.index)
+            && matches!(
+                self.row.value(self.index),
+                Ok(ValueRef::I64(0 | 1) | ValueRef::U64(0 | 1))
+            )
+    }
+
     /// Returns whether the column holds what serde calls a sequence.
     fn is_sequence(self) -> bool {
         match self.row.value(self.index) {
@@ -306,18 +324,42 @@ impl<'r> Deserializer<'r> for Column<'r> {
     type Error = DecodeError;
 
     cells! {
-        deserialize_any()
         deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64() deserialize_i128()
         deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
         deserialize_f32() deserialize_f64() deserialize_char() deserialize_str() deserialize_string()
-        deserialize_bytes() deserialize_byte_buf() deserialize_option() deserialize_unit()
+        deserialize_bytes() deserialize_byte_buf() deserialize_unit()
         deserialize_seq() deserialize_map() deserialize_identifier()
         deserialize_unit_struct(name: &'static str)
-        deserialize_newtype_struct(name: &'static str)
         deserialize_tuple(len: usize)
         deserialize_tuple_struct(name: &'static str, len: usize)
         deserialize_struct(name: &'static str, fields: &'static [&'static str])
         deserialize_enum(name: &'static str, variants: &'static [&'static str])
+    }
+
+    fn deserialize_any<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.any_cell()?.deserialize_any(visitor)
+    }
+
+    // What is inside of an option or a newtype is known only when it asks.
+
+    #[inline]
+    fn deserialize_option<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        if self.is_boolean() {
+            return visitor.visit_some(self);
+        }
+        self.cell()?.deserialize_option(visitor)
+    }
+
+    #[inline]
+    fn deserialize_newtype_struct<V: Visitor<'r>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        if self.is_boolean() && name != JSON && !name.starts_with("$serde_json::") {
+            return visitor.visit_newtype_struct(self);
+        }
+        self.cell()?.deserialize_newtype_struct(name, visitor)
     }
 
     fn deserialize_ignored_any<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, DecodeError> {

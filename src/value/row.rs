@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::columns::{ambiguous, columns_counted, listed, missing, unique, unreadable};
 use super::json::to_json;
 use super::mismatch::Mismatch;
+use super::same_type::is;
 use super::{FromValue, RawRow, Value, ValueRef, deserialize_row};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -45,8 +46,13 @@ impl Row {
     /// [`ErrorKind::Decode`] if there is no such column, the name occurs twice, or the value does not fit the type.
     pub fn get<T: FromValue>(&self, index: impl ColumnIndex) -> Result<T> {
         let index = index.find(self)?;
-        let value = self.0.value(index).map_err(Mismatch::from);
+        let value = if is::<T, Value>() || is::<T, Option<Value>>() {
+            self.0.any_value(index)
+        } else {
+            self.0.value(index)
+        };
         value
+            .map_err(Mismatch::from)
             .and_then(|value| match &value {
                 // Recreated from another form that the server wrote.
                 ValueRef::Owned(whole @ (Value::Text(_) | Value::Bytes(_))) => T::from_value(whole.into()),
@@ -90,7 +96,7 @@ impl Row {
         unique(&*self.0)?;
         let mut object = serde_json::Map::new();
         for (index, name) in self.columns().enumerate() {
-            let value = self.0.value(index).map_err(Mismatch::from).and_then(to_json);
+            let value = self.0.any_value(index).map_err(Mismatch::from).and_then(to_json);
             let value = value.map_err(|mismatch| unreadable(&*self.0, index, "JSON", mismatch))?;
             object.insert(name.to_owned(), value);
         }

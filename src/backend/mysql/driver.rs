@@ -65,4 +65,4 @@ impl Native for MySql {
     }
 }
 
-raw_row!(MySqlRow, types::type_name);
+raw_row!(MySqlRow, types::type_name, "BOOLEAN");

@@ -24,7 +24,7 @@ pub(super) fn error(error: sqlx::Error) -> Error {
 fn of_number(number: u16, state: &str, message: &str) -> Error {
     let kind = kind(number, state, message);
     let mut mapped = Error::new(kind, format!("{message} (error {number})"));
-    if let Some(help) = advice(number) {
+    if let Some(help) = advice(number, message) {
         mapped = mapped.help(help);
     }
     if let Some(constraint) = constraint(number, state, message) {
@@ -241,9 +241,13 @@ fn table_of(text: &str) -> Option<String> {
     to_backtick(behind.strip_prefix(".`")?)
 }
 
-fn advice(number: u16) -> Option<&'static str> {
+fn advice(number: u16, message: &str) -> Option<&'static str> {
     Some(match number {
         1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 3169 | INACTIVE => REPLACED,
+        1064 if message.contains("near 'RETURNING ") => {
+            "MySQL has no RETURNING, and MariaDB only for INSERT, REPLACE and DELETE; `last_insert_id` of the result is the \
+              key of the inserted row"
+        }
         1064 | 1065 | 1149 => SYNTAX,
         1054 => NO_COLUMN,
         1146 => "did the migrations run on this database? the message names the database that was searched",

@@ -21,7 +21,7 @@ use super::memory::KeepAlive;
 use super::options::{copy_options, copy_pragmas};
 
 use crate::backend::sqlx::schema_changes::Definitions;
-use crate::backend::sqlx::{Keeping, Original, SqlxConnection, own_sql};
+use crate::backend::sqlx::{Keeping, Native, Original, SqlxConnection, own_sql};
 use crate::backend::{Connector, RawConnection};
 use crate::config::{Config, SqliteMode};
 use crate::error::{Error, ErrorKind, Result};
@@ -96,9 +96,12 @@ impl Connector for CopyConnector {
                 committed: note_commits(&mut connection).await?,
             };
             source.renew(&mut connection).await?;
+            let interrupt = Sqlite::interrupt(&mut connection).await?;
             let keeping = Keeping::cached(self.config.settings().statement_cache_capacity);
             let connection = SqlxConnection::<Sqlite>::new(connection, keeping, Definitions::default());
-            let connection = connection.with_original(Box::new(source));
+            let connection = connection
+                .with_original(Box::new(source))
+                .with_interrupt(interrupt.as_ref());
             Ok(Box::new(connection) as Box<dyn RawConnection>)
         })
     }

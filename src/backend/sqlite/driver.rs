@@ -3,7 +3,8 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock};
 
-use sqlx::sqlite::{SqliteArguments, SqliteQueryResult, SqliteRow};
+use futures::future::BoxFuture;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteQueryResult, SqliteRow};
 use sqlx::{SqlStr, Sqlite};
 
 use super::copy::CopyConnector;
@@ -13,7 +14,7 @@ use super::memory::{KeepAlive, MemoryConnector};
 use super::options::connect_options;
 use super::{arguments, errors, memory, types};
 use crate::backend::sqlx::{Keeping, KeptStatement, Native, SqlxConnector, TlsFiles, raw_row};
-use crate::backend::{Connector, QueryResult};
+use crate::backend::{Connector, Interrupt, QueryResult};
 use crate::config::{Config, SqliteMode};
 use crate::error::{Error, Result};
 use crate::sql::{Dialect, Statement};
@@ -51,6 +52,10 @@ pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector
 /// Number of changes of definitions in this process: two databases of it may be one file, under different names.
 static CHANGES: LazyLock<Arc<AtomicU64>> = LazyLock::new(Arc::default);
 
+/// Number of steps of SQLite's virtual machine between two looks at the flag that ends a statement: some ten
+/// microseconds, of which a look takes a thousandth.
+const STEPS: i32 = 1_000;
+
 impl Native for Sqlite {
     const COUNTS_ANSWERS: bool = false;
     const REPEATS: bool = true;
@@ -70,6 +75,16 @@ impl Native for Sqlite {
         }
     }
 
+    fn interrupt(connection: &mut SqliteConnection) -> BoxFuture<'_, Result<Option<Interrupt>>> {
+        Box::pin(async move {
+            let interrupt = Interrupt::default();
+            let flag = interrupt.clone();
+            let mut handle = connection.lock_handle().await.map_err(errors::error)?;
+            handle.set_progress_handler(STEPS, move || !flag.is_raised());
+            Ok(Some(interrupt))
+        })
+    }
+
     fn error(error: sqlx::Error) -> Error {
         errors::error(error)
     }
@@ -80,4 +95,4 @@ impl Native for Sqlite {
     }
 }
 
-raw_row!(SqliteRow, types::type_name);
+raw_row!(SqliteRow, types::type_name, "BOOLEAN");

@@ -11,7 +11,7 @@ use super::answer::{DriverRow, Steps, drain, is_notification, is_to_be_repeated}
 use super::last_insert_id::{LastKey, Tally};
 use super::schema_changes::Definitions;
 use super::{Ignore, Keeping, KeptStatement, Native, Original, SingleRow, is_stale_plan, own_sql};
-use crate::backend::{QueryResult, Request, RowSink};
+use crate::backend::{Armed, Interrupt, QueryResult, Request, RowSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Defines, Dialect, Statement};
 use crate::value::{RawRow, ValueRef};
@@ -33,6 +33,8 @@ pub(crate) struct SqlxConnection<DB: Native> {
     pub(super) last_key: LastKey,
     /// The original of which its database is a copy.
     pub(super) original: Option<Box<dyn Original<DB>>>,
+    /// Ends what still runs when the connection is dropped.
+    pub(super) interrupt: Option<Armed>,
 }
 
 /// Prefix of savepoint names. Savepoints are numbered from 1, the level above the transaction.
@@ -50,7 +52,14 @@ impl<DB: Native> SqlxConnection<DB> {
             definitions,
             last_key: LastKey::new(),
             original: None,
+            interrupt: None,
         }
+    }
+
+    /// Sets the flag that ends the statement under way.
+    pub(crate) fn with_interrupt(mut self, interrupt: Option<&Interrupt>) -> Self {
+        self.interrupt = interrupt.map(Interrupt::armed);
+        self
     }
 
     /// Sets the original of which the connection's database is a copy.

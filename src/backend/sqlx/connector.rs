@@ -88,9 +88,11 @@ where
 
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {
         Box::pin(async move {
-            let connection = Box::pin(self.open()).await?;
+            let mut connection = Box::pin(self.open()).await?;
+            let interrupt = DB::interrupt(&mut connection).await?;
             let definitions = Definitions::new(&self.definitions);
-            let mut connection = SqlxConnection::<DB>::new(connection, self.keeping, definitions);
+            let connection = SqlxConnection::<DB>::new(connection, self.keeping, definitions);
+            let mut connection = connection.with_interrupt(interrupt.as_ref());
             connection.check_pooler().await?;
             Ok(Box::new(connection) as Box<dyn RawConnection>)
         })

@@ -5,6 +5,7 @@ mod answer;
 mod bind;
 mod connection;
 mod connector;
+mod interruption;
 mod keeping;
 mod last_insert_id;
 mod notified;
@@ -19,11 +20,11 @@ pub(crate) mod variants;
 
 use std::fmt::Debug;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use sqlx::{AssertSqlSafe, Connection, Database, IntoArguments, SqlSafeStr, SqlStr};
 use sqlx_core::database::HasStatementCache;
 
-use super::{OfferedRow, QueryResult, RowSink};
+use super::{Interrupt, OfferedRow, QueryResult, RowSink};
 use crate::error::{Error, Result};
 use crate::sql::Statement;
 use crate::value::{RawRow, Value};
@@ -87,6 +88,11 @@ pub(crate) trait Native:
     const ONE: SingleRow = SingleRow::OfMany;
 
     fn done(result: &Self::QueryResult) -> QueryResult;
+
+    /// Returns a flag that ends the statement under way, if the driver has a thread that can look at one.
+    fn interrupt(_connection: &mut Self::Connection) -> BoxFuture<'_, Result<Option<Interrupt>>> {
+        Box::pin(ready(Ok(None)))
+    }
 
     /// Converts an error of sqlx.
     fn error(error: sqlx::Error) -> Error;

@@ -11,7 +11,7 @@ use super::answer::{is_notification, is_to_be_repeated};
 use super::connection::{SqlxConnection, note_refusal};
 use super::pooled::Alone;
 use super::{Ignore, KeptStatement, Native, is_stale_plan, own_sql};
-use crate::backend::{CloseFn, NativeJob, QueryResult, RawConnection, Request, RowSink};
+use crate::backend::{CloseFn, Interrupt, Interruptible, NativeJob, QueryResult, RawConnection, Request, RowSink};
 use crate::error::{Error, Result};
 use crate::sql::Defines;
 use crate::value::RawRow;
@@ -29,6 +29,7 @@ where
     fn run<'a>(&'a mut self, request: Request<'a>, sink: &'a mut dyn RowSink) -> BoxFuture<'a, Result<QueryResult>> {
         Box::pin(async move {
             self.note_definitions(request.statement.defines());
+            let armed = self.armed(request.statement);
             let result = if request.statement.is_script() {
                 let (sql, statement) = (request.statement.sql(), Some(&**request.statement));
                 self.note_control(request.statement);
@@ -39,6 +40,12 @@ where
             } else {
                 self.run_prepared(request, sink).await
             };
+            if let Some(armed) = armed {
+                armed.disarm();
+                if self.was_interrupted() {
+                    Box::pin(self.lower_interrupt()).await?;
+                }
+            }
             self.note_definitions(request.statement.defines());
             result
         })
@@ -49,7 +56,12 @@ where
             return self.stream_pooled(request);
         }
         self.note_control(request.statement);
-        self.stream_of(request)
+        let armed = self.armed(request.statement);
+        let rows = self.stream_of(request);
+        match armed {
+            Some(armed) => Box::pin(Interruptible::new(rows, armed)),
+            None => rows,
+        }
     }
 
     fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<QueryResult>> {
@@ -81,7 +93,14 @@ where
             } else {
                 Alone::No
             };
+            let armed = text.as_ref().and_then(|text| self.armed(text));
             let result = job.run(&mut self.connection).await;
+            if let Some(armed) = armed {
+                armed.disarm();
+                if self.was_interrupted() {
+                    self.lower_interrupt().await?;
+                }
+            }
             let result = self.end_alone(alone, result).await;
             self.note_definitions(defines);
             if result.as_ref().is_err_and(is_stale_plan) {
@@ -182,9 +201,13 @@ where
             if DB::COUNTS_ANSWERS {
                 Ok(())
             } else {
-                self.connection.ping().await.map_err(DB::error)
+                self.lower_interrupt().await
             }
         })
+    }
+
+    fn interrupt(&self) -> Option<&Interrupt> {
+        self.interrupter()
     }
 
     fn ping(&mut self) -> BoxFuture<'_, Result<()>> {

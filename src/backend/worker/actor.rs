@@ -1,5 +1,6 @@
 //! The isolated side: a task that owns the connection and executes the commands it receives.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,8 +9,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::backend::{Connector, RawConnection};
+use crate::backend::{Connector, Interrupt, RawConnection};
 use crate::error::{Error, ErrorKind, LOST, Result};
+use crate::sql::Statement;
 
 /// A job for the connection. It sends its own answer, and returns whether the connection lives on.
 pub(super) type Job =
@@ -38,6 +40,8 @@ pub(super) struct Shared {
     /// Number of levels open after the last call that ended.
     depth: AtomicUsize,
     ending: OnceLock<ConnectionEnd>,
+    /// The flag of the connection, if it has one.
+    pub(super) interrupt: OnceLock<Interrupt>,
     /// Time limit of one wait for the server.
     pub(super) limit: Option<Duration>,
 }
@@ -47,6 +51,7 @@ impl Shared {
         Self {
             depth: AtomicUsize::new(0),
             ending: OnceLock::new(),
+            interrupt: OnceLock::new(),
             limit,
         }
     }
@@ -70,6 +75,19 @@ impl Shared {
                 Err(_) => ControlFlow::Break(ConnectionEnd::TimedOut),
             },
         }
+    }
+
+    /// Ends the statement of a caller that does not wait for it any more, if it only asks. Never returns.
+    pub(super) async fn interrupt_without(
+        &self,
+        caller: impl Future<Output = ()>,
+        statement: Option<&Statement>,
+    ) -> Infallible {
+        if let Some(interrupt) = self.interrupt.get().filter(|_| statement.is_some_and(Statement::asks)) {
+            caller.await;
+            interrupt.raise();
+        }
+        std::future::pending().await
     }
 
     /// Returns the error for a wait that the connection's end cut short.
@@ -152,6 +170,9 @@ pub(super) async fn live(connector: Arc<dyn Connector>, inbox: Inbox, shared: Ar
         }
     };
     shared.note(&*raw);
+    if let Some(interrupt) = raw.interrupt() {
+        let _ = shared.interrupt.set(interrupt.clone());
+    }
     if opened.send(Ok(())).is_err() {
         return;
     }

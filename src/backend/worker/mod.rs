@@ -30,7 +30,7 @@ use actor::{Command, Inbox, Job, Shared};
 use mailbox::Mailbox;
 use rows::{AHEAD, AnswerPart, FirstPart, OwnedRequest, ReceivedRow, RowBatch};
 
-use super::{CloseFn, Connector, NativeJob, QueryResult, RawConnection, Request, RowSink};
+use super::{CloseFn, Connector, Interrupt, NativeJob, QueryResult, RawConnection, Request, RowSink};
 use crate::error::{Error, ErrorKind, LOST, Result};
 use crate::value::RawRow;
 use thread::RuntimeThread;
@@ -299,8 +299,8 @@ impl RawConnection for WorkerConnection {
     }
 
     fn settle(&mut self) -> BoxFuture<'_, Result<()>> {
-        // A dropped call runs on there, so it is enough to wait for the next turn.
-        Box::pin(self.call(|_| Box::pin(std::future::ready(Ok(())))))
+        // A dropped call runs on there, so nothing is left to read when its turn comes.
+        Box::pin(self.call(|raw| raw.settle()))
     }
 
     fn ping(&mut self) -> BoxFuture<'_, Result<()>> {
@@ -309,6 +309,10 @@ impl RawConnection for WorkerConnection {
 
     fn interrupted(&self, _between_rows: bool) -> bool {
         self.line.as_ref().is_some_and(|line| !line.commands.is_closed())
+    }
+
+    fn interrupt(&self) -> Option<&Interrupt> {
+        self.shared.interrupt.get()
     }
 
     fn renew(&mut self) -> BoxFuture<'_, Result<()>> {

@@ -9,10 +9,15 @@ use crate::backend::{NativeJob, QueryResult, RawConnection};
 use crate::error::Result;
 
 /// Runs a job and sends its result.
-pub(super) fn run(native: NativeJob, reply: oneshot::Sender<Result<QueryResult>>) -> Job {
+pub(super) fn run(native: NativeJob, mut reply: oneshot::Sender<Result<QueryResult>>) -> Job {
     Box::new(move |raw, shared| {
         Box::pin(async move {
-            let result = watched(native, raw, shared).await?;
+            let text = native.text().cloned();
+            let result = tokio::select! {
+                biased;
+                result = watched(native, raw, shared) => result?,
+                never = shared.interrupt_without(reply.closed(), text.as_deref()) => match never {},
+            };
             shared.note(raw);
             let _ = reply.send(result);
             ControlFlow::Continue(())

@@ -111,6 +111,15 @@ enum Way {
 }
 
 impl Way {
+    /// Waits until the caller has dropped the call.
+    async fn closed(&mut self) {
+        match self {
+            Self::First(first) => first.closed().await,
+            Self::More(parts) => parts.closed().await,
+            Self::Closed => {}
+        }
+    }
+
     /// Sends a batch as soon as there is room for it.
     async fn send(self, rows: RowBatch) -> Self {
         match self {
@@ -170,7 +179,12 @@ pub(super) fn run(owned: OwnedRequest, wants_one: bool, first: oneshot::Sender<F
                     Poll::Pending if full.lock().as_ref().is_some_and(|full| !full.is_empty()) => Poll::Ready(None),
                     Poll::Pending => Poll::Pending,
                 });
-                match shared.limited(step).await {
+                let step = tokio::select! {
+                    biased;
+                    step = shared.limited(step) => step,
+                    never = shared.interrupt_without(way.closed(), Some(&owned.statement)) => match never {},
+                };
+                match step {
                     ControlFlow::Break(ending) => return ControlFlow::Break(ending),
                     ControlFlow::Continue(Some(result)) => break result,
                     ControlFlow::Continue(None) => way = way.send_full(&full).await,

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use ebbtide::{App, ErrorKind, Result, Schema, params};
 use futures::TryStreamExt;
-use sea_query::{Alias, ColumnDef, Expr, ExprTrait, ForeignKey, Index, Order, Query, Table};
+use sea_query::{
+    Alias, ColumnDef, Expr, ExprTrait, ForeignKey, Index, IntoIden, OnConflict, Order, Query, Table, TableRef,
+};
 
 use crate::support::cases;
 
@@ -110,6 +112,103 @@ cases! {
         schema.drop_all(&database).await?;
         let gone = database.fetch_all(t.sql("select * from {notes}"), ()).await;
         assert_eq!(gone.unwrap_err().kind(), ErrorKind::UndefinedObject);
+        Ok(())
+    }
+
+    async fn q5_a_returning_clause_of_sea_query_is_never_dropped_found_w12(t: Test) -> Result<()> {
+        let database = t.database().await;
+        database.execute(t.sql("create table {notes} (id {id}, body {text})"), ()).await?;
+        let table = || Alias::new(t.table("notes"));
+        let insert = |body: &str| {
+            Query::insert().into_table(table()).columns(["body"]).values_panic([body.into()]).returning_col("id").take()
+        };
+        let delete = Query::delete().from_table(table()).and_where(Expr::col("body").eq("a")).returning_all().take();
+        let transaction = database.transaction().await?;
+        if t.backend().is_mysql_itself() {
+            for statement in [transaction.fetch_value::<i64>(insert("a"), ()).await, transaction.fetch_value(delete, ()).await] {
+                let error = statement.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Syntax, "{error:?}");
+                assert!(error.to_string().contains("MySQL has no RETURNING"), "{error}");
+            }
+            transaction.commit().await?;
+            assert_eq!(t.committed(&database, "select count(*) from {notes}").await, 0);
+            return Ok(());
+        }
+        assert_eq!(transaction.fetch_value::<i64>(insert("a"), ()).await?, 1);
+        assert_eq!(transaction.fetch_value::<i64>(&insert("b"), ()).await?, 2);
+        assert_eq!(transaction.fetch_one(delete, ()).await?.get::<String>("body")?, "a");
+        let update = Query::update().table(table()).value("body", "c").returning_col("id").take();
+        let updated = transaction.fetch_value::<i64>(update, ()).await;
+        if t.backend().is_mysql() {
+            // MariaDB before 13.
+            let error = updated.unwrap_err();
+            assert!(error.to_string().contains("MariaDB only for INSERT"), "{error}");
+        } else {
+            assert_eq!(updated?, 2);
+        }
+        transaction.commit().await?;
+        assert_eq!(t.committed(&database, "select count(*) from {notes}").await, 1);
+        Ok(())
+    }
+
+    /// What a dialect lacks is an error, and nothing is sent: without it the statement would mean something else.
+    async fn q5_what_sea_query_would_leave_out_is_an_error_found_w12(t: Test) -> Result<()> {
+        let database = t.database().await;
+        database.execute(t.sql("create table {notes} (id {id}, body {key} unique, place {int})"), ()).await?;
+        database.execute(t.sql("insert into {notes} (id, body, place) values (1, 'a', 1), (2, 'b', 1)"), ()).await?;
+        let table = || Alias::new(t.table("notes"));
+        let select = || Query::select().columns(["body"]).from(table()).take();
+        let lacks = async |statement: Result<u64>, what: &str, dialects: &[&str]| {
+            let lacking = dialects.contains(&t.backend().family());
+            match statement {
+                Err(error) if lacking => {
+                    assert_eq!(error.kind(), ErrorKind::Unsupported, "{what}: {error:?}");
+                    assert!(error.message().contains(what), "{what}: {error}");
+                }
+                other => assert!(!lacking, "{what}: {other:?}"),
+            }
+        };
+        let rows = async |statement: sea_query::SelectStatement| {
+            database.fetch_all(statement, ()).await.map(|rows| rows.len() as u64)
+        };
+        let mut on = select();
+        on.distinct_on(["place"]);
+        lacks(rows(on).await, "DISTINCT ON", &["mysql", "sqlite"]).await;
+        let mut full = select();
+        full.full_outer_join(Alias::new("other"), Expr::val(1).eq(1));
+        lacks(rows(full).await, "FULL OUTER JOIN", &["mysql"]).await;
+        let mut row = select();
+        row.distinct_row();
+        if !t.backend().is_postgres() {
+            lacks(rows(row).await, "DISTINCTROW", &["sqlite"]).await;
+        }
+        let mut any = select();
+        any.and_where(Expr::col("id").eq(Expr::any(select())));
+        if t.backend().is_sqlite() {
+            lacks(rows(any).await, "ANY", &["sqlite"]).await;
+        }
+        let mut conflict = OnConflict::column("body");
+        conflict.update_column("place").action_and_where(Expr::col("place").gt(5));
+        let upsert = Query::insert().into_table(table()).columns(["body", "place"]).values_panic(["a".into(), 7.into()]).on_conflict(conflict).take();
+        if !t.backend().is_postgres() {
+            let done = database.execute(upsert, ()).await.map(|done| done.rows_affected);
+            lacks(done, "the condition of ON CONFLICT", &["mysql"]).await;
+        }
+        let defaults = Query::insert().into_table(table()).or_default_values_many(2).take();
+        let done = database.execute(defaults, ()).await.map(|done| done.rows_affected);
+        lacks(done, "several rows of default values", &["sqlite"]).await;
+        let update = Query::update()
+            .table(table())
+            .value("place", 9)
+            .from(TableRef::SubQuery(Box::new(select()), "x".into_iden()))
+            .from(TableRef::SubQuery(Box::new(select()), "y".into_iden()))
+            .take();
+        let done = database.execute(update, ()).await.map(|done| done.rows_affected);
+        lacks(done, "UPDATE … FROM several tables", &["mysql"]).await;
+        // A lock is left out where the whole database has one.
+        let mut lock = select();
+        lock.lock_exclusive();
+        assert!(rows(lock).await? >= 2);
         Ok(())
     }
 }

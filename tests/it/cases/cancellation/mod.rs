@@ -3,6 +3,7 @@
 
 #[cfg(feature = "sqlx-interop")]
 mod bridge;
+mod interrupted;
 mod points;
 mod statements;
 mod wire;
@@ -23,7 +24,13 @@ pub(crate) fn cases() -> Vec<Case> {
         not(feature = "sqlx-interop"),
         expect(unused_mut, reason = "the bridge has cases too")
     )]
-    let mut cases = [points::cases(), wire::cases(), statements::cases()].concat();
+    let mut cases = [
+        points::cases(),
+        wire::cases(),
+        statements::cases(),
+        interrupted::cases(),
+    ]
+    .concat();
     #[cfg(feature = "sqlx-interop")]
     cases.extend(bridge::cases());
     cases

@@ -1,6 +1,6 @@
 //! The parameters that SQLite receives: bare placeholders wherever that means the same.
 
-use ebbtide::{Result, params};
+use ebbtide::{ErrorKind, Result, params};
 
 use crate::cases::tasks::{add, notes};
 use crate::support::cases;
@@ -54,6 +54,50 @@ cases! {
         assert_eq!(database.execute_many(sql, rows).await?.rows_affected, 1000);
         let right = t.sql("select count(*) from {notes} where body = 'n' || id || id");
         assert_eq!(database.fetch_value::<i64>(right, ()).await?, 1000);
+        Ok(())
+    }
+
+    /// A text with a placeholder that nothing would bind is an error, and the transaction goes on.
+    async fn q2_a_placeholder_of_another_kind_costs_its_statement_alone_found_e4(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        let transaction = database.transaction().await?;
+        transaction.execute(t.sql("insert into {notes} (id, body) values (1, 'a')"), ()).await?;
+        let alone = [
+            "$name", "$1a", "$0", "$00", "$70000", "$99999999999", "?99999999999", "?0", ":1", "\\:name", "#1", "$",
+        ];
+        let mut texts: Vec<_> = alone.iter().map(|wrong| format!("select {wrong} as x from {{notes}}")).collect();
+        if !t.backend().is_mysql() {
+            texts.push("select @name as x".to_owned());
+        }
+        if t.backend().is_sqlite() {
+            texts.extend(["insert into {notes} (body) values ($b); select 1", "insert into {notes} (body) values (@b); select 1"].map(str::to_owned));
+        }
+        for text in texts {
+            let probe = if t.backend().is_postgres() { Some(transaction.transaction().await?) } else { None };
+            let plain = match &probe {
+                Some(probe) => probe.execute(t.sql(&text), ()).await,
+                None => transaction.execute(t.sql(&text), ()).await,
+            };
+            // `#` begins a comment on MySQL.
+            let error = plain.expect_err(&text);
+            assert_ne!(error.kind(), ErrorKind::ConnectionLost, "{text}: {error:?}");
+            if let Some(probe) = probe {
+                probe.rollback().await?;
+            }
+            if t.backend().is_sqlite() && !text.contains(['?', '#']) && text != "select $ as x from {notes}" {
+                assert_eq!(error.kind(), ErrorKind::Parameter, "{text}: {error:?}");
+            }
+        }
+        let with_values = transaction.execute(t.sql("update {notes} set body = $b where id = :id"), params! { id: 1 }).await;
+        assert!(with_values.is_err());
+        if t.backend().is_sqlite() {
+            let error = with_values.unwrap_err();
+            assert!(error.to_string().contains("$b") && error.to_string().contains("`:name`"), "{error}");
+            transaction.commit().await?;
+            assert_eq!(t.committed(&database, "select count(*) from {notes}").await, 1);
+        } else {
+            transaction.rollback().await?;
+        }
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Q4: every type bound and read back on every backend, at its extremes; a value that would lose information is an
 //! error.
 
+mod booleans;
 mod documents;
 mod lossy;
 mod mixtures;
@@ -36,6 +37,7 @@ pub(crate) fn cases() -> Vec<Case> {
         lossy::cases(),
         mixtures::cases(),
         own::cases(),
+        booleans::cases(),
     ]
     .concat()
 }
