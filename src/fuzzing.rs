@@ -4,7 +4,7 @@
 
 use crate::config::Config;
 use crate::error::Result;
-use crate::sql::{Definition, Dialect, ObjectName, Summary, Template, sanitized};
+use crate::sql::{Definition, Dialect, ObjectName, SqlMode, Summary, Template, sanitized};
 use crate::url::DatabaseUrl;
 use crate::value::{Params, Value, ValueRef};
 
@@ -66,10 +66,10 @@ pub fn dictionary(text: &str) {
 pub fn lexer(text: &str) {
     for dialect in DIALECTS {
         assert_eq!(crate::sql::tokens(dialect, text).concat(), text, "{dialect:?}");
-        drop(sanitized(dialect, text));
+        drop(sanitized(dialect, SqlMode::default(), text));
         drop(Definition::read(dialect, text));
         drop(ObjectName::read(dialect, text));
-        drop(Summary::of(dialect, text));
+        drop(Summary::of(dialect, SqlMode::default(), text));
     }
 }
 
