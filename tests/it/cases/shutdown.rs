@@ -241,7 +241,7 @@ cases! {
         let database = Database::new(t.url())?;
         database.connect().await?;
         Database::connect(&database).await?;
-        (&database).connect().await?;
+        database.connect().await?;
         assert!(!database.disconnect().await? && !database.disconnect().await?);
         assert!(answers(&database).await);
         assert!(database.disconnect().await?);
