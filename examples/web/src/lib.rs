@@ -52,7 +52,8 @@ async fn health(State(database): State<Database>) -> Result<Json<Value>, Failure
     Ok(Json(json!({ "database": answer == 1 })))
 }
 
-/// The examples of the guide are tested here, because they use this application.
+/// The examples of the guides are tested here, because they use axum or this application.
 #[cfg(doctest)]
+#[doc = include_str!("../../../docs/LIFECYCLE.md")]
 #[doc = include_str!("../../../docs/TESTING.md")]
-struct Guide;
+struct Guides;

@@ -50,11 +50,14 @@ impl Level {
         }
     }
 
-    /// Closes the connection of a level that was closed while something was under way on it, and has no transaction.
-    pub(super) fn close_late(&self) {
-        if self.kind == LevelKind::Base && matches!(self.state.lock().ended, Some(Ended::Closed)) {
+    /// Closes a connection that was to be closed while something was under way on it, now that this has ended. Returns
+    /// `false` if it was not to be closed.
+    pub(super) fn close_late(&self) -> bool {
+        let closed = self.kind == LevelKind::Base && matches!(self.state.lock().ended, Some(Ended::Closed));
+        if closed {
             self.close_lease();
         }
+        closed
     }
 
     /// Returns the holder of the connection of this level, or of the one above that has it.

@@ -119,9 +119,10 @@ impl Drop for UnderWay {
         }
         // The guard was dropped while this went on; now the connection can be released.
         if ended {
-            match self.level.kind {
-                LevelKind::Transaction { .. } => self.level.let_go(),
-                _ => self.level.close_late(),
+            if let LevelKind::Transaction { .. } = self.level.kind {
+                self.level.let_go();
+            } else {
+                self.level.close_late();
             }
         }
     }

@@ -37,6 +37,9 @@ impl Level {
         if self.kind != LevelKind::Base || Arc::strong_count(self) == 1 {
             return;
         }
+        if self.close_late() {
+            return;
+        }
         let handle = {
             // The holder of the lock does it, also if it is cut off.
             let Ok(mut slot) = self.slot.try_lock() else { return };

@@ -35,6 +35,8 @@ mod own_texts;
 mod pool;
 mod pool_cancelled;
 mod queries;
+#[cfg(feature = "sqlx-interop")]
+mod quiet;
 mod read_your_writes;
 mod refusals;
 mod registry;
@@ -51,6 +53,8 @@ mod schema;
 #[cfg(feature = "sea-query")]
 mod sea;
 mod shared_sandbox;
+mod shutdown;
+mod slow;
 #[cfg(feature = "sqlx-interop")]
 mod sqlx_migrations;
 mod statement_log;
@@ -58,6 +62,7 @@ mod streams;
 mod tasks;
 mod test_database;
 mod transactions;
+mod transactions_side_by_side;
 mod two_databases;
 mod types;
 mod virtual_commit;
@@ -127,12 +132,15 @@ const LISTED: &[File] = &[
     ("tasks", tasks::cases),
     ("test_database", test_database::cases),
     ("transactions", transactions::cases),
+    ("transactions_side_by_side", transactions_side_by_side::cases),
     ("cancellation", cancellation::cases),
     ("force_rollback", force_rollback::cases),
     ("sandbox", sandbox::cases),
     ("callbacks", callbacks::cases),
     ("ended_by_server", ended_by_server::cases),
     ("outer_transaction", outer_transaction::cases),
+    #[cfg(feature = "sqlx-interop")]
+    ("quiet", quiet::cases),
     ("sandbox_conflicts", sandbox_conflicts::cases),
     ("isolation", isolation::cases),
     ("without_runtime", without_runtime::cases),
@@ -140,6 +148,8 @@ const LISTED: &[File] = &[
     ("virtual_commit", virtual_commit::cases),
     ("virtual_isolation", virtual_isolation::cases),
     ("shared_sandbox", shared_sandbox::cases),
+    ("shutdown", shutdown::cases),
+    ("slow", slow::cases),
     ("waiting", waiting::cases),
     ("watching", watching::cases),
     ("writers", writers::cases),
