@@ -59,8 +59,9 @@ impl Connections {
         };
         let closed = tokio::select! {
             biased;
-            closed = self.close_all() => closed,
+            // Listened for first, or a second Ctrl-C at the beginning of the closing would not be noticed.
             () = interrupted(), if ended.is_none() => Ok(()),
+            closed = self.close_all() => closed,
         };
         match ended {
             Some(Ok(Ok(value))) => {

@@ -18,10 +18,12 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl> {
             error("this is not a database URL: it does not begin with a scheme")
                 .help("write it as `postgres://user:password@host:5432/database` or `sqlite://file.db`")
         })?;
-    let (scheme, dialect, driver) = scheme::read(name).map_err(|error| {
+    let (scheme, dialect, driver) = scheme::read(name).map_err(|error| match rest.split_once(':') {
         // `jdbc:postgresql://…`
-        let within = rest.split_once(':').map(|(within, _)| within.to_ascii_lowercase());
-        scheme::unsupported(&name.to_ascii_lowercase(), within.as_deref()).unwrap_or(error)
+        Some((within, _)) if name.eq_ignore_ascii_case("jdbc") => {
+            scheme::unknown("jdbc", Some(&within.to_ascii_lowercase()))
+        }
+        _ => error,
     })?;
     let mut url = DatabaseUrl::empty(scheme, dialect, driver);
     if dialect == Dialect::Sqlite {

@@ -1,6 +1,6 @@
 //! The names of dialects and drivers.
 
-use super::unsupported;
+use super::unsupported::unsupported_scheme;
 use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::sql::Dialect;
 
@@ -95,14 +95,8 @@ pub(super) fn read(text: &str) -> Result<(String, Dialect, Option<String>)> {
     }
     match (dialect_of(name), &driver) {
         (Some(dialect), None) => Ok((usual(dialect).to_owned(), dialect, Some(name.to_owned()))),
-        _ => Err(unsupported(name, driver.as_deref()).unwrap_or_else(|| unknown(name))),
+        _ => Err(unknown(name, driver.as_deref())),
     }
-}
-
-/// Returns the error for a scheme that is known and not supported. `within` is the scheme or driver after it.
-pub(super) fn unsupported(name: &str, within: Option<&str>) -> Option<Error> {
-    let native = within.and_then(dialect_of);
-    unsupported::scheme_error(name, native.map(|dialect| (dialect, usual(dialect))))
 }
 
 /// Returns the dialect that a scheme, or a driver alone, stands for.
@@ -132,9 +126,12 @@ pub(super) fn check_driver(dialect: Dialect, driver: &str) -> Result<()> {
     )
 }
 
-fn unknown(name: &str) -> Error {
+/// Returns the error for an unknown scheme. `within` is the scheme or driver after it.
+pub(super) fn unknown(name: &str, within: Option<&str>) -> Error {
     let mut known: Vec<&str> = SCHEMES.iter().take(NAMED).map(|(name, _)| *name).collect();
-    let near = nearest(name, known.iter().copied());
+    let native = within.and_then(dialect_of);
+    let unsupported = unsupported_scheme(name, native.map(|dialect| (dialect, usual(dialect))));
+    let near = nearest(name, known.iter().copied()).filter(|_| unsupported.is_none());
     known.sort_by_key(|known| Some(*known) != near);
     let list: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
     let list = list.join(", ");
@@ -142,8 +139,11 @@ fn unknown(name: &str) -> Error {
         ErrorKind::Url,
         format!("unknown scheme `{name}`; the known ones are {list}"),
     )
-    .help(match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "use one of those; a database URL looks like `postgres://user:password@host:5432/database`".to_owned(),
+    .help(match (unsupported, near) {
+        (Some(unsupported), _) => unsupported,
+        (None, Some(near)) => format!("did you mean `{near}`?"),
+        (None, None) => {
+            "use one of those; a database URL looks like `postgres://user:password@host:5432/database`".to_owned()
+        }
     })
 }

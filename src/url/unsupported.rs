@@ -1,6 +1,5 @@
 //! Databases and drivers of other libraries that are not supported here.
 
-use crate::error::{Error, ErrorKind};
 use crate::sql::Dialect;
 
 /// The schemes of databases and drivers that are not supported: the name for messages, and whether it is planned.
@@ -37,19 +36,19 @@ const SETTINGS: [(&str, &str); 5] = [
 const SUPPORTED: &str = "the supported databases are PostgreSQL (`postgres://…` or `postgresql://…`), \
                                     MySQL and MariaDB (`mysql://…` or `mariadb://…`) and SQLite (`sqlite://…`)";
 
-/// Returns the error for a scheme that is known and not supported. `within` is the dialect of the scheme or driver after
+/// Returns advice about a scheme that is known and not supported. `within` is the dialect of the scheme or driver after
 /// it, with its own scheme.
-pub(super) fn scheme_error(name: &str, within: Option<(Dialect, &str)>) -> Option<Error> {
+pub(super) fn unsupported_scheme(name: &str, within: Option<(Dialect, &str)>) -> Option<String> {
     let (_, shown, planned) = SCHEMES.iter().find(|(known, ..)| *known == name)?;
-    let verb = if shown.starts_with("drivers") { "are" } else { "is" };
+    let of_drivers = shown.starts_with("drivers");
+    let verb = if of_drivers { "are" } else { "is" };
     let yet = if *planned { " yet" } else { "" };
-    let error = Error::new(ErrorKind::Url, format!("`{name}`: {shown} {verb} not supported{yet}"));
-    Some(match within {
-        Some((dialect, scheme)) if shown.starts_with("drivers") => error.help(format!(
-            "{dialect} is supported without them: `{scheme}://…`; {SUPPORTED}"
-        )),
-        _ => error.help(SUPPORTED),
-    })
+    let native = within
+        .filter(|_| of_drivers)
+        .map_or_else(String::new, |(dialect, scheme)| {
+            format!("; {dialect} is supported without them: `{scheme}://…`")
+        });
+    Some(format!("use one of those: {shown} {verb} not supported{yet}{native}"))
 }
 
 /// Returns advice about a setting of a database or driver that is not supported.

@@ -181,7 +181,7 @@ fn c1_wrong_keys_are_named_by_their_path() {
         let text = value_refusal(shape.clone());
         assert!(text.starts_with("Config: ") && text.contains(words), "{shape}: {text}");
     }
-    assert!(value_refusal(json!({"scheme": "cassandra"})).contains("unknown scheme `cassandra`"));
+    assert!(value_refusal(json!({"scheme": "mongodb"})).contains("unknown scheme `mongodb`"));
     let error = serde_json::from_value::<Config>(json!({"connection": {"hots": 1}})).unwrap_err();
     assert!(error.to_string().contains("`connection.hots`"), "{error}");
 }

@@ -38,7 +38,7 @@ fn u5_the_spellings_of_databasez_work_or_have_a_hint_found_f18() {
         url(text);
     }
     for (text, words) in [
-        ("mssql://h/d", "`mssql`: SQL Server is not supported yet"),
+        ("mssql://h/d", "unknown scheme `mssql`; the known ones are `postgres`"),
         ("mssql+aioodbc://u:p@h/d?driver=x", "SQL Server is not supported yet"),
         ("mssql+pyodbc://h/d", "SQL Server is not supported yet"),
         ("MSSQL+pymssql://h/d", "SQL Server is not supported yet"),
@@ -54,6 +54,7 @@ fn u5_the_spellings_of_databasez_work_or_have_a_hint_found_f18() {
         ("dbapi2+psycopg://h/d", "PostgreSQL is supported without them"),
         ("dbapi2+sqlite3:///app.db", "SQLite is supported without them"),
         ("dbapi2://h/d", "drivers of Python's DB-API 2 are not supported yet"),
+        ("mssql://h/d", "use one of those: SQL Server is not supported yet"),
         ("odbc://h/d", "drivers of ODBC are not supported yet"),
         ("oracle+oracledb://h/d", "Oracle is not supported"),
         ("mysql+aioodbc://h/d", "leave the driver out: `mysql://…`"),

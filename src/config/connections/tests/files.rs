@@ -155,9 +155,9 @@ fn c2_what_newcomers_get_wrong_in_json_is_reported_with_a_way_out() {
             (
                 r#"{"connections": {"default": {"engine": "tortoise.backends.oracle", "credentials": {}}}}"#,
                 &[
-                    "`connections.default.engine`: `oracle`: Oracle is not supported",
-                    "`postgres://…`",
-                    "help: the supported databases are",
+                    "`connections.default.engine`: unknown scheme `oracle`",
+                    "`postgres`",
+                    "help: use one of those",
                 ],
             ),
             (

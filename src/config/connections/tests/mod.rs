@@ -99,7 +99,7 @@ fn c2_engines_of_tortoise_are_known() {
     assert_eq!(config.settings().pool_size, 9);
     let text = error_of_one(&json!({"engine": "tortoise.backends.mssql", "credentials": {}}));
     assert!(
-        text.starts_with("`connections.default.engine`: `mssql`: SQL Server is not supported yet"),
+        text.starts_with("`connections.default.engine`: unknown scheme `mssql`"),
         "{text}"
     );
 }
