@@ -14,7 +14,14 @@ pub(super) fn connect_options(config: &Config) -> Result<MySqlConnectOptions> {
     let mut options = MySqlConnectOptions::new()
         .ssl_mode(ssl_mode(settings.ssl_mode))
         .statement_cache_capacity(settings.statement_cache_capacity)
-        .timezone(SESSION.to_owned())
+        .timezone(
+            if config.is_replica() {
+                SESSION_OF_REPLICA
+            } else {
+                SESSION
+            }
+            .to_owned(),
+        )
         .disable_statement_logging();
     if let Some(host) = url.host() {
         options = options.host(host.trim_start_matches('[').trim_end_matches(']'));
@@ -55,6 +62,12 @@ pub(super) fn connect_options(config: &Config) -> Result<MySqlConnectOptions> {
 /// The time zone, and the settings on which every commit depends. The server, or its `init_connect`, may have others.
 /// The driver writes it between quotes into the one statement that sets up a session, so this costs no round trip.
 const SESSION: &str = "+00:00',autocommit=1,completion_type='NO_CHAIN";
+
+/// The same for a replica, whose session only answers reads: a read that writes after all, in a function, is refused
+/// there and runs on the primary. MySQL and MariaDB have different names for the setting, and each takes the other's for
+/// a comment.
+const SESSION_OF_REPLICA: &str =
+    "+00:00',/*!50720 transaction_read_only=1,*//*M! tx_read_only=1,*/autocommit=1,completion_type='NO_CHAIN";
 
 /// The text that restores the settings on which every commit depends, and ends the open transaction. Switching
 /// autocommit on alone would commit that transaction.

@@ -52,7 +52,12 @@ pub(super) fn connect_options(config: &Config) -> Result<PgConnectOptions> {
         // A pooler is in between; many refuse this parameter, which current servers do not need.
         options = options.extra_float_digits(None);
     }
-    Ok(options.options(settings.server_settings.iter().map(|(name, value)| (name, value))))
+    let given = settings.server_settings.iter().map(|(name, value)| (&**name, &**value));
+    // A read that writes after all, in a view or a function, is refused there and runs on the primary. A pooler in
+    // between refuses the parameter.
+    let reads_only = (config.is_replica() && settings.statement_cache_capacity > 0)
+        .then_some(("default_transaction_read_only", "on"));
+    Ok(options.options(reads_only.into_iter().chain(given)))
 }
 
 /// Returns the mode for the driver. As in libpq, a given root certificate is checked with `require`, too.
