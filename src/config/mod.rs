@@ -87,6 +87,8 @@ pub struct Config {
     url: DatabaseUrl,
     pub(crate) settings: Settings,
     replicas: Vec<DatabaseUrl>,
+    /// Set if this is the configuration of a replica.
+    is_replica: bool,
 }
 
 impl Config {
@@ -138,9 +140,16 @@ impl Config {
             url,
             settings,
             replicas: Vec::new(),
+            is_replica: false,
         };
         config.follow_socket(None);
         Ok(config)
+    }
+
+    /// Returns whether its sessions only answer reads.
+    #[allow(dead_code, reason = "unused when no backend with a server is compiled in")]
+    pub(crate) fn is_replica(&self) -> bool {
+        self.is_replica
     }
 
     /// Returns the URL of the database.

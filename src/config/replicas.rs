@@ -85,6 +85,7 @@ impl Config {
             url,
             settings,
             replicas: Vec::new(),
+            is_replica: true,
         };
         config.follow_socket(None);
         config.follow_mode();

@@ -2,6 +2,7 @@
 //! cautious answer is given.
 
 use super::Dialect;
+use super::code::defines_code;
 use super::control::Verb;
 use super::lexer::TokenKind;
 use super::local::{Local, ended_by_commit};
@@ -24,6 +25,9 @@ pub(crate) struct Effect {
     pub(crate) taints_session: bool,
     /// Set if the text mentions constraints that can be deferred.
     pub(crate) deferrable: bool,
+    /// Set if the text may define code that runs when something else is read: a view, a function, a policy
+    /// (PostgreSQL).
+    pub(crate) defines_code: bool,
     /// Set if the text runs code that is stored on the server, which may end the transaction there.
     pub(crate) opaque: bool,
     /// The setting that the text changes from the value on which the library's transactions rely (MySQL).
@@ -69,6 +73,7 @@ impl Effect {
             self.switches = switched(statement);
         }
         if dialect == Dialect::Postgres {
+            self.defines_code |= defines_code(statement);
             let local = set_local(statement);
             self.local_only &= local.is_some();
             self.local.extend(local);

@@ -20,7 +20,7 @@ use super::{Array, Interval, Json, Value, ValueRef, document, number, text};
 /// | `bool` | booleans, the integers 0 and 1 |
 /// | `i8` to `i128`, `u8` to `u128`, `isize`, `usize` | integers that fit, decimals without a fraction |
 /// | `f32`, `f64` | floating-point numbers, integers and decimals, if nothing is lost |
-/// | `rust_decimal::Decimal` | decimals, integers, text with as many digits as it can hold |
+/// | `rust_decimal::Decimal` | decimals, integers, text with as many digits as it can hold, floating-point numbers of at most 15 digits (`f32`: 6) |
 /// | `String`, `char` | text |
 /// | `Vec<u8>` | bytes |
 /// | `chrono`: `NaiveDate`, `NaiveTime`, `NaiveDateTime` | dates and times without a zone, and ISO text |

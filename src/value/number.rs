@@ -79,22 +79,58 @@ pub(super) fn decimal(value: &ValueRef<'_>) -> Result<Decimal, Mismatch> {
         ValueRef::I64(value) => Ok((*value).into()),
         ValueRef::U64(value) => Ok((*value).into()),
         ValueRef::Text(text) => exact_decimal(text),
-        ValueRef::F32(_) | ValueRef::F64(_) => Err(Mismatch::new(
-            "it holds a binary fraction, which a Decimal cannot always hold exactly",
-        )
-        .help("read it as f64")),
+        ValueRef::F32(value) => shortest(&value.to_string(), f32::DIGITS).ok_or_else(|| too_long(f32::DIGITS)),
+        ValueRef::F64(value) => shortest(&value.to_string(), f64::DIGITS).ok_or_else(|| too_long(f64::DIGITS)),
         value => Err(Mismatch::kind(value)),
     }
 }
 
+/// Returns the decimal that a floating-point number stands for, if its shortest form has no more digits than the type
+/// keeps of every decimal: no other decimal of so few digits is the same number.
+fn shortest(text: &str, digits: u32) -> Option<Decimal> {
+    let value = Decimal::from_str_exact(text).ok()?.normalize();
+    let mut significant = value.mantissa().unsigned_abs();
+    while significant > 0 && significant.is_multiple_of(10) {
+        significant /= 10;
+    }
+    (significant < 10_u128.pow(digits)).then_some(value)
+}
+
+fn too_long(digits: u32) -> Mismatch {
+    Mismatch::new(format!(
+        "it holds a floating-point number of more than {digits} digits, which stands for no certain decimal number"
+    ))
+    .help("read it as f64, or round it in the statement (`ROUND(…, 2)`)")
+}
+
 /// Reads decimal text, and refuses digits that a `Decimal` would have to round away.
 pub(super) fn exact_decimal(text: &str) -> Result<Decimal, Mismatch> {
-    Decimal::from_str_exact(text.trim_ascii()).map_err(|error| {
+    let text = text.trim_ascii();
+    if let Some(value) = text
+        .split_once(['e', 'E'])
+        .and_then(|(base, power)| scientific(base, power))
+    {
+        return Ok(value);
+    }
+    Decimal::from_str_exact(text).map_err(|error| {
         Mismatch::new(format!(
             "its text is not a decimal number of at most 28 digits: {error}"
         ))
         .help("read it as String")
     })
+}
+
+/// Reads the form in which SQLite writes a small or large number into a column of text: `1.5e-05`.
+fn scientific(base: &str, power: &str) -> Option<Decimal> {
+    let base = Decimal::from_str_exact(base).ok()?.normalize();
+    let scale = i64::from(base.scale()) - i64::from(power.parse::<i32>().ok()?);
+    match u32::try_from(scale) {
+        Ok(scale) => Decimal::try_from_i128_with_scale(base.mantissa(), scale).ok(),
+        Err(_) => {
+            let factor = 10_i128.checked_pow(u32::try_from(-scale).ok()?)?;
+            Decimal::try_from_i128_with_scale(base.mantissa().checked_mul(factor)?, 0).ok()
+        }
+    }
 }
 
 /// Returns the `f64` that is exactly this decimal. m / 10^s is a binary fraction if 5^s divides m.
@@ -155,7 +191,45 @@ mod tests {
         );
         assert!(decimal(&ValueRef::Text("79228162514264337593543950336")).is_err());
         assert!(decimal(&ValueRef::Text("0.00000000000000000000000000001")).is_err());
-        assert!(decimal(&ValueRef::F64(0.5)).is_err());
+        for (text, value) in [
+            ("1.0e-05", "0.00001"),
+            ("1.5E+20", "150000000000000000000"),
+            ("-2e0", "-2"),
+        ] {
+            assert_eq!(decimal(&ValueRef::Text(text)).unwrap(), dec(value), "{text}");
+        }
+        for text in ["1e29", "1e-29", "e5", "1e", "1e5e5", "79228162514264337593543950336e0"] {
+            assert!(decimal(&ValueRef::Text(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn q4_a_float_is_the_decimal_of_few_digits_that_it_stands_for_found_w6() {
+        let read = |value: f64| decimal(&ValueRef::F64(value));
+        for text in [
+            "0.1",
+            "90.01",
+            "-499.51",
+            "123456789012345",
+            "100000000000000000000",
+            "0.0000000001",
+            "0",
+        ] {
+            assert_eq!(read(text.parse().unwrap()).unwrap(), dec(text), "{text}");
+        }
+        for value in [
+            0.1 + 0.2,
+            1.0 / 3.0,
+            f64::NAN,
+            f64::INFINITY,
+            1e300,
+            1e-40,
+            9_007_199_254_740_992.0,
+        ] {
+            assert!(read(value).is_err(), "{value}");
+        }
+        assert_eq!(decimal(&ValueRef::F32(0.1)).unwrap(), dec("0.1"));
+        assert!(decimal(&ValueRef::F32(16_777_216.0)).is_err());
     }
 
     proptest! {
@@ -165,6 +239,13 @@ mod tests {
             if let Some(float) = exact(value) {
                 prop_assert_eq!(Decimal::from_f64_retain(float), Some(value.normalize()));
             }
+        }
+
+        #[test]
+        fn a_decimal_of_fifteen_digits_survives_as_a_float(mantissa in -999_999_999_999_999_i64..=999_999_999_999_999, scale in 0_u32..=28) {
+            let value = Decimal::from_i128_with_scale(mantissa.into(), scale);
+            let float: f64 = value.to_string().parse().unwrap();
+            prop_assert_eq!(decimal(&ValueRef::F64(float)).ok(), Some(value));
         }
 
         #[test]

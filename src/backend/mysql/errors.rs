@@ -6,8 +6,20 @@ use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, NO_COLUMN, REPL
 
 /// Converts an error of sqlx.
 pub(super) fn error(error: sqlx::Error) -> Error {
-    let sqlx::Error::Database(database) = &error else {
-        return Error::from_sqlx(error);
+    let database = match &error {
+        sqlx::Error::Database(database) => database,
+        // The driver reads the definitions of the columns before it runs the statement, and does not find their end.
+        sqlx::Error::Protocol(what) if what.contains("unknown column type") => {
+            let message = format!(
+                "the result has a column of a type that the driver cannot read, so the connection was closed: {what}"
+            );
+            return Error::new(ErrorKind::Unsupported, message)
+                .help("select a VECTOR (type 0xf2) as `VECTOR_TO_STRING(column)`, `HEX(column)` or `CAST(column AS BINARY)`")
+                .fatal()
+                .refusing()
+                .with_source(error);
+        }
+        _ => return Error::from_sqlx(error),
     };
     let Some(answer) = database.try_downcast_ref::<MySqlDatabaseError>() else {
         return Error::from_sqlx(error);

@@ -16,7 +16,7 @@ pub(super) fn connect_options(config: &Config) -> Result<MySqlConnectOptions> {
     let mut options = MySqlConnectOptions::new()
         .ssl_mode(ssl_mode(settings.ssl_mode))
         .statement_cache_capacity(2 * most_kept(config))
-        .timezone(session(settings.isolation_level)?)
+        .timezone(session(settings.isolation_level, config.is_replica())?)
         .disable_statement_logging();
     if let Some(host) = url.host() {
         options = options.host(host.trim_start_matches('[').trim_end_matches(']'));
@@ -67,15 +67,22 @@ const FEWEST_KEPT: usize = 32;
 /// The driver writes it between quotes into the one statement that sets up a session, so this costs no round trip.
 const SESSION: &str = "+00:00',autocommit=1,completion_type='NO_CHAIN";
 
-/// Returns [`SESSION`] with the isolation level of the session. The name of its variable differs between MySQL and
+/// The same for a replica, whose session only answers reads: a read that writes after all, in a function, is refused
+/// there and runs on the primary. MySQL and MariaDB have different names for the setting, and each takes the other's for
+/// a comment.
+const SESSION_OF_REPLICA: &str =
+    "+00:00',/*!50720 transaction_read_only=1,*//*M! tx_read_only=1,*/autocommit=1,completion_type='NO_CHAIN";
+
+/// Returns the settings of a session, with the isolation level of the session. The name of its variable differs between MySQL and
 /// MariaDB, so it is set by a statement of its own, which the driver sends in the same round trip.
-fn session(level: Option<IsolationLevel>) -> Result<String> {
+fn session(level: Option<IsolationLevel>, of_replica: bool) -> Result<String> {
+    let plain = if of_replica { SESSION_OF_REPLICA } else { SESSION };
     let Some(level) = level else {
-        return Ok(SESSION.to_owned());
+        return Ok(plain.to_owned());
     };
     let level = level_words(level, MySqlRules.name())?;
     let set = format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}; SET time_zone='+00:00");
-    Ok(format!("{SESSION}'; {set}"))
+    Ok(format!("{plain}'; {set}"))
 }
 
 /// The text that restores the settings on which every commit depends, and ends the open transaction. Switching

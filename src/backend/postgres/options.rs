@@ -58,7 +58,11 @@ pub(super) fn connect_options(config: &Config) -> Result<PgConnectOptions> {
     }
     let given = settings.server_settings.iter();
     let given = given.map(|(name, value)| (name.as_str(), value.as_str()));
-    let parameters: Vec<_> = given.chain(isolation(settings)).collect();
+    // A read that writes after all, in a view or a function, is refused there and runs on the primary. A pooler in
+    // between refuses the parameter.
+    let reads_only = (config.is_replica() && settings.statement_cache_capacity > 0)
+        .then_some(("default_transaction_read_only", "on"));
+    let parameters: Vec<_> = reads_only.into_iter().chain(given).chain(isolation(settings)).collect();
     // Even an empty list would be sent, and PgBouncer before 1.20 refuses it.
     Ok(if parameters.is_empty() { options } else { options.options(parameters) })
 }

@@ -86,7 +86,24 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
     statement_savepoint: StatementSavepointTexts::STANDARD,
     probe: ProbeTexts::STANDARD,
     commit_check: CommitCheck::Text {
-        find: "SELECT count(*) FROM pg_catalog.pg_constraint WHERE condeferred",
+        find: "WITH RECURSIVE f AS (SELECT p.oid, p.proname FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l \
+            ON l.oid = p.prolang WHERE CASE WHEN p.oid < 16384 THEN p.provolatile = 'v' AND p.proname NOT IN \
+            ('clock_timestamp', 'currval', 'gen_random_uuid', 'lastval', 'nextval', 'pg_sleep', 'random', \
+            'timeofday') ELSE p.provolatile = 'v' OR l.lanname NOT IN ('internal', 'c') END), code AS (SELECT \
+            r.ev_class AS oid, r.ev_action::text AS code FROM pg_catalog.pg_rewrite r WHERE r.ev_type = '1' AND \
+            r.ev_class >= 16384 UNION ALL SELECT p.polrelid, p.polqual::text FROM pg_catalog.pg_policy p WHERE \
+            p.polcmd IN ('r', '*')), w AS (SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relkind = 'f' UNION \
+            ALL SELECT c.oid FROM code c WHERE EXISTS (SELECT FROM pg_catalog.regexp_matches(c.code, \
+            ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\\d+)', 'g') AS m JOIN f ON f.oid = m[1]::oid)), n AS \
+            (SELECT oid FROM w UNION SELECT above.oid FROM n JOIN LATERAL (SELECT r.ev_class AS oid FROM \
+            pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid WHERE d.classid = \
+            'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.refclassid = \
+            'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = n.oid UNION ALL SELECT i.inhparent FROM \
+            pg_catalog.pg_inherits i WHERE i.inhrelid = n.oid) AS above ON true) SELECT (SELECT count(*) FROM \
+            pg_catalog.pg_constraint WHERE condeferred), ARRAY(SELECT DISTINCT pg_catalog.lower(c.relname::text) \
+            FROM n JOIN pg_catalog.pg_class c ON c.oid = n.oid UNION SELECT pg_catalog.lower(proname::text) || \
+            '(' FROM f WHERE oid >= 16384 UNION SELECT o.oprname::text FROM pg_catalog.pg_operator o JOIN f ON \
+            f.oid = o.oprcode WHERE o.oid >= 16384)",
         check: "SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; ",
     },
     at_commit: Some(AtCommitRules {

@@ -115,7 +115,8 @@ pub(crate) enum CommitCheck {
     Nothing,
     /// The server checks on request.
     Text {
-        /// The query for the number of deferred constraints.
+        /// The query for the number of deferred constraints, and for the names whose reading may write: of relations as
+        /// they are, of functions with a parenthesis after them, of operators.
         find: &'static str,
         /// The check. It changes nothing, not even the time at which constraints are checked, and ends with `; `.
         check: &'static str,

@@ -299,8 +299,15 @@ impl RawConnection for WorkerConnection {
     }
 
     fn settle(&mut self) -> BoxFuture<'_, Result<()>> {
-        // A dropped call runs on there, so nothing is left to read when its turn comes.
-        Box::pin(self.call(|raw| raw.settle()))
+        // A dropped call runs on there, so it is enough to wait for the next turn. Only a raised flag has to be lowered.
+        let raised = self.shared.interrupt.get().is_some_and(Interrupt::is_raised);
+        Box::pin(self.call(move |raw| {
+            if raised {
+                raw.settle()
+            } else {
+                Box::pin(std::future::ready(Ok(())))
+            }
+        }))
     }
 
     fn ping(&mut self) -> BoxFuture<'_, Result<()>> {

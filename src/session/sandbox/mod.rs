@@ -8,12 +8,13 @@ pub(super) mod runtime;
 pub(super) mod statement_log;
 pub(super) mod statement_savepoint;
 pub(super) mod virtual_commit;
+pub(super) mod writing_names;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use sqlx::SqlStr;
@@ -32,24 +33,29 @@ use crate::value::Params;
 use blockers::Latest;
 use statement_log::StatementLog;
 use statement_savepoint::Violation;
+use writing_names::{KnownNames, WritingNames};
 
-/// Knowledge about the constraints of a database: whether some are only checked at a commit. Its sandboxes share it.
+/// Knowledge about a database that its sandboxes share: whether some of its constraints are only checked at a commit,
+/// and which names write when they are read.
 #[derive(Debug, Default)]
-pub(crate) struct Deferred(AtomicU8);
+pub(crate) struct Deferred {
+    constraints: AtomicU8,
+    pub(super) writing: WritingNames,
+}
 
 impl Deferred {
     const ABSENT: u8 = 1;
     const PRESENT: u8 = 2;
 
     pub(super) fn get(&self) -> Option<bool> {
-        match self.0.load(Ordering::Relaxed) {
+        match self.constraints.load(Ordering::Relaxed) {
             0 => None,
             known => Some(known == Self::PRESENT),
         }
     }
 
     pub(super) fn set(&self, present: bool) {
-        self.0
+        self.constraints
             .store(if present { Self::PRESENT } else { Self::ABSENT }, Ordering::Relaxed);
     }
 }
@@ -92,6 +98,10 @@ pub(crate) struct Sandbox {
     pub(super) violated: Mutex<Option<HashSet<Violation>>>,
     /// The oids of the temporary tables that each commit empties (PostgreSQL).
     pub(super) emptied: Mutex<Vec<i64>>,
+    /// The names that write when they are read, where that has to be known.
+    pub(super) writing: Mutex<Option<KnownNames>>,
+    /// Set if such names may have been defined here.
+    pub(super) redefined: AtomicBool,
     /// The last statement of its user.
     pub(super) latest: Arc<Latest>,
     /// Callbacks that a test captures instead of having them run.
@@ -105,6 +115,8 @@ impl Sandbox {
             label: plan.name.as_deref().map(label),
             violated: Mutex::default(),
             emptied: Mutex::default(),
+            writing: Mutex::default(),
+            redefined: AtomicBool::new(false),
             latest: Arc::default(),
             captured: Mutex::default(),
             plan,
@@ -215,14 +227,7 @@ impl Level {
             lease.mark(InFlight::None);
         }
         let transactions = self.engine.transactions;
-        // Asked each time where that costs no round trip, because another user may have created one meanwhile.
-        if transactions.commit_check.lists() || self.engine.deferred.get().is_none() {
-            let found = find_deferred(lease, &self.engine.templates, transactions.commit_check).await?;
-            // A constraint that one sandbox created is not visible to another.
-            if found || self.engine.deferred.get().is_none() {
-                self.engine.deferred.set(found);
-            }
-        }
+        self.look_at_definitions(lease).await?;
         let begin = outer_begin(&self.engine, isolation, sandbox.label.as_deref())?;
         lease.mark(InFlight::Boundary);
         lease.raw()?.begin(begin).await?;
@@ -241,6 +246,32 @@ impl Level {
         state.isolation = isolation;
         state.close_handle = lease.close_handle();
         drop(state);
+        Ok(())
+    }
+}
+
+impl Level {
+    /// Asks for what the sandbox has to know of the database's definitions, if that is not known.
+    async fn look_at_definitions(&self, lease: &mut Lease) -> Result<()> {
+        let (known, transactions) = (&self.engine.deferred, self.engine.transactions);
+        let names_matter = transactions.statement_savepoints == StatementSavepoints::Always;
+        let changed = names_matter && known.writing.current().is_none();
+        // Asked each time where that costs no round trip, because another user may have created one meanwhile.
+        if transactions.commit_check.lists() || known.get().is_none() || changed {
+            let changes = known.writing.changes();
+            let (found, names) = find_definitions(lease, &self.engine.templates, transactions.commit_check).await?;
+            // A constraint that one sandbox created is not visible to another.
+            if found || known.get().is_none() {
+                known.set(found);
+            }
+            if let Some(names) = names {
+                known.writing.learn(changes, names);
+            }
+        }
+        if let Some(sandbox) = self.sandbox() {
+            *sandbox.writing.lock() = known.writing.current();
+            sandbox.redefined.store(false, Ordering::Release);
+        }
         Ok(())
     }
 }
@@ -267,11 +298,22 @@ fn outer_begin(engine: &Engine, isolation: Option<IsolationLevel>, label: Option
     Ok(Some(own_sql(texts.join("; "))))
 }
 
-/// Returns whether a database has constraints that are checked only at the commit.
-async fn find_deferred(lease: &mut Lease, templates: &TemplateCache, check: CommitCheck) -> Result<bool> {
-    let Some(sql) = check.find() else { return Ok(false) };
+/// Returns whether a database has constraints that are checked only at the commit, and the names that write when they
+/// are read, where they matter.
+async fn find_definitions(
+    lease: &mut Lease,
+    templates: &TemplateCache,
+    check: CommitCheck,
+) -> Result<(bool, Option<Vec<String>>)> {
+    let Some(sql) = check.find() else {
+        return Ok((false, None));
+    };
     let rows = ask(lease, templates, sql, Params::default()).await?;
-    Ok(rows.first().map_or(Ok(0), |row| row.get::<i64>(0))? > 0)
+    let Some(row) = rows.first() else {
+        return Ok((false, None));
+    };
+    let names = if row.len() > 1 { Some(row.get(1)?) } else { None };
+    Ok((row.get::<i64>(0)? > 0, names))
 }
 
 #[cfg(test)]

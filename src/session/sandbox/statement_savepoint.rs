@@ -8,7 +8,8 @@ use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
 use crate::pool::{Lease, StatementSavepoint};
 use crate::session::level::Level;
 use crate::session::statement::internal::{ask, run};
-use crate::sql::{Effect, TemplateCache};
+use crate::session::statement::run::BoundStatement;
+use crate::sql::TemplateCache;
 use crate::value::{Params, Row};
 
 /// A row that refers to a missing one.
@@ -131,13 +132,15 @@ impl Level {
         }
     }
 
-    /// Ends the statement: what it did is kept, or it alone is undone.
+    /// Ends the statement: what it did is kept, or it alone is undone. `reads` is `true` if it certainly did nothing.
     pub(in crate::session) async fn unprotect(
         self: &Arc<Self>,
         lease: &mut Lease,
-        effect: &Effect,
+        work: &BoundStatement,
+        reads: bool,
         error: Option<&Error>,
     ) -> Result<()> {
+        let effect = work.template.effect();
         if lease.is_lost() {
             return Ok(());
         }
@@ -152,7 +155,7 @@ impl Level {
             let _ = self.ends_at_commit();
             return self.go_behind(lease).await;
         }
-        if effect.reads {
+        if reads {
             lease.set_statement_savepoint(StatementSavepoint::Set);
             return Ok(());
         }

@@ -198,8 +198,9 @@ impl Checkout {
         if !guarded {
             return result;
         }
+        let reads = work.template.effect().reads && !slot_level.may_write_unseen(work);
         let unprotected = slot_level
-            .unprotect(self.lease()?, work.template.effect(), result.as_ref().err())
+            .unprotect(self.lease()?, work, reads, result.as_ref().err())
             .await;
         match unprotected {
             // The loss of the sandbox says more than its cause.

@@ -93,6 +93,10 @@ impl Checkout {
                 level.engine.deferred.set(true);
             }
         }
+        if let Self::Level { level, .. } = self {
+            // What it defined is not known.
+            level.engine.note_code();
+        }
         if let Err(error) = &result {
             self.heed_lent(error, work).await;
         }

@@ -136,6 +136,9 @@ impl Target {
         what: &'static str,
     ) -> Result<Checkout> {
         let control = work.template.control();
+        if work.template.effect().defines_code {
+            self.engine().note_code();
+        }
         self.engine().refusing(work, unswitched(work))?;
         if let Some(streams) = self.engine().streams.as_ref().filter(|_| !work.template.effect().asks) {
             Box::pin(streams.put_aside()).await?;

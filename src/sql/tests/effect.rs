@@ -346,3 +346,30 @@ fn what_a_commit_ends() {
         assert_eq!(local(sql), [], "{sql}");
     }
 }
+
+#[test]
+fn definitions_of_code_are_known_from_those_of_tables_found_w9() {
+    let defines = |dialect, sql: &str| parse(dialect, sql).effect().defines_code;
+    for sql in [
+        "CREATE OR REPLACE VIEW v AS SELECT f()",
+        "create function f() returns int language sql as 'select 1'",
+        "CREATE RULE r AS ON SELECT TO t DO INSTEAD SELECT 1",
+        "ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE t RENAME TO v",
+        "CREATE EXTENSION dblink",
+        "DO $$ BEGIN CREATE VIEW v AS SELECT 1; END $$",
+        "SELECT 1; CREATE POLICY p ON t USING (f())",
+    ] {
+        assert!(defines(Dialect::Postgres, sql), "{sql}");
+        assert!(!defines(Dialect::Sqlite, sql), "{sql}");
+    }
+    for sql in [
+        "CREATE TABLE t (n int)",
+        "CREATE INDEX i ON t (n)",
+        "DROP VIEW v",
+        "INSERT INTO view VALUES (1)",
+        "SELECT 'CREATE VIEW'",
+    ] {
+        assert!(!defines(Dialect::Postgres, sql), "{sql}");
+    }
+}

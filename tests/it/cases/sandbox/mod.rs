@@ -3,6 +3,7 @@
 mod ends;
 mod many;
 mod statements;
+mod writing_views;
 
 use std::time::Duration;
 
@@ -14,7 +15,13 @@ use crate::support::Test;
 
 /// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
-    [many::cases(), statements::cases(), ends::cases()].concat()
+    [
+        many::cases(),
+        statements::cases(),
+        ends::cases(),
+        writing_views::cases(),
+    ]
+    .concat()
 }
 
 /// Returns the notes that are visible in a database or sandbox: `a,b`.

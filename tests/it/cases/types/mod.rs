@@ -2,6 +2,7 @@
 //! error.
 
 mod booleans;
+mod decimals;
 mod documents;
 mod lossy;
 mod mixtures;
@@ -38,6 +39,7 @@ pub(crate) fn cases() -> Vec<Case> {
         mixtures::cases(),
         own::cases(),
         booleans::cases(),
+        decimals::cases(),
     ]
     .concat()
 }

@@ -89,15 +89,15 @@ cases! {
             survive(&t, &database, on(&t, "", "numeric(20, 0)", "bigint unsigned"), &all).await;
             return;
         }
-        // SQLite's integers have a smaller range; a column of text can hold the others as Decimal.
+        // SQLite's integers have a smaller range; a column of text can hold the others.
         survive(&t, &database, "bigint", &all[..3]).await;
-        let decimals: Vec<Decimal> = all.map(Decimal::from).into();
-        survive(&t, &database, "text", &decimals).await;
+        let texts: Vec<String> = all.map(|number| number.to_string()).into();
+        survive(&t, &database, "text", &texts).await;
         let error = database.fetch_value::<u64>("select ?", (u64::MAX,)).await.unwrap_err();
         assert_says(
             &error,
             ErrorKind::Parameter,
-            &["parameter 1", "9223372036854775807", "Decimal"],
+            &["parameter 1", "9223372036854775807", "text"],
         );
     }
 
@@ -195,10 +195,11 @@ cases! {
         }
     }
 
+    #[except(sqlite)]
     async fn q4_decimals_survive_to_the_last_digit(t: Test) {
         let database = t.database().await;
         // MySQL's decimals have a fixed scale from the column, and a limited number of digits in total.
-        let column = on(&t, "text", "numeric", "decimal(57, 28)");
+        let column = on(&t, "", "numeric", "decimal(57, 28)");
         let values = [
             Decimal::ZERO,
             Decimal::ONE,
