@@ -9,6 +9,7 @@ mod callbacks_cut_off;
 mod cancellation;
 mod changed_tables;
 mod closing;
+mod connecting;
 #[cfg(feature = "metrics")]
 mod counting;
 mod echo;
@@ -32,6 +33,7 @@ mod outer_transaction;
 mod own_texts;
 mod pool;
 mod pool_cancelled;
+mod pooler;
 mod queries;
 mod read_your_writes;
 mod refusals;
@@ -100,8 +102,10 @@ const LISTED: &[File] = &[
     ("own_texts", own_texts::cases),
     ("pool", pool::cases),
     ("pool_cancelled", pool_cancelled::cases),
+    ("pooler", pooler::cases),
     ("runtimes", runtimes::cases),
     ("closing", closing::cases),
+    ("connecting", connecting::cases),
     ("hooks", hooks::cases),
     ("lifecycle", lifecycle::cases),
     ("limits", limits::cases),
