@@ -56,7 +56,7 @@ async fn works(database: &Database, t: &Test) {
             t.sql("select id from {notes} where id >= :least order by id"),
             params! { least: 10 },
         )
-        .value()
+        .value::<i64>()
         .try_collect()
         .await
         .unwrap();
