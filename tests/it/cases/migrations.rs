@@ -277,4 +277,46 @@ cases! {
         assert_eq!(count(&t, &database, "{links}").await?, 0);
         Ok(())
     }
+
+    #[only(postgres)]
+    #[limit(120)]
+    async fn q9_programs_that_start_together_create_indexes_concurrently_found_v6(t: Test) {
+        let index = format!("body_{}", t.id());
+        let create = format!("-- no-transaction\ncreate index concurrently {index} on {{notes}} (body)");
+        let steps = [(1, "create table {notes} (id bigint primary key, body text)", None), (2, create.as_str(), None)];
+        let migrator = migrator(&t, "migrations", &steps);
+        let programs = (0..5).map(|_| async {
+            let database = t.database().await;
+            database.migrate(&migrator).await
+        });
+        for migrated in join_all(programs).await {
+            migrated.unwrap();
+        }
+        let valid = format!("select count(*) from pg_index where indisvalid and indexrelid = '{index}'::regclass");
+        assert_eq!(t.observe(&valid).await, 1);
+    }
+
+    #[only(postgres)]
+    async fn q9_an_index_that_a_failed_migration_left_is_named_found_v6(t: Test) {
+        let index = format!("body_{}", t.id());
+        let create = format!("-- no-transaction\ncreate unique index concurrently {index} on {{notes}} (body)");
+        let steps = [
+            (1, "create table {notes} (body text)", None),
+            (2, "insert into {notes} values ('twice'), ('twice')", None),
+            (3, create.as_str(), None),
+        ];
+        let (database, migrator) = (t.database().await, migrator(&t, "migrations", &steps));
+        // The second run finds the name taken.
+        for kind in [ErrorKind::Constraint, ErrorKind::DuplicateObject] {
+            let error = database.migrate(&migrator).await.unwrap_err();
+            assert_eq!(error.kind(), kind, "{error:?}");
+            let text = error.to_string();
+            for part in [index.as_str(), "INVALID", "DROP INDEX CONCURRENTLY", "migration 3"] {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+        }
+        t.observe_exec(&format!("drop index concurrently {index}")).await;
+        t.observe_exec(&t.words("truncate {notes}")).await;
+        database.migrate(&migrator).await.unwrap();
+    }
 }

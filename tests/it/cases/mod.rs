@@ -9,6 +9,7 @@ mod callbacks_cut_off;
 mod cancellation;
 mod changed_tables;
 mod closing;
+mod connecting;
 #[cfg(feature = "metrics")]
 mod counting;
 mod echo;
@@ -34,6 +35,7 @@ mod outer_transaction;
 mod own_texts;
 mod pool;
 mod pool_cancelled;
+mod pooler;
 mod queries;
 #[cfg(feature = "sqlx-interop")]
 mod quiet;
@@ -109,8 +111,10 @@ const LISTED: &[File] = &[
     ("own_texts", own_texts::cases),
     ("pool", pool::cases),
     ("pool_cancelled", pool_cancelled::cases),
+    ("pooler", pooler::cases),
     ("runtimes", runtimes::cases),
     ("closing", closing::cases),
+    ("connecting", connecting::cases),
     ("hooks", hooks::cases),
     ("lifecycle", lifecycle::cases),
     ("limits", limits::cases),

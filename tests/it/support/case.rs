@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::LocalBoxFuture;
 use libtest_mimic::{Completion, Trial};
 
-use super::{Test, galera_provider, runner};
+use super::{Test, galera_provider, pgbouncer, runner};
 use crate::backends::Backend;
 
 /// Lists the cases of a file: `cases! { async fn x2_inner_rollback_keeps_the_outer(t: Test) { … } }`.
@@ -15,7 +15,7 @@ use crate::backends::Backend;
 /// `#[only(postgres, mysql)]` and `#[except(sqlite_memory)]` choose backends by name or family where a promise does not
 /// apply to all; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds instead
 /// of 60; `#[cluster]` is for cases that start their own servers from installed programs; `#[galera]` is for those that
-/// also need the library of Galera; `#[returning]` is for those whose statements return what they wrote. If a
+/// also need the library of Galera; `#[pgbouncer]` is for those that start PgBouncer; `#[returning]` is for those whose statements return what they wrote. If a
 /// requirement is missing, the case is ignored with the reason.
 macro_rules! cases {
     ($($(#[$($option:tt)+])* async fn $name:ident($test:ident: Test) $(-> $output:ty)? $body:block)*) => {
@@ -97,6 +97,7 @@ impl Case {
             "current_thread" => self.current_thread = true,
             "cluster" => self.missing = Backend::no_programs,
             "returning" => self.returning = true,
+            "pgbouncer" => self.missing = |_| pgbouncer().err(),
             "galera" => self.missing = |_| galera_provider().err(),
             "limit" => {
                 let seconds = arguments.trim().parse();

@@ -61,6 +61,13 @@ impl User {
     }
 }
 
+impl User {
+    /// Returns the numbers of the user and its group.
+    pub(super) fn numbers(self) -> (u32, u32) {
+        (self.id, self.group)
+    }
+}
+
 /// Creates a folder for the servers of that user.
 pub(super) fn folder_of(user: Option<User>) -> TempDir {
     let folder = tempfile::Builder::new().prefix("ebbtide-cluster-").tempdir().unwrap();

@@ -230,4 +230,18 @@ cases! {
         }
         Ok(())
     }
+
+    // The driver of MySQL cannot read on after a call that was cut off.
+    #[only(mysql)]
+    async fn t6_a_transaction_that_a_cancelled_call_ended_does_not_blame_the_server_found_a8(t: Test) -> Result<()> {
+        let proxied = Proxied::new(&t).await;
+        let transaction = proxied.narrow.database.transaction().await?;
+        proxied.cut_between(transaction.execute(add(&t, "cut"), ())).await;
+        proxied.proxy.resume();
+        let error = transaction.execute(add(&t, "late"), ()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TransactionEnded, "{error:?}");
+        assert!(error.message().contains("is no longer open") && error.message().contains("was cancelled"), "{error}");
+        assert!(!error.message().contains("by the server"), "{error}");
+        Ok(())
+    }
 }

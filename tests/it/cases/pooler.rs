@@ -1,0 +1,224 @@
+//! PgBouncer between the library and the server, in each of its modes. Its pool is smaller than that of the library, so
+//! that transactions of one connection run in several sessions of the server.
+
+use ebbtide::{AssertSqlSafe, Database, Error, ErrorKind, params};
+use futures::TryStreamExt as _;
+
+use super::messages::assert_error;
+use crate::support::{Pooler, Test, cases};
+
+/// Statements with parameters from several tasks at once, each in its own transaction.
+async fn crowd(database: &Database, t: &Test) {
+    let tasks = (0..8_i64).map(|task| {
+        let (database, insert) = (
+            database.clone(),
+            t.words("insert into {notes} (id, body) values (:id, :body)"),
+        );
+        let read = t.words("select body from {notes} where id = :id");
+        tokio::spawn(async move {
+            for round in 0..10_i64 {
+                let id = task * 100 + round;
+                let insert = AssertSqlSafe(insert.clone());
+                database
+                    .execute(insert, params! { id, body: format!("note {id}") })
+                    .await?;
+                let read = AssertSqlSafe(read.clone());
+                let body: String = database.fetch_value(read, params! { id }).await?;
+                assert_eq!(body, format!("note {id}"));
+            }
+            Ok::<(), Error>(())
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap().unwrap();
+    }
+    let count: i64 = database
+        .fetch_value(t.sql("select count(*) from {notes}"), ())
+        .await
+        .unwrap();
+    assert_eq!(count, 80);
+    database.execute(t.sql("delete from {notes}"), ()).await.unwrap();
+}
+
+const CREATE: &str = "create table {notes} (id bigint primary key, body text not null)";
+
+/// Everything that has to work while several sessions of the server take turns.
+async fn works(database: &Database, t: &Test) {
+    database.execute(t.sql(CREATE), ()).await.unwrap();
+    crowd(database, t).await;
+
+    // Streams and batches.
+    let many = (0..500_i64).map(|id| params! { id, body: id.to_string() });
+    let insert = t.sql("insert into {notes} (id, body) values (:id, :body)");
+    assert_eq!(database.execute_many(insert, many).await.unwrap().rows_affected, 500);
+    let ids: Vec<i64> = database
+        .iterate(
+            t.sql("select id from {notes} where id >= :least order by id"),
+            params! { least: 10 },
+        )
+        .value::<i64>()
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(ids.len(), 490);
+    // One that is dropped before its end leaves the connection usable.
+    let mut rows = database.iterate(t.sql("select id from {notes} where id > :least"), params! { least: 1 });
+    assert!(rows.try_next().await.unwrap().is_some());
+    drop(rows);
+
+    // Errors cost nothing but their statement.
+    let twice = database
+        .execute(
+            t.sql("insert into {notes} (id, body) values (:id, 'b')"),
+            params! { id: 1 },
+        )
+        .await;
+    assert_eq!(twice.unwrap_err().kind(), ErrorKind::Constraint);
+    let count: i64 = database
+        .fetch_value(t.sql("select count(*) from {notes} where id = :id"), params! { id: 1 })
+        .await
+        .unwrap();
+    assert_eq!(count, 1);
+
+    // Transactions, savepoints, sandboxes.
+    let transaction = database.transaction().await.unwrap();
+    transaction
+        .execute(t.sql("delete from {notes} where id < :id"), params! { id: 100 })
+        .await
+        .unwrap();
+    let savepoint = transaction.transaction().await.unwrap();
+    savepoint
+        .execute(t.sql("delete from {notes} where id > :id"), params! { id: 0 })
+        .await
+        .unwrap();
+    savepoint.rollback().await.unwrap();
+    transaction.commit().await.unwrap();
+    let sandbox = database.sandbox().await.unwrap();
+    sandbox
+        .execute(t.sql("delete from {notes} where id > :id"), params! { id: 0 })
+        .await
+        .unwrap();
+    sandbox
+        .fetch_all("select :id / 0", params! { id: 1 })
+        .await
+        .unwrap_err();
+    assert_eq!(
+        sandbox
+            .fetch_value::<i64>(t.sql("select count(*) from {notes}"), ())
+            .await
+            .unwrap(),
+        0
+    );
+    drop(sandbox);
+    assert_eq!(t.committed(database, "select count(*) from {notes}").await, 400);
+
+    // What no transaction may contain.
+    database.execute(t.sql("vacuum {notes}"), ()).await.unwrap();
+    database
+        .execute(t.sql("create index concurrently on {notes} (body)"), ())
+        .await
+        .unwrap();
+
+    // A transaction as text is not committed by the statements in it.
+    let connection = database.connection();
+    connection.execute("begin", ()).await.unwrap();
+    connection
+        .execute(t.sql("delete from {notes} where id > :id"), params! { id: 0 })
+        .await
+        .unwrap();
+    connection.execute("rollback", ()).await.unwrap();
+    drop(connection);
+    assert_eq!(t.committed(database, "select count(*) from {notes}").await, 400);
+}
+
+/// The driver looks the types of a database up by itself, with statements that it prepares under names.
+async fn own_types(database: &Database, t: &Test) {
+    database
+        .execute(t.sql("create type {mood} as enum ('sad', 'fine')"), ())
+        .await
+        .unwrap();
+    let ask = t.words("select :mood::{mood}");
+    let tasks = (0..6).map(|_| {
+        let (database, ask) = (database.clone(), ask.clone());
+        tokio::spawn(async move {
+            for _ in 0..5 {
+                let sql = AssertSqlSafe(ask.clone());
+                let mood: String = database.fetch_value(sql, params! { mood: "fine" }).await?;
+                assert_eq!(mood, "fine");
+            }
+            Ok::<(), Error>(())
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap().unwrap();
+    }
+    let left: i64 = database
+        .fetch_value("select count(*) from pg_prepared_statements", ())
+        .await
+        .unwrap();
+    assert_eq!(left, 0, "nothing stays prepared in a session of others");
+    database.execute(t.sql("drop type {mood}"), ()).await.unwrap();
+}
+
+cases! {
+    #[pgbouncer]
+    #[only(postgres)]
+    async fn q1_everything_works_behind_a_pooler_of_transactions_found_e2(t: Test) {
+        let pooler = Pooler::start(&t.url(), "transaction", "").await;
+        let database = Database::connect(pooler.url("pgbouncer=true&pool_size=10")).await.unwrap();
+        works(&database, &t).await;
+        own_types(&database, &t).await;
+    }
+
+    #[pgbouncer]
+    #[only(postgres)]
+    async fn q1_everything_works_behind_a_pooler_of_sessions_found_e2(t: Test) {
+        let pooler = Pooler::start(&t.url(), "session", "").await;
+        for options in ["pool_size=2", "pool_size=2&pgbouncer=true"] {
+            let database = Database::connect(pooler.url(options)).await.unwrap();
+            works(&database, &t).await;
+            own_types(&database, &t).await;
+            database.execute(t.sql("drop table {notes}"), ()).await.unwrap();
+            database.disconnect().await.unwrap();
+        }
+    }
+
+    #[pgbouncer]
+    #[only(postgres)]
+    async fn q1_a_pooler_of_statements_is_refused_at_connect_with_the_way_out_found_e2(t: Test) {
+        let pooler = Pooler::start(&t.url(), "statement", "").await;
+        let error = Database::connect(pooler.url("pgbouncer=true")).await.unwrap_err();
+        assert_error(&error, ErrorKind::Unsupported, &["statement pooling", "pool_mode"]);
+    }
+
+    #[pgbouncer]
+    #[only(postgres)]
+    async fn q1_a_cancelled_statement_leaves_nothing_half_done_behind_a_pooler_found_e2(t: Test) {
+        let pooler = Pooler::start(&t.url(), "transaction", "").await;
+        let database = Database::connect(pooler.url("pgbouncer=true&pool_size=2")).await.unwrap();
+        database.execute(t.sql(CREATE), ()).await.unwrap();
+        for round in 0..20_u32 {
+            let slow = database.execute(
+                t.sql("insert into {notes} (id, body) select :id, 'late' from pg_sleep(0.02)"),
+                params! { id: i64::from(round) },
+            );
+            let limit = std::time::Duration::from_micros(500 * u64::from(round));
+            let _ = tokio::time::timeout(limit, slow).await;
+            let one: i64 = database.fetch_value("select :one::int8", params! { one: 1 }).await.unwrap();
+            assert_eq!(one, 1);
+        }
+        let open = "select count(*) from pg_stat_activity where state like 'idle in transaction%' and query like '%late%'";
+        crate::support::until(async || t.observe(open).await == 0).await;
+    }
+
+    #[pgbouncer]
+    #[only(postgres)]
+    async fn q1_settings_that_a_pooler_refuses_are_named_found_e2(t: Test) {
+        let pooler = Pooler::start(&t.url(), "transaction", "").await;
+        // The driver's own parameter is left out if it is refused.
+        let database = Database::connect(pooler.url("pool_size=1")).await.unwrap();
+        assert_eq!(database.fetch_value::<i64>("select 1::int8", ()).await.unwrap(), 1);
+        let error = Database::connect(pooler.url("pgbouncer=true&work_mem=4MB")).await.unwrap_err();
+        assert_error(&error, ErrorKind::Connect, &["startup parameter", "ALTER ROLE"]);
+    }
+}
