@@ -34,8 +34,6 @@ pub use from_row::FromRow;
 pub(crate) use interrupt::{Armed, Interrupt, Interruptible};
 pub(crate) use native_job::{NativeJob, Pulse};
 pub(crate) use position::{Position, Reached};
-#[cfg(all(feature = "postgres", any(test, fuzzing)))]
-pub(crate) use postgres::{binary as postgres_binary, textual as postgres_textual};
 use rules::BeginOptions;
 pub(crate) use rules::ServerRules;
 #[cfg(feature = "sqlx-interop")]
@@ -300,6 +298,13 @@ pub(crate) trait OfferedRow {
     fn look(&self) -> Option<&dyn RawRow>;
     /// Takes the row, unless it was taken.
     fn take(&mut self) -> Option<Box<dyn RawRow>>;
+}
+
+/// The properties of `fuzz/` that are about one backend.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    #[cfg(feature = "postgres")]
+    pub use super::postgres::fuzzing::*;
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ impl Position {
 /// Returns whether the text is `domain-server-sequence`.
 fn is_maria_id(text: &str) -> bool {
     let mut numbers = text.split('-');
-    let small = |number: Option<&str>| number.is_some_and(|number| is_number::<u32>(number));
+    let small = |number: Option<&str>| number.is_some_and(is_number::<u32>);
     small(numbers.next())
         && small(numbers.next())
         && numbers.next().is_some_and(is_number::<u64>)

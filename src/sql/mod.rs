@@ -49,8 +49,8 @@ pub(crate) use effect::Effect;
 pub(crate) use excerpt::excerpt;
 pub use into_sql::IntoSql;
 pub(crate) use local::Local;
-pub(crate) use sql_mode::SqlMode;
 pub(crate) use mention::mentions;
+pub(crate) use sql_mode::SqlMode;
 pub(crate) use statement::{Bound, Statement};
 pub(crate) use summary::{Summary, sanitized, shown};
 pub(crate) use switches::Setting;
@@ -67,3 +67,7 @@ pub(crate) fn tokens(dialect: Dialect, sql: &str) -> Vec<&str> {
 pub(crate) fn names_of(template: &Template) -> impl Iterator<Item = String> {
     template.names.iter().map(ToString::to_string)
 }
+
+/// All dialects, for [`crate::fuzzing`].
+#[cfg(any(test, fuzzing))]
+pub(crate) const DIALECTS: [Dialect; 3] = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite];

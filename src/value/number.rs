@@ -124,13 +124,11 @@ pub(super) fn exact_decimal(text: &str) -> Result<Decimal, Mismatch> {
 fn scientific(base: &str, power: &str) -> Option<Decimal> {
     let base = Decimal::from_str_exact(base).ok()?.normalize();
     let scale = i64::from(base.scale()) - i64::from(power.parse::<i32>().ok()?);
-    match u32::try_from(scale) {
-        Ok(scale) => Decimal::try_from_i128_with_scale(base.mantissa(), scale).ok(),
-        Err(_) => {
-            let factor = 10_i128.checked_pow(u32::try_from(-scale).ok()?)?;
-            Decimal::try_from_i128_with_scale(base.mantissa().checked_mul(factor)?, 0).ok()
-        }
+    if let Ok(scale) = u32::try_from(scale) {
+        return Decimal::try_from_i128_with_scale(base.mantissa(), scale).ok();
     }
+    let factor = 10_i128.checked_pow(u32::try_from(-scale).ok()?)?;
+    Decimal::try_from_i128_with_scale(base.mantissa().checked_mul(factor)?, 0).ok()
 }
 
 /// Returns the `f64` that is exactly this decimal. m / 10^s is a binary fraction if 5^s divides m.

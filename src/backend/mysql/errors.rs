@@ -110,7 +110,6 @@ fn kind(number: u16, state: &str, message: &str) -> ErrorKind {
         1064 | 1065 | 1149 => ErrorKind::Syntax,
         1396 if message.contains("CREATE ") => ErrorKind::DuplicateObject,
         1396 => ErrorKind::UndefinedObject,
-        1613 => ErrorKind::Timeout,
         1213 | 1614 | 3058 | 3132 => ErrorKind::Deadlock,
         // A row changed after the snapshot was taken (MariaDB with innodb_snapshot_isolation), the definition of a table
         // did, or another member of a group changed the same rows.
@@ -118,7 +117,7 @@ fn kind(number: u16, state: &str, message: &str) -> ErrorKind {
         1205 | 1689 | 3133 | 3572 => ErrorKind::LockTimeout,
         1036 | 1223 | 1792 | 1836 | 1874 | 3989 => ErrorKind::ReadOnly,
         1290 if message.contains("read-only") => ErrorKind::ReadOnly,
-        3024 | 1969 => ErrorKind::Timeout,
+        1613 | 1969 | 3024 => ErrorKind::Timeout,
         1112 | 1148 | 1178 | 1214 | 1235 | 1289 | 1726 | 1845 | 1846 | 3106 | 3110 | 3161 | 3167 | 3658 | 3948
         | 3999 => ErrorKind::Unsupported,
         1390 => ErrorKind::Parameter,
@@ -132,13 +131,12 @@ fn kind(number: u16, state: &str, message: &str) -> ErrorKind {
 /// Returns whether something that the statement names is missing.
 fn is_missing(number: u16, message: &str) -> bool {
     match number {
-        // Tables, columns, keys, partitions, databases.
+        // Tables, columns, keys, partitions, databases; routines, triggers, events, variables, statements, windows;
+        // character sets, collations, engines, time zones, locales, users, roles, reference systems.
         1146 | 1051 | 1054 | 1072 | 1082 | 1091 | 1109 | 1141 | 1147 | 1176 | 1177 | 1431 | 1477 | 1008 | 1507
-        | 1735 | 1824 | 1932 | 3503 | 3568 | 3734 | 3820 | 3821 | 3940 => true,
-        // Routines, triggers, events, variables, statements, windows.
-        1106 | 1122 | 1128 | 1193 | 1243 | 1305 | 1360 | 1403 | 1539 | 3579 | 3615 => true,
-        // Character sets, collations, engines, time zones, locales, users, roles, reference systems.
-        1115 | 1133 | 1273 | 1286 | 1298 | 1449 | 1649 | 1974 | 1976 | 3162 | 3523 | 3548 => true,
+        | 1735 | 1824 | 1932 | 3503 | 3568 | 3734 | 3820 | 3821 | 3940 | 1106 | 1122 | 1128 | 1193 | 1243 | 1305
+        | 1360 | 1403 | 1539 | 3579 | 3615 | 1115 | 1133 | 1273 | 1286 | 1298 | 1449 | 1649 | 1974 | 1976 | 3162
+        | 3523 | 3548 => true,
         // MariaDB's sequences, views, types; on MySQL these numbers have another meaning.
         4091 | 4092 | 4161 => message.starts_with("Unknown"),
         _ => false,

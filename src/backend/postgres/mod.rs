@@ -11,6 +11,8 @@ mod driver;
 mod encode;
 #[cfg(feature = "postgres")]
 mod errors;
+#[cfg(all(feature = "postgres", any(test, fuzzing)))]
+pub mod fuzzing;
 #[cfg(feature = "postgres")]
 mod numeric;
 #[cfg(feature = "postgres")]
@@ -26,5 +28,3 @@ mod types;
 #[cfg(feature = "postgres")]
 pub(super) use driver::connector;
 pub(super) use rules::PostgresRules;
-#[cfg(all(feature = "postgres", any(test, fuzzing)))]
-pub(crate) use types::{binary, textual};

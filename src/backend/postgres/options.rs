@@ -64,7 +64,11 @@ pub(super) fn connect_options(config: &Config) -> Result<PgConnectOptions> {
         .then_some(("default_transaction_read_only", "on"));
     let parameters: Vec<_> = reads_only.into_iter().chain(given).chain(isolation(settings)).collect();
     // Even an empty list would be sent, and PgBouncer before 1.20 refuses it.
-    Ok(if parameters.is_empty() { options } else { options.options(parameters) })
+    Ok(if parameters.is_empty() {
+        options
+    } else {
+        options.options(parameters)
+    })
 }
 
 /// The parameter with the isolation level of statements outside of transactions.

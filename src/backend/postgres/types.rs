@@ -35,7 +35,7 @@ pub(super) fn value(row: &PgRow, index: usize) -> Result<ValueRef<'_>> {
 }
 
 /// Reads a value in the binary format. `info` is what is known of types that are not the server's own.
-pub(crate) fn binary<'r>(oid: u32, info: Option<&PgTypeInfo>, bytes: &'r [u8]) -> Result<ValueRef<'r>> {
+pub(super) fn binary<'r>(oid: u32, info: Option<&PgTypeInfo>, bytes: &'r [u8]) -> Result<ValueRef<'r>> {
     Ok(match oid {
         oid::INT8 => ValueRef::I64(i64::from_be_bytes(fixed(bytes)?)),
         oid::INT4 => ValueRef::I64(i32::from_be_bytes(fixed(bytes)?).into()),
@@ -91,7 +91,7 @@ fn array(info: Option<&PgTypeInfo>, bytes: &[u8]) -> Result<Value> {
 }
 
 /// Reads a value in the text format, in which unprepared statements answer.
-pub(crate) fn textual(oid: u32, text: &str) -> Result<ValueRef<'_>> {
+pub(super) fn textual(oid: u32, text: &str) -> Result<ValueRef<'_>> {
     let read = match oid {
         oid::BOOL => text::boolean(text).map(ValueRef::Bool),
         oid::INT2 | oid::INT4 | oid::INT8 | oid::OID | oid::XID | oid::CID => text.parse().ok().map(ValueRef::I64),

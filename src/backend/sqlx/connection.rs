@@ -37,9 +37,6 @@ pub(crate) struct SqlxConnection<DB: Native> {
     pub(super) interrupt: Option<Armed>,
 }
 
-/// Prefix of savepoint names. Savepoints are numbered from 1, the level above the transaction.
-const SAVEPOINT: &str = "ebbtide_";
-
 impl<DB: Native> SqlxConnection<DB> {
     pub(crate) fn new(connection: DB::Connection, keeping: Keeping, definitions: Definitions) -> Self {
         Self {
@@ -83,37 +80,9 @@ where
         }
     }
 
-    /// Returns whether a transaction is open on the server. Outside of one a savepoint is gone as soon as it is set.
-    pub(super) async fn probe(&mut self) -> Result<bool> {
-        let probe = own_sql("SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe");
-        match self.run_own(probe).await {
-            Err(error) if error.is_fatal() || error.ends_transaction() => Err(error),
-            // PostgreSQL has aborted it, which leaves it open.
-            Err(error) => Ok(error.sqlstate() == Some("25P02")),
-            Ok(()) => Ok(true),
-        }
-    }
-
     /// Reads the pending answers, so that the next text is sent as soon as it is requested.
     pub(super) async fn flush(&mut self) -> Result<()> {
         self.connection.flush().await.map_err(DB::error)
-    }
-
-    /// Sets a savepoint. Counts it before it is sent, so that a call dropped half-way leaves the count that the server
-    /// will have.
-    pub(super) async fn savepoint(&mut self) -> Result<()> {
-        self.flush().await?;
-        self.savepoints += 1;
-        let sql = own_sql(format!("SAVEPOINT {SAVEPOINT}{}", self.savepoints));
-        self.run_own(sql).await.inspect_err(|_| self.savepoints -= 1)
-    }
-
-    /// Releases the innermost savepoint; also counts it before it is sent.
-    pub(super) async fn release(&mut self, first: &str) -> Result<()> {
-        self.flush().await?;
-        let sql = own_sql(format!("{first}RELEASE SAVEPOINT {SAVEPOINT}{}", self.savepoints));
-        self.savepoints -= 1;
-        self.run_own(sql).await.inspect_err(|_| self.savepoints += 1)
     }
 
     /// Asks the server for the types it expects, where only the server can know them.
@@ -280,32 +249,6 @@ where
         Ok(done.unwrap_or_default())
     }
 
-    /// Rolls back until `depth` levels are left.
-    pub(super) async fn undo(&mut self, depth: usize) -> Result<()> {
-        if depth > 0 && self.savepoints >= depth {
-            self.flush().await?;
-            // The names count the levels, so this is one round trip for any number of them.
-            self.savepoints = depth - 1;
-            let sql = format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}{depth}; RELEASE SAVEPOINT {SAVEPOINT}{depth}");
-            return self.run_own(own_sql(sql)).await;
-        }
-        self.savepoints = 0;
-        if std::mem::take(&mut self.has_ended) && self.levels() > depth {
-            // Boxed, because it is rare.
-            return Box::pin(self.stop_counting()).await;
-        }
-        while self.levels() > depth {
-            let undone = DB::TransactionManager::rollback(&mut self.connection).await;
-            self.ended(undone).await?;
-        }
-        Ok(())
-    }
-
-    /// Returns the number of open levels.
-    pub(super) fn levels(&self) -> usize {
-        DB::TransactionManager::get_transaction_depth(&self.connection) + self.savepoints
-    }
-
     pub(super) async fn run_prepared(&mut self, request: Request<'_>, sink: &mut dyn RowSink) -> Result<QueryResult> {
         self.follow_definitions(request.statement.is_starred()).await?;
         if self.keeping.is_pooled() {
@@ -331,20 +274,6 @@ where
             return Err(error);
         }
         self.run_once(request, sink).await
-    }
-
-    /// Rolls back the transactions that other code has left open on the connection, until `depth` are left.
-    pub(super) async fn level_out(&mut self, depth: usize) -> Result<()> {
-        // A dropped guard of sqlx still has to send its rollback, and SQLite's thread still has to run it.
-        self.flush().await?;
-        if !DB::COUNTS_ANSWERS {
-            self.connection.ping().await.map_err(DB::error)?;
-        }
-        while DB::TransactionManager::get_transaction_depth(&self.connection) > depth {
-            let undone = DB::TransactionManager::rollback(&mut self.connection).await;
-            self.ended(undone).await?;
-        }
-        Ok(())
     }
 
     pub(super) async fn run_once(&mut self, request: Request<'_>, sink: &mut dyn RowSink) -> Result<QueryResult> {

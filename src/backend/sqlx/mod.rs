@@ -8,6 +8,7 @@ mod connector;
 mod interruption;
 mod keeping;
 mod last_insert_id;
+mod levels;
 mod notified;
 mod pooled;
 mod raw_connection;

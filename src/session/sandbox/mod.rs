@@ -258,14 +258,14 @@ impl Level {
         let changed = names_matter && known.writing.current().is_none();
         // Asked each time where that costs no round trip, because another user may have created one meanwhile.
         if transactions.commit_check.lists() || known.get().is_none() || changed {
-            let changes = known.writing.changes();
+            let counted = known.writing.changes();
             let (found, names) = find_definitions(lease, &self.engine.templates, transactions.commit_check).await?;
             // A constraint that one sandbox created is not visible to another.
             if found || known.get().is_none() {
                 known.set(found);
             }
             if let Some(names) = names {
-                known.writing.learn(changes, names);
+                known.writing.learn(counted, names);
             }
         }
         if let Some(sandbox) = self.sandbox() {

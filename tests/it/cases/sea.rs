@@ -177,11 +177,6 @@ cases! {
         let mut full = select();
         full.full_outer_join(Alias::new("other"), Expr::val(1).eq(1));
         lacks(rows(full).await, "FULL OUTER JOIN", &["mysql"]).await;
-        let mut row = select();
-        row.distinct_row();
-        if !t.backend().is_postgres() {
-            lacks(rows(row).await, "DISTINCTROW", &["sqlite"]).await;
-        }
         let mut any = select();
         any.and_where(Expr::col("id").eq(Expr::any(select())));
         if t.backend().is_sqlite() {
