@@ -85,7 +85,7 @@ builder!(SqliteBuilder: SqliteQueryBuilder);
 macro_rules! common {
     () => {
         fn prepare_select_into(&self, _: &SelectInto, _: &mut impl SqlWriter) {
-            self.lacks("SELECT … INTO");
+            self.lacks("INTO of SELECT");
         }
 
         fn prepare_table_sample(&self, select: &SelectStatement, _: &mut impl SqlWriter) {
@@ -156,7 +156,7 @@ impl QueryBuilder for MySqlBuilder {
     fn prepare_update_join(&self, from: &[TableRef], condition: &ConditionHolder, sql: &mut impl SqlWriter) {
         let [table, more @ ..] = from else { return };
         if !more.is_empty() {
-            self.lacks("UPDATE … FROM several tables");
+            self.lacks("several tables in FROM of UPDATE");
         }
         let _ = sql.write_str(" JOIN ");
         self.prepare_table_ref(table, sql);

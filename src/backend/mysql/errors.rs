@@ -108,7 +108,7 @@ fn kind(number: u16, state: &str, message: &str) -> ErrorKind {
         }
         1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 3169 | INACTIVE => ErrorKind::ConnectionLost,
         1064 | 1065 | 1149 => ErrorKind::Syntax,
-        1396 if message.contains("CREATE ") => ErrorKind::DuplicateObject,
+        1396 if message.starts_with("Operation CREATE") => ErrorKind::DuplicateObject,
         1396 => ErrorKind::UndefinedObject,
         1213 | 1614 | 3058 | 3132 => ErrorKind::Deadlock,
         // A row changed after the snapshot was taken (MariaDB with innodb_snapshot_isolation), the definition of a table

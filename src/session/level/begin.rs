@@ -208,7 +208,7 @@ impl Level {
         } else {
             self.lock(chain, caller).await?
         };
-        self.innermost(caller)?;
+        // Whoever has this lock knows that no level above is open, even if the last one has not been removed yet.
         let (how, sent, failed, retryable) = {
             let mut state = self.state.lock();
             let how = if state.rollback_only { Finish::Rollback } else { how };

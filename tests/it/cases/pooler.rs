@@ -131,35 +131,6 @@ async fn works(database: &Database, t: &Test) {
     assert_eq!(t.committed(database, "select count(*) from {notes}").await, 400);
 }
 
-/// The driver looks the types of a database up by itself, with statements that it prepares under names.
-async fn own_types(database: &Database, t: &Test) {
-    database
-        .execute(t.sql("create type {mood} as enum ('sad', 'fine')"), ())
-        .await
-        .unwrap();
-    let ask = t.words("select :mood::{mood}");
-    let tasks = (0..6).map(|_| {
-        let (database, ask) = (database.clone(), ask.clone());
-        tokio::spawn(async move {
-            for _ in 0..5 {
-                let sql = AssertSqlSafe(ask.clone());
-                let mood: String = database.fetch_value(sql, params! { mood: "fine" }).await?;
-                assert_eq!(mood, "fine");
-            }
-            Ok::<(), Error>(())
-        })
-    });
-    for task in tasks.collect::<Vec<_>>() {
-        task.await.unwrap().unwrap();
-    }
-    let left: i64 = database
-        .fetch_value("select count(*) from pg_prepared_statements", ())
-        .await
-        .unwrap();
-    assert_eq!(left, 0, "nothing stays prepared in a session of others");
-    database.execute(t.sql("drop type {mood}"), ()).await.unwrap();
-}
-
 cases! {
     #[pgbouncer]
     #[only(postgres)]
@@ -167,7 +138,6 @@ cases! {
         let pooler = Pooler::start(&t.url(), "transaction", "").await;
         let database = Database::connect(pooler.url("pgbouncer=true&pool_size=10")).await.unwrap();
         works(&database, &t).await;
-        own_types(&database, &t).await;
     }
 
     #[pgbouncer]
@@ -177,7 +147,6 @@ cases! {
         for options in ["pool_size=2", "pool_size=2&pgbouncer=true"] {
             let database = Database::connect(pooler.url(options)).await.unwrap();
             works(&database, &t).await;
-            own_types(&database, &t).await;
             database.execute(t.sql("drop table {notes}"), ()).await.unwrap();
             database.disconnect().await.unwrap();
         }

@@ -199,7 +199,7 @@ cases! {
             .from(TableRef::SubQuery(Box::new(select()), "y".into_iden()))
             .take();
         let done = database.execute(update, ()).await.map(|done| done.rows_affected);
-        lacks(done, "UPDATE … FROM several tables", &["mysql"]).await;
+        lacks(done, "several tables in FROM of UPDATE", &["mysql"]).await;
         // A lock is left out where the whole database has one.
         let mut lock = select();
         lock.lock_exclusive();

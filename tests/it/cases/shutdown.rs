@@ -138,6 +138,8 @@ cases! {
         Ok(())
     }
 
+    // In memory a transaction that has written keeps the others out.
+    #[except(sqlite_memory)]
     async fn l2_disconnect_now_closes_the_connections_in_use_found_f8(t: Test) -> Result<()> {
         let (url, proxy) = watched(&t);
         let database = Database::connect(url.as_str()).await?;
@@ -231,8 +233,9 @@ cases! {
         assert!(!database.is_connected());
         database.connect().await?;
         assert!(answers(&database).await, "it can be connected again");
-        work.end.send(()).expect("it waits");
-        timeout(LONG, work.task).await.expect("no hang").expect("no panic")?;
+        // What its plain calls would do now is another matter: they would be those of the new connection.
+        work.task.abort();
+        assert!(timeout(LONG, work.task).await.expect("no hang").is_err());
         assert!(database.disconnect().await?);
         Ok(())
     }

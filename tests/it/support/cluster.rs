@@ -268,7 +268,9 @@ pub(super) struct Keeper(Child);
 
 impl Keeper {
     pub(super) fn start(server: &Command, user: Option<User>, log: &Path) -> Result<Self, String> {
-        const KEEP: &str = "\"$@\" >>\"$LOG\" 2>&1 & server=$!; read _; kill -QUIT $server; wait $server";
+        // PostgreSQL and MariaDB end at once after QUIT, PgBouncer after TERM.
+        const KEEP: &str = "\"$@\" >>\"$LOG\" 2>&1 & server=$!; read _; kill -QUIT $server; \
+            case $1 in *pgbouncer*) kill -TERM $server ;; esac; wait $server";
         let mut shell = command(Path::new("sh"), user, server.get_current_dir().unwrap());
         shell.env("LOG", log).args(["-c", KEEP, "sh"]);
         shell.arg(server.get_program()).args(server.get_args());

@@ -152,6 +152,16 @@ pub(super) fn cuts_what_is_open() {
     ask(&mut dial(&proxy));
 }
 
+pub(super) fn resets_what_is_open() {
+    let proxy = Proxy::start(&line_server(b"", 1));
+    let mut stream = dial(&proxy);
+    ask(&mut stream);
+    proxy.reset_connections();
+    let ended = stream.read(&mut [0]).map_err(|error| error.kind());
+    assert_eq!(ended, Err(std::io::ErrorKind::ConnectionReset));
+    ask(&mut dial(&proxy));
+}
+
 pub(super) fn delays_each_way() {
     let proxy = Proxy::start(&line_server(b"", 1));
     let mut stream = dial(&proxy);

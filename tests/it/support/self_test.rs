@@ -39,6 +39,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         ("proxy::holds_answers_back", proxy_test::holds_answers_back),
         ("proxy::cuts_what_is_open", proxy_test::cuts_what_is_open),
+        ("proxy::resets_what_is_open", proxy_test::resets_what_is_open),
         ("proxy::delays_each_way", proxy_test::delays_each_way),
         (
             "proxy::keeps_the_rest_of_the_url",
