@@ -302,7 +302,7 @@ pub(crate) trait OfferedRow {
 
 /// The properties of `fuzz/` that are about one backend.
 #[cfg(any(test, fuzzing))]
-pub mod fuzzing {
+pub(crate) mod fuzzing {
     #[cfg(feature = "postgres")]
     pub use super::postgres::fuzzing::*;
 }

@@ -104,7 +104,7 @@ impl Error {
                 TLS.to_owned(),
             ),
             // The driver of PostgreSQL takes the end of the connection for an answer.
-            sqlx::Error::Protocol(what) if what.ends_with("response from SSLRequest: 0x00") => (
+            sqlx::Error::Protocol(what) if what.contains("response from SSLRequest: 0x00") => (
                 format!("cannot connect to {server} at {place}: the connection was closed without an answer"),
                 closed_at_once(server),
             ),

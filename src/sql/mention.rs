@@ -18,7 +18,8 @@ pub(crate) fn mentions(dialect: Dialect, sql: &str, names: &HashSet<String>) -> 
         .collect();
     tokens.iter().enumerate().any(|(index, token)| match token.kind {
         TokenKind::Word | TokenKind::Quoted => {
-            let quoted = token.text.trim_matches('"').replace("\"\"", "\"");
+            let inner = token.text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+            let quoted = inner.unwrap_or(token.text).replace("\"\"", "\"");
             let name = quoted.to_lowercase();
             let called = tokens.get(index + 1).is_some_and(|next| next.text == "(");
             // `U&"…"` spells a name in another way.

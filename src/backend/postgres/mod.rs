@@ -12,7 +12,7 @@ mod encode;
 #[cfg(feature = "postgres")]
 mod errors;
 #[cfg(all(feature = "postgres", any(test, fuzzing)))]
-pub mod fuzzing;
+pub(super) mod fuzzing;
 #[cfg(feature = "postgres")]
 mod numeric;
 #[cfg(feature = "postgres")]

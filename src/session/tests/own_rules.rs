@@ -203,7 +203,7 @@ async fn f5_a_sandbox_on_another_server_keeps_and_undoes_statements_in_its_words
     end(transaction, Finish::Commit).await;
     engine.end_sandbox(false).await;
     let expected = [
-        "BEGIN TRAN; SAVE TRAN ebbtide_statement",
+        "BEGIN TRAN; SET LOCK_TIMEOUT -1; SAVE TRAN ebbtide_statement",
         "insert into t values (1)",
         "SAVE TRAN ebbtide_statement",
         // The second one has failed, so the server has not run it.

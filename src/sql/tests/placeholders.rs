@@ -128,14 +128,16 @@ fn q2_casts_assignments_and_slices_are_not_parameters() {
         Dialect::MySql,
         "CREATE PROCEDURE p() BEGIN again:LOOP LEAVE again; END LOOP; END",
     );
-    for dialect in ALL {
+    // SQLite takes `:2` for a parameter.
+    for dialect in [pg, Dialect::MySql] {
         untouched(dialect, "SELECT a : b, 1:2, :1");
     }
 }
 
 #[test]
 fn q2_a_backslash_makes_a_colon_a_colon() {
-    for dialect in ALL {
+    // SQLite would take `:x` for a parameter.
+    for dialect in [Dialect::Postgres, Dialect::MySql] {
         assert_eq!(sent(dialect, r"SELECT \:x", none()).0, "SELECT :x");
     }
     one(Dialect::Postgres, r"SELECT v[1\:n], \:x, :a", "SELECT v[1:n], :x, $1");

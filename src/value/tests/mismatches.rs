@@ -61,7 +61,7 @@ fn q4_serde_errors_name_column_types_and_the_way_out() {
         assert_eq!(found, expected);
     }
     for found in [
-        refused::<Decimal>(0.5),
+        refused::<Decimal>(0.1 + 0.2),
         refused::<Decimal>("0.00000000000000000000000000001"),
         refused::<f64>(i64::MAX),
         refused::<f32>(0.1),

@@ -157,7 +157,7 @@ fn q4_what_does_not_fit_is_refused_with_the_way_out() {
         refused::<Vec<u8>>("a"),
         refused::<char>("ab"),
         refused::<char>(""),
-        refused::<Decimal>(0.5),
+        refused::<Decimal>(0.1 + 0.2),
         refused::<f64>("0.5"),
         refused::<f64>(i64::MAX),
         refused::<f32>(0.1),

@@ -16,7 +16,7 @@ use crate::backends::Backend;
 
 /// Returns one trial for each function below.
 pub(crate) fn trials() -> Vec<Trial> {
-    let alone: [(&str, fn()); 12] = [
+    let alone: [(&str, fn()); 13] = [
         (
             "proxy::counts_one_round_trip_however_tcp_splits_it",
             proxy_test::counts_one_round_trip_however_tcp_splits_it,
