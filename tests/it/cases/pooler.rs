@@ -1,4 +1,4 @@
-//! PgBouncer between the library and the server, in each of its modes. Its pool is smaller than that of the library, so
+//! `PgBouncer` between the library and the server, in each of its modes. Its pool is smaller than that of the library, so
 //! that transactions of one connection run in several sessions of the server.
 
 use ebbtide::{AssertSqlSafe, Database, Error, ErrorKind, params};

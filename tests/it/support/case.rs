@@ -15,7 +15,7 @@ use crate::backends::Backend;
 /// `#[only(postgres, mysql)]` and `#[except(sqlite_memory)]` choose backends by name or family where a promise does not
 /// apply to all; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds instead
 /// of 60; `#[cluster]` is for cases that start their own servers from installed programs; `#[galera]` is for those that
-/// also need the library of Galera; `#[pgbouncer]` is for those that start PgBouncer; `#[returning]` is for those whose statements return what they wrote. If a
+/// also need the library of Galera; `#[pgbouncer]` is for those that start `PgBouncer`; `#[returning]` is for those whose statements return what they wrote. If a
 /// requirement is missing, the case is ignored with the reason.
 macro_rules! cases {
     ($($(#[$($option:tt)+])* async fn $name:ident($test:ident: Test) $(-> $output:ty)? $body:block)*) => {

@@ -1,4 +1,4 @@
-//! PgBouncer in front of the server of the tests. The test starts it itself if it is installed, which CI may lack.
+//! `PgBouncer` in front of the server of the tests. The test starts it itself if it is installed, which CI may lack.
 //! `EBBTIDE_TEST_PGBOUNCER` names another program.
 
 use std::fs;
@@ -35,7 +35,7 @@ pub(crate) struct Pooler {
 
 impl Pooler {
     /// Starts one in a mode (`session`, `transaction`, `statement`) before the server with this URL.
-    pub(crate) async fn start(url: &str, mode: &str, more: &str) -> Self {
+    pub(crate) async fn start(url: &str, mode: &str, settings: &str) -> Self {
         let program = pgbouncer().unwrap_or_else(|missing| panic!("{missing}"));
         let user = User::choose("postgres");
         let folder = folder_of(user);
@@ -47,7 +47,7 @@ impl Pooler {
         let config = format!(
             "[databases]\n* = host={} port={} user={}{password}\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
-             pool_mode = {mode}\ndefault_pool_size = 3\nmax_client_conn = 100\n{more}\n",
+             pool_mode = {mode}\ndefault_pool_size = 3\nmax_client_conn = 100\n{settings}\n",
             server.host_str().unwrap(),
             server.port().unwrap_or(5432),
             server.username(),

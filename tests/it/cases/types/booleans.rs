@@ -45,7 +45,7 @@ cases! {
             assert_eq!((&map["done"], &map["late"], &map["n"]), (&Value::Bool(true), &Value::Bool(false), &Value::I64(1)));
             assert_eq!(rows[0].get::<Value>("done")?, Value::Bool(true));
             assert_eq!(rows[1].get::<Option<Value>>("done")?, None);
-            assert_eq!(rows[0].get::<bool>("done")?, true);
+            assert!(rows[0].get::<bool>("done")?);
             assert!(format!("{:?}", rows[0].show()).contains("\"done\": Bool(true)"));
             let rest = |late: bool| BTreeMap::from([("late".to_owned(), Some(json!(late))), ("n".to_owned(), Some(json!(1)))]);
             assert_eq!(rows[0].deserialize::<Task>()?, Task { id: 1, done: Some(Done(true)), rest: rest(false) });
