@@ -5,8 +5,8 @@
 # even on loopback. Over a Unix socket it does not.
 #
 # Needs cargo and a server of MySQL or MariaDB: MYSQL_URL (mysql://root@127.0.0.1:3306/mysql). Seen with sqlx 0.9.0, MariaDB
-# 10.11 and 11.8, and MySQL 9.7: a median of 41 to 46 ms with a cache of 0 or 10 statements, and of less than 1 ms with one of
-# 1000. Exits with 1 if statements beyond the cache are faster than 20 ms.
+# 10.11 and 11.8, and MySQL 9.7: a median of 44 to 47 ms with a cache of 0 or 10 statements, and of less than 1 ms with one of
+# 1000. Exits with 1 if that changes.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

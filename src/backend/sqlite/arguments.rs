@@ -65,18 +65,15 @@ enum Number {
 impl Number {
     fn of(decimal: &Decimal) -> Option<Self> {
         let decimal = decimal.normalize();
-        if decimal.scale() == 0
-            && let Ok(whole) = i64::try_from(decimal.mantissa())
-        {
-            return Some(Self::Whole(whole));
-        }
         let mut digits = decimal.mantissa().unsigned_abs();
-        while digits.is_multiple_of(10) {
+        while digits > 0 && digits.is_multiple_of(10) {
             digits /= 10;
         }
         if digits >= 10_u128.pow(DIGITS) {
-            return None;
+            let whole = (decimal.scale() == 0).then(|| i64::try_from(decimal.mantissa()).ok());
+            return whole.flatten().map(Self::Whole);
         }
+        // Whole numbers too, because SQLite divides integers without a remainder.
         // The standard library rounds correctly, which a division by a power of ten would not.
         decimal.to_string().parse().ok().map(Self::Fraction)
     }
@@ -128,8 +125,9 @@ mod tests {
             None => "none".to_owned(),
         };
         for (text, expected) in [
-            ("0.00", "0"),
-            ("-5.0", "-5"),
+            ("0.00", "0.0"),
+            ("-5.0", "-5.0"),
+            ("1234567890123456", "1234567890123456"),
             ("9223372036854775807", "9223372036854775807"),
             ("9223372036854775808", "none"),
             ("90.010", "90.01"),

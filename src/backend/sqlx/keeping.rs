@@ -45,9 +45,9 @@ impl Keeping {
 
     /// Returns whether so many kept statements are too many.
     pub(super) fn is_full(self, kept: usize) -> bool {
-        match self {
+        match (self, kept) {
             #[cfg(feature = "mysql")]
-            Self::UpTo(most) => kept > most,
+            (Self::UpTo(most), kept) => kept > most,
             _ => false,
         }
     }

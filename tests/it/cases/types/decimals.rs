@@ -32,6 +32,7 @@ cases! {
             ("case when id > 0 then v end <= :p".to_owned(), "90.01", 2),
             ("v between :p and 400".to_owned(), "90.01", 2),
             ("v in (:p, 5)".to_owned(), "399.5", 1),
+            (":p / 4 = 2.5".to_owned(), "10.00", 3),
         ] {
             assert_eq!(count(&condition, p).await?, found, "{condition} with {p}");
         }
