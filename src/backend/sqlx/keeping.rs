@@ -37,10 +37,11 @@ impl Keeping {
 
     /// Returns whether a pooler may run each transaction in another session.
     pub(super) fn is_pooled(self) -> bool {
-        #[cfg(feature = "postgres")]
-        return self == Self::InTransaction;
-        #[cfg(not(feature = "postgres"))]
-        false
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::InTransaction => true,
+            _ => false,
+        }
     }
 
     /// Returns whether so many kept statements are too many.
