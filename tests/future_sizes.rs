@@ -112,12 +112,12 @@ async fn transactions(table: &mut Table, database: &Database) -> Result<()> {
     let run = database
         .transaction()
         .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
-    table.future("transaction().run", 920, run);
+    table.future("transaction().run", 912, run);
     let retry = database
         .transaction()
         .retry()
         .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
-    table.future("transaction().retry().run", 1128, retry);
+    table.future("transaction().retry().run", 1120, retry);
     table.boxed("transaction()", 568, database.transaction().into_future());
     table.value("a transaction that is not begun yet", 64, &database.transaction());
     let transaction = database.transaction().await?;
@@ -139,9 +139,9 @@ async fn transactions(table: &mut Table, database: &Database) -> Result<()> {
 }
 
 fn life_cycle(table: &mut Table, database: &Database) {
-    table.future("Database::connect", 888, Database::connect("sqlite::memory:"));
-    table.future("disconnect", 1584, database.disconnect());
-    table.future("disconnect_now", 1584, database.disconnect_now());
+    table.future("Database::connect", 880, Database::connect("sqlite::memory:"));
+    table.future("disconnect", 1608, database.disconnect());
+    table.future("disconnect_now", 1608, database.disconnect_now());
     table.future("bookmark", 656, database.bookmark());
     table.boxed(
         "database_exists",
