@@ -89,7 +89,10 @@ impl Weather {
     pub(crate) fn explains(&self, error: &Error) -> bool {
         let count = match error.kind() {
             ErrorKind::OutcomeUnknown => &self.unknown,
-            ErrorKind::Connect | ErrorKind::ConnectionLost | ErrorKind::SandboxBroken => &self.lost,
+            // An operation that goes on after an error is told that its transaction has ended.
+            ErrorKind::Connect | ErrorKind::ConnectionLost | ErrorKind::TransactionEnded | ErrorKind::SandboxBroken => {
+                &self.lost
+            }
             _ => return false,
         };
         count.fetch_add(1, Ordering::Relaxed);
