@@ -145,15 +145,15 @@ fn life_cycle(table: &mut Table, database: &Database) {
     table.future("bookmark", 656, database.bookmark());
     table.boxed(
         "database_exists",
-        2560,
+        2680,
         database_exists("sqlite::memory:").into_future(),
     );
     table.boxed(
         "create_database",
-        2616,
+        2736,
         create_database("sqlite::memory:").into_future(),
     );
-    table.boxed("drop_database", 2568, drop_database("sqlite::memory:").into_future());
+    table.boxed("drop_database", 2688, drop_database("sqlite::memory:").into_future());
 }
 
 async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(), sqlx::Error> {
@@ -161,17 +161,17 @@ async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(
     table.future("sqlx: execute", 88, sqlx::query("select 1").execute(&sqlx));
     table.boxed(
         "sqlx: execute, in its box",
-        1064,
+        1024,
         sqlx::Executor::execute(&sqlx, "select 1"),
     );
     table.boxed(
         "sqlx: fetch_all, in its box",
-        1064,
+        1024,
         sqlx::Executor::fetch_all(&sqlx, "select 1"),
     );
     table.boxed(
         "sqlx: fetch_optional, in its box",
-        1064,
+        1024,
         sqlx::Executor::fetch_optional(&sqlx, "select 1"),
     );
     let mut rows = sqlx::query("select 1").fetch(&sqlx);
@@ -187,18 +187,18 @@ async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(
 }
 
 fn registry(table: &mut Table, connections: &Connections, database: &Database) {
-    table.future("Connections::get", 1088, connections.get("default"));
+    table.future("Connections::get", 1080, connections.get("default"));
     table.future("Connections::all", 176, connections.all());
     table.future("Connections::close_all", 128, connections.close_all());
-    table.boxed("in_transaction", 1344, connections.in_transaction(None).into_future());
+    table.boxed("in_transaction", 1336, connections.in_transaction(None).into_future());
     let run = connections
         .in_transaction(None)
         .run(async |_: Transaction| Ok::<_, ebbtide::Error>(()));
-    table.future("in_transaction().run", 1408, run);
+    table.future("in_transaction().run", 1400, run);
     let schema = Schema::new();
-    table.future("create_new", 2504, schema.create_new(database));
-    table.future("create_all", 2504, schema.create_all(database));
-    table.future("drop_all", 2504, schema.drop_all(database));
+    table.future("create_new", 2496, schema.create_new(database));
+    table.future("create_all", 2496, schema.create_all(database));
+    table.future("drop_all", 2496, schema.drop_all(database));
 }
 
 #[tokio::test]
