@@ -65,7 +65,8 @@ impl Level {
             caller.place
         );
         Error::new(ErrorKind::Timeout, message).help(
-            "both can still be used; end the inner one first, or raise `lease_timeout`, which limits the wait for it",
+            "both guards can still be used, the transaction of a closure is rolled back; end the inner one first, for \
+             example by joining its task, or raise `lease_timeout`, which limits the wait for it",
         )
     }
 }
