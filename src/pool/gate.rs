@@ -51,12 +51,32 @@ pub(crate) trait Writer: Send + Sync {
     fn owner(&self) -> Option<Owner>;
 }
 
-/// An owner that is about to begin a transaction.
-pub(crate) struct Claim(pub(crate) Owner);
+/// An owner that is about to begin a transaction, until this is dropped.
+pub(crate) struct Claim(Arc<Claimant>);
 
-impl Writer for Claim {
+impl Claim {
+    pub(crate) fn new(owner: Owner) -> Self {
+        Self(Arc::new(Claimant(Mutex::new(Some(owner)))))
+    }
+
+    pub(crate) fn as_writer(&self) -> Weak<dyn Writer> {
+        Arc::downgrade(&self.0) as Weak<dyn Writer>
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Another writer may refer to it for a moment more.
+        *self.0.0.lock() = None;
+    }
+}
+
+/// The owner of a claim, while it is made.
+struct Claimant(Mutex<Option<Owner>>);
+
+impl Writer for Claimant {
     fn owner(&self) -> Option<Owner> {
-        Some(self.0)
+        *self.0.lock()
     }
 }
 

@@ -41,6 +41,8 @@ impl Native for Postgres {
     const NOTIFIES: bool = true;
     const COMMIT_ENDS: bool = true;
     const RESET: &str = "ROLLBACK; UNLISTEN *";
+    const DEALLOCATE: &str = "DO $$DECLARE kept text; BEGIN FOR kept IN SELECT name FROM pg_catalog.pg_prepared_statements \
+        WHERE name LIKE 'sqlx\\_s\\_%' LOOP EXECUTE 'DEALLOCATE ' || pg_catalog.quote_ident(kept); END LOOP; END$$";
     const KEPT: KeptStatement = KeptStatement::IsRefused;
     const ONE: SingleRow = SingleRow::AndReadsAll;
 

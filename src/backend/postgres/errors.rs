@@ -181,8 +181,9 @@ pub(super) fn connect_error(options: &PgConnectOptions, error: sqlx::Error) -> E
 fn refused(place: &str, error: Error) -> Error {
     let message = format!("cannot connect to PostgreSQL at {place}: {}", error.message());
     let help = if error.message().contains("unsupported startup parameter") {
-        "a pooler in between does not accept this setting of the session; leave it out of the URL and set it with `ALTER \
-         ROLE … SET`, or make PgBouncer pass it on (from 1.20, `track_extra_parameters`)"
+        "a pooler in between does not accept this setting of the session. With `pgbouncer=true` the library sends none of \
+         its own, for replicas and `isolation_level`. Leave yours out of the URL and set it with `ALTER ROLE … SET`, or \
+         make PgBouncer pass it on (from 1.20, `track_extra_parameters`)"
     } else {
         "the server, or a pooler in between, refused the connection; its own log may say more"
     };

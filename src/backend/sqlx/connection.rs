@@ -9,6 +9,7 @@ use sqlx_core::transaction::TransactionManager;
 
 use super::answer::{DriverRow, Steps, drain, is_notification, is_to_be_repeated};
 use super::last_insert_id::{LastKey, Tally};
+use super::pooled::SentTexts;
 use super::schema_changes::Definitions;
 use super::{Ignore, Keeping, KeptStatement, Native, Original, SingleRow, is_stale_plan, own_sql};
 use crate::backend::{Armed, Interrupt, QueryResult, Request, RowSink};
@@ -29,6 +30,10 @@ pub(crate) struct SqlxConnection<DB: Native> {
     pub(super) savepoints: usize,
     /// Set if the server has ended the transaction that sqlx still counts.
     pub(super) has_ended: bool,
+    /// Set behind a pooler if a call was dropped, which may have left a statement of the driver in the server's session.
+    pub(super) cut: bool,
+    /// Behind a pooler: the texts that were sent on this connection.
+    pub(super) sent: SentTexts,
     pub(super) definitions: Definitions,
     pub(super) last_key: LastKey,
     /// The original of which its database is a copy.
@@ -46,6 +51,8 @@ impl<DB: Native> SqlxConnection<DB> {
             beginning: false,
             savepoints: 0,
             has_ended: false,
+            cut: false,
+            sent: SentTexts::default(),
             definitions,
             last_key: LastKey::new(),
             original: None,
@@ -325,13 +332,15 @@ where
 
     pub(super) fn steps(&mut self, request: Request<'_>) -> Result<Steps<'_, DB>> {
         let (sql, arguments) = DB::arguments(request.statement, request.values)?;
-        let query = sqlx::query_with(sql, arguments).persistent(self.keeping.is_persistent());
+        let persistent = self.is_persistent(request.statement);
+        let query = sqlx::query_with(sql, arguments).persistent(persistent);
         Ok(self.connection.fetch_many(query))
     }
 
     pub(super) fn one(&mut self, request: Request<'_>) -> Result<BoxFuture<'_, sqlx::Result<Option<DB::Row>>>> {
         let (sql, arguments) = DB::arguments(request.statement, request.values)?;
-        let query = sqlx::query_with(sql, arguments).persistent(self.keeping.is_persistent());
+        let persistent = self.is_persistent(request.statement);
+        let query = sqlx::query_with(sql, arguments).persistent(persistent);
         Ok(self.connection.fetch_optional(query))
     }
 }

@@ -45,6 +45,13 @@ where
 
     /// Rolls back until `depth` levels are left.
     pub(super) async fn undo(&mut self, depth: usize) -> Result<()> {
+        if self.keeping.is_pooled() {
+            // Of a statement that was dropped before its end. Boxed, because a pooler is rare.
+            Box::pin(self.close_kept()).await?;
+            if self.cut && depth == 0 && self.levels() > 0 {
+                Box::pin(self.deallocate("ROLLBACK AND CHAIN; ")).await?;
+            }
+        }
         if depth > 0 && self.savepoints >= depth {
             self.flush().await?;
             // The names count the levels, so this is one round trip for any number of them.

@@ -82,6 +82,9 @@ pub(crate) trait Native:
     /// `true` if an error of COMMIT means that the transaction has ended. `ROLLBACK` would then be a warning.
     const COMMIT_ENDS: bool = false;
 
+    /// The text that removes the statements that the driver has prepared in the server's session, for poolers.
+    const DEALLOCATE: &str = "";
+
     /// The text that ends everything raw SQL may have left open.
     const RESET: &str = "ROLLBACK";
 

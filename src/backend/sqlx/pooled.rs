@@ -5,15 +5,40 @@
 //! parameters runs in a transaction of its own. The driver also prepares questions of its own under names that are the
 //! same on each of its connections, so they are closed before the transaction ends.
 
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
 use sqlx::{Connection, Executor};
 use sqlx_core::transaction::TransactionManager;
 
-use super::Native;
 use super::answer::is_to_be_repeated;
 use super::connection::SqlxConnection;
+use super::{Native, own_sql};
 use crate::backend::{NativeJob, QueryResult, Request, RowSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Defines, Statement};
+
+/// The most texts that are remembered for one connection.
+const MOST_TEXTS: usize = 10_000;
+
+/// The texts that were sent on a connection. With the first execution the driver looks up the types in it that were made
+/// in the database. It does so by a query of the simple protocol, which removes a statement without a name.
+#[derive(Debug, Default)]
+pub(super) struct SentTexts {
+    hashes: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl SentTexts {
+    /// Returns whether a text is sent for the first time, as far as is remembered.
+    fn is_new(&mut self, sql: &str) -> bool {
+        if self.hashes.len() >= MOST_TEXTS {
+            self.hashes.clear();
+        }
+        self.hashes.insert(self.hasher.hash_one(sql))
+    }
+}
 
 /// A statement that a pooler must not separate from the rest of its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,11 +106,31 @@ where
         result.and_then(|value| ended.map(|()| value))
     }
 
+    /// Returns whether the driver prepares a statement under a name.
+    pub(super) fn is_persistent(&mut self, statement: &Statement) -> bool {
+        if self.keeping.is_pooled() {
+            self.sent.is_new(statement.sql().as_str())
+        } else {
+            self.keeping.is_persistent()
+        }
+    }
+
     /// Closes what the driver has prepared under names, while it still has the session.
-    async fn close_kept(&mut self) -> Result<()> {
+    pub(super) async fn close_kept(&mut self) -> Result<()> {
         let inside = self.levels() > 0 || self.controlled;
         if inside && self.connection.cached_statements_size() > 0 {
             return self.connection.clear_cached_statements().await.map_err(DB::error);
+        }
+        Ok(())
+    }
+
+    /// Removes what a dropped call may have prepared under a name that the driver does not know any more. `first` is put
+    /// before it. In a transaction that the server has aborted it does nothing.
+    pub(super) async fn deallocate(&mut self, first: &str) -> Result<()> {
+        match self.run_own(own_sql(format!("{first}{}", DB::DEALLOCATE))).await {
+            Err(error) if error.is_fatal() => return Err(error),
+            Err(_) => {}
+            Ok(()) => self.cut = false,
         }
         Ok(())
     }

@@ -136,6 +136,9 @@ where
 
     fn commit(&mut self, first: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
+            if self.cut && self.levels() == 1 {
+                Box::pin(self.deallocate("")).await?;
+            }
             let result = if self.savepoints > 0 {
                 self.release(first.as_ref().map_or("", SqlStr::as_str)).await
             } else {
@@ -197,7 +200,12 @@ where
 
     fn settle(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            self.connection.flush().await.map_err(DB::error)?;
+            self.cut |= self.keeping.is_pooled();
+            match self.flush().await {
+                // The statement itself has failed; the rest of its answer follows.
+                Err(error) if DB::COUNTS_ANSWERS && !error.is_fatal() => self.flush().await?,
+                flushed => flushed?,
+            }
             if DB::COUNTS_ANSWERS {
                 Ok(())
             } else {

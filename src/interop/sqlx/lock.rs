@@ -19,6 +19,8 @@ pub(super) enum MigrationLock {
     AdvisoryInTransaction,
     /// A transaction with that lock, for the same outside of a transaction.
     AdvisoryTransaction,
+    /// A transaction without a lock, for the same if no lock is wanted: the driver's statements must not be separated.
+    PooledTransaction,
     /// A named lock, for MySQL and MariaDB. sqlx sends `GET_LOCK(…, -1)` and ignores the answer. MySQL then waits;
     /// MariaDB treats a negative time as zero and grants no lock.
     Named,
@@ -54,9 +56,20 @@ impl MigrationLock {
         }
     }
 
+    /// Returns what is left of it if migrations are to run without a lock.
+    pub(super) fn without(self) -> Option<Self> {
+        match self {
+            Self::AdvisoryTransaction => Some(Self::PooledTransaction),
+            _ => None,
+        }
+    }
+
     /// Returns whether the migrations run in one transaction that the lock opens.
     pub(super) fn is_transaction(self) -> bool {
-        matches!(self, Self::Transaction | Self::AdvisoryTransaction)
+        matches!(
+            self,
+            Self::Transaction | Self::AdvisoryTransaction | Self::PooledTransaction
+        )
     }
 
     /// Waits for the lock. It ends with the connection.
@@ -74,6 +87,10 @@ impl MigrationLock {
             }
             #[cfg(not(feature = "postgres"))]
             Self::Advisory | Self::AdvisoryInTransaction | Self::AdvisoryTransaction => Ok(()),
+            Self::PooledTransaction => {
+                let begun = DB::TransactionManager::begin(connection, None).await;
+                begun.map_err(DB::explain)
+            }
             #[cfg(feature = "mysql")]
             Self::Named => super::named::take(connection).await,
             #[cfg(not(feature = "mysql"))]
@@ -98,13 +115,13 @@ impl MigrationLock {
             #[cfg(not(feature = "mysql"))]
             Self::Named => Ok(()),
             #[cfg(feature = "postgres")]
-            Self::AdvisoryTransaction => {
+            Self::AdvisoryTransaction | Self::PooledTransaction => {
                 // The next transaction may be in another session, which does not know them.
                 advisory::close_statements(connection).await?;
                 end::<DB>(connection, well).await
             }
             #[cfg(not(feature = "postgres"))]
-            Self::AdvisoryTransaction => Ok(()),
+            Self::AdvisoryTransaction | Self::PooledTransaction => Ok(()),
             Self::AdvisoryInTransaction => Ok(()),
             Self::Transaction => end::<DB>(connection, well).await,
         }

@@ -84,8 +84,14 @@ where
             } else {
                 Some(MigrationLock::of(DB::DIALECT, pooled))
             };
-            let concurrent = !inside && migrator.iter().any(|migration| migration.no_tx);
-            let gone = match lock.filter(|_| migrator.locking) {
+            // A pooler lets none run outside of a transaction.
+            let concurrent = !inside && !pooled && migrator.iter().any(|migration| migration.no_tx);
+            let lock = if migrator.locking {
+                lock
+            } else {
+                lock.and_then(MigrationLock::without)
+            };
+            let gone = match lock {
                 Some(lock) => locked::<DB>(migrator, connection, direction, lock, inside).await,
                 None => go::<DB>(&migrator, connection, direction, inside).await,
             };

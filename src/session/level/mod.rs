@@ -119,6 +119,9 @@ pub(super) struct LevelState {
     pub(super) turns: Vec<(u64, Turn)>,
     /// A transaction that was begun as SQL text.
     pub(super) text: Option<Text>,
+    /// Number of handles. Without one, the level is only referred to for a moment more, as by another writer that asks
+    /// whose turn it is.
+    pub(in crate::session) handles: usize,
     pub(super) stream: Option<Weak<dyn Drain>>,
     /// Number of waiters for the connection that have the turn to write.
     pub(super) wanted: usize,

@@ -38,6 +38,23 @@ impl Level {
         self.state.lock().text.is_some()
     }
 
+    /// Returns the owner that has to end such a transaction; `None` after the connection was dropped, which ends it.
+    pub(super) fn owner_of_text(&self) -> Option<Owner> {
+        let state = self.state.lock();
+        let text = state.text.as_ref()?;
+        (state.handles > 0).then_some(text.owner)
+    }
+
+    /// Counts a new handle.
+    pub(in crate::session) fn gains_handle(&self) {
+        self.state.lock().handles += 1;
+    }
+
+    /// Counts a dropped handle.
+    pub(in crate::session) fn loses_handle(&self) {
+        self.state.lock().handles -= 1;
+    }
+
     /// Returns whether such a transaction has the turn.
     pub(super) fn has_turn_of_text(&self) -> bool {
         self.state.lock().text.as_ref().is_some_and(|text| text.has_turn)
@@ -52,7 +69,7 @@ impl Level {
 
     /// Notes that SQL text of `begun` has begun a transaction here, or may have. It has the turn that its connection
     /// has.
-    pub(super) fn note_text(&self, lease: Option<&mut Lease>, begun: Caller) {
+    pub(in crate::session) fn note_text(&self, lease: Option<&mut Lease>, begun: Caller) {
         let has_turn = lease.is_some_and(|lease| lease.has_turn());
         let owner = Chain::current().innermost();
         let text = &mut self.state.lock().text;

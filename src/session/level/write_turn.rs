@@ -300,11 +300,11 @@ impl Drop for Wanted {
 
 impl Writer for Level {
     fn owner(&self) -> Option<Owner> {
+        if self.is_in_text() {
+            return self.owner_of_text();
+        }
         let below = {
             let state = self.state.lock();
-            if let Some(text) = &state.text {
-                return Some(text.owner);
-            }
             state.parent.clone().filter(|_| state.ended.is_none())?
         };
         let state = below.state.lock();
@@ -349,7 +349,7 @@ impl Level {
         // Registered from the start, so that a second begin in parallel is noticed while it waits for its turn.
         let _under_way = self.enter(chain, caller, Self::BEGINNING);
         let _unfinished = Unfinished::new(self);
-        let claim = Arc::new(Claim(owner));
+        let claim = Claim::new(owner);
         let locking = || self.lock_for(chain, caller, options.isolation);
         self.end_turn_of_dropped(chain, caller).await?;
         let has_turn = |_: &mut OwnedMutexGuard<ConnectionSlot>| self.has_turn_of_text();
@@ -357,7 +357,7 @@ impl Level {
         let (mut slot, turn) = self.engine.in_turn(who, Some(self), locking, has_turn).await?;
         // Kept with the connection, so that the turn lasts as long as something may be open there.
         if let (Some(turn), Some(lease)) = (turn, slot.lease()) {
-            turn.is_for(Arc::downgrade(&claim) as Weak<dyn Writer>);
+            turn.is_for(claim.as_writer());
             lease.keep_turn(turn);
         }
         let level = self.begin_on(slot, options, closure, owner, caller).await?;

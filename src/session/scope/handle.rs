@@ -38,17 +38,18 @@ impl Binding {
 
 impl LevelHandle {
     pub(crate) fn new(level: Arc<Level>) -> Arc<Self> {
-        Arc::new(Self {
-            level,
-            opening: false,
-            binding: Mutex::default(),
-        })
+        Self::of(level, false)
     }
 
     pub(in crate::session) fn opening(level: Arc<Level>) -> Arc<Self> {
+        Self::of(level, true)
+    }
+
+    fn of(level: Arc<Level>, opening: bool) -> Arc<Self> {
+        level.gains_handle();
         Arc::new(Self {
             level,
-            opening: true,
+            opening,
             binding: Mutex::default(),
         })
     }
@@ -144,5 +145,6 @@ impl LevelHandle {
 impl Drop for LevelHandle {
     fn drop(&mut self) {
         self.unbind();
+        self.level.loses_handle();
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{engine, here};
 use crate::backend::fake::FakeConnector;
+use crate::pool::{Claim, Writer};
 use crate::session::engine::Engine;
 use crate::session::level::{ConnectionSlot, Ended, Level, LevelKind};
 use crate::session::scope::chain::Chain;
@@ -167,4 +168,28 @@ async fn t9_a_name_that_is_used_again_never_runs_outside_of_what_it_was_bound_to
     assert_eq!(refused.kind(), crate::ErrorKind::ConcurrentUse, "{refused}");
     drop(handle);
     assert!(engine.bound(&again).unwrap().is_none());
+}
+
+/// Checks that a dropped connection leaves no transaction of SQL text to its owner, although another writer that asks whose
+/// turn it is may refer to it for a moment more.
+#[tokio::test]
+async fn t9_a_dropped_connection_has_no_owner_found_a28() {
+    let engine = engine(&FakeConnector::default(), false);
+    let [first, _, _] = chains().await;
+    let handle = engine.connection(here());
+    handle.bind(first.innermost());
+    let asking = Arc::clone(&handle.level);
+    asking.note_text(None, here());
+    assert_eq!(Writer::owner(&*asking), Some(Chain::current().innermost()));
+    let another = LevelHandle::new(Arc::clone(&asking));
+    drop(handle);
+    assert_eq!(Writer::owner(&*asking), Some(Chain::current().innermost()));
+    drop(another);
+    assert_eq!(Writer::owner(&*asking), None);
+
+    let claim = Claim::new(first.innermost());
+    let asking = claim.as_writer().upgrade().unwrap();
+    assert_eq!(asking.owner(), Some(first.innermost()));
+    drop(claim);
+    assert_eq!(asking.owner(), None);
 }

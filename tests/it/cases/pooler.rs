@@ -131,6 +131,9 @@ async fn works(database: &Database, t: &Test) {
     assert_eq!(t.committed(database, "select count(*) from {notes}").await, 400);
 }
 
+/// Counts what the driver has left prepared in the session at hand. This statement is prepared itself.
+const LEFT: &str = "select count(*) from pg_prepared_statements where statement not like '%pg_prepared_statements%'";
+
 cases! {
     #[pgbouncer]
     #[only(postgres)]
@@ -182,6 +185,63 @@ cases! {
 
     #[pgbouncer]
     #[only(postgres)]
+    async fn q1_types_made_in_the_database_work_behind_a_pooler_found_e2(t: Test) {
+        let pooler = Pooler::start(&t.url(), "transaction", "").await;
+        let database = Database::connect(pooler.url("pgbouncer=true&pool_size=6")).await.unwrap();
+        let make = "create type {mood} as enum ('glad', 'sad'); create table {notes} (id bigint primary key, mood {mood} not null)";
+        database.execute(t.sql(make), ()).await.unwrap();
+        let tasks = (0..6_i64).map(|task| {
+            let database = database.clone();
+            let insert = t.words("insert into {notes} (id, mood) values (:id, :mood::{mood})");
+            let read = t.words("select id, mood from {notes} where mood = :mood::{mood} and id = :id");
+            tokio::spawn(async move {
+                for round in 0..10_i64 {
+                    let (id, mood) = (task * 100 + round, ["glad", "sad"][usize::try_from(round % 2).unwrap()]);
+                    let insert = AssertSqlSafe(insert.clone());
+                    database.execute(insert, params! { id, mood }).await?;
+                    let row = database.fetch_one(AssertSqlSafe(read.clone()), params! { id, mood }).await?;
+                    assert_eq!(row.get::<String>("mood")?, mood);
+                    // A reader that gives up leaves nothing behind for the next one in the session.
+                    let mut rows = database.iterate(AssertSqlSafe(read.clone()), params! { id, mood });
+                    assert!(rows.try_next().await?.is_some());
+                }
+                Ok::<(), Error>(())
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.unwrap().unwrap();
+        }
+        database.disconnect().await.unwrap();
+        let kept = Database::connect(pooler.url("pgbouncer=true&pool_size=1")).await.unwrap();
+        for _ in 0..6 {
+            let left: i64 = kept.fetch_value(LEFT, ()).await.unwrap();
+            assert_eq!(left, 0);
+        }
+    }
+
+    #[pgbouncer]
+    #[only(postgres)]
+    async fn q1_cancelled_statements_leave_nothing_prepared_behind_a_pooler_found_e2(t: Test) {
+        let pooler = Pooler::start(&t.url(), "transaction", "default_pool_size = 1").await;
+        let database = Database::connect(pooler.url("pgbouncer=true&pool_size=3")).await.unwrap();
+        database.execute(t.sql("create type {mood} as enum ('glad', 'sad')"), ()).await.unwrap();
+        let read = t.words("select :id::int8 as id, 'glad'::{mood} as mood");
+        for round in 0..60_u32 {
+            let slow = async {
+                let transaction = database.transaction().await?;
+                let limit = std::time::Duration::from_micros(100 * u64::from(round));
+                let read = transaction.fetch_one(AssertSqlSafe(read.clone()), params! { id: 1 });
+                let _ = tokio::time::timeout(limit, read).await;
+                if round % 2 == 0 { transaction.commit().await } else { transaction.rollback().await }
+            };
+            slow.await.unwrap();
+            let left: i64 = database.fetch_value(LEFT, ()).await.unwrap();
+            assert_eq!(left, 0, "round {round}");
+        }
+    }
+
+    #[pgbouncer]
+    #[only(postgres)]
     async fn q1_settings_that_a_pooler_refuses_are_named_found_e2(t: Test) {
         let pooler = Pooler::start(&t.url(), "transaction", "").await;
         // The driver's own parameter is left out if it is refused.
@@ -189,5 +249,9 @@ cases! {
         assert_eq!(database.fetch_value::<i64>("select 1::int8", ()).await.unwrap(), 1);
         let error = Database::connect(pooler.url("pgbouncer=true&work_mem=4MB")).await.unwrap_err();
         assert_error(&error, ErrorKind::Connect, &["startup parameter", "ALTER ROLE"]);
+        // The library's own settings are left out with the option.
+        let error = Database::connect(pooler.url("isolation_level=serializable")).await.unwrap_err();
+        assert_error(&error, ErrorKind::Connect, &["startup parameter", "pgbouncer=true"]);
+        Database::connect(pooler.url("pgbouncer=true&isolation_level=serializable")).await.unwrap();
     }
 }

@@ -109,8 +109,6 @@ pub(crate) fn may_fail_with(kind: &Kind, world: &World, error: &Error) -> bool {
         ErrorKind::Timeout | ErrorKind::OutcomeUnknown => kind.name == "time_limit",
         // MySQL itself keeps a lock on the gap of an undone insert, and two that hold it and insert there wait for each other.
         ErrorKind::Deadlock => kind.name == "nested" && backend.is_mysql_itself(),
-        // A28 of docs/FAULTS.md: after a connection was dropped on which text had begun a transaction.
-        ErrorKind::ConcurrentUse => backend.is_sqlite(),
         _ => false,
     }
 }

@@ -79,6 +79,28 @@ cases! {
         Ok(())
     }
 
+    // MySQL's driver cannot read on where the preparing of a statement was cut off.
+    #[only(postgres)]
+    async fn x4_a_statement_that_fails_after_it_was_cut_off_costs_nothing_else(t: Test) -> Result<()> {
+        let proxied = Proxied::new(&t).await;
+        let (proxy, database) = (&proxied.proxy, &proxied.narrow.database);
+        let id = "select pg_backend_pid()::int8";
+        let connection = database.connection();
+        let before: i64 = connection.fetch_value(id, ()).await?;
+        proxied.cut_between(connection.fetch_all("select * from a_table_that_is_missing", ())).await;
+        proxy.resume();
+        assert_eq!(connection.fetch_value::<i64>(id, ()).await?, before);
+        drop(connection);
+
+        let sandbox = database.sandbox().await?;
+        sandbox.execute(add(&t, "in it"), ()).await?;
+        proxied.cut_between(sandbox.fetch_all("select * from a_table_that_is_missing", ())).await;
+        proxy.resume();
+        let count: i64 = sandbox.fetch_value(t.sql("select count(*) from {notes} where body = 'in it'"), ()).await?;
+        assert_eq!(count, 1);
+        Ok(())
+    }
+
     #[only(postgres, mysql)]
     async fn x4_the_next_user_waits_while_the_answer_is_still_out(t: Test) -> Result<()> {
         let proxied = Proxied::new(&t).await;
