@@ -29,7 +29,7 @@ pub(crate) struct Contenders<P> {
 }
 
 /// Creates a runtime as `#[tokio::test]` does for every test.
-fn fresh() -> Outcome<Runtime> {
+pub(crate) fn fresh() -> Outcome<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 

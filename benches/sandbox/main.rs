@@ -8,6 +8,7 @@ mod effort;
 mod own;
 mod race;
 mod report;
+mod strictness;
 mod tables;
 
 use std::io::{BufRead, BufReader, Read};
@@ -24,6 +25,7 @@ use contenders::Contenders;
 use effort::Effort;
 use race::Times;
 use report::Report;
+use strictness::Strictness;
 use tables::Peer;
 
 /// Set for the process that measures one backend.
@@ -171,6 +173,10 @@ fn backend_of<P: Peer>(url: &str, effort: &Effort) -> Outcome {
     let slow = contenders.race_slow(effort)?;
     report.table("three statements, isolated in other ways", "µs a test", &slow);
     println!("\n{}", contenders::NOTE);
+    let strictness = Strictness::new::<P>(url)?;
+    report.table("a read", "µs", &strictness.race_reads(effort)?);
+    report.table("a read of a view", "µs", &strictness.race_views(effort)?);
+    report.table("begin, insert, end", "µs", &strictness.race_transactions(effort)?);
     verdicts::<P>(&quick, &slow, &mut report);
     report.finish();
     Ok(())

@@ -43,6 +43,9 @@ pub(crate) trait Peer: Database {
     /// Minimum speed-up over emptying ten tables.
     const BESIDE_EMPTYING: Option<f64>;
 
+    /// Creates a temporary table that each commit empties.
+    const TEMPORARY: Option<&'static str> = None;
+
     /// Returns the settings of the library, without encryption.
     fn config(url: &str) -> Outcome<Config>;
     /// Returns the same settings for sqlx.
@@ -89,6 +92,8 @@ impl Peer for sqlx::Postgres {
     const OVERHEAD: f64 = 0.3;
     const BESIDE_OWN: Option<f64> = Some(200.0);
     const BESIDE_EMPTYING: Option<f64> = Some(20.0);
+    const TEMPORARY: Option<&'static str> =
+        Some("CREATE TEMPORARY TABLE bench_scratch (id BIGINT) ON COMMIT DELETE ROWS");
 
     fn config(url: &str) -> Outcome<Config> {
         Ok(Config::from_url(url)?.ssl_mode(SslMode::Disable))
