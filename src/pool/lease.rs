@@ -220,6 +220,8 @@ impl Lease {
 
     /// Reads what a dropped call left on the wire; discards a connection whose state is unknown.
     async fn settle(&mut self) -> Result<()> {
+        // Nobody waits for that answer any more.
+        self.take_sent();
         if !self.survives() {
             self.discard();
             return Err(lost(
