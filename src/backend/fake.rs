@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 use sqlx::SqlStr;
 
 use super::{
-    Connector, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink, SandboxedConnection, ServerRules,
+    Connector, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink, SandboxedConnection,
+    ServerRules,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;

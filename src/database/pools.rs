@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::hooks::{ConnectionRole, Hooks};
-use crate::backend::{Connector, Deferred};
 use crate::backend::worker::connector::{OnThread, WorkerConnector};
 use crate::backend::worker::thread::RuntimeThread;
+use crate::backend::{Connector, Deferred};
 use crate::config::{Config, Settings};
 use crate::error::Result;
 use crate::pool::{Caller, Limits, Pool};

@@ -10,8 +10,8 @@ use crate::backend::NativeJob;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Lease;
 use crate::session::engine::Engine;
-use crate::session::level::{Level, LevelKind};
 use crate::session::level::verdict::Sent;
+use crate::session::level::{Level, LevelKind};
 use crate::session::scope::chain::Chain;
 
 impl Target {
