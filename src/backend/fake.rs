@@ -10,7 +10,10 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use sqlx::SqlStr;
 
-use super::{Connector, NativeJob, QueryResult, RawConnection, Request, RowSink, ServerRules};
+use super::{
+    Connector, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink, SandboxedConnection,
+    ServerRules,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 use crate::value::fake::Fake;
@@ -318,6 +321,14 @@ impl RawConnection for FakeConnection {
 
     fn interrupted(&self, _answered: bool) -> bool {
         self.connector.survives
+    }
+
+    fn sandboxed(self: Box<Self>, outer: OuterTransaction) -> Box<dyn RawConnection> {
+        SandboxedConnection::new(self, outer)
+    }
+
+    fn plain(self: Box<Self>) -> Box<dyn RawConnection> {
+        self
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {

@@ -4,12 +4,14 @@
 #[cfg(test)]
 pub(crate) mod fake;
 mod from_row;
+pub(crate) mod internal;
 mod interrupt;
 mod mysql;
 mod native_job;
 mod position;
 mod postgres;
 pub(crate) mod rules;
+mod sandbox;
 mod sqlite;
 pub(crate) mod sqlx;
 #[cfg(feature = "sqlx-interop")]
@@ -36,6 +38,7 @@ pub(crate) use native_job::{NativeJob, Pulse};
 pub(crate) use position::{Position, Reached};
 use rules::BeginOptions;
 pub(crate) use rules::ServerRules;
+pub(crate) use sandbox::{Deferred, OuterTransaction, SandboxedConnection};
 #[cfg(feature = "sqlx-interop")]
 pub(crate) use sqlx_database::Parts;
 #[cfg(feature = "sqlx-interop")]
@@ -230,8 +233,8 @@ pub(crate) trait RawConnection: Send {
     /// Reads the rest of a call that was dropped half-way. It may itself be dropped and called again.
     fn settle(&mut self) -> BoxFuture<'_, Result<()>>;
 
-    /// Updates the connection's own copy (see [`Connector::private`]) with what was committed to the original. Called
-    /// outside of a transaction. After a fatal error the connection must be replaced by a new one. The next call
+    /// Updates the connection's own copy (see [`Connector::private`]) with what was committed to the original, and what
+    /// a sandbox knows of the database's definitions. Called before the outer transaction of a sandbox begins. After a fatal error the connection must be replaced by a new one. The next call
     /// completes one that was dropped half-way.
     fn renew(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(ready(Ok(())))
@@ -252,22 +255,17 @@ pub(crate) trait RawConnection: Send {
         None
     }
 
-    /// Queues text to run before the next request, without waiting for its answer. Returns `false` if the text was not
-    /// taken and has to be run in the usual way.
-    fn post(&mut self, _sql: &'static str) -> bool {
-        false
-    }
-
-    /// The error of the text that was posted last, once the answer to what followed it is there.
-    fn post_failed(&mut self) -> Option<Error> {
-        None
-    }
-
     /// Returns a function that closes the connection from outside, even while it is checked out. `None` if it cannot be
     /// reached.
     fn close_handle(&self) -> Option<CloseFn> {
         None
     }
+
+    /// Returns the connection in a sandbox. Its next beginning is that of the outer transaction.
+    fn sandboxed(self: Box<Self>, outer: OuterTransaction) -> Box<dyn RawConnection>;
+
+    /// Returns the connection without its sandbox, whose outer transaction has ended.
+    fn plain(self: Box<Self>) -> Box<dyn RawConnection>;
 
     /// Notifies the server and closes the connection.
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::hooks::{ConnectionRole, Hooks};
-use crate::backend::Connector;
 use crate::backend::worker::connector::{OnThread, WorkerConnector};
 use crate::backend::worker::thread::RuntimeThread;
+use crate::backend::{Connector, Deferred};
 use crate::config::{Config, Settings};
 use crate::error::Result;
 use crate::pool::{Caller, Limits, Pool};
-use crate::session::{Deferred, Engine, Replicas, SandboxPlan};
+use crate::session::{Engine, Replicas, SandboxPlan};
 use crate::sql::{SqlMode, TemplateCache};
 use crate::telemetry::Telemetry;
 

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::idle::Idle;
 use super::{CLEANUP_LIMIT, CloseHandle, Pool, REST_LIMIT, SETTLE_LIMIT, TaskOrThread};
-use crate::backend::RawConnection;
+use crate::backend::{OuterTransaction, RawConnection};
 use crate::error::{CLOSED_EARLIER, Error, ErrorKind, Result};
 
 /// The call in flight on a connection. A value other than `None` outside of a call means that the call was dropped
@@ -27,19 +27,6 @@ pub(crate) enum InFlight {
     Boundary,
 }
 
-/// The savepoint of the sandbox to which a failing statement is rolled back, so that it undoes only itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StatementSavepoint {
-    /// There is none.
-    Absent,
-    /// Nothing was written since it was set.
-    Set,
-    /// The writes since it was set are to be kept: it has to be set again.
-    Behind,
-    /// A statement was in flight, and its outcome is unknown.
-    Unverified,
-}
-
 #[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(crate) struct Lease {
     pub(super) idle: Option<Box<Idle>>,
@@ -51,7 +38,8 @@ pub(crate) struct Lease {
     pub(super) may_have_transaction: bool,
     /// Set if something was done to the session that no rollback undoes.
     session_tainted: bool,
-    statement_savepoint: StatementSavepoint,
+    /// Set if the connection is in a sandbox.
+    sandboxed: bool,
     /// Set if the last operation may have ended the transaction, so that the server has to be asked.
     transaction_unverified: bool,
     /// A number of levels, and the text to run when no more than these are open.
@@ -74,7 +62,7 @@ impl Lease {
             in_flight: InFlight::None,
             may_have_transaction: false,
             session_tainted: false,
-            statement_savepoint: StatementSavepoint::Absent,
+            sandboxed: false,
             transaction_unverified: false,
             undo: None,
             writers: Vec::new(),
@@ -148,9 +136,7 @@ impl Lease {
 
     /// Returns whether [`ready`](Self::ready) has nothing to do.
     pub(crate) fn is_ready(&self) -> bool {
-        let settled = self.in_flight == InFlight::None
-            && self.statement_savepoint != StatementSavepoint::Unverified
-            && !self.transaction_unverified;
+        let settled = self.in_flight == InFlight::None && !self.transaction_unverified;
         settled && self.idle.is_some() && self.runtime_lives()
     }
 
@@ -186,12 +172,16 @@ impl Lease {
         self.transaction_unverified = transaction_unverified;
     }
 
-    pub(crate) fn statement_savepoint(&self) -> StatementSavepoint {
-        self.statement_savepoint
+    /// Puts the connection into a sandbox, until it is cleaned.
+    pub(crate) fn enter_sandbox(&mut self, outer: OuterTransaction) {
+        self.sandboxed = true;
+        self.idle = self.idle.take().map(|idle| idle.change(|raw| raw.sandboxed(outer)));
     }
 
-    pub(crate) fn set_statement_savepoint(&mut self, statement_savepoint: StatementSavepoint) {
-        self.statement_savepoint = statement_savepoint;
+    fn leave_sandbox(&mut self) {
+        if std::mem::take(&mut self.sandboxed) {
+            self.idle = self.idle.take().map(|idle| idle.change(RawConnection::plain));
+        }
     }
 
     /// Returns the pool that it belongs to.
@@ -303,10 +293,11 @@ impl Lease {
             self.mark(InFlight::None);
         }
         self.may_have_transaction = false;
-        self.statement_savepoint = StatementSavepoint::Absent;
         self.transaction_unverified = false;
         self.end_turn();
-        self.undo(0).await
+        self.undo(0).await?;
+        self.leave_sandbox();
+        Ok(())
     }
 
     fn cleaned(&mut self) {
@@ -317,6 +308,7 @@ impl Lease {
         self.in_flight == InFlight::None
             && !self.may_have_transaction
             && !self.session_tainted
+            && !self.sandboxed
             && self.undo.is_none()
             && self.depth() == 0
     }
@@ -365,7 +357,7 @@ impl Drop for Lease {
             in_flight: self.in_flight,
             may_have_transaction: self.may_have_transaction,
             session_tainted: false,
-            statement_savepoint: self.statement_savepoint,
+            sandboxed: self.sandboxed,
             transaction_unverified: self.transaction_unverified,
             undo: self.undo,
             writers: Vec::new(),

@@ -39,7 +39,7 @@ use counted::MeteredState;
 pub(crate) use drain::{Drain, drain};
 pub(crate) use gate::{Claim, Place, Turn, TurnKind, TurnRequest, Writer, WriterGate};
 use idle::Idle;
-pub(crate) use lease::{InFlight, Lease, StatementSavepoint};
+pub(crate) use lease::{InFlight, Lease};
 pub use limits::PoolStatus;
 pub(crate) use limits::{CLEANUP_LIMIT, Limits, REST_LIMIT, SETTLE_LIMIT};
 pub(crate) use open_streams::OpenStreams;

@@ -9,9 +9,9 @@ use tokio::sync::Notify;
 
 use super::level::{ConnectionSlot, Level, LevelKind};
 use super::replicas::Replicas;
-use super::sandbox::{Deferred, Sandbox, SandboxPlan, SandboxRoot};
+use super::sandbox::{Sandbox, SandboxPlan, SandboxRoot};
 use crate::backend::rules::TransactionRules;
-use crate::backend::{ServerRules, Writers};
+use crate::backend::{Deferred, ServerRules, Writers};
 use crate::config::Settings;
 use crate::error::Result;
 use crate::pool::{Caller, Drain, OpenStreams, Pool, WriterGate};
@@ -116,6 +116,13 @@ impl Engine {
     /// Returns the statements that were kept, the oldest first.
     pub(crate) fn recorded(&self) -> Vec<RecordedStatement> {
         self.statement_log().map_or_else(Vec::new, LogWriter::entries)
+    }
+
+    /// Notes that views, functions and their like may be defined. In a sandbox, its connection notes it for itself.
+    pub(super) fn note_code(&self) {
+        if self.sandbox.is_none() {
+            self.deferred.code_defined();
+        }
     }
 
     /// Returns the runtime of the connections, for a caller without one. In full isolation a caller needs none.

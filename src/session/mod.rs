@@ -24,7 +24,7 @@ pub(crate) use replicas::{Reads, Replicas};
 pub use sandbox::open_handle::{OpenHandle, OpenHandleKind};
 pub use sandbox::statement_log::RecordedStatement;
 pub(crate) use sandbox::statement_log::StatementLog;
-pub(crate) use sandbox::{Deferred, SandboxPlan, sandbox_closed};
+pub(crate) use sandbox::{SandboxPlan, sandbox_closed};
 pub(crate) use scope::chain::{Chain, Owner, Pin};
 pub(crate) use scope::guard::Guard;
 pub(crate) use scope::handle::LevelHandle;

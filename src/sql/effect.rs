@@ -39,6 +39,11 @@ pub(crate) struct Effect {
 }
 
 impl Effect {
+    /// Returns whether the text creates temporary tables that a commit drops or empties.
+    pub(crate) fn creates_local_tables(&self) -> bool {
+        self.local.iter().any(Local::is_table)
+    }
+
     /// Reads the effects of the statements of a text. `slot` maps the number of a placeholder to its value.
     pub(super) fn of<'a>(
         dialect: Dialect,

@@ -44,7 +44,10 @@ impl Template {
     /// Creates a template for an operation of which only these facts are known.
     pub(crate) fn standing_for(dialect: Dialect, what: &'static str, effect: Effect) -> Result<Self> {
         let template = Self::without_placeholders(dialect, SqlMode::default(), what)?;
-        Ok(Self { effect, ..template })
+        Ok(Self {
+            effect: Arc::new(effect),
+            ..template
+        })
     }
 
     fn read(
@@ -127,7 +130,7 @@ impl Template {
             rows: RwLock::default(),
             facts,
             acts: acts.into(),
-            effect,
+            effect: Arc::new(effect),
             summary: OnceLock::new(),
             sanitized: OnceLock::new(),
         };

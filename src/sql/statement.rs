@@ -12,14 +12,12 @@ use crate::value::Value;
 
 /// A text with the backend's own placeholders. All calls that send the same text share it.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(crate) struct Statement {
     text: Arc<str>,
     script: bool,
     starred: bool,
-    reads: bool,
     controls: bool,
-    asks: bool,
+    effect: Arc<Effect>,
     defines: Defines,
     acts: Arc<[Act]>,
     targets: OnceLock<Box<[Option<ObjectName>]>>,
@@ -32,9 +30,8 @@ impl Statement {
             text: Arc::from(text),
             script,
             starred: false,
-            reads: false,
             controls: false,
-            asks: false,
+            effect: Arc::default(),
             defines: Defines::Nothing,
             acts: Arc::default(),
             targets: OnceLock::new(),
@@ -43,11 +40,10 @@ impl Statement {
     }
 
     /// Sets the known facts about the text.
-    pub(super) fn with(mut self, facts: Facts, effect: &Effect, acts: &Arc<[Act]>) -> Self {
+    pub(super) fn with(mut self, facts: Facts, effect: &Arc<Effect>, acts: &Arc<[Act]>) -> Self {
         self.acts = Arc::clone(acts);
         self.controls = facts.control != Control::None;
-        self.reads = effect.reads;
-        self.asks = effect.asks;
+        self.effect = Arc::clone(effect);
         self.starred = facts.starred;
         self.defines = facts.defines;
         self
@@ -76,7 +72,7 @@ impl Statement {
 
     /// Returns whether it certainly only reads.
     pub(crate) fn reads(&self) -> bool {
-        self.reads
+        self.effect.reads
     }
 
     /// Returns whether it may begin or end a transaction.
@@ -86,7 +82,12 @@ impl Statement {
 
     /// Returns whether it writes nothing itself; the functions that it calls may.
     pub(crate) fn asks(&self) -> bool {
-        self.asks
+        self.effect.asks
+    }
+
+    /// Returns its effects besides the rows that it changes.
+    pub(crate) fn effect(&self) -> &Effect {
+        &self.effect
     }
 
     /// Returns which definitions of tables and views it changes.

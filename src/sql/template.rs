@@ -76,7 +76,7 @@ pub(crate) struct Template {
     pub(super) rows: RwLock<Vec<(usize, Arc<Statement>)>>,
     pub(super) facts: Facts,
     pub(super) acts: Arc<[Act]>,
-    pub(super) effect: Effect,
+    pub(super) effect: Arc<Effect>,
     /// The summary for observers; created when it is first needed.
     pub(super) summary: OnceLock<Summary>,
     pub(super) sanitized: OnceLock<String>,

@@ -93,6 +93,18 @@ pub(crate) enum StatementSavepoints {
     Never,
 }
 
+impl StatementSavepoints {
+    /// Returns whether one is needed. `deferred` tells whether the database has constraints that are checked only at a
+    /// commit, if that is known.
+    pub(crate) fn are_needed(self, deferred: Option<bool>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::IfDeferred => deferred == Some(true),
+            Self::Never => false,
+        }
+    }
+}
+
 /// The way to make a transaction read-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReadOnly {

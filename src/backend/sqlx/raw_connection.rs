@@ -11,7 +11,10 @@ use super::answer::{is_notification, is_to_be_repeated};
 use super::connection::{SqlxConnection, note_refusal};
 use super::pooled::Alone;
 use super::{Ignore, KeptStatement, Native, is_stale_plan, own_sql};
-use crate::backend::{CloseFn, Interrupt, Interruptible, NativeJob, QueryResult, RawConnection, Request, RowSink};
+use crate::backend::{
+    CloseFn, Interrupt, Interruptible, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink,
+    SandboxedConnection,
+};
 use crate::error::{Error, Result};
 use crate::sql::Defines;
 use crate::value::RawRow;
@@ -236,6 +239,14 @@ where
             Some(original) => original.renew(&mut self.connection),
             None => Box::pin(ready(Ok(()))),
         }
+    }
+
+    fn sandboxed(self: Box<Self>, outer: OuterTransaction) -> Box<dyn RawConnection> {
+        SandboxedConnection::new(self, outer)
+    }
+
+    fn plain(self: Box<Self>) -> Box<dyn RawConnection> {
+        self
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {

@@ -17,8 +17,13 @@ use crate::sql::Statement;
 pub(super) type Job =
     Box<dyn for<'c> FnOnce(&'c mut dyn RawConnection, &'c Shared) -> BoxFuture<'c, ControlFlow<ConnectionEnd>> + Send>;
 
+/// A function that replaces the connection.
+pub(super) type Change = Box<dyn FnOnce(Box<dyn RawConnection>) -> Box<dyn RawConnection> + Send>;
+
 pub(super) enum Command {
     Work(Job),
+    /// A request to replace the connection by another form of it: in a sandbox, or without one.
+    Change(Change),
     /// A request to notify the server and close the connection.
     Close(oneshot::Sender<Result<()>>),
 }
@@ -186,6 +191,10 @@ pub(super) async fn live(connector: Arc<dyn Connector>, inbox: Inbox, shared: Ar
         let Some(command) = command else { return };
         let job = match command {
             Command::Work(job) => job,
+            Command::Change(change) => {
+                raw = change(raw);
+                continue;
+            }
             Command::Close(reply) => {
                 let _ = shared.ending.set(ConnectionEnd::Closed);
                 tokio::select! {

@@ -22,7 +22,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
-use sqlx::{SqlSafeStr, SqlStr};
+use sqlx::SqlStr;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,7 +30,7 @@ use actor::{Command, Inbox, Job, Shared};
 use mailbox::Mailbox;
 use rows::{AHEAD, AnswerPart, FirstPart, OwnedRequest, ReceivedRow, RowBatch};
 
-use super::{CloseFn, Connector, Interrupt, NativeJob, QueryResult, RawConnection, Request, RowSink};
+use super::{CloseFn, Connector, Interrupt, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink};
 use crate::error::{Error, ErrorKind, LOST, Result};
 use crate::value::RawRow;
 use thread::RuntimeThread;
@@ -41,8 +41,6 @@ pub(crate) struct WorkerConnection {
     /// `None` once the connection is known to be gone.
     line: Option<Mailbox>,
     shared: Arc<Shared>,
-    /// The answer to the text that was posted last.
-    posted: Option<oneshot::Receiver<Result<QueryResult>>>,
     /// Keeps the thread alive as long as its connections.
     _runtime_thread: Arc<RuntimeThread>,
 }
@@ -74,7 +72,6 @@ impl WorkerConnection {
                 gone,
             }),
             shared,
-            posted: None,
             _runtime_thread: Arc::clone(runtime_thread),
         };
         // The caller sets the time limit for connecting.
@@ -104,6 +101,18 @@ impl WorkerConnection {
             .as_ref()
             .is_some_and(|line| line.commands.send(Command::Work(job)).is_ok());
         if sent { Ok(()) } else { Err(self.shared.ended()) }
+    }
+
+    /// Replaces the connection on the other side.
+    fn change(
+        self: Box<Self>,
+        change: impl FnOnce(Box<dyn RawConnection>) -> Box<dyn RawConnection> + Send + 'static,
+    ) -> Box<dyn RawConnection> {
+        if let Some(line) = &self.line {
+            // If the other side is gone, the next request reports it.
+            let _ = line.commands.send(Command::Change(Box::new(change)));
+        }
+        self
     }
 
     /// Waits for an answer, or for the other side to end.
@@ -326,21 +335,17 @@ impl RawConnection for WorkerConnection {
         Box::pin(self.call(|raw| raw.renew()))
     }
 
-    fn post(&mut self, sql: &'static str) -> bool {
-        // The next request reports a lost connection.
-        let (reply, answer) = oneshot::channel();
-        let sent = self.send(job(move |raw| raw.run_script(sql.into_sql_str()), reply));
-        self.posted = sent.is_ok().then_some(answer);
-        sent.is_ok()
-    }
-
-    fn post_failed(&mut self) -> Option<Error> {
-        self.posted.take()?.try_recv().ok()?.err()
-    }
-
     fn close_handle(&self) -> Option<CloseFn> {
         let hang_up = Arc::clone(&self.line.as_ref()?.hang_up);
         Some(Box::new(move || drop(hang_up.lock().take())))
+    }
+
+    fn sandboxed(self: Box<Self>, outer: OuterTransaction) -> Box<dyn RawConnection> {
+        self.change(move |raw| raw.sandboxed(outer))
+    }
+
+    fn plain(self: Box<Self>) -> Box<dyn RawConnection> {
+        self.change(|raw| raw.plain())
     }
 
     fn close(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {

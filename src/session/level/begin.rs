@@ -13,7 +13,7 @@ use super::verdict::Sent;
 use super::{ConnectionSlot, Ended, Finish, Level, LevelKind};
 use crate::backend::rules::{BeginOptions, ReadOnly};
 use crate::error::{CLOSED_EARLIER, Error, ErrorKind, LOST, Result};
-use crate::pool::{Caller, InFlight, Lease, StatementSavepoint};
+use crate::pool::{Caller, InFlight, Lease};
 use crate::session::level::siblings::beside_siblings;
 use crate::session::scope::chain::{Chain, Owner};
 use crate::session::statement::observe::Observation;
@@ -109,9 +109,6 @@ impl Level {
         if options.read_only && !self.only_reads() {
             Box::pin(self.read_only(lease)).await?;
         }
-        if lease.statement_savepoint() != StatementSavepoint::Absent {
-            lease.set_statement_savepoint(StatementSavepoint::Behind);
-        }
         Ok(())
     }
 
@@ -141,6 +138,9 @@ impl Level {
         } else if outermost {
             // It is unknown whether something was begun.
             lease.discard();
+        }
+        if error.kind() == ErrorKind::SandboxBroken {
+            self.usable()?;
         }
         Err(error)
     }
@@ -277,22 +277,17 @@ impl Level {
             (Finish::Rollback, _) => self.roll_back(lease, below).await,
             (Finish::Commit, Some(aborted)) => self.roll_back(lease, below).await.and(Err(aborted)),
             (Finish::Commit, None) => {
-                let committed = match self.check_virtually(lease).await {
-                    Ok(first) => {
-                        // The driver's side counts a savepoint even if the call is dropped.
-                        lease.mark(if self.depth > 1 {
-                            InFlight::Statement
-                        } else {
-                            InFlight::Boundary
-                        });
-                        let committing = lease.raw()?.commit(first);
-                        match self.engine.streams.as_ref().filter(|_| self.depth == 1) {
-                            // Boxed, because the future of every end has room for this one.
-                            Some(streams) => Box::pin(streams.beside(committing, None)).await,
-                            None => committing.await,
-                        }
-                    }
-                    Err(error) => Err(error),
+                // The driver's side counts a savepoint even if the call is dropped.
+                lease.mark(if self.depth > 1 {
+                    InFlight::Statement
+                } else {
+                    InFlight::Boundary
+                });
+                let committing = lease.raw()?.commit(None);
+                let committed = match self.engine.streams.as_ref().filter(|_| self.depth == 1) {
+                    // Boxed, because the future of every end has room for this one.
+                    Some(streams) => Box::pin(streams.beside(committing, None)).await,
+                    None => committing.await,
                 };
                 lease.mark(InFlight::None);
                 match committed {

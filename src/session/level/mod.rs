@@ -29,7 +29,6 @@ use super::engine::Engine;
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Caller, CloseHandle, Drain, Lease, TaskOrThread, Turn};
-use crate::session::sandbox::at_commit::AtCommit;
 use crate::session::scope::chain::{Chain, Owner};
 use crate::sql::Statement;
 use crate::telemetry::TransactionSpan;
@@ -146,8 +145,6 @@ pub(super) struct LevelState {
     pub(super) undone: bool,
     /// The span of this transaction, for subscribers.
     pub(super) span: Option<Box<TransactionSpan>>,
-    /// Settings, tables and cursors that a commit ends, in a sandbox.
-    pub(super) at_commit: AtCommit,
     /// Of the sandbox: closes its connection if it is never returned.
     pub(super) close_handle: Option<CloseHandle>,
     /// Of the sandbox: the isolation level its outer transaction was begun with.

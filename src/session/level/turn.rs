@@ -12,7 +12,7 @@ use super::verdict::Sent;
 use super::{ConnectionSlot, Level, LevelKind};
 use crate::config::IsolationLevel;
 use crate::error::{CLOSED_EARLIER, Error, ErrorKind, Result};
-use crate::pool::{Caller, Drain, InFlight, Lease, SETTLE_LIMIT, StatementSavepoint, TurnKind, drain};
+use crate::pool::{Caller, Drain, InFlight, Lease, SETTLE_LIMIT, TurnKind, drain};
 use crate::session::limit::in_time;
 use crate::session::scope::chain::Chain;
 use crate::session::statement::internal::run;
@@ -241,8 +241,6 @@ impl Level {
                 lease.set_transaction_unverified(false);
                 drop(lease.take_writers());
             }
-        } else if lease.statement_savepoint() == StatementSavepoint::Unverified {
-            self.recover(lease).await?;
         } else if depth < self.depth {
             return Err(self.gone("the transaction is no longer open on the server"));
         }

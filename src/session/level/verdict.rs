@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Level, LevelKind};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Lease;
 use crate::session::statement::run::BoundStatement;
 
@@ -68,6 +68,8 @@ impl Level {
         }
         if error.is_fatal() {
             lease.lose();
+        } else if error.kind() == ErrorKind::SandboxBroken {
+            lease.discard();
         }
         if lease.is_lost() {
             self.end_by_server(&sent.ended_by(error));

@@ -1,64 +1,29 @@
 //! The outer transaction that never commits: its state, and its beginning.
 
-pub(super) mod at_commit;
 pub(super) mod blockers;
+pub(super) mod isolation;
 pub(super) mod open_handle;
 pub(super) mod report;
 pub(super) mod runtime;
 pub(super) mod statement_log;
-pub(super) mod statement_savepoint;
-pub(super) mod virtual_commit;
-pub(super) mod writing_names;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use sqlx::SqlStr;
 
 use super::engine::Engine;
 use super::level::Level;
-use crate::backend::rules::{BeginOptions, CommitCheck, Mode, StatementSavepoints};
-use crate::backend::sqlx::own_sql;
+use crate::backend::OuterTransaction;
+use crate::backend::rules::{BeginOptions, Mode};
 use crate::config::{IsolationLevel, IsolationPolicy};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::{InFlight, Lease, Pool, StatementSavepoint};
+use crate::pool::{InFlight, Lease, Pool};
 use crate::session::level::callbacks::Callback;
-use crate::session::statement::internal::ask;
-use crate::sql::TemplateCache;
-use crate::value::Params;
 use blockers::Latest;
 use statement_log::StatementLog;
-use statement_savepoint::Violation;
-use writing_names::{KnownNames, WritingNames};
-
-/// Knowledge about a database that its sandboxes share: whether some of its constraints are only checked at a commit,
-/// and which names write when they are read.
-#[derive(Debug, Default)]
-pub(crate) struct Deferred {
-    constraints: AtomicU8,
-    pub(super) writing: WritingNames,
-}
-
-impl Deferred {
-    const ABSENT: u8 = 1;
-    const PRESENT: u8 = 2;
-
-    pub(super) fn get(&self) -> Option<bool> {
-        match self.constraints.load(Ordering::Relaxed) {
-            0 => None,
-            known => Some(known == Self::PRESENT),
-        }
-    }
-
-    pub(super) fn set(&self, present: bool) {
-        self.constraints
-            .store(if present { Self::PRESENT } else { Self::ABSENT }, Ordering::Relaxed);
-    }
-}
 
 /// The parameters of a sandbox.
 #[derive(Clone, Debug, Default)]
@@ -93,15 +58,6 @@ pub(crate) struct Sandbox {
     pub(crate) plan: SandboxPlan,
     /// The name of its session on the server, which no other sandbox has.
     pub(super) label: Option<String>,
-    /// Rows of a SQLite database that referred to missing ones before the sandbox began, or before it had deferred
-    /// keys.
-    pub(super) violated: Mutex<Option<HashSet<Violation>>>,
-    /// The oids of the temporary tables that each commit empties (PostgreSQL).
-    pub(super) emptied: Mutex<Vec<i64>>,
-    /// The names that write when they are read, where that has to be known.
-    pub(super) writing: Mutex<Option<KnownNames>>,
-    /// Set if such names may have been defined here.
-    pub(super) redefined: AtomicBool,
     /// The last statement of its user.
     pub(super) latest: Arc<Latest>,
     /// Callbacks that a test captures instead of having them run.
@@ -113,10 +69,6 @@ impl Sandbox {
         Self {
             root: Mutex::default(),
             label: plan.name.as_deref().map(label),
-            violated: Mutex::default(),
-            emptied: Mutex::default(),
-            writing: Mutex::default(),
-            redefined: AtomicBool::new(false),
             latest: Arc::default(),
             captured: Mutex::default(),
             plan,
@@ -212,35 +164,37 @@ impl Level {
         self.sandbox().is_some_and(|sandbox| sandbox.plan.private)
     }
 
-    /// Begins the outer transaction, with the isolation level that its first use requests.
+    /// Begins the outer transaction, with the isolation level that its first use requests. It takes the write lock at
+    /// once, where a transaction that turns into a writer later does not wait for its turn.
     pub(super) async fn begin_outer(&self, lease: &mut Lease, isolation: Option<IsolationLevel>) -> Result<()> {
         let Some(sandbox) = self.sandbox() else { return Ok(()) };
-        let isolation = isolation.or(self.engine.settings.isolation_level);
-        if sandbox.plan.private {
-            lease.mark(InFlight::Statement);
-            if let Err(error) = lease.raw()?.renew().await {
-                if error.is_fatal() {
-                    lease.discard();
-                }
-                return Err(error);
-            }
-            lease.mark(InFlight::None);
+        let engine = &self.engine;
+        let isolation = isolation.or(engine.settings.isolation_level);
+        let begin = engine.rules.begin(BeginOptions {
+            isolation,
+            mode: Some(Mode::Immediate),
+            ..BeginOptions::default()
+        })?;
+        lease.enter_sandbox(OuterTransaction {
+            dialect: engine.dialect(),
+            rules: engine.rules,
+            templates: Arc::clone(&engine.templates),
+            deferred: Arc::clone(&engine.deferred),
+            label: sandbox.label.clone(),
+            foreign_keys: engine.settings.foreign_keys,
+        });
+        lease.mark(InFlight::Statement);
+        let renewed = lease.raw()?.renew().await;
+        lease.mark(InFlight::None);
+        if renewed.as_ref().is_err_and(Error::is_fatal) {
+            lease.lose();
         }
-        let transactions = self.engine.transactions;
-        self.look_at_definitions(lease).await?;
-        let begin = outer_begin(&self.engine, isolation, sandbox.label.as_deref())?;
+        renewed?;
         lease.mark(InFlight::Boundary);
         lease.raw()?.begin(begin).await?;
         lease.mark(InFlight::None);
-        if self.engine.rules.named_sessions().is_some() {
+        if engine.rules.named_sessions().is_some() {
             sandbox.announce();
-        }
-        if transactions.statement_savepoints == StatementSavepoints::Always {
-            lease.set_statement_savepoint(StatementSavepoint::Set);
-        }
-        *sandbox.violated.lock() = None;
-        if transactions.commit_check.lists() && self.defers() {
-            self.note_violations(lease).await?;
         }
         let mut state = self.state.lock();
         state.isolation = isolation;
@@ -248,72 +202,6 @@ impl Level {
         drop(state);
         Ok(())
     }
-}
-
-impl Level {
-    /// Asks for what the sandbox has to know of the database's definitions, if that is not known.
-    async fn look_at_definitions(&self, lease: &mut Lease) -> Result<()> {
-        let (known, transactions) = (&self.engine.deferred, self.engine.transactions);
-        let names_matter = transactions.statement_savepoints == StatementSavepoints::Always;
-        let changed = names_matter && known.writing.current().is_none();
-        // Asked each time where that costs no round trip, because another user may have created one meanwhile.
-        if transactions.commit_check.lists() || known.get().is_none() || changed {
-            let counted = known.writing.changes();
-            let (found, names) = find_definitions(lease, &self.engine.templates, transactions.commit_check).await?;
-            // A constraint that one sandbox created is not visible to another.
-            if found || known.get().is_none() {
-                known.set(found);
-            }
-            if let Some(names) = names {
-                known.writing.learn(counted, names);
-            }
-        }
-        if let Some(sandbox) = self.sandbox() {
-            *sandbox.writing.lock() = known.writing.current();
-            sandbox.redefined.store(false, Ordering::Release);
-        }
-        Ok(())
-    }
-}
-
-/// Returns the statement that begins the outer transaction. It takes the write lock at once, where a transaction that
-/// turns into a writer later does not wait for its turn. Where every statement needs a savepoint, it sets the first one.
-fn outer_begin(engine: &Engine, isolation: Option<IsolationLevel>, label: Option<&str>) -> Result<Option<SqlStr>> {
-    let transactions = engine.transactions;
-    let begin = engine.rules.begin(BeginOptions {
-        isolation,
-        mode: Some(Mode::Immediate),
-        ..BeginOptions::default()
-    })?;
-    let sessions = engine.rules.named_sessions();
-    let name = sessions.zip(label).map(|(sessions, label)| (sessions.name)(label));
-    let lift = sessions.map(|sessions| sessions.lift_limits.to_owned());
-    let savepoint = (transactions.statement_savepoints == StatementSavepoints::Always)
-        .then(|| transactions.statement_savepoint.set.to_owned());
-    if sessions.is_none() && savepoint.is_none() {
-        return Ok(begin);
-    }
-    let begin = begin.as_ref().map_or(transactions.begin, SqlStr::as_str).to_owned();
-    let texts: Vec<String> = [Some(begin), name, lift, savepoint].into_iter().flatten().collect();
-    Ok(Some(own_sql(texts.join("; "))))
-}
-
-/// Returns whether a database has constraints that are checked only at the commit, and the names that write when they
-/// are read, where they matter.
-async fn find_definitions(
-    lease: &mut Lease,
-    templates: &TemplateCache,
-    check: CommitCheck,
-) -> Result<(bool, Option<Vec<String>>)> {
-    let Some(sql) = check.find() else {
-        return Ok((false, None));
-    };
-    let rows = ask(lease, templates, sql, Params::default()).await?;
-    let Some(row) = rows.first() else {
-        return Ok((false, None));
-    };
-    let names = if row.len() > 1 { Some(row.get(1)?) } else { None };
-    Ok((row.get::<i64>(0)? > 0, names))
 }
 
 #[cfg(test)]

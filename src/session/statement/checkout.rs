@@ -15,26 +15,6 @@ use crate::session::level::{ConnectionSlot, Level};
 use crate::session::replicas::{WriteNote, blame};
 use crate::sql::{Control, excerpt};
 
-/// The steps that have to be done before a statement is sent.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
-pub(in crate::session) struct Preamble {
-    /// Set if the statement is to undo only itself when it fails.
-    statement_savepoint: bool,
-    /// Set if it may end the transaction, which has to be noticed.
-    probe: bool,
-    /// Set if it creates or changes something that ends with the transaction.
-    local: bool,
-    /// Set if it may defer checks of rows that were wrong before.
-    keys: bool,
-}
-
-impl Preamble {
-    fn any(self) -> bool {
-        self.statement_savepoint || self.probe || self.local || self.keys
-    }
-}
-
 /// The connection, checked out for one statement.
 pub(in crate::session) enum Checkout {
     Pooled {
@@ -45,8 +25,6 @@ pub(in crate::session) enum Checkout {
         slot: OwnedMutexGuard<ConnectionSlot>,
         slot_level: Arc<Level>,
         level: Arc<Level>,
-        /// `true` if the statement runs under a savepoint of its own.
-        guarded: bool,
         under_way: UnderWay,
         _wrote: Option<WriteNote>,
     },
@@ -113,100 +91,46 @@ impl Checkout {
         (outside && !work.template.effect().asks).then_some(streams)
     }
 
-    /// Returns the steps that have to be done before the statement is sent, if there are any.
-    pub(in crate::session) fn preamble(&self, work: &BoundStatement) -> Option<Preamble> {
-        let Self::Level {
-            guarded,
-            slot_level,
-            level,
-            ..
-        } = self
-        else {
-            return None;
-        };
-        let effect = work.template.effect();
-        let preamble = Preamble {
-            statement_savepoint: *guarded,
-            probe: effect.opaque && slot_level.depth > 0,
-            keys: effect.deferrable && level.wants_violations(),
-            // Alone and outside of a transaction, a changed setting is simply undone.
-            local: !effect.local.is_empty() && level.engine.sandbox.is_some() && !(*guarded && effect.local_only),
-        };
-        preamble.any().then_some(preamble)
+    /// Returns whether a mark has to be set before the statement is sent, because it may end the transaction.
+    pub(in crate::session) fn wants_probe(&self, work: &BoundStatement) -> bool {
+        work.template.effect().opaque && matches!(self, Self::Level { slot_level, .. } if slot_level.depth > 0)
     }
 
-    pub(in crate::session) async fn before(&mut self, preamble: Preamble, work: &BoundStatement) -> Result<()> {
-        let Self::Level {
-            slot,
-            slot_level,
-            level,
-            ..
-        } = self
-        else {
+    /// Sets the mark that shows afterwards whether the transaction is still open.
+    pub(in crate::session) async fn probe(&mut self, work: &BoundStatement) -> Result<()> {
+        let Self::Level { slot, level, .. } = self else {
             return Ok(());
         };
         let Some(lease) = slot.lease() else {
             return Err(given_up());
         };
-        let taken = take(preamble, lease, slot_level, level, work).await;
-        level.heeded(lease, taken, Sent::Statement(work)).await
+        let set = run(lease, level.engine.transactions.probe.set).await;
+        lease.set_transaction_unverified(set.is_ok());
+        level.heeded(lease, set, Sent::Statement(work)).await
     }
 
     /// Returns whether there is something to do after the statement.
     pub(in crate::session) fn wants_care(&self, failed: bool, work: &BoundStatement) -> bool {
         match self {
             Self::Pooled { .. } => false,
-            Self::Level {
-                guarded,
-                slot_level,
-                level,
-                ..
-            } => {
-                *guarded
-                    || level.leaves_text_unknown(failed, work)
-                    || level.creates_local_tables(work)
+            Self::Level { slot_level, level, .. } => {
+                level.leaves_text_unknown(failed, work)
                     || (slot_level.depth > 0 && (failed || work.template.effect().opaque))
             }
         }
     }
 
-    /// Does what is due after the statement: checks whether the transaction is still open. In the sandbox a statement
-    /// outside of a transaction is kept, or undone alone.
+    /// Does what is due after the statement: checks whether the transaction is still open.
     pub(in crate::session) async fn after<T>(&mut self, result: Result<T>, work: &BoundStatement) -> Result<T> {
         let ended = self.look_after(result.as_ref().err(), work).await;
-        let Self::Level {
-            guarded, slot_level, ..
-        } = self
-        else {
-            return result;
-        };
-        if let Some(ended) = ended {
-            return Err(match result {
-                Ok(_) => ended,
-                // The first error is returned; the second shows the state of the transaction.
-                Err(first) if ended.is_retryable() => first.retryable(),
-                Err(first) => first,
-            });
-        }
-        let (guarded, slot_level) = (*guarded, Arc::clone(slot_level));
-        let result = if slot_level.creates_local_tables(work) {
-            let noted = slot_level.note_created(self.lease()?, result.is_err()).await;
-            result.and_then(|done| noted.map(|()| done))
-        } else {
-            result
-        };
-        if !guarded {
-            return result;
-        }
-        let reads = work.template.effect().reads && !slot_level.may_write_unseen(work);
-        let unprotected = slot_level
-            .unprotect(self.lease()?, work, reads, result.as_ref().err())
-            .await;
-        match unprotected {
-            // The loss of the sandbox says more than its cause.
-            Err(broken) if broken.kind() == ErrorKind::SandboxBroken => Err(broken),
-            unprotected => result.and_then(|done| unprotected.map(|()| done)),
-        }
+        let Some(ended) = ended else { return result };
+        Err(match result {
+            Err(first) if first.kind() == ErrorKind::SandboxBroken => ended,
+            // The first error is returned; the second shows the state of the transaction.
+            Err(first) if ended.is_retryable() => first.retryable(),
+            Err(first) => first,
+            Ok(_) => ended,
+        })
     }
 
     /// Settles the connection after the statement. [`after`](Self::after) determines what its error means for a
@@ -302,29 +226,6 @@ impl Level {
         self.note_undone();
         ended
     }
-}
-
-async fn take(
-    preamble: Preamble,
-    lease: &mut Lease,
-    slot_level: &Arc<Level>,
-    level: &Arc<Level>,
-    work: &BoundStatement,
-) -> Result<()> {
-    if preamble.keys {
-        level.note_violations(lease).await?;
-    }
-    if preamble.probe {
-        run(lease, level.engine.transactions.probe.set).await?;
-        lease.set_transaction_unverified(true);
-    }
-    if preamble.statement_savepoint {
-        slot_level.protect(lease).await?;
-    }
-    if preamble.local {
-        level.note_local(lease, work).await?;
-    }
-    Ok(())
 }
 
 fn given_up() -> Error {

@@ -7,11 +7,11 @@ use super::internal::run;
 use super::pipeline::Way;
 use super::run::{BoundStatement, Target};
 use crate::backend::NativeJob;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Lease;
 use crate::session::engine::Engine;
-use crate::session::level::LevelKind;
 use crate::session::level::verdict::Sent;
+use crate::session::level::{Level, LevelKind};
 use crate::session::scope::chain::Chain;
 
 impl Target {
@@ -39,35 +39,30 @@ impl Target {
 
 impl Checkout {
     /// Sets a mark that shows afterwards whether the transaction is still open.
-    pub(super) async fn before_lending(&mut self) -> Result<()> {
-        let (depth, guarded, slot_level) = match self {
+    pub(super) async fn before_lending(&mut self, work: &BoundStatement) -> Result<()> {
+        let (depth, slot_level) = match self {
             Self::Pooled { lease, .. } => {
                 lease.may_have_transaction();
                 return Ok(());
             }
-            Self::Level {
-                slot_level,
-                guarded,
-                level,
-                ..
-            } => (level.depth, *guarded, Arc::clone(slot_level)),
+            Self::Level { slot_level, level, .. } => (level.depth, Arc::clone(slot_level)),
         };
+        if work.template.effect().deferrable {
+            // Also if it fails, since it may do more than one thing.
+            slot_level.engine.deferred.set(true);
+        }
         let rules = slot_level.engine.transactions;
         let lease = self.lease()?;
         if depth == 0 || rules.settings_outlive_rollback {
             // A closure may leave more changed than a transaction.
             lease.may_have_transaction();
         }
-        if depth == 0 {
+        if depth == 0 || slot_level.is_guarded() {
             return Ok(());
         }
-        let marked = if guarded {
-            slot_level.protect(lease).await
-        } else {
-            run(lease, rules.probe.set).await
-        };
+        let marked = run(lease, rules.probe.set).await;
         // If the closure is dropped, the next user checks.
-        lease.set_transaction_unverified(!guarded && marked.is_ok());
+        lease.set_transaction_unverified(marked.is_ok());
         slot_level.heeded(lease, marked, Sent::Boundary(rules.probe.set)).await
     }
 
@@ -79,7 +74,7 @@ impl Checkout {
             level.note_retryable();
         }
         if let Some(lease) = slot.lease()
-            && (lease.is_lost() || error.ends_transaction())
+            && (lease.is_lost() || error.ends_transaction() || error.kind() == ErrorKind::SandboxBroken)
         {
             level.heed(lease, error, Sent::Probed(work)).await;
         }
@@ -87,12 +82,6 @@ impl Checkout {
 
     /// Does what is due after lent work: finds out what it left of the transaction, and keeps what was done there.
     pub(super) async fn after_lending<T>(&mut self, result: Result<T>, work: &BoundStatement) -> Result<T> {
-        if work.template.effect().deferrable {
-            // Also if it failed, since it may have done more than one thing.
-            if let Self::Level { level, .. } = self {
-                level.engine.deferred.set(true);
-            }
-        }
         if let Self::Level { level, .. } = self {
             // What it defined is not known.
             level.engine.note_code();
@@ -104,7 +93,12 @@ impl Checkout {
         // The connection may have been lost before it was known whether the work had committed.
         let exposed = matches!(self, Self::Level { level, .. } if level.engine.sandbox.is_none());
         let kept = kept.map_err(|error| self.judged(error, work, exposed));
-        result.and_then(|done| kept.map(|()| done))
+        match (result, self) {
+            (Err(lost), Self::Level { level, .. }) if lost.kind() == ErrorKind::SandboxBroken => {
+                level.usable().and(Err(lost))
+            }
+            (result, _) => result.and_then(|done| kept.map(|()| done)),
+        }
     }
 
     /// Checks whether the transaction is still open, and keeps what was done in it.
@@ -113,7 +107,6 @@ impl Checkout {
             slot,
             slot_level,
             level,
-            guarded,
             ..
         } = self
         else {
@@ -129,10 +122,11 @@ impl Checkout {
         }
         let kept = if lease.depth() < slot_level.depth {
             Err(None)
-        } else if *guarded {
-            slot_level.recover(lease).await.map_err(Some)
-        } else {
+        } else if lease.is_transaction_unverified() {
             run(lease, level.engine.transactions.probe.release).await.map_err(Some)
+        } else {
+            // In a sandbox, its connection has looked.
+            Ok(())
         };
         lease.set_transaction_unverified(false);
         let Err(error) = kept else { return Ok(()) };
@@ -164,6 +158,15 @@ impl Checkout {
             }
             None => level.usable(),
         }
+    }
+}
+
+impl Level {
+    /// Returns whether the connection itself keeps or undoes what is done here, outside of the application's
+    /// transactions.
+    fn is_guarded(&self) -> bool {
+        let savepoints = self.engine.transactions.statement_savepoints;
+        !matches!(self.kind, LevelKind::Transaction { .. }) && savepoints.are_needed(self.engine.deferred.get())
     }
 }
 

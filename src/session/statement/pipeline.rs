@@ -153,9 +153,9 @@ impl<'w> Started<'w> {
             check_out.opened(engine, Weak::clone(stream));
         }
         if let Way::Lent = self.way {
-            Box::pin(check_out.before_lending()).await?;
-        } else if let Some(preamble) = check_out.preamble(work) {
-            Box::pin(check_out.before(preamble, work)).await?;
+            Box::pin(check_out.before_lending(work)).await?;
+        } else if check_out.wants_probe(work) {
+            Box::pin(check_out.probe(work)).await?;
         }
         self.observation = Observation::of(engine, check_out, work);
         self.exposed = match self.way {

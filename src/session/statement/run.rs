@@ -183,13 +183,11 @@ impl Target {
         {
             lease.may_have_transaction();
         }
-        let guarded = matches!(level.kind, LevelKind::Sandbox | LevelKind::View) && level.needs_statement_savepoint();
         let wrote = level.note_write(work, chain, slot.lease());
         Ok(Checkout::Level {
             slot,
             slot_level: level.slot_level(),
             level,
-            guarded,
             under_way,
             _wrote: wrote,
         })

@@ -243,6 +243,14 @@ impl RawConnection for Well {
         between_rows && self.survives_between
     }
 
+    fn sandboxed(self: Box<Self>, outer: OuterTransaction) -> Box<dyn RawConnection> {
+        crate::backend::SandboxedConnection::new(self, outer)
+    }
+
+    fn plain(self: Box<Self>) -> Box<dyn RawConnection> {
+        self
+    }
+
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
         nothing()
     }

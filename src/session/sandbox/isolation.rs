@@ -1,14 +1,9 @@
-//! Transactions in the sandbox: as strict as real ones, though the server takes them for savepoints.
+//! Transactions in the sandbox that request another isolation level than it has.
 
 use std::panic::Location;
 
-use sqlx::SqlStr;
-
-use crate::backend::rules::CommitCheck;
-use crate::backend::sqlx::own_sql;
 use crate::config::{IsolationLevel, IsolationPolicy};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::Lease;
 use crate::session::level::Level;
 
 impl Level {
@@ -34,24 +29,5 @@ impl Level {
         }
         tracing::debug!(%level, %has, %place, "a transaction in the sandbox requests another isolation level");
         Ok(())
-    }
-
-    /// Prepares a virtual commit, so that it is as strict as a real one and leaves as little behind. Returns the SQL to
-    /// send before it.
-    pub(in crate::session) async fn check_virtually(&self, lease: &mut Lease) -> Result<Option<SqlStr>> {
-        if !self.is_virtual() {
-            return Ok(None);
-        }
-        match self.engine.transactions.commit_check {
-            CommitCheck::Text { check, .. } => {
-                let ends = self.ends_at_commit();
-                Ok(Some(own_sql(format!("{check}{ends}"))))
-            }
-            // Boxed, because the future of every end has room for this one.
-            CommitCheck::Violations { list, code, .. } if self.defers() => {
-                Box::pin(self.check_keys(lease, list, code)).await.map(|()| None)
-            }
-            CommitCheck::Violations { .. } | CommitCheck::Nothing => Ok(None),
-        }
     }
 }
