@@ -44,7 +44,7 @@ cases! {
         Ok(())
     }
 
-    async fn f2_the_default_can_be_asked_for_inside_an_override(t: Test) -> Result<()> {
+    async fn f13_the_default_can_be_asked_for_inside_an_override(t: Test) -> Result<()> {
         let database = Database::new(t.url())?;
         let sandbox = Database::new(database.config().force_rollback(true))?;
         for (database, usual) in [(&database, false), (&sandbox, true)] {
