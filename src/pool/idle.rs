@@ -47,13 +47,9 @@ impl Idle {
     }
 
     /// Returns it with another form of its connection.
-    pub(super) fn change(
-        self: Box<Self>,
-        change: impl FnOnce(Box<dyn RawConnection>) -> Box<dyn RawConnection>,
-    ) -> Box<Self> {
-        let idle = *self;
-        let raw = change(idle.raw);
-        Box::new(Self { raw, ..idle })
+    pub(super) fn change(self, change: impl FnOnce(Box<dyn RawConnection>) -> Box<dyn RawConnection>) -> Self {
+        let raw = change(self.raw);
+        Self { raw, ..self }
     }
 
     pub(super) fn expired(&self, now: Instant) -> bool {

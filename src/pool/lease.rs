@@ -175,13 +175,17 @@ impl Lease {
     /// Puts the connection into a sandbox, until it is cleaned.
     pub(crate) fn enter_sandbox(&mut self, outer: OuterTransaction) {
         self.sandboxed = true;
-        self.idle = self.idle.take().map(|idle| idle.change(|raw| raw.sandboxed(outer)));
+        self.change(|raw| raw.sandboxed(outer));
     }
 
     fn leave_sandbox(&mut self) {
         if std::mem::take(&mut self.sandboxed) {
-            self.idle = self.idle.take().map(|idle| idle.change(RawConnection::plain));
+            self.change(RawConnection::plain);
         }
+    }
+
+    fn change(&mut self, change: impl FnOnce(Box<dyn RawConnection>) -> Box<dyn RawConnection>) {
+        self.idle = self.idle.take().map(|idle| Box::new(idle.change(change)));
     }
 
     /// Returns the pool that it belongs to.

@@ -91,9 +91,10 @@ impl BoundStatement {
 }
 
 impl Level {
-    /// Returns whether a lost connection leaves the outcome of this level's commit unknown.
+    /// Returns whether a lost connection leaves the outcome of this level's commit unknown. That of a sandbox has depth 1
+    /// and is never committed.
     pub(in crate::session) fn really_commits(&self) -> bool {
-        self.depth == 1 && self.engine.sandbox.is_none()
+        self.depth == 1
     }
 
     /// Returns the error of a request to begin or end a level. Nothing of it stays, except after a commit.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sqlx::SqlStr;
 
-use super::{begin, engine, here, run};
+use super::{begin, engine, here, polled, run};
 use crate::backend::ServerRules;
 use crate::backend::fake::{FakeConnector, ScriptedStep, Wording};
 use crate::backend::rules::{
@@ -213,6 +213,71 @@ async fn f5_a_sandbox_on_another_server_keeps_and_undoes_statements_in_its_words
         "ROLLBACK TRAN",
     ];
     assert_eq!(sent(&connector), expected);
+}
+
+#[tokio::test]
+async fn f5_a_statement_of_a_sandbox_that_was_dropped_is_kept_before_the_next_one_runs() {
+    let (first, second) = ("insert into t values (1)", "insert into t values (2)");
+    for times in 0.. {
+        let connector = FakeConnector {
+            survives: true,
+            ..fourth()
+        };
+        let engine = engine(&connector, true);
+        let target = Target::Database(Arc::clone(&engine), Reads::Primary);
+        run(&target, "select 1").await.unwrap();
+        let done = polled(run(&target, first), times).is_some();
+        run(&target, second).await.unwrap();
+        let sent = sent(&connector);
+        let at = |text: &str| sent.iter().position(|sent| sent == text);
+        let between = at(first).map(|first| &sent[first..at(second).unwrap()]);
+        assert!(
+            between.is_none_or(|between| between.iter().any(|text| text == "SAVE TRAN ebbtide_statement")),
+            "dropped after {times} polls: {sent:?}"
+        );
+        engine.end_sandbox(false).await;
+        if done {
+            assert!(times > 2, "it was dropped at several points");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn f7_a_sandbox_whose_savepoint_is_lost_takes_nothing_any_more() {
+    let connector = fourth();
+    let engine = engine(&connector, true);
+    let target = Target::Database(Arc::clone(&engine), Reads::Primary);
+    run(&target, "insert into t values (1)").await.unwrap();
+    connector.gate("script", ScriptedStep::Error);
+    for sql in ["insert into t values (2)", "select 1"] {
+        let lost = run(&target, sql).await.unwrap_err();
+        assert_eq!(lost.kind(), ErrorKind::SandboxBroken, "{sql}");
+        assert!(
+            lost.message()
+                .contains("the savepoint of its statements was lost: scripted"),
+            "{lost}"
+        );
+    }
+    assert_eq!(begin(&target).await.err().unwrap().kind(), ErrorKind::SandboxBroken);
+    assert!(!sent(&connector).iter().any(|text| text.ends_with("(2)")));
+    engine.end_sandbox(false).await;
+}
+
+#[tokio::test]
+async fn f1_a_connection_that_was_in_a_sandbox_commits_again() {
+    let connector = fourth();
+    let engine = engine(&connector, true);
+    let target = Target::Database(Arc::clone(&engine), Reads::Primary);
+    run(&target, "insert into t values (1)").await.unwrap();
+    engine.end_sandbox(false).await;
+    let mut lease = engine.pool.acquire(here()).await.unwrap();
+    let raw = lease.raw().unwrap();
+    raw.begin(None).await.unwrap();
+    raw.commit(None).await.unwrap();
+    let sent = sent(&connector);
+    assert_eq!(sent[sent.len() - 3..], ["ROLLBACK TRAN", "BEGIN TRAN", "COMMIT TRAN"]);
+    assert_eq!(connector.open(), 1, "it is the same connection");
 }
 
 #[tokio::test]
