@@ -12,7 +12,7 @@ use sqlx::SqlStr;
 
 use super::{Connector, NativeJob, QueryResult, RawConnection, Request, RowSink, ServerRules};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::Dialect;
+use crate::sql::{Dialect, SeenServer};
 use crate::value::fake::Fake;
 use crate::value::{RawRow, Value};
 
@@ -69,6 +69,7 @@ pub(crate) struct FakeConnector {
     pub(crate) survives: bool,
     /// The words of a server that only a test knows.
     pub(crate) wording: Option<&'static Wording>,
+    pub(crate) seen: SeenServer,
 }
 
 impl FakeConnector {
@@ -90,6 +91,10 @@ impl Connector for FakeConnector {
     fn rules(&self) -> &'static dyn ServerRules {
         self.wording
             .map_or_else(|| self.dialect().rules(), |wording| wording.rules)
+    }
+
+    fn seen(&self) -> &SeenServer {
+        &self.seen
     }
 
     fn runtime_bound(&self) -> bool {

@@ -1,4 +1,4 @@
-//! The rules of MySQL and MariaDB.
+//! The rules of MySQL, of which MariaDB shares most. They also serve while the product is unknown.
 
 use sqlx::{SqlSafeStr, SqlStr};
 
@@ -27,27 +27,11 @@ impl ServerRules for MySqlRules {
     }
 
     fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>> {
-        options.refuse_exclusive(
-            self.name(),
-            "only SQLite supports them; lock the rows with `SELECT … FOR UPDATE` instead",
-        )?;
-        let start = if options.read_only {
-            "START TRANSACTION READ ONLY"
-        } else {
-            "START TRANSACTION"
-        };
-        Ok(match options.isolation {
-            Some(level) => {
-                let level = level_words(level, self.name())?;
-                Some(own_sql(format!("SET TRANSACTION ISOLATION LEVEL {level}; {start}")))
-            }
-            None => options.read_only.then(|| start.into_sql_str()),
-        })
+        begin(self.name(), options)
     }
 
     fn leaves_open(&self, error: &Error, plain: bool) -> bool {
-        // For a definition, or for a savepoint that is gone, the same error may indicate an end.
-        plain && error.is_of_statement()
+        leaves_open(error, plain)
     }
 
     fn positions(&self) -> Option<&'static PositionRules> {
@@ -63,8 +47,34 @@ impl ServerRules for MySqlRules {
     }
 }
 
-static TRANSACTIONS: TransactionRules = TransactionRules {
-    begin: "BEGIN",
+/// Returns the text that begins a transaction. With `sql_mode=ORACLE`, `BEGIN` would begin a block.
+pub(super) fn begin(server: &str, options: BeginOptions) -> Result<Option<SqlStr>> {
+    options.refuse_exclusive(
+        server,
+        "only SQLite supports them; lock the rows with `SELECT … FOR UPDATE` instead",
+    )?;
+    let start = if options.read_only {
+        "START TRANSACTION READ ONLY"
+    } else {
+        TRANSACTIONS.begin
+    };
+    Ok(Some(match options.isolation {
+        Some(level) => {
+            let level = level_words(level, server)?;
+            own_sql(format!("SET TRANSACTION ISOLATION LEVEL {level}; {start}"))
+        }
+        None => start.into_sql_str(),
+    }))
+}
+
+/// Returns whether a transaction is certainly still open after an error.
+pub(super) fn leaves_open(error: &Error, plain: bool) -> bool {
+    // For a definition, or for a savepoint that is gone, the same error may indicate an end.
+    plain && error.is_of_statement()
+}
+
+pub(super) static TRANSACTIONS: TransactionRules = TransactionRules {
+    begin: "START TRANSACTION",
     default_isolation: IsolationLevel::RepeatableRead,
     one_writer: false,
     aborted: None,
@@ -82,7 +92,7 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
     at_commit: None,
 };
 
-static POSITIONS: PositionRules = PositionRules {
+pub(super) static POSITIONS: PositionRules = PositionRules {
     question: "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('gtid_binlog_pos', 'gtid_executed')",
     read: read_position,
     has: |position| matches!(position, Position::Transactions { .. }),
@@ -98,7 +108,7 @@ fn read_position(rows: &[Row]) -> Option<Position> {
     })
 }
 
-static SCHEMA: SchemaRules = SchemaRules {
+pub(super) static SCHEMA: SchemaRules = SchemaRules {
     in_transaction: DefinitionsInTransaction::Commit,
     lock: None,
     keys_to_missing_tables: false,

@@ -232,7 +232,7 @@ impl Level {
         lease.mark(InFlight::Boundary);
         lease.raw()?.begin(begin).await?;
         lease.mark(InFlight::None);
-        if self.engine.rules.named_sessions().is_some() {
+        if self.engine.rules().named_sessions().is_some() {
             sandbox.announce();
         }
         if transactions.statement_savepoints == StatementSavepoints::Always {
@@ -280,12 +280,12 @@ impl Level {
 /// turns into a writer later does not wait for its turn. Where every statement needs a savepoint, it sets the first one.
 fn outer_begin(engine: &Engine, isolation: Option<IsolationLevel>, label: Option<&str>) -> Result<Option<SqlStr>> {
     let transactions = engine.transactions;
-    let begin = engine.rules.begin(BeginOptions {
+    let begin = engine.rules().begin(BeginOptions {
         isolation,
         mode: Some(Mode::Immediate),
         ..BeginOptions::default()
     })?;
-    let sessions = engine.rules.named_sessions();
+    let sessions = engine.rules().named_sessions();
     let name = sessions.zip(label).map(|(sessions, label)| (sessions.name)(label));
     let lift = sessions.map(|sessions| sessions.lift_limits.to_owned());
     let savepoint = (transactions.statement_savepoints == StatementSavepoints::Always)

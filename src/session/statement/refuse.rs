@@ -118,7 +118,7 @@ impl Level {
         };
         let message = format!(
             "{} supports savepoints only in transactions, and the application has no transaction open here; {}",
-            self.engine.rules.name(),
+            self.engine.rules().name(),
             work.unsent()
         );
         Err(Error::new(ErrorKind::Refused, message)

@@ -111,8 +111,9 @@ const OWN: &[Own] = own! {
     "mysql" {
         "SET {}" => "SET SESSION sql_mode = '', SESSION wait_timeout = 60",
         "SET completion_type='NO_CHAIN'; ROLLBACK; SET autocommit=1",
-        "SET SESSION TRANSACTION ISOLATION LEVEL {level}; SET time_zone='+00:00"
-            => "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET time_zone='+00:00'",
+        "SET {of_replica}{MODES},{RELIED_ON},NAMES {charset}"
+            => "SET /*!50720 transaction_read_only=1,*//*M! tx_read_only=1,*/sql_mode=(SELECT CONCAT(@@sql_mode, ',PIPES_AS_CONCAT,NO_ENGINE_SUBSTITUTION')),time_zone='+00:00',autocommit=1,completion_type='NO_CHAIN',NAMES utf8mb4 COLLATE utf8mb4_general_ci; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT VERSION()/*M!,1*/",
+        "SELECT VERSION()/*M!,1*/",
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('gtid_binlog_pos', 'gtid_executed')",
         "SELECT GET_LOCK(?, ?)" => "SELECT GET_LOCK('{new}', 31536000);; SELECT RELEASE_LOCK('{new}')",
         "SELECT RELEASE_LOCK(?)" => "SELECT RELEASE_LOCK('{new}')",
@@ -143,6 +144,7 @@ const OWN: &[Own] = own! {
         "SELECT GTID_SUBSET(?, @@global.gtid_executed)" => "SELECT GTID_SUBSET('', @@global.gtid_executed)",
     }
     "sqlite" {
+        "SELECT sqlite_version()",
         "PRAGMA data_version",
         "PRAGMA page_count",
         "PRAGMA schema_version",

@@ -1,0 +1,41 @@
+//! The rules of MariaDB.
+
+use sqlx::SqlStr;
+
+use super::admin::MySqlAdministration;
+use super::rules::{POSITIONS, SCHEMA, TRANSACTIONS, begin, leaves_open};
+use crate::backend::rules::{Administration, BeginOptions, PositionRules, SchemaRules, ServerRules, TransactionRules};
+use crate::error::{Error, Result};
+
+#[derive(Debug)]
+pub(in crate::backend) struct MariaDbRules;
+
+impl ServerRules for MariaDbRules {
+    fn name(&self) -> &'static str {
+        "MariaDB"
+    }
+
+    fn transactions(&self) -> &'static TransactionRules {
+        &TRANSACTIONS
+    }
+
+    fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>> {
+        begin(self.name(), options)
+    }
+
+    fn leaves_open(&self, error: &Error, plain: bool) -> bool {
+        leaves_open(error, plain)
+    }
+
+    fn positions(&self) -> Option<&'static PositionRules> {
+        Some(&POSITIONS)
+    }
+
+    fn schema(&self) -> &'static SchemaRules {
+        &SCHEMA
+    }
+
+    fn administration(&self) -> &'static dyn Administration {
+        &MySqlAdministration
+    }
+}
