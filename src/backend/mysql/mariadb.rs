@@ -3,8 +3,10 @@
 use sqlx::SqlStr;
 
 use super::admin::MySqlAdministration;
-use super::rules::{POSITIONS, SCHEMA, TRANSACTIONS, begin, leaves_open};
-use crate::backend::rules::{Administration, BeginOptions, PositionRules, SchemaRules, ServerRules, TransactionRules};
+use super::rules::{POSITIONS, SCHEMA, TRANSACTIONS, leaves_open};
+use crate::backend::rules::{
+    Administration, BeginOptions, PositionRules, SchemaRules, ServerRules, TransactionRules, standard_begin,
+};
 use crate::error::{Error, Result};
 
 #[derive(Debug)]
@@ -20,7 +22,7 @@ impl ServerRules for MariaDbRules {
     }
 
     fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>> {
-        begin(self.name(), options)
+        standard_begin(self.name(), options).map(Some)
     }
 
     fn leaves_open(&self, error: &Error, plain: bool) -> bool {

@@ -1,14 +1,13 @@
 //! The rules of MySQL, of which MariaDB shares most. They also serve while the product is unknown.
 
-use sqlx::{SqlSafeStr, SqlStr};
+use sqlx::SqlStr;
 
 use super::admin::MySqlAdministration;
 use crate::backend::position::Position;
 use crate::backend::rules::{
     Administration, BeginOptions, CircularKeys, CommitCheck, DefinitionsInTransaction, PositionRules, ProbeTexts,
-    ReadOnly, SchemaRules, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules, level_words,
+    ReadOnly, SchemaRules, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules, standard_begin,
 };
-use crate::backend::sqlx::own_sql;
 use crate::config::IsolationLevel;
 use crate::error::{Error, Result};
 use crate::sql::ObjectName;
@@ -27,7 +26,8 @@ impl ServerRules for MySqlRules {
     }
 
     fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>> {
-        begin(self.name(), options)
+        // With `sql_mode=ORACLE`, `BEGIN` begins a block.
+        standard_begin(self.name(), options).map(Some)
     }
 
     fn leaves_open(&self, error: &Error, plain: bool) -> bool {
@@ -45,26 +45,6 @@ impl ServerRules for MySqlRules {
     fn administration(&self) -> &'static dyn Administration {
         &MySqlAdministration
     }
-}
-
-/// Returns the text that begins a transaction. With `sql_mode=ORACLE`, `BEGIN` would begin a block.
-pub(super) fn begin(server: &str, options: BeginOptions) -> Result<Option<SqlStr>> {
-    options.refuse_exclusive(
-        server,
-        "only SQLite supports them; lock the rows with `SELECT … FOR UPDATE` instead",
-    )?;
-    let start = if options.read_only {
-        "START TRANSACTION READ ONLY"
-    } else {
-        TRANSACTIONS.begin
-    };
-    Ok(Some(match options.isolation {
-        Some(level) => {
-            let level = level_words(level, server)?;
-            own_sql(format!("SET TRANSACTION ISOLATION LEVEL {level}; {start}"))
-        }
-        None => start.into_sql_str(),
-    }))
 }
 
 /// Returns whether a transaction is certainly still open after an error.

@@ -5,6 +5,8 @@ mod admin;
 mod administration;
 mod at_commit_rules;
 mod begin_options;
+mod generic;
+mod levels;
 #[cfg(feature = "macros")]
 mod lock;
 mod names;
@@ -23,6 +25,10 @@ pub(crate) use admin::{Admin, AdminSession, CreateOptions, advise};
 pub(crate) use administration::Administration;
 pub(crate) use at_commit_rules::AtCommitRules;
 pub(crate) use begin_options::{BeginOptions, Mode, level_words, unsupported};
+#[cfg(test)]
+pub(crate) use generic::GenericRules;
+pub(crate) use generic::begin as standard_begin;
+pub(crate) use levels::LevelTexts;
 #[cfg(feature = "macros")]
 pub(crate) use lock::{DatabaseLock, LOCK_LIMIT, LockName, held_too_long};
 pub(crate) use names::{check_name, database_name, encoding_word, is_utf8, unusable};
@@ -41,6 +47,12 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
 
     /// Returns the facts about its transactions.
     fn transactions(&self) -> &'static TransactionRules;
+
+    /// Returns the texts of the levels of a transaction, for a driver that leaves them to this library.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the drivers of sqlx know theirs"))]
+    fn levels(&self) -> &'static LevelTexts {
+        &LevelTexts::STANDARD
+    }
 
     /// Returns the text that begins an outermost transaction; `None` is the plain one. A server may have no words for an
     /// option. Such an option is left out if the server grants it anyway, or if it only concerns when locks are taken.

@@ -56,7 +56,8 @@ const STATEMENTS: &[&str] = &[
     "set names utf8mb4",
     "set role none",
     "set session sql_mode = @@sql_mode",
-    "handler {other} open",
+    "handler {other} open as opened",
+    "handler opened close",
     "do 1",
     "begin not atomic select 1; end",
     // Users, who do not exist.
@@ -86,7 +87,7 @@ const STATEMENTS: &[&str] = &[
     "repair table {kept}",
     "cache index {kept} in default",
     "load index into cache {kept}",
-    "backup lock {other}",
+    "backup lock {other}; backup unlock",
     "backup unlock",
     "reset query cache",
     "reset persist no_such_variable",
@@ -166,6 +167,8 @@ cases! {
     #[only(mysql)]
     async fn f7_exactly_what_this_server_commits_implicitly_is_refused_found_e9(t: Test) -> Result<()> {
         let mut side = t.observer().await;
+        // Whatever a statement leaves locked, the next one fails rather than wait.
+        side.execute("set session lock_wait_timeout = 5").await?;
         for sql in [
             "create table {rows} (n int) engine = InnoDB",
             "create table {other} (id int primary key) engine = InnoDB",

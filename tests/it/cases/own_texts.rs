@@ -36,8 +36,9 @@ const OWN: &[Own] = own! {
         "CREATE TABLE …",
     }
     "postgres mysql sqlite" {
-        "SAVEPOINT {SAVEPOINT}{}" => "BEGIN; SAVEPOINT ebbtide_1; RELEASE SAVEPOINT ebbtide_1; COMMIT",
-        "ROLLBACK TO SAVEPOINT {SAVEPOINT}{depth}; RELEASE SAVEPOINT {SAVEPOINT}{depth}"
+        "SAVEPOINT ebbtide_{level}" => "BEGIN; SAVEPOINT ebbtide_1; COMMIT",
+        "RELEASE SAVEPOINT ebbtide_{level}" => "BEGIN; SAVEPOINT ebbtide_1; RELEASE SAVEPOINT ebbtide_1; COMMIT",
+        "ROLLBACK TO SAVEPOINT ebbtide_{level}"
             => "BEGIN; SAVEPOINT ebbtide_1; SAVEPOINT ebbtide_2; ROLLBACK TO SAVEPOINT ebbtide_1; RELEASE SAVEPOINT ebbtide_1; ROLLBACK",
         "SAVEPOINT ebbtide_marker" => "BEGIN; SAVEPOINT ebbtide_marker; ROLLBACK",
         "RELEASE SAVEPOINT ebbtide_marker" => "BEGIN; SAVEPOINT ebbtide_marker; RELEASE SAVEPOINT ebbtide_marker; ROLLBACK",
@@ -63,6 +64,10 @@ const OWN: &[Own] = own! {
         "SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe" => "BEGIN; SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe; ROLLBACK",
     }
     "postgres" {
+        "SELECT r.constraint_name FROM information_schema.referential_constraints r JOIN information_schema.table_constraints k ON k.constraint_schema = r.constraint_schema AND k.constraint_name = r.constraint_name JOIN information_schema.table_constraints u ON u.constraint_schema = r.unique_constraint_schema AND u.constraint_name = r.unique_constraint_name WHERE k.table_name = ? AND u.table_name = ?"
+            => "SELECT r.constraint_name FROM information_schema.referential_constraints r JOIN information_schema.table_constraints k ON k.constraint_schema = r.constraint_schema AND k.constraint_name = r.constraint_name JOIN information_schema.table_constraints u ON u.constraint_schema = r.unique_constraint_schema AND u.constraint_name = r.unique_constraint_name WHERE k.table_name = '{links}' AND u.table_name = '{notes}'",
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = COALESCE(?, CURRENT_SCHEMA) AND table_name = ?"
+            => "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = COALESCE(NULL, CURRENT_SCHEMA) AND table_name = 'a'",
         "SELECT CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_insert_lsn() - '0/0')::bigint END",
         "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END - '0/0')::bigint",
         "ROLLBACK; UNLISTEN *",
