@@ -101,6 +101,7 @@ impl Verb {
 
 /// The facts about a text that are known before it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(super) struct Facts {
     /// Number of statements in the text.
     pub(super) statements: usize,

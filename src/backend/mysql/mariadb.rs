@@ -3,11 +3,13 @@
 use sqlx::SqlStr;
 
 use super::admin::MySqlAdministration;
+use super::error_kinds;
 use super::rules::{POSITIONS, SCHEMA, TRANSACTIONS, leaves_open};
 use crate::backend::rules::{
-    Administration, BeginOptions, PositionRules, SchemaRules, ServerRules, TransactionRules, standard_begin,
+    Administration, BeginOptions, PositionRules, SchemaRules, ServerAnswer, ServerRules, TransactionRules,
+    standard_begin,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 #[derive(Debug)]
 pub(in crate::backend) struct MariaDbRules;
@@ -31,6 +33,11 @@ impl ServerRules for MariaDbRules {
 
     fn positions(&self) -> Option<&'static PositionRules> {
         Some(&POSITIONS)
+    }
+
+    fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
+        let number = answer.number.unwrap_or_default();
+        error_kinds::kind(number, answer.code, answer.message)
     }
 
     fn schema(&self) -> &'static SchemaRules {

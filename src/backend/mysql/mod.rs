@@ -5,6 +5,7 @@ mod admin;
 mod arguments;
 #[cfg(feature = "mysql")]
 mod driver;
+mod error_kinds;
 #[cfg(feature = "mysql")]
 mod errors;
 mod mariadb;

@@ -3,13 +3,15 @@
 use sqlx::SqlStr;
 
 use super::admin::MySqlAdministration;
+use super::error_kinds;
 use crate::backend::position::Position;
 use crate::backend::rules::{
     Administration, BeginOptions, CircularKeys, CommitCheck, DefinitionsInTransaction, PositionRules, ProbeTexts,
-    ReadOnly, SchemaRules, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules, standard_begin,
+    ReadOnly, SchemaRules, ServerAnswer, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules,
+    standard_begin,
 };
 use crate::config::IsolationLevel;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sql::ObjectName;
 use crate::value::{Params, Row};
 
@@ -36,6 +38,11 @@ impl ServerRules for MySqlRules {
 
     fn positions(&self) -> Option<&'static PositionRules> {
         Some(&POSITIONS)
+    }
+
+    fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
+        let number = answer.number.unwrap_or_default();
+        error_kinds::kind(number, answer.code, answer.message)
     }
 
     fn schema(&self) -> &'static SchemaRules {

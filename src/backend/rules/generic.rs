@@ -35,10 +35,10 @@ mod described {
     use super::*;
     use crate::backend::rules::{
         Administration, CircularKeys, CommitCheck, DefinitionsInTransaction, ProbeTexts, ReadOnly, SchemaRules,
-        ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules,
+        ServerAnswer, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules,
     };
     use crate::config::IsolationLevel;
-    use crate::error::Error;
+    use crate::error::{Error, ErrorKind};
     use crate::sql::Dialect;
 
     /// Rules of standard SQL.
@@ -65,12 +65,34 @@ mod described {
             false
         }
 
+        fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
+            kind(answer.code)
+        }
+
         fn schema(&self) -> &'static SchemaRules {
             &SCHEMA
         }
 
         fn administration(&self) -> &'static dyn Administration {
             Dialect::MySql.rules().administration()
+        }
+    }
+
+    /// Returns the kind that the standard gives to an SQLSTATE.
+    fn kind(code: &str) -> ErrorKind {
+        match code {
+            "25006" => ErrorKind::ReadOnly,
+            "40001" => ErrorKind::Serialization,
+            _ => match code.get(..2) {
+                Some("08") => ErrorKind::ConnectionLost,
+                Some("0A") => ErrorKind::Unsupported,
+                Some("23") => ErrorKind::Constraint,
+                Some("28") => ErrorKind::Authentication,
+                Some("3D") => ErrorKind::DatabaseNotFound,
+                Some("3F") => ErrorKind::UndefinedObject,
+                Some("42") => ErrorKind::Syntax,
+                _ => ErrorKind::Database,
+            },
         }
     }
 

@@ -12,6 +12,7 @@ mod lock;
 mod names;
 mod positions;
 mod schema_rules;
+mod server_answer;
 mod sessions;
 mod transaction_rules;
 
@@ -19,7 +20,7 @@ use std::fmt::Debug;
 
 use sqlx::SqlStr;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 pub(crate) use admin::{Admin, AdminSession, CreateOptions, advise};
 pub(crate) use administration::Administration;
@@ -34,6 +35,7 @@ pub(crate) use lock::{DatabaseLock, LOCK_LIMIT, LockName, held_too_long};
 pub(crate) use names::{check_name, database_name, encoding_word, is_utf8, unusable};
 pub(crate) use positions::PositionRules;
 pub(crate) use schema_rules::{CircularKeys, DefinitionsInTransaction, SchemaRules};
+pub(crate) use server_answer::ServerAnswer;
 pub(crate) use sessions::NamedSessions;
 pub(crate) use transaction_rules::{
     CommitCheck, ProbeTexts, ReadOnly, StatementSavepointTexts, StatementSavepoints, TransactionRules,
@@ -61,6 +63,13 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
     /// Returns whether a transaction is certainly still open after an error with a code. `plain` is `true` if the error
     /// answers a statement that does nothing to transactions and definitions. After `false` the server is asked.
     fn leaves_open(&self, error: &Error, plain: bool) -> bool;
+
+    /// Returns the kind of an error that the server reports.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
+        allow(dead_code, reason = "only the drivers receive errors of servers")
+    )]
+    fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind;
 
     /// Returns the way to name sessions, and to find those that block a named one; `None` where there is none.
     fn named_sessions(&self) -> Option<&'static NamedSessions> {

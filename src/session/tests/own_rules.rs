@@ -11,7 +11,8 @@ use crate::backend::ServerRules;
 use crate::backend::fake::{FakeConnector, ScriptedStep};
 use crate::backend::rules::{
     Administration, BeginOptions, CommitCheck, GenericRules, LevelTexts, Mode, NamedSessions, ProbeTexts, ReadOnly,
-    SchemaRules, StatementSavepointTexts, StatementSavepoints, TransactionRules, level_words, unsupported,
+    SchemaRules, ServerAnswer, StatementSavepointTexts, StatementSavepoints, TransactionRules, level_words,
+    unsupported,
 };
 use crate::backend::sqlx::own_sql;
 use crate::config::IsolationLevel;
@@ -64,6 +65,10 @@ impl ServerRules for TransactSql {
 
     fn named_sessions(&self) -> Option<&'static NamedSessions> {
         Some(&NAMED_SESSIONS)
+    }
+
+    fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
+        GENERIC.error_kind(answer)
     }
 
     fn schema(&self) -> &'static SchemaRules {
@@ -315,4 +320,26 @@ async fn f5_a_sandbox_on_a_server_that_nobody_has_described_keeps_and_undoes_sta
         "ROLLBACK",
     ];
     assert_eq!(sent(&connector), expected);
+}
+
+#[test]
+fn x10_a_server_that_nobody_has_described_has_the_errors_of_the_standard() {
+    let kind = |code| {
+        GENERIC.error_kind(ServerAnswer {
+            code,
+            number: None,
+            message: "",
+        })
+    };
+    for (code, expected) in [
+        ("40001", ErrorKind::Serialization),
+        ("23505", ErrorKind::Constraint),
+        ("42000", ErrorKind::Syntax),
+        ("08006", ErrorKind::ConnectionLost),
+        ("25006", ErrorKind::ReadOnly),
+        ("HY000", ErrorKind::Database),
+        ("", ErrorKind::Database),
+    ] {
+        assert_eq!(kind(code), expected, "{code}");
+    }
 }
