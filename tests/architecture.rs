@@ -150,6 +150,81 @@ fn servers_are_told_apart_by_their_rules() {
     );
 }
 
+/// Returns the identifiers of a text, and its strings, without comments and conditions of features.
+fn words(text: &str) -> (Vec<&str>, Vec<&str>) {
+    let (mut names, mut strings) = (Vec::new(), Vec::new());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let raw = rest.strip_prefix('r').map(|rest| rest.trim_start_matches('#'));
+        let length = if rest.starts_with("//") || rest.starts_with("#[cfg") || rest.starts_with("#[doc") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if let Some(raw) = raw.filter(|raw| raw.starts_with('"')) {
+            let begin = rest.len() - raw.len() + 1;
+            let end = format!("\"{}", "#".repeat(begin - 2));
+            begin + raw[1..].find(&end).unwrap() + end.len()
+        } else if first == '"' {
+            let mut escaped = false;
+            let length = rest[1..].find(|sign| {
+                let ends = sign == '"' && !escaped;
+                escaped = sign == '\\' && !escaped;
+                ends
+            });
+            strings.push(&rest[1..=length.unwrap()]);
+            length.unwrap() + 2
+        } else if rest.starts_with("'\"'") {
+            3
+        } else if first.is_alphabetic() || first == '_' {
+            let length = rest.find(|sign: char| !(sign.is_alphanumeric() || sign == '_'));
+            names.push(&rest[..length.unwrap_or(rest.len())]);
+            length.unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
+        rest = &rest[length..];
+    }
+    (names, strings)
+}
+
+/// Public names of settings, and of parts of a URL.
+const PUBLIC: [&str; 3] = ["SqliteMode", "sqlite_mode", "sqlite_path"];
+
+/// Messages and examples may name products. What decides something is an identifier, or a string that is the name of a
+/// product. The tables of `config` list the options of each dialect.
+#[test]
+fn products_are_named_in_messages_only() {
+    const PRODUCTS: [&str; 5] = ["postgres", "postgresql", "mysql", "mariadb", "sqlite"];
+    let mut wrong = Vec::new();
+    for (file, module, text) in sources() {
+        if ["backend", "sql", "url", "interop", "fuzzing"].contains(&&*module) {
+            continue;
+        }
+        let (names, mut strings) = words(&text);
+        if file.ends_with("client_options.rs") {
+            // There a product's name is also the value of an option of libpq.
+            strings.clear();
+        }
+        let name = |name: &&str| {
+            let lower = name.to_lowercase();
+            !PUBLIC.contains(name)
+                && ["postgres", "mysql", "maria", "sqlite"]
+                    .iter()
+                    .any(|product| lower.contains(product))
+        };
+        let string = |string: &&str| PRODUCTS.contains(&string.trim_matches(|sign: char| !sign.is_alphanumeric()));
+        let names = names.into_iter().filter(|_| module != "config").filter(name);
+        wrong.extend(
+            names
+                .chain(strings.into_iter().filter(string))
+                .map(|word| format!("{}: {word}", file.display())),
+        );
+    }
+    assert!(
+        wrong.is_empty(),
+        "put what is different on a server into its rules, `src/backend/rules/`:\n{}",
+        wrong.join("\n")
+    );
+}
+
 /// Returns the texts of the bodies of `match` in a file, each with those that it contains.
 fn matches(text: &str) -> Vec<String> {
     let text: String = code(text).flat_map(|line| [line, "\n"]).collect();

@@ -15,7 +15,7 @@ use super::{
     ServerRules,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::Dialect;
+use crate::sql::{Dialect, SeenServer};
 use crate::value::fake::Fake;
 use crate::value::{RawRow, Value};
 
@@ -38,7 +38,7 @@ pub(crate) enum ScriptedStep {
 
 /// The state of the server.
 #[derive(Debug, Default)]
-pub(crate) struct Server {
+pub(crate) struct ScriptedServer {
     /// Number of levels open on the server, for each connection ever opened; `None` after it was closed.
     pub(crate) depths: Vec<Option<usize>>,
     /// Each statement, with its connection and the depth at which it ran.
@@ -48,18 +48,6 @@ pub(crate) struct Server {
     gates: VecDeque<(&'static str, ScriptedStep)>,
 }
 
-/// A server with rules of its own, and the words of its driver, which the log of the server shows.
-#[derive(Debug)]
-pub(crate) struct Wording {
-    pub(crate) rules: &'static dyn ServerRules,
-    /// Returns the text that sets the savepoint above a number of levels.
-    pub(crate) savepoint: fn(usize) -> String,
-    /// Returns the text that rolls back to it.
-    pub(crate) back: fn(usize) -> String,
-    pub(crate) commit: &'static str,
-    pub(crate) rollback: &'static str,
-}
-
 /// Number of rows of a stream.
 pub(crate) const ROWS: i64 = 3;
 
@@ -67,11 +55,12 @@ pub(crate) const ROWS: i64 = 3;
 /// before each row. If part of an answer is not read, the next call reads it and notices.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FakeConnector {
-    pub(crate) server: Arc<Mutex<Server>>,
+    pub(crate) server: Arc<Mutex<ScriptedServer>>,
     /// `true` if a call dropped half-way leaves the connection usable.
     pub(crate) survives: bool,
-    /// The words of a server that only a test knows.
-    pub(crate) wording: Option<&'static Wording>,
+    /// The rules of a server that only a test knows. The log of the server then shows their texts.
+    pub(crate) own_rules: Option<&'static dyn ServerRules>,
+    pub(crate) seen: SeenServer,
 }
 
 impl FakeConnector {
@@ -91,8 +80,11 @@ impl Connector for FakeConnector {
     }
 
     fn rules(&self) -> &'static dyn ServerRules {
-        self.wording
-            .map_or_else(|| self.dialect().rules(), |wording| wording.rules)
+        self.own_rules.unwrap_or_else(|| self.dialect().rules())
+    }
+
+    fn seen(&self) -> &SeenServer {
+        &self.seen
     }
 
     fn runtime_bound(&self) -> bool {
@@ -262,13 +254,13 @@ impl RawConnection for FakeConnection {
     }
 
     fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
-        let text = match (self.connector.wording, self.depth) {
+        let text = match (self.connector.own_rules, self.depth) {
             (None, _) => "begin".to_owned(),
-            (Some(wording), 0) => {
-                let plain = wording.rules.transactions().begin;
+            (Some(rules), 0) => {
+                let plain = rules.transactions().begin;
                 sql.as_ref().map_or(plain, SqlStr::as_str).to_owned()
             }
-            (Some(wording), depth) => (wording.savepoint)(depth),
+            (Some(rules), depth) => (rules.levels().savepoint)(depth),
         };
         let depth = self.depth + 1;
         Box::pin(async move { self.call("begin", &text, Some(depth)).await })
@@ -276,20 +268,19 @@ impl RawConnection for FakeConnection {
 
     fn commit(&mut self, _first: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
         let depth = self.depth - 1;
-        let text = match self.connector.wording {
-            None => "commit",
-            Some(wording) if depth == 0 => wording.commit,
-            // Its savepoints are not released.
-            Some(_) => "",
+        let text = match self.connector.own_rules {
+            None => "commit".to_owned(),
+            Some(rules) if depth == 0 => rules.levels().commit.to_owned(),
+            Some(rules) => (rules.levels().release)(depth),
         };
-        Box::pin(async move { self.call("commit", text, Some(depth)).await })
+        Box::pin(async move { self.call("commit", &text, Some(depth)).await })
     }
 
     fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>> {
-        let text = match self.connector.wording {
+        let text = match self.connector.own_rules {
             None => "rollback".to_owned(),
-            Some(wording) if depth == 0 => wording.rollback.to_owned(),
-            Some(wording) => (wording.back)(depth),
+            Some(rules) if depth == 0 => rules.levels().rollback.to_owned(),
+            Some(rules) => (rules.levels().back)(depth),
         };
         Box::pin(async move { self.call("rollback", &text, Some(depth)).await })
     }

@@ -29,7 +29,7 @@ use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::{Dialect, Statement};
+use crate::sql::{Dialect, Product, SeenServer, Server, Statement};
 use crate::value::{RawRow, Value};
 
 pub use from_row::FromRow;
@@ -65,12 +65,18 @@ pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
 }
 
 impl Dialect {
-    /// Returns the rules of the server, for a place without a connector.
+    /// Returns the rules that hold on each product of the dialect, for a place without a connector.
     pub(crate) fn rules(self) -> &'static dyn ServerRules {
-        match self {
-            Self::Postgres => &postgres::PostgresRules,
-            Self::MySql => &mysql::MySqlRules,
-            Self::Sqlite => &sqlite::SqliteRules,
+        self.rules_of(None)
+    }
+
+    /// Returns the rules of a server of this dialect.
+    pub(crate) fn rules_of(self, server: Option<Server>) -> &'static dyn ServerRules {
+        match (self, server.map(|server| server.product)) {
+            (Self::Postgres, _) => &postgres::PostgresRules,
+            (Self::MySql, Some(Product::MariaDb)) => &mysql::MariaDbRules,
+            (Self::MySql, _) => &mysql::MySqlRules,
+            (Self::Sqlite, _) => &sqlite::SqliteRules,
         }
     }
 }
@@ -149,10 +155,13 @@ pub(crate) enum DatabaseIdentity {
 pub(crate) trait Connector: Debug + Send + Sync {
     fn dialect(&self) -> Dialect;
 
-    /// Returns the rules of the server.
+    /// Returns the rules of the server seen last. Before the first connection they hold on each product of its dialect.
     fn rules(&self) -> &'static dyn ServerRules {
-        self.dialect().rules()
+        self.dialect().rules_of(self.seen().get())
     }
+
+    /// Returns the server to which the last connection was opened.
+    fn seen(&self) -> &SeenServer;
 
     /// Returns whether a connection's socket belongs to the tokio runtime that opened it.
     fn runtime_bound(&self) -> bool;

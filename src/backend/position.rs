@@ -1,6 +1,7 @@
 //! The position of a server in its history of writes, for comparing a replica with its primary. No I/O: this module has
 //! the queries for a replica and reads their answers; the rules of a server have the query for a primary.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -44,7 +45,7 @@ impl Position {
     ///
     /// MySQL: `uuid:1-5:7,uuid:tag:1-3`, with tags since 8.3, white space between the parts, and letters of either case.
     /// MariaDB: `domain-server-sequence`, separated by commas.
-    pub(crate) fn transactions(maria: bool, text: &str) -> Option<Self> {
+    fn transactions(maria: bool, text: &str) -> Option<Self> {
         let mut parts = text.split(',').map(|part| {
             if maria {
                 is_maria_id(part.trim())
@@ -56,6 +57,16 @@ impl Position {
             maria,
             ids: text.into(),
         })
+    }
+
+    /// Reads the text that `Display` writes; `None` if it is none.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        match text.split_once(':')? {
+            ("log", bytes) => bytes.parse().ok().map(Self::Log),
+            ("mariadb", ids) => Self::transactions(true, ids),
+            ("mysql", ids) => Self::transactions(false, ids),
+            _ => None,
+        }
     }
 
     /// Returns the query for a replica.
@@ -87,6 +98,16 @@ impl Position {
         match (self, other) {
             (Self::Log(here), Self::Log(there)) => here >= there,
             (here, there) => here == there,
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(bytes) => write!(f, "log:{bytes}"),
+            Self::Transactions { maria: true, ids } => write!(f, "mariadb:{ids}"),
+            Self::Transactions { maria: false, ids } => write!(f, "mysql:{ids}"),
         }
     }
 }

@@ -68,6 +68,8 @@ impl Pools {
                 on_thread,
             })
         };
+        let templates = TemplateCache::new(connector.dialect(), TEMPLATES).in_mode(sql_mode);
+        let templates = templates.on(connector.seen().clone());
         let limit = settings.result_timeout;
         let private = connector.private();
         let isolated = worker(Arc::clone(&connector), OnThread::Everything { limit });
@@ -79,7 +81,7 @@ impl Pools {
             ),
             isolated,
             private: private.is_some(),
-            templates: Arc::new(TemplateCache::new(connector.dialect(), TEMPLATES).in_mode(sql_mode)),
+            templates: Arc::new(templates),
             main: make(connector, ConnectionRole::Primary, Telemetry::new(config)),
             replicas,
             settings: Arc::new(settings),

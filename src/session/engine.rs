@@ -25,8 +25,7 @@ use crate::sql::{Dialect, TemplateCache};
 pub(crate) struct Engine {
     pub(crate) id: u64,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) rules: &'static dyn ServerRules,
-    /// The part of the rules that is asked often.
+    /// The part of the rules that is asked often. It is the same for all products of a dialect.
     pub(super) transactions: &'static TransactionRules,
     pub(crate) settings: Arc<Settings>,
     pub(crate) templates: Arc<TemplateCache>,
@@ -61,7 +60,7 @@ impl Engine {
         replicas: Option<Arc<Replicas>>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let rules = pool.connector().rules();
+        let transactions = pool.connector().rules().transactions();
         let writers = pool.connector().writers();
         let has_one_writer = writers != Writers::Many;
         let gate = OnceLock::new();
@@ -74,8 +73,7 @@ impl Engine {
             streams: streams.map(|gate| Arc::clone(&gate.streams)),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             pool,
-            rules,
-            transactions: rules.transactions(),
+            transactions,
             settings,
             templates,
             bindings: Bindings::default(),
@@ -131,6 +129,11 @@ impl Engine {
             return None;
         }
         self.pool.connector().runtime().ok().flatten()
+    }
+
+    /// Returns the rules of the server to which the last connection was opened.
+    pub(crate) fn rules(&self) -> &'static dyn ServerRules {
+        self.pool.connector().rules()
     }
 
     pub(crate) fn dialect(&self) -> Dialect {

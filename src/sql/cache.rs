@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
+use super::server::{SeenServer, Server};
 use super::{Dialect, SqlMode, Template};
 use crate::error::Result;
 
@@ -18,6 +19,7 @@ const LONGEST: usize = 64 * 1024;
 pub(crate) struct TemplateCache {
     dialect: Dialect,
     mode: SqlMode,
+    seen: SeenServer,
     capacity: usize,
     entries: RwLock<Entries>,
 }
@@ -25,6 +27,8 @@ pub(crate) struct TemplateCache {
 #[derive(Debug, Default)]
 struct Entries {
     by_text: HashMap<Box<str>, Entry, RandomState>,
+    /// The server for which they were parsed.
+    server: Option<Server>,
     /// Number of texts ever inserted.
     stamp: u64,
 }
@@ -43,6 +47,7 @@ impl TemplateCache {
         Self {
             dialect,
             mode: SqlMode::default(),
+            seen: SeenServer::default(),
             capacity: capacity.max(1),
             entries: RwLock::default(),
         }
@@ -54,26 +59,39 @@ impl TemplateCache {
         self
     }
 
+    /// Parses the texts as the server seen last reads them.
+    pub(crate) fn on(mut self, seen: SeenServer) -> Self {
+        self.seen = seen;
+        self
+    }
+
     /// Returns the template of a text for a driver, whose placeholders need not be this crate's.
     pub(crate) fn foreign(&self, sql: &str) -> Result<Arc<Template>> {
         self.get(sql)
-            .or_else(|_| Template::without_placeholders(self.dialect, self.mode, sql).map(Arc::new))
+            .or_else(|_| Template::without_placeholders(self.dialect, self.mode.on(self.seen.get()), sql).map(Arc::new))
     }
 
     /// Returns the template of a text, from the cache or parsed now.
     pub(crate) fn get(&self, sql: &str) -> Result<Arc<Template>> {
-        if let Some(entry) = self.entries.read().by_text.get(sql) {
+        let server = self.seen.get();
+        let entries = self.entries.read();
+        if let Some(entry) = entries.by_text.get(sql).filter(|_| entries.server == server) {
             // The load comes first, so that not every call writes to a hot entry.
             if !entry.used.load(Ordering::Relaxed) {
                 entry.used.store(true, Ordering::Relaxed);
             }
             return Ok(Arc::clone(&entry.template));
         }
-        let template = Arc::new(Template::parse_in(self.dialect, self.mode, sql)?);
+        drop(entries);
+        let template = Arc::new(Template::parse_in(self.dialect, self.mode.on(server), sql)?);
         if sql.len() > LONGEST {
             return Ok(template);
         }
         let mut entries = self.entries.write();
+        if entries.server != server {
+            entries.by_text.clear();
+            entries.server = server;
+        }
         if let Some(entry) = entries.by_text.get(sql) {
             // Another call was faster; its template has the notes of the backend.
             return Ok(Arc::clone(&entry.template));

@@ -2,7 +2,8 @@
 //! server. They do not cover what a called procedure does.
 
 use super::Dialect;
-use super::switches::{Setting, assigned};
+use super::implicit_commits::commits_implicitly;
+use super::server::Server;
 use super::word::Word;
 
 /// The effect of a text on its transaction; for a script, the strongest one.
@@ -100,12 +101,15 @@ impl Verb {
 
 /// The facts about a text that are known before it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(super) struct Facts {
     /// Number of statements in the text.
     pub(super) statements: usize,
     /// The verb of the first statement.
     pub(super) verb: Verb,
     pub(super) control: Control,
+    /// Set if a statement of MySQL asks for the errors of the one before, which a preparation would replace.
+    pub(super) diagnoses: bool,
     /// Set if a statement that ends a transaction begins the next (`COMMIT AND CHAIN`).
     pub(super) chains: bool,
     /// Set if a statement that writes has `RETURNING`.
@@ -117,30 +121,32 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn of(dialect: Dialect, parts: &[Word<'_>]) -> Self {
+    pub(super) fn of(dialect: Dialect, server: Option<Server>, parts: &[Word<'_>]) -> Self {
         let mut facts = Self {
             statements: 0,
             verb: Verb::Other,
             control: Control::None,
+            diagnoses: false,
             chains: false,
             returning: false,
             starred: false,
             defines: Defines::Nothing,
         };
         for statement in statements(parts) {
-            facts.add(dialect, statement);
+            facts.add(dialect, server, statement);
         }
         facts
     }
 
-    fn add(&mut self, dialect: Dialect, statement: &[Word<'_>]) {
+    fn add(&mut self, dialect: Dialect, server: Option<Server>, statement: &[Word<'_>]) {
         let verb = Verb::of(statement);
         if self.statements == 0 {
             self.verb = verb;
         }
         self.statements += 1;
-        let control = control(dialect, statement);
+        let control = control(dialect, server, statement);
         self.control = self.control.max(control);
+        self.diagnoses |= dialect == Dialect::MySql && diagnoses(verb, statement);
         self.chains |= control >= Control::Rollback && statement.iter().any(|part| part.is("CHAIN"));
         self.starred |= statement.windows(2).any(|two| {
             // After an operand it multiplies; after a parenthesis it belongs to `count(*)`.
@@ -222,6 +228,12 @@ pub(super) fn listens(parts: &[Word<'_>]) -> bool {
     statements(parts).any(|statement| statement[0].is("LISTEN"))
 }
 
+/// Returns whether a statement of MySQL asks for the errors or warnings of the statement before it.
+fn diagnoses(verb: Verb, statement: &[Word<'_>]) -> bool {
+    let what = statement.get(1);
+    verb == Verb::Show && what.is_some_and(|what| what.is_one_of(&["WARNINGS", "ERRORS", "COUNT"]))
+}
+
 /// Returns the effect of a statement on the definitions of tables and views.
 fn defines(statement: &[Word<'_>]) -> Defines {
     let Some((first, rest)) = statement.split_first() else {
@@ -239,7 +251,7 @@ fn defines(statement: &[Word<'_>]) -> Defines {
 }
 
 /// Returns the effect of one statement on the transaction.
-fn control(dialect: Dialect, statement: &[Word<'_>]) -> Control {
+fn control(dialect: Dialect, server: Option<Server>, statement: &[Word<'_>]) -> Control {
     let is = |index: usize, word: &str| statement.get(index).is_some_and(|part| part.is(word));
     let Some(first) = statement.first() else {
         return Control::None;
@@ -278,51 +290,8 @@ fn control(dialect: Dialect, statement: &[Word<'_>]) -> Control {
     if first.is("RELEASE") {
         return Control::Release;
     }
-    if dialect == Dialect::MySql && commits_implicitly(statement) {
+    if dialect == Dialect::MySql && commits_implicitly(server, statement) {
         return Control::Implicit;
     }
     Control::None
-}
-
-/// Returns whether MySQL or MariaDB implicitly commits before or after the statement.
-fn commits_implicitly(statement: &[Word<'_>]) -> bool {
-    const ALWAYS: [&str; 16] = [
-        "ALTER",
-        "TRUNCATE",
-        "RENAME",
-        "GRANT",
-        "REVOKE",
-        "LOCK",
-        "UNLOCK",
-        "FLUSH",
-        "OPTIMIZE",
-        "REPAIR",
-        "RESET",
-        "CHANGE",
-        "INSTALL",
-        "UNINSTALL",
-        "CACHE",
-        "BACKUP",
-    ];
-    let Some((first, rest)) = statement.split_first() else {
-        return false;
-    };
-    let early = |words: &[&str]| rest.iter().take(4).any(|part| part.is_one_of(words));
-    if first.is("CREATE") || first.is("DROP") {
-        let mut words = rest.iter().skip_while(|part| part.is_one_of(&["OR", "REPLACE"]));
-        return !words.next().is_some_and(|part| part.is("TEMPORARY"));
-    }
-    if first.is("SET") {
-        let role = rest.first().is_some_and(|part| part.is("DEFAULT"));
-        return role
-            || early(&["PASSWORD"])
-            || assigned(statement)
-                .iter()
-                .any(|(setting, _)| *setting == Setting::Autocommit);
-    }
-    first.is_one_of(&ALWAYS)
-        || (first.is_one_of(&["ANALYZE", "CHECK"]) && early(&["TABLE", "TABLES", "VIEW"]))
-        || (first.is("LOAD") && early(&["INDEX"]))
-        || (first.is_one_of(&["START", "STOP"])
-            && early(&["SLAVE", "SLAVES", "REPLICA", "REPLICAS", "GROUP_REPLICATION"]))
 }

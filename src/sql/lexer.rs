@@ -2,6 +2,7 @@
 //!
 //! Nothing is an error here. An unterminated token extends to the end, and the server reports the error.
 
+use super::version_comment::version_comment;
 use super::{Dialect, SqlMode};
 
 /// The kind of a token.
@@ -191,9 +192,9 @@ impl<'a> Lexer<'a> {
         if self.dialect == Dialect::MySql {
             let fence = if rest.starts_with(b"/*!") { 3 } else { 4 };
             if fence == 3 || rest.starts_with(b"/*M!") {
-                // The server runs the content, so it is read like the rest.
-                self.code_comment = true;
-                return self.run(fence, |byte| byte.is_ascii_digit());
+                let (length, runs) = version_comment(self.mode.server, rest, fence);
+                self.code_comment |= runs;
+                return length;
             }
         }
         if self.dialect != Dialect::Postgres {

@@ -88,7 +88,7 @@ impl Template {
             )
             .help("use a `sqlx::postgres::PgListener`, which has a connection of its own; `NOTIFY` and `pg_notify` work on any connection"));
         }
-        let facts = Facts::of(dialect, &parts);
+        let facts = Facts::of(dialect, mode.server, &parts);
         let acts = match dialect {
             Dialect::Sqlite => Act::of_all(&parts),
             Dialect::Postgres | Dialect::MySql => Vec::new(),

@@ -4,13 +4,20 @@ use std::sync::Arc;
 
 use super::Dialect;
 use super::bind_order::{BindOrder, width};
+use super::control::Facts;
 use super::dialect::numbered;
 use super::lexer::is_name;
 use super::template::{Placeholder, Style, Template};
 
 impl Template {
     pub(super) fn write_statements(&mut self, sql: &str) {
-        let script = self.facts.statements != 1 || !self.facts.verb.is_prepared();
+        let Facts {
+            statements,
+            verb,
+            diagnoses,
+            ..
+        } = self.facts;
+        let script = statements != 1 || !verb.is_prepared() || diagnoses;
         // `?` may be an operator, and `$1` may belong to the body of a PREPARE or CREATE FUNCTION.
         let literal = match self.style {
             Style::None => true,

@@ -1,12 +1,17 @@
-//! The modes of a MySQL session that change how a text is read.
+//! The modes of a MySQL session, and its server, which change how a text is read.
 
-/// The modes of a MySQL or MariaDB session that change how a text is read. The others do not matter here.
+use super::server::Server;
+
+/// The modes of a MySQL or MariaDB session that change how a text is read, and its server. Other modes do not matter
+/// here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SqlMode {
     /// Double quotes are those of names, not of texts.
     pub(super) ansi_quotes: bool,
     /// A backslash in a text is a plain character.
     pub(super) plain_backslashes: bool,
+    /// The server; `None` if it is unknown.
+    pub(super) server: Option<Server>,
 }
 
 /// The modes that include `ANSI_QUOTES`; all but the first two are MariaDB's.
@@ -29,7 +34,13 @@ impl SqlMode {
         Self {
             ansi_quotes: has(&WITH_ANSI_QUOTES),
             plain_backslashes: has(&["NO_BACKSLASH_ESCAPES"]),
+            server: None,
         }
+    }
+
+    /// Sets the server.
+    pub(super) fn on(self, server: Option<Server>) -> Self {
+        Self { server, ..self }
     }
 }
 

@@ -1,6 +1,7 @@
 //! An SQL text as it is sent to the server.
 
 use std::any::Any;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
@@ -15,6 +16,8 @@ use crate::value::Value;
 pub(crate) struct Statement {
     text: Arc<str>,
     script: bool,
+    /// Set once the server has refused to prepare it.
+    refused: AtomicBool,
     starred: bool,
     controls: bool,
     effect: Arc<Effect>,
@@ -29,6 +32,7 @@ impl Statement {
         Self {
             text: Arc::from(text),
             script,
+            refused: AtomicBool::new(false),
             starred: false,
             controls: false,
             effect: Arc::default(),
@@ -60,9 +64,14 @@ impl Statement {
     }
 
     /// Returns whether the text is sent unprepared: it holds several statements, or one that does not benefit from
-    /// being prepared. It has no parameters then.
+    /// being prepared, or that the server does not prepare. It has no parameters then.
     pub(crate) fn is_script(&self) -> bool {
-        self.script
+        self.script || self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the server does not prepare the text, which has no parameters.
+    pub(crate) fn note_unprepared(&self) {
+        self.refused.store(true, Ordering::Relaxed);
     }
 
     /// Returns whether the columns of its result depend on a table (`SELECT *`).

@@ -91,6 +91,11 @@ pub struct DatabaseUrl {
     options: Vec<(String, String)>,
 }
 
+/// Returns whether a text is meant as a URL. Those of SQLite need no slashes.
+pub(crate) fn resembles_url(text: &str) -> bool {
+    text.contains("://") || text.starts_with("sqlite:")
+}
+
 impl DatabaseUrl {
     /// Parses a URL.
     ///

@@ -5,16 +5,17 @@ mod admin;
 mod arguments;
 #[cfg(feature = "mysql")]
 mod driver;
+mod error_kinds;
 #[cfg(feature = "mysql")]
 mod errors;
+mod mariadb;
 #[cfg(feature = "mysql")]
 mod options;
 mod rules;
-#[cfg(feature = "mysql")]
-mod session;
 #[cfg(feature = "mysql")]
 mod types;
 
 #[cfg(feature = "mysql")]
 pub(super) use driver::connector;
+pub(super) use mariadb::MariaDbRules;
 pub(super) use rules::MySqlRules;

@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions, SqlStr};
 use super::rules::MySqlRules;
 use crate::backend::rules::{ServerRules as _, level_words};
 use crate::backend::sqlx::own_sql;
-use crate::config::{Config, IsolationLevel, SslMode};
+use crate::config::{Config, SslMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, Setting};
 
@@ -16,7 +16,11 @@ pub(super) fn connect_options(config: &Config) -> Result<MySqlConnectOptions> {
     let mut options = MySqlConnectOptions::new()
         .ssl_mode(ssl_mode(settings.ssl_mode))
         .statement_cache_capacity(2 * most_kept(config))
-        .timezone(session(settings.isolation_level, config.is_replica())?)
+        // All of this is in the text of `session`.
+        .timezone(None)
+        .set_names(false)
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
         .disable_statement_logging();
     if let Some(host) = url.host() {
         options = options.host(host.trim_start_matches('[').trim_end_matches(']'));
@@ -63,26 +67,40 @@ pub(super) fn most_kept(config: &Config) -> usize {
 
 const FEWEST_KEPT: usize = 32;
 
-/// The time zone, and the settings on which every commit depends. The server, or its `init_connect`, may have others.
-/// The driver writes it between quotes into the one statement that sets up a session, so this costs no round trip.
-const SESSION: &str = "+00:00',autocommit=1,completion_type='NO_CHAIN";
+/// The modes of a session that are set in addition to the server's own.
+const MODES: &str = "sql_mode=(SELECT CONCAT(@@sql_mode, ',PIPES_AS_CONCAT,NO_ENGINE_SUBSTITUTION'))";
 
-/// The same for a replica, whose session only answers reads: a read that writes after all, in a function, is refused
+/// The time zone, and the settings on which every commit depends. The server, or its `init_connect`, may have others.
+const RELIED_ON: &str = "time_zone='+00:00',autocommit=1,completion_type='NO_CHAIN'";
+
+/// The setting of a replica, whose session only answers reads: a read that writes after all, in a function, is refused
 /// there and runs on the primary. MySQL and MariaDB have different names for the setting, and each takes the other's for
 /// a comment.
-const SESSION_OF_REPLICA: &str =
-    "+00:00',/*!50720 transaction_read_only=1,*//*M! tx_read_only=1,*/autocommit=1,completion_type='NO_CHAIN";
+const OF_REPLICA: &str = "/*!50720 transaction_read_only=1,*//*M! tx_read_only=1,*/";
 
-/// Returns the settings of a session, with the isolation level of the session. The name of its variable differs between MySQL and
-/// MariaDB, so it is set by a statement of its own, which the driver sends in the same round trip.
-fn session(level: Option<IsolationLevel>, of_replica: bool) -> Result<String> {
-    let plain = if of_replica { SESSION_OF_REPLICA } else { SESSION };
-    let Some(level) = level else {
-        return Ok(plain.to_owned());
-    };
-    let level = level_words(level, MySqlRules.name())?;
-    let set = format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}; SET time_zone='+00:00");
-    Ok(format!("{plain}'; {set}"))
+/// Asks for the version. The answer has a second column on MariaDB alone, whose version can be configured.
+const VERSION: &str = "SELECT VERSION()/*M!,1*/";
+
+/// Returns the text that sets up a session, and asks for the version of the server, in one round trip. The isolation
+/// level is set by a statement of its own, because its variable has different names on MySQL and MariaDB.
+pub(super) fn session(config: &Config) -> Result<SqlStr> {
+    let settings = config.settings();
+    let charset = word("charset", settings.charset.as_deref().unwrap_or("utf8mb4"))?;
+    let of_replica = if config.is_replica() { OF_REPLICA } else { "" };
+    let mut text = format!("SET {of_replica}{MODES},{RELIED_ON},NAMES {charset}");
+    if let Some(collation) = &settings.collation {
+        text.push_str(" COLLATE ");
+        text.push_str(word("collation", collation)?);
+    }
+    if let Some(level) = settings.isolation_level {
+        text.push_str("; SET SESSION TRANSACTION ISOLATION LEVEL ");
+        text.push_str(level_words(level, MySqlRules.name())?);
+    }
+    if let Some(variables) = session_variables(config)? {
+        text.push_str("; ");
+        text.push_str(&variables);
+    }
+    Ok(own_sql(format!("{text}; {VERSION}")))
 }
 
 /// The text that restores the settings on which every commit depends, and ends the open transaction. Switching
@@ -109,7 +127,7 @@ fn word<'t>(name: &str, text: &'t str) -> Result<&'t str> {
 }
 
 /// Returns the statement that sets the session variables of the configuration, if there are any.
-pub(super) fn session_variables(config: &Config) -> Result<Option<SqlStr>> {
+fn session_variables(config: &Config) -> Result<Option<String>> {
     let mut parts = Vec::new();
     for (name, value) in &config.settings().server_settings {
         if name.eq_ignore_ascii_case("time_zone") {
@@ -126,7 +144,7 @@ pub(super) fn session_variables(config: &Config) -> Result<Option<SqlStr>> {
             literal(value)
         ));
     }
-    Ok((!parts.is_empty()).then(|| own_sql(format!("SET {}", parts.join(", ")))))
+    Ok((!parts.is_empty()).then(|| format!("SET {}", parts.join(", "))))
 }
 
 /// Warns of a time zone other than UTC. Points in time are exchanged in UTC; in another zone TIMESTAMP columns would be
@@ -196,11 +214,7 @@ mod tests {
 
     #[test]
     fn u7_session_variables_are_quoted() {
-        let sql = |url: &str| {
-            session_variables(&config(url))
-                .unwrap()
-                .map(|sql| sql.as_str().to_owned())
-        };
+        let sql = |url: &str| session_variables(&config(url)).unwrap();
         assert_eq!(sql("mysql://db/shop"), None);
         assert_eq!(sql("mysql://db/shop?timezone=UTC"), None);
         assert_eq!(
@@ -232,5 +246,6 @@ mod tests {
     fn u7_names_that_reach_sql_are_plain_words() {
         let config = config("mysql://db/shop").charset("utf8; DROP TABLE note");
         assert_eq!(connect_options(&config).unwrap_err().kind(), ErrorKind::Config);
+        assert_eq!(session(&config).unwrap_err().kind(), ErrorKind::Config);
     }
 }

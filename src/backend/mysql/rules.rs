@@ -1,16 +1,17 @@
-//! The rules of MySQL and MariaDB.
+//! The rules of MySQL, of which MariaDB shares most. They also serve while the product is unknown.
 
-use sqlx::{SqlSafeStr, SqlStr};
+use sqlx::SqlStr;
 
 use super::admin::MySqlAdministration;
+use super::error_kinds;
 use crate::backend::position::Position;
 use crate::backend::rules::{
     Administration, BeginOptions, CircularKeys, CommitCheck, DefinitionsInTransaction, PositionRules, ProbeTexts,
-    ReadOnly, SchemaRules, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules, level_words,
+    ReadOnly, SchemaRules, ServerAnswer, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules,
+    standard_begin,
 };
-use crate::backend::sqlx::own_sql;
 use crate::config::IsolationLevel;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sql::ObjectName;
 use crate::value::{Params, Row};
 
@@ -27,31 +28,21 @@ impl ServerRules for MySqlRules {
     }
 
     fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>> {
-        options.refuse_exclusive(
-            self.name(),
-            "only SQLite supports them; lock the rows with `SELECT … FOR UPDATE` instead",
-        )?;
-        let start = if options.read_only {
-            "START TRANSACTION READ ONLY"
-        } else {
-            "START TRANSACTION"
-        };
-        Ok(match options.isolation {
-            Some(level) => {
-                let level = level_words(level, self.name())?;
-                Some(own_sql(format!("SET TRANSACTION ISOLATION LEVEL {level}; {start}")))
-            }
-            None => options.read_only.then(|| start.into_sql_str()),
-        })
+        // With `sql_mode=ORACLE`, `BEGIN` begins a block.
+        standard_begin(self.name(), options).map(Some)
     }
 
     fn leaves_open(&self, error: &Error, plain: bool) -> bool {
-        // For a definition, or for a savepoint that is gone, the same error may indicate an end.
-        plain && error.is_of_statement()
+        leaves_open(error, plain)
     }
 
     fn positions(&self) -> Option<&'static PositionRules> {
         Some(&POSITIONS)
+    }
+
+    fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
+        let number = answer.number.unwrap_or_default();
+        error_kinds::kind(number, answer.code, answer.message)
     }
 
     fn schema(&self) -> &'static SchemaRules {
@@ -63,8 +54,14 @@ impl ServerRules for MySqlRules {
     }
 }
 
-static TRANSACTIONS: TransactionRules = TransactionRules {
-    begin: "BEGIN",
+/// Returns whether a transaction is certainly still open after an error.
+pub(super) fn leaves_open(error: &Error, plain: bool) -> bool {
+    // For a definition, or for a savepoint that is gone, the same error may indicate an end.
+    plain && error.is_of_statement()
+}
+
+pub(super) static TRANSACTIONS: TransactionRules = TransactionRules {
+    begin: "START TRANSACTION",
     default_isolation: IsolationLevel::RepeatableRead,
     one_writer: false,
     aborted: None,
@@ -82,7 +79,7 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
     at_commit: None,
 };
 
-static POSITIONS: PositionRules = PositionRules {
+pub(super) static POSITIONS: PositionRules = PositionRules {
     question: "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('gtid_binlog_pos', 'gtid_executed')",
     read: read_position,
     has: |position| matches!(position, Position::Transactions { .. }),
@@ -98,7 +95,7 @@ fn read_position(rows: &[Row]) -> Option<Position> {
     })
 }
 
-static SCHEMA: SchemaRules = SchemaRules {
+pub(super) static SCHEMA: SchemaRules = SchemaRules {
     in_transaction: DefinitionsInTransaction::Commit,
     lock: None,
     keys_to_missing_tables: false,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgSslMode, PgTypeInfo};
+use futures::future::{BoxFuture, ready};
+use sqlx::postgres::{PgArguments, PgConnection, PgQueryResult, PgRow, PgSslMode, PgTypeInfo};
 use sqlx::{Postgres, SqlStr};
 
 use super::errors::connect_error;
@@ -12,7 +13,7 @@ use crate::backend::sqlx::{KeptStatement, Native, OptionsOf, SingleRow, SqlxConn
 use crate::backend::{Connector, QueryResult};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::sql::{Dialect, Statement};
+use crate::sql::{Dialect, Product, SeenServer, Server, Statement};
 use crate::value::Value;
 
 pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
@@ -25,6 +26,7 @@ pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector
     };
     Ok(Arc::new(SqlxConnector::<Postgres> {
         options,
+        session: None,
         dialect: Dialect::Postgres,
         runtime_bound: true,
         place: config.url().to_string(),
@@ -33,6 +35,7 @@ pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector
         explain: Box::new(move |error| connect_error(&tried, error)),
         private: None,
         definitions: Arc::default(),
+        seen: SeenServer::default(),
     }))
 }
 
@@ -71,6 +74,15 @@ impl Native for Postgres {
             rows_affected: result.rows_affected(),
             last_insert_id: None,
         }
+    }
+
+    fn set_up(connection: &mut PgConnection, _session: Option<SqlStr>) -> BoxFuture<'_, sqlx::Result<Option<Server>>> {
+        // The server has told it among the parameters of the session.
+        let product = Product::Postgres;
+        let server = connection
+            .server_version_num()
+            .map(|version| Server { product, version });
+        Box::pin(ready(Ok(server)))
     }
 
     fn error(error: sqlx::Error) -> Error {

@@ -9,6 +9,7 @@ mod array;
 mod driver;
 #[cfg(feature = "postgres")]
 mod encode;
+mod error_kinds;
 #[cfg(feature = "postgres")]
 mod errors;
 #[cfg(all(feature = "postgres", any(test, fuzzing)))]

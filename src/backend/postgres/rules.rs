@@ -3,15 +3,16 @@
 use sqlx::SqlStr;
 
 use super::admin::PostgresAdministration;
+use super::error_kinds;
 use crate::backend::position::Position;
 use crate::backend::rules::{
     Administration, AtCommitRules, BeginOptions, CircularKeys, CommitCheck, DefinitionsInTransaction, NamedSessions,
-    PositionRules, ProbeTexts, ReadOnly, SchemaRules, ServerRules, StatementSavepointTexts, StatementSavepoints,
-    TransactionRules, level_words,
+    PositionRules, ProbeTexts, ReadOnly, SchemaRules, ServerAnswer, ServerRules, StatementSavepointTexts,
+    StatementSavepoints, TransactionRules, level_words,
 };
 use crate::backend::sqlx::own_sql;
 use crate::config::IsolationLevel;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, ObjectName};
 use crate::value::{Params, Row, Value};
 
@@ -60,6 +61,10 @@ impl ServerRules for PostgresRules {
 
     fn positions(&self) -> Option<&'static PositionRules> {
         Some(&POSITIONS)
+    }
+
+    fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
+        error_kinds::kind(answer.code, answer.message)
     }
 
     fn schema(&self) -> &'static SchemaRules {

@@ -5,11 +5,14 @@ mod admin;
 mod administration;
 mod at_commit_rules;
 mod begin_options;
+mod generic;
+mod levels;
 #[cfg(feature = "macros")]
 mod lock;
 mod names;
 mod positions;
 mod schema_rules;
+mod server_answer;
 mod sessions;
 mod transaction_rules;
 
@@ -17,17 +20,22 @@ use std::fmt::Debug;
 
 use sqlx::SqlStr;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 pub(crate) use admin::{Admin, AdminSession, CreateOptions, advise};
 pub(crate) use administration::Administration;
 pub(crate) use at_commit_rules::AtCommitRules;
 pub(crate) use begin_options::{BeginOptions, Mode, level_words, unsupported};
+#[cfg(test)]
+pub(crate) use generic::GenericRules;
+pub(crate) use generic::begin as standard_begin;
+pub(crate) use levels::LevelTexts;
 #[cfg(feature = "macros")]
 pub(crate) use lock::{DatabaseLock, LOCK_LIMIT, LockName, held_too_long};
 pub(crate) use names::{check_name, database_name, encoding_word, is_utf8, unusable};
 pub(crate) use positions::PositionRules;
 pub(crate) use schema_rules::{CircularKeys, DefinitionsInTransaction, SchemaRules};
+pub(crate) use server_answer::ServerAnswer;
 pub(crate) use sessions::NamedSessions;
 pub(crate) use transaction_rules::{
     CommitCheck, ProbeTexts, ReadOnly, StatementSavepointTexts, StatementSavepoints, TransactionRules,
@@ -42,6 +50,12 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
     /// Returns the facts about its transactions.
     fn transactions(&self) -> &'static TransactionRules;
 
+    /// Returns the texts of the levels of a transaction, for a driver that leaves them to this library.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the drivers of sqlx know theirs"))]
+    fn levels(&self) -> &'static LevelTexts {
+        &LevelTexts::STANDARD
+    }
+
     /// Returns the text that begins an outermost transaction; `None` is the plain one. A server may have no words for an
     /// option. Such an option is left out if the server grants it anyway, or if it only concerns when locks are taken.
     fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>>;
@@ -49,6 +63,13 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
     /// Returns whether a transaction is certainly still open after an error with a code. `plain` is `true` if the error
     /// answers a statement that does nothing to transactions and definitions. After `false` the server is asked.
     fn leaves_open(&self, error: &Error, plain: bool) -> bool;
+
+    /// Returns the kind of an error that the server reports.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
+        allow(dead_code, reason = "only the drivers receive errors of servers")
+    )]
+    fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind;
 
     /// Returns the way to name sessions, and to find those that block a named one; `None` where there is none.
     fn named_sessions(&self) -> Option<&'static NamedSessions> {

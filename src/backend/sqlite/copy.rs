@@ -25,7 +25,7 @@ use crate::backend::sqlx::{Keeping, Native, Original, SqlxConnection, own_sql};
 use crate::backend::{Connector, RawConnection};
 use crate::config::{Config, SqliteMode};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::Dialect;
+use crate::sql::{Dialect, SeenServer};
 
 /// The position of the bytes that say whether a file is read and written through a WAL.
 const FORMAT_VERSIONS: std::ops::Range<usize> = 18..20;
@@ -38,6 +38,7 @@ pub(super) struct CopyConnector {
     config: Config,
     original: SqliteConnectOptions,
     copy: CopyOptions,
+    seen: SeenServer,
     /// The connection that keeps an original in memory alive.
     _keep_alive: Option<KeepAlive>,
 }
@@ -66,6 +67,7 @@ impl CopyConnector {
                 .statement_cache_capacity(8)
                 .row_buffer_size(8),
             copy,
+            seen: SeenServer::default(),
             _keep_alive: keep_alive,
         })
     }
@@ -74,6 +76,10 @@ impl CopyConnector {
 impl Connector for CopyConnector {
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
+    }
+
+    fn seen(&self) -> &SeenServer {
+        &self.seen
     }
 
     fn runtime_bound(&self) -> bool {
@@ -89,6 +95,9 @@ impl Connector for CopyConnector {
             let explain = |error| connect_error(&self.config, error);
             let original = self.original.connect().await.map_err(explain)?;
             let mut connection = self.copy.connect.connect().await.map_err(explain)?;
+            if let Some(server) = Sqlite::set_up(&mut connection, None).await.map_err(explain)? {
+                self.seen.set(server);
+            }
             let mut source = Source {
                 original,
                 copy: self.copy.clone(),

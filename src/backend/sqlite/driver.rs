@@ -1,11 +1,11 @@
 //! SQLite through sqlx: the connector, and the properties of the driver.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use futures::future::BoxFuture;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteQueryResult, SqliteRow};
-use sqlx::{SqlStr, Sqlite};
+use sqlx::{Executor, Row, SqlStr, Sqlite};
 
 use super::copy::CopyConnector;
 use super::errors::connect_error;
@@ -17,7 +17,7 @@ use crate::backend::sqlx::{Keeping, KeptStatement, Native, SqlxConnector, TlsFil
 use crate::backend::{Connector, Interrupt, QueryResult};
 use crate::config::{Config, SqliteMode};
 use crate::error::{Error, Result};
-use crate::sql::{Dialect, Statement};
+use crate::sql::{Dialect, Product, SeenServer, Server, Statement};
 use crate::value::Value;
 
 pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
@@ -30,6 +30,7 @@ pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector
     let copies = CopyConnector::new(config, options.clone(), keep_alive.clone())?;
     let connector = SqlxConnector::<Sqlite> {
         options,
+        session: None,
         dialect: Dialect::Sqlite,
         runtime_bound: false,
         place: config.url().to_string(),
@@ -38,6 +39,7 @@ pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector
         explain: Box::new(move |error| connect_error(&explained, error)),
         private: Some(Arc::new(copies)),
         definitions: Arc::clone(&CHANGES),
+        seen: SeenServer::default(),
     };
     Ok(match (keep_alive, config.url().sqlite_path()) {
         (Some(keep_alive), _) => Arc::new(MemoryConnector::new(connector, keep_alive)),
@@ -55,6 +57,9 @@ static CHANGES: LazyLock<Arc<AtomicU64>> = LazyLock::new(Arc::default);
 /// Number of steps of SQLite's virtual machine between two looks at the flag that ends a statement: some ten
 /// microseconds, of which a look takes a thousandth.
 const STEPS: i32 = 1_000;
+
+/// The library that is linked.
+static LIBRARY: OnceLock<Option<Server>> = OnceLock::new();
 
 impl Native for Sqlite {
     const COUNTS_ANSWERS: bool = false;
@@ -82,6 +87,20 @@ impl Native for Sqlite {
             let mut handle = connection.lock_handle().await.map_err(errors::error)?;
             handle.set_progress_handler(STEPS, move || !flag.is_raised());
             Ok(Some(interrupt))
+        })
+    }
+
+    fn set_up(
+        connection: &mut SqliteConnection,
+        _session: Option<SqlStr>,
+    ) -> BoxFuture<'_, sqlx::Result<Option<Server>>> {
+        Box::pin(async move {
+            if LIBRARY.get().is_none() {
+                let version = connection.fetch_one("SELECT sqlite_version()").await?;
+                let version: String = version.try_get(0)?;
+                LIBRARY.get_or_init(|| Server::read(Product::Sqlite, &version));
+            }
+            Ok(LIBRARY.get().copied().flatten())
         })
     }
 

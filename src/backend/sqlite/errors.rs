@@ -2,11 +2,11 @@
 
 use sqlx::sqlite::SqliteError;
 
+use super::error_kinds::{BUSY_SNAPSHOT, by_message, constraint_kind, primary};
+use super::rules::SqliteRules;
+use crate::backend::rules::{ServerAnswer, ServerRules as _};
 use crate::config::Config;
 use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, NO_COLUMN, SYNTAX};
-
-/// Code of the error that another connection wrote since this transaction took its snapshot.
-const BUSY_SNAPSHOT: i32 = 517;
 
 /// Converts an error of sqlx.
 pub(super) fn error(error: sqlx::Error) -> Error {
@@ -25,8 +25,13 @@ fn code_of(answer: &SqliteError) -> Option<i32> {
 }
 
 fn of_code(code: i32, message: &str) -> Error {
-    let kind = kind(code, message);
-    let mut mapped = Error::new(kind, message.to_owned()).with_code(code.to_string());
+    let shown = code.to_string();
+    let kind = SqliteRules.error_kind(ServerAnswer {
+        code: &shown,
+        number: None,
+        message,
+    });
+    let mut mapped = Error::new(kind, message.to_owned()).with_code(shown);
     if let Some(help) = advice(code, message) {
         mapped = mapped.help(help);
     }
@@ -45,55 +50,6 @@ fn of_code(code: i32, message: &str) -> Error {
         }
     }
     mapped
-}
-
-/// Returns the primary code, which is the lower byte of the extended one.
-fn primary(code: i32) -> i32 {
-    code & 0xff
-}
-
-fn kind(code: i32, message: &str) -> ErrorKind {
-    if constraint_kind(code).is_some() {
-        return ErrorKind::Constraint;
-    }
-    match (code, primary(code)) {
-        (BUSY_SNAPSHOT, _) => ErrorKind::Serialization,
-        (_, 5 | 6) => ErrorKind::LockTimeout,
-        (_, 8) => ErrorKind::ReadOnly,
-        (_, 14 | 26) => ErrorKind::DatabaseNotFound,
-        (_, 3 | 23) => ErrorKind::Permission,
-        (_, 1) => by_message(message),
-        _ => ErrorKind::Database,
-    }
-}
-
-fn by_message(message: &str) -> ErrorKind {
-    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
-    if says(&["no such ", "has no column named", "unknown database"]) {
-        ErrorKind::UndefinedObject
-    } else if says(&[
-        "already exists",
-        "there is already",
-        "duplicate column name",
-        "is already in use",
-    ]) {
-        ErrorKind::DuplicateObject
-    } else if says(&["syntax error", "incomplete input", "unrecognized token"]) {
-        ErrorKind::Syntax
-    } else {
-        ErrorKind::Database
-    }
-}
-
-fn constraint_kind(code: i32) -> Option<ConstraintKind> {
-    Some(match code {
-        // UNIQUE, PRIMARY KEY, ROWID.
-        2067 | 1555 | 2579 => ConstraintKind::Unique,
-        787 => ConstraintKind::ForeignKey,
-        1299 => ConstraintKind::NotNull,
-        275 => ConstraintKind::Check,
-        _ => return None,
-    })
 }
 
 /// Returns the constraint, as far as the message names it: `UNIQUE constraint failed: note.id, note.title`.

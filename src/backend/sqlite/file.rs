@@ -9,7 +9,7 @@ use sqlx::Sqlite;
 use crate::backend::sqlx::SqlxConnector;
 use crate::backend::{Connector, DatabaseIdentity, RawConnection, Writers};
 use crate::error::Result;
-use crate::sql::Dialect;
+use crate::sql::{Dialect, SeenServer};
 
 /// A connector for one file.
 #[derive(Debug)]
@@ -35,6 +35,10 @@ impl FileConnector {
 impl Connector for FileConnector {
     fn dialect(&self) -> Dialect {
         self.inner.dialect()
+    }
+
+    fn seen(&self) -> &SeenServer {
+        self.inner.seen()
     }
 
     fn runtime_bound(&self) -> bool {

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use crate::backend::sqlx::SqlxConnector;
 use crate::backend::{Connector, DatabaseIdentity, RawConnection, Writers};
 use crate::error::Result;
-use crate::sql::Dialect;
+use crate::sql::{Dialect, SeenServer};
 
 /// Returns the options for a database in memory that no other `Database` sees.
 pub(super) fn private(options: SqliteConnectOptions) -> SqliteConnectOptions {
@@ -48,6 +48,10 @@ impl MemoryConnector {
 impl Connector for MemoryConnector {
     fn dialect(&self) -> Dialect {
         self.inner.dialect()
+    }
+
+    fn seen(&self) -> &SeenServer {
+        self.inner.seen()
     }
 
     fn runtime_bound(&self) -> bool {

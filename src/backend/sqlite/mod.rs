@@ -7,6 +7,7 @@ mod arguments;
 mod copy;
 #[cfg(feature = "sqlite")]
 mod driver;
+mod error_kinds;
 #[cfg(feature = "sqlite")]
 mod errors;
 #[cfg(feature = "sqlite")]

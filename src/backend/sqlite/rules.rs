@@ -3,12 +3,14 @@
 use sqlx::{SqlSafeStr, SqlStr};
 
 use super::admin::SqliteAdministration;
+use super::error_kinds;
 use crate::backend::rules::{
     Administration, BeginOptions, CircularKeys, CommitCheck, DefinitionsInTransaction, Mode, ProbeTexts, ReadOnly,
-    SchemaRules, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules, unsupported,
+    SchemaRules, ServerAnswer, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules,
+    unsupported,
 };
 use crate::config::IsolationLevel;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sql::ObjectName;
 use crate::value::Params;
 
@@ -42,6 +44,11 @@ impl ServerRules for SqliteRules {
     fn leaves_open(&self, _error: &Error, _plain: bool) -> bool {
         // `OR ROLLBACK`, a full disk or a lack of memory end it. To ask costs no round trip.
         false
+    }
+
+    fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
+        let code = answer.code.parse();
+        code.map_or(ErrorKind::Database, |code| error_kinds::kind(code, answer.message))
     }
 
     fn schema(&self) -> &'static SchemaRules {

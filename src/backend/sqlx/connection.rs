@@ -264,6 +264,11 @@ where
         match self.run_once(request, sink).await {
             Err(error) if is_stale_plan(&error) => Box::pin(self.rerun(request, sink, error)).await,
             Err(error) if is_to_be_repeated(&error) => Box::pin(self.run_once(request, sink)).await,
+            Err(error) if is_unprepared::<DB>(&error, request) => {
+                request.statement.note_unprepared();
+                let sql = request.statement.sql();
+                Box::pin(self.run_text(sql, Some(request.statement), sink)).await
+            }
             result => result,
         }
     }
@@ -343,6 +348,13 @@ where
         let query = sqlx::query_with(sql, arguments).persistent(persistent);
         Ok(self.connection.fetch_optional(query))
     }
+}
+
+/// Returns whether the server does not prepare a statement, which can be sent as it is because it has no parameters.
+/// The server has done nothing, so an open transaction is unharmed.
+pub(super) fn is_unprepared<DB: Native>(error: &Error, request: Request<'_>) -> bool {
+    let whole = !request.statement.is_script() && request.values.is_empty();
+    whole && DB::UNPREPARED.is_some_and(|code| error.finest_code().as_deref() == Some(code))
 }
 
 /// Notes that the server refused a statement. SQLSTATE class 42 concerns the text and the types in it.

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use futures::future::BoxFuture;
-use sqlx::{ConnectOptions, Connection, Executor};
+use sqlx::{ConnectOptions, Connection, Executor, SqlStr};
 
 use super::schema_changes::Definitions;
 use super::{Keeping, Native, SqlxConnection, TlsFiles};
 use crate::backend::{Connector, RawConnection};
 use crate::error::{Error, Result};
-use crate::sql::Dialect;
+use crate::sql::{Dialect, SeenServer};
 
 /// A connector for a database that sqlx supports.
 pub(crate) struct SqlxConnector<DB: Native> {
     pub(crate) options: <DB::Connection as Connection>::Options,
+    /// The text that sets up a session, if there is one.
+    pub(crate) session: Option<SqlStr>,
     pub(crate) dialect: Dialect,
     /// `true` if the driver uses the reactor of the runtime, `false` if it has its own thread.
     pub(crate) runtime_bound: bool,
@@ -31,6 +33,8 @@ pub(crate) struct SqlxConnector<DB: Native> {
     pub(crate) private: Option<Arc<dyn Connector>>,
     /// Number of changes of definitions made through its connections.
     pub(crate) definitions: Arc<AtomicU64>,
+    /// The server seen last.
+    pub(crate) seen: SeenServer,
 }
 
 /// The number of ways in which a connection is tried.
@@ -74,6 +78,10 @@ where
         self.dialect
     }
 
+    fn seen(&self) -> &SeenServer {
+        &self.seen
+    }
+
     fn runtime_bound(&self) -> bool {
         self.runtime_bound
     }
@@ -89,6 +97,10 @@ where
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {
         Box::pin(async move {
             let mut connection = Box::pin(self.open()).await?;
+            let server = DB::set_up(&mut connection, self.session.clone()).await;
+            if let Some(server) = server.map_err(&self.explain)? {
+                self.seen.set(server);
+            }
             let interrupt = DB::interrupt(&mut connection).await?;
             let definitions = Definitions::new(&self.definitions);
             let connection = SqlxConnection::<DB>::new(connection, self.keeping, definitions);

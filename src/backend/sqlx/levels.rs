@@ -5,10 +5,11 @@ use sqlx_core::transaction::TransactionManager;
 
 use super::connection::SqlxConnection;
 use super::{Native, own_sql};
+use crate::backend::rules::LevelTexts;
 use crate::error::Result;
 
-/// Prefix of savepoint names. Savepoints are numbered from 1, the level above the transaction.
-const SAVEPOINT: &str = "ebbtide_";
+/// Databases of sqlx have savepoints of standard SQL.
+const TEXTS: LevelTexts = LevelTexts::STANDARD;
 
 impl<DB> SqlxConnection<DB>
 where
@@ -31,14 +32,14 @@ where
     pub(super) async fn savepoint(&mut self) -> Result<()> {
         self.flush().await?;
         self.savepoints += 1;
-        let sql = own_sql(format!("SAVEPOINT {SAVEPOINT}{}", self.savepoints));
+        let sql = own_sql((TEXTS.savepoint)(self.savepoints));
         self.run_own(sql).await.inspect_err(|_| self.savepoints -= 1)
     }
 
     /// Releases the innermost savepoint; also counts it before it is sent.
     pub(super) async fn release(&mut self, first: &str) -> Result<()> {
         self.flush().await?;
-        let sql = own_sql(format!("{first}RELEASE SAVEPOINT {SAVEPOINT}{}", self.savepoints));
+        let sql = own_sql(format!("{first}{}", (TEXTS.release)(self.savepoints)));
         self.savepoints -= 1;
         self.run_own(sql).await.inspect_err(|_| self.savepoints += 1)
     }
@@ -56,7 +57,7 @@ where
             self.flush().await?;
             // The names count the levels, so this is one round trip for any number of them.
             self.savepoints = depth - 1;
-            let sql = format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}{depth}; RELEASE SAVEPOINT {SAVEPOINT}{depth}");
+            let sql = format!("{}; {}", (TEXTS.back)(depth), (TEXTS.release)(depth));
             return self.run_own(own_sql(sql)).await;
         }
         self.savepoints = 0;

@@ -27,7 +27,7 @@ use sqlx_core::database::HasStatementCache;
 
 use super::{Interrupt, OfferedRow, QueryResult, RowSink};
 use crate::error::{Error, Result};
-use crate::sql::Statement;
+use crate::sql::{Server, Statement};
 use crate::value::{RawRow, Value};
 
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
@@ -85,6 +85,9 @@ pub(crate) trait Native:
     /// The text that removes the statements that the driver has prepared in the server's session, for poolers.
     const DEALLOCATE: &str = "";
 
+    /// The server's own code for a statement that it does not prepare, if there are such statements.
+    const UNPREPARED: Option<&str> = None;
+
     /// The text that ends everything raw SQL may have left open.
     const RESET: &str = "ROLLBACK";
 
@@ -97,6 +100,13 @@ pub(crate) trait Native:
     fn interrupt(_connection: &mut Self::Connection) -> BoxFuture<'_, Result<Option<Interrupt>>> {
         Box::pin(ready(Ok(None)))
     }
+
+    /// Sets up a new session with a text, if it needs one, and returns its server. This costs no round trip for the
+    /// server alone.
+    fn set_up(
+        connection: &mut Self::Connection,
+        session: Option<SqlStr>,
+    ) -> BoxFuture<'_, sqlx::Result<Option<Server>>>;
 
     /// Converts an error of sqlx.
     fn error(error: sqlx::Error) -> Error;

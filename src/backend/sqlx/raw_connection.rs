@@ -8,7 +8,7 @@ use sqlx::{Connection, Either, Executor, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::answer::{is_notification, is_to_be_repeated};
-use super::connection::{SqlxConnection, note_refusal};
+use super::connection::{SqlxConnection, is_unprepared, note_refusal};
 use super::pooled::Alone;
 use super::{Ignore, KeptStatement, Native, is_stale_plan, own_sql};
 use crate::backend::{
@@ -276,6 +276,7 @@ where
             let mut repeated = false;
             loop {
                 let (mut stale, mut reported, mut notified, mut yielded) = (None, None, None, false);
+                let mut unprepared = false;
                 {
                     let mut steps = if request.statement.is_script() {
                         self.connection.fetch_many(request.statement.sql())
@@ -295,12 +296,17 @@ where
                                 notified = Some(error);
                                 break;
                             }
+                            Err(error) if is_unprepared::<DB>(&error, request) => unprepared = true,
                             Err(error) => {
                                 note_refusal::<DB>(&error, request);
                                 Err(error)?;
                             }
                         }
                     }
+                }
+                if unprepared {
+                    request.statement.note_unprepared();
+                    continue;
                 }
                 if let Some(error) = notified {
                     let harmless = request.statement.reads() && !yielded;

@@ -10,7 +10,7 @@ use super::WorkerConnection;
 use super::thread::RuntimeThread;
 use crate::backend::{Connector, RawConnection, ServerRules, Writers};
 use crate::error::Result;
-use crate::sql::Dialect;
+use crate::sql::{Dialect, SeenServer};
 
 /// A connector whose connections any runtime can use.
 #[derive(Debug)]
@@ -39,6 +39,10 @@ impl Connector for WorkerConnector {
 
     fn rules(&self) -> &'static dyn ServerRules {
         self.inner.rules()
+    }
+
+    fn seen(&self) -> &SeenServer {
+        self.inner.seen()
     }
 
     fn runtime_bound(&self) -> bool {

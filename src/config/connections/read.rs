@@ -10,6 +10,7 @@ use crate::config::credentials::{error, join, part, unknown, wrong};
 use crate::config::dictionary;
 use crate::config::options::is_known;
 use crate::error::Result;
+use crate::url::resembles_url;
 
 const KEYS: [&str; 3] = ["connections", "apps", "routers"];
 const APP_KEYS: [&str; 2] = ["models", "default_connection"];
@@ -79,8 +80,7 @@ fn unknown_at_top(key: &str, table: &Map<String, Value>) -> crate::error::Error 
 }
 
 fn is_connection(value: &Value) -> bool {
-    let is_url = |text: &str| text.contains("://") || text.starts_with("sqlite:");
-    value.is_object() || value.as_str().is_some_and(is_url)
+    value.is_object() || value.as_str().is_some_and(resembles_url)
 }
 
 /// Returns whether `value` is a table of connections, not a single connection.

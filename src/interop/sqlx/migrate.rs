@@ -32,7 +32,7 @@ pub(super) async fn migrate(
     let target = addressee.into_target()?;
     let engine = target.engine();
     let mut effect = Effect {
-        writes: engine.rules.transactions().one_writer,
+        writes: engine.rules().transactions().one_writer,
         ..Effect::default()
     };
     for migration in migrator.iter() {

@@ -82,7 +82,7 @@ impl Level {
 
     /// Sends the statement that begins the level above this one.
     async fn send_begin(self: &Arc<Self>, lease: &mut Lease, options: BeginOptions, caller: Caller) -> Result<()> {
-        let rules = self.engine.rules;
+        let rules = self.engine.rules();
         let outermost = self.depth == 0;
         let sql = if outermost {
             rules.begin(options.settled(&self.engine))?

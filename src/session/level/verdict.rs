@@ -147,7 +147,7 @@ impl Level {
             return false;
         }
         // An error without a code comes from this side.
-        error.sqlstate().is_none() || self.engine.rules.leaves_open(error, sent.is_plain())
+        error.sqlstate().is_none() || self.engine.rules().leaves_open(error, sent.is_plain())
     }
 
     /// Notes an error where any error aborts a transaction. PostgreSQL answers a later COMMIT with ROLLBACK and no error.

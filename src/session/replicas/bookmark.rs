@@ -57,9 +57,7 @@ impl fmt::Display for Bookmark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             BookmarkPosition::Anywhere => Ok(()),
-            BookmarkPosition::At(Position::Log(bytes)) => write!(f, "log:{bytes}"),
-            BookmarkPosition::At(Position::Transactions { maria: true, ids }) => write!(f, "mariadb:{ids}"),
-            BookmarkPosition::At(Position::Transactions { maria: false, ids }) => write!(f, "mysql:{ids}"),
+            BookmarkPosition::At(position) => write!(f, "{position}"),
             BookmarkPosition::Until(when) => write!(f, "until:{when}"),
         }
     }
@@ -69,17 +67,10 @@ impl FromStr for Bookmark {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let transactions = |maria, text| Position::transactions(maria, text).map(BookmarkPosition::At);
         let place = match text.split_once(':') {
             None if text.is_empty() => Some(BookmarkPosition::Anywhere),
-            Some(("log", bytes)) => bytes
-                .parse()
-                .ok()
-                .map(|bytes| BookmarkPosition::At(Position::Log(bytes))),
-            Some(("mariadb", text)) => transactions(true, text),
-            Some(("mysql", text)) => transactions(false, text),
             Some(("until", when)) => when.parse().ok().map(BookmarkPosition::Until),
-            _ => None,
+            _ => Position::read(text).map(BookmarkPosition::At),
         };
         place.map(Self).ok_or_else(|| {
             Error::new(ErrorKind::Parameter, format!("`{text}` is not a bookmark"))

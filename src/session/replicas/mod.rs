@@ -246,7 +246,7 @@ impl Engine {
         let (who, now) = (Chain::current().root(), Instant::now());
         match &bookmark.0 {
             BookmarkPosition::Anywhere => {}
-            BookmarkPosition::At(position) if self.rules.positions().is_some_and(|rules| (rules.has)(position)) => {
+            BookmarkPosition::At(position) if self.rules().positions().is_some_and(|rules| (rules.has)(position)) => {
                 replicas.memory.follows(who, position, now);
             }
             // Of another kind of server: it cannot be compared here.
@@ -258,7 +258,7 @@ impl Engine {
 
 /// Returns the position of the primary, if it can report one.
 async fn written(lease: &mut Lease, templates: &TemplateCache, engine: &Engine) -> Result<Option<Position>> {
-    let Some(rules) = engine.rules.positions() else {
+    let Some(rules) = engine.rules().positions() else {
         return Ok(None);
     };
     let rows = ask_in_time(lease, templates, rules.question, Params::default()).await?;

@@ -170,14 +170,14 @@ impl Level {
         let Some(sandbox) = self.sandbox() else { return Ok(()) };
         let engine = &self.engine;
         let isolation = isolation.or(engine.settings.isolation_level);
-        let begin = engine.rules.begin(BeginOptions {
+        let begin = engine.rules().begin(BeginOptions {
             isolation,
             mode: Some(Mode::Immediate),
             ..BeginOptions::default()
         })?;
         lease.enter_sandbox(OuterTransaction {
             dialect: engine.dialect(),
-            rules: engine.rules,
+            rules: engine.rules(),
             templates: Arc::clone(&engine.templates),
             deferred: Arc::clone(&engine.deferred),
             label: sandbox.label.clone(),
@@ -193,7 +193,7 @@ impl Level {
         lease.mark(InFlight::Boundary);
         lease.raw()?.begin(begin).await?;
         lease.mark(InFlight::None);
-        if engine.rules.named_sessions().is_some() {
+        if engine.rules().named_sessions().is_some() {
             sandbox.announce();
         }
         let mut state = self.state.lock();

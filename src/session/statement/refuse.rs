@@ -86,7 +86,7 @@ impl Level {
                 "use `database.transaction()`, which becomes a savepoint here; or run this test with a database of its own",
             ),
             Control::Implicit if sandboxed => (
-                "commit the outer transaction of the sandbox implicitly, as MySQL does for this statement",
+                "commit the outer transaction of the sandbox implicitly, as the server does for this statement",
                 "create tables in a migration, before the sandbox; use CREATE TEMPORARY TABLE; or give this test a database of its own (`strategy = \"clone\"`, or `TestDatabase`)",
             ),
             Control::Begin => (
@@ -99,7 +99,7 @@ impl Level {
                 "call `rollback()` on its guard, or drop it",
             ),
             Control::Implicit => (
-                "commit the transaction implicitly, as MySQL does for this statement",
+                "commit the transaction implicitly, as the server does for this statement",
                 "run it outside of the transaction",
             ),
         };
@@ -118,7 +118,7 @@ impl Level {
         };
         let message = format!(
             "{} supports savepoints only in transactions, and the application has no transaction open here; {}",
-            self.engine.rules.name(),
+            self.engine.rules().name(),
             work.unsent()
         );
         Err(Error::new(ErrorKind::Refused, message)

@@ -8,10 +8,11 @@ use sqlx::SqlStr;
 
 use super::{begin, engine, here, polled, run};
 use crate::backend::ServerRules;
-use crate::backend::fake::{FakeConnector, ScriptedStep, Wording};
+use crate::backend::fake::{FakeConnector, ScriptedStep};
 use crate::backend::rules::{
-    Administration, BeginOptions, CommitCheck, NamedSessions, ProbeTexts, ReadOnly, SchemaRules,
-    StatementSavepointTexts, StatementSavepoints, TransactionRules, level_words, unsupported,
+    Administration, BeginOptions, CommitCheck, GenericRules, LevelTexts, Mode, NamedSessions, ProbeTexts, ReadOnly,
+    SchemaRules, ServerAnswer, StatementSavepointTexts, StatementSavepoints, TransactionRules, level_words,
+    unsupported,
 };
 use crate::backend::sqlx::own_sql;
 use crate::config::IsolationLevel;
@@ -35,6 +36,10 @@ impl ServerRules for TransactSql {
 
     fn transactions(&self) -> &'static TransactionRules {
         &TRANSACTIONS
+    }
+
+    fn levels(&self) -> &'static LevelTexts {
+        &LEVELS
     }
 
     fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>> {
@@ -62,12 +67,16 @@ impl ServerRules for TransactSql {
         Some(&NAMED_SESSIONS)
     }
 
+    fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
+        GENERIC.error_kind(answer)
+    }
+
     fn schema(&self) -> &'static SchemaRules {
-        Dialect::MySql.rules().schema()
+        GENERIC.schema()
     }
 
     fn administration(&self) -> &'static dyn Administration {
-        Dialect::MySql.rules().administration()
+        GENERIC.administration()
     }
 }
 
@@ -109,18 +118,29 @@ static NAMED_SESSIONS: NamedSessions = NamedSessions {
     blockers: "SELECT session_id, '', 'blocking', '0', '' FROM sys.dm_exec_requests WHERE blocking_session_id <> 0",
 };
 
-/// The words that the driver of the server would have.
-static WORDING: Wording = Wording {
-    rules: &TransactSql,
-    savepoint: |depth| format!("SAVE TRAN ebbtide_{depth}"),
-    back: |depth| format!("ROLLBACK TRAN ebbtide_{depth}"),
+static LEVELS: LevelTexts = LevelTexts {
     commit: "COMMIT TRAN",
     rollback: "ROLLBACK TRAN",
+    savepoint: |level| format!("SAVE TRAN ebbtide_{level}"),
+    release: |_| String::new(),
+    back: |level| format!("ROLLBACK TRAN ebbtide_{level}"),
 };
+
+/// A fifth server, of which nothing is known but its name.
+static GENERIC: GenericRules = GenericRules {
+    name: "the fifth server",
+};
+
+fn fifth() -> FakeConnector {
+    FakeConnector {
+        own_rules: Some(&GENERIC),
+        ..FakeConnector::default()
+    }
+}
 
 fn fourth() -> FakeConnector {
     FakeConnector {
-        wording: Some(&WORDING),
+        own_rules: Some(&TransactSql),
         ..FakeConnector::default()
     }
 }
@@ -307,4 +327,84 @@ async fn f7_a_savepoint_as_text_outside_of_a_transaction_has_the_code_of_the_ser
     let refused = run(&target, "savepoint a").await.unwrap_err();
     assert_eq!((refused.kind(), refused.sqlstate()), (ErrorKind::Refused, Some("628")));
     assert!(refused.message().starts_with("the fourth server supports"), "{refused}");
+}
+
+#[tokio::test]
+async fn x2_a_server_that_nobody_has_described_is_used_in_standard_sql() {
+    let connector = fifth();
+    let engine = engine(&connector, false);
+    let options = BeginOptions {
+        isolation: Some(IsolationLevel::ReadCommitted),
+        read_only: true,
+        ..BeginOptions::default()
+    };
+    end(begin_with(&engine, options).await.unwrap(), Finish::Rollback).await;
+    let target = Target::Database(Arc::clone(&engine), Reads::Primary);
+    let outer = begin(&target).await.unwrap();
+    let inner = begin(&target).await.unwrap();
+    end(inner, Finish::Rollback).await;
+    let inner = begin(&target).await.unwrap();
+    end(inner, Finish::Commit).await;
+    end(outer, Finish::Commit).await;
+    let expected = [
+        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION READ ONLY",
+        "ROLLBACK",
+        "START TRANSACTION",
+        "SAVEPOINT ebbtide_1",
+        "ROLLBACK TO SAVEPOINT ebbtide_1",
+        "SAVEPOINT ebbtide_1",
+        "RELEASE SAVEPOINT ebbtide_1",
+        "COMMIT",
+    ];
+    assert_eq!(sent(&connector), expected);
+    let exclusive = BeginOptions {
+        mode: Some(Mode::Exclusive),
+        ..BeginOptions::default()
+    };
+    let error = begin_with(&engine, exclusive).await.err().unwrap();
+    assert!(
+        error.message().starts_with("the fifth server does not support"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn f5_a_sandbox_on_a_server_that_nobody_has_described_keeps_and_undoes_statements() {
+    let connector = fifth();
+    let engine = engine(&connector, true);
+    let target = Target::Database(Arc::clone(&engine), Reads::Primary);
+    run(&target, "insert into t values (1)").await.unwrap();
+    connector.gate("run", ScriptedStep::Error);
+    run(&target, "insert into t values (2)").await.unwrap_err();
+    engine.end_sandbox(false).await;
+    let expected = [
+        "START TRANSACTION; SAVEPOINT ebbtide_statement",
+        "insert into t values (1)",
+        "RELEASE SAVEPOINT ebbtide_statement; SAVEPOINT ebbtide_statement",
+        "ROLLBACK TO SAVEPOINT ebbtide_statement",
+        "ROLLBACK",
+    ];
+    assert_eq!(sent(&connector), expected);
+}
+
+#[test]
+fn x10_a_server_that_nobody_has_described_has_the_errors_of_the_standard() {
+    let kind = |code| {
+        GENERIC.error_kind(ServerAnswer {
+            code,
+            number: None,
+            message: "",
+        })
+    };
+    for (code, expected) in [
+        ("40001", ErrorKind::Serialization),
+        ("23505", ErrorKind::Constraint),
+        ("42000", ErrorKind::Syntax),
+        ("08006", ErrorKind::ConnectionLost),
+        ("25006", ErrorKind::ReadOnly),
+        ("HY000", ErrorKind::Database),
+        ("", ErrorKind::Database),
+    ] {
+        assert_eq!(kind(code), expected, "{code}");
+    }
 }

@@ -1,5 +1,5 @@
 use super::super::control::{Defines, Verb};
-use super::super::{Control, Setting};
+use super::super::{Control, Product, SeenServer, Server, Setting, SqlMode, TemplateCache};
 use super::*;
 
 fn control(dialect: Dialect, sql: &str) -> Control {
@@ -62,7 +62,6 @@ fn mysql_commits_implicitly() {
         "ALTER TABLE t ADD b int",
         "TRUNCATE t",
         "LOCK TABLES t WRITE",
-        "UNLOCK TABLES",
         "GRANT SELECT ON t TO u",
         "SET autocommit = 1",
         "SET @@session.autocommit=0",
@@ -72,7 +71,11 @@ fn mysql_commits_implicitly() {
         "BACKUP LOCK t",
         "CHECK VIEW v",
         "SET DEFAULT ROLE r FOR u",
-        "START ALL SLAVES",
+        "START SLAVE",
+        "CREATE TEMPORARY SEQUENCE s",
+        "IMPORT TABLE FROM 't.sdi'",
+        "CLONE LOCAL DATA DIRECTORY = 'd'",
+        "SET @a = 1, PASSWORD = ''",
     ] {
         assert_eq!(control(Dialect::MySql, sql), Control::Implicit, "{sql}");
         assert_eq!(control(Dialect::Postgres, sql), Control::None, "{sql}");
@@ -94,9 +97,67 @@ fn mysql_commits_implicitly() {
         "ANALYZE SELECT 1",
         "REPLACE INTO t VALUES (1)",
         "LOAD DATA INFILE 'f' INTO TABLE t",
+        "SET @password = 1",
+        "SET @a = 1, @password = 2",
+        "DROP PREPARE p",
+        "DEALLOCATE PREPARE p",
+        "RESET PERSIST",
+        "UNLOCK TABLES",
+        "LOCK INSTANCE FOR BACKUP",
+        "UNLOCK INSTANCE",
+        "SET STATEMENT max_statement_time = 1 FOR SELECT 1",
     ] {
         assert_eq!(control(Dialect::MySql, sql), Control::None, "{sql}");
     }
+}
+
+#[test]
+fn f7_each_product_has_statements_of_its_own_that_commit_found_e9() {
+    let maria = Server::read(Product::MariaDb, "10.11.19-MariaDB").unwrap();
+    let mysql = Server::read(Product::MySql, "9.7.4").unwrap();
+    let implicit = |server, sql: &str| {
+        let template = Template::parse_in(Dialect::MySql, SqlMode::default().on(server), sql).unwrap();
+        template.control() == Control::Implicit
+    };
+    for (sql, on_maria, on_mysql) in [
+        ("CREATE TABLE t (a int)", true, true),
+        ("CREATE TEMPORARY SEQUENCE s", true, false),
+        ("CREATE OR REPLACE TEMPORARY SEQUENCE s", true, false),
+        ("BACKUP LOCK t", true, false),
+        ("CHECK VIEW v", true, false),
+        ("REPAIR LOCAL TABLE t", true, true),
+        ("ANALYZE NO_WRITE_TO_BINLOG TABLE t", true, true),
+        ("SET @a = (SELECT 1, 2), PASSWORD FOR u = 'x'", true, false),
+        ("SET STATEMENT max_statement_time = 1 FOR DROP TABLE t", true, false),
+        ("IMPORT TABLE FROM 't.sdi'", false, true),
+        ("CLONE LOCAL DATA DIRECTORY = 'd'", false, true),
+        ("CHANGE MASTER TO MASTER_HOST = 'h'", false, true),
+        ("START REPLICA", false, true),
+        ("CACHE INDEX t IN c", false, true),
+        ("LOAD INDEX INTO CACHE t", false, true),
+        ("RESET REPLICA", true, true),
+        ("/*!80000 DROP TABLE t */", false, true),
+        ("/*M! DROP TABLE t */", true, false),
+        ("/*!100100 DROP TABLE t */", true, false),
+    ] {
+        assert_eq!(implicit(Some(maria), sql), on_maria, "MariaDB: {sql}");
+        assert_eq!(implicit(Some(mysql), sql), on_mysql, "MySQL: {sql}");
+        assert!(implicit(None, sql), "either: {sql}");
+    }
+}
+
+#[test]
+fn f7_a_text_is_read_again_for_the_server_that_is_seen_found_e9() {
+    let seen = SeenServer::default();
+    let cache = TemplateCache::new(Dialect::MySql, 8).on(seen.clone());
+    let control = || cache.get("/*!80000 DROP TABLE t */").unwrap().control();
+    assert_eq!(control(), Control::Implicit, "before the first connection");
+    seen.set(Server::read(Product::MariaDb, "11.8.9-MariaDB").unwrap());
+    assert_eq!(control(), Control::None);
+    let kept = cache.get("SELECT 1").unwrap();
+    assert!(std::sync::Arc::ptr_eq(&kept, &cache.get("SELECT 1").unwrap()));
+    seen.set(Server::read(Product::MySql, "9.7.4").unwrap());
+    assert_eq!(control(), Control::Implicit);
 }
 
 #[test]

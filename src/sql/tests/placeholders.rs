@@ -266,5 +266,8 @@ fn only_texts_that_gain_from_it_are_prepared() {
         }
         assert!(!bind(dialect, "CALL p(:a)", named(&[("a", 1)])).statement.is_script());
     }
+    for sql in ["SHOW WARNINGS", "show count(*) warnings", "SHOW ERRORS LIMIT 1"] {
+        assert!(script(Dialect::MySql, sql) && !script(Dialect::Postgres, sql), "{sql}");
+    }
     assert!(!script(Dialect::Postgres, "SELECT d ? 'k'"));
 }

@@ -17,6 +17,7 @@ mod ended_by_server;
 mod failure;
 mod force_rollback;
 mod hooks;
+mod implicit_commits;
 mod isolation;
 #[cfg(feature = "sqlx-interop")]
 mod lent_connection;
@@ -116,6 +117,7 @@ const LISTED: &[File] = &[
     ("closing", closing::cases),
     ("connecting", connecting::cases),
     ("hooks", hooks::cases),
+    ("implicit_commits", implicit_commits::cases),
     ("lifecycle", lifecycle::cases),
     ("limits", limits::cases),
     ("queries", queries::cases),

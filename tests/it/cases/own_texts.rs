@@ -36,8 +36,9 @@ const OWN: &[Own] = own! {
         "CREATE TABLE …",
     }
     "postgres mysql sqlite" {
-        "SAVEPOINT {SAVEPOINT}{}" => "BEGIN; SAVEPOINT ebbtide_1; RELEASE SAVEPOINT ebbtide_1; COMMIT",
-        "ROLLBACK TO SAVEPOINT {SAVEPOINT}{depth}; RELEASE SAVEPOINT {SAVEPOINT}{depth}"
+        "SAVEPOINT ebbtide_{level}" => "BEGIN; SAVEPOINT ebbtide_1; COMMIT",
+        "RELEASE SAVEPOINT ebbtide_{level}" => "BEGIN; SAVEPOINT ebbtide_1; RELEASE SAVEPOINT ebbtide_1; COMMIT",
+        "ROLLBACK TO SAVEPOINT ebbtide_{level}"
             => "BEGIN; SAVEPOINT ebbtide_1; SAVEPOINT ebbtide_2; ROLLBACK TO SAVEPOINT ebbtide_1; RELEASE SAVEPOINT ebbtide_1; ROLLBACK",
         "SAVEPOINT ebbtide_marker" => "BEGIN; SAVEPOINT ebbtide_marker; ROLLBACK",
         "RELEASE SAVEPOINT ebbtide_marker" => "BEGIN; SAVEPOINT ebbtide_marker; RELEASE SAVEPOINT ebbtide_marker; ROLLBACK",
@@ -63,6 +64,10 @@ const OWN: &[Own] = own! {
         "SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe" => "BEGIN; SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe; ROLLBACK",
     }
     "postgres" {
+        "SELECT r.constraint_name FROM information_schema.referential_constraints r JOIN information_schema.table_constraints k ON k.constraint_schema = r.constraint_schema AND k.constraint_name = r.constraint_name JOIN information_schema.table_constraints u ON u.constraint_schema = r.unique_constraint_schema AND u.constraint_name = r.unique_constraint_name WHERE k.table_name = ? AND u.table_name = ?"
+            => "SELECT r.constraint_name FROM information_schema.referential_constraints r JOIN information_schema.table_constraints k ON k.constraint_schema = r.constraint_schema AND k.constraint_name = r.constraint_name JOIN information_schema.table_constraints u ON u.constraint_schema = r.unique_constraint_schema AND u.constraint_name = r.unique_constraint_name WHERE k.table_name = '{links}' AND u.table_name = '{notes}'",
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = COALESCE(?, CURRENT_SCHEMA) AND table_name = ?"
+            => "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = COALESCE(NULL, CURRENT_SCHEMA) AND table_name = 'a'",
         "SELECT CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_insert_lsn() - '0/0')::bigint END",
         "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END - '0/0')::bigint",
         "ROLLBACK; UNLISTEN *",
@@ -111,8 +116,9 @@ const OWN: &[Own] = own! {
     "mysql" {
         "SET {}" => "SET SESSION sql_mode = '', SESSION wait_timeout = 60",
         "SET completion_type='NO_CHAIN'; ROLLBACK; SET autocommit=1",
-        "SET SESSION TRANSACTION ISOLATION LEVEL {level}; SET time_zone='+00:00"
-            => "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET time_zone='+00:00'",
+        "SET {of_replica}{MODES},{RELIED_ON},NAMES {charset}"
+            => "SET /*!50720 transaction_read_only=1,*//*M! tx_read_only=1,*/sql_mode=(SELECT CONCAT(@@sql_mode, ',PIPES_AS_CONCAT,NO_ENGINE_SUBSTITUTION')),time_zone='+00:00',autocommit=1,completion_type='NO_CHAIN',NAMES utf8mb4 COLLATE utf8mb4_general_ci; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT VERSION()/*M!,1*/",
+        "SELECT VERSION()/*M!,1*/",
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('gtid_binlog_pos', 'gtid_executed')",
         "SELECT GET_LOCK(?, ?)" => "SELECT GET_LOCK('{new}', 31536000);; SELECT RELEASE_LOCK('{new}')",
         "SELECT RELEASE_LOCK(?)" => "SELECT RELEASE_LOCK('{new}')",
@@ -143,6 +149,7 @@ const OWN: &[Own] = own! {
         "SELECT GTID_SUBSET(?, @@global.gtid_executed)" => "SELECT GTID_SUBSET('', @@global.gtid_executed)",
     }
     "sqlite" {
+        "SELECT sqlite_version()",
         "PRAGMA data_version",
         "PRAGMA page_count",
         "PRAGMA schema_version",

@@ -16,7 +16,7 @@ use super::*;
 use crate::backend::OfferedRow;
 use crate::backend::fake::FakeConnector;
 use crate::config::Config;
-use crate::sql::{Dialect, Statement};
+use crate::sql::{Dialect, SeenServer, Statement};
 use crate::value::fake::Fake;
 use crate::value::{Value, ValueRef};
 
@@ -146,6 +146,7 @@ pub(super) struct Well {
     pub(super) drawn: Arc<AtomicUsize>,
     pub(super) settled: Arc<AtomicUsize>,
     pub(super) survives_between: bool,
+    pub(super) seen: SeenServer,
 }
 
 impl Well {
@@ -155,6 +156,7 @@ impl Well {
             drawn: Arc::default(),
             settled: Arc::default(),
             survives_between: true,
+            seen: SeenServer::default(),
         }
     }
 
@@ -165,6 +167,10 @@ impl Well {
 }
 
 impl Connector for Well {
+    fn seen(&self) -> &SeenServer {
+        &self.seen
+    }
+
     fn dialect(&self) -> Dialect {
         Dialect::MySql
     }

@@ -8,6 +8,7 @@ mod placeholders;
 mod rows;
 mod scripts;
 mod shapes;
+mod unprepared;
 mod verbs;
 
 use ebbtide::{AssertSqlSafe, Database, Error, ErrorKind};
@@ -27,6 +28,7 @@ pub(crate) fn cases() -> Vec<Case> {
         many::cases(),
         last_ids::cases(),
         guides::cases(),
+        unprepared::cases(),
     ]
     .concat()
 }
