@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Dialect;
 use super::bind_order::{BindOrder, width};
 use super::dialect::numbered;
-use super::lexer::is_name;
+use super::lexical::is_name;
 use super::template::{Placeholder, Style, Template};
 
 impl Template {

@@ -20,6 +20,7 @@ mod hooks;
 mod isolation;
 #[cfg(feature = "sqlx-interop")]
 mod lent_connection;
+mod lexing;
 mod lifecycle;
 mod limits;
 mod locked;
@@ -116,6 +117,7 @@ const LISTED: &[File] = &[
     ("closing", closing::cases),
     ("connecting", connecting::cases),
     ("hooks", hooks::cases),
+    ("lexing", lexing::cases),
     ("lifecycle", lifecycle::cases),
     ("limits", limits::cases),
     ("queries", queries::cases),
