@@ -2,8 +2,9 @@
 //! statements that follow.
 
 use super::Dialect;
-use super::control::{Verb, statements};
+use super::control::Verb;
 use super::definition::{self, ObjectName};
+use super::split::statements;
 use super::word::Word;
 
 /// The effect of one statement on rows.
@@ -22,7 +23,7 @@ pub(crate) enum Act {
 impl Act {
     /// Returns the effects of all statements of a text, in order.
     pub(super) fn of_all(parts: &[Word<'_>]) -> Vec<Self> {
-        statements(parts).map(Self::of).collect()
+        statements(Dialect::Sqlite, parts).map(Self::of).collect()
     }
 
     fn of(statement: &[Word<'_>]) -> Self {
@@ -40,7 +41,9 @@ impl Act {
 /// Returns the tables that the statements of a text for SQLite insert into.
 pub(super) fn targets(text: &str) -> Box<[Option<ObjectName>]> {
     let parts = definition::cut(Dialect::Sqlite, text);
-    statements(&parts).map(|statement| target(text, statement)).collect()
+    statements(Dialect::Sqlite, &parts)
+        .map(|statement| target(text, statement))
+        .collect()
 }
 
 fn target(text: &str, statement: &[Word<'_>]) -> Option<ObjectName> {

@@ -4,6 +4,7 @@
 use super::Dialect;
 use super::implicit_commits::commits_implicitly;
 use super::server::Server;
+use super::split::statements;
 use super::word::Word;
 
 /// The effect of a text on its transaction; for a script, the strongest one.
@@ -132,7 +133,7 @@ impl Facts {
             starred: false,
             defines: Defines::Nothing,
         };
-        for statement in statements(parts) {
+        for statement in statements(dialect, parts) {
             facts.add(dialect, server, statement);
         }
         facts
@@ -167,65 +168,15 @@ impl Facts {
     }
 }
 
-/// Returns the statements of a text, without the parentheses around them.
-pub(super) fn statements<'p, 't>(mut parts: &'p [Word<'t>]) -> impl Iterator<Item = &'p [Word<'t>]> {
-    std::iter::from_fn(move || {
-        while !parts.is_empty() {
-            let (statement, rest) = split_first(parts);
-            parts = rest;
-            let outer = statement.iter().take_while(|part| part.is_symbol(b'(')).count();
-            if outer < statement.len() {
-                return Some(&statement[outer..]);
-            }
-        }
-        None
-    })
-}
-
-/// Splits the first statement from the rest. The body of a trigger or procedure belongs to its statement.
-fn split_first<'p, 't>(parts: &'p [Word<'t>]) -> (&'p [Word<'t>], &'p [Word<'t>]) {
-    let body = has_body(parts);
-    let (mut depth, mut block) = (0, 0);
-    for (index, part) in parts.iter().enumerate() {
-        depth += part.nesting();
-        if part.is_symbol(b';') && depth <= 0 && block <= 0 {
-            return (&parts[..index], &parts[index + 1..]);
-        }
-        if body {
-            let after_end = index > 0 && parts[index - 1].is("END");
-            if part.is("BEGIN") || (part.is("CASE") && !after_end) {
-                block += 1;
-            } else if part.is("END") {
-                let closes_loop = parts
-                    .get(index + 1)
-                    .is_some_and(|next| next.is_one_of(&["IF", "LOOP", "WHILE", "REPEAT", "FOR"]));
-                block -= i32::from(!closes_loop);
-            }
-        }
-    }
-    (parts, &[])
-}
-
-/// Returns whether a statement may contain others between `BEGIN` and `END`.
-fn has_body(parts: &[Word<'_>]) -> bool {
-    const BODIES: [&str; 5] = ["TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"];
-    let words = || parts.iter().take(16).take_while(|part| !part.is_symbol(b';'));
-    match parts {
-        [first, ..] if first.is("CREATE") => words().any(|part| part.is_one_of(&BODIES)),
-        [first, second, third, ..] => first.is("BEGIN") && second.is("NOT") && third.is("ATOMIC"),
-        _ => false,
-    }
-}
-
 /// Returns whether a statement of PostgreSQL exchanges data with the client while it runs (`COPY … FROM STDIN`).
 pub(super) fn converses(parts: &[Word<'_>]) -> bool {
     let client = |part: &Word<'_>| part.is_one_of(&["STDIN", "STDOUT"]);
-    statements(parts).any(|statement| statement[0].is("COPY") && statement.iter().any(client))
+    statements(Dialect::Postgres, parts).any(|statement| statement[0].is("COPY") && statement.iter().any(client))
 }
 
 /// Returns whether a statement of PostgreSQL makes the session listen.
 pub(super) fn listens(parts: &[Word<'_>]) -> bool {
-    statements(parts).any(|statement| statement[0].is("LISTEN"))
+    statements(Dialect::Postgres, parts).any(|statement| statement[0].is("LISTEN"))
 }
 
 /// Returns whether a statement of MySQL asks for the errors or warnings of the statement before it.

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::Dialect;
-use super::control::{self};
 use super::lexer::{Lexer, TokenKind};
-use super::word::Word;
+use super::split::statements;
+use super::word::{Word, words};
 use crate::value::{Params, Value};
 
 /// The name of a table or another object.
@@ -108,7 +108,7 @@ impl Definition {
     /// Reads the definitions in a text, one for each statement.
     pub(crate) fn read(dialect: Dialect, text: &str) -> Vec<Self> {
         let parts = cut(dialect, text);
-        control::statements(&parts)
+        statements(dialect, &parts)
             .filter_map(|statement| {
                 let (first, last) = (statement.first()?, statement.last()?);
                 Some(Self::of(dialect, &text[first.start..last.end]))
@@ -197,22 +197,7 @@ impl Object {
 
 /// Returns the words of a text, with their positions in it.
 pub(super) fn cut(dialect: Dialect, text: &str) -> Vec<Word<'_>> {
-    let mut at = 0;
-    let mut parts = Vec::new();
-    for token in Lexer::new(dialect, text) {
-        let start = at;
-        at += token.text.len();
-        if !matches!(token.kind, TokenKind::Space | TokenKind::Comment) {
-            parts.push(Word {
-                kind: token.kind,
-                text: token.text,
-                start,
-                end: at,
-                hole: false,
-            });
-        }
-    }
-    parts
+    words(Lexer::new(dialect, text))
 }
 
 /// Returns the name at the start, and how many words it takes.

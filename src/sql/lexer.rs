@@ -2,6 +2,9 @@
 //!
 //! Nothing is an error here. An unterminated token extends to the end, and the server reports the error.
 
+use super::lexical::{
+    continuation, is_name, is_word, is_word_start, line_comment, number, space, variable_with_suffix,
+};
 use super::version_comment::version_comment;
 use super::{Dialect, SqlMode};
 
@@ -46,7 +49,11 @@ pub(crate) struct Token<'a> {
 pub(crate) struct Lexer<'a> {
     dialect: Dialect,
     mode: SqlMode,
+    /// Set if backslashes in strings are read as sessions of the other kind read them.
+    other_backslashes: bool,
     sql: &'a str,
+    /// The end of what the server reads.
+    end: usize,
     at: usize,
     /// The kind of the last token other than space and comments.
     last: TokenKind,
@@ -61,7 +68,13 @@ impl<'a> Lexer<'a> {
         Self {
             dialect,
             mode: SqlMode::default(),
+            other_backslashes: false,
             sql,
+            end: match dialect {
+                // The driver removes white space of any kind around a text.
+                Dialect::Sqlite => sql.trim_end().len(),
+                Dialect::Postgres | Dialect::MySql => sql.len(),
+            },
             at: 0,
             last: TokenKind::Space,
             brackets: 0,
@@ -75,13 +88,23 @@ impl<'a> Lexer<'a> {
         self
     }
 
+    /// Reads backslashes in strings as the sessions do that have the opposite setting.
+    pub(super) fn with_other_backslashes(mut self) -> Self {
+        self.other_backslashes = true;
+        self
+    }
+
     /// Returns whether a backslash in a text escapes the character after it.
     fn escapes(&self) -> bool {
-        self.dialect == Dialect::MySql && !self.mode.plain_backslashes
+        match self.dialect {
+            Dialect::MySql => self.mode.plain_backslashes == self.other_backslashes,
+            Dialect::Postgres => self.other_backslashes,
+            Dialect::Sqlite => false,
+        }
     }
 
     fn byte(&self, ahead: usize) -> u8 {
-        self.sql.as_bytes().get(self.at + ahead).copied().unwrap_or(0)
+        self.rest().get(ahead).copied().unwrap_or(0)
     }
 
     fn before(&self) -> u8 {
@@ -89,7 +112,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn rest(&self) -> &'a [u8] {
-        &self.sql.as_bytes()[self.at..]
+        &self.sql.as_bytes()[self.at..self.end]
     }
 
     /// Returns the length of the run of bytes from `from` on that `wanted` accepts, counted from the current position.
@@ -104,11 +127,15 @@ impl<'a> Lexer<'a> {
     /// Returns the kind of the token that starts here, and its length in bytes.
     fn scan(&mut self) -> (TokenKind, usize) {
         let byte = self.byte(0);
+        let blank = self.space();
+        if blank > 0 {
+            return (TokenKind::Space, blank);
+        }
+        let comment = line_comment(self.dialect, self.rest());
+        if comment > 0 {
+            return (TokenKind::Comment, comment);
+        }
         match byte {
-            b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => (
-                TokenKind::Space,
-                self.run(1, |byte| byte.is_ascii_whitespace() || byte == 0x0b),
-            ),
             b'\'' => (TokenKind::Literal, self.quoted(b'\'', self.escapes())),
             b'"' if self.dialect == Dialect::MySql && !self.mode.ansi_quotes => {
                 (TokenKind::Literal, self.quoted(b'"', self.escapes()))
@@ -119,19 +146,41 @@ impl<'a> Lexer<'a> {
             b'e' | b'E' if self.dialect == Dialect::Postgres && self.byte(1) == b'\'' => {
                 (TokenKind::Literal, self.escape_string())
             }
-            b'-' if self.is_line_comment() => (TokenKind::Comment, self.run(0, |byte| byte != b'\n')),
-            b'#' if self.dialect == Dialect::MySql => (TokenKind::Comment, self.run(0, |byte| byte != b'\n')),
             b'/' if self.byte(1) == b'*' => (TokenKind::Comment, self.block_comment()),
             b'*' if self.code_comment && self.byte(1) == b'/' => {
                 self.code_comment = false;
                 (TokenKind::Comment, 2)
             }
+            b'$' | b'@' | b'#' | b':' if self.dialect == Dialect::Sqlite => match variable_with_suffix(self.rest()) {
+                Some(length) => (TokenKind::Word, length),
+                None => self.sign(byte),
+            },
             b'\\' if self.byte(1) == b':' => (TokenKind::Escaped(':'), 2),
+            b':' | b'$' | b'?' => self.sign(byte),
+            b'0'..=b'9' => (TokenKind::Number, number(self.dialect, self.rest())),
+            byte if is_word_start(byte) => (TokenKind::Word, self.run(1, is_name)),
+            byte => (TokenKind::Symbol(byte), 1),
+        }
+    }
+
+    /// Returns the length of the white space that starts here.
+    fn space(&self) -> usize {
+        match self.at {
+            at if at >= self.end => self.sql.len() - at,
+            0 if self.dialect == Dialect::Sqlite => {
+                let trimmed = self.sql.len() - self.sql.trim_start().len();
+                trimmed + space(self.dialect, &self.rest()[trimmed..])
+            }
+            _ => space(self.dialect, self.rest()),
+        }
+    }
+
+    /// Does the same for a sign that may start a placeholder.
+    fn sign(&self, byte: u8) -> (TokenKind, usize) {
+        match byte {
             b':' => self.colon(),
             b'$' => self.dollar(),
             b'?' => self.question(),
-            b'0'..=b'9' => (TokenKind::Number, self.run(1, |byte| byte == b'.' || is_word(byte))),
-            byte if is_word_start(byte) => (TokenKind::Word, self.run(1, is_name)),
             byte => (TokenKind::Symbol(byte), 1),
         }
     }
@@ -170,21 +219,11 @@ impl<'a> Lexer<'a> {
 
     /// Returns the length of `E'…'`, with the further pieces that may follow on separate lines under the same rules.
     fn escape_string(&self) -> usize {
-        let rest = self.rest();
         let mut at = self.quoted_from(1, b'\'', true);
-        loop {
-            let next = self.run(at, |byte| byte.is_ascii_whitespace());
-            if rest.get(next) != Some(&b'\'') || !rest[at..next].contains(&b'\n') {
-                return at;
-            }
-            at = self.quoted_from(next, b'\'', true);
+        while let Some(next) = self.rest().get(at..).and_then(continuation) {
+            at = self.quoted_from(at + next, b'\'', true);
         }
-    }
-
-    /// Returns whether a line comment starts here. MySQL requires white space after the two dashes, so that `5--1` is a
-    /// sum.
-    fn is_line_comment(&self) -> bool {
-        self.byte(1) == b'-' && (self.dialect != Dialect::MySql || self.byte(2) <= b' ')
+        at
     }
 
     fn block_comment(&mut self) -> usize {
@@ -306,10 +345,11 @@ impl<'a> Iterator for Lexer<'a> {
         if self.at >= self.sql.len() {
             return None;
         }
-        let (kind, length) = self.scan();
         let start = self.at;
+        let (kind, length) = self.scan();
         // A backslash as the last character would reach past the end.
-        self.at = (start + length).min(self.sql.len());
+        let end = if start < self.end { self.end } else { self.sql.len() };
+        self.at = (start + length).min(end);
         match kind {
             TokenKind::Symbol(b'[') => self.brackets += 1,
             TokenKind::Symbol(b']') => self.brackets = self.brackets.saturating_sub(1),
@@ -324,19 +364,4 @@ impl<'a> Iterator for Lexer<'a> {
             text: &self.sql[start..self.at],
         })
     }
-}
-
-/// Returns whether a byte can start a name. All bytes beyond ASCII can, as on the servers.
-fn is_word_start(byte: u8) -> bool {
-    byte == b'_' || byte >= 0x80 || byte.is_ascii_alphabetic()
-}
-
-/// Returns whether a byte can occur in the name of a parameter, or in the tag of a dollar quote.
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_digit() || is_word_start(byte)
-}
-
-/// Returns whether a byte can occur in a name after the first one.
-pub(super) fn is_name(byte: u8) -> bool {
-    byte == b'$' || is_word(byte)
 }

@@ -11,6 +11,8 @@ use super::control::{self, Facts};
 use super::effect::Effect;
 use super::lexer::{Lexer, Token, TokenKind};
 use super::list;
+use super::readings::is_doubtful;
+use super::split::statements;
 use super::template::{Placeholder, Style, Template};
 use super::values_row::row_of_values;
 use super::word::Word;
@@ -93,7 +95,9 @@ impl Template {
             Dialect::Sqlite => Act::of_all(&parts),
             Dialect::Postgres | Dialect::MySql => Vec::new(),
         };
-        let effect = Effect::of(dialect, control::statements(&parts), |hole| holes[hole].slot);
+        let doubtful = is_doubtful(dialect, mode, sql, &tokens, facts.control);
+        let mut effect = Effect::of(dialect, statements(dialect, &parts), |hole| holes[hole].slot);
+        effect.opaque |= doubtful;
         let mut index = 0;
         for (place, part) in parts.iter().enumerate() {
             if part.hole {

@@ -6,7 +6,7 @@ use super::Dialect;
 use super::bind_order::{BindOrder, width};
 use super::control::Facts;
 use super::dialect::numbered;
-use super::lexer::is_name;
+use super::lexical::is_name;
 use super::template::{Placeholder, Style, Template};
 
 impl Template {

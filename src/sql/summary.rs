@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::control::statements;
 use super::lexer::{Lexer, TokenKind};
-use super::word::Word;
+use super::split::statements;
+use super::word::{Word, words};
 use super::{Dialect, SqlMode};
 
 /// The longest summary, in bytes. It ends before the first word that does not fit.
@@ -27,19 +27,9 @@ pub(crate) struct Summary {
 
 impl Summary {
     pub(crate) fn of(dialect: Dialect, mode: SqlMode, text: &str) -> Self {
-        let tokens = Lexer::new(dialect, text).in_mode(mode);
-        let tokens = tokens.filter(|token| !matches!(token.kind, TokenKind::Space | TokenKind::Comment));
-        let parts: Vec<_> = tokens
-            .map(|token| Word {
-                kind: token.kind,
-                text: token.text,
-                start: 0,
-                end: 0,
-                hole: false,
-            })
-            .collect();
+        let parts = words(Lexer::new(dialect, text).in_mode(mode));
         let mut summary = Self::default();
-        statements(&parts).for_each(|statement| summary.add(statement));
+        statements(dialect, &parts).for_each(|statement| summary.add(statement));
         summary
     }
 

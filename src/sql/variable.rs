@@ -49,7 +49,7 @@ fn variable(tokens: &[Token<'_>]) -> Option<String> {
         .filter(|next| matches!(next.kind, TokenKind::Word | TokenKind::Number))
         .map(|next| next.text);
     match first.kind {
-        TokenKind::Word if first.text.starts_with('$') => Some(first.text.to_owned()),
+        TokenKind::Word if first.text.starts_with(['$', '@', '#', ':']) => Some(first.text.to_owned()),
         TokenKind::Symbol(b'@' | b'$' | b'#' | b':') | TokenKind::Escaped(':') => {
             next.map(|next| format!("{}{next}", first.text.trim_start_matches('\\')))
         }

@@ -1,6 +1,6 @@
 //! The tokens of an SQL text other than space and comments.
 
-use super::lexer::TokenKind;
+use super::lexer::{Token, TokenKind};
 
 /// A token other than space and comments, with its position in the text without placeholders.
 #[derive(Clone, Copy, Debug)]
@@ -35,4 +35,24 @@ impl Word<'_> {
     pub(super) fn is_constant(&self) -> bool {
         matches!(self.kind, TokenKind::Literal | TokenKind::Number)
     }
+}
+
+/// Returns the words of a text, with their positions in it.
+pub(super) fn words<'a>(tokens: impl Iterator<Item = Token<'a>>) -> Vec<Word<'a>> {
+    let mut at = 0;
+    let mut parts = Vec::new();
+    for token in tokens {
+        let start = at;
+        at += token.text.len();
+        if !matches!(token.kind, TokenKind::Space | TokenKind::Comment) {
+            parts.push(Word {
+                kind: token.kind,
+                text: token.text,
+                start,
+                end: at,
+                hole: false,
+            });
+        }
+    }
+    parts
 }

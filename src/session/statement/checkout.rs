@@ -115,7 +115,7 @@ impl Checkout {
             Self::Pooled { .. } => false,
             Self::Level { slot_level, level, .. } => {
                 level.leaves_text_unknown(failed, work)
-                    || (slot_level.depth > 0 && (failed || work.template.effect().opaque))
+                    || (slot_level.depth > 0 && (failed || slot_level.is_to_be_asked_after(work)))
             }
         }
     }
@@ -187,13 +187,13 @@ impl Checkout {
                     Verdict::Ended(cause) => cause,
                 }
             }
-            None if !probed => {
+            None if slot_level.depth == 0 || !slot_level.is_to_be_asked_after(work) => {
                 if level.leaves_text_unknown(false, work) {
                     level.look_after_text(lease, work.caller).await;
                 }
                 return None;
             }
-            None => match level.has_transaction(lease, true).await {
+            None => match level.has_transaction(lease, probed).await {
                 Ok(true) => return None,
                 Ok(false) => {
                     lease.discard();
@@ -213,6 +213,12 @@ impl Checkout {
 }
 
 impl Level {
+    /// Returns whether the server is asked after a statement that succeeded whether the transaction is still open: after
+    /// one that runs others, or may be read in more than one way; and after a script, if that costs no round trip.
+    fn is_to_be_asked_after(&self, work: &BoundStatement) -> bool {
+        work.template.effect().opaque || (self.engine.transactions.one_writer && work.template.statements() > 1)
+    }
+
     /// Returns the error of a transaction that was found ended, with an error of its own, after a completed statement.
     fn ended_after(self: &Arc<Self>, lease: &mut Lease, error: Error, work: &BoundStatement) -> Error {
         let unanswered = error.leaves_open();

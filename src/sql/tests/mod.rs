@@ -5,6 +5,7 @@ mod binding;
 mod control;
 mod definition;
 mod effect;
+mod lexing;
 mod lists;
 mod order;
 mod placeholders;
@@ -13,7 +14,7 @@ mod summary;
 
 use std::borrow::Cow;
 
-use super::{Bound, Dialect, Template};
+use super::{Bound, Dialect, SqlMode, Template};
 use crate::error::{Error, ErrorKind};
 use crate::value::{ParamValues, Params, Value};
 

@@ -21,6 +21,7 @@ mod implicit_commits;
 mod isolation;
 #[cfg(feature = "sqlx-interop")]
 mod lent_connection;
+mod lexing;
 mod lifecycle;
 mod limits;
 mod locked;
@@ -118,6 +119,7 @@ const LISTED: &[File] = &[
     ("connecting", connecting::cases),
     ("hooks", hooks::cases),
     ("implicit_commits", implicit_commits::cases),
+    ("lexing", lexing::cases),
     ("lifecycle", lifecycle::cases),
     ("limits", limits::cases),
     ("queries", queries::cases),
