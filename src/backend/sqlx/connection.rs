@@ -9,8 +9,8 @@ use sqlx_core::transaction::TransactionManager;
 
 use super::answer::{DriverRow, Steps, drain, is_notification, is_to_be_repeated};
 use super::last_insert_id::{LastKey, Tally};
-use super::pooled::SentTexts;
 use super::schema_changes::Definitions;
+use super::sent_texts::SentTexts;
 use super::{Ignore, Keeping, KeptStatement, Native, Original, SingleRow, is_stale_plan, own_sql};
 use crate::backend::{Armed, Interrupt, QueryResult, Request, RowSink};
 use crate::error::{Error, ErrorKind, Result};

@@ -15,6 +15,7 @@ mod raw_connection;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 mod raw_row;
 pub(crate) mod schema_changes;
+mod sent_texts;
 mod tls_files;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) mod variants;

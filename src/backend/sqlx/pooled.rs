@@ -5,10 +5,6 @@
 //! parameters runs in a transaction of its own. The driver also prepares questions of its own under names that are the
 //! same on each of its connections, so they are closed before the transaction ends.
 
-use std::collections::HashSet;
-use std::hash::BuildHasher;
-
-use foldhash::fast::RandomState;
 use sqlx::{Connection, Executor};
 use sqlx_core::transaction::TransactionManager;
 
@@ -18,27 +14,6 @@ use super::{Native, own_sql};
 use crate::backend::{NativeJob, QueryResult, Request, RowSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Defines, Statement};
-
-/// The most texts that are remembered for one connection.
-const MOST_TEXTS: usize = 10_000;
-
-/// The texts that were sent on a connection. With the first execution the driver looks up the types in it that were made
-/// in the database. It does so by a query of the simple protocol, which removes a statement without a name.
-#[derive(Debug, Default)]
-pub(super) struct SentTexts {
-    hashes: HashSet<u64>,
-    hasher: RandomState,
-}
-
-impl SentTexts {
-    /// Returns whether a text is sent for the first time, as far as is remembered.
-    fn is_new(&mut self, sql: &str) -> bool {
-        if self.hashes.len() >= MOST_TEXTS {
-            self.hashes.clear();
-        }
-        self.hashes.insert(self.hasher.hash_one(sql))
-    }
-}
 
 /// A statement that a pooler must not separate from the rest of its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
