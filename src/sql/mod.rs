@@ -14,6 +14,8 @@ mod code;
 mod control;
 mod definition;
 mod dialect;
+#[cfg(any(feature = "postgres", test))]
+mod dollars;
 mod effect;
 mod excerpt;
 mod into_sql;
@@ -45,6 +47,8 @@ pub(crate) use cache::TemplateCache;
 pub(crate) use control::{Control, Defines};
 pub(crate) use definition::{Definition, Key, ObjectName};
 pub use dialect::Dialect;
+#[cfg(feature = "postgres")]
+pub(crate) use dollars::{with_casts, without_null_tests};
 pub(crate) use effect::Effect;
 pub(crate) use excerpt::excerpt;
 pub use into_sql::IntoSql;

@@ -42,7 +42,9 @@ impl Native for MySql {
     const ONE: SingleRow = SingleRow::ThenFlush;
     const RESET: &str = options::RESET;
 
-    fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, MySqlArguments)> {
+    type Answers = ();
+
+    fn arguments(statement: &Statement, values: &[Value], (): &()) -> Result<(SqlStr, MySqlArguments)> {
         arguments::arguments(statement, values)
     }
 

@@ -8,7 +8,7 @@ use sqlx::{Connection, Either, Executor, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::answer::{is_notification, is_to_be_repeated};
-use super::connection::{SqlxConnection, note_refusal};
+use super::connection::SqlxConnection;
 use super::pooled::Alone;
 use super::{Ignore, KeptStatement, Native, is_stale_plan, own_sql};
 use crate::backend::{CloseFn, Interrupt, Interruptible, NativeJob, QueryResult, RawConnection, Request, RowSink};
@@ -104,7 +104,7 @@ where
             let result = self.end_alone(alone, result).await;
             self.note_definitions(defines);
             if result.as_ref().is_err_and(is_stale_plan) {
-                self.connection.clear_cached_statements().await.map_err(DB::error)?;
+                self.forget_prepared().await?;
             }
             let result = match result {
                 Err(error) if is_notification(&error) => {
@@ -256,7 +256,7 @@ where
             self.follow_definitions(request.statement.is_starred()).await?;
             let mut repeated = false;
             loop {
-                let (mut stale, mut reported, mut notified, mut yielded) = (None, None, None, false);
+                let (mut stale, mut reported, mut notified, mut refused, mut yielded) = (None, None, None, None, false);
                 {
                     let mut steps = if request.statement.is_script() {
                         self.connection.fetch_many(request.statement.sql())
@@ -277,11 +277,15 @@ where
                                 break;
                             }
                             Err(error) => {
-                                note_refusal::<DB>(&error, request);
-                                Err(error)?;
+                                refused = Some(error);
+                                break;
                             }
                         }
                     }
+                }
+                if let Some(error) = refused {
+                    self.note_refusal(&error, request);
+                    Err(error)?;
                 }
                 if let Some(error) = notified {
                     let harmless = request.statement.reads() && !yielded;
@@ -297,7 +301,7 @@ where
                     self.confirmed(reported).await?;
                     break;
                 };
-                self.connection.clear_cached_statements().await.map_err(DB::error)?;
+                self.forget_prepared().await?;
                 // A plan of the user's own, of `PREPARE`, stays stale.
                 if self.levels() > 0 || yielded || repeated {
                     Err(error)?;
