@@ -1,36 +1,40 @@
 //! Changes of a text for PostgreSQL that has numbered placeholders.
 
-use super::Dialect;
 use super::lexer::{Lexer, Token, TokenKind};
+use super::{Dialect, Statement};
 
-/// Returns the text with casts: each placeholder for whose index, counted from 0, `cast` returns the types `through` and
-/// `to` becomes `($1::through::to)`.
-pub(crate) fn with_casts<'c>(sql: &str, cast: impl Fn(usize) -> Option<(&'c str, &'c str)>) -> String {
-    let mut out = String::with_capacity(sql.len() + 64);
-    for token in Lexer::new(Dialect::Postgres, sql) {
-        match token.kind {
-            TokenKind::Dollar(number) if let Some((through, to)) = cast(number - 1) => {
-                out.extend(["(", token.text, "::", through, "::", to, ")"]);
+#[allow(dead_code, reason = "unused without the driver of PostgreSQL")]
+impl Statement {
+    /// Returns the text with casts: each placeholder for whose index, counted from 0, `cast` returns the types `through`
+    /// and `to` becomes `($1::through::to)`.
+    pub(crate) fn with_casts<'c>(&self, cast: impl Fn(usize) -> Option<(&'c str, &'c str)>) -> String {
+        let mut out = String::with_capacity(self.text().len() + 64);
+        for token in Lexer::new(Dialect::Postgres, self.text()) {
+            match token.kind {
+                TokenKind::Dollar(number) if let Some((through, to)) = cast(number - 1) => {
+                    out.extend(["(", token.text, "::", through, "::", to, ")"]);
+                }
+                _ => out.push_str(token.text),
             }
-            _ => out.push_str(token.text),
         }
+        out
     }
-    out
-}
 
-/// Returns the text without each placeholder that is only compared with `NULL` (`$1 IS NULL`, `$1 IS NOT NULL`). The
-/// server does not infer a type from there, and after it from nowhere else.
-pub(crate) fn without_null_tests(sql: &str) -> String {
-    let tokens: Vec<Token<'_>> = Lexer::new(Dialect::Postgres, sql).collect();
-    let mut out = String::with_capacity(sql.len());
-    for (index, token) in tokens.iter().enumerate() {
-        let tested = matches!(token.kind, TokenKind::Dollar(_)) && is_null_test(&tokens[index + 1..]);
-        out.push_str(if tested { "NULL" } else { token.text });
+    /// Returns the text without each placeholder that is only compared with `NULL` (`$1 IS NULL`, `$1 IS NOT NULL`). The
+    /// server does not infer a type from there, and after it from nowhere else.
+    pub(crate) fn without_null_tests(&self) -> String {
+        let tokens: Vec<Token<'_>> = Lexer::new(Dialect::Postgres, self.text()).collect();
+        let mut out = String::with_capacity(self.text().len());
+        for (index, token) in tokens.iter().enumerate() {
+            let tested = matches!(token.kind, TokenKind::Dollar(_)) && is_null_test(&tokens[index + 1..]);
+            out.push_str(if tested { "NULL" } else { token.text });
+        }
+        out
     }
-    out
 }
 
 /// Returns whether the text goes on with `IS NULL` or `IS NOT NULL`.
+#[allow(dead_code, reason = "unused without the driver of PostgreSQL")]
 fn is_null_test(rest: &[Token<'_>]) -> bool {
     let mut words = rest
         .iter()
@@ -49,7 +53,7 @@ mod tests {
     fn q2_a_cast_goes_around_placeholders_only() {
         let cast = |index| (index == 0).then_some(("text", "pg_catalog.date"));
         assert_eq!(
-            with_casts("SELECT $1, '$1', $2 -- $1\n, $1[1], a$1, $q$ $1 $q$", cast),
+            Statement::new("SELECT $1, '$1', $2 -- $1\n, $1[1], a$1, $q$ $1 $q$", false).with_casts(cast),
             "SELECT ($1::text::pg_catalog.date), '$1', $2 -- $1\n, ($1::text::pg_catalog.date)[1], a$1, $q$ $1 $q$"
         );
     }
@@ -66,7 +70,7 @@ mod tests {
             ("'$1 IS NULL'", "'$1 IS NULL'"),
             ("x IS NULL AND $1 IS", "x IS NULL AND $1 IS"),
         ] {
-            assert_eq!(without_null_tests(sql), expected);
+            assert_eq!(Statement::new(sql, false).without_null_tests(), expected);
         }
     }
 }

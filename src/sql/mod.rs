@@ -14,7 +14,6 @@ mod code;
 mod control;
 mod definition;
 mod dialect;
-#[cfg(any(feature = "postgres", test))]
 mod dollars;
 mod effect;
 mod excerpt;
@@ -47,8 +46,6 @@ pub(crate) use cache::TemplateCache;
 pub(crate) use control::{Control, Defines};
 pub(crate) use definition::{Definition, Key, ObjectName};
 pub use dialect::Dialect;
-#[cfg(feature = "postgres")]
-pub(crate) use dollars::{with_casts, without_null_tests};
 pub(crate) use effect::Effect;
 pub(crate) use excerpt::excerpt;
 pub use into_sql::IntoSql;

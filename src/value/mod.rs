@@ -9,6 +9,7 @@ mod from_value;
 mod json;
 mod mismatch;
 mod names;
+mod null_of;
 mod null_type;
 mod number;
 mod owned;

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::NullType;
+use super::null_type::NullType;
 
 /// A PostgreSQL interval. Months, days and microseconds are kept apart, as on the server, because months and days have
 /// no fixed length.

@@ -9,7 +9,7 @@ use super::encode::{ASKED, ASKED_ARRAY, converts};
 use super::oid;
 use super::server_type::ServerType;
 use crate::backend::sqlx::variants::spelled;
-use crate::sql::{Statement, with_casts};
+use crate::sql::Statement;
 
 /// Number of texts and types of which a connection keeps the answers.
 const MOST: usize = 1_000;
@@ -60,12 +60,12 @@ impl Answers {
 #[derive(Debug)]
 pub(super) struct Form {
     pub(super) sql: SqlStr,
-    pub(super) places: Box<[Place]>,
+    pub(super) places: Box<[SentParameter]>,
 }
 
 /// One parameter of a form.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct SentParameter {
     pub(super) declared: u32,
     /// What the server reported of the type, if the value is converted to it here.
     pub(super) found: Option<Arc<ServerType>>,
@@ -76,12 +76,12 @@ pub(super) struct Place {
 impl Form {
     /// Creates the form for values that have the types `own` by themselves.
     pub(super) fn new(statement: &Statement, own: &[u32], types: Option<&[Arc<ServerType>]>) -> Self {
-        let place = |(index, own): (usize, &u32)| Place::new(*own, types.and_then(|types| types.get(index)));
-        let places: Box<[Place]> = own.iter().enumerate().map(place).collect();
-        let cast = |index: usize| places.get(index).and_then(Place::cast);
+        let place = |(index, own): (usize, &u32)| SentParameter::new(*own, types.and_then(|types| types.get(index)));
+        let places: Box<[SentParameter]> = own.iter().enumerate().map(place).collect();
+        let cast = |index: usize| places.get(index).and_then(SentParameter::cast);
         let declared: Vec<u32> = places.iter().map(|place| place.declared).collect();
         let sql = if places.iter().any(|place| place.cast.is_some()) {
-            spelled(&with_casts(statement.text(), cast), &declared)
+            spelled(&statement.with_casts(cast), &declared)
         } else {
             spelled(statement.text(), &declared)
         };
@@ -94,7 +94,7 @@ impl Form {
     }
 }
 
-impl Place {
+impl SentParameter {
     fn new(own: u32, found: Option<&Arc<ServerType>>) -> Self {
         let declared = |declared| Self {
             declared,

@@ -118,7 +118,7 @@ pub(super) fn question(statement: &Statement, values: &[Value], answers: &Answer
     }
     let used = used(statement, values).ok()?;
     let asked = used.is_open(values) && answers.find(used.number, nulls(values)).is_none();
-    asked.then(|| question::question(statement.text(), &used.own, nulls(values)))
+    asked.then(|| question::question(statement, &used.own, nulls(values)))
 }
 
 /// Keeps the rows that the server answered.

@@ -12,12 +12,12 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use super::encode::{ASKED, ASKED_ARRAY};
 use super::oid;
 use super::server_type::ServerType;
-use crate::sql::without_null_tests;
+use crate::sql::Statement;
 
 const ASK: &str = include_str!("question.sql");
 
 /// Returns the question for a text whose values have the types `own` by themselves. `nulls` tells which are `NULL`.
-pub(super) fn question(sql: &str, own: &[u32], nulls: impl Iterator<Item = bool>) -> SqlStr {
+pub(super) fn question(statement: &Statement, own: &[u32], nulls: impl Iterator<Item = bool>) -> SqlStr {
     let (mut wanted, mut fallback, mut kinds) = (String::new(), String::new(), String::new());
     for (own, null) in own.iter().zip(nulls) {
         let (first, second) = match *own {
@@ -33,7 +33,7 @@ pub(super) fn question(sql: &str, own: &[u32], nulls: impl Iterator<Item = bool>
     let setting = |name: &str, value: &str| format!("pg_catalog.set_config('ebbtide.{name}', {value}, true)");
     let list = |list: &str| format!("'{{{}}}'", &list[1..]);
     let settings = [
-        setting("text", &literal(&without_null_tests(sql))),
+        setting("text", &literal(&statement.without_null_tests())),
         setting("wanted", &list(&wanted)),
         setting("fallback", &list(&fallback)),
         setting("kinds", &format!("'{kinds}'")),
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn q4_the_question_holds_the_text_as_a_literal() {
         let question = question(
-            r"SELECT $1, 'it''s', E'\\' WHERE $2 IS NULL",
+            &Statement::new(r"SELECT $1, 'it''s', E'\\' WHERE $2 IS NULL", false),
             &[oid::TEXT, oid::INT8],
             [false, true].into_iter(),
         );
