@@ -82,5 +82,6 @@ pub use stream::RowStream;
 pub use transaction::{EndTransaction, Transaction, TransactionBuilder};
 pub use url::DatabaseUrl;
 pub use value::{
-    Array, Bind, ColumnIndex, FromValue, Interval, IntoParams, Json, Mismatch, Params, Row, Value, ValueRef, bind,
+    Array, Bind, ColumnIndex, FromValue, Interval, IntoParams, Json, Mismatch, NullType, Params, Row, Value, ValueRef,
+    bind,
 };

@@ -14,6 +14,7 @@ mod code;
 mod control;
 mod definition;
 mod dialect;
+mod dollars;
 mod effect;
 mod excerpt;
 mod implicit_commits;

@@ -33,7 +33,7 @@ pub(crate) fn values(values: &[Value]) -> String {
 
 fn one(value: &Value) -> String {
     match value {
-        Value::Null => "NULL".to_owned(),
+        Value::Null | Value::NullOf(_) => "NULL".to_owned(),
         Value::Bool(value) => value.to_string(),
         Value::I16(value) => value.to_string(),
         Value::I32(value) => value.to_string(),

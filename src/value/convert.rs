@@ -163,13 +163,13 @@ where
 }
 impl<T: Member> Member for &T {}
 
-/// Converts `None` into `NULL`.
+/// Converts `None` into `NULL`, of the type of `T` if that is one of those that can be bound by themselves.
 impl<T> From<Option<T>> for Value
 where
     Value: From<T>,
 {
     fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, Self::from)
+        value.map_or_else(Self::null_of::<T>, Self::from)
     }
 }
 impl<T: Member> Member for Option<T> {}

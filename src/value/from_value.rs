@@ -279,7 +279,7 @@ impl<T: FromValue + Member> FromValue for Vec<T> {
 impl<T: FromValue> FromValue for Option<T> {
     fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
         match value {
-            ValueRef::Null | ValueRef::Owned(Value::Null) => Ok(None),
+            ValueRef::Null | ValueRef::Owned(Value::Null | Value::NullOf(_)) => Ok(None),
             value => T::from_value(value).map(Some),
         }
     }

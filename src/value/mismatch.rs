@@ -129,7 +129,7 @@ fn natural(value: &ValueRef<'_>) -> (&'static str, &'static str) {
             Value::Interval(_) => ("an interval", "ebbtide::Interval"),
             Value::Inet(_) => ("a network address", "ipnetwork::IpNetwork"),
             Value::Array(_) | Value::List(_) => ("an array", "Vec<_>"),
-            Value::Null => ("NULL", "Option<_>"),
+            Value::Null | Value::NullOf(_) => ("NULL", "Option<_>"),
             _ => ("a value of another kind", "ebbtide::Value"),
         },
     }

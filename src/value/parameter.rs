@@ -100,6 +100,7 @@ pub(super) fn value<T: Serialize + ?Sized>(value: &T, place: ParameterPlace) -> 
     match value.serialize(ParameterSerializer { place, bytes }) {
         Err(EncodeError::Nested) => document(value),
         Ok(Value::Untyped(text)) => Ok(typed::<T>(text)),
+        Ok(Value::Null) => Ok(Value::null_as::<T>()),
         other => other,
     }
 }

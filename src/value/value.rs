@@ -6,6 +6,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::null_type::NullType;
+
 /// A PostgreSQL interval. Months, days and microseconds are kept apart, as on the server, because months and days have
 /// no fixed length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ pub struct Interval {
 pub enum Value {
     /// SQL `NULL`; its type is left to the server.
     Null,
+    /// SQL `NULL` that was the `None` of a known type. A server that cannot infer the type of the parameter is told this
+    /// one.
+    NullOf(NullType),
     /// A boolean.
     Bool(bool),
     /// A 16-bit integer.
@@ -133,10 +138,15 @@ pub enum ValueRef<'r> {
 }
 
 impl Value {
+    /// Returns whether it is `NULL`, of whatever type.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null | Self::NullOf(_))
+    }
+
     /// Returns the name of the variant. Messages and logs may show it, but not the value.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Null => "Null",
+            Self::Null | Self::NullOf(_) => "Null",
             Self::Bool(_) => "Bool",
             Self::I16(_) => "I16",
             Self::I32(_) => "I32",
@@ -165,7 +175,7 @@ impl Value {
 impl<'r> From<&'r Value> for ValueRef<'r> {
     fn from(value: &'r Value) -> Self {
         match value {
-            Value::Null => Self::Null,
+            Value::Null | Value::NullOf(_) => Self::Null,
             Value::Bool(value) => Self::Bool(*value),
             Value::I16(value) => Self::I64((*value).into()),
             Value::I32(value) => Self::I64((*value).into()),

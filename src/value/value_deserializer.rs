@@ -361,7 +361,7 @@ impl<'de, 'v, L: Lend<'v, 'de>> Deserializer<'de> for ValueDeserializer<'v, L> {
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.value {
-            ValueRef::Null | ValueRef::Owned(Value::Null) => visitor.visit_none(),
+            ValueRef::Null | ValueRef::Owned(Value::Null | Value::NullOf(_)) => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }

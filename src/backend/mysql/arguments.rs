@@ -53,7 +53,7 @@ pub(super) fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlS
 
 fn first_use(uses: &Variants<Use>, statement: &Statement, values: &[Value]) -> Arc<Use> {
     let mut takes: Vec<u32> = values.iter().map(own_type).collect();
-    uses.type_nulls(&mut takes, |_, _| {});
+    uses.type_nulls(&mut takes);
     let sql = spelled(statement.text(), &takes);
     let takes = takes.into();
     uses.add(Use { takes, sql })
@@ -65,7 +65,9 @@ const UNSIGNED: u32 = 256;
 /// The type that sqlx declares for a value: the protocol's number, and [`UNSIGNED`].
 fn own_type(value: &Value) -> u32 {
     match value {
-        Value::Null | Value::Interval(_) | Value::Inet(_) | Value::Array(_) | Value::List(_) => UNTYPED,
+        Value::Null | Value::NullOf(_) | Value::Interval(_) | Value::Inet(_) | Value::Array(_) | Value::List(_) => {
+            UNTYPED
+        }
         Value::Bool(_) => UNSIGNED | 1,
         Value::I16(_) => 2,
         Value::I32(_) => 3,
@@ -88,7 +90,7 @@ fn encode(values: &[Value], takes: &[u32]) -> Result<MySqlArguments> {
     let mut arguments = MySqlArguments::default();
     arguments.reserve(values.len(), values.len() * 16);
     bind_all(arguments, values, |arguments, index, value| match value {
-        Value::Null => add_null(arguments, takes[index]),
+        value if value.is_null() => add_null(arguments, takes[index]),
         value => add(arguments, value),
     })
 }
@@ -155,7 +157,7 @@ fn add(arguments: &mut MySqlArguments, value: &Value) -> Result<(), BoxDynError>
         Value::Timestamp(it) => arguments.add(*it),
         Value::Uuid(it) => arguments.add(*it),
         Value::Json(it) => arguments.add(it.to_string()),
-        Value::Null | Value::Interval(_) | Value::Inet(_) | Value::Array(_) | Value::List(_) => {
+        Value::Null | Value::NullOf(_) | Value::Interval(_) | Value::Inet(_) | Value::Array(_) | Value::List(_) => {
             arguments.add(None::<&str>)
         }
     }

@@ -45,7 +45,9 @@ impl Native for MySql {
     const UNPREPARED: Option<&str> = Some("1295");
     const RESET: &str = options::RESET;
 
-    fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, MySqlArguments)> {
+    type Answers = ();
+
+    fn arguments(statement: &Statement, values: &[Value], (): &()) -> Result<(SqlStr, MySqlArguments)> {
         arguments::arguments(statement, values)
     }
 

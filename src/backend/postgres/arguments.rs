@@ -1,55 +1,62 @@
 //! Parameters, and the text that they are sent with.
 //!
 //! sqlx keeps prepared statements by their text alone, so the declared types become part of it
-//! ([`variants`](crate::backend::sqlx::variants)).
+//! ([`variants`](crate::backend::sqlx::variants)). Where the values leave a type open, the connection asks the server
+//! for the one that it expects ([`question`](super::question)) when it first sends the text with such values. So a type
+//! never depends on the values that came before.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::encode::IsNull;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo};
 use sqlx::{Arguments, Encode, Postgres, SqlStr, Type};
 
-use super::encode::{ASKED, own_type, write};
+use super::answers::{Answers, Form};
+use super::encode::{ASKED, ASKED_ARRAY, own_type, write};
 use super::oid;
-use super::types::number;
-use crate::backend::sqlx::variants::{Variant, Variants, notes, spelled};
+use super::question;
+use super::server_type::ServerType;
+use crate::backend::sqlx::variants::{Variant, Variants, notes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Statement;
 use crate::value::Value;
 
-/// The notes on a text: its uses so far, and how often an answer of the server about its types was discarded.
-#[derive(Debug, Default)]
-struct Notes {
-    uses: Variants<Use>,
-    doubts: AtomicU32,
-}
-
 /// One use of a text.
 #[derive(Debug)]
 struct Use {
-    /// For each parameter, the type that its value must have by itself. [`oid::UNDECLARED`] accepts only `NULL`,
-    /// [`ASKED`] only values whose type the server decides.
-    takes: Box<[u32]>,
-    /// For each parameter, the declared type.
-    declared: Box<[u32]>,
-    /// The information of the server about the types of its own choice.
-    server_types: Box<[Option<PgTypeInfo>]>,
-    sql: SqlStr,
-    /// Set once the server refused these types; `NULL` is then better sent without one.
-    refused: bool,
+    /// A number of its own in this process.
+    number: u64,
+    /// For each parameter, the type that its value has by itself.
+    own: Box<[u32]>,
+    /// Set if the types of some parameters are left to the server.
+    asks: bool,
+    /// The form in which each value is sent with its own type.
+    form: Form,
 }
 
 impl Use {
-    fn new(statement: &Statement, takes: Vec<u32>, declared: Vec<u32>, server_types: Vec<Option<PgTypeInfo>>) -> Self {
-        let sql = spelled(statement.text(), &declared);
+    fn new(statement: &Statement, values: &[Value]) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let own: Box<[u32]> = values.iter().map(own_type).collect();
+        let open = |own: &u32| {
+            matches!(
+                *own,
+                oid::UNDECLARED | ASKED | ASKED_ARRAY | oid::TEXT | oid::TEXT_ARRAY
+            )
+        };
         Self {
-            takes: takes.into(),
-            declared: declared.into(),
-            server_types: server_types.into(),
-            sql,
-            refused: false,
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            asks: own.iter().any(open),
+            form: Form::new(statement, &own, None),
+            own,
         }
+    }
+
+    /// Returns whether the server has to be asked about these values.
+    fn is_open(&self, values: &[Value]) -> bool {
+        self.asks || values.iter().any(Value::is_null)
     }
 }
 
@@ -59,124 +66,83 @@ impl Variant for Use {
     }
 
     fn takes(&self) -> &[u32] {
-        &self.takes
+        &self.own
     }
 
-    fn is_refused(&self) -> bool {
-        self.refused
+    fn fits(&self, values: &[Value]) -> bool {
+        self.own.iter().copied().eq(values.iter().map(own_type))
     }
 }
 
-impl Notes {
-    /// Discards what the server reported for these values: a column may have another type by now. The next question has
-    /// another text, because the connections keep the server's answers.
-    fn doubt(&self, values: &[Value]) {
-        self.uses.forget(values);
-        self.doubts.fetch_add(1, Ordering::Relaxed);
-    }
+fn used(statement: &Statement, values: &[Value]) -> Result<Arc<Use>> {
+    let uses = notes::<Variants<Use>>(statement)?;
+    let known = uses.find(values);
+    Ok(known.unwrap_or_else(|| uses.add(Use::new(statement, values))))
+}
 
-    /// Creates the variant of a first use.
-    fn first_use(&self, statement: &Statement, values: &[Value]) -> Use {
-        let mut takes: Vec<u32> = values.iter().map(own_type).collect();
-        let mut declared = takes.clone();
-        let mut server_types = vec![None; takes.len()];
-        self.uses.type_nulls(&mut takes, |place, other| {
-            declared[place] = other.declared[place];
-            server_types[place].clone_from(&other.server_types[place]);
-        });
-        // Only a server that did not report what it expects leaves such a parameter; it accepts text for almost
-        // anything.
-        for declared in declared.iter_mut().filter(|declared| **declared == ASKED) {
-            *declared = oid::TEXT;
-        }
-        Use::new(statement, takes, declared, server_types)
-    }
+fn nulls(values: &[Value]) -> impl Iterator<Item = bool> + Clone {
+    values.iter().map(Value::is_null)
 }
 
 /// Encodes the values and chooses the text to send.
-pub(super) fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, PgArguments)> {
+pub(super) fn arguments(statement: &Statement, values: &[Value], answers: &Answers) -> Result<(SqlStr, PgArguments)> {
     if values.is_empty() {
         return Ok((statement.sql(), PgArguments::default()));
     }
-    let notes = notes::<Notes>(statement)?;
-    let variant = match notes.uses.find(values) {
-        Some(variant) => variant,
-        None => notes.uses.add(notes.first_use(statement, values)),
+    let used = used(statement, values)?;
+    let found = if used.is_open(values) {
+        answers.find(used.number, nulls(values))
+    } else {
+        None
     };
+    let form = found.map_or(&used.form, |form| form);
     let mut arguments = PgArguments::default();
     arguments.reserve(values.len(), values.len() * 16);
-    for (place, value) in values.iter().enumerate() {
+    for (index, (value, place)) in values.iter().zip(&form.places).enumerate() {
         let typed = Typed {
             value,
-            oid: variant.declared[place],
-            server_type: variant.server_types[place].as_ref(),
+            oid: place.declared,
+            found: place.found.as_deref(),
         };
         if let Err(why) = arguments.add(typed) {
-            if matches!(value, Value::Untyped(_)) {
-                notes.doubt(values);
-            }
-            return Err(refusal(place, value, &why.to_string()));
+            return Err(refusal(index, value, &why.to_string()));
         }
     }
-    Ok((variant.sql.clone(), arguments))
+    Ok((form.sql.clone(), arguments))
 }
 
-/// Returns the types to declare when asking the server for the ones it expects, if that is necessary.
-pub(super) fn undeclared(statement: &Statement, values: &[Value]) -> Option<Vec<PgTypeInfo>> {
-    let asked = values.iter().any(|value| own_type(value) == ASKED);
-    if !asked || notes::<Notes>(statement).ok()?.uses.find(values).is_some() {
+/// Returns the question for the server about the types of these values, if there is one.
+pub(super) fn question(statement: &Statement, values: &[Value], answers: &Answers) -> Option<SqlStr> {
+    if values.is_empty() || answers.mute {
         return None;
     }
-    let declare = |value| match own_type(value) {
-        ASKED => PgTypeInfo::with_oid(Oid(oid::UNDECLARED)),
-        own => PgTypeInfo::with_oid(Oid(own)),
+    let used = used(statement, values).ok()?;
+    let asked = used.is_open(values) && answers.find(used.number, nulls(values)).is_none();
+    asked.then(|| question::question(statement, &used.own, nulls(values)))
+}
+
+/// Keeps the rows that the server answered.
+pub(super) fn answered(statement: &Statement, values: &[Value], answers: &mut Answers, rows: &[String]) {
+    let Ok(used) = used(statement, values) else { return };
+    let types = question::answer(rows).filter(|types| types.len() == values.len());
+    let form = Form::new(statement, &used.own, types.as_deref());
+    let open = |own: u32| matches!(own, oid::UNDECLARED | ASKED | ASKED_ARRAY | oid::TEXT | oid::TEXT_ARRAY);
+    let has_other =
+        |(place, value): (usize, &Value)| value.is_null() && !open(used.own[place]) && !form.declares(&used.own, place);
+    let for_all = types.is_some() && !values.iter().enumerate().any(has_other);
+    let nulls = if for_all {
+        Box::default()
+    } else {
+        nulls(values).collect()
     };
-    Some(values.iter().map(declare).collect())
+    answers.add(used.number, nulls, form);
 }
 
-/// Returns the text with which the server is asked. It differs from every text that is run, and different questions
-/// have different texts.
-pub(super) fn question(statement: &Statement, declared: &[PgTypeInfo]) -> SqlStr {
-    let doubts = notes::<Notes>(statement).map_or(0, |notes| notes.doubts.load(Ordering::Relaxed));
-    let declared: Vec<u32> = declared.iter().map(number).chain([ASKED, doubts]).collect();
-    spelled(statement.text(), &declared)
-}
-
-/// Stores the types that the server expects.
-pub(super) fn declare(statement: &Statement, values: &[Value], types: &[PgTypeInfo]) {
-    let Ok(notes) = notes::<Notes>(statement) else { return };
-    if types.len() != values.len() {
-        return;
+/// Forgets the answer about these values: the server refused them, or they cannot be converted to what it expected.
+pub(super) fn refused(statement: &Statement, values: &[Value], answers: &mut Answers) {
+    if let Ok(used) = used(statement, values) {
+        answers.forget(used.number);
     }
-    let (mut takes, mut declared, mut server_types) = (Vec::new(), Vec::new(), Vec::new());
-    for (value, info) in values.iter().zip(types) {
-        let own = own_type(value);
-        let asked = own == ASKED;
-        let chosen = if asked || own == oid::UNDECLARED {
-            number(info)
-        } else {
-            own
-        };
-        takes.push(if asked { ASKED } else { chosen });
-        declared.push(chosen);
-        server_types.push(asked.then(|| info.clone()));
-    }
-    notes.uses.add(Use::new(statement, takes, declared, server_types));
-}
-
-/// Notes that the server refused the types of this use, so that no `NULL` is sent with one of them again. Where the
-/// server had decided, it is asked again.
-pub(super) fn refused(statement: &Statement, values: &[Value]) {
-    let Ok(notes) = notes::<Notes>(statement) else { return };
-    notes.uses.replace(values, |used| {
-        (!used.takes.contains(&ASKED)).then(|| Use {
-            takes: used.takes.clone(),
-            declared: used.declared.clone(),
-            server_types: used.server_types.clone(),
-            sql: used.sql.clone(),
-            refused: true,
-        })
-    });
 }
 
 fn refusal(place: usize, value: &Value, why: &str) -> Error {
@@ -192,7 +158,7 @@ fn refusal(place: usize, value: &Value, why: &str) -> Error {
 struct Typed<'v> {
     value: &'v Value,
     oid: u32,
-    server_type: Option<&'v PgTypeInfo>,
+    found: Option<&'v ServerType>,
 }
 
 impl Type<Postgres> for Typed<'_> {
@@ -203,7 +169,7 @@ impl Type<Postgres> for Typed<'_> {
 
 impl Encode<'_, Postgres> for Typed<'_> {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, sqlx::error::BoxDynError> {
-        Ok(if write(self.value, self.oid, self.server_type, buffer)? {
+        Ok(if write(self.value, self.oid, self.found, buffer)? {
             IsNull::Yes
         } else {
             IsNull::No
@@ -219,25 +185,45 @@ impl Encode<'_, Postgres> for Typed<'_> {
 mod tests {
     use super::*;
     use crate::backend::sqlx::variants::MOST_VARIANTS;
+    use crate::value::NullType;
 
     fn statement() -> Statement {
         Statement::new("INSERT INTO note VALUES ($1, $2)", false)
     }
 
+    fn sent(statement: &Statement, values: &[Value], answers: &Answers) -> String {
+        arguments(statement, values, answers).unwrap().0.as_str().to_owned()
+    }
+
     fn text(statement: &Statement, values: &[Value]) -> String {
-        arguments(statement, values).unwrap().0.as_str().to_owned()
+        sent(statement, values, &Answers::default())
     }
 
     fn word(word: &str) -> Value {
         Value::Text(word.to_owned())
     }
 
+    /// The answer that the server expects these types.
+    fn rows(types: &[(u32, &str)]) -> Vec<String> {
+        let numbers: Vec<_> = types.iter().map(|(oid, _)| oid.to_string()).collect();
+        let details = types.iter().map(|(oid, detail)| format!("{oid} 0 0 f {detail}"));
+        ["settings".to_owned(), format!("{{{}}}", numbers.join(","))]
+            .into_iter()
+            .chain(details)
+            .collect()
+    }
+
+    const INT4: (u32, &str) = (oid::INT4, "int4recv pg_catalog.int4");
+    const TEXT: (u32, &str) = (oid::TEXT, "textrecv pg_catalog.text");
+    const CITEXT: (u32, &str) = (16_500, "citextrecv public.citext");
+    const HSTORE: (u32, &str) = (16_600, "hstore_recv public.hstore");
+
     #[test]
     fn the_same_types_give_the_same_text_on_every_statement_and_other_types_another() {
         let (one, other) = (statement(), statement());
-        let long = [Value::I64(1), word("a")];
-        let short = [Value::I32(1), word("a")];
-        assert_eq!(text(&one, &long), text(&one, &[Value::I64(7), word("b")]));
+        let long = [Value::I64(1), Value::Bool(true)];
+        let short = [Value::I32(1), Value::Bool(true)];
+        assert_eq!(text(&one, &long), text(&one, &[Value::I64(7), Value::Bool(false)]));
         assert_ne!(text(&one, &long), text(&one, &short));
         // The other statement receives them in reverse order.
         assert_eq!(text(&other, &short), text(&one, &short));
@@ -247,72 +233,103 @@ mod tests {
     }
 
     #[test]
-    fn null_goes_along_with_the_types_of_other_uses() {
+    fn null_goes_along_with_the_values_of_its_type_in_any_order() {
+        let full = text(&statement(), &[Value::I64(1), Value::Bool(true)]);
+        let nulls = [Value::NullOf(NullType::I64), Value::NullOf(NullType::Bool)];
         let statement = statement();
-        let full = text(&statement, &[Value::I64(1), word("a")]);
-        assert_eq!(text(&statement, &[Value::Null, word("b")]), full);
-        assert_eq!(text(&statement, &[Value::Null, Value::Null]), full);
-        let other = text(&statement, &[Value::Null, Value::Bool(true)]);
-        assert_ne!(other, full);
-        // A place that was always null takes the type it has elsewhere.
-        assert_eq!(text(&statement, &[Value::I64(1), Value::Bool(true)]), {
-            let fresh = self::statement();
-            text(&fresh, &[Value::I64(1), Value::Bool(true)])
-        });
+        assert_eq!(text(&statement, &nulls), full);
+        let half = [Value::I64(1), Value::NullOf(NullType::Bool)];
+        let mut answers = Answers::default();
+        assert!(question(&statement, &half, &answers).is_some());
+        let bool = (oid::BOOL, "boolrecv pg_catalog.bool");
+        answered(
+            &statement,
+            &half,
+            &mut answers,
+            &rows(&[(oid::INT8, "int8recv pg_catalog.int8"), bool]),
+        );
+        // The answer is for every distribution of values and NULLs.
+        for values in [&half, &nulls, &[Value::I64(1), Value::Bool(true)]] {
+            assert!(question(&statement, values, &answers).is_none());
+            assert_eq!(sent(&statement, values, &answers), full);
+        }
     }
 
     #[test]
-    fn null_does_not_go_out_under_a_type_that_was_refused() {
+    fn null_takes_the_type_that_the_server_accepts() {
         let statement = statement();
-        let wrong = [word("a"), word("b")];
-        let refused_text = text(&statement, &wrong);
-        refused(&statement, &wrong);
-        assert_ne!(text(&statement, &[Value::Null, word("b")]), refused_text);
-        assert_eq!(text(&statement, &wrong), refused_text);
+        let (null, value) = (
+            [Value::NullOf(NullType::Bool), Value::I32(1)],
+            [Value::Bool(true), Value::I32(1)],
+        );
+        let mut answers = Answers::default();
+        let date = (oid::DATE, "date_recv pg_catalog.date");
+        answered(&statement, &null, &mut answers, &rows(&[date, INT4]));
+        assert_ne!(sent(&statement, &null, &answers), sent(&statement, &value, &answers));
+        assert!(question(&statement, &null, &answers).is_none() && question(&statement, &value, &answers).is_none());
     }
 
     #[test]
-    fn the_server_is_asked_once_about_values_without_a_type() {
+    fn a_connection_asks_once_about_values_without_a_type() {
         let statement = statement();
         let values = [Value::Untyped("7".into()), word("a")];
-        let declared = undeclared(&statement, &values).unwrap();
-        assert_eq!(
-            declared.iter().map(number).collect::<Vec<_>>(),
-            [oid::UNDECLARED, oid::TEXT]
+        let mut answers = Answers::default();
+        assert!(question(&statement, &values, &answers).is_some());
+        answered(&statement, &values, &mut answers, &rows(&[INT4, CITEXT]));
+        assert!(question(&statement, &[Value::Untyped("8".into()), word("b")], &answers).is_none());
+        assert!(
+            question(&statement, &values, &Answers::default()).is_some(),
+            "another connection asks itself"
         );
-        let types = [
-            PgTypeInfo::with_oid(Oid(oid::INT4)),
-            PgTypeInfo::with_oid(Oid(oid::TEXT)),
-        ];
-        declare(&statement, &values, &types);
-        assert!(undeclared(&statement, &[Value::Untyped("8".into()), word("b")]).is_none());
-        assert_eq!(
-            text(&statement, &values),
-            text(&self::statement(), &[Value::I32(7), word("a")])
-        );
-        let error = arguments(&statement, &[Value::Untyped("many".into()), word("a")]).unwrap_err();
+        let bound = arguments(&statement, &values, &answers).unwrap().1;
+        assert!(format!("{bound:?}").contains("16500"));
+        let error = arguments(&statement, &[Value::Untyped("many".into()), word("a")], &answers).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Parameter);
         assert!(
             error.message().starts_with("parameter 1 is text") && !error.message().contains("many"),
             "{error}"
         );
         // After a change of the table the server is asked again.
-        refused(&statement, &values);
-        assert!(undeclared(&statement, &values).is_some());
-        let other = undeclared(&statement, &[Value::Untyped("8".into()), Value::I64(1)]).unwrap();
-        assert_ne!(
-            question(&statement, &declared).as_str(),
-            question(&statement, &other).as_str()
+        refused(&statement, &values, &mut answers);
+        assert!(question(&statement, &values, &answers).is_some());
+        assert!(question(&statement, &[Value::I64(1), Value::I64(2)], &answers).is_none());
+    }
+
+    #[test]
+    fn text_is_cast_by_the_server_to_what_is_not_text() {
+        let statement = statement();
+        let mut answers = Answers::default();
+        let values = [word("a => b"), word("7")];
+        answered(&statement, &values, &mut answers, &rows(&[HSTORE, INT4]));
+        assert!(
+            sent(&statement, &values, &answers)
+                .starts_with("INSERT INTO note VALUES (($1::text::public.hstore), ($2::text::pg_catalog.int4))")
         );
-        assert_ne!(
-            question(&statement, &declared).as_str(),
-            text(&statement, &[word("7"), word("a")])
+        let values = [word("a"), Value::Untyped("a => b".into())];
+        answered(&statement, &values, &mut answers, &rows(&[TEXT, HSTORE]));
+        assert!(
+            sent(&statement, &values, &answers).starts_with("INSERT INTO note VALUES ($1, ($2::text::public.hstore))")
         );
     }
 
     #[test]
+    fn a_text_that_the_server_cannot_prepare_goes_out_with_text() {
+        let statement = statement();
+        let values = [word("a"), Value::Array(vec![])];
+        let mut answers = Answers::default();
+        answered(
+            &statement,
+            &values,
+            &mut answers,
+            &["settings".to_owned(), "{}".to_owned()],
+        );
+        assert!(question(&statement, &values, &answers).is_none());
+        assert_eq!(sent(&statement, &values, &answers), text(&statement, &values));
+    }
+
+    #[test]
     fn a_list_must_have_been_taken_apart_before() {
-        let error = arguments(&statement(), &[Value::List(vec![]), Value::Null]).unwrap_err();
+        let error = arguments(&statement(), &[Value::List(vec![]), Value::Null], &Answers::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
 
@@ -324,8 +341,8 @@ mod tests {
             let values: Vec<Value> = (0..6_u32)
                 .map(|place| kinds[count / 4_usize.pow(place) % 4].clone())
                 .collect();
-            arguments(&statement, &values).unwrap();
+            text(&statement, &values);
         }
-        assert!(notes::<Notes>(&statement).unwrap().uses.count() <= MOST_VARIANTS);
+        assert!(notes::<Variants<Use>>(&statement).unwrap().count() <= MOST_VARIANTS);
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, ready};
-use sqlx::postgres::{PgArguments, PgConnection, PgQueryResult, PgRow, PgSslMode, PgTypeInfo};
+use sqlx::postgres::{PgArguments, PgConnection, PgQueryResult, PgRow, PgSslMode};
 use sqlx::{Postgres, SqlStr};
 
+use super::answers::Answers;
 use super::errors::connect_error;
 use super::options::{another_way, connect_options, keeping};
 use super::{arguments, errors, types};
@@ -49,24 +50,30 @@ impl Native for Postgres {
     const KEPT: KeptStatement = KeptStatement::IsRefused;
     const ONE: SingleRow = SingleRow::AndReadsAll;
 
-    fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, PgArguments)> {
-        arguments::arguments(statement, values)
+    type Answers = Answers;
+
+    fn arguments(statement: &Statement, values: &[Value], answers: &Answers) -> Result<(SqlStr, PgArguments)> {
+        arguments::arguments(statement, values, answers)
     }
 
-    fn undeclared(statement: &Statement, values: &[Value]) -> Option<Vec<PgTypeInfo>> {
-        arguments::undeclared(statement, values)
+    fn question(statement: &Statement, values: &[Value], answers: &Answers) -> Option<SqlStr> {
+        arguments::question(statement, values, answers)
     }
 
-    fn question(statement: &Statement, declared: &[PgTypeInfo]) -> SqlStr {
-        arguments::question(statement, declared)
+    fn answered(statement: &Statement, values: &[Value], answers: &mut Answers, rows: &[String]) {
+        arguments::answered(statement, values, answers, rows);
     }
 
-    fn refused(statement: &Statement, values: &[Value]) {
-        arguments::refused(statement, values);
+    fn refused(statement: &Statement, values: &[Value], answers: &mut Answers) {
+        arguments::refused(statement, values, answers);
     }
 
-    fn declare(statement: &Statement, values: &[Value], types: &[PgTypeInfo]) {
-        arguments::declare(statement, values, types);
+    fn forget(answers: &mut Answers) {
+        answers.clear();
+    }
+
+    fn cannot_answer(answers: &mut Answers) {
+        answers.mute = true;
     }
 
     fn done(result: &PgQueryResult) -> QueryResult {

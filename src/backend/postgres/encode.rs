@@ -5,24 +5,27 @@ use std::net::IpAddr;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use ipnetwork::IpNetwork;
 use rust_decimal::Decimal;
-use sqlx::TypeInfo;
-use sqlx::postgres::{PgTypeInfo, PgTypeKind};
 use uuid::Uuid;
 
-use super::types::{kind, number};
+use super::server_type::ServerType;
 use super::{numeric, oid, text};
-use crate::value::{Interval, Value};
+use crate::value::{Interval, NullType, Value};
 
 /// The mark of a value whose expected type the server has to report before the value can be written.
 pub(super) const ASKED: u32 = u32::MAX;
 
+/// The mark of an array with such members.
+pub(super) const ASKED_ARRAY: u32 = u32::MAX - 1;
+
 /// The reason why a value cannot be written; the caller adds the number of the parameter.
 pub(super) type Refusal = String;
 
-/// Returns the type that a value has by itself: [`oid::UNDECLARED`] for `NULL`, [`ASKED`] if the server decides it.
+/// Returns the type that a value has by itself: [`oid::UNDECLARED`] for `NULL`, [`ASKED`] if the server decides it. Text
+/// and arrays of text have it only where the server infers no other.
 pub(super) fn own_type(value: &Value) -> u32 {
     match value {
         Value::Null | Value::List(_) => oid::UNDECLARED,
+        Value::NullOf(of) => null_type(*of),
         Value::Bool(_) => oid::BOOL,
         Value::I16(_) => oid::INT2,
         Value::I32(_) => oid::INT4,
@@ -43,9 +46,32 @@ pub(super) fn own_type(value: &Value) -> u32 {
         Value::Interval(_) => oid::INTERVAL,
         Value::Inet(_) => oid::INET,
         Value::Array(members) => match member_type(members) {
-            oid::UNDECLARED | ASKED => ASKED,
-            member => oid::array_of(member).unwrap_or(ASKED),
+            oid::UNDECLARED | ASKED => ASKED_ARRAY,
+            member => oid::array_of(member).unwrap_or(ASKED_ARRAY),
         },
+    }
+}
+
+/// Returns the type of the values that could be in the place of a `NULL`.
+fn null_type(of: NullType) -> u32 {
+    match of {
+        NullType::Bool => oid::BOOL,
+        NullType::I16 => oid::INT2,
+        NullType::I32 => oid::INT4,
+        NullType::I64 | NullType::U64 => oid::INT8,
+        NullType::F32 => oid::FLOAT4,
+        NullType::F64 => oid::FLOAT8,
+        NullType::Decimal => oid::NUMERIC,
+        NullType::Text => oid::TEXT,
+        NullType::Bytes => oid::BYTEA,
+        NullType::Date => oid::DATE,
+        NullType::Time => oid::TIME,
+        NullType::DateTime => oid::TIMESTAMP,
+        NullType::Timestamp => oid::TIMESTAMPTZ,
+        NullType::Uuid => oid::UUID,
+        NullType::Json => oid::JSONB,
+        NullType::Interval => oid::INTERVAL,
+        NullType::Inet => oid::INET,
     }
 }
 
@@ -76,10 +102,10 @@ fn wider(one: u32, other: u32) -> u32 {
     }
 }
 
-/// Writes `value` as a value of type `oid`; `info` is what the server reported about it. Returns whether it is `NULL`.
-pub(super) fn write(value: &Value, oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u8>) -> Result<bool, Refusal> {
+/// Writes `value` as a value of type `oid`; `found` is what the server reported about it. Returns whether it is `NULL`.
+pub(super) fn write(value: &Value, oid: u32, found: Option<&ServerType>, out: &mut Vec<u8>) -> Result<bool, Refusal> {
     match value {
-        Value::Null => return Ok(true),
+        Value::Null | Value::NullOf(_) => return Ok(true),
         Value::Bool(it) => out.push((*it).into()),
         Value::I16(it) => integer((*it).into(), oid, out),
         Value::I32(it) => integer((*it).into(), oid, out),
@@ -93,7 +119,7 @@ pub(super) fn write(value: &Value, oid: u32, info: Option<&PgTypeInfo>, out: &mu
         Value::F64(it) => out.extend_from_slice(&it.to_be_bytes()),
         Value::Decimal(it) => numeric::encode(*it, out),
         Value::Text(it) => letters(it, out)?,
-        Value::Untyped(it) => untyped(it, oid, info, out)?,
+        Value::Untyped(it) => untyped(it, oid, found, out)?,
         Value::Bytes(it) => out.extend_from_slice(it),
         Value::Date(it) => out.extend_from_slice(&date(*it).to_be_bytes()),
         Value::Time(it) => out.extend_from_slice(&time(*it).to_be_bytes()),
@@ -103,7 +129,7 @@ pub(super) fn write(value: &Value, oid: u32, info: Option<&PgTypeInfo>, out: &mu
         Value::Json(it) => json(&it.to_string(), oid, out)?,
         Value::Interval(it) => interval(*it, out),
         Value::Inet(it) => network(*it, out),
-        Value::Array(members) => array(members, oid, info, out)?,
+        Value::Array(members) => array(members, oid, found, out)?,
         Value::List(_) => return Err("is a list, which can only be used in IN (…)".to_owned()),
     }
     Ok(false)
@@ -189,16 +215,10 @@ fn network(network: IpNetwork, out: &mut Vec<u8>) {
     }
 }
 
-fn array(members: &[Value], oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    if oid::is_text(oid) {
-        return Err("is an array whose type the server does not report; cast it, as in `:ids::int8[]`".to_owned());
-    }
-    let known = info.and_then(kind).and_then(|kind| match kind {
-        PgTypeKind::Array(member) => Some(member),
-        _ => None,
-    });
-    let Some(member) = oid::element_of(oid).or_else(|| known.map(number)) else {
-        let name = info.map_or("another type", TypeInfo::name);
+fn array(members: &[Value], oid: u32, found: Option<&ServerType>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let element = found.and_then(|found| found.element.as_deref());
+    let Some(member) = element.map(|element| element.oid).or_else(|| oid::element_of(oid)) else {
+        let name = found.map_or_else(|| "another type".to_owned(), ServerType::shown);
         return Err(format!("is an array, but the server expects {name}"));
     };
     let mut lengths = Vec::new();
@@ -215,7 +235,7 @@ fn array(members: &[Value], oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u
         out.extend_from_slice(&(*length as i32).to_be_bytes());
         out.extend_from_slice(&1_i32.to_be_bytes());
     }
-    fill(members, member, known, out)
+    fill(members, member, element, out)
 }
 
 /// Collects the lengths of all dimensions; the members of one must be equally long.
@@ -238,20 +258,20 @@ fn measure(members: &[Value], depth: usize, lengths: &mut Vec<usize>) -> Result<
     Ok(())
 }
 
-fn fill(members: &[Value], oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+fn fill(members: &[Value], oid: u32, found: Option<&ServerType>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     for value in members {
         if let Value::Array(inner) = value {
-            fill(inner, oid, info, out)?;
+            fill(inner, oid, found, out)?;
             continue;
         }
-        let own = own_type(value);
-        // A type that the server reported may be any type; otherwise the members decide it and must be alike.
-        if !suits(own, oid) {
+        // Where the server reported a type, text is of any; otherwise the members decide it and must be alike.
+        let is_text = matches!(value, Value::Text(_)) && found.is_some();
+        if !is_text && !suits(own_type(value), oid) {
             return Err("is an array whose members have different types".to_owned());
         }
         let start = out.len();
         out.extend_from_slice(&[0; 4]);
-        let size = if write(value, oid, info, out)? {
+        let size = if write(value, oid, found, out)? {
             -1
         } else {
             (out.len() - start - 4) as i32
@@ -262,8 +282,9 @@ fn fill(members: &[Value], oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u8
 }
 
 /// Converts text to the type that the server expects for the parameter.
-fn untyped(value: &str, oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let name = || info.map_or_else(|| format!("the type number {oid}"), |info| info.name().to_owned());
+fn untyped(value: &str, oid: u32, found: Option<&ServerType>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let oid = found.map_or(oid, |found| found.base);
+    let name = || found.map_or_else(|| format!("the type number {oid}"), ServerType::shown);
     let wrong = || format!("is text that is not a value of {}", name());
     match oid {
         oid if oid::is_text(oid) => letters(value, out)?,
@@ -298,19 +319,37 @@ fn untyped(value: &str, oid: u32, info: Option<&PgTypeInfo>, out: &mut Vec<u8>) 
             }
         }
         oid::BYTEA => out.extend_from_slice(&text::bytes(value).ok_or_else(wrong)?),
-        _ => match info.and_then(kind) {
-            Some(PgTypeKind::Enum(_)) => letters(value, out)?,
-            Some(PgTypeKind::Domain(base)) => untyped(value, number(base), Some(base), out)?,
-            Some(PgTypeKind::Simple) if oid >= oid::FIRST_OF_USERS => letters(value, out)?,
-            _ => {
-                return Err(format!(
-                    "is text, which cannot be sent as {0}; cast it, as in `:value::text::{0}`",
-                    name()
-                ));
-            }
-        },
+        _ if found.is_some_and(ServerType::takes_text) => letters(value, out)?,
+        _ => return Err(wrong()),
     }
     Ok(())
+}
+
+/// Returns whether untyped text is converted here into values of this type.
+pub(super) fn converts(to: &ServerType) -> bool {
+    let known = matches!(
+        to.base,
+        oid::BOOL
+            | oid::INT2
+            | oid::INT4
+            | oid::INT8
+            | oid::OID
+            | oid::FLOAT4
+            | oid::FLOAT8
+            | oid::NUMERIC
+            | oid::UUID
+            | oid::DATE
+            | oid::TIME
+            | oid::TIMESTAMP
+            | oid::TIMESTAMPTZ
+            | oid::INTERVAL
+            | oid::INET
+            | oid::CIDR
+            | oid::JSON
+            | oid::JSONB
+            | oid::BYTEA
+    );
+    known || to.takes_text()
 }
 
 #[cfg(test)]
@@ -377,6 +416,6 @@ mod tests {
             assert!(untyped("nonsense", oid).unwrap_err().contains("not a value of"));
         }
         assert_eq!(untyped("-7", oid::INT2).unwrap(), (-7_i16).to_be_bytes());
-        assert!(untyped("x", 600).unwrap_err().contains("cast it"));
+        assert!(untyped("x", 600).is_err());
     }
 }

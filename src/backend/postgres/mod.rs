@@ -2,6 +2,8 @@
 
 mod admin;
 #[cfg(feature = "postgres")]
+mod answers;
+#[cfg(feature = "postgres")]
 mod arguments;
 #[cfg(feature = "postgres")]
 mod array;
@@ -20,7 +22,11 @@ mod numeric;
 mod oid;
 #[cfg(feature = "postgres")]
 mod options;
+#[cfg(feature = "postgres")]
+mod question;
 mod rules;
+#[cfg(feature = "postgres")]
+mod server_type;
 #[cfg(feature = "postgres")]
 mod text;
 #[cfg(feature = "postgres")]

@@ -26,6 +26,7 @@ pub(super) const UNKNOWN: u32 = 705;
 pub(super) const MACADDR8: u32 = 774;
 pub(super) const MACADDR: u32 = 829;
 pub(super) const INET: u32 = 869;
+pub(super) const TEXT_ARRAY: u32 = 1009;
 pub(super) const BPCHAR: u32 = 1042;
 pub(super) const VARCHAR: u32 = 1043;
 pub(super) const DATE: u32 = 1082;
@@ -39,9 +40,6 @@ pub(super) const UUID: u32 = 2950;
 pub(super) const JSONB: u32 = 3802;
 pub(super) const XID8: u32 = 5069;
 
-/// The first number of types that users create.
-pub(super) const FIRST_OF_USERS: u32 = 16_384;
-
 /// The types whose arrays are supported, each with the type of its arrays.
 const ARRAYS: [(u32, u32); 27] = [
     (BOOL, 1000),
@@ -50,7 +48,7 @@ const ARRAYS: [(u32, u32); 27] = [
     (NAME, 1003),
     (INT2, 1005),
     (INT4, 1007),
-    (TEXT, 1009),
+    (TEXT, TEXT_ARRAY),
     (INT8, 1016),
     (FLOAT4, 1021),
     (FLOAT8, 1022),

@@ -129,13 +129,8 @@ pub(super) fn textual(oid: u32, text: &str) -> Result<ValueRef<'_>> {
 }
 
 /// Returns the number of a type that the server reported.
-pub(super) fn number(info: &PgTypeInfo) -> u32 {
+fn number(info: &PgTypeInfo) -> u32 {
     info.oid().map_or(oid::UNKNOWN, |Oid(oid)| oid)
-}
-
-/// Returns the kind of a type, unless sqlx has only its number.
-pub(super) fn kind(info: &PgTypeInfo) -> Option<&PgTypeKind> {
-    (info.name() != NOT_LOOKED_UP).then(|| info.kind())
 }
 
 fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {

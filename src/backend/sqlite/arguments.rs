@@ -106,7 +106,7 @@ fn add(arguments: &mut SqliteArguments, value: &Value) -> Result<(), BoxDynError
         Value::Timestamp(it) => arguments.add(*it),
         Value::Uuid(it) => arguments.add(*it),
         Value::Json(it) => arguments.add(it.to_string()),
-        Value::Null | Value::Interval(_) | Value::Inet(_) | Value::Array(_) | Value::List(_) => {
+        Value::Null | Value::NullOf(_) | Value::Interval(_) | Value::Inet(_) | Value::Array(_) | Value::List(_) => {
             arguments.add(None::<i64>)
         }
     }

@@ -69,7 +69,9 @@ impl Native for Sqlite {
         look: "SELECT 1 FROM sqlite_schema LIMIT 0",
     };
 
-    fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, SqliteArguments)> {
+    type Answers = ();
+
+    fn arguments(statement: &Statement, values: &[Value], (): &()) -> Result<(SqlStr, SqliteArguments)> {
         Ok((statement.sql(), arguments::arguments(values)?))
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::Instant;
 
 use futures::future::BoxFuture;
-use sqlx::{Connection, Either, Executor, SqlSafeStr, SqlStr};
+use sqlx::{Connection, Executor, SqlSafeStr, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::answer::{DriverRow, Steps, drain, is_notification, is_to_be_repeated};
@@ -36,6 +36,7 @@ pub(crate) struct SqlxConnection<DB: Native> {
     pub(super) sent: SentTexts,
     pub(super) definitions: Definitions,
     pub(super) last_key: LastKey,
+    pub(super) answers: DB::Answers,
     /// The original of which its database is a copy.
     pub(super) original: Option<Box<dyn Original<DB>>>,
     /// Ends what still runs when the connection is dropped.
@@ -55,6 +56,7 @@ impl<DB: Native> SqlxConnection<DB> {
             sent: SentTexts::default(),
             definitions,
             last_key: LastKey::new(),
+            answers: DB::Answers::default(),
             original: None,
             interrupt: None,
         }
@@ -92,38 +94,16 @@ where
         self.connection.flush().await.map_err(DB::error)
     }
 
-    /// Asks the server for the types it expects, where only the server can know them.
-    pub(super) async fn declare(&mut self, request: Request<'_>) -> Result<()> {
-        match DB::undeclared(request.statement, request.values) {
-            Some(declared) => Box::pin(self.ask(request, declared)).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Asks the server which types it expects in addition to those declared.
-    pub(super) async fn ask(&mut self, request: Request<'_>, declared: Vec<DB::TypeInfo>) -> Result<()> {
-        let Request { statement, values } = request;
-        let question = DB::question(statement, &declared);
-        let prepared = (&mut self.connection)
-            .prepare_with(question, &declared)
-            .await
-            .map_err(DB::error)?;
-        if let Some(Either::Left(types)) = sqlx::Statement::parameters(&prepared) {
-            DB::declare(statement, values, types);
-        }
-        Ok(())
-    }
-
     /// Discards statements that were prepared for older table definitions.
     pub(super) async fn follow_definitions(&mut self, starred: bool) -> Result<()> {
         if self.keeping.is_full(self.connection.cached_statements_size()) {
-            self.connection.clear_cached_statements().await.map_err(DB::error)?;
+            self.forget_prepared().await?;
         }
         if DB::KEPT == KeptStatement::Follows {
             return Ok(());
         }
         if let Some(count) = self.definitions.unfollowed() {
-            self.connection.clear_cached_statements().await.map_err(DB::error)?;
+            self.forget_prepared().await?;
             self.last_key.forget_tables();
             // Only now, because this may be cancelled.
             self.definitions.follow(count);
@@ -163,7 +143,7 @@ where
     ) -> Result<()> {
         let version = self.number(version.into_sql_str()).await?;
         if self.definitions.is_new(version) {
-            self.connection.clear_cached_statements().await.map_err(DB::error)?;
+            self.forget_prepared().await?;
             // The next statement must be prepared for the current definitions.
             self.run_own(look.into_sql_str()).await?;
         }
@@ -259,7 +239,11 @@ where
     pub(super) async fn run_prepared(&mut self, request: Request<'_>, sink: &mut dyn RowSink) -> Result<QueryResult> {
         self.follow_definitions(request.statement.is_starred()).await?;
         if self.keeping.is_pooled() {
-            return Box::pin(self.run_pooled(request, sink)).await;
+            return Box::pin(self.run_pooled(request, sink)).await.inspect_err(|error| {
+                if is_stale_plan(error) {
+                    DB::forget(&mut self.answers);
+                }
+            });
         }
         match self.run_once(request, sink).await {
             Err(error) if is_stale_plan(&error) => Box::pin(self.rerun(request, sink, error)).await,
@@ -281,7 +265,7 @@ where
         sink: &mut dyn RowSink,
         error: Error,
     ) -> Result<QueryResult> {
-        self.connection.clear_cached_statements().await.map_err(DB::error)?;
+        self.forget_prepared().await?;
         if DB::TransactionManager::get_transaction_depth(&self.connection) > 0 {
             return Err(error);
         }
@@ -310,7 +294,7 @@ where
                 Err(error) => Err(error),
             }
         };
-        result.inspect_err(|error| note_refusal::<DB>(error, request))
+        result.inspect_err(|error| self.note_refusal(error, request))
     }
 
     pub(super) async fn run_for_one(&mut self, request: Request<'_>, sink: &mut dyn RowSink) -> Result<QueryResult> {
@@ -336,14 +320,14 @@ where
     // Separate functions create what is sent: a future reserves room for everything it ever held.
 
     pub(super) fn steps(&mut self, request: Request<'_>) -> Result<Steps<'_, DB>> {
-        let (sql, arguments) = DB::arguments(request.statement, request.values)?;
+        let (sql, arguments) = self.arguments(request)?;
         let persistent = self.is_persistent(request.statement);
         let query = sqlx::query_with(sql, arguments).persistent(persistent);
         Ok(self.connection.fetch_many(query))
     }
 
     pub(super) fn one(&mut self, request: Request<'_>) -> Result<BoxFuture<'_, sqlx::Result<Option<DB::Row>>>> {
-        let (sql, arguments) = DB::arguments(request.statement, request.values)?;
+        let (sql, arguments) = self.arguments(request)?;
         let persistent = self.is_persistent(request.statement);
         let query = sqlx::query_with(sql, arguments).persistent(persistent);
         Ok(self.connection.fetch_optional(query))
@@ -355,11 +339,4 @@ where
 pub(super) fn is_unprepared<DB: Native>(error: &Error, request: Request<'_>) -> bool {
     let whole = !request.statement.is_script() && request.values.is_empty();
     whole && DB::UNPREPARED.is_some_and(|code| error.finest_code().as_deref() == Some(code))
-}
-
-/// Notes that the server refused a statement. SQLSTATE class 42 concerns the text and the types in it.
-pub(super) fn note_refusal<DB: Native>(error: &Error, request: Request<'_>) {
-    if error.sqlstate().is_some_and(|code| code.starts_with("42")) {
-        DB::refused(request.statement, request.values);
-    }
 }

@@ -11,6 +11,7 @@ mod last_insert_id;
 mod levels;
 mod notified;
 mod pooled;
+mod question;
 mod raw_connection;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 mod raw_row;
@@ -47,25 +48,29 @@ pub(crate) type OptionsOf<DB> = <<DB as Database>::Connection as Connection>::Op
 pub(crate) trait Native:
     HasStatementCache + Database<Row: RawRow, Arguments: IntoArguments<Self>> + Sized
 {
-    /// Returns the arguments in the driver's own form, and the text to send with them.
-    fn arguments(statement: &Statement, values: &[Value]) -> Result<(SqlStr, Self::Arguments)>;
+    /// What a connection knows of the types that the server expects, where the values leave them open.
+    type Answers: Debug + Default + Send + Sync;
 
-    /// Returns the types to declare when asking the server which types it expects ([`Value::Untyped`]). `None` if the
-    /// server need not be asked.
-    fn undeclared(_statement: &Statement, _values: &[Value]) -> Option<Vec<Self::TypeInfo>> {
+    /// Returns the arguments in the driver's own form, and the text to send with them.
+    fn arguments(statement: &Statement, values: &[Value], answers: &Self::Answers)
+    -> Result<(SqlStr, Self::Arguments)>;
+
+    /// Returns a question for the server about the types of the values, if its answer is not among `answers`.
+    fn question(_statement: &Statement, _values: &[Value], _answers: &Self::Answers) -> Option<SqlStr> {
         None
     }
 
-    /// Returns the text with which the server is asked.
-    fn question(statement: &Statement, _declared: &[Self::TypeInfo]) -> SqlStr {
-        statement.sql()
-    }
+    /// Keeps the rows that the server answered.
+    fn answered(_statement: &Statement, _values: &[Value], _answers: &mut Self::Answers, _rows: &[String]) {}
 
     /// Notes that the server refused the statement, perhaps because of the types of its values.
-    fn refused(_statement: &Statement, _values: &[Value]) {}
+    fn refused(_statement: &Statement, _values: &[Value], _answers: &mut Self::Answers) {}
 
-    /// Stores what the server answered, for [`arguments`](Self::arguments).
-    fn declare(_statement: &Statement, _values: &[Value], _types: &[Self::TypeInfo]) {}
+    /// Forgets all answers: the definitions have changed.
+    fn forget(_answers: &mut Self::Answers) {}
+
+    /// Notes that the server does not know how to answer.
+    fn cannot_answer(_answers: &mut Self::Answers) {}
 
     /// `true` if the driver itself counts the pending answers, so that flushing reads the rest. (SQLite's driver has a
     /// thread instead, which also counts savepoints.)
@@ -159,9 +164,14 @@ pub(crate) trait Original<DB: Database>: Debug + Send {
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
 }
 
-/// Returns whether PostgreSQL refused a cached plan because its result has other columns than before.
+/// Returns whether PostgreSQL refused a cached plan because its result has other columns than before, or one of its types
+/// was dropped.
 pub(crate) fn is_stale_plan(error: &Error) -> bool {
-    error.sqlstate() == Some("0A000") && error.message().contains("cached plan")
+    match error.sqlstate() {
+        Some("0A000") => error.message().contains("cached plan"),
+        Some("XX000") => error.message().contains("cache lookup failed for type"),
+        _ => false,
+    }
 }
 
 /// Returns text of this crate itself for the driver, built from constants and quoted identifiers.

@@ -8,7 +8,7 @@ use sqlx::{Connection, Either, Executor, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::answer::{is_notification, is_to_be_repeated};
-use super::connection::{SqlxConnection, is_unprepared, note_refusal};
+use super::connection::{SqlxConnection, is_unprepared};
 use super::pooled::Alone;
 use super::{Ignore, KeptStatement, Native, is_stale_plan, own_sql};
 use crate::backend::{
@@ -107,7 +107,7 @@ where
             let result = self.end_alone(alone, result).await;
             self.note_definitions(defines);
             if result.as_ref().is_err_and(is_stale_plan) {
-                self.connection.clear_cached_statements().await.map_err(DB::error)?;
+                self.forget_prepared().await?;
             }
             let result = match result {
                 Err(error) if is_notification(&error) => {
@@ -275,7 +275,7 @@ where
             self.follow_definitions(request.statement.is_starred()).await?;
             let mut repeated = false;
             loop {
-                let (mut stale, mut reported, mut notified, mut yielded) = (None, None, None, false);
+                let (mut stale, mut reported, mut notified, mut refused, mut yielded) = (None, None, None, None, false);
                 let mut unprepared = false;
                 {
                     let mut steps = if request.statement.is_script() {
@@ -298,8 +298,8 @@ where
                             }
                             Err(error) if is_unprepared::<DB>(&error, request) => unprepared = true,
                             Err(error) => {
-                                note_refusal::<DB>(&error, request);
-                                Err(error)?;
+                                refused = Some(error);
+                                break;
                             }
                         }
                     }
@@ -307,6 +307,10 @@ where
                 if unprepared {
                     request.statement.note_unprepared();
                     continue;
+                }
+                if let Some(error) = refused {
+                    self.note_refusal(&error, request);
+                    Err(error)?;
                 }
                 if let Some(error) = notified {
                     let harmless = request.statement.reads() && !yielded;
@@ -322,7 +326,7 @@ where
                     self.confirmed(reported).await?;
                     break;
                 };
-                self.connection.clear_cached_statements().await.map_err(DB::error)?;
+                self.forget_prepared().await?;
                 // A plan of the user's own, of `PREPARE`, stays stale.
                 if self.levels() > 0 || yielded || repeated {
                     Err(error)?;

@@ -23,34 +23,32 @@ pub(crate) const MOST_VARIANTS: usize = 32;
 const HASH_LETTERS: u32 = 48;
 
 /// The type of a parameter that has only been `NULL` so far.
+#[cfg(feature = "mysql")]
 pub(crate) const UNTYPED: u32 = 0;
 
 /// One way to send a text.
 pub(crate) trait Variant {
-    /// Returns the type that a value has by itself, as a number of the backend's own; [`UNTYPED`] for `NULL`.
+    /// Returns the type that a value has by itself, as a number of the backend's own; 0 for `NULL`.
     fn own_type(value: &Value) -> u32;
 
-    /// Returns the type that the value of each parameter must have by itself; [`UNTYPED`] accepts only `NULL`.
+    /// Returns the type that the value of each parameter must have by itself; 0 accepts only `NULL`.
     fn takes(&self) -> &[u32];
 
-    /// Returns whether the server refused these types; `NULL` is then better sent without one.
-    fn is_refused(&self) -> bool {
-        false
-    }
-
-    /// Returns whether the values can be sent in this way. `NULL` fits every type that was not refused.
+    /// Returns whether the values can be sent in this way. `NULL` fits every type.
     fn fits(&self, values: &[Value]) -> bool {
         self.takes().len() == values.len()
-            && self.takes().iter().zip(values).all(|(takes, value)| match value {
-                Value::Null => !self.is_refused() || *takes == UNTYPED,
-                value => Self::own_type(value) == *takes,
-            })
+            && self
+                .takes()
+                .iter()
+                .zip(values)
+                .all(|(takes, value)| value.is_null() || Self::own_type(value) == *takes)
     }
 
     /// Returns whether values of the types `own` could be sent in this way, apart from `NULL`s on either side.
+    #[cfg(feature = "mysql")]
     fn resembles(&self, own: &[u32]) -> bool {
         let alike = |(takes, own): (&u32, &u32)| *takes == UNTYPED || *own == UNTYPED || takes == own;
-        !self.is_refused() && self.takes().len() == own.len() && self.takes().iter().zip(own).all(alike)
+        self.takes().len() == own.len() && self.takes().iter().zip(own).all(alike)
     }
 }
 
@@ -79,24 +77,10 @@ impl<V: Variant> Variants<V> {
         variant
     }
 
-    /// Drops the variants in which the values could be sent.
-    pub(crate) fn forget(&self, values: &[Value]) {
-        self.0.write().retain(|variant| !variant.fits(values));
-    }
-
-    /// Replaces the variant in which the values are sent, or drops it if `change` returns `None`.
-    pub(crate) fn replace(&self, values: &[Value], change: impl FnOnce(&V) -> Option<V>) {
-        let mut all = self.0.write();
-        let Some(at) = all.iter().position(|variant| variant.fits(values)) else {
-            return;
-        };
-        let old = all.remove(at);
-        all.extend(change(&old).map(Arc::new));
-    }
-
     /// Gives each parameter that is `NULL` the type it had in other uses. Otherwise each distribution of `NULL`s would
-    /// be a variant. Calls `adopt` with the parameter and the variant that its type was taken from.
-    pub(crate) fn type_nulls(&self, takes: &mut [u32], mut adopt: impl FnMut(usize, &V)) {
+    /// be a variant.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn type_nulls(&self, takes: &mut [u32]) {
         for other in self.0.read().iter() {
             if !takes.contains(&UNTYPED) {
                 break;
@@ -104,7 +88,6 @@ impl<V: Variant> Variants<V> {
             if other.resembles(takes) {
                 for (place, takes) in takes.iter_mut().enumerate().filter(|(_, takes)| **takes == UNTYPED) {
                     *takes = other.takes()[place];
-                    adopt(place, other);
                 }
             }
         }

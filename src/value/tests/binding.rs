@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::value::{Array, Interval, IntoParams, Json, ParamValues, Params, Value, bind};
+use crate::value::{Array, Interval, IntoParams, Json, NullType, ParamValues, Params, Value, bind};
 use crate::{ErrorKind, params};
 
 pub(super) fn named(params: impl IntoParams) -> Vec<(Cow<'static, str>, Value)> {
@@ -40,7 +40,7 @@ fn q3_parameters_are_set_and_added_by_name() {
     let expected = [
         ("type", 3.into()),
         ("id", 2.into()),
-        ("late", Value::Null),
+        ("late", Value::NullOf(NullType::I32)),
         ("more", 4.into()),
         ("most", 5.into()),
     ];
@@ -133,7 +133,7 @@ fn q4_every_rust_type_becomes_its_kind() {
         ([1_i64].as_slice().into(), Value::List(vec![Value::I64(1)])),
         (
             (&vec![Some(1), None]).into(),
-            Value::List(vec![Value::I32(1), Value::Null]),
+            Value::List(vec![Value::I32(1), Value::NullOf(NullType::I32)]),
         ),
         (Vec::<String>::new().into(), Value::List(vec![])),
         (vec![vec![1_u8]].into(), Value::List(vec![Value::Bytes(vec![1])])),
@@ -141,11 +141,11 @@ fn q4_every_rust_type_becomes_its_kind() {
         (Array(vec![1_u8]).into(), Value::Array(vec![Value::I16(1)])),
         (
             Array(vec![Some(1_i64), None]).into(),
-            Value::Array(vec![Value::I64(1), Value::Null]),
+            Value::Array(vec![Value::I64(1), Value::NullOf(NullType::I64)]),
         ),
         (Json(json!({"a": [1]})).into(), Value::Json(json!({"a": [1]}))),
         (json!("text").into(), Value::Json(json!("text"))),
-        (None::<i64>.into(), Value::Null),
+        (None::<i64>.into(), Value::NullOf(NullType::I64)),
         (Some(1_i64).into(), Value::I64(1)),
         ((&Some("a")).into(), Value::Text("a".into())),
         (stamp.into(), Value::Timestamp("2026-11-21T10:00:00Z".parse().unwrap())),
@@ -180,7 +180,7 @@ fn q3_the_macro_takes_expressions_and_names() {
             ("text", Value::Text("milk".into())),
             ("type", Value::I64(3)),
             ("ids", Value::List(vec![Value::I64(1)])),
-            ("due", Value::Null),
+            ("due", Value::NullOf(NullType::Date)),
         ])
     );
     assert!(params! {}.is_empty());
@@ -197,7 +197,7 @@ fn q3_tuples_are_positional() {
     assert_eq!(positional((1,)), [Value::I32(1)]);
     assert_eq!(
         positional((1, "a", None::<i32>)),
-        [Value::I32(1), Value::Text("a".into()), Value::Null]
+        [Value::I32(1), Value::Text("a".into()), Value::NullOf(NullType::I32)]
     );
     assert_eq!(
         positional((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)).len(),

@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::binding::{named, pairs, positional};
-use crate::value::{Array, Interval, IntoParams, Json, Value, bind};
+use crate::value::{Array, Interval, IntoParams, Json, NullType, Value, bind};
 use crate::{ErrorKind, params};
 
 #[derive(Clone, Copy, Serialize)]
@@ -121,7 +121,7 @@ fn q3_a_struct_gives_parameters_and_keeps_its_types() {
         ("id", Value::Uuid(Uuid::max())),
         ("number", Value::I16(255)),
         ("text", Value::Untyped("hello".into())),
-        ("none", Value::Null),
+        ("none", Value::NullOf(NullType::Text)),
         ("some", Value::I16(-1)),
         ("mood", Value::Untyped("very_good".into())),
         ("circle", Value::Json(json!({"Circle": {"radius": 0.5}}))),

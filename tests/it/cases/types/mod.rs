@@ -4,6 +4,7 @@
 mod booleans;
 mod decimals;
 mod documents;
+mod inferred;
 mod lossy;
 mod mixtures;
 mod null;
@@ -35,6 +36,7 @@ pub(crate) fn cases() -> Vec<Case> {
         documents::cases(),
         postgres::cases(),
         null::cases(),
+        inferred::cases(),
         lossy::cases(),
         mixtures::cases(),
         own::cases(),

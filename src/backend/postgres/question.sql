@@ -1,0 +1,75 @@
+DO $ebbtide$
+DECLARE
+  wanted oid[] := pg_catalog.current_setting('ebbtide.wanted')::oid[];
+  fallback oid[] := pg_catalog.current_setting('ebbtide.fallback')::oid[];
+  kinds text := pg_catalog.current_setting('ebbtide.kinds');
+  types oid[] := wanted;
+  phase text := 'infer';
+  place int := 0;
+  found oid[];
+  best oid[];
+  state text;
+  named int;
+BEGIN
+  LOOP
+    BEGIN
+      EXECUTE pg_catalog.concat('PREPARE ebbtide_question(', (SELECT pg_catalog.string_agg(t::regtype::text, ',' ORDER BY n)
+        FROM pg_catalog.unnest(types) WITH ORDINALITY u(t, n)), ') AS ', pg_catalog.current_setting('ebbtide.text'));
+      found := (SELECT p.parameter_types::oid[] FROM pg_catalog.pg_prepared_statements p WHERE p.name = 'ebbtide_question');
+      DEALLOCATE ebbtide_question;
+      best := found;
+      state := '';
+    EXCEPTION WHEN OTHERS THEN
+      state := SQLSTATE;
+      named := pg_catalog.substring(SQLERRM, '\$(\d+)');
+    END;
+    CASE
+      WHEN state = '42P05' THEN
+        -- One that was cut off left it.
+        DEALLOCATE ebbtide_question;
+        CONTINUE;
+      WHEN phase = 'infer' AND state = '' THEN
+        phase := 'array';
+      WHEN phase = 'infer' AND state = '42P18' AND types[named] <> fallback[named] THEN
+        -- Any type is right there.
+        wanted[named] := fallback[named];
+        types := wanted;
+        CONTINUE;
+      WHEN phase = 'infer' AND state IN ('42P18', '42P08', '42725', '42883', '42804', '42846') THEN
+        phase := 'fallback';
+        types := fallback;
+        CONTINUE;
+      WHEN phase = 'fallback' AND state = '' THEN
+        phase := 'each';
+      ELSE
+        EXIT WHEN best IS NULL;
+    END CASE;
+    -- Where the server does not infer all, each type that it does infer beside the others is kept. Where it infers an
+    -- array from one text, as in `tags || :tag`, the text itself is preferred if that is possible.
+    place := (SELECT pg_catalog.min(n) FROM pg_catalog.generate_subscripts(best, 1) n JOIN pg_catalog.pg_type t ON t.oid = best[n]
+      WHERE n > place AND CASE phase WHEN 'each' THEN wanted[n] <> fallback[n] AND n <= 64
+        ELSE pg_catalog.substr(kinds, n, 1) = 't' AND t.typcategory = 'A' END);
+    EXIT WHEN place IS NULL AND phase = 'array';
+    types := best;
+    IF place IS NULL THEN
+      phase := 'array';
+      place := 0;
+    ELSE
+      types[place] := CASE phase WHEN 'each' THEN wanted[place] ELSE 25 END;
+    END IF;
+  END LOOP;
+  PERFORM pg_catalog.set_config('ebbtide.answer', coalesce(best, '{}')::text, true);
+END
+$ebbtide$;
+SELECT pg_catalog.current_setting('ebbtide.answer')
+UNION ALL (
+  WITH RECURSIVE known(oid) AS (
+    SELECT t FROM pg_catalog.unnest(pg_catalog.current_setting('ebbtide.answer')::oid[]) t
+    UNION
+    SELECT next FROM known JOIN pg_catalog.pg_type USING (oid),
+      LATERAL (VALUES (typbasetype), (CASE WHEN typcategory = 'A' THEN typelem END)) v(next) WHERE next <> 0
+  )
+  SELECT pg_catalog.concat_ws(' ', t.oid, t.typbasetype, CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END,
+    t.typtype = 'm' OR t.typcategory = 'Z', t.typreceive, pg_catalog.format('%I.%I', n.nspname, t.typname))
+  FROM known JOIN pg_catalog.pg_type t USING (oid) JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+)
