@@ -27,6 +27,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Reads a version such as `10.11.6-MariaDB-log`. `None` if the text does not begin with a number.
+    #[allow(dead_code, reason = "PostgreSQL tells its version as a number")]
     pub(crate) fn read(product: Product, text: &str) -> Option<Self> {
         let mut parts = text
             .split(|letter: char| !letter.is_ascii_digit())
