@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use sqlx::SqlSafeStr;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -13,6 +12,7 @@ use super::idle::Idle;
 use super::{CLEANUP_LIMIT, CloseHandle, Pool, REST_LIMIT, SETTLE_LIMIT, TaskOrThread};
 use crate::backend::RawConnection;
 use crate::error::{CLOSED_EARLIER, Error, ErrorKind, Result};
+use crate::sql::SessionChange;
 
 /// The call in flight on a connection. A value other than `None` outside of a call means that the call was dropped
 /// half-way.
@@ -51,6 +51,8 @@ pub(crate) struct Lease {
     pub(super) may_have_transaction: bool,
     /// Set if something was done to the session that no rollback undoes.
     session_tainted: bool,
+    /// What was done to the session that its next user must not find.
+    pub(super) session_change: SessionChange,
     statement_savepoint: StatementSavepoint,
     /// Set if the last operation may have ended the transaction, so that the server has to be asked.
     transaction_unverified: bool,
@@ -74,6 +76,7 @@ impl Lease {
             in_flight: InFlight::None,
             may_have_transaction: false,
             session_tainted: false,
+            session_change: SessionChange::None,
             statement_savepoint: StatementSavepoint::Absent,
             transaction_unverified: false,
             undo: None,
@@ -97,7 +100,7 @@ impl Lease {
     }
 
     /// Notes that the lease ends by itself; returns whether it was ended from outside before.
-    fn was_closed(&mut self) -> bool {
+    pub(super) fn was_closed(&mut self) -> bool {
         let closed = self.closed.take();
         closed.is_some_and(|closed| closed.swap(true, Ordering::AcqRel))
     }
@@ -199,25 +202,6 @@ impl Lease {
         &self.pool
     }
 
-    /// Registers `sql`, which restores a setting of the session, to run once no more than `depth` levels are open.
-    pub(crate) fn undo_at(&mut self, depth: usize, sql: &'static str) {
-        // In the end the setting of the outermost level must be restored.
-        if self.undo.is_none_or(|(at, _)| depth < at) {
-            self.undo = Some((depth, sql));
-        }
-    }
-
-    /// Restores what was set for the levels above `depth`.
-    pub(crate) async fn undo(&mut self, depth: usize) -> Result<()> {
-        if let Some((_, sql)) = self.undo.filter(|(at, _)| *at >= depth) {
-            self.mark(InFlight::Statement);
-            self.raw()?.run_script(SqlSafeStr::into_sql_str(sql)).await?;
-            self.mark(InFlight::None);
-            self.undo = None;
-        }
-        Ok(())
-    }
-
     /// Reads what a dropped call left on the wire; discards a connection whose state is unknown.
     async fn settle(&mut self) -> Result<()> {
         if !self.survives() {
@@ -293,6 +277,10 @@ impl Lease {
             self.raw()?.rollback_to(0).await?;
             self.mark(InFlight::None);
         }
+        if self.session_change != SessionChange::None {
+            // Boxed, because it is rare.
+            return Box::pin(self.reset_session()).await;
+        }
         // The rollback has ended everything, except settings that no rollback restores.
         let rules = self.pool.connector.rules().transactions();
         if may_have_transaction && (!deep || rules.settings_outlive_rollback) {
@@ -300,11 +288,16 @@ impl Lease {
             self.raw()?.reset().await?;
             self.mark(InFlight::None);
         }
+        self.cleaned_up();
+        self.undo(0).await
+    }
+
+    /// Notes that nothing is open any more.
+    pub(super) fn cleaned_up(&mut self) {
         self.may_have_transaction = false;
         self.statement_savepoint = StatementSavepoint::Absent;
         self.transaction_unverified = false;
         self.end_turn();
-        self.undo(0).await
     }
 
     fn cleaned(&mut self) {
@@ -315,6 +308,7 @@ impl Lease {
         self.in_flight == InFlight::None
             && !self.may_have_transaction
             && !self.session_tainted
+            && self.session_change == SessionChange::None
             && self.undo.is_none()
             && self.depth() == 0
     }
@@ -363,6 +357,7 @@ impl Drop for Lease {
             in_flight: self.in_flight,
             may_have_transaction: self.may_have_transaction,
             session_tainted: false,
+            session_change: self.session_change,
             statement_savepoint: self.statement_savepoint,
             transaction_unverified: self.transaction_unverified,
             undo: self.undo,

@@ -6,6 +6,7 @@ use sqlx_core::transaction::TransactionManager;
 use super::connection::SqlxConnection;
 use super::{Native, own_sql};
 use crate::error::Result;
+use crate::sql::Defines;
 
 /// Prefix of savepoint names. Savepoints are numbered from 1, the level above the transaction.
 const SAVEPOINT: &str = "ebbtide_";
@@ -81,5 +82,39 @@ where
             self.ended(undone).await?;
         }
         Ok(())
+    }
+
+    /// Resets the session with a text, in one round trip if no transaction is open. Returns `false` if the server
+    /// refused that.
+    pub(super) async fn reset_to_start(&mut self, text: &'static str, forget: bool) -> Result<bool> {
+        self.flush().await?;
+        // sqlx knows what the server says about the transaction, and reveals it only where one begins.
+        let begun = DB::TransactionManager::begin(&mut self.connection, Some(own_sql(text))).await;
+        let again = match begun {
+            Err(sqlx::Error::BeginFailed) => None,
+            // One is open, and now sqlx counts it. With it the reset is rolled back.
+            Ok(()) => {
+                let undone = DB::TransactionManager::rollback(&mut self.connection).await;
+                self.ended(undone).await?;
+                Some(own_sql(text))
+            }
+            Err(error) => match DB::error(error) {
+                error if error.is_fatal() => return Err(error),
+                // It is open and aborted, or the server refuses the text.
+                _ => Some(own_sql(format!("ROLLBACK; {text}"))),
+            },
+        };
+        if let Some(again) = again {
+            match self.run_own(again).await {
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(_) => return Ok(false),
+                Ok(()) => {}
+            }
+        }
+        self.controlled = false;
+        if forget {
+            self.note_definitions(Defines::Own);
+        }
+        Ok(true)
     }
 }
