@@ -89,6 +89,7 @@ pub(super) static OWN: &[OptionSpec] = &[
     own!("read_your_writes", [], Any, read_your_writes),
     own!("replica_window", [], Any, replica_window),
     own!("replica_retry", [], Any, replica_retry),
+    own!("keep_session", [], Any, keep_session),
     own!("stream_buffer_rows", [], Any, stream_buffer_rows, |v| v
         .whole(1, u64::from(u32::MAX))),
     own!("socket", ["unix_socket", "unix_sock"], Servers, socket),

@@ -93,6 +93,8 @@ plain! {
     replica_window: Duration;
     /// With replicas: sets the pause before an unreachable replica is tried again.
     replica_retry: Duration;
+    /// Sets whether what SQL text changes in a session is left there when its connection goes back to the pool.
+    keep_session: bool;
     /// Sets how many rows of an open stream are buffered when another statement needs its connection: at least 1.
     stream_buffer_rows: usize;
     /// Sets the Unix socket to connect to: PostgreSQL's directory, MySQL's file.

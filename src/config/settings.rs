@@ -116,6 +116,10 @@ pub struct Settings {
     /// With replicas: the pause before an unreachable replica is tried again. It doubles with each failure, up to 64
     /// times this value. Default 1 second.
     pub replica_retry: Duration,
+    /// `true` if what SQL text changes in a session (roles, settings, temporary tables, locks, attached files …) is left
+    /// there when its connection goes back to the pool, so that later users find it. Default false: see
+    /// [the guide](crate::guides::transactions).
+    pub keep_session: bool,
     /// Number of rows of an open stream that are buffered when another statement needs its connection. Default 65,536.
     pub stream_buffer_rows: usize,
     /// The Unix socket to connect to: PostgreSQL's directory, MySQL's file. It overrides host and port. Also
@@ -187,6 +191,7 @@ impl Default for Settings {
             read_your_writes: ReadYourWrites::default(),
             replica_window: Duration::from_secs(2),
             replica_retry: Duration::from_secs(1),
+            keep_session: false,
             stream_buffer_rows: 65_536,
             socket: None,
             server_settings: Vec::new(),

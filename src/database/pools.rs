@@ -202,6 +202,7 @@ fn limits(settings: &Settings) -> Limits {
         idle: settings.idle_timeout,
         check_after: settings.health_check_after,
         suspects_idle: false,
+        keep_session: settings.keep_session,
         echo: settings.echo_pool,
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use sqlx::SqlSafeStr;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -13,6 +12,7 @@ use super::idle::Idle;
 use super::{CLEANUP_LIMIT, CloseHandle, Pool, REST_LIMIT, SETTLE_LIMIT, TaskOrThread};
 use crate::backend::{OuterTransaction, RawConnection};
 use crate::error::{CLOSED_EARLIER, Error, ErrorKind, Result};
+use crate::sql::SessionChange;
 
 /// The call in flight on a connection. A value other than `None` outside of a call means that the call was dropped
 /// half-way.
@@ -40,6 +40,8 @@ pub(crate) struct Lease {
     session_tainted: bool,
     /// Set if the connection is in a sandbox.
     sandboxed: bool,
+    /// What was done to the session that its next user must not find.
+    pub(super) session_change: SessionChange,
     /// Set if the last operation may have ended the transaction, so that the server has to be asked.
     transaction_unverified: bool,
     /// A number of levels, and the text to run when no more than these are open.
@@ -63,6 +65,7 @@ impl Lease {
             may_have_transaction: false,
             session_tainted: false,
             sandboxed: false,
+            session_change: SessionChange::None,
             transaction_unverified: false,
             undo: None,
             writers: Vec::new(),
@@ -85,7 +88,7 @@ impl Lease {
     }
 
     /// Notes that the lease ends by itself; returns whether it was ended from outside before.
-    fn was_closed(&mut self) -> bool {
+    pub(super) fn was_closed(&mut self) -> bool {
         let closed = self.closed.take();
         closed.is_some_and(|closed| closed.swap(true, Ordering::AcqRel))
     }
@@ -193,25 +196,6 @@ impl Lease {
         &self.pool
     }
 
-    /// Registers `sql`, which restores a setting of the session, to run once no more than `depth` levels are open.
-    pub(crate) fn undo_at(&mut self, depth: usize, sql: &'static str) {
-        // In the end the setting of the outermost level must be restored.
-        if self.undo.is_none_or(|(at, _)| depth < at) {
-            self.undo = Some((depth, sql));
-        }
-    }
-
-    /// Restores what was set for the levels above `depth`.
-    pub(crate) async fn undo(&mut self, depth: usize) -> Result<()> {
-        if let Some((_, sql)) = self.undo.filter(|(at, _)| *at >= depth) {
-            self.mark(InFlight::Statement);
-            self.raw()?.run_script(SqlSafeStr::into_sql_str(sql)).await?;
-            self.mark(InFlight::None);
-            self.undo = None;
-        }
-        Ok(())
-    }
-
     /// Reads what a dropped call left on the wire; discards a connection whose state is unknown.
     async fn settle(&mut self) -> Result<()> {
         // Nobody waits for that answer any more.
@@ -289,6 +273,10 @@ impl Lease {
             self.raw()?.rollback_to(0).await?;
             self.mark(InFlight::None);
         }
+        if self.session_change != SessionChange::None {
+            // Boxed, because it is rare.
+            return Box::pin(self.reset_session()).await;
+        }
         // The rollback has ended everything, except settings that no rollback restores.
         let rules = self.pool.connector.rules().transactions();
         if may_have_transaction && (!deep || rules.settings_outlive_rollback) {
@@ -296,12 +284,17 @@ impl Lease {
             self.raw()?.reset().await?;
             self.mark(InFlight::None);
         }
-        self.may_have_transaction = false;
-        self.transaction_unverified = false;
-        self.end_turn();
+        self.cleaned_up();
         self.undo(0).await?;
         self.leave_sandbox();
         Ok(())
+    }
+
+    /// Notes that nothing is open any more.
+    pub(super) fn cleaned_up(&mut self) {
+        self.may_have_transaction = false;
+        self.transaction_unverified = false;
+        self.end_turn();
     }
 
     fn cleaned(&mut self) {
@@ -313,6 +306,7 @@ impl Lease {
             && !self.may_have_transaction
             && !self.session_tainted
             && !self.sandboxed
+            && self.session_change == SessionChange::None
             && self.undo.is_none()
             && self.depth() == 0
     }
@@ -362,6 +356,7 @@ impl Drop for Lease {
             may_have_transaction: self.may_have_transaction,
             session_tainted: false,
             sandboxed: self.sandboxed,
+            session_change: self.session_change,
             transaction_unverified: self.transaction_unverified,
             undo: self.undo,
             writers: Vec::new(),

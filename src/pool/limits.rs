@@ -27,6 +27,8 @@ pub(crate) struct Limits {
     /// `true` if a cancelled call makes the idle connections suspect: the pool is a replica's, which may have stopped
     /// answering, and others can replace it.
     pub(crate) suspects_idle: bool,
+    /// `true` if changes of a session are left for its next user.
+    pub(crate) keep_session: bool,
     /// `true` if openings, closings and waits are printed on standard error.
     pub(crate) echo: bool,
 }

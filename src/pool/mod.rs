@@ -15,6 +15,7 @@ mod noted;
 mod open_streams;
 mod queue;
 mod runtime_key;
+mod session;
 mod state;
 mod watch;
 

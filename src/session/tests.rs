@@ -47,6 +47,7 @@ fn planned(connector: &FakeConnector, plan: Option<SandboxPlan>) -> Arc<Engine> 
         idle: None,
         check_after: Duration::from_mins(1),
         suspects_idle: false,
+        keep_session: false,
         echo: false,
     };
     let config = Config::from_url("mysql://localhost/x").unwrap();

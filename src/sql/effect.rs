@@ -6,6 +6,7 @@ use super::code::defines_code;
 use super::control::Verb;
 use super::lexer::TokenKind;
 use super::local::{Local, ended_by_commit};
+use super::session_change::{SessionChange, session_change, taints_session, third_argument};
 use super::switches::{Setting, switched};
 use super::word::Word;
 
@@ -23,6 +24,8 @@ pub(crate) struct Effect {
     pub(crate) writes: bool,
     /// Set if the text changes the session in a way that no rollback undoes.
     pub(crate) taints_session: bool,
+    /// What the text changes in the session that the next user of its connection must not find.
+    pub(crate) session: SessionChange,
     /// Set if the text mentions constraints that can be deferred.
     pub(crate) deferrable: bool,
     /// Set if the text may define code that runs when something else is read: a view, a function, a policy
@@ -70,6 +73,7 @@ impl Effect {
         self.locks |= locks(statement);
         self.writes |= dialect == Dialect::Sqlite && writes(statement);
         self.taints_session |= taints_session(dialect, statement);
+        self.session = self.session.max(session_change(dialect, statement));
         self.deferrable |= statement
             .iter()
             .any(|part| part.is_one_of(&["DEFERRABLE", "DEFERRED", "DEFER_FOREIGN_KEYS"]));
@@ -245,7 +249,7 @@ fn writes(statement: &[Word<'_>]) -> bool {
 
 /// Returns whether a statement of MySQL or MariaDB runs others, which are not read here. It may be a procedure, a
 /// prepared text, a block (MariaDB has them outside of procedures), or `SET STATEMENT … FOR`.
-fn holds_others(statement: &[Word<'_>]) -> bool {
+pub(super) fn holds_others(statement: &[Word<'_>]) -> bool {
     const BLOCKS: [&str; 9] = [
         "CALL", "EXECUTE", "BEGIN", "IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR",
     ];
@@ -258,60 +262,7 @@ fn holds_others(statement: &[Word<'_>]) -> bool {
     })
 }
 
-/// Returns whether a statement changes the session permanently.
-fn taints_session(dialect: Dialect, statement: &[Word<'_>]) -> bool {
-    let Some((first, rest)) = statement.split_first() else {
-        return false;
-    };
-    let second = |words: &[&str]| rest.first().is_some_and(|part| part.is_one_of(words));
-    let any = |what: fn(&Word<'_>) -> bool| statement.iter().any(what);
-    match dialect {
-        Dialect::Postgres => {
-            let session_lock = |part: &Word<'_>| {
-                part.kind == TokenKind::Word && {
-                    let word = part.text.to_ascii_lowercase();
-                    word.contains("advisory_lock") && !word.contains("xact") || word.starts_with("dblink")
-                }
-            };
-            // Blocks are not read here, and a statement that was prepared with tables that are undone later is useless
-            // to others.
-            first.is_one_of(&["DEALLOCATE", "LOAD", "DO", "CALL", "CREATE", "ALTER", "DROP"])
-                || (first.is("PREPARE") && !second(&["TRANSACTION"]))
-                || any(session_lock)
-        }
-        Dialect::MySql => {
-            // A user variable has one `@`; two of them name a setting.
-            let at = |part: Option<&Word<'_>>| part.is_some_and(|part| part.text.starts_with('@'));
-            let variable = statement.iter().enumerate().any(|(index, part)| {
-                part.is_symbol(b'@')
-                    && !at(statement.get(index + 1))
-                    && !at(index.checked_sub(1).map(|i| &statement[i]))
-            });
-            first.is_one_of(&["SET", "USE", "PREPARE", "DEALLOCATE", "HANDLER"])
-                || (first.is_one_of(&["CREATE", "DROP"]) && rest.iter().take(3).any(|part| part.is("TEMPORARY")))
-                || variable
-                || any(|part| part.is("GET_LOCK"))
-        }
-        Dialect::Sqlite => {
-            let asks = [
-                "TABLE_INFO",
-                "TABLE_XINFO",
-                "TABLE_LIST",
-                "INDEX_LIST",
-                "INDEX_INFO",
-                "INDEX_XINFO",
-                "FOREIGN_KEY_LIST",
-                "FOREIGN_KEY_CHECK",
-                "INTEGRITY_CHECK",
-                "QUICK_CHECK",
-            ];
-            let sets = any(|part| part.is_symbol(b'=')) || (any(|part| part.is_symbol(b'(')) && !any_of(rest, &asks));
-            first.is_one_of(&["ATTACH", "DETACH"]) || (first.is("PRAGMA") && sets)
-        }
-    }
-}
-
-fn any_of(parts: &[Word<'_>], words: &[&str]) -> bool {
+pub(super) fn any_of(parts: &[Word<'_>], words: &[&str]) -> bool {
     parts.iter().any(|part| part.is_one_of(words))
 }
 
@@ -359,7 +310,7 @@ fn set_config<'p>(
             return None;
         }
         let argument = statement.get(index + 2)?;
-        if for_the_session(&statement[index + 2..]) {
+        if third_argument(&statement[index + 2..]).is_some_and(|scope| scope.is("FALSE")) {
             return None;
         }
         if argument.hole {
@@ -368,22 +319,4 @@ fn set_config<'p>(
         let name = argument.text.strip_prefix('\'')?.strip_suffix('\'')?;
         (argument.kind == TokenKind::Literal).then(|| Local::Named(name.into()))
     })
-}
-
-/// Returns whether the arguments of `set_config` say that it applies beyond the transaction.
-fn for_the_session(arguments: &[Word<'_>]) -> bool {
-    let (mut depth, mut commas) = (0, 0);
-    for (index, part) in arguments.iter().enumerate() {
-        depth += part.nesting();
-        if depth < 0 {
-            return false;
-        }
-        if part.is_symbol(b',') && depth == 0 {
-            commas += 1;
-            if commas == 2 {
-                return arguments.get(index + 1).is_some_and(|part| part.is("FALSE"));
-            }
-        }
-    }
-    false
 }

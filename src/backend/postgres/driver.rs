@@ -47,6 +47,15 @@ impl Native for Postgres {
     const RESET: &str = "ROLLBACK; UNLISTEN *";
     const DEALLOCATE: &str = "DO $$DECLARE kept text; BEGIN FOR kept IN SELECT name FROM pg_catalog.pg_prepared_statements \
         WHERE name LIKE 'sqlx\\_s\\_%' LOOP EXECUTE 'DEALLOCATE ' || pg_catalog.quote_ident(kept); END LOOP; END$$";
+    // As `DISCARD ALL`, except for the statements that the driver has prepared.
+    const RESET_SESSION: Option<&str> = Some(
+        "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; UNLISTEN *; \
+         SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; \
+         DO $ebbtide$ DECLARE ending text; BEGIN \
+         SELECT pg_catalog.string_agg(pg_catalog.format('DEALLOCATE %I', name), '; ') INTO ending \
+         FROM pg_catalog.pg_prepared_statements WHERE from_sql; \
+         IF ending IS NOT NULL THEN EXECUTE ending; END IF; END $ebbtide$",
+    );
     const KEPT: KeptStatement = KeptStatement::IsRefused;
     const ONE: SingleRow = SingleRow::AndReadsAll;
 

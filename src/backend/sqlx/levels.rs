@@ -7,6 +7,7 @@ use super::connection::SqlxConnection;
 use super::{Native, own_sql};
 use crate::backend::rules::LevelTexts;
 use crate::error::Result;
+use crate::sql::Defines;
 
 /// Databases of sqlx have savepoints of standard SQL.
 const TEXTS: LevelTexts = LevelTexts::STANDARD;
@@ -89,5 +90,39 @@ where
             self.ended(undone).await?;
         }
         Ok(())
+    }
+
+    /// Resets the session with a text, in one round trip if no transaction is open. Returns `false` if the server
+    /// refused that.
+    pub(super) async fn reset_to_start(&mut self, text: &'static str, forget: bool) -> Result<bool> {
+        self.flush().await?;
+        // sqlx knows what the server says about the transaction, and reveals it only where one begins.
+        let begun = DB::TransactionManager::begin(&mut self.connection, Some(own_sql(text))).await;
+        let again = match begun {
+            Err(sqlx::Error::BeginFailed) => None,
+            // One is open, and now sqlx counts it. With it the reset is rolled back.
+            Ok(()) => {
+                let undone = DB::TransactionManager::rollback(&mut self.connection).await;
+                self.ended(undone).await?;
+                Some(own_sql(text))
+            }
+            Err(error) => match DB::error(error) {
+                error if error.is_fatal() => return Err(error),
+                // It is open and aborted, or the server refuses the text.
+                _ => Some(own_sql(format!("ROLLBACK; {text}"))),
+            },
+        };
+        if let Some(again) = again {
+            match self.run_own(again).await {
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(_) => return Ok(false),
+                Ok(()) => {}
+            }
+        }
+        self.controlled = false;
+        if forget {
+            self.note_definitions(Defines::Own);
+        }
+        Ok(true)
     }
 }

@@ -97,6 +97,9 @@ pub(crate) trait Native:
     /// The text that ends everything raw SQL may have left open.
     const RESET: &str = "ROLLBACK";
 
+    /// The text that resets the session, without transaction; `None` if there is none.
+    const RESET_SESSION: Option<&str> = None;
+
     /// The cheapest way to get the first row of an answer.
     const ONE: SingleRow = SingleRow::OfMany;
 

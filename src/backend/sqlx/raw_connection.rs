@@ -185,6 +185,17 @@ where
         })
     }
 
+    fn reset_session(&mut self, forget: bool) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(async move {
+            match DB::RESET_SESSION {
+                None => Ok(false),
+                // The pooler resets its sessions itself, and another one may be next.
+                Some(_) if self.keeping.is_pooled() => self.reset().await.map(|()| true),
+                Some(text) => self.reset_to_start(text, forget).await,
+            }
+        })
+    }
+
     fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
         Box::pin(async move {
             if DB::COUNTS_ANSWERS {

@@ -14,7 +14,7 @@ fn u7_options_are_typed() {
         "postgres://h/d?pool_size=3&max-overflow=2&poolTimeout=1.5&pool_recycle=-1&idle_timeout=5min&echo=on&echo_pool=1\
          &isolation_level=READ_COMMITTED&statement_cache_size=7&application_name=till&sslmode=verify-full&sslrootcert=/ca.pem\
          &statement_timeout=250ms&connect_timeout=4&force_rollback=true&lazy=yes&full_isolation=true&lease_timeout=2s\
-         &slow_statement=300ms&disconnect_timeout=4s&stream_buffer_rows=9&health_check_after=0",
+         &slow_statement=300ms&disconnect_timeout=4s&stream_buffer_rows=9&keep_session=yes&health_check_after=0",
     );
     let expected = Settings {
         pool_size: 3,
@@ -38,6 +38,7 @@ fn u7_options_are_typed() {
         slow_statement: Some(Duration::from_millis(300)),
         disconnect_timeout: Duration::from_secs(4),
         stream_buffer_rows: 9,
+        keep_session: true,
         health_check_after: Duration::ZERO,
         ..Settings::default()
     };

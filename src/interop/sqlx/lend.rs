@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
 use crate::query::Addressee;
 use crate::session::{BoundStatement, Target};
-use crate::sql::{Bound, Effect, Template};
+use crate::sql::{Bound, Effect, SessionChange, Template};
 
 /// Placeholder for the closure where statements are shown.
 const SHOWN: &str = "-- with_sqlx";
@@ -47,6 +47,7 @@ where
     let caller = Caller::at(place);
     let effect = Effect {
         taints_session: true,
+        session: SessionChange::Unknown,
         ..Effect::default()
     };
     let standing = unknown(&target, SHOWN, effect, caller)?;
@@ -70,8 +71,10 @@ macro_rules! with_sqlx {
             /// transaction and sandbox.
             ///
             /// The type of the closure's argument selects the driver. Transactions that it begins with
-            /// `connection.begin()` nest in the open one; those it leaves open are rolled back. In a sandbox the
-            /// connection is closed at the sandbox's end, since its state is unknown.
+            /// `connection.begin()` nest in the open one; those it leaves open are rolled back. What it
+            /// changes in the session is unknown: when the connection is released it is reset, or closed, as
+            /// [the guide](crate::guides::transactions) says, unless `keep_session` is set. In a sandbox the connection
+            /// is closed at the sandbox's end.
             ///
             /// # Errors
             ///

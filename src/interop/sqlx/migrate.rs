@@ -39,6 +39,7 @@ pub(super) async fn migrate(
         let template = engine.templates.foreign(migration.sql.as_str())?;
         effect.deferrable |= template.effect().deferrable;
         effect.taints_session |= template.effect().taints_session;
+        effect.session = effect.session.max(template.effect().session);
     }
     let caller = Caller::at(place);
     let work = unknown(&target, SHOWN, effect, caller)?;

@@ -11,7 +11,7 @@ use super::refuse::{needs_connection, unswitched};
 use crate::backend::rules::BeginOptions;
 use crate::backend::{NativeJob, QueryResult, Request, RowSink};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::Caller;
+use crate::pool::{Caller, Lease};
 use crate::session::engine::Engine;
 use crate::session::level::{Level, LevelKind};
 use crate::session::replicas::Reads;
@@ -162,6 +162,7 @@ impl Target {
             if unsettles(work) {
                 lease.may_have_transaction();
             }
+            lease.changes_session(work.template.effect().session);
             return Ok(Checkout::Pooled { lease, _wrote: wrote });
         };
         level.admit(work)?;
@@ -171,11 +172,8 @@ impl Target {
         if level.kind == LevelKind::View {
             level.slot_level().runs(&work.bound.statement);
         }
-        if work.template.effect().taints_session
-            && level.engine.sandbox.is_some()
-            && let Some(lease) = slot.lease()
-        {
-            lease.taint_session();
+        if let Some(lease) = slot.lease() {
+            level.note_session(lease, work);
         }
         // A statement that runs others may leave the session in another state, also from inside a transaction.
         if (level.kind == LevelKind::Base && unsettles(work) || work.template.effect().opaque)
@@ -372,6 +370,16 @@ enum Execution<'m> {
 }
 
 impl Level {
+    /// Notes what a statement changes in the session. The end of a sandbox undoes most of it.
+    fn note_session(&self, lease: &mut Lease, work: &BoundStatement) {
+        let effect = work.template.effect();
+        if self.engine.sandbox.is_none() {
+            lease.changes_session(effect.session);
+        } else if effect.taints_session {
+            lease.taint_session();
+        }
+    }
+
     /// Returns an error if a closure transaction would wait for its own caller. Siblings may queue one after the other.
     fn innermost_for(&self, chain: &Chain, caller: Caller) -> Result<()> {
         let state = self.state.lock();

@@ -56,6 +56,8 @@ mod sandbox_conflicts;
 mod schema;
 #[cfg(feature = "sea-query")]
 mod sea;
+#[cfg(feature = "sqlx-interop")]
+mod sessions;
 mod shared_sandbox;
 mod shutdown;
 mod slow;
@@ -155,6 +157,8 @@ const LISTED: &[File] = &[
     ("statement_log", statement_log::cases),
     ("virtual_commit", virtual_commit::cases),
     ("virtual_isolation", virtual_isolation::cases),
+    #[cfg(feature = "sqlx-interop")]
+    ("sessions", sessions::cases),
     ("shared_sandbox", shared_sandbox::cases),
     ("shutdown", shutdown::cases),
     ("slow", slow::cases),
