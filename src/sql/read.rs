@@ -10,7 +10,7 @@ use super::bind_order::BindOrder;
 use super::control::{self, Facts};
 use super::effect::Effect;
 use super::lexer::{Lexer, Token, TokenKind};
-use super::list;
+use super::list::{self, ListPlace, OpenParentheses};
 use super::template::{Placeholder, Style, Template};
 use super::values_row::row_of_values;
 use super::word::Word;
@@ -91,10 +91,12 @@ impl Template {
             Dialect::Postgres | Dialect::MySql => Vec::new(),
         };
         let effect = Effect::of(dialect, control::statements(&parts), |hole| holes[hole].slot);
-        let mut index = 0;
+        let (mut index, mut open) = (0, OpenParentheses::default());
         for (place, part) in parts.iter().enumerate() {
+            open.pass(&parts, place);
             if part.hole {
                 holes[index].list = list::context(&parts, place);
+                holes[index].place = open.list_place(&parts, place);
                 index += 1;
             }
         }
@@ -207,6 +209,7 @@ impl<'a> Layout<'a> {
                     at: start,
                     slot,
                     list: None,
+                    place: ListPlace::Value,
                 }),
                 (None, TokenKind::Escaped(sign)) => text.push(sign),
                 (None, _) => text.push_str(token.text),
