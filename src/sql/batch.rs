@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::bind::is_list;
 use super::bind_error::BindError;
 use super::dialect::numbered;
 use super::template::Template;
@@ -42,10 +43,8 @@ impl Template {
     }
 
     fn refuse_lists(&self, values: Option<Vec<Value>>) -> Result<Option<Vec<Value>>, BindError> {
-        let list = values
-            .iter()
-            .flatten()
-            .position(|value| matches!(value, Value::List(_)));
+        let values = values.map(|values| self.place_lists(values)).transpose()?;
+        let list = values.iter().flatten().position(is_list);
         list.map_or(Ok(values), |slot| {
             Err(BindError::new(
                 format!(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::bind_error::{BindError, count, names};
 use super::bind_order::{BindOrder, SCALAR};
+use super::list::ListPlace;
 use super::template::{Style, Template};
 use super::{Bound, Dialect, Statement, steps};
 use crate::error::{Result, nearest};
@@ -18,10 +19,12 @@ impl Template {
     pub(crate) fn bind(&self, params: Params) -> Result<Bound> {
         let bound = match self.resolve(params.0)? {
             None => self.bind_none()?,
-            Some(values) if values.iter().any(|value| matches!(value, Value::List(_))) => self.expand(values)?,
-            Some(values) => Bound {
-                statement: Arc::clone(&self.single),
-                values: self.in_order(values),
+            Some(values) => match self.place_lists(values)? {
+                values if values.iter().any(is_list) => self.expand(values)?,
+                values => Bound {
+                    statement: Arc::clone(&self.single),
+                    values: self.in_order(values),
+                },
             },
         };
         Ok(bound)
@@ -169,6 +172,42 @@ impl Template {
         )
     }
 
+    /// Makes arrays of the lists that are one value, if the backend has arrays.
+    pub(super) fn place_lists(&self, mut values: Vec<Value>) -> Result<Vec<Value>, BindError> {
+        for (slot, value) in values.iter_mut().enumerate() {
+            let Value::List(members) = value else { continue };
+            let of_slot = || {
+                self.holes
+                    .iter()
+                    .filter(|hole| hole.slot == slot)
+                    .map(|hole| hole.place)
+            };
+            match self.dialect {
+                Dialect::Postgres if of_slot().all(|place| place != ListPlace::Members) => {
+                    *value = Value::Array(std::mem::take(members));
+                }
+                Dialect::Postgres if of_slot().any(|place| place != ListPlace::Members) => {
+                    return Err(BindError::new(
+                        format!("{} is a list in IN (…), and one value elsewhere", self.shown(slot)),
+                        "give it two names, or write `= ANY(…)` instead of IN (…) and `<> ALL(…)` instead of NOT IN (…)",
+                    ));
+                }
+                Dialect::MySql | Dialect::Sqlite if of_slot().any(|place| place == ListPlace::Value) => {
+                    return Err(BindError::new(
+                        format!(
+                            "{} is a list, but is not in the parentheses of IN (…)",
+                            self.shown(slot)
+                        ),
+                        "write `IN (:name)`; to store a list, bind it as a JSON document (`ebbtide::Json`), because this \
+                         database has no arrays",
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(values)
+    }
+
     /// Binds values of which at least one is a list.
     fn expand(&self, values: Vec<Value>) -> Result<Bound, BindError> {
         let mut widths = self.widths(&values, true)?;
@@ -235,6 +274,10 @@ impl Template {
             .get(slot)
             .map_or_else(|| format!("value {}", slot + 1), |name| format!(":{name}"))
     }
+}
+
+pub(super) fn is_list(value: &Value) -> bool {
+    matches!(value, Value::List(_))
 }
 
 /// Returns the number of placeholders for a list. Few different numbers mean few different texts.

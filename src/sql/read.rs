@@ -10,7 +10,7 @@ use super::bind_order::BindOrder;
 use super::control::{self, Facts};
 use super::effect::Effect;
 use super::lexer::{Lexer, Token, TokenKind};
-use super::list;
+use super::list::{self, ListPlace, OpenParentheses};
 use super::readings::is_doubtful;
 use super::split::statements;
 use super::template::{Placeholder, Style, Template};
@@ -98,10 +98,12 @@ impl Template {
         let doubtful = is_doubtful(dialect, mode, sql, &tokens, facts.control);
         let mut effect = Effect::of(dialect, statements(dialect, &parts), |hole| holes[hole].slot);
         effect.opaque |= doubtful;
-        let mut index = 0;
+        let (mut index, mut open) = (0, OpenParentheses::default());
         for (place, part) in parts.iter().enumerate() {
+            open.pass(&parts, place);
             if part.hole {
                 holes[index].list = list::context(&parts, place);
+                holes[index].place = open.list_place(&parts, place);
                 index += 1;
             }
         }
@@ -214,6 +216,7 @@ impl<'a> Layout<'a> {
                     at: start,
                     slot,
                     list: None,
+                    place: ListPlace::Value,
                 }),
                 (None, TokenKind::Escaped(sign)) => text.push(sign),
                 (None, _) => text.push_str(token.text),

@@ -11,7 +11,7 @@ use super::bind_error::{BindError, names};
 use super::bind_order::BindOrder;
 use super::control::{Control, Facts, Verb};
 use super::effect::Effect;
-use super::list::ListContext;
+use super::list::{ListContext, ListPlace};
 use super::{Act, Bound, Dialect, SqlMode, Statement, Summary, sanitized, shown};
 use crate::error::Result;
 
@@ -39,6 +39,8 @@ pub(super) struct Placeholder {
     pub(super) slot: usize,
     /// Set when it is alone in the parentheses of `IN (…)`.
     pub(super) list: Option<ListContext>,
+    /// What a list is there.
+    pub(super) place: ListPlace,
 }
 
 /// A parsed text, reusable for any number of calls.

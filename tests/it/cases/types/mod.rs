@@ -11,6 +11,7 @@ mod null;
 mod numbers;
 mod own;
 mod postgres;
+mod server_types;
 mod text;
 mod times;
 
@@ -37,6 +38,7 @@ pub(crate) fn cases() -> Vec<Case> {
         postgres::cases(),
         null::cases(),
         inferred::cases(),
+        server_types::cases(),
         lossy::cases(),
         mixtures::cases(),
         own::cases(),
