@@ -71,6 +71,8 @@ const OWN: &[Own] = own! {
         "SELECT CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_insert_lsn() - '0/0')::bigint END",
         "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END - '0/0')::bigint",
         "ROLLBACK; UNLISTEN *",
+        "DO $$DECLARE kept text; BEGIN FOR kept IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE name LIKE 'sqlx\\_s\\_%' LOOP EXECUTE 'DEALLOCATE ' || pg_catalog.quote_ident(kept); END LOOP; END$$",
+        "ROLLBACK AND CHAIN; " => "BEGIN; ROLLBACK AND CHAIN; ROLLBACK",
         "BEGIN" => "BEGIN; ROLLBACK",
         "UNLISTEN *",
         "SELECT pg_advisory_xact_lock(?)" => "SELECT pg_advisory_xact_lock(7)",
