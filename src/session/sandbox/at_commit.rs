@@ -2,12 +2,14 @@
 //! them by statements of its own; so does a statement outside of transactions, which commits by itself.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::backend::rules::AtCommitRules;
 use crate::error::Result;
 use crate::pool::Lease;
+use crate::session::level::verdict::Sent;
 use crate::session::level::{Level, LevelKind};
-use crate::session::statement::internal::ask;
+use crate::session::statement::internal::{ask, run};
 use crate::session::statement::run::BoundStatement;
 use crate::sql::Local;
 use crate::value::{IntoParams, Value};
@@ -59,9 +61,44 @@ impl Level {
             return String::new();
         };
         match self.sandbox() {
-            Some(sandbox) => ending.sql(rules, &sandbox.emptied.lock()),
+            Some(sandbox) => {
+                sandbox
+                    .constraints_set
+                    .fetch_or(ending.constraints_set, Ordering::Relaxed);
+                ending.sql(rules, &sandbox.emptied.lock())
+            }
             None => ending.sql(rules, &[]),
         }
+    }
+
+    /// Defers the constraints that a statement has created, as they are defined. The server checks them as an earlier
+    /// transaction in the sandbox has set all constraints.
+    pub(in crate::session) async fn defer_created(
+        self: &Arc<Self>,
+        lease: &mut Lease,
+        work: &BoundStatement,
+    ) -> Result<()> {
+        let (Some(rules), Some(outermost)) = (&self.engine.transactions.at_commit, self.committing()) else {
+            return Ok(());
+        };
+        if outermost.state.lock().at_commit.constraints_set {
+            // Its own setting holds for them, too.
+            return Ok(());
+        }
+        let deferred = run(lease, rules.deferred_constraints).await;
+        self.heeded(lease, deferred, Sent::Statement(work)).await
+    }
+
+    /// Returns whether a statement may create constraints that [`defer_created`](Self::defer_created) has to defer.
+    pub(in crate::session) fn creates_constraints(&self, work: &BoundStatement) -> bool {
+        let effect = work.template.effect();
+        effect.deferrable
+            && !effect.local.contains(&Local::Constraints)
+            && self
+                .engine
+                .sandbox
+                .as_ref()
+                .is_some_and(|sandbox| sandbox.constraints_set.load(Ordering::Relaxed))
     }
 
     /// Notes what a statement creates or changes until the transaction ends; outside of a transaction, until the

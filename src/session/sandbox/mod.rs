@@ -98,6 +98,8 @@ pub(crate) struct Sandbox {
     pub(super) violated: Mutex<Option<HashSet<Violation>>>,
     /// The oids of the temporary tables that each commit empties (PostgreSQL).
     pub(super) emptied: Mutex<Vec<i64>>,
+    /// Set if constraints that are created from now on are not checked as they are defined (PostgreSQL).
+    pub(super) constraints_set: AtomicBool,
     /// The names that write when they are read, where that has to be known.
     pub(super) writing: Mutex<Option<KnownNames>>,
     /// Set if such names may have been defined here.
@@ -115,6 +117,7 @@ impl Sandbox {
             label: plan.name.as_deref().map(label),
             violated: Mutex::default(),
             emptied: Mutex::default(),
+            constraints_set: AtomicBool::new(false),
             writing: Mutex::default(),
             redefined: AtomicBool::new(false),
             latest: Arc::default(),

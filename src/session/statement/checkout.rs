@@ -165,6 +165,7 @@ impl Checkout {
                 *guarded
                     || level.leaves_text_unknown(failed, work)
                     || level.creates_local_tables(work)
+                    || level.creates_constraints(work)
                     || (slot_level.depth > 0 && (failed || slot_level.is_to_be_asked_after(work)))
             }
         }
@@ -194,6 +195,12 @@ impl Checkout {
             result.and_then(|done| noted.map(|()| done))
         } else {
             result
+        };
+        let result = match result {
+            Ok(done) if slot_level.creates_constraints(work) => {
+                slot_level.defer_created(self.lease()?, work).await.map(|()| done)
+            }
+            result => result,
         };
         if !guarded {
             return result;
