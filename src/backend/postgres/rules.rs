@@ -124,6 +124,10 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
             SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO names \
             FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred; \
             IF names IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || names || ' DEFERRED'; END IF; END $ebbtide$; ",
+        deferred_constraints: "DO $ebbtide$ DECLARE names text; BEGIN \
+            SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO names \
+            FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred; \
+            IF names IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || names || ' DEFERRED'; END IF; END $ebbtide$",
         setting: "SELECT current_setting($1, true)",
         set: |name, value| {
             let (name, value) = (quote(name), quote(value));

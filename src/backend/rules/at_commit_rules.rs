@@ -13,6 +13,9 @@ pub(crate) struct AtCommitRules {
     pub(crate) drop_tables: fn(&[i64]) -> String,
     /// Restores the time at which each constraint is checked, as it is defined.
     pub(crate) usual_constraints: &'static str,
+    /// Defers the constraints that are deferred as defined, without a check. Those that are created after
+    /// `usual_constraints` in the same transaction are not.
+    pub(crate) deferred_constraints: &'static str,
     /// The query for the value of the setting with a name, which is its parameter.
     pub(crate) setting: &'static str,
     /// Returns the text that sets the setting with a name to a value until the transaction ends.

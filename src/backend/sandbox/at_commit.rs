@@ -51,9 +51,26 @@ impl SandboxedConnection {
     pub(super) fn ends_at_commit(&mut self) -> String {
         let ending = std::mem::take(&mut self.at_commit);
         match &self.rules().at_commit {
-            Some(rules) => ending.sql(rules, &self.emptied),
+            Some(rules) => {
+                self.constraints_set |= ending.constraints_set;
+                ending.sql(rules, &self.emptied)
+            }
             None => String::new(),
         }
+    }
+
+    /// Defers the constraints that a statement has created, as they are defined. The server checks them as an earlier
+    /// transaction in the sandbox has set all constraints.
+    pub(super) async fn defer_created(&mut self, effect: &Effect) -> Result<()> {
+        let Some(rules) = &self.rules().at_commit else {
+            return Ok(());
+        };
+        // A setting of the open transaction holds for them, too.
+        let set_before = self.constraints_set && !self.at_commit.constraints_set;
+        if set_before && effect.deferrable && !effect.local.contains(&Local::Constraints) {
+            self.run_own(rules.deferred_constraints).await?;
+        }
+        Ok(())
     }
 
     /// Notes what a statement creates or changes until the transaction ends; outside of a transaction, until the

@@ -57,6 +57,8 @@ pub(crate) struct SandboxedConnection {
     violated: Option<HashSet<Violation>>,
     /// Settings, tables and cursors that the commit of the open transaction, or of the statement under way, ends.
     at_commit: AtCommit,
+    /// Set if constraints that are created from now on are not checked as they are defined.
+    constraints_set: bool,
     /// The oids of the temporary tables that each commit empties.
     emptied: Vec<i64>,
     /// The names that write when they are read, where that has to be known.
@@ -74,6 +76,7 @@ impl SandboxedConnection {
             lost: None,
             violated: None,
             at_commit: AtCommit::default(),
+            constraints_set: false,
             emptied: Vec::new(),
             writing: None,
             redefined: false,
@@ -142,6 +145,10 @@ impl SandboxedConnection {
             result.and_then(|done| noted.map(|()| done))
         } else {
             result
+        };
+        let result = match result {
+            Ok(done) => self.defer_created(effect).await.map(|()| done),
+            failed => failed,
         };
         if !guarded {
             return result;

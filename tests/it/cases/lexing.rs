@@ -242,6 +242,29 @@ cases! {
         }
     }
 
+    /// A text that the session or the version of the server reads in another way is checked after it ran.
+    #[only(postgres, mysql)]
+    async fn x4_a_text_that_ended_the_transaction_unrecognised_is_found_out_found_w1(t: Test) {
+        let database = t.database().await;
+        let (setting, text) = if t.backend().is_postgres() {
+            ("SET LOCAL standard_conforming_strings = off", r"SELECT 1; SELECT 'a\', '; COMMIT; --'")
+        } else {
+            ("SELECT 1", "/*!999999 ' */ COMMIT -- '")
+        };
+        let sandbox = database.sandbox().await.unwrap();
+        for database in [&sandbox, &database] {
+            let transaction = database.transaction().await.unwrap();
+            transaction.execute(setting, ()).await.unwrap();
+            for text in [text, "SELECT 2"] {
+                let error = transaction.execute(text, ()).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::TransactionEnded, "{text}: {error}");
+            }
+        }
+        let broken = sandbox.execute("SELECT 2", ()).await.unwrap_err();
+        assert_eq!(broken.kind(), ErrorKind::SandboxBroken, "{broken}");
+        database.execute("SELECT 2", ()).await.unwrap();
+    }
+
     /// The names of columns do not hide the statements after them.
     #[only(sqlite)]
     async fn x4_words_in_a_definition_hide_no_commit_found_w1(t: Test) {

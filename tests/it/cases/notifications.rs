@@ -10,7 +10,7 @@ use crate::support::{Test, cases};
 /// Returns a database of one connection, a table, a channel, and a function that makes its caller's session listen to
 /// it.
 async fn quiet(t: &Test) -> (Database, String) {
-    let database = Database::connect(Config::from_url(t.url()).unwrap().pool_size(1))
+    let database = Database::connect(Config::from_url(t.url()).unwrap().pool_size(1).keep_session(true))
         .await
         .unwrap();
     let notes = t.table("notes");

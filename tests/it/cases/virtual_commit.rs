@@ -154,6 +154,41 @@ cases! {
         Ok(())
     }
 
+    /// SET CONSTRAINTS ALL holds for constraints that are created later in the same transaction, but not beyond it.
+    #[only(postgres)]
+    async fn f8_constraints_created_later_are_checked_as_defined_found_a27(t: Test) -> Result<()> {
+        let database = notes(&t).await;
+        let sandbox = database.sandbox().await?;
+        let transaction = sandbox.transaction().await?;
+        transaction.execute("set constraints all immediate", ()).await?;
+        transaction.commit().await?;
+        let deferred = "references {notes} (id) deferrable initially deferred";
+        // In a transaction, and in another one that follows.
+        let transaction = sandbox.transaction().await?;
+        transaction.execute(t.sql(&format!("create table {{links}} (note bigint {deferred})")), ()).await?;
+        transaction.execute(link(&t, 1), ()).await?;
+        transaction.execute(note(&t, 1), ()).await?;
+        transaction.commit().await?;
+        let transaction = sandbox.transaction().await?;
+        transaction.execute(link(&t, 2), ()).await?;
+        assert_eq!(kind(&transaction.commit().await), Some(ErrorKind::Constraint));
+        drop(transaction);
+        // Outside of a transaction.
+        sandbox.execute("set constraints all deferred", ()).await?;
+        sandbox.execute(t.sql(&format!("create table {{others}} (note bigint {deferred})")), ()).await?;
+        let transaction = sandbox.transaction().await?;
+        transaction.execute(t.sql("insert into {others} values (3)"), ()).await?;
+        transaction.execute(note(&t, 3), ()).await?;
+        transaction.commit().await?;
+        // In the transaction that sets all, the setting holds.
+        let transaction = sandbox.transaction().await?;
+        transaction.execute("set constraints all immediate", ()).await?;
+        transaction.execute(t.sql(&format!("create table {{more}} (note bigint {deferred})")), ()).await?;
+        let early = transaction.execute(t.sql("insert into {more} values (9)"), ()).await;
+        assert_eq!(kind(&early), Some(ErrorKind::Constraint));
+        Ok(())
+    }
+
     /// Checking at a virtual commit has no later effect: deferred constraints stay deferred.
     #[only(postgres, sqlite)]
     async fn f8_checking_leaves_constraints_as_they_are(t: Test) -> Result<()> {
