@@ -100,6 +100,8 @@ struct Settled {
     known: BTreeSet<i64>,
     /// The records of which rows may still come.
     awaited: BTreeMap<i64, Arc<Record>>,
+    /// Those of which none may.
+    done: BTreeMap<i64, Arc<Record>>,
 }
 
 /// Everything that was promised, and the contradictions found.
@@ -160,7 +162,7 @@ impl Ledger {
         let mut found = by_record(rows.iter().copied());
         let (first, records) = std::mem::take(&mut *lock(&self.round));
         *lock(&self.round) = (first + records.len() as i64, Vec::new());
-        let Settled { known, awaited } = &mut *lock(&self.settled);
+        let Settled { known, awaited, done } = &mut *lock(&self.settled);
         known.extend(rows);
         for record in records {
             let parts = found.remove(&record.id).unwrap_or_default();
@@ -171,6 +173,8 @@ impl Ledger {
             lock(&self.counts).entry(record.kind).or_default().fates[fate as usize] += 1;
             if fate == Fate::Either && parts.is_empty() {
                 awaited.insert(record.id, record);
+            } else {
+                done.insert(record.id, record);
             }
         }
         for (id, parts) in found {
@@ -182,7 +186,7 @@ impl Ledger {
     /// meanwhile: SQLite's thread, or the server, still runs a statement whose runtime has ended, when no caller can
     /// wait for it any more.
     pub(crate) fn settle_late(&self, rows: &[i64]) {
-        let Settled { known, awaited } = &mut *lock(&self.settled);
+        let Settled { known, awaited, done } = &mut *lock(&self.settled);
         let now: BTreeSet<i64> = rows.iter().copied().collect();
         for row in known.difference(&now) {
             self.fault(format!("{}: part {} was there, and is gone", row / 100, row % 100));
@@ -190,7 +194,10 @@ impl Ledger {
         for (id, parts) in by_record(now.difference(known).copied()) {
             let fault = match awaited.remove(&id) {
                 Some(record) => record.fault(&parts),
-                None => Some(format!("{id}: {parts:?} came after everything had come to rest")),
+                None => Some(format!(
+                    "{id}: {parts:?} came after everything had come to rest, of {:?}",
+                    done.get(&id)
+                )),
             };
             if let Some(fault) = fault {
                 self.fault(fault);

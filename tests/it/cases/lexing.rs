@@ -249,7 +249,7 @@ cases! {
         let (setting, text) = if t.backend().is_postgres() {
             ("SET LOCAL standard_conforming_strings = off", r"SELECT 1; SELECT 'a\', '; COMMIT; --'")
         } else {
-            ("SELECT 1", "/*!999999 ' */ COMMIT -- '")
+            ("SET sql_mode = 'NO_BACKSLASH_ESCAPES'", r"SELECT 1; SELECT 'a\'; COMMIT; -- '")
         };
         let sandbox = database.sandbox().await.unwrap();
         for database in [&sandbox, &database] {
