@@ -240,7 +240,9 @@ where
         }
         match self.run_once(request, sink).await {
             Err(error) if is_stale_plan(&error) => Box::pin(self.rerun(request, sink, error)).await,
-            Err(error) if is_to_be_repeated(&error) => Box::pin(self.run_once(request, sink)).await,
+            Err(error) if is_to_be_repeated(&error) || self.is_unreadable(&error, request) => {
+                Box::pin(self.run_once(request, sink)).await
+            }
             result => result,
         }
     }
@@ -308,12 +310,18 @@ where
     // Separate functions create what is sent: a future reserves room for everything it ever held.
 
     pub(super) fn steps(&mut self, request: Request<'_>) -> Result<Steps<'_, DB>> {
+        if let Some(sql) = DB::as_text(request.statement, request.values, &self.answers) {
+            return Ok(self.connection.fetch_many(sql?));
+        }
         let (sql, arguments) = self.arguments(request)?;
         let query = sqlx::query_with(sql, arguments).persistent(self.keeping.is_persistent());
         Ok(self.connection.fetch_many(query))
     }
 
     pub(super) fn one(&mut self, request: Request<'_>) -> Result<BoxFuture<'_, sqlx::Result<Option<DB::Row>>>> {
+        if let Some(sql) = DB::as_text(request.statement, request.values, &self.answers) {
+            return Ok(self.connection.fetch_optional(sql?));
+        }
         let (sql, arguments) = self.arguments(request)?;
         let query = sqlx::query_with(sql, arguments).persistent(self.keeping.is_persistent());
         Ok(self.connection.fetch_optional(query))

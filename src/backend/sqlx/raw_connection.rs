@@ -284,6 +284,9 @@ where
                     }
                 }
                 if let Some(error) = refused {
+                    if self.is_unreadable(&error, request) {
+                        continue;
+                    }
                     self.note_refusal(&error, request);
                     Err(error)?;
                 }
