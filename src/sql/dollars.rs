@@ -20,6 +20,18 @@ impl Statement {
         out
     }
 
+    /// Returns the text with the values, written as literals, in the places of their placeholders.
+    pub(crate) fn with_literals(&self, literals: &[String]) -> String {
+        let mut out = String::with_capacity(self.text().len() + 64);
+        for token in Lexer::new(Dialect::Postgres, self.text()) {
+            match token.kind {
+                TokenKind::Dollar(number) if let Some(literal) = literals.get(number - 1) => out.push_str(literal),
+                _ => out.push_str(token.text),
+            }
+        }
+        out
+    }
+
     /// Returns the text without each placeholder that is only compared with `NULL` (`$1 IS NULL`, `$1 IS NOT NULL`). The
     /// server does not infer a type from there, and after it from nowhere else.
     pub(crate) fn without_null_tests(&self) -> String {
@@ -55,6 +67,15 @@ mod tests {
         assert_eq!(
             Statement::new("SELECT $1, '$1', $2 -- $1\n, $1[1], a$1, $q$ $1 $q$", false).with_casts(cast),
             "SELECT ($1::text::pg_catalog.date), '$1', $2 -- $1\n, ($1::text::pg_catalog.date)[1], a$1, $q$ $1 $q$"
+        );
+    }
+
+    #[test]
+    fn q4_values_stand_in_the_places_of_their_placeholders() {
+        let literals = ["E'$2 it''s'".to_owned(), "(7::int8)".to_owned()];
+        assert_eq!(
+            Statement::new("SELECT $1, '$1', $2, $1", false).with_literals(&literals),
+            "SELECT E'$2 it''s', '$1', (7::int8), E'$2 it''s'"
         );
     }
 

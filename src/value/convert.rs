@@ -174,7 +174,7 @@ where
 }
 impl<T: Member> Member for Option<T> {}
 
-/// Converts into a list, which takes the place of as many parameters: `IN (:ids)`.
+/// Converts into a list, which takes the place of as many parameters in `IN (:ids)`, and is an array elsewhere.
 impl<T: Member> From<Vec<T>> for Value
 where
     Value: From<T>,

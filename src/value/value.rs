@@ -70,7 +70,7 @@ pub enum Value {
     Inet(IpNetwork),
     /// An array, for PostgreSQL; its members have one type, or are null.
     Array(Vec<Value>),
-    /// A list, which takes the place of several parameters: `IN (:ids)`.
+    /// A list, which takes the place of several parameters in `IN (:ids)`, and is an array elsewhere.
     List(Vec<Value>),
 }
 

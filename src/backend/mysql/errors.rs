@@ -17,7 +17,9 @@ pub(super) fn error(error: sqlx::Error) -> Error {
                 "the result has a column of a type that the driver cannot read, so the connection was closed: {what}"
             );
             return Error::new(ErrorKind::Unsupported, message)
-                .help("select a VECTOR (type 0xf2) as `VECTOR_TO_STRING(column)`, `HEX(column)` or `UNHEX(HEX(column))`")
+                .help(
+                    "select a VECTOR (type 0xf2) as `VECTOR_TO_STRING(column)`, `HEX(column)` or `UNHEX(HEX(column))`",
+                )
                 .fatal()
                 .refusing()
                 .with_source(error);

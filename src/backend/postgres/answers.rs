@@ -1,15 +1,16 @@
 //! What the server has answered about the types of parameters, on one connection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sqlx::SqlStr;
 
 use super::encode::{ASKED, ASKED_ARRAY, converts};
-use super::oid;
 use super::server_type::ServerType;
+use super::{literal, oid};
 use crate::backend::sqlx::variants::spelled;
 use crate::sql::Statement;
+use crate::value::Value;
 
 /// Number of texts and types of which a connection keeps the answers.
 const MOST: usize = 1_000;
@@ -20,6 +21,8 @@ const MOST: usize = 1_000;
 pub(crate) struct Answers {
     /// By the number of the use of a text.
     by_use: HashMap<u64, Vec<Answered>>,
+    /// The uses of texts with types that sqlx cannot look up.
+    pub(super) as_text: HashSet<u64>,
     /// Set if the server cannot be asked.
     pub(super) mute: bool,
 }
@@ -41,7 +44,7 @@ impl Answers {
 
     pub(super) fn add(&mut self, used: u64, nulls: Box<[bool]>, form: Form) {
         if self.by_use.len() >= MOST {
-            self.by_use.clear();
+            self.clear();
         }
         let form = Arc::new(form);
         self.by_use.entry(used).or_default().push(Answered { nulls, form });
@@ -53,6 +56,7 @@ impl Answers {
 
     pub(crate) fn clear(&mut self) {
         self.by_use.clear();
+        self.as_text.clear();
     }
 }
 
@@ -118,18 +122,34 @@ impl SentParameter {
             found: Some(Arc::clone(found)),
             cast: None,
         };
-        match (own, found.element.as_deref()) {
-            (oid::TEXT, _) if found.base == oid::NAME => declared(oid::TEXT),
-            (oid::TEXT, _) if found.takes_text() => declared(found.oid),
-            (ASKED, _) if converts(found) && !found.odd => converted(),
-            (oid::TEXT_ARRAY, Some(member)) if member.takes_text() => converted(),
-            (ASKED_ARRAY, Some(member)) if converts(member) => converted(),
+        match (own, found.element) {
             (oid::TEXT_ARRAY | ASKED_ARRAY, None) => declared(oid::TEXT_ARRAY),
+            (oid::TEXT_ARRAY, Some(member)) if oid::is_text(member) && !found.foreign => converted(),
+            (ASKED_ARRAY, Some(member)) if converts(member) && !found.foreign => converted(),
             (oid::TEXT_ARRAY | ASKED_ARRAY, Some(_)) => cast(oid::TEXT_ARRAY),
+            // The server refuses a long `name`, and cuts off a text to make one.
+            (oid::TEXT, _) if found.oid == oid::NAME => declared(oid::TEXT),
+            (oid::TEXT, _) if oid::is_text(found.oid) => declared(found.oid),
+            (ASKED, _) if converts(found.oid) => converted(),
             (oid::TEXT | ASKED, _) => cast(oid::TEXT),
-            _ if found.odd => cast(oid::TEXT),
+            // The driver would look up the type, which a pooler may prevent.
+            _ if found.foreign => cast(oid::TEXT),
             _ => declared(found.oid),
         }
+    }
+
+    /// Returns the value as it stands in a text, or the name of its kind if it cannot stand there.
+    pub(super) fn literal(&self, value: &Value) -> Result<String, &'static str> {
+        let text = literal::text(value).ok_or_else(|| value.kind())?;
+        let Some(text) = text else { return Ok("NULL".to_owned()) };
+        let literal = literal::quoted(&text);
+        Ok(match (self.cast(), literal::type_name(value)) {
+            (Some((through, to)), _) => format!("({literal}::{through}::{to})"),
+            (None, Some(name)) => format!("({literal}::{name})"),
+            (None, None) if self.declared == oid::TEXT => format!("({literal}::text)"),
+            // The server infers its type, as it did that of the parameter.
+            (None, None) => literal,
+        })
     }
 
     fn cast(&self) -> Option<(&str, &str)> {

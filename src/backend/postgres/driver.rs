@@ -77,6 +77,14 @@ impl Native for Postgres {
         arguments::refused(statement, values, answers);
     }
 
+    fn unreadable(statement: &Statement, values: &[Value], answers: &mut Answers) -> bool {
+        arguments::unreadable(statement, values, answers)
+    }
+
+    fn as_text(statement: &Statement, values: &[Value], answers: &Answers) -> Option<Result<SqlStr>> {
+        arguments::as_text(statement, values, answers)
+    }
+
     fn forget(answers: &mut Answers) {
         answers.clear();
     }

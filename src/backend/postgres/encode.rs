@@ -216,8 +216,7 @@ fn network(network: IpNetwork, out: &mut Vec<u8>) {
 }
 
 fn array(members: &[Value], oid: u32, found: Option<&ServerType>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let element = found.and_then(|found| found.element.as_deref());
-    let Some(member) = element.map(|element| element.oid).or_else(|| oid::element_of(oid)) else {
+    let Some(member) = found.map_or_else(|| oid::element_of(oid), |found| found.element) else {
         let name = found.map_or_else(|| "another type".to_owned(), ServerType::shown);
         return Err(format!("is an array, but the server expects {name}"));
     };
@@ -235,7 +234,7 @@ fn array(members: &[Value], oid: u32, found: Option<&ServerType>, out: &mut Vec<
         out.extend_from_slice(&(*length as i32).to_be_bytes());
         out.extend_from_slice(&1_i32.to_be_bytes());
     }
-    fill(members, member, element, out)
+    fill(members, member, found.is_some(), out)
 }
 
 /// Collects the lengths of all dimensions; the members of one must be equally long.
@@ -258,20 +257,20 @@ fn measure(members: &[Value], depth: usize, lengths: &mut Vec<usize>) -> Result<
     Ok(())
 }
 
-fn fill(members: &[Value], oid: u32, found: Option<&ServerType>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+fn fill(members: &[Value], oid: u32, reported: bool, out: &mut Vec<u8>) -> Result<(), Refusal> {
     for value in members {
         if let Value::Array(inner) = value {
-            fill(inner, oid, found, out)?;
+            fill(inner, oid, reported, out)?;
             continue;
         }
         // Where the server reported a type, text is of any; otherwise the members decide it and must be alike.
-        let is_text = matches!(value, Value::Text(_)) && found.is_some();
+        let is_text = matches!(value, Value::Text(_)) && reported;
         if !is_text && !suits(own_type(value), oid) {
             return Err("is an array whose members have different types".to_owned());
         }
         let start = out.len();
         out.extend_from_slice(&[0; 4]);
-        let size = if write(value, oid, found, out)? {
+        let size = if write(value, oid, None, out)? {
             -1
         } else {
             (out.len() - start - 4) as i32
@@ -283,7 +282,6 @@ fn fill(members: &[Value], oid: u32, found: Option<&ServerType>, out: &mut Vec<u
 
 /// Converts text to the type that the server expects for the parameter.
 fn untyped(value: &str, oid: u32, found: Option<&ServerType>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let oid = found.map_or(oid, |found| found.base);
     let name = || found.map_or_else(|| format!("the type number {oid}"), ServerType::shown);
     let wrong = || format!("is text that is not a value of {}", name());
     match oid {
@@ -319,16 +317,15 @@ fn untyped(value: &str, oid: u32, found: Option<&ServerType>, out: &mut Vec<u8>)
             }
         }
         oid::BYTEA => out.extend_from_slice(&text::bytes(value).ok_or_else(wrong)?),
-        _ if found.is_some_and(ServerType::takes_text) => letters(value, out)?,
         _ => return Err(wrong()),
     }
     Ok(())
 }
 
 /// Returns whether untyped text is converted here into values of this type.
-pub(super) fn converts(to: &ServerType) -> bool {
+pub(super) fn converts(to: u32) -> bool {
     let known = matches!(
-        to.base,
+        to,
         oid::BOOL
             | oid::INT2
             | oid::INT4
@@ -349,7 +346,7 @@ pub(super) fn converts(to: &ServerType) -> bool {
             | oid::JSONB
             | oid::BYTEA
     );
-    known || to.takes_text()
+    known || oid::is_text(to)
 }
 
 #[cfg(test)]

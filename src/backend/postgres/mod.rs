@@ -17,6 +17,8 @@ mod errors;
 #[cfg(all(feature = "postgres", any(test, fuzzing)))]
 pub(super) mod fuzzing;
 #[cfg(feature = "postgres")]
+mod literal;
+#[cfg(feature = "postgres")]
 mod numeric;
 #[cfg(feature = "postgres")]
 mod oid;

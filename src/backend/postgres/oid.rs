@@ -40,6 +40,9 @@ pub(super) const UUID: u32 = 2950;
 pub(super) const JSONB: u32 = 3802;
 pub(super) const XID8: u32 = 5069;
 
+/// The first number of types that users create.
+pub(super) const FIRST_OF_USERS: u32 = 16_384;
+
 /// The types whose arrays are supported, each with the type of its arrays.
 const ARRAYS: [(u32, u32); 27] = [
     (BOOL, 1000),

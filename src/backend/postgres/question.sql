@@ -63,13 +63,8 @@ END
 $ebbtide$;
 SELECT pg_catalog.current_setting('ebbtide.answer')
 UNION ALL (
-  WITH RECURSIVE known(oid) AS (
-    SELECT t FROM pg_catalog.unnest(pg_catalog.current_setting('ebbtide.answer')::oid[]) t
-    UNION
-    SELECT next FROM known JOIN pg_catalog.pg_type USING (oid),
-      LATERAL (VALUES (typbasetype), (CASE WHEN typcategory = 'A' THEN typelem END)) v(next) WHERE next <> 0
-  )
-  SELECT pg_catalog.concat_ws(' ', t.oid, t.typbasetype, CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END,
-    t.typtype = 'm' OR t.typcategory = 'Z', t.typreceive, pg_catalog.format('%I.%I', n.nspname, t.typname))
-  FROM known JOIN pg_catalog.pg_type t USING (oid) JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+  WITH asked AS (SELECT DISTINCT t FROM pg_catalog.unnest(pg_catalog.current_setting('ebbtide.answer')::oid[]) t)
+  SELECT pg_catalog.concat_ws(' ', t.oid, CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END,
+    t.typtype = 'm' OR t.typcategory = 'Z', pg_catalog.format('%I.%I', n.nspname, t.typname))
+  FROM asked JOIN pg_catalog.pg_type t ON t.oid = asked.t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 )

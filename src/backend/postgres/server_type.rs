@@ -6,22 +6,27 @@ use super::oid;
 #[derive(Debug)]
 pub(super) struct ServerType {
     pub(super) oid: u32,
-    /// The type that it is without its domains.
-    pub(super) base: u32,
-    /// Set if its binary form is its text.
-    pub(super) is_text: bool,
-    /// Set if sqlx cannot look it up.
-    pub(super) odd: bool,
     /// The type of the members, if it is an array.
-    pub(super) element: Option<Box<Self>>,
+    pub(super) element: Option<u32>,
+    /// Set if sqlx has to look it up, or cannot.
+    pub(super) foreign: bool,
     /// The quoted name with its schema.
     pub(super) name: Box<str>,
 }
 
 impl ServerType {
-    /// Returns whether text is sent as it is. A `name` is not: the server cuts other text off to make one.
-    pub(super) fn takes_text(&self) -> bool {
-        self.is_text && self.base != oid::NAME
+    /// Reads a row of the server's answer.
+    pub(super) fn read(row: &str) -> Option<Self> {
+        let mut parts = row.splitn(4, ' ');
+        let oid = parts.next()?.parse().ok()?;
+        let element = parts.next()?.parse().ok()?;
+        let is_odd = parts.next()? == "t";
+        Some(Self {
+            oid,
+            element: (element != 0).then_some(element),
+            foreign: is_odd || oid >= oid::FIRST_OF_USERS || element >= oid::FIRST_OF_USERS,
+            name: parts.next()?.into(),
+        })
     }
 
     /// Returns the name for messages.

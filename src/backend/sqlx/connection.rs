@@ -247,7 +247,9 @@ where
         }
         match self.run_once(request, sink).await {
             Err(error) if is_stale_plan(&error) => Box::pin(self.rerun(request, sink, error)).await,
-            Err(error) if is_to_be_repeated(&error) => Box::pin(self.run_once(request, sink)).await,
+            Err(error) if is_to_be_repeated(&error) || self.is_unreadable(&error, request) => {
+                Box::pin(self.run_once(request, sink)).await
+            }
             Err(error) if is_unprepared::<DB>(&error, request) => {
                 request.statement.note_unprepared();
                 let sql = request.statement.sql();
@@ -320,6 +322,9 @@ where
     // Separate functions create what is sent: a future reserves room for everything it ever held.
 
     pub(super) fn steps(&mut self, request: Request<'_>) -> Result<Steps<'_, DB>> {
+        if let Some(sql) = DB::as_text(request.statement, request.values, &self.answers) {
+            return Ok(self.connection.fetch_many(sql?));
+        }
         let (sql, arguments) = self.arguments(request)?;
         let persistent = self.is_persistent(request.statement);
         let query = sqlx::query_with(sql, arguments).persistent(persistent);
@@ -327,6 +332,9 @@ where
     }
 
     pub(super) fn one(&mut self, request: Request<'_>) -> Result<BoxFuture<'_, sqlx::Result<Option<DB::Row>>>> {
+        if let Some(sql) = DB::as_text(request.statement, request.values, &self.answers) {
+            return Ok(self.connection.fetch_optional(sql?));
+        }
         let (sql, arguments) = self.arguments(request)?;
         let persistent = self.is_persistent(request.statement);
         let query = sqlx::query_with(sql, arguments).persistent(persistent);

@@ -66,6 +66,16 @@ pub(crate) trait Native:
     /// Notes that the server refused the statement, perhaps because of the types of its values.
     fn refused(_statement: &Statement, _values: &[Value], _answers: &mut Self::Answers) {}
 
+    /// Notes that the driver cannot read the types of a statement. Returns `true` if it can be sent in another way.
+    fn unreadable(_statement: &Statement, _values: &[Value], _answers: &mut Self::Answers) -> bool {
+        false
+    }
+
+    /// Returns the text with its values in it, if the driver cannot read the types of the statement.
+    fn as_text(_statement: &Statement, _values: &[Value], _answers: &Self::Answers) -> Option<Result<SqlStr>> {
+        None
+    }
+
     /// Forgets all answers: the definitions have changed.
     fn forget(_answers: &mut Self::Answers) {}
 
@@ -175,6 +185,14 @@ pub(crate) fn is_stale_plan(error: &Error) -> bool {
         Some("XX000") => error.message().contains("cache lookup failed for type"),
         _ => false,
     }
+}
+
+/// Returns whether the driver gave up a statement before it was run, because it cannot look up one of its types.
+pub(crate) fn is_unreadable_type(error: &Error) -> bool {
+    error.sqlstate().is_none()
+        && ["unknown type code", "invalid category code"]
+            .iter()
+            .any(|said| error.message().contains(said))
 }
 
 /// Returns text of this crate itself for the driver, built from constants and quoted identifiers.

@@ -114,7 +114,9 @@ where
     pub(super) async fn run_pooled(&mut self, request: Request<'_>, sink: &mut dyn RowSink) -> Result<QueryResult> {
         let alone = self.begin_alone().await?;
         let result = match self.run_once(request, sink).await {
-            Err(error) if is_to_be_repeated(&error) => self.run_once(request, sink).await,
+            Err(error) if is_to_be_repeated(&error) || self.is_unreadable(&error, request) => {
+                self.run_once(request, sink).await
+            }
             result => result,
         };
         self.end_alone(alone, result).await

@@ -3,10 +3,10 @@
 use sqlx::Connection;
 use sqlx::{Executor, SqlStr};
 
-use super::Native;
 use super::answer::drain;
 use super::connection::SqlxConnection;
 use super::last_insert_id::Tally;
+use super::{Native, is_unreadable_type};
 use crate::backend::{OfferedRow, Request, RowSink};
 use crate::error::{Error, Result};
 use crate::value::ValueRef;
@@ -84,6 +84,14 @@ where
         if error.sqlstate().is_some_and(|code| code.starts_with("42")) {
             DB::refused(request.statement, request.values, &mut self.answers);
         }
+    }
+
+    /// Returns whether the driver could not look up the types of a statement that it has not run, and another way is left.
+    pub(super) fn is_unreadable(&mut self, error: &Error, request: Request<'_>) -> bool {
+        let Request { statement, values } = request;
+        is_unreadable_type(error)
+            && DB::as_text(statement, values, &self.answers).is_none()
+            && DB::unreadable(statement, values, &mut self.answers)
     }
 
     /// Discards all prepared statements, and what is known of their parameters.

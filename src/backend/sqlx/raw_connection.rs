@@ -320,6 +320,9 @@ where
                     continue;
                 }
                 if let Some(error) = refused {
+                    if self.is_unreadable(&error, request) {
+                        continue;
+                    }
                     self.note_refusal(&error, request);
                     Err(error)?;
                 }

@@ -80,6 +80,26 @@ async fn works(database: &Database, t: &Test) {
         .unwrap();
     assert_eq!(count, 1);
 
+    // Types that the server decides.
+    let mood = t.table("mood");
+    let create = format!("create type {mood} as enum ('calm'); create table {{moods}} (v {mood}, n {{int}})");
+    database.execute(t.sql(&create), ()).await.unwrap();
+    for n in [Some(1_i64), None, Some(2)] {
+        let insert = t.sql("insert into {moods} values (:v, :n)");
+        database.execute(insert, params! { v: "calm", n }).await.unwrap();
+        let found = t.sql("select n from {moods} where v = any(:v) and (:n is null or n = :n)");
+        database.fetch_all(found, params! { v: vec!["calm"], n }).await.unwrap();
+        let text: String = database
+            .fetch_value("select jsonb_build_object('v', :v) ->> 'v'", params! { v: "x" })
+            .await
+            .unwrap();
+        assert_eq!(text, "x");
+    }
+    database
+        .execute(t.sql(&format!("drop table {{moods}}; drop type {mood}")), ())
+        .await
+        .unwrap();
+
     // Transactions, savepoints, sandboxes.
     let transaction = database.transaction().await.unwrap();
     transaction

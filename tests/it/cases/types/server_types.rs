@@ -182,6 +182,44 @@ cases! {
         database.execute(AssertSqlSafe(format!("drop table {table}; drop type {mood}")), ()).await.unwrap();
     }
 
+    /// What the driver cannot look up costs no statement, and is read as text.
+    #[only(postgres)]
+    async fn q4_columns_that_the_driver_cannot_look_up_are_text_found_v4(t: Test) {
+        let database = t.database().await;
+        database.execute(t.sql("create table {ranges} (id bigint primary key, v int4multirange, day date)"), ()).await.unwrap();
+        let insert = t.sql("insert into {ranges} values (:id, :v, :day) returning *");
+        let transaction = database.transaction().await.unwrap();
+        let sandbox = database.sandbox().await.unwrap();
+        let row = transaction
+            .fetch_one(AssertSqlSafe(insert.0.clone()), params! { id: 1, v: "{[1,3),[5,7)}", day: "2026-11-21" })
+            .await
+            .unwrap();
+        assert_eq!((row.get::<i64>("id").unwrap(), row.get::<String>("v").unwrap().as_str()), (1, "{[1,3),[5,7)}"));
+        let values = (
+            7_i64, 0.5, "it's \\", None::<String>, true, vec![0_u8, 255], Array(vec!["a\"", "b,\\"]), Value::Untyped("3".into()),
+        );
+        let sql = "select '{[1,3)}'::int4multirange as r, $1 + 1 as a, $2 as b, $3 as c, $4::text as d, $5 as e, $6 as f, $7::text[] as g, 1 + $8 as h";
+        for _ in 0..2 {
+            let streamed = transaction.iterate(sql, values.clone()).try_collect::<Vec<_>>().await.unwrap();
+            let sandboxed = sandbox.fetch_all(sql, values.clone()).await.unwrap();
+            let one = transaction.fetch_one(sql, values.clone()).await.unwrap();
+            for row in [&streamed[0], &sandboxed[0], &one] {
+                assert_eq!(row.get::<String>("r").unwrap(), "{[1,3)}");
+                assert_eq!((row.get::<i64>("a").unwrap(), row.get::<f64>("b").unwrap()), (8, 0.5));
+                assert_eq!(row.get::<String>("c").unwrap(), "it's \\");
+                assert_eq!((row.get::<Option<String>>("d").unwrap(), row.get::<bool>("e").unwrap()), (None, true));
+                assert_eq!((row.get::<Vec<u8>>("f").unwrap(), row.get::<i64>("h").unwrap()), (vec![0, 255], 4));
+                assert_eq!(row.get::<Vec<String>>("g").unwrap(), ["a\"", "b,\\"]);
+            }
+        }
+        for table in ["pg_class", "pg_attrdef", "pg_statistic_ext_data"] {
+            let sql = format!("select * from {table} where :v = :v limit 3");
+            transaction.fetch_all(AssertSqlSafe(sql), params! { v: "x" }).await.unwrap();
+            transaction.fetch_all(AssertSqlSafe(format!("select * from {table} limit 3")), ()).await.unwrap();
+        }
+        transaction.rollback().await.unwrap();
+    }
+
     #[only(postgres)]
     async fn q4_a_list_outside_of_in_is_an_array_of_its_place_found_n4(t: Test) {
         let database = t.database().await;
