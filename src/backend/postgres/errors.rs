@@ -107,6 +107,9 @@ fn advice(code: &str, message: &str) -> Option<&'static str> {
         "42601" => SYNTAX,
         "42703" => NO_COLUMN,
         "42P01" => "did the migrations run on this database? names are looked up in the schemas of `search_path`",
+        "22P02" => {
+            "text takes the type of its place: give a value of that type, or cast the parameter, as in `:value::text`"
+        }
         "42804" => "give the parameter the type of the column with a cast, as in `:value::the_type`",
         "42883" if message.contains("operator does not exist") => {
             "the two sides are of different types; cast the parameter, as in `:value::the_type`"

@@ -71,6 +71,11 @@ const OWN: &[Own] = own! {
         "SELECT CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_insert_lsn() - '0/0')::bigint END",
         "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END - '0/0')::bigint",
         "ROLLBACK; UNLISTEN *",
+        "SELECT {};n{ASK}" => "BEGIN; SELECT pg_catalog.set_config('ebbtide.text', 'SELECT $1', true), pg_catalog.set_config('ebbtide.wanted', ARRAY[705]::text, true), pg_catalog.set_config('ebbtide.fallback', ARRAY[25]::text, true), pg_catalog.set_config('ebbtide.kinds', 't', true); <question>; COMMIT",
+        "SAVEPOINT ebbtide_question" => "BEGIN; SAVEPOINT ebbtide_question; COMMIT",
+        "RELEASE SAVEPOINT ebbtide_question" => "BEGIN; SAVEPOINT ebbtide_question; RELEASE SAVEPOINT ebbtide_question; COMMIT",
+        "ROLLBACK TO SAVEPOINT ebbtide_question; RELEASE SAVEPOINT ebbtide_question"
+            => "BEGIN; SAVEPOINT ebbtide_question; ROLLBACK TO SAVEPOINT ebbtide_question; RELEASE SAVEPOINT ebbtide_question; COMMIT",
         "DO $$DECLARE kept text; BEGIN FOR kept IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE name LIKE 'sqlx\\_s\\_%' LOOP EXECUTE 'DEALLOCATE ' || pg_catalog.quote_ident(kept); END LOOP; END$$",
         "ROLLBACK AND CHAIN; " => "BEGIN; ROLLBACK AND CHAIN; ROLLBACK",
         "BEGIN" => "BEGIN; ROLLBACK",
@@ -189,6 +194,9 @@ const OWN: &[Own] = own! {
             => "SELECT version, description, installed_on, success, checksum, execution_time FROM {migrations}",
     }
 };
+
+/// The question about types, which stands in a file of its own.
+const QUESTION: &str = include_str!("../../../src/backend/postgres/question.sql");
 
 /// The first words of SQL texts.
 const VERBS: [&str; 22] = [
@@ -341,7 +349,8 @@ cases! {
             let session = if t.backend().is_mysql() { other.number("SELECT CAST(CONNECTION_ID() AS SIGNED)").await? } else { 0 };
             let tried = if own.tried.is_empty() { own.text } else { own.tried };
             let tried = tried.replace("{session}", &session.to_string()).replace("{folder}", &t.folder().display().to_string());
-            let texts: Vec<String> = tried.split(";; ").map(|text| t.words(text)).collect();
+            let texts = tried.split(";; ").map(|text| t.words(text).replace("<question>", QUESTION));
+            let texts: Vec<String> = texts.collect();
             // Servers do not prepare every statement that they run.
             if texts.iter().all(|text| is_prepared(text)) {
                 let connection = database.connection();

@@ -88,7 +88,7 @@ cases! {
 
     /// MySQL keeps the database in which a statement was prepared.
     #[only(mysql)]
-    async fn q1_a_kept_statement_reads_the_tables_of_the_current_database_found_w4(t: Test) {
+    async fn q1_a_kept_statement_reads_the_tables_of_the_current_database(t: Test) {
         let database = one_connection(&t).await;
         let other = t.table("other");
         let home: String = database.fetch_value("select database()", ()).await.unwrap();
