@@ -164,7 +164,7 @@ cases! {
         } else {
             "SELECT CAST(cache_size AS TEXT) FROM pragma_cache_size"
         };
-        let hooked = Database::new(Config::from_url(&t.url())?.pool_size(1))?
+        let hooked = Database::new(Config::from_url(t.url())?.pool_size(1))?
             .after_connect(move |connection| Box::pin(async move { Ok(connection.execute(hook).await.map(drop)?) }));
         hooked.connect().await?;
         let before = ask(&hooked, question).await;
@@ -174,7 +174,7 @@ cases! {
     }
 
     async fn t6_a_setting_keeps_what_is_left_in_the_session_found_w3(t: Test) -> Result<()> {
-        let database = Database::connect(Config::from_url(&t.url())?.pool_size(1).keep_session(true)).await?;
+        let database = Database::connect(Config::from_url(t.url())?.pool_size(1).keep_session(true)).await?;
         let (change, question) = changes(&t)[3];
         let before = ask(&database, question).await;
         database.execute(change, ()).await?;
@@ -184,7 +184,7 @@ cases! {
 
     /// Sessions in use at the same time do not take turns because of it.
     async fn t6_many_users_that_change_their_sessions_do_not_meet_found_w3(t: Test) {
-        let database = Database::connect(Config::from_url(&t.url()).unwrap().pool_size(3)).await.unwrap();
+        let database = Database::connect(Config::from_url(t.url()).unwrap().pool_size(3)).await.unwrap();
         let (change, question) = changes(&t)[0];
         let before = ask(&database, question).await;
         let users = (0..24).map(|_| async {
