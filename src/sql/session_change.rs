@@ -11,6 +11,10 @@ pub(crate) enum SessionChange {
     #[default]
     None,
     /// Code of others had the connection.
+    #[cfg_attr(
+        not(feature = "sqlx-interop"),
+        allow(dead_code, reason = "only the bridge lends connections")
+    )]
     Unknown,
     /// The statement changed it, or may have.
     Changed,
