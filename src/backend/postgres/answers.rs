@@ -23,8 +23,6 @@ pub(crate) struct Answers {
     by_use: HashMap<u64, Vec<Answered>>,
     /// The uses of texts with types that sqlx cannot look up.
     pub(super) as_text: HashSet<u64>,
-    /// Set if the server cannot be asked.
-    pub(super) mute: bool,
 }
 
 #[derive(Debug)]

@@ -114,7 +114,7 @@ pub(super) fn arguments(statement: &Statement, values: &[Value], answers: &Answe
 
 /// Returns the question for the server about the types of these values, if there is one.
 pub(super) fn question(statement: &Statement, values: &[Value], answers: &Answers) -> Option<SqlStr> {
-    if values.is_empty() || answers.mute {
+    if values.is_empty() {
         return None;
     }
     let used = used(statement, values).ok()?;

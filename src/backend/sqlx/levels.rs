@@ -120,6 +120,7 @@ where
             }
         }
         self.controlled = false;
+        self.level_ended(0);
         if forget {
             self.note_definitions(Defines::Own);
         }
