@@ -28,7 +28,13 @@ pub(super) fn path_change(dialect: Dialect, statement: &[Word<'_>]) -> PathChang
 }
 
 fn set(statement: &[Word<'_>]) -> PathChange {
-    const NAMES: [&str; 5] = ["SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "SESSION_AUTHORIZATION"];
+    const NAMES: [&str; 5] = [
+        "SEARCH_PATH",
+        "SCHEMA",
+        "ROLE",
+        "AUTHORIZATION",
+        "SESSION_AUTHORIZATION",
+    ];
     let named = |part: &Word<'_>| {
         let name = part.text.trim_matches('"');
         matches!(part.kind, TokenKind::Word | TokenKind::Quoted)
@@ -79,13 +85,25 @@ mod tests {
             (Postgres, "RESET ROLE", PathChange::Session),
             (Postgres, "RESET ALL", PathChange::Session),
             (Postgres, "DISCARD ALL", PathChange::Session),
-            (Postgres, "SELECT set_config('search_path', $1, true)", PathChange::Local),
-            (Postgres, "SELECT pg_catalog.set_config('role', 'a', false)", PathChange::Session),
+            (
+                Postgres,
+                "SELECT set_config('search_path', $1, true)",
+                PathChange::Local,
+            ),
+            (
+                Postgres,
+                "SELECT pg_catalog.set_config('role', 'a', false)",
+                PathChange::Session,
+            ),
             (Postgres, "SELECT set_config($1, $2, true)", PathChange::Local),
             (Postgres, "SELECT set_config('app.tenant', $1, true)", PathChange::None),
             (Postgres, "SET statement_timeout = 1", PathChange::None),
             (Postgres, "SET CONSTRAINTS ALL DEFERRED", PathChange::None),
-            (Postgres, "SELECT 'SET search_path = a', current_setting('search_path')", PathChange::None),
+            (
+                Postgres,
+                "SELECT 'SET search_path = a', current_setting('search_path')",
+                PathChange::None,
+            ),
             (MySql, "USE other", PathChange::Session),
             (MySql, "SET names = 1", PathChange::None),
             (Sqlite, "PRAGMA user_version = 1", PathChange::None),

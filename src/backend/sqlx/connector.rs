@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt::Debug;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
 use sqlx::{ConnectOptions, Connection, Executor, SqlStr};
@@ -106,7 +106,9 @@ where
             let interrupt = DB::interrupt(&mut connection).await?;
             let definitions = Definitions::new(&self.definitions);
             let connection = SqlxConnection::<DB>::new(connection, self.keeping, definitions);
-            let mut connection = connection.with_interrupt(interrupt.as_ref()).with_answering(&self.answers);
+            let mut connection = connection
+                .with_interrupt(interrupt.as_ref())
+                .with_answering(&self.answers);
             connection.check_pooler().await?;
             Ok(Box::new(connection) as Box<dyn RawConnection>)
         })

@@ -59,8 +59,10 @@ where
         let notified = match answer {
             Err(error) if is_not_known(&error) => {
                 if guarded {
-                    self.run_own(own_sql("ROLLBACK TO SAVEPOINT ebbtide_question; RELEASE SAVEPOINT ebbtide_question"))
-                        .await?;
+                    self.run_own(own_sql(
+                        "ROLLBACK TO SAVEPOINT ebbtide_question; RELEASE SAVEPOINT ebbtide_question",
+                    ))
+                    .await?;
                 }
                 let _ = self.answering.set(false);
                 return Ok(());

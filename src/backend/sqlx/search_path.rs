@@ -91,7 +91,13 @@ mod tests {
     fn send(path: &mut SearchPath, sql: &str, inside: bool) {
         let template = Template::parse(Dialect::Postgres, sql).unwrap();
         let statement = Arc::clone(template.statement());
-        path.sent(Request { statement: &statement, values: &[] }, inside);
+        path.sent(
+            Request {
+                statement: &statement,
+                values: &[],
+            },
+            inside,
+        );
     }
 
     /// Follows the path; returns whether it was another.
