@@ -44,10 +44,12 @@ pub(super) fn session_change(dialect: Dialect, statement: &[Word<'_>]) -> Sessio
 
 fn postgres(first: &Word<'_>, rest: &[Word<'_>]) -> bool {
     const TEMPORARY: [&str; 2] = ["TEMP", "TEMPORARY"];
+    const BEFORE_TABLE: [&str; 6] = ["OR", "REPLACE", "GLOBAL", "LOCAL", "TEMP", "TEMPORARY"];
     let second = |words: &[&str]| rest.first().is_some_and(|part| part.is_one_of(words));
     let pair = |one: &str, other: &[&str]| rest.windows(2).any(|two| two[0].is(one) && two[1].is_one_of(other));
     if first.is("CREATE") {
-        let temporary = any_of(&rest[..rest.len().min(5)], &TEMPORARY) || any_of(rest, &["PG_TEMP"]);
+        let mut before = rest.iter().take_while(|part| part.is_one_of(&BEFORE_TABLE));
+        let temporary = before.any(|part| part.is_one_of(&TEMPORARY)) || any_of(rest, &["PG_TEMP"]);
         let dropped = rest
             .windows(3)
             .any(|three| three[0].is("ON") && three[1].is("COMMIT") && three[2].is("DROP"));
@@ -155,8 +157,9 @@ fn sqlite(first: &Word<'_>, rest: &[Word<'_>]) -> bool {
         let sets = rest.iter().any(|part| part.is_symbol(b'=') || part.is_symbol(b'('));
         return sets && !any_of(rest, &NOT_OF_THE_SESSION) && !any_of(rest, &["WAL_CHECKPOINT"]);
     }
-    let temporary = |part: &Word<'_>| part.is_one_of(&["TEMP", "TEMPORARY"]);
-    first.is_one_of(&["ATTACH", "DETACH"]) || (first.is("CREATE") && rest.iter().take(6).any(temporary))
+    let temporary = rest.first().is_some_and(|part| part.is_one_of(&["TEMP", "TEMPORARY"]))
+        || rest.windows(2).any(|two| two[0].is("TEMP") && two[1].is_symbol(b'.'));
+    first.is_one_of(&["ATTACH", "DETACH"]) || (first.is("CREATE") && temporary)
 }
 
 fn called(statement: &[Word<'_>], name: &str) -> bool {
@@ -270,7 +273,8 @@ mod tests {
             (Sqlite, "PRAGMA foreign_keys", None),
             (Sqlite, "ATTACH 'a' AS b", Changed),
             (Sqlite, "CREATE TEMP TABLE a (b)", Changed),
-            (Sqlite, "CREATE TABLE a (b)", None),
+            (Sqlite, "CREATE TABLE temp.a (b)", Changed),
+            (Sqlite, "CREATE TABLE a (temp)", None),
         ] {
             let template = Template::parse(dialect, sql).unwrap();
             assert_eq!(template.effect().session, change, "{dialect}: {sql}");
