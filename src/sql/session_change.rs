@@ -85,11 +85,13 @@ fn undoes(dialect: Dialect, first: &Word<'_>, rest: &[Word<'_>]) -> bool {
 
 fn postgres(first: &Word<'_>, rest: &[Word<'_>]) -> bool {
     const TEMPORARY: [&str; 2] = ["TEMP", "TEMPORARY"];
+    const BEFORE_TABLE: [&str; 6] = ["OR", "REPLACE", "GLOBAL", "LOCAL", "TEMP", "TEMPORARY"];
     const INTO: [&str; 5] = ["TEMP", "TEMPORARY", "LOCAL", "GLOBAL", "PG_TEMP"];
     let second = |words: &[&str]| rest.first().is_some_and(|part| part.is_one_of(words));
     let pair = |one: &str, other: &[&str]| rest.windows(2).any(|two| two[0].is(one) && two[1].is_one_of(other));
     if first.is("CREATE") {
-        let temporary = any_of(&rest[..rest.len().min(5)], &TEMPORARY) || any_of(rest, &["PG_TEMP"]);
+        let mut before = rest.iter().take_while(|part| part.is_one_of(&BEFORE_TABLE));
+        let temporary = before.any(|part| part.is_one_of(&TEMPORARY)) || any_of(rest, &["PG_TEMP"]);
         return temporary && !in_order(rest, ["ON", "COMMIT", "DROP"]);
     }
     (first.is("SET") && !second(&["LOCAL", "TRANSACTION", "CONSTRAINTS"]))
@@ -201,8 +203,9 @@ fn sqlite(first: &Word<'_>, rest: &[Word<'_>]) -> bool {
         let sets = rest.iter().any(|part| part.is_symbol(b'=') || part.is_symbol(b'('));
         return sets && !any_of(rest, &NOT_OF_THE_SESSION) && !any_of(rest, &["WAL_CHECKPOINT"]);
     }
-    let temporary = |part: &Word<'_>| part.is_one_of(&["TEMP", "TEMPORARY"]);
-    first.is_one_of(&["ATTACH", "DETACH"]) || (first.is("CREATE") && rest.iter().take(6).any(temporary))
+    let temporary = rest.first().is_some_and(|part| part.is_one_of(&["TEMP", "TEMPORARY"]))
+        || rest.windows(2).any(|two| two[0].is("TEMP") && two[1].is_symbol(b'.'));
+    first.is_one_of(&["ATTACH", "DETACH"]) || (first.is("CREATE") && temporary)
 }
 
 fn called(statement: &[Word<'_>], name: &str) -> bool {
@@ -353,7 +356,8 @@ mod tests {
             (Sqlite, "PRAGMA foreign_keys", None),
             (Sqlite, "ATTACH 'a' AS b", Changed),
             (Sqlite, "CREATE TEMP TABLE a (b)", Changed),
-            (Sqlite, "CREATE TABLE a (b)", None),
+            (Sqlite, "CREATE TABLE temp.a (b)", Changed),
+            (Sqlite, "CREATE TABLE a (temp)", None),
         ] {
             let template = Template::parse(dialect, sql).unwrap();
             assert_eq!(template.effect().session, change, "{dialect}: {sql}");
