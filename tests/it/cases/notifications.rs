@@ -223,4 +223,27 @@ cases! {
         assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error:?}");
         assert_eq!(ears(&database).await, 0);
     }
+
+    #[only(postgres)]
+    async fn q1_a_stream_is_not_lost_to_a_notification_before_its_question_found_a14(t: Test) {
+        let (database, channel) = quiet(&t).await;
+        let before = session(&database).await;
+        let mut other = t.observer().await;
+        let connection = database.connection();
+        insert(&t, &connection, 1).await.unwrap();
+        drop(connection);
+        for round in 0..10 {
+            assert_eq!(database.fetch_value::<i64>("select pg_temp.ear()", ()).await.unwrap(), 7);
+            other.execute(&format!("notify {channel}")).await.unwrap();
+            let read = t.sql(&format!("select id from {{notes}} where :word = 'word' and {round} = {round}"));
+            let word = params! { word: "word" };
+            let ids: Vec<i64> = if round % 2 == 0 {
+                database.iterate(read, word).value::<i64>().try_collect().await.unwrap()
+            } else {
+                vec![database.fetch_value(read, word).await.unwrap()]
+            };
+            assert_eq!(ids, [1]);
+            assert_eq!((session(&database).await, ears(&database).await), (before, 0), "{round}");
+        }
+    }
 }

@@ -276,4 +276,49 @@ cases! {
         assert_error(&error, ErrorKind::Connect, &["startup parameter", "pgbouncer=true"]);
         Database::connect(pooler.url("pgbouncer=true&isolation_level=serializable")).await.unwrap();
     }
+
+    #[pgbouncer]
+    #[only(postgres)]
+    async fn q1_a_type_that_is_new_or_made_again_works_behind_a_pooler_found_e2(t: Test) {
+        let pooler = Pooler::start(&t.url(), "transaction", "").await;
+        let database = Database::connect(pooler.url("pgbouncer=true&pool_size=1")).await.unwrap();
+        let mut other = t.observer().await;
+        let insert = || t.sql("insert into {notes} values (:id, 'glad') returning mood");
+        let read = || t.sql("select mood from {notes} where id = :id");
+        let id = || params! { id: 1 };
+        // The first execution fails.
+        database.fetch_value::<String>(insert(), id()).await.unwrap_err();
+        database.fetch_value::<String>(read(), id()).await.unwrap_err();
+        for round in 0..4 {
+            // Another program makes them.
+            for sql in [
+                "drop table if exists {notes}",
+                "drop type if exists {mood}",
+                "create type {mood} as enum ('glad', 'sad')",
+                "create table {notes} (id bigint, mood {mood})",
+            ] {
+                other.execute(&t.words(sql)).await.unwrap();
+            }
+            let connection = database.connection();
+            if round == 3 {
+                // Where nothing can be run again, the next transaction works.
+                let transaction = database.transaction().await.unwrap();
+                let _ = transaction.fetch_value::<String>(insert(), id()).await;
+                transaction.rollback().await.unwrap();
+                let transaction = database.transaction().await.unwrap();
+                assert_eq!(transaction.fetch_value::<String>(insert(), id()).await.unwrap(), "glad");
+                transaction.commit().await.unwrap();
+            } else {
+                assert_eq!(connection.fetch_value::<String>(insert(), id()).await.unwrap(), "glad");
+            }
+            let moods: Vec<String> = if round % 2 == 0 {
+                connection.iterate(read(), id()).value::<String>().try_collect().await.unwrap()
+            } else {
+                vec![connection.fetch_value(read(), id()).await.unwrap()]
+            };
+            assert_eq!(moods, ["glad"], "{round}");
+            let count = t.words("select count(*) from {notes}");
+            assert_eq!(other.number(&count).await.unwrap(), 1);
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use ebbtide::{AssertSqlSafe, Database, ErrorKind, Queryable, Value, bind, params};
 use futures::TryStreamExt as _;
+use url::Url;
 use uuid::Uuid;
 
 use super::day;
@@ -260,5 +261,50 @@ cases! {
             connection.fetch_all("select to_jsonb(:v)", params! { v: "x" }).await.unwrap();
             assert_eq!(spent(), expected);
         }
+    }
+
+    #[only(postgres)]
+    async fn q4_a_server_that_refuses_questions_costs_no_transaction_found_w4(t: Test) {
+        let database = t.database().await;
+        database.execute(t.sql("create database {mute}"), ()).await.unwrap();
+        let proxy = Proxy::start(&t.url());
+        let mut url = Url::parse(&proxy.url()).unwrap();
+        url.set_path(&t.table("mute"));
+        let connect = || Database::connect(url.as_str());
+        let insert = "insert into notes values (:v)";
+        let first = connect().await.unwrap();
+        first.execute("drop extension plpgsql; create table notes (v varchar)", ()).await.unwrap();
+        let transaction = first.transaction().await.unwrap();
+        let inner = transaction.transaction().await.unwrap();
+        inner.execute(insert, params! { v: "a" }).await.unwrap();
+        inner.commit().await.unwrap();
+        transaction.execute(insert, params! { v: "b" }).await.unwrap();
+        // It was asked once, whatever the connection.
+        let held = first.fetch_value::<String>("select v from notes where v = :v", params! { v: "b" });
+        assert_eq!(held.await.unwrap(), "b");
+        let there = first.clone();
+        let count = tokio::spawn(async move {
+            let connection = there.connection();
+            connection.execute("select 1", ()).await.unwrap();
+            proxy.reset();
+            connection.fetch_all("select 1 from notes where v = :v", params! { v: "a" }).await.unwrap();
+            proxy.round_trips()
+        });
+        assert_eq!(count.await.unwrap(), 2);
+        transaction.commit().await.unwrap();
+        first.disconnect().await.unwrap();
+        // The same in a transaction as text, and outside of one.
+        let second = connect().await.unwrap();
+        let connection = second.connection();
+        connection.execute("begin", ()).await.unwrap();
+        connection.execute(insert, params! { v: "c" }).await.unwrap();
+        connection.execute("commit", ()).await.unwrap();
+        drop(connection);
+        second.disconnect().await.unwrap();
+        let third = connect().await.unwrap();
+        third.execute(insert, params! { v: "d" }).await.unwrap();
+        assert_eq!(third.fetch_value::<i64>("select count(*) from notes", ()).await.unwrap(), 4);
+        third.disconnect().await.unwrap();
+        database.execute(t.sql("drop database {mute} with (force)"), ()).await.unwrap();
     }
 }

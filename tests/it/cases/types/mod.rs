@@ -11,6 +11,7 @@ mod null;
 mod numbers;
 mod own;
 mod postgres;
+mod search_path;
 mod server_types;
 mod text;
 mod times;
@@ -38,6 +39,7 @@ pub(crate) fn cases() -> Vec<Case> {
         postgres::cases(),
         null::cases(),
         inferred::cases(),
+        search_path::cases(),
         server_types::cases(),
         lossy::cases(),
         mixtures::cases(),
