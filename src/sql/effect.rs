@@ -6,6 +6,7 @@ use super::code::defines_code;
 use super::control::Verb;
 use super::lexer::TokenKind;
 use super::local::{Local, ended_by_commit};
+use super::path_change::{PathChange, path_change};
 use super::session_change::{SessionChange, session_change, taints_session, third_argument};
 use super::switches::{Setting, switched};
 use super::word::{Word, closing};
@@ -26,6 +27,8 @@ pub(crate) struct Effect {
     pub(crate) taints_session: bool,
     /// What the text changes in the session that the next user of its connection must not find.
     pub(crate) session: SessionChange,
+    /// What the text changes of the meaning of names.
+    pub(crate) path: PathChange,
     /// Set if the text mentions constraints that can be deferred.
     pub(crate) deferrable: bool,
     /// Set if the text may define code that runs when something else is read: a view, a function, a policy
@@ -74,6 +77,7 @@ impl Effect {
         self.writes |= dialect == Dialect::Sqlite && writes(statement);
         self.taints_session |= taints_session(dialect, statement);
         self.session = self.session.max(session_change(dialect, statement));
+        self.path = self.path.max(path_change(dialect, statement));
         self.deferrable |= statement
             .iter()
             .any(|part| part.is_one_of(&["DEFERRABLE", "DEFERRED", "DEFER_FOREIGN_KEYS"]));

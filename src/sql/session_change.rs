@@ -89,7 +89,9 @@ fn postgres(first: &Word<'_>, rest: &[Word<'_>]) -> bool {
     let second = |words: &[&str]| rest.first().is_some_and(|part| part.is_one_of(words));
     let pair = |one: &str, other: &[&str]| rest.windows(2).any(|two| two[0].is(one) && two[1].is_one_of(other));
     if first.is("CREATE") {
-        let temporary = any_of(&rest[..rest.len().min(5)], &TEMPORARY) || any_of(rest, &["PG_TEMP"]);
+        let before = |part: &&Word<'_>| !part.is_one_of(&["OR", "REPLACE", "LOCAL", "GLOBAL"]);
+        let temporary = rest.iter().find(before).is_some_and(|part| part.is_one_of(&TEMPORARY));
+        let temporary = temporary || any_of(rest, &["PG_TEMP"]);
         return temporary && !in_order(rest, ["ON", "COMMIT", "DROP"]);
     }
     (first.is("SET") && !second(&["LOCAL", "TRANSACTION", "CONSTRAINTS"]))

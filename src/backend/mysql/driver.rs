@@ -31,6 +31,7 @@ pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector
         explain: Box::new(move |error| connect_error(&tried, error)),
         private: None,
         definitions: Arc::default(),
+        answers: Arc::default(),
         seen: SeenServer::default(),
     }))
 }

@@ -92,7 +92,7 @@ pub(super) fn arguments(statement: &Statement, values: &[Value], answers: &Answe
     }
     let used = used(statement, values)?;
     let found = if used.is_open(values) {
-        answers.find(used.number, nulls(values))
+        answers.find(used.number, &nulls(values))
     } else {
         None
     };
@@ -114,11 +114,11 @@ pub(super) fn arguments(statement: &Statement, values: &[Value], answers: &Answe
 
 /// Returns the question for the server about the types of these values, if there is one.
 pub(super) fn question(statement: &Statement, values: &[Value], answers: &Answers) -> Option<SqlStr> {
-    if values.is_empty() || answers.mute {
+    if values.is_empty() {
         return None;
     }
     let used = used(statement, values).ok()?;
-    let asked = used.is_open(values) && answers.find(used.number, nulls(values)).is_none();
+    let asked = used.is_open(values) && answers.find(used.number, &nulls(values)).is_none();
     asked.then(|| question::question(statement, &used.own, nulls(values)))
 }
 
@@ -161,7 +161,9 @@ pub(super) fn as_text(statement: &Statement, values: &[Value], answers: &Answers
     if !answers.as_text.contains(&used.number) {
         return None;
     }
-    let form = answers.find(used.number, nulls(values)).map_or(&used.form, |form| form);
+    let form = answers
+        .find(used.number, &nulls(values))
+        .map_or(&used.form, |form| form);
     let written = values
         .iter()
         .zip(&form.places)

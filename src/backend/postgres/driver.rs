@@ -36,6 +36,7 @@ pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector
         explain: Box::new(move |error| connect_error(&tried, error)),
         private: None,
         definitions: Arc::default(),
+        answers: Arc::default(),
         seen: SeenServer::default(),
     }))
 }
@@ -87,10 +88,6 @@ impl Native for Postgres {
 
     fn forget(answers: &mut Answers) {
         answers.clear();
-    }
-
-    fn cannot_answer(answers: &mut Answers) {
-        answers.mute = true;
     }
 
     fn done(result: &PgQueryResult) -> QueryResult {

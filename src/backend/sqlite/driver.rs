@@ -39,6 +39,7 @@ pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector
         explain: Box::new(move |error| connect_error(&explained, error)),
         private: Some(Arc::new(copies)),
         definitions: Arc::clone(&CHANGES),
+        answers: Arc::default(),
         seen: SeenServer::default(),
     };
     Ok(match (keep_alive, config.url().sqlite_path()) {

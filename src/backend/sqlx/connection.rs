@@ -1,6 +1,7 @@
 //! The operations of a connection itself: savepoints, prepared statements, reading answers.
 
 use std::fmt::Debug;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use futures::future::BoxFuture;
@@ -10,6 +11,7 @@ use sqlx_core::transaction::TransactionManager;
 use super::answer::{DriverRow, Steps, drain, is_notification, is_to_be_repeated};
 use super::last_insert_id::{LastKey, Tally};
 use super::schema_changes::Definitions;
+use super::search_path::SearchPath;
 use super::sent_texts::SentTexts;
 use super::{Ignore, Keeping, KeptStatement, Native, Original, SingleRow, is_stale_plan, own_sql};
 use crate::backend::{Armed, Interrupt, QueryResult, Request, RowSink};
@@ -18,6 +20,7 @@ use crate::sql::{Defines, Dialect, Statement};
 use crate::value::{RawRow, ValueRef};
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(crate) struct SqlxConnection<DB: Native> {
     pub(super) connection: DB::Connection,
     pub(super) keeping: Keeping,
@@ -35,8 +38,11 @@ pub(crate) struct SqlxConnection<DB: Native> {
     /// Behind a pooler: the texts that were sent on this connection.
     pub(super) sent: SentTexts,
     pub(super) definitions: Definitions,
+    pub(super) path: SearchPath,
     pub(super) last_key: LastKey,
     pub(super) answers: DB::Answers,
+    /// Whether the server answers questions about types, once a connection knows.
+    pub(super) answering: Arc<OnceLock<bool>>,
     /// The original of which its database is a copy.
     pub(super) original: Option<Box<dyn Original<DB>>>,
     /// Ends what still runs when the connection is dropped.
@@ -55,8 +61,10 @@ impl<DB: Native> SqlxConnection<DB> {
             cut: false,
             sent: SentTexts::default(),
             definitions,
+            path: SearchPath::default(),
             last_key: LastKey::new(),
             answers: DB::Answers::default(),
+            answering: Arc::default(),
             original: None,
             interrupt: None,
         }
@@ -65,6 +73,12 @@ impl<DB: Native> SqlxConnection<DB> {
     /// Sets the flag that ends the statement under way.
     pub(crate) fn with_interrupt(mut self, interrupt: Option<&Interrupt>) -> Self {
         self.interrupt = interrupt.map(Interrupt::armed);
+        self
+    }
+
+    /// Sets what the connections of one database know together of its answers.
+    pub(crate) fn with_answering(mut self, answering: &Arc<OnceLock<bool>>) -> Self {
+        self.answering = Arc::clone(answering);
         self
     }
 
@@ -94,10 +108,14 @@ where
         self.connection.flush().await.map_err(DB::error)
     }
 
-    /// Discards statements that were prepared for older table definitions.
+    /// Discards statements that were prepared for older table definitions, or with another search path.
     pub(super) async fn follow_definitions(&mut self, starred: bool) -> Result<()> {
         if self.keeping.is_full(self.connection.cached_statements_size()) {
             self.forget_prepared().await?;
+        }
+        if let Some(path) = self.path.unfollowed() {
+            self.forget_prepared().await?;
+            self.path.follow(path);
         }
         if DB::KEPT == KeptStatement::Follows {
             return Ok(());
@@ -156,6 +174,27 @@ where
     pub(super) fn note_definitions(&mut self, what: Defines) {
         let inside = self.levels() > 0;
         self.definitions.change(what, inside);
+    }
+
+    /// Notes the same of a statement that is sent, and of the search path.
+    pub(super) fn note_sent(&mut self, request: Request<'_>) {
+        self.note_definitions(request.statement.defines());
+        self.path.sent(request, self.levels() > 0 || self.controlled);
+    }
+
+    /// Notes how it has ended.
+    pub(super) fn note_end(&mut self, statement: &Statement, failed: bool) {
+        self.note_definitions(statement.defines());
+        if failed {
+            let inside = self.levels() > 0 || self.controlled;
+            self.path.lost(statement.effect().path, inside);
+        }
+    }
+
+    /// Notes that a level has ended and `depth` are left.
+    pub(super) fn level_ended(&mut self, depth: usize) {
+        self.definitions.level_ended(depth);
+        self.path.level_ended(depth);
     }
 
     /// Runs text without preparing it.
@@ -275,14 +314,7 @@ where
     }
 
     pub(super) async fn run_once(&mut self, request: Request<'_>, sink: &mut dyn RowSink) -> Result<QueryResult> {
-        let declared = self.declare(request).await;
-        if let Err(error) = declared {
-            return Err(if is_notification(&error) {
-                Box::pin(self.given_up(error, true)).await
-            } else {
-                error
-            });
-        }
+        self.declare(request).await?;
         let result = if DB::ONE != SingleRow::OfMany && sink.wants_one() {
             self.run_for_one(request, sink).await
         } else {
@@ -296,6 +328,7 @@ where
                 Err(error) => Err(error),
             }
         };
+        self.sent.ended(result.is_ok());
         result.inspect_err(|error| self.note_refusal(error, request))
     }
 
@@ -326,7 +359,7 @@ where
             return Ok(self.connection.fetch_many(sql?));
         }
         let (sql, arguments) = self.arguments(request)?;
-        let persistent = self.is_persistent(request.statement);
+        let persistent = self.is_persistent(&sql);
         let query = sqlx::query_with(sql, arguments).persistent(persistent);
         Ok(self.connection.fetch_many(query))
     }
@@ -336,7 +369,7 @@ where
             return Ok(self.connection.fetch_optional(sql?));
         }
         let (sql, arguments) = self.arguments(request)?;
-        let persistent = self.is_persistent(request.statement);
+        let persistent = self.is_persistent(&sql);
         let query = sqlx::query_with(sql, arguments).persistent(persistent);
         Ok(self.connection.fetch_optional(query))
     }

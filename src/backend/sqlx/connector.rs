@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt::Debug;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
 use sqlx::{ConnectOptions, Connection, Executor, SqlStr};
@@ -33,6 +33,8 @@ pub(crate) struct SqlxConnector<DB: Native> {
     pub(crate) private: Option<Arc<dyn Connector>>,
     /// Number of changes of definitions made through its connections.
     pub(crate) definitions: Arc<AtomicU64>,
+    /// Whether the server answers questions about types, once that is known.
+    pub(crate) answers: Arc<OnceLock<bool>>,
     /// The server seen last.
     pub(crate) seen: SeenServer,
 }
@@ -104,7 +106,9 @@ where
             let interrupt = DB::interrupt(&mut connection).await?;
             let definitions = Definitions::new(&self.definitions);
             let connection = SqlxConnection::<DB>::new(connection, self.keeping, definitions);
-            let mut connection = connection.with_interrupt(interrupt.as_ref());
+            let mut connection = connection
+                .with_interrupt(interrupt.as_ref())
+                .with_answering(&self.answers);
             connection.check_pooler().await?;
             Ok(Box::new(connection) as Box<dyn RawConnection>)
         })

@@ -120,6 +120,7 @@ where
             }
         }
         self.controlled = false;
+        self.level_ended(0);
         // What is prepared may be for tables that are no longer seen.
         self.note_definitions(Defines::Own);
         Ok(true)

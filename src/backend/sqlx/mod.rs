@@ -16,6 +16,7 @@ mod raw_connection;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 mod raw_row;
 pub(crate) mod schema_changes;
+mod search_path;
 mod sent_texts;
 mod tls_files;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -78,9 +79,6 @@ pub(crate) trait Native:
 
     /// Forgets all answers: the definitions have changed.
     fn forget(_answers: &mut Self::Answers) {}
-
-    /// Notes that the server does not know how to answer.
-    fn cannot_answer(_answers: &mut Self::Answers) {}
 
     /// `true` if the driver itself counts the pending answers, so that flushing reads the rest. (SQLite's driver has a
     /// thread instead, which also counts savepoints.)

@@ -5,7 +5,7 @@
 //! parameters runs in a transaction of its own. The driver also prepares questions of its own under names that are the
 //! same on each of its connections, so they are closed before the transaction ends.
 
-use sqlx::{Connection, Executor};
+use sqlx::{Connection, Executor, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::answer::is_to_be_repeated;
@@ -82,9 +82,9 @@ where
     }
 
     /// Returns whether the driver prepares a statement under a name.
-    pub(super) fn is_persistent(&mut self, statement: &Statement) -> bool {
+    pub(super) fn is_persistent(&mut self, sql: &SqlStr) -> bool {
         if self.keeping.is_pooled() {
-            self.sent.is_new(statement.sql().as_str())
+            self.sent.is_new(sql.as_str())
         } else {
             self.keeping.is_persistent()
         }
@@ -117,6 +117,11 @@ where
             Err(error) if is_to_be_repeated(&error) || self.is_unreadable(&error, request) => {
                 self.run_once(request, sink).await
             }
+            Err(error) if alone == Alone::Yes && is_removed(&error) => {
+                self.undo(0).await?;
+                let _ = self.begin_alone().await?;
+                self.run_once(request, sink).await
+            }
             result => result,
         };
         self.end_alone(alone, result).await
@@ -145,6 +150,17 @@ where
 
     /// Notes that a text was sent that may begin a transaction of which the driver does not know.
     pub(super) fn note_control(&mut self, statement: &Statement) {
-        self.controlled |= statement.controls();
+        if statement.controls() {
+            self.controlled = true;
+            // It may end a transaction of which only the server knows.
+            let left = self.levels();
+            self.level_ended(left);
+        }
     }
+}
+
+/// Returns whether the server did not know a statement that was prepared without a name: the driver has looked up a type
+/// between its steps.
+pub(super) fn is_removed(error: &Error) -> bool {
+    error.sqlstate() == Some("26000")
 }

@@ -3,10 +3,10 @@
 use sqlx::Connection;
 use sqlx::{Executor, SqlStr};
 
-use super::answer::drain;
+use super::answer::{drain, is_notification};
 use super::connection::SqlxConnection;
 use super::last_insert_id::Tally;
-use super::{Native, is_unreadable_type};
+use super::{Native, is_unreadable_type, own_sql};
 use crate::backend::{OfferedRow, Request, RowSink};
 use crate::error::{Error, Result};
 use crate::value::ValueRef;
@@ -41,6 +41,9 @@ where
 {
     /// Asks the server for the types it expects, where the values leave them open and this connection does not know.
     pub(super) async fn declare(&mut self, request: Request<'_>) -> Result<()> {
+        if self.answering.get() == Some(&false) {
+            return Ok(());
+        }
         match DB::question(request.statement, request.values, &self.answers) {
             // Boxed, because it is once for each text.
             Some(question) => Box::pin(self.ask(request, question)).await,
@@ -49,25 +52,45 @@ where
     }
 
     async fn ask(&mut self, request: Request<'_>, question: SqlStr) -> Result<()> {
+        // Where questions are refused, the first one would abort the transaction.
+        let guarded = self.answering.get().is_none() && self.guard().await?;
         let mut rows = FirstColumn::default();
         let answer = drain::<DB>(self.connection.fetch_many(question), &mut rows, &mut Tally::default()).await;
         let notified = match answer {
             Err(error) if is_not_known(&error) => {
-                DB::cannot_answer(&mut self.answers);
-                // The error has aborted an open transaction.
-                return if self.levels() == 0 && !self.controlled {
-                    Ok(())
-                } else {
-                    Err(error)
-                };
+                if guarded {
+                    self.run_own(own_sql(
+                        "ROLLBACK TO SAVEPOINT ebbtide_question; RELEASE SAVEPOINT ebbtide_question",
+                    ))
+                    .await?;
+                }
+                let _ = self.answering.set(false);
+                return Ok(());
             }
+            Err(error) if is_notification(&error) => return Err(self.given_up(error, true).await),
             answer => answer?.notified,
         };
         if notified {
             self.flush_and_unlisten().await?;
         }
+        if guarded {
+            self.run_own(own_sql("RELEASE SAVEPOINT ebbtide_question")).await?;
+        }
+        let _ = self.answering.set(true);
         DB::answered(request.statement, request.values, &mut self.answers, &rows.0);
         Ok(())
+    }
+
+    /// Sets a savepoint, if a transaction is open.
+    async fn guard(&mut self) -> Result<bool> {
+        if self.levels() == 0 && !self.controlled {
+            return Ok(false);
+        }
+        match self.run_own(own_sql("SAVEPOINT ebbtide_question")).await {
+            Err(error) if error.is_fatal() => Err(error),
+            // None is open, or one that was aborted.
+            set => Ok(set.is_ok()),
+        }
     }
 
     /// Returns what is sent for a statement with its values.
@@ -97,6 +120,7 @@ where
     /// Discards all prepared statements, and what is known of their parameters.
     pub(super) async fn forget_prepared(&mut self) -> Result<()> {
         DB::forget(&mut self.answers);
+        self.sent.clear();
         self.connection.clear_cached_statements().await.map_err(DB::error)
     }
 }

@@ -9,7 +9,7 @@ use sqlx_core::transaction::TransactionManager;
 
 use super::answer::{is_notification, is_to_be_repeated};
 use super::connection::{SqlxConnection, is_unprepared};
-use super::pooled::Alone;
+use super::pooled::{Alone, is_removed};
 use super::{Ignore, KeptStatement, Native, is_stale_plan, own_sql};
 use crate::backend::{
     CloseFn, Interrupt, Interruptible, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink,
@@ -31,7 +31,7 @@ where
 {
     fn run<'a>(&'a mut self, request: Request<'a>, sink: &'a mut dyn RowSink) -> BoxFuture<'a, Result<QueryResult>> {
         Box::pin(async move {
-            self.note_definitions(request.statement.defines());
+            self.note_sent(request);
             let armed = self.armed(request.statement);
             let result = if request.statement.is_script() {
                 let (sql, statement) = (request.statement.sql(), Some(&**request.statement));
@@ -49,7 +49,7 @@ where
                     Box::pin(self.lower_interrupt()).await?;
                 }
             }
-            self.note_definitions(request.statement.defines());
+            self.note_end(request.statement, result.is_err());
             result
         })
     }
@@ -106,6 +106,11 @@ where
             }
             let result = self.end_alone(alone, result).await;
             self.note_definitions(defines);
+            match &text {
+                Some(text) => self.path.lost(text.effect().path, depth > 0 || self.controlled),
+                // What it did with the session is unknown.
+                None => DB::forget(&mut self.answers),
+            }
             if result.as_ref().is_err_and(is_stale_plan) {
                 self.forget_prepared().await?;
             }
@@ -152,7 +157,7 @@ where
                 ended
             };
             let left = self.levels();
-            self.definitions.level_ended(left);
+            self.level_ended(left);
             result
         })
     }
@@ -160,7 +165,7 @@ where
     fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let result = self.undo(depth).await;
-            self.definitions.level_ended(depth);
+            self.level_ended(depth);
             result
         })
     }
@@ -179,6 +184,7 @@ where
                 Err(error) if DB::COUNTS_ANSWERS || error.is_fatal() => Err(error),
                 _ => {
                     self.controlled = false;
+                    self.level_ended(0);
                     Ok(())
                 }
             }
@@ -279,7 +285,7 @@ where
     pub(super) fn stream_of<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
         Box::pin(try_stream! {
             self.last_key.forget();
-            self.note_definitions(request.statement.defines());
+            self.note_sent(request);
             self.follow_definitions(request.statement.is_starred()).await?;
             let mut repeated = false;
             loop {
@@ -289,7 +295,10 @@ where
                     let mut steps = if request.statement.is_script() {
                         self.connection.fetch_many(request.statement.sql())
                     } else {
-                        self.declare(request).await?;
+                        match self.declare(request).await {
+                            Err(error) if is_to_be_repeated(&error) => continue,
+                            declared => declared?,
+                        }
                         self.steps(request)?
                     };
                     while let Some(step) = steps.next().await {
@@ -320,7 +329,9 @@ where
                     if self.is_unreadable(&error, request) {
                         continue;
                     }
+                    self.sent.ended(false);
                     self.note_refusal(&error, request);
+                    self.note_end(request.statement, true);
                     Err(error)?;
                 }
                 if let Some(error) = notified {
@@ -334,6 +345,7 @@ where
                     }
                 }
                 let Some(error) = stale else {
+                    self.sent.ended(true);
                     self.confirmed(reported).await?;
                     break;
                 };
@@ -344,26 +356,37 @@ where
                 }
                 repeated = true;
             }
-            self.note_definitions(request.statement.defines());
+            self.note_end(request.statement, false);
         })
     }
 
     /// Returns the same, in a transaction of its own if none is open. Dropped before its end, that is rolled back.
     fn stream_pooled<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
         Box::pin(try_stream! {
-            let alone = self.begin_alone().await?;
-            let mut read = Ok(());
-            {
+            let mut alone = self.begin_alone().await?;
+            let (mut read, mut repeated, mut yielded) = (Ok(()), false, false);
+            loop {
                 let mut rows = self.stream_of(request);
                 while let Some(row) = rows.next().await {
                     match row {
-                        Ok(row) => yield row,
+                        Ok(row) => {
+                            yielded = true;
+                            yield row;
+                        }
                         Err(error) => {
                             read = Err(error);
                             break;
                         }
                     }
                 }
+                drop(rows);
+                let removed = alone == Alone::Yes && read.as_ref().is_err_and(is_removed);
+                if !removed || repeated || yielded {
+                    break;
+                }
+                (read, repeated) = (Ok(()), true);
+                self.undo(0).await?;
+                alone = self.begin_alone().await?;
             }
             self.end_alone(alone, read).await?;
         })
