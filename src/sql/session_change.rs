@@ -85,13 +85,13 @@ fn undoes(dialect: Dialect, first: &Word<'_>, rest: &[Word<'_>]) -> bool {
 
 fn postgres(first: &Word<'_>, rest: &[Word<'_>]) -> bool {
     const TEMPORARY: [&str; 2] = ["TEMP", "TEMPORARY"];
-    const BEFORE_TABLE: [&str; 6] = ["OR", "REPLACE", "GLOBAL", "LOCAL", "TEMP", "TEMPORARY"];
     const INTO: [&str; 5] = ["TEMP", "TEMPORARY", "LOCAL", "GLOBAL", "PG_TEMP"];
     let second = |words: &[&str]| rest.first().is_some_and(|part| part.is_one_of(words));
     let pair = |one: &str, other: &[&str]| rest.windows(2).any(|two| two[0].is(one) && two[1].is_one_of(other));
     if first.is("CREATE") {
-        let mut before = rest.iter().take_while(|part| part.is_one_of(&BEFORE_TABLE));
-        let temporary = before.any(|part| part.is_one_of(&TEMPORARY)) || any_of(rest, &["PG_TEMP"]);
+        let before = |part: &&Word<'_>| !part.is_one_of(&["OR", "REPLACE", "LOCAL", "GLOBAL"]);
+        let temporary = rest.iter().find(before).is_some_and(|part| part.is_one_of(&TEMPORARY));
+        let temporary = temporary || any_of(rest, &["PG_TEMP"]);
         return temporary && !in_order(rest, ["ON", "COMMIT", "DROP"]);
     }
     (first.is("SET") && !second(&["LOCAL", "TRANSACTION", "CONSTRAINTS"]))

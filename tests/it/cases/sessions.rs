@@ -185,7 +185,7 @@ cases! {
     /// What the driver needs is not kept.
     #[only(postgres)]
     async fn t6_the_driver_works_on_where_sessions_are_kept_found_w3(t: Test) -> Result<()> {
-        let database = Database::connect(Config::from_url(&t.url())?.pool_size(1).keep_session(true)).await?;
+        let database = Database::connect(Config::from_url(t.url())?.pool_size(1).keep_session(true)).await?;
         for breaking in ["DEALLOCATE ALL", "DISCARD ALL"] {
             assert_eq!(database.fetch_value::<i32>("select 1", ()).await?, 1);
             database.execute(breaking, ()).await?;
@@ -202,7 +202,7 @@ cases! {
     #[only(postgres)]
     async fn t6_what_the_hook_has_set_is_there_for_the_next_user_found_w3(t: Test) -> Result<()> {
         let hook = "CREATE TEMP TABLE hooked (n int); SET ROLE pg_monitor";
-        let database = Database::new(Config::from_url(&t.url())?.pool_size(1))?
+        let database = Database::new(Config::from_url(t.url())?.pool_size(1))?
             .after_connect(move |connection| Box::pin(async move { Ok(connection.execute(hook).await.map(drop)?) }));
         database.connect().await?;
         let question = "SELECT current_user::text || ',' || coalesce(to_regclass('pg_temp.hooked')::text, '-')";
@@ -234,7 +234,7 @@ cases! {
     /// Without a cache of statements there may be a pooler, which resets the sessions of its clients when they go.
     #[only(postgres)]
     async fn t6_without_kept_statements_the_next_user_finds_a_session_as_it_was_opened_found_w3(t: Test) -> Result<()> {
-        let config = Config::from_url(&t.url())?.pool_size(1).statement_cache_capacity(0);
+        let config = Config::from_url(t.url())?.pool_size(1).statement_cache_capacity(0);
         let database = Database::connect(config).await?;
         for &(change, question) in POSTGRES {
             let before = ask(&database, question).await;
@@ -257,7 +257,7 @@ cases! {
     #[only(sqlite)]
     async fn t6_the_next_writer_waits_until_a_changed_connection_is_closed_found_w3(t: Test) -> Result<()> {
         // SQLite itself does not wait.
-        let database = Database::new(Config::from_url(&t.url())?.pool_size(2))?.after_connect(|connection| {
+        let database = Database::new(Config::from_url(t.url())?.pool_size(2))?.after_connect(|connection| {
             Box::pin(async move { Ok(connection.execute("PRAGMA busy_timeout = 0").await.map(drop)?) })
         });
         database.connect().await?;

@@ -36,14 +36,6 @@ async fn lose(t: &Test, on: &Behind, way: Way, body: &str, request: usize, reach
     written
 }
 
-/// Leaves an open connection in the pool: one that was lent may have been closed, and opening one is no request of the
-/// way.
-async fn open(on: &Behind, way: Way) {
-    if way.cleans {
-        on.database.fetch_all("select 1", ()).await.unwrap();
-    }
-}
-
 async fn at_each_request(t: &Test, way: Way) {
     // So that a connection is not opened anew after code of others had it.
     let on = Behind::new(t, "keep_session=true").await;
@@ -57,7 +49,6 @@ async fn at_each_request(t: &Test, way: Way) {
         for reached in [false, true] {
             // Twice: the second time after the lost connection was reopened and statements were prepared.
             for _ in 0..2 {
-                open(&on, way).await;
                 on.proxy.reset();
                 let written = soon(way.name, (way.write)(&on, &fresh())).await;
                 written.unwrap_or_else(|error| panic!("{}: {error:?}", way.name));
@@ -70,7 +61,6 @@ async fn at_each_request(t: &Test, way: Way) {
             let (last, body) = (request == all, fresh());
             let place = format!("{}, request {request} of {all}, reached: {reached}", way.name);
             on.runs.store(0, Ordering::SeqCst);
-            open(&on, way).await;
             let written = lose(t, &on, way, &body, request, reached, last).await;
             let kept = there(t, &body).await;
             match written {
