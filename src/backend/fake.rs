@@ -293,6 +293,10 @@ impl RawConnection for FakeConnection {
         Box::pin(async move { self.call("reset", "reset", Some(0)).await })
     }
 
+    fn reset_session(&mut self) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(async { Ok(false) })
+    }
+
     fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
         let open = self.connector.server.lock().depths[self.id].unwrap_or_default() > 0;
         Box::pin(async move { Ok(open) })

@@ -237,11 +237,8 @@ pub(crate) trait RawConnection: Send {
     fn reset(&mut self) -> BoxFuture<'_, Result<()>>;
 
     /// Resets the session to what it was when it was opened, outside of transactions, and ends one that raw SQL may have
-    /// left open. With `forget`, prepared statements may be for tables that are no longer seen. Returns `false` if the
-    /// session cannot be reset.
-    fn reset_session(&mut self, _forget: bool) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(ready(Ok(false)))
-    }
+    /// left open. Returns `false` if the session cannot be reset.
+    fn reset_session(&mut self) -> BoxFuture<'_, Result<bool>>;
 
     /// Returns whether the transaction is still open on the server. Called where an error may have ended it silently.
     fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>>;

@@ -274,6 +274,7 @@ impl Lease {
             self.mark(InFlight::None);
         }
         if self.session_change != SessionChange::None {
+            self.leave_sandbox();
             // Boxed, because it is rare.
             return Box::pin(self.reset_session()).await;
         }

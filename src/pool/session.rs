@@ -37,23 +37,23 @@ impl Lease {
 
     /// Notes that a text that is about to be sent changes the session, or may do so.
     pub(crate) fn changes_session(&mut self, change: SessionChange) {
-        if self.pool().limits.keep_session {
-            return;
-        }
         match change {
+            // The driver would fail for every user.
+            SessionChange::Breaking => self.taint_session(),
+            _ if self.pool().limits.keep_session => {}
             SessionChange::Lasting => self.taint_session(),
+            SessionChange::Undone if !self.pool().replaces_sessions() => {}
             change => self.session_change = self.session_change.max(change),
         }
     }
 
     /// Resets the session of a connection outside of transactions, or closes it where that cannot be done.
     pub(super) async fn reset_session(&mut self) -> Result<()> {
-        let forget = self.session_change == SessionChange::Changed;
         self.mark(InFlight::Boundary);
         let reset = if self.pool().replaces_sessions() {
             false
         } else {
-            self.raw()?.reset_session(forget).await?
+            self.raw()?.reset_session().await?
         };
         if !reset {
             return self.retire().await;
@@ -66,8 +66,11 @@ impl Lease {
 
     /// Closes the connection in an orderly way. Until then it counts.
     async fn retire(&mut self) -> Result<()> {
-        self.end_turn();
-        let Some(idle) = self.idle.take() else { return Ok(()) };
+        let Some(mut idle) = self.idle.take() else {
+            return Ok(());
+        };
+        // What is open on the connection keeps other writers out until it is closed.
+        let _turn = idle.turn.take();
         let _counted = (!self.was_closed()).then(|| Counted {
             pool: Arc::clone(self.pool()),
             holder: self.holder,

@@ -51,7 +51,7 @@ impl Template {
                     "{} is a list, which a statement for many rows does not accept",
                     self.shown(slot)
                 ),
-                "run the statement once for each row; PostgreSQL accepts an `Array` as one value",
+                "run the statement once for each row; PostgreSQL accepts a list with `= ANY(…)` instead of IN",
             ))
         })
     }

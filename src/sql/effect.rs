@@ -9,7 +9,7 @@ use super::local::{Local, ended_by_commit};
 use super::path_change::{PathChange, path_change};
 use super::session_change::{SessionChange, session_change, taints_session, third_argument};
 use super::switches::{Setting, switched};
-use super::word::Word;
+use super::word::{Word, closing};
 
 /// The known effects of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -200,16 +200,6 @@ fn common_table(statement: &[Word<'_>], start: usize) -> Option<(bool, usize)> {
     }
     statement.get(at)?.is_symbol(b'(').then_some(())?;
     Some((columns, closing(statement, at)?))
-}
-
-/// Returns the position after the parenthesis that closes the one at `start`.
-fn closing(statement: &[Word<'_>], start: usize) -> Option<usize> {
-    let mut depth = 0;
-    let length = statement[start..].iter().position(|part| {
-        depth += part.nesting();
-        depth == 0
-    })?;
-    Some(start + length + 1)
 }
 
 /// Returns whether a statement locks the rows that it reads: `FOR [NO KEY] UPDATE`, `FOR [KEY] SHARE`, `LOCK IN SHARE

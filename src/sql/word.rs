@@ -56,3 +56,13 @@ pub(super) fn words<'a>(tokens: impl Iterator<Item = Token<'a>>) -> Vec<Word<'a>
     }
     parts
 }
+
+/// Returns the position after the parenthesis that closes the one at `start`.
+pub(super) fn closing(statement: &[Word<'_>], start: usize) -> Option<usize> {
+    let mut depth = 0;
+    let length = statement[start..].iter().position(|part| {
+        depth += part.nesting();
+        depth == 0
+    })?;
+    Some(start + length + 1)
+}

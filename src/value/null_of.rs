@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(of(Value::null_of::<DateTime<FixedOffset>>()), NullType::Timestamp);
         assert_eq!(of(Value::null_of::<Vec<u8>>()), NullType::Bytes);
         assert_eq!(of(Value::null_as::<Option<NaiveDate>>()), NullType::Date);
-        assert_eq!(of(Value::null_as::<&Option<&String>>()), NullType::Text);
+        assert_eq!(of(Value::null_as::<Option<&String>>()), NullType::Text);
         for unknown in [
             Value::null_of::<Own>(),
             Value::null_of::<Array<i64>>(),

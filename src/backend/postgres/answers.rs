@@ -34,7 +34,7 @@ struct Answered {
 }
 
 impl Answers {
-    pub(super) fn find(&self, used: u64, nulls: impl Iterator<Item = bool> + Clone) -> Option<&Arc<Form>> {
+    pub(super) fn find(&self, used: u64, nulls: &(impl Iterator<Item = bool> + Clone)) -> Option<&Arc<Form>> {
         let answers = self.by_use.get(&used)?;
         let fits = |one: &&Answered| one.nulls.is_empty() || one.nulls.iter().copied().eq(nulls.clone());
         answers.iter().find(fits).map(|one| &one.form)
@@ -138,8 +138,10 @@ impl SentParameter {
 
     /// Returns the value as it stands in a text, or the name of its kind if it cannot stand there.
     pub(super) fn literal(&self, value: &Value) -> Result<String, &'static str> {
+        if value.is_null() {
+            return Ok("NULL".to_owned());
+        }
         let text = literal::text(value).ok_or_else(|| value.kind())?;
-        let Some(text) = text else { return Ok("NULL".to_owned()) };
         let literal = literal::quoted(&text);
         Ok(match (self.cast(), literal::type_name(value)) {
             (Some((through, to)), _) => format!("({literal}::{through}::{to})"),

@@ -92,7 +92,7 @@ pub(super) fn arguments(statement: &Statement, values: &[Value], answers: &Answe
     }
     let used = used(statement, values)?;
     let found = if used.is_open(values) {
-        answers.find(used.number, nulls(values))
+        answers.find(used.number, &nulls(values))
     } else {
         None
     };
@@ -118,7 +118,7 @@ pub(super) fn question(statement: &Statement, values: &[Value], answers: &Answer
         return None;
     }
     let used = used(statement, values).ok()?;
-    let asked = used.is_open(values) && answers.find(used.number, nulls(values)).is_none();
+    let asked = used.is_open(values) && answers.find(used.number, &nulls(values)).is_none();
     asked.then(|| question::question(statement, &used.own, nulls(values)))
 }
 
@@ -161,7 +161,9 @@ pub(super) fn as_text(statement: &Statement, values: &[Value], answers: &Answers
     if !answers.as_text.contains(&used.number) {
         return None;
     }
-    let form = answers.find(used.number, nulls(values)).map_or(&used.form, |form| form);
+    let form = answers
+        .find(used.number, &nulls(values))
+        .map_or(&used.form, |form| form);
     let written = values
         .iter()
         .zip(&form.places)

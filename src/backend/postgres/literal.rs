@@ -7,10 +7,9 @@ pub(super) fn quoted(text: &str) -> String {
     format!("E'{}'", text.replace('\\', r"\\").replace('\'', "''"))
 }
 
-/// Returns the text of a value for the server: `Some(None)` for `NULL`, `None` if it has none here.
-pub(super) fn text(value: &Value) -> Option<Option<String>> {
-    Some(Some(match value {
-        Value::Null | Value::NullOf(_) => return Some(None),
+/// Returns the text of a value other than `NULL` for the server; `None` if it has none here.
+pub(super) fn text(value: &Value) -> Option<String> {
+    Some(match value {
         Value::Bool(it) => it.to_string(),
         Value::I16(it) => it.to_string(),
         Value::I32(it) => it.to_string(),
@@ -32,8 +31,8 @@ pub(super) fn text(value: &Value) -> Option<Option<String>> {
         Value::Interval(it) => format!("{} mons {} days {} microseconds", it.months, it.days, it.microseconds),
         Value::Inet(it) => it.to_string(),
         Value::Array(members) => array(members)?,
-        Value::Text(_) | Value::Untyped(_) | Value::List(_) => return None,
-    }))
+        Value::Null | Value::NullOf(_) | Value::Text(_) | Value::Untyped(_) | Value::List(_) => return None,
+    })
 }
 
 /// Returns a date, unless its year is written in another way than the server's.
@@ -47,14 +46,15 @@ fn array(members: &[Value]) -> Option<String> {
         if index > 0 {
             out.push(',');
         }
-        match (member, text(member)?) {
-            (Value::Array(_), Some(inner)) => out.push_str(&inner),
-            (_, Some(text)) => {
+        match member {
+            member if member.is_null() => out.push_str("NULL"),
+            Value::Array(_) => out.push_str(&text(member)?),
+            member => {
+                let text = text(member)?;
                 out.push('"');
                 out.push_str(&text.replace('\\', r"\\").replace('"', "\\\""));
                 out.push('"');
             }
-            (_, None) => out.push_str("NULL"),
         }
     }
     out.push('}');

@@ -100,6 +100,10 @@ impl RawConnection for SandboxedConnection {
         self.inner.reset()
     }
 
+    fn reset_session(&mut self) -> BoxFuture<'_, Result<bool>> {
+        self.inner.reset_session()
+    }
+
     fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
         self.inner.transaction_open()
     }

@@ -20,6 +20,7 @@ use crate::sql::{Defines, Dialect, Statement};
 use crate::value::{RawRow, ValueRef};
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(crate) struct SqlxConnection<DB: Native> {
     pub(super) connection: DB::Connection,
     pub(super) keeping: Keeping,

@@ -94,7 +94,7 @@ where
 
     /// Resets the session with a text, in one round trip if no transaction is open. Returns `false` if the server
     /// refused that.
-    pub(super) async fn reset_to_start(&mut self, text: &'static str, forget: bool) -> Result<bool> {
+    pub(super) async fn reset_to_start(&mut self, text: &'static str) -> Result<bool> {
         self.flush().await?;
         // sqlx knows what the server says about the transaction, and reveals it only where one begins.
         let begun = DB::TransactionManager::begin(&mut self.connection, Some(own_sql(text))).await;
@@ -121,9 +121,8 @@ where
         }
         self.controlled = false;
         self.level_ended(0);
-        if forget {
-            self.note_definitions(Defines::Own);
-        }
+        // What is prepared may be for tables that are no longer seen.
+        self.note_definitions(Defines::Own);
         Ok(true)
     }
 }

@@ -191,15 +191,12 @@ where
         })
     }
 
-    fn reset_session(&mut self, forget: bool) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(async move {
-            match DB::RESET_SESSION {
-                None => Ok(false),
-                // The pooler resets its sessions itself, and another one may be next.
-                Some(_) if self.keeping.is_pooled() => self.reset().await.map(|()| true),
-                Some(text) => self.reset_to_start(text, forget).await,
-            }
-        })
+    fn reset_session(&mut self) -> BoxFuture<'_, Result<bool>> {
+        match DB::RESET_SESSION {
+            // A pooler may run the text in another session, and resets a session itself when its connection is closed.
+            Some(text) if !self.keeping.is_pooled() => Box::pin(self.reset_to_start(text)),
+            _ => Box::pin(ready(Ok(false))),
+        }
     }
 
     fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {

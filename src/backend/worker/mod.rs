@@ -303,6 +303,10 @@ impl RawConnection for WorkerConnection {
         Box::pin(self.call(|raw| raw.reset()))
     }
 
+    fn reset_session(&mut self) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(self.call(|raw| raw.reset_session()))
+    }
+
     fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
         Box::pin(self.call(|raw| raw.transaction_open()))
     }

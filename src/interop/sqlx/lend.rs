@@ -47,7 +47,7 @@ where
     let caller = Caller::at(place);
     let effect = Effect {
         taints_session: true,
-        session: SessionChange::Unknown,
+        session: SessionChange::Changed,
         ..Effect::default()
     };
     let standing = unknown(&target, SHOWN, effect, caller)?;

@@ -91,12 +91,14 @@ impl Checkout {
         (outside && !work.template.effect().asks).then_some(streams)
     }
 
-    /// Returns whether a mark has to be set before the statement is sent, because it may end the transaction.
+    /// Returns whether the statement may end the transaction by itself, so that a mark may have to be set before it is
+    /// sent.
     pub(in crate::session) fn wants_probe(&self, work: &BoundStatement) -> bool {
         work.template.effect().opaque && matches!(self, Self::Level { slot_level, .. } if slot_level.depth > 0)
     }
 
-    /// Sets the mark that shows afterwards whether the transaction is still open.
+    /// Sets the mark that shows afterwards whether the transaction is still open, where code on the server may end it.
+    /// Elsewhere the answer of the server is enough.
     pub(in crate::session) async fn probe(&mut self, work: &BoundStatement) -> Result<()> {
         let Self::Level { slot, level, .. } = self else {
             return Ok(());
@@ -104,6 +106,10 @@ impl Checkout {
         let Some(lease) = slot.lease() else {
             return Err(given_up());
         };
+        if !level.engine.transactions.code_may_commit {
+            lease.set_transaction_unverified(true);
+            return Ok(());
+        }
         let set = run(lease, level.engine.transactions.probe.set).await;
         lease.set_transaction_unverified(set.is_ok());
         level.heeded(lease, set, Sent::Statement(work)).await

@@ -186,7 +186,10 @@ fn q6_a_wrong_row_is_named() {
         message,
         "row 2 of 2: the statement needs :b, which was not given\n  help: given: a"
     );
-    let message = refused_rows(INSERT, vec![with(vec![("a", Value::Null), ("b", list(&[1]))])]);
+    let message = refused_rows(
+        "DELETE FROM t WHERE a = :a AND b IN (:b)",
+        vec![with(vec![("a", Value::Null), ("b", list(&[1]))])],
+    );
     assert!(
         message.starts_with("row 1 of 1: :b is a list, which a statement for many rows"),
         "{message}"

@@ -174,7 +174,7 @@ fn q4_a_list_outside_of_in_is_an_array_or_refused_found_n4() {
         "UPDATE t SET tags = :ids WHERE x IN (1)",
     ] {
         let bound = parse(Dialect::Postgres, sql).bind(ids(&[1, 2])).unwrap();
-        assert_eq!(bound.values, [array.clone()], "{sql}");
+        assert_eq!(bound.values, std::slice::from_ref(&array), "{sql}");
         assert_eq!(bound.statement.text(), sql.replace(":ids", "$1"));
         let empty = parse(Dialect::Postgres, sql).bind(ids(&[])).unwrap();
         assert_eq!(empty.values, [Value::Array(vec![])], "{sql}");

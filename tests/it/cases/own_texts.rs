@@ -34,6 +34,8 @@ const OWN: &[Own] = own! {
         "SAVEPOINT ebbtide_",
         "DROP TABLE IF EXISTS …",
         "CREATE TABLE …",
+        // Every statement with text in its parameters sends it to PostgreSQL.
+        "SELECT {};n{ASK}",
     }
     "postgres mysql sqlite" {
         "SAVEPOINT ebbtide_{level}" => "BEGIN; SAVEPOINT ebbtide_1; COMMIT",

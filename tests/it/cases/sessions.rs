@@ -164,7 +164,7 @@ cases! {
         } else {
             "SELECT CAST(cache_size AS TEXT) FROM pragma_cache_size"
         };
-        let hooked = Database::new(Config::from_url(&t.url())?.pool_size(1))?
+        let hooked = Database::new(Config::from_url(t.url())?.pool_size(1))?
             .after_connect(move |connection| Box::pin(async move { Ok(connection.execute(hook).await.map(drop)?) }));
         hooked.connect().await?;
         let before = ask(&hooked, question).await;
@@ -174,7 +174,7 @@ cases! {
     }
 
     async fn t6_a_setting_keeps_what_is_left_in_the_session_found_w3(t: Test) -> Result<()> {
-        let database = Database::connect(Config::from_url(&t.url())?.pool_size(1).keep_session(true)).await?;
+        let database = Database::connect(Config::from_url(t.url())?.pool_size(1).keep_session(true)).await?;
         let (change, question) = changes(&t)[3];
         let before = ask(&database, question).await;
         database.execute(change, ()).await?;
@@ -182,9 +182,101 @@ cases! {
         Ok(())
     }
 
+    /// What the driver needs is not kept.
+    #[only(postgres)]
+    async fn t6_the_driver_works_on_where_sessions_are_kept_found_w3(t: Test) -> Result<()> {
+        let database = Database::connect(Config::from_url(t.url())?.pool_size(1).keep_session(true)).await?;
+        for breaking in ["DEALLOCATE ALL", "DISCARD ALL"] {
+            assert_eq!(database.fetch_value::<i32>("select 1", ()).await?, 1);
+            database.execute(breaking, ()).await?;
+            assert_eq!(database.fetch_value::<i32>("select 1", ()).await?, 1, "{breaking}");
+        }
+        database.execute("PREPARE mine AS SELECT 1", ()).await?;
+        let session = ask(&database, "SELECT pg_backend_pid()::text").await;
+        database.execute("DEALLOCATE mine", ()).await?;
+        assert_eq!(ask(&database, "SELECT pg_backend_pid()::text").await, session);
+        Ok(())
+    }
+
+    /// A statement that undoes what the hook has set undoes it for its user alone.
+    #[only(postgres)]
+    async fn t6_what_the_hook_has_set_is_there_for_the_next_user_found_w3(t: Test) -> Result<()> {
+        let hook = "CREATE TEMP TABLE hooked (n int); SET ROLE pg_monitor";
+        let database = Database::new(Config::from_url(t.url())?.pool_size(1))?
+            .after_connect(move |connection| Box::pin(async move { Ok(connection.execute(hook).await.map(drop)?) }));
+        database.connect().await?;
+        let question = "SELECT current_user::text || ',' || coalesce(to_regclass('pg_temp.hooked')::text, '-')";
+        for undoing in ["RESET ROLE", "SELECT 1; RESET ROLE", "DISCARD TEMP"] {
+            assert_eq!(ask(&database, question).await, "pg_monitor,hooked");
+            let connection = database.connection();
+            connection.execute(undoing, ()).await?;
+            assert_ne!(connection.fetch_value::<String>(question, ()).await?, "pg_monitor,hooked", "{undoing}");
+            drop(connection);
+            assert_eq!(ask(&database, question).await, "pg_monitor,hooked", "{undoing}");
+        }
+        Ok(())
+    }
+
+    /// Outside of a transaction it is for the next one of the session.
+    #[only(mysql)]
+    async fn t6_a_setting_of_the_next_transaction_is_not_that_of_the_next_user_found_w3(t: Test) -> Result<()> {
+        let database = narrow(&t.url()).await;
+        database.execute(t.sql("create table {kept} (n {int})"), ()).await?;
+        for change in ["SET TRANSACTION READ ONLY", "SET @@transaction_read_only = 1", "SET @@tx_read_only = 1"] {
+            if database.connection().execute(change, ()).await.is_ok() {
+                database.execute(t.sql("insert into {kept} values (1)"), ()).await?;
+            }
+        }
+        assert!(database.fetch_value::<i64>(t.sql("select count(*) from {kept}"), ()).await? >= 2);
+        Ok(())
+    }
+
+    /// Without a cache of statements there may be a pooler, which resets the sessions of its clients when they go.
+    #[only(postgres)]
+    async fn t6_without_kept_statements_the_next_user_finds_a_session_as_it_was_opened_found_w3(t: Test) -> Result<()> {
+        let config = Config::from_url(t.url())?.pool_size(1).statement_cache_capacity(0);
+        let database = Database::connect(config).await?;
+        for &(change, question) in POSTGRES {
+            let before = ask(&database, question).await;
+            let connection = database.connection();
+            connection.execute(change, ()).await?;
+            let transaction = connection.transaction().await?;
+            transaction.with_sqlx(move |connection: &mut sqlx::PgConnection| {
+                Box::pin(async move { sqlx::raw_sql("SET work_mem = '11MB'").execute(connection).await.map(drop) })
+            }).await?;
+            transaction.commit().await?;
+            drop(transaction);
+            drop(connection);
+            assert_eq!(ask(&database, question).await, before, "{change}");
+            assert_ne!(ask(&database, "SHOW work_mem").await, "11MB", "{change}");
+        }
+        Ok(())
+    }
+
+    /// A transaction that SQL text left open on a connection with a changed session ends before the next writer begins.
+    #[only(sqlite)]
+    async fn t6_the_next_writer_waits_until_a_changed_connection_is_closed_found_w3(t: Test) -> Result<()> {
+        // SQLite itself does not wait.
+        let database = Database::new(Config::from_url(t.url())?.pool_size(2))?.after_connect(|connection| {
+            Box::pin(async move { Ok(connection.execute("PRAGMA busy_timeout = 0").await.map(drop)?) })
+        });
+        database.connect().await?;
+        database.execute(t.sql("create table {kept} (n {int})"), ()).await?;
+        for _ in 0..50 {
+            let connection = database.connection();
+            connection.execute("PRAGMA cache_size = 77", ()).await?;
+            connection.execute("BEGIN IMMEDIATE", ()).await?;
+            connection.execute(t.sql("insert into {kept} values (1)"), ()).await?;
+            drop(connection);
+            database.execute(t.sql("insert into {kept} values (2)"), ()).await?;
+        }
+        assert_eq!(database.fetch_value::<i64>(t.sql("select sum(n) from {kept}"), ()).await?, 100);
+        Ok(())
+    }
+
     /// Sessions in use at the same time do not take turns because of it.
     async fn t6_many_users_that_change_their_sessions_do_not_meet_found_w3(t: Test) {
-        let database = Database::connect(Config::from_url(&t.url()).unwrap().pool_size(3)).await.unwrap();
+        let database = Database::connect(Config::from_url(t.url()).unwrap().pool_size(3)).await.unwrap();
         let (change, question) = changes(&t)[0];
         let before = ask(&database, question).await;
         let users = (0..24).map(|_| async {
@@ -210,6 +302,20 @@ cases! {
         connection.execute(t.sql("create temp table {notes} (other {int})"), ()).await?;
         for _ in 0..3 {
             connection.fetch_all(t.sql("select * from {notes}"), ()).await?;
+        }
+        drop(connection);
+        let transaction = database.transaction().await?;
+        transaction.execute(t.sql("insert into {notes} values (1, 'a')"), ()).await?;
+        assert_eq!(transaction.fetch_one(t.sql("select * from {notes}"), ()).await?.len(), 2);
+        transaction.rollback().await?;
+        drop(transaction);
+        // The same where the table was created on the driver's connection.
+        let (connection, create) = (database.connection(), t.words("create temp table {notes} (other {int})"));
+        connection.with_sqlx(move |connection: &mut sqlx::PgConnection| {
+            Box::pin(async move { sqlx::raw_sql(AssertSqlSafe(create)).execute(connection).await.map(drop) })
+        }).await?;
+        for _ in 0..3 {
+            assert_eq!(connection.fetch_all(t.sql("select * from {notes}"), ()).await?.len(), 0);
         }
         drop(connection);
         let transaction = database.transaction().await?;
@@ -255,6 +361,16 @@ cases! {
             database.execute("SET work_mem = '3MB'", ()).await?;
             database.execute("RESET work_mem", ()).await?;
             assert_eq!(proxy.round_trips(), 3, "one to reset");
+            let transaction = database.transaction().await?;
+            // One that sets a savepoint, or asks for one, does so in a round trip of its own.
+            for text in [r"select 'a\', ';'", r"select 'a\', '; COMMIT; --'"] {
+                transaction.execute(AssertSqlSafe(text), ()).await?;
+                proxy.reset();
+                transaction.execute(AssertSqlSafe(text), ()).await?;
+                let asked = usize::from(text.contains("COMMIT"));
+                assert_eq!(proxy.round_trips(), 1 + asked, "{text}");
+            }
+            transaction.rollback().await?;
         } else {
             database.execute("SET GLOBAL max_connections = @@max_connections", ()).await.ok();
             database.fetch_all(query, ()).await?;

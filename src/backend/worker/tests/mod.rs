@@ -232,6 +232,10 @@ impl RawConnection for Well {
         nothing()
     }
 
+    fn reset_session(&mut self) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(async { Ok(true) })
+    }
+
     fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
         nothing()
     }

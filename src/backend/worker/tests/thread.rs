@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::executor::block_on;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{closed, in_time, isolated};
+use super::{Well, closed, in_time, isolated};
 use crate::backend::fake::{FakeConnector, ScriptedStep};
 use crate::backend::worker::connector::WorkerConnector;
 use crate::backend::worker::*;
@@ -111,5 +111,13 @@ fn i2_a_dead_thread_is_an_error_at_once_and_the_next_connection_starts_another()
         block_on(isolated.runtime_thread.join()).unwrap();
         // The ping may not have reached its gate; this call meets none.
         block_on(block_on(isolated.connect()).unwrap().begin(None)).unwrap();
+    });
+}
+
+#[test]
+fn t6_a_session_on_a_thread_is_reset_there_found_w3() {
+    in_time(|| {
+        let mut raw = block_on(isolated(Well::new(0), None).connect()).unwrap();
+        assert!(block_on(raw.reset_session()).unwrap());
     });
 }

@@ -199,10 +199,10 @@ cases! {
                         let end = End::ALL[(number + index) % 3];
                         let what = format!("`{text}` by {way:?} in {environment:?}, nested: {nested}");
                         let database = stage.database(environment).await;
-                        if sqlite {
-                            database.execute("pragma max_page_count = 400", ()).await?;
-                        }
                         let outer = database.transaction().await?;
+                        if sqlite {
+                            outer.execute("pragma max_page_count = 400", ()).await?;
+                        }
                         outer.execute(add(&t, "before"), ()).await?;
                         if nested {
                             let inner = outer.transaction().await?;

@@ -37,7 +37,8 @@ async fn lose(t: &Test, on: &Behind, way: Way, body: &str, request: usize, reach
 }
 
 async fn at_each_request(t: &Test, way: Way) {
-    let on = Behind::new(t, "").await;
+    // So that a connection is not opened anew after code of others had it.
+    let on = Behind::new(t, "keep_session=true").await;
     let (mut request, mut number) = (0, 0);
     let mut fresh = || {
         number += 1;

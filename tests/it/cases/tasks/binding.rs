@@ -24,7 +24,8 @@ cases! {
         assert_eq!(database.fetch_value::<i64>(mine(), ()).await?, 0, "plain calls run on it");
         assert_eq!(in_use(&database), 1);
         drop(second);
-        assert_eq!(in_use(&database), 0, "the last handle gives it back");
+        // Its session is reset first, or it is closed.
+        until("the last handle gives it back", || in_use(&database) == 0).await;
         Ok(())
     }
 

@@ -138,7 +138,7 @@ cases! {
 
     /// Each sandbox makes a type of its own, under the name that another one used.
     #[only(postgres)]
-    async fn f5_a_type_that_was_made_again_is_found_found_e1(t: Test) {
+    async fn q4_a_type_that_was_made_again_is_found_found_e1(t: Test) {
         let database = t.database().await;
         let (mood, table) = (t.table("mood"), t.table("moods"));
         let create = format!("create type {mood} as enum ('calm', 'happy'); create table {table} (v {mood})");
