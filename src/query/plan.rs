@@ -82,15 +82,21 @@ fn bound(
         params = brought;
     }
     let bound = template.bind(params)?;
-    if template.statements() > 1 && !bound.values.is_empty() {
-        let message = format!(
-            "a text with parameters must hold one statement, but this one holds {}",
-            template.statements()
-        );
-        return Err(Error::new(ErrorKind::Parameter, message)
-            .help("execute them one by one, in a transaction if they belong together"));
-    }
+    one_statement(&template, &bound)?;
     Ok(BoundStatement::new(template, bound, caller))
+}
+
+/// Returns an error if a text with parameters has several statements.
+fn one_statement(template: &Template, bound: &Bound) -> Result<()> {
+    if template.statements() <= 1 || bound.values.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "a text with parameters must hold one statement, but this one holds {}",
+        template.statements()
+    );
+    Err(Error::new(ErrorKind::Parameter, message)
+        .help("execute them one by one, in a transaction if they belong together"))
 }
 
 impl QueryPlan {
@@ -118,6 +124,10 @@ impl QueryPlan {
             let template = target.engine().templates.get(sql.as_str())?;
             let rows: Vec<_> = rows.into_iter().map(IntoParams::into_params).collect::<Result<_>>()?;
             let batch = template.bind_many(rows)?;
+            batch
+                .chunks
+                .iter()
+                .try_for_each(|bound| one_statement(&template, bound))?;
             Ok((template, batch))
         };
         let (template, batch) = bind().map_err(|error| unsendable(&target, sql.as_str(), caller, error))?;

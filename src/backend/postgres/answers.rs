@@ -15,6 +15,9 @@ use crate::value::Value;
 /// Number of texts and types of which a connection keeps the answers.
 const MOST: usize = 1_000;
 
+/// Number of answers that are kept for one text and its types, of which each is for other `NULL`s.
+const MOST_OF_ONE: usize = 32;
+
 /// The answers that a connection has received. They belong to it, because sessions may see different tables under one
 /// name.
 #[derive(Debug, Default)]
@@ -45,7 +48,11 @@ impl Answers {
             self.clear();
         }
         let form = Arc::new(form);
-        self.by_use.entry(used).or_default().push(Answered { nulls, form });
+        let answers = self.by_use.entry(used).or_default();
+        if answers.len() >= MOST_OF_ONE {
+            answers.clear();
+        }
+        answers.push(Answered { nulls, form });
     }
 
     pub(super) fn forget(&mut self, used: u64) {
@@ -143,13 +150,17 @@ impl SentParameter {
         }
         let text = literal::text(value).ok_or_else(|| value.kind())?;
         let literal = literal::quoted(&text);
-        Ok(match (self.cast(), literal::type_name(value)) {
-            (Some((through, to)), _) => format!("({literal}::{through}::{to})"),
-            (None, Some(name)) => format!("({literal}::{name})"),
-            (None, None) if self.declared == oid::TEXT => format!("({literal}::text)"),
-            // The server infers its type, as it did that of the parameter.
-            (None, None) => literal,
-        })
+        Ok(
+            match (self.cast(), literal::type_name(value), literal::member_type(value)) {
+                (Some((through, to)), ..) => format!("({literal}::{through}::{to})"),
+                (None, Some(name), _) => format!("({literal}::{name})"),
+                (None, None, Some(member)) => format!("({literal}::{member}[])"),
+                _ if self.declared == oid::TEXT => format!("({literal}::text)"),
+                _ if self.declared == oid::TEXT_ARRAY => format!("({literal}::text[])"),
+                // The server infers its type, as it did that of the parameter.
+                _ => literal,
+            },
+        )
     }
 
     fn cast(&self) -> Option<(&str, &str)> {

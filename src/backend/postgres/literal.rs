@@ -1,5 +1,7 @@
 //! Values as they stand in a text, for the rare statements that cannot have parameters.
 
+use chrono::SubsecRound as _;
+
 use crate::value::Value;
 
 /// Returns a literal that the server reads alike, whatever it thinks of backslashes.
@@ -23,12 +25,19 @@ pub(super) fn text(value: &Value) -> Option<String> {
             .iter()
             .fold("\\x".to_owned(), |text, byte| text + &format!("{byte:02x}")),
         Value::Date(it) => common_era(it.to_string())?,
-        Value::Time(it) => it.to_string(),
-        Value::DateTime(it) => common_era(it.to_string())?,
-        Value::Timestamp(it) => common_era(it.to_rfc3339())?,
+        // Cut off as in the binary format.
+        Value::Time(it) => it.trunc_subsecs(6).to_string(),
+        Value::DateTime(it) => common_era(it.trunc_subsecs(6).to_string())?,
+        Value::Timestamp(it) => common_era(it.trunc_subsecs(6).to_rfc3339())?,
         Value::Uuid(it) => it.to_string(),
         Value::Json(it) => it.to_string(),
-        Value::Interval(it) => format!("{} mons {} days {} microseconds", it.months, it.days, it.microseconds),
+        Value::Interval(it) => {
+            // With signs, because one style of the server takes the first one for all.
+            format!(
+                "{:+} mons {:+} days {:+} microseconds",
+                it.months, it.days, it.microseconds
+            )
+        }
         Value::Inet(it) => it.to_string(),
         Value::Array(members) => array(members)?,
         Value::Null | Value::NullOf(_) | Value::Text(_) | Value::Untyped(_) | Value::List(_) => return None,
@@ -83,4 +92,12 @@ pub(super) fn type_name(value: &Value) -> Option<&'static str> {
         Value::Inet(_) => "inet",
         _ => return None,
     })
+}
+
+/// Returns the name of the type of an array's members, if all have the same.
+pub(super) fn member_type(value: &Value) -> Option<&'static str> {
+    let Value::Array(members) = value else { return None };
+    let mut names = members.iter().filter(|member| !member.is_null()).map(type_name);
+    let first = names.next()??;
+    names.all(|name| name == Some(first)).then_some(first)
 }

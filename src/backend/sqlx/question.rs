@@ -102,9 +102,13 @@ where
         })
     }
 
-    /// Notes that the server refused a statement. SQLSTATE class 42 concerns the text and the types in it.
+    /// Notes that the server refused a statement. SQLSTATE class 42 concerns the text and the types in it, and class 22 a
+    /// value, which may be of a type that has changed.
     pub(super) fn note_refusal(&mut self, error: &Error, request: Request<'_>) {
-        if error.sqlstate().is_some_and(|code| code.starts_with("42")) {
+        if error
+            .sqlstate()
+            .is_some_and(|code| code.starts_with("42") || code.starts_with("22"))
+        {
             DB::refused(request.statement, request.values, &mut self.answers);
         }
     }

@@ -99,6 +99,79 @@ cases! {
         database.execute(t.sql(&format!("drop table {{texts}}; drop type {}", t.table("mood"))), ()).await.unwrap();
     }
 
+    /// A question about types never runs a text.
+    async fn q2_rows_for_several_statements_are_refused_and_nothing_is_done_found_w4(t: Test) {
+        let database = t.database().await;
+        let notes = "create table {notes} (body varchar(9)); insert into {notes} (body) values ('there')";
+        database.execute(t.sql(notes), ()).await.unwrap();
+        let text = "insert into {notes} (body) values (:v); delete from {notes}";
+        for rows in [1, 3] {
+            let rows = (0..rows).map(|_| params! { v: "new" });
+            let error = database.execute_many(t.sql(text), rows).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Parameter, "{error}");
+            let left: i64 = database.fetch_value(t.sql("select count(*) from {notes}"), ()).await.unwrap();
+            assert_eq!(left, 1);
+        }
+    }
+
+    /// Where a backslash does not end where the library believes, one statement may be two: the server refuses to prepare
+    /// them, and no question about types may run them either.
+    #[only(postgres)]
+    async fn q2_a_text_that_the_session_reads_otherwise_is_not_run_by_a_question_found_w4(t: Test) {
+        let database = t.database().await;
+        database.execute(t.sql("create table {notes} (body text); insert into {notes} values ('there')"), ()).await.unwrap();
+        let connection = database.connection();
+        connection.execute("set standard_conforming_strings = off", ()).await.unwrap();
+        let text = r"select '\', :a, '; delete from {notes}; --'";
+        connection.fetch_all(t.sql(text), params! { a: "a" }).await.unwrap_err();
+        let left: i64 = connection.fetch_value(t.sql("select count(*) from {notes}"), ()).await.unwrap();
+        assert_eq!(left, 1);
+    }
+
+    #[only(postgres)]
+    async fn q4_a_type_that_others_have_changed_is_asked_for_again_found_w4(t: Test) {
+        let database = t.database().await;
+        database.execute(t.sql("create table {notes} (n int)"), ()).await.unwrap();
+        let connection = database.connection();
+        let add = || connection.execute(t.sql("insert into {notes} (n) values (:n)"), params! { n: "3000000000" });
+        add().await.unwrap_err();
+        let change = t.words("alter table {notes} alter n type bigint");
+        Database::connect(t.url()).await.unwrap().execute(AssertSqlSafe(change), ()).await.unwrap();
+        // What was known may be tried once more.
+        if add().await.is_err() {
+            add().await.unwrap();
+        }
+        let n: i64 = connection.fetch_value(t.sql("select n from {notes}"), ()).await.unwrap();
+        assert_eq!(n, 3_000_000_000);
+    }
+
+    #[only(postgres)]
+    async fn q4_a_none_of_another_type_leaves_text_beside_it_to_the_server_found_w5(t: Test) {
+        let database = t.database().await;
+        database.execute(t.sql("create table {notes} (flag bool, day date)"), ()).await.unwrap();
+        let add = t.sql("insert into {notes} (flag, day) values (:flag, :day)");
+        database.execute(add, params! { flag: None::<i32>, day: "2026-01-01" }).await.unwrap();
+        let day: String = database.fetch_value(t.sql("select day::text from {notes} where flag is null"), ()).await.unwrap();
+        assert_eq!(day, "2026-01-01");
+    }
+
+    /// What may succeed a moment later is an error of that moment, and says nothing of the types.
+    #[only(postgres)]
+    async fn q4_a_question_that_met_a_lock_is_asked_again_found_w4(t: Test) {
+        let database = t.database().await;
+        database.execute(t.sql("create table {notes} (code char(5)); insert into {notes} values ('ab')"), ()).await.unwrap();
+        let holder = database.transaction().await.unwrap();
+        holder.execute(t.sql("lock table {notes}"), ()).await.unwrap();
+        let other = Database::connect(t.url()).await.unwrap();
+        let connection = other.connection();
+        connection.execute("set lock_timeout = '50ms'", ()).await.unwrap();
+        let count = || connection.fetch_value::<i64>(t.sql("select count(*) from {notes} where code = :code"), params! { code: "ab" });
+        let error = count().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LockTimeout, "{error}");
+        holder.rollback().await.unwrap();
+        assert_eq!(count().await.unwrap(), 1);
+    }
+
     /// Also inside of a transaction, which an error of the server would abort.
     #[only(postgres)]
     async fn q4_text_is_text_where_the_server_infers_nothing_found_w4(t: Test) {
