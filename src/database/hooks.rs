@@ -187,6 +187,9 @@ impl Database {
     /// error closes the connection and is returned to the caller that requested it. It also runs on connections to
     /// [replicas](crate::Config::replica), and can [check](NewConnection::is_replica) for them. Set while the database is
     /// connected, it runs from the next connect on.
+    ///
+    /// With a hook, a connection whose session was changed is closed when it is released, and the hook runs on the next
+    /// one, unless `keep_session` is set: see [the guide](crate::guides::transactions).
     pub fn after_connect<F>(self, hook: F) -> Self
     where
         F: for<'c> Fn(&'c mut NewConnection) -> BoxFuture<'c, Result<(), HookError>> + Send + Sync + 'static,

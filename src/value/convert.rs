@@ -174,7 +174,8 @@ where
 }
 impl<T: Member> Member for Option<T> {}
 
-/// Converts into a list, which takes the place of as many parameters in `IN (:ids)`, and is an array elsewhere.
+/// Converts into a list, which takes the place of as many parameters in `IN (:ids)`. Elsewhere it is an array on
+/// PostgreSQL.
 impl<T: Member> From<Vec<T>> for Value
 where
     Value: From<T>,

@@ -370,7 +370,7 @@ tuples!(A B C D E F G H I J K L M N O P);
 /// Creates parameters by name: `params! { id: 1, text }` binds `:id` to 1 and `:text` to the variable `text`.
 ///
 /// Any value with a conversion into [`Value`](crate::Value) can be bound: an `Option` may be `NULL`, a `Vec` is a list
-/// for `IN (:ids)` (but a `Vec<u8>` is bytes).
+/// for `IN (:ids)`, elsewhere an array on PostgreSQL (but a `Vec<u8>` is bytes).
 ///
 /// ```
 /// use ebbtide::params;

@@ -26,8 +26,8 @@ pub struct Interval {
 pub enum Value {
     /// SQL `NULL`; its type is left to the server.
     Null,
-    /// SQL `NULL` that was the `None` of a known type. A server that cannot infer the type of the parameter is told this
-    /// one.
+    /// SQL `NULL` that was the `None` of a known type. PostgreSQL is told this type, unless it accepts only another
+    /// one at that place; the other servers need none.
     NullOf(NullType),
     /// A boolean.
     Bool(bool),
@@ -70,7 +70,7 @@ pub enum Value {
     Inet(IpNetwork),
     /// An array, for PostgreSQL; its members have one type, or are null.
     Array(Vec<Value>),
-    /// A list, which takes the place of several parameters in `IN (:ids)`, and is an array elsewhere.
+    /// A list, which takes the place of several parameters in `IN (:ids)`. Elsewhere it is an array on PostgreSQL.
     List(Vec<Value>),
 }
 

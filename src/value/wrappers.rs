@@ -8,8 +8,9 @@ pub(super) const ARRAY: &str = "$ebbtide::Array";
 
 /// A value for, or from, a PostgreSQL array column.
 ///
-/// A bare `Vec` is bound as a list, which takes the place of many parameters in `IN (:ids)`, and is an array elsewhere;
-/// `Array` is always one parameter. Both read array columns. Other backends have no arrays; binding one there is an error.
+/// A bare `Vec` is bound as a list, which takes the place of many parameters in `IN (:ids)`, and elsewhere is an array
+/// on PostgreSQL; `Array` is always one parameter. Both read array columns. Other backends have no arrays; binding one
+/// there is an error.
 ///
 /// ```
 /// use ebbtide::{Array, Value};
