@@ -22,7 +22,7 @@ const POSTGRES: &[Change] = &[
     ("SELECT set_config('work_mem', '3MB', false)", "SHOW work_mem"),
     ("CREATE TEMP TABLE left_over (n int)", "SELECT coalesce(to_regclass('pg_temp.left_over')::text, '-')"),
     ("SELECT 1 AS n INTO TEMP left_over", "SELECT coalesce(to_regclass('pg_temp.left_over')::text, '-')"),
-    ("SELECT pg_advisory_lock(7302)", "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND objid = 7302"),
+    ("SELECT pg_advisory_lock(7302)", "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"),
     ("PREPARE left_over AS SELECT 1", "SELECT count(*)::text FROM pg_prepared_statements WHERE from_sql"),
     ("DECLARE left_over CURSOR WITH HOLD FOR SELECT 1", "SELECT count(*)::text FROM pg_cursors WHERE is_holdable"),
     ("DO $$ BEGIN EXECUTE 'LISTEN left_over'; END $$", "SELECT count(*)::text FROM pg_listening_channels()"),
