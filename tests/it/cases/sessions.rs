@@ -4,6 +4,7 @@ use ebbtide::{AssertSqlSafe, Config, Database, Result};
 use futures::TryStreamExt as _;
 use sqlx::Executor as _;
 
+use crate::cases::tasks::in_task;
 use crate::support::with_db;
 use crate::support::{Proxy, Test, cases};
 
@@ -21,7 +22,7 @@ const POSTGRES: &[Change] = &[
     ("SELECT set_config('work_mem', '3MB', false)", "SHOW work_mem"),
     ("CREATE TEMP TABLE left_over (n int)", "SELECT coalesce(to_regclass('pg_temp.left_over')::text, '-')"),
     ("SELECT 1 AS n INTO TEMP left_over", "SELECT coalesce(to_regclass('pg_temp.left_over')::text, '-')"),
-    ("SELECT pg_advisory_lock(7302)", "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND objid = 7302"),
+    ("SELECT pg_advisory_lock(7302)", "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"),
     ("PREPARE left_over AS SELECT 1", "SELECT count(*)::text FROM pg_prepared_statements WHERE from_sql"),
     ("DECLARE left_over CURSOR WITH HOLD FOR SELECT 1", "SELECT count(*)::text FROM pg_cursors WHERE is_holdable"),
     ("DO $$ BEGIN EXECUTE 'LISTEN left_over'; END $$", "SELECT count(*)::text FROM pg_listening_channels()"),
@@ -262,13 +263,19 @@ cases! {
         });
         database.connect().await?;
         database.execute(t.sql("create table {kept} (n {int})"), ()).await?;
+        // Another connection that is open, so that nothing has to be opened first.
+        let other = database.clone();
+        let writer = in_task(async move { other.connection() }).await;
+        writer.fetch_all("select 1", ()).await?;
+        let many = "insert into {kept} with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000) select i from n";
         for _ in 0..50 {
             let connection = database.connection();
-            connection.execute("PRAGMA cache_size = 77", ()).await?;
+            // What is to be undone is in the file, so that this takes some time.
+            connection.execute("PRAGMA cache_size = 10", ()).await?;
             connection.execute("BEGIN IMMEDIATE", ()).await?;
-            connection.execute(t.sql("insert into {kept} values (1)"), ()).await?;
+            connection.execute(t.sql(many), ()).await?;
             drop(connection);
-            database.execute(t.sql("insert into {kept} values (2)"), ()).await?;
+            writer.execute(t.sql("insert into {kept} values (2)"), ()).await?;
         }
         assert_eq!(database.fetch_value::<i64>(t.sql("select sum(n) from {kept}"), ()).await?, 100);
         Ok(())
