@@ -76,7 +76,9 @@ cases! {
             sqlx::raw_sql("select 1").execute(connection).await.map(drop)
         })).await?;
         database.fetch_value::<i64>("select 1", ()).await?;
-        assert_eq!(proxy.round_trips(), 3, "the closure's own, the cleaning, and the statement after it");
+        // What was prepared may be for tables that are no longer seen, so the statement after it is prepared again.
+        let anew = 3;
+        assert_eq!(proxy.round_trips(), 2 + anew, "the closure's own, the cleaning, and the statement after it");
         Ok(())
     }
 
