@@ -14,11 +14,12 @@ pub(super) fn error(error: sqlx::Error) -> Error {
         // The driver reads the definitions of the columns before it runs the statement, and does not find their end.
         sqlx::Error::Protocol(what) if what.contains("unknown column type") => {
             let message = format!(
-                "the result has a column of a type that the driver cannot read, so the connection was closed: {what}"
+                "the statement has a column or parameter of a type that the driver cannot read, so the connection was closed: {what}"
             );
             return Error::new(ErrorKind::Unsupported, message)
                 .help(
-                    "select a VECTOR (type 0xf2) as `VECTOR_TO_STRING(column)`, `HEX(column)` or `UNHEX(HEX(column))`",
+                    "select a VECTOR (type 0xf2) as `VECTOR_TO_STRING(column)` or `CAST(column AS BINARY)`, and write \
+                     `STRING_TO_VECTOR(:text)` or `CAST(:bytes AS BINARY)` for a parameter",
                 )
                 .fatal()
                 .refusing()

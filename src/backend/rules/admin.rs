@@ -58,7 +58,9 @@ impl Admin {
             .force_rollback(false)
             .full_isolation(false)
             .isolation_level(None)
-            .statement_timeout(None);
+            .statement_timeout(None)
+            // Its locks belong to the session.
+            .keep_session(true);
         // The application's own connection logs them.
         config.settings.warnings.clear();
         config
