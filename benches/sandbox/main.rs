@@ -173,10 +173,12 @@ fn backend_of<P: Peer>(url: &str, effort: &Effort) -> Outcome {
     let slow = contenders.race_slow(effort)?;
     report.table("three statements, isolated in other ways", "µs a test", &slow);
     println!("\n{}", contenders::NOTE);
-    let strictness = Strictness::new::<P>(url)?;
-    report.table("a read", "µs", &strictness.race_reads(effort)?);
-    report.table("a read of a view", "µs", &strictness.race_views(effort)?);
-    report.table("begin, insert, end", "µs", &strictness.race_transactions(effort)?);
+    if P::MANY_WRITERS {
+        let strictness = Strictness::new::<P>(url)?;
+        report.table("a read", "µs", &strictness.race_reads(effort)?);
+        report.table("a read of a view", "µs", &strictness.race_views(effort)?);
+        report.table("begin, insert, end", "µs", &strictness.race_transactions(effort)?);
+    }
     verdicts::<P>(&quick, &slow, &mut report);
     report.finish();
     Ok(())

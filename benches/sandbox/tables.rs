@@ -43,6 +43,8 @@ pub(crate) trait Peer: Database {
     /// Minimum speed-up over emptying ten tables.
     const BESIDE_EMPTYING: Option<f64>;
 
+    /// `true` if several outer transactions can be open at once, so that they can be compared.
+    const MANY_WRITERS: bool = true;
     /// Creates a temporary table that each commit empties.
     const TEMPORARY: Option<&'static str> = None;
 
@@ -138,6 +140,7 @@ impl Peer for sqlx::MySql {
 
 impl Peer for sqlx::Sqlite {
     const SHOWN: &'static str = "SQLite file";
+    const MANY_WRITERS: bool = false;
     const COLUMNS: &'static str = "(id INTEGER PRIMARY KEY, label TEXT NOT NULL, amount INTEGER NOT NULL)";
     const OVERHEAD: f64 = 0.15;
     const BESIDE_OWN: Option<f64> = None;
