@@ -192,6 +192,16 @@ mod tests {
     }
 
     #[test]
+    fn u7_behind_a_pooler_the_library_adds_no_parameter_found_e2() {
+        let url = "postgres://db/shop?pgbouncer=true";
+        assert_eq!(options(url).get_options(), None);
+        assert_eq!(
+            options(&format!("{url}&isolation_level=serializable")).get_options(),
+            None
+        );
+    }
+
+    #[test]
     fn u7_a_setting_of_the_server_sets_no_other_found_a3() {
         let refused = |name: &str, value: &str| {
             let config = Config::from_url("postgres://db/shop")
