@@ -3,6 +3,8 @@
 //! SQLite always runs. PostgreSQL and MySQL run if `EBBTIDE_TEST_POSTGRES_URL` and `EBBTIDE_TEST_MYSQL_URL` name a
 //! server. `EBBTIDE_TEST_BACKENDS` (`sqlite,postgres,mysql`) names those that must run: a listed backend that cannot be
 //! reached fails, and one that is not listed is ignored.
+//!
+//! A backend can also be reached by a driver of another language: see `drivers.rs`.
 
 use std::env;
 use std::sync::OnceLock;
@@ -10,9 +12,10 @@ use std::thread;
 
 use libtest_mimic::Trial;
 
+use crate::drivers::Bridge;
 use crate::support::{SideConnection, block_on_here, maria_programs, programs};
 
-const LIST: &str = "EBBTIDE_TEST_BACKENDS";
+pub(crate) const LIST: &str = "EBBTIDE_TEST_BACKENDS";
 
 /// A backend the cases run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +28,13 @@ pub(crate) enum Backend {
     Postgres,
     /// The same on MySQL or MariaDB.
     Mysql,
+    /// A database of another product, for each test, which only a driver of another language reaches.
+    Standard,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 4] = [Self::SqliteFile, Self::SqliteMemory, Self::Postgres, Self::Mysql];
+    /// Those that the library reaches by itself.
+    pub(crate) const NATIVE: [Self; 4] = [Self::SqliteFile, Self::SqliteMemory, Self::Postgres, Self::Mysql];
 
     /// Returns the name, as it appears at the end of a test's name.
     pub(crate) fn name(self) -> &'static str {
@@ -37,6 +43,7 @@ impl Backend {
             Self::SqliteMemory => "sqlite_memory",
             Self::Postgres => "postgres",
             Self::Mysql => "mysql",
+            Self::Standard => "standard",
         }
     }
 
@@ -46,6 +53,7 @@ impl Backend {
             Self::SqliteFile | Self::SqliteMemory => "sqlite",
             Self::Postgres => "postgres",
             Self::Mysql => "mysql",
+            Self::Standard => "standard",
         }
     }
 
@@ -63,13 +71,14 @@ impl Backend {
 
     /// Returns whether the backend has a server, which several connections share.
     pub(crate) fn is_server(self) -> bool {
-        !self.is_sqlite()
+        matches!(self, Self::Postgres | Self::Mysql)
     }
 
     /// Returns why servers cannot be started for a single test; `None` if they can.
     pub(crate) fn no_programs(self) -> Option<String> {
         match self {
             Self::SqliteFile | Self::SqliteMemory => Some("SQLite has no servers".to_owned()),
+            Self::Standard => Some("its database is in memory".to_owned()),
             Self::Postgres => programs().err(),
             Self::Mysql => maria_programs().err(),
         }
@@ -102,12 +111,13 @@ impl Backend {
             Self::SqliteFile | Self::SqliteMemory => cfg!(feature = "sqlite"),
             Self::Postgres => cfg!(feature = "postgres"),
             Self::Mysql => cfg!(feature = "mysql"),
+            Self::Standard => true,
         }
     }
 
     fn variable(self) -> Option<&'static str> {
         match self {
-            Self::SqliteFile | Self::SqliteMemory => None,
+            Self::SqliteFile | Self::SqliteMemory | Self::Standard => None,
             Self::Postgres => Some("EBBTIDE_TEST_POSTGRES_URL"),
             Self::Mysql => Some("EBBTIDE_TEST_MYSQL_URL"),
         }
@@ -139,7 +149,7 @@ impl Backend {
 /// Returns one test for each server, which checks that it answers, so that a server that is down shows in one clear
 /// line; and one test that the list of backends holds no misspelled name.
 pub(crate) fn trials() -> Vec<Trial> {
-    let servers = Backend::ALL
+    let servers = Backend::NATIVE
         .into_iter()
         .filter(|backend| backend.is_server() && backend.left_out().is_none());
     let mut trials: Vec<_> = servers
@@ -158,10 +168,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         })
         .collect();
     trials.push(Trial::test("backends::the_list_names_known_ones", || {
-        let known = Backend::ALL.map(Backend::family);
+        let known = ["sqlite", "postgres", "mysql", Bridge::Jdbc.name(), Bridge::DbApi.name()];
         for name in listed().unwrap_or_default() {
             if !known.contains(&name.as_str()) {
-                return Err(format!("{LIST} names `{name}`; known are {}", known[1..].join(", ")).into());
+                return Err(format!("{LIST} names `{name}`; known are {}", known.join(", ")).into());
             }
         }
         Ok(())
@@ -169,7 +179,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-fn listed() -> Option<Vec<String>> {
+/// Returns the words of `EBBTIDE_TEST_BACKENDS`, if it is set.
+pub(crate) fn listed() -> Option<Vec<String>> {
     let names = setting(LIST)?;
     Some(
         names
@@ -182,6 +193,6 @@ fn listed() -> Option<Vec<String>> {
 }
 
 /// Returns an environment variable; an empty one counts as unset.
-fn setting(name: &str) -> Option<String> {
+pub(crate) fn setting(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -59,6 +59,9 @@
 #[allow(dead_code, reason = "the tests of tests/it say for all whether the servers answer")]
 #[path = "../it/backends.rs"]
 mod backends;
+#[allow(dead_code, reason = "the tests of tests/it say for all whether the servers answer")]
+#[path = "../it/drivers.rs"]
+mod drivers;
 #[allow(
     dead_code,
     unused_imports,

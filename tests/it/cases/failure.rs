@@ -111,7 +111,7 @@ cases! {
             async move { connection.execute(sql, ()).await }
         });
         until_busy(&t, victim).await;
-        kill_backend(&t.url(), victim).await.unwrap();
+        kill_backend(&t.side_url(), victim).await.unwrap();
         let error = timeout(LONG, query).await.expect("no hang").unwrap().unwrap_err();
         // A function may write, so it is unknown what the server did.
         assert_error(&error, ErrorKind::OutcomeUnknown, &[file!()]);
@@ -135,7 +135,7 @@ cases! {
         let transaction = database.transaction().await.unwrap();
         let inner = database.transaction().await.unwrap();
         inner.execute(insert(), ()).await.unwrap();
-        kill_backend(&t.url(), pid(&t, &inner).await).await.unwrap();
+        kill_backend(&t.side_url(), pid(&t, &inner).await).await.unwrap();
         assert_error(&inner.execute(insert(), ()).await.unwrap_err(), ErrorKind::ConnectionLost, &[]);
         // From now on nothing runs anywhere, and especially not outside of the transaction.
         for error in [
@@ -172,14 +172,14 @@ cases! {
         database.execute(t.sql("create table {things} (n {int})"), ()).await.unwrap();
         let run = database.transaction().run(async |transaction| {
             transaction.execute(t.sql("insert into {things} values (1)"), ()).await?;
-            kill_backend(&t.url(), pid(&t, &transaction).await).await.unwrap();
+            kill_backend(&t.side_url(), pid(&t, &transaction).await).await.unwrap();
             database.execute(t.sql("insert into {things} values (2)"), ()).await
         });
         assert_error(&run.await.unwrap_err(), ErrorKind::ConnectionLost, &[]);
         let run = database.transaction().run(async |transaction| {
             transaction.execute(t.sql("insert into {things} values (3)"), ()).await?;
             // An error that the closure ignores is reported at the commit.
-            kill_backend(&t.url(), pid(&t, &transaction).await).await.unwrap();
+            kill_backend(&t.side_url(), pid(&t, &transaction).await).await.unwrap();
             let _ = database.execute(t.sql("insert into {things} values (4)"), ()).await;
             Ok::<_, Error>(())
         });
@@ -194,7 +194,7 @@ cases! {
         for commit in [true, false] {
             let transaction = database.transaction().await.unwrap();
             transaction.execute(t.sql("insert into {things} values (1)"), ()).await.unwrap();
-            kill_backend(&t.url(), pid(&t, &transaction).await).await.unwrap();
+            kill_backend(&t.side_url(), pid(&t, &transaction).await).await.unwrap();
             if commit {
                 // The server's last message may also be that of a commit that was done and waited for a standby.
                 assert_error(&transaction.commit().await.unwrap_err(), ErrorKind::OutcomeUnknown, &[file!()]);
@@ -225,7 +225,7 @@ cases! {
             for _ in 0..10 {
                 rows.next().await.unwrap().unwrap();
             }
-            kill_backend(&t.url(), victim).await.unwrap();
+            kill_backend(&t.side_url(), victim).await.unwrap();
             let (mut count, mut error) = (10, None);
             while let Some(row) = timeout(LONG, rows.next()).await.expect("no hang") {
                 match row {

@@ -9,6 +9,7 @@ use super::bridge::{COUNT, Raw, insert, with_notes};
 use crate::support::{cases, with_db};
 
 cases! {
+    #[native]
     async fn q9_with_sqlx_lends_the_connection_of_the_transaction(t: Test) {
         let database = with_notes(&t).await;
         with_db!(t.backend(), {
@@ -49,6 +50,7 @@ cases! {
         });
     }
 
+    #[native]
     async fn q9_a_closure_that_ends_the_transaction_is_found_out(t: Test) {
         let database = with_notes(&t).await;
         with_db!(t.backend(), {
@@ -68,6 +70,7 @@ cases! {
         });
     }
 
+    #[native]
     async fn q9_a_failure_inside_a_closure_leaves_the_sandbox_as_it_was(t: Test) {
         let database = with_notes(&t).await;
         let sandbox = database.sandbox().await.unwrap();
@@ -89,6 +92,7 @@ cases! {
         assert_eq!(t.committed(&database, COUNT).await, 0);
     }
 
+    #[native]
     async fn q9_a_cancelled_closure_leaves_nothing_open(t: Test) {
         let database = with_notes(&t).await;
         with_db!(t.backend(), {

@@ -190,7 +190,7 @@ fn number(variable: &str, usual: u64) -> u64 {
 
 async fn compare(t: &Test) {
     let database = t.database().await;
-    let mut side = SideConnection::connect(&t.url()).await.unwrap();
+    let mut side = SideConnection::connect(&t.side_url()).await.unwrap();
     let mut texts = Texts {
         dice: Dice::new(number("EBBTIDE_LEXER_SEED", 1)),
     };
@@ -217,11 +217,13 @@ async fn compare(t: &Test) {
 cases! {
     /// A text is refused in a transaction if and only if it would end it.
     #[limit(7200)]
+    #[native]
     async fn x4_a_generated_text_ends_no_transaction_unseen_found_w1(t: Test) {
         compare(&t).await;
     }
 
     /// The examples that were found by hand.
+    #[native]
     async fn x4_a_commit_after_an_unusual_blank_is_refused_found_w1(t: Test) {
         let database = t.database().await;
         let texts: &[&str] = if t.backend().is_postgres() {

@@ -86,6 +86,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn r6_nobody_queues_for_a_busy_replica(t: Test) {
         let small = |config: Config| config.pool_size(1).max_overflow(0).pool_timeout(Duration::from_mins(5));
         let (database, _stand) = replicated(&t, small).await;
@@ -142,6 +143,7 @@ cases! {
         }
     }
 
+    #[native]
     async fn l6_a_hook_is_informed_of_replicas(t: Test) {
         let stand_in = ReplicaStandIn::new(&t, REPLICA).await;
         let seen = Arc::<Mutex<Vec<bool>>>::default();

@@ -113,6 +113,7 @@ pub(super) async fn read_by_another(t: &Test, database: &Database) -> i64 {
 }
 
 cases! {
+    #[native]
     async fn r6_a_read_goes_to_a_replica(t: Test) {
         let (database, _stand) = replicated(&t, |config| config).await;
         assert_eq!(read(&t, &database).await, REPLICA);
@@ -132,6 +133,7 @@ cases! {
         assert_eq!(database.replicas().unwrap_err().kind(), ErrorKind::NotConnected);
     }
 
+    #[native]
     async fn r6_a_statement_that_may_do_more_than_read_goes_to_the_primary(t: Test) {
         let (database, _stand) = replicated(&t, |config| config).await;
         let function = match t.backend() {
@@ -163,6 +165,7 @@ cases! {
         assert_eq!(t.committed(&database.primary(), "select count(*) from {things}").await, 2);
     }
 
+    #[native]
     async fn r6_a_transaction_stays_on_the_primary_wherever_it_is_found(t: Test) {
         let (database, _stand) = replicated(&t, |config| config).await;
         let transaction = database.transaction().await.unwrap();
@@ -189,6 +192,7 @@ cases! {
         assert_eq!(read(&t, &database).await, REPLICA);
     }
 
+    #[native]
     async fn r6_only_the_future_of_a_closure_is_in_its_transaction(t: Test) {
         let (database, _stand) = replicated(&t, |config| config).await;
         let (inside, outside) = join!(
@@ -206,6 +210,7 @@ cases! {
         assert_eq!(outside, REPLICA);
     }
 
+    #[native]
     async fn r6_a_connection_is_one_of_the_primary(t: Test) {
         let (database, _stand) = replicated(&t, |config| config).await;
         {
@@ -216,6 +221,7 @@ cases! {
         assert_eq!(read(&t, &database).await, REPLICA);
     }
 
+    #[native]
     async fn r6_a_sandbox_is_on_the_primary(t: Test) {
         let (database, _stand) = replicated(&t, |config| config).await;
         let sandbox = database.sandbox().await.unwrap();
@@ -238,6 +244,7 @@ cases! {
         }
     }
 
+    #[native]
     async fn r6_replicas_take_turns(t: Test) {
         let (first, second) = (ReplicaStandIn::new(&t, 3).await, ReplicaStandIn::new(&t, 4).await);
         let config = Config::from_url(t.url()).unwrap();
@@ -281,6 +288,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn r6_spans_name_the_server(t: Test) {
         let (database, stand_in) = replicated(&t, |config| config).await;
         let watcher = Watcher::default();
@@ -294,6 +302,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn r6_a_replica_that_was_mistaken_fails_the_connect(t: Test) {
         let config = Config::from_url(t.url()).unwrap();
         let missing = match t.backend() {
@@ -306,6 +315,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn r6_a_registry_has_replicas_too(t: Test) {
         let (database, stand_in) = replicated(&t, |config| config).await;
         let connections = Connections::init(serde_json::json!({

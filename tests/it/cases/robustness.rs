@@ -189,11 +189,11 @@ cases! {
                     }
                 });
                 until_busy(&t, victim).await;
-                kill_backend(&t.url(), victim).await.expect("it is killed");
+                kill_backend(&t.side_url(), victim).await.expect("it is killed");
                 let failed = soon(place, running).await.expect("no panic").expect_err("its session was killed");
                 assert_eq!(failed.kind(), ErrorKind::ConnectionLost, "{place}: {failed:?}");
             } else {
-                kill_backend(&t.url(), victim).await.expect("it is killed");
+                kill_backend(&t.side_url(), victim).await.expect("it is killed");
                 match (place, &guard) {
                     ("commit", Some(guard)) => drop(soon(place, guard.commit()).await.expect_err("its session is gone")),
                     ("rollback", Some(guard)) => drop(soon(place, guard.rollback()).await),

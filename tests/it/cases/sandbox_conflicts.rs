@@ -110,7 +110,7 @@ cases! {
         let (parent, sandbox) = begun(&t).await;
         let sql = if t.backend().is_postgres() { "select pg_backend_pid()::bigint" } else { "select cast(connection_id() as signed)" };
         let pid: i64 = sandbox.fetch_value(sql, ()).await?;
-        crate::support::kill_backend(&t.url(), pid).await.expect("it is killed");
+        crate::support::kill_backend(&t.side_url(), pid).await.expect("it is killed");
         let result = soon("the statement", sandbox.execute(add(&t, "a"), ())).await;
         result.expect_err("the session is gone");
         let later = soon("a later one", sandbox.execute(add(&t, "a"), ())).await.expect_err("it is broken");

@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 
 use super::pool::{hold, until, with};
 use crate::backends::Backend;
+use crate::drivers::Driver;
 use crate::support::{Test, Watcher, cases};
 
 /// A value that must not appear in any event.
@@ -32,6 +33,12 @@ fn system(t: &Test) -> &'static str {
         Backend::Postgres => "postgresql",
         Backend::Mysql => "mysql",
         Backend::SqliteFile | Backend::SqliteMemory => "sqlite",
+        Backend::Standard => match t.driver() {
+            Some(Driver::H2) => "h2database",
+            Some(Driver::Hsqldb) => "hsqldb",
+            Some(Driver::Derby) => "derby",
+            _ => "duckdb",
+        },
     }
 }
 
@@ -39,7 +46,7 @@ fn system(t: &Test) -> &'static str {
 fn placeholder(t: &Test, number: usize) -> String {
     match t.backend() {
         Backend::Postgres => format!("${number}"),
-        Backend::Mysql | Backend::SqliteFile | Backend::SqliteMemory => "?".to_owned(),
+        Backend::Mysql | Backend::SqliteFile | Backend::SqliteMemory | Backend::Standard => "?".to_owned(),
     }
 }
 
@@ -73,6 +80,7 @@ cases! {
         let namespace = match t.backend() {
             Backend::SqliteMemory => ":memory:",
             Backend::SqliteFile => "test.db",
+            Backend::Standard => "",
             Backend::Postgres | Backend::Mysql => "test",
         };
         assert!(insert.field("db.namespace").ends_with(namespace), "{insert:?}");
@@ -199,6 +207,9 @@ cases! {
             Backend::Postgres => "23505",
             Backend::Mysql => "1062",
             Backend::SqliteFile | Backend::SqliteMemory => "2067",
+            // The state of the standard, except that DuckDB has only the class of the exception.
+            Backend::Standard if t.driver() == Some(Driver::DuckDb) => "ConstraintException",
+            Backend::Standard => "23505",
         };
         assert_eq!(span.field("db.response.status_code"), code);
         assert_eq!(span.field("error.type"), code);

@@ -8,12 +8,15 @@ use libtest_mimic::{Completion, Trial};
 
 use super::{Test, galera_provider, pgbouncer, runner};
 use crate::backends::Backend;
+use crate::drivers::Driver;
 
 /// Lists the cases of a file: `cases! { async fn x2_inner_rollback_keeps_the_outer(t: Test) { … } }`.
 ///
-/// Each becomes one test for each backend, named `file::case::backend`. A case may return a `Result`. Attributes:
-/// `#[only(postgres, mysql)]` and `#[except(sqlite_memory)]` choose backends by name or family where a promise does not
-/// apply to all; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds instead
+/// Each becomes one test for each backend, named `file::case::backend`, and one for each driver of another language,
+/// named `file::case::driver`. A case may return a `Result`. Attributes: `#[only(postgres, mysql)]` and
+/// `#[except(sqlite_memory)]` choose backends by name or family, and drivers by name or bridge (`jdbc`, `dbapi2`), where
+/// a promise does not apply to all; `only` without a driver or bridge, and `#[native]`, are for what drivers of other
+/// languages do not have; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds instead
 /// of 60; `#[cluster]` is for cases that start their own servers from installed programs; `#[galera]` is for those that
 /// also need the library of Galera; `#[pgbouncer]` is for those that start `PgBouncer`; `#[returning]` is for those whose statements return what they wrote. If a
 /// requirement is missing, the case is ignored with the reason.
@@ -59,6 +62,7 @@ pub(crate) struct Case {
     name: String,
     body: Body,
     backends: Vec<Backend>,
+    drivers: Vec<Driver>,
     current_thread: bool,
     /// Returns why its own servers cannot be started, if it needs some.
     missing: fn(Backend) -> Option<String>,
@@ -73,7 +77,8 @@ impl Case {
         Self {
             name: format!("{file}::{name}"),
             body,
-            backends: Backend::ALL.to_vec(),
+            backends: Backend::NATIVE.to_vec(),
+            drivers: Driver::ALL.to_vec(),
             current_thread: false,
             missing: |_| None,
             returning: false,
@@ -87,13 +92,18 @@ impl Case {
         let arguments = rest.trim_end_matches(')');
         match word.trim() {
             "only" => {
-                let named = self.named(arguments);
-                self.backends.retain(|backend| named.contains(backend));
+                let (backends, drivers) = self.named(arguments);
+                self.backends.retain(|backend| backends.contains(backend));
+                self.drivers.retain(|driver| drivers.contains(driver));
             }
             "except" => {
-                let named = self.named(arguments);
-                self.backends.retain(|backend| !named.contains(backend));
+                let (backends, drivers) = self.named(arguments);
+                // What a backend cannot do, no driver can do for it.
+                self.drivers
+                    .retain(|driver| !drivers.contains(driver) && !backends.contains(&alike(*driver)));
+                self.backends.retain(|backend| !backends.contains(backend));
             }
+            "native" => self.drivers.clear(),
             "current_thread" => self.current_thread = true,
             "cluster" => self.missing = Backend::no_programs,
             "returning" => self.returning = true,
@@ -109,28 +119,43 @@ impl Case {
         self
     }
 
-    fn named(&self, arguments: &str) -> Vec<Backend> {
-        let mut named = Vec::new();
+    fn named(&self, arguments: &str) -> (Vec<Backend>, Vec<Driver>) {
+        let (mut backends, mut drivers) = (Vec::new(), Vec::new());
         for word in arguments.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-            let before = named.len();
-            named.extend(
-                Backend::ALL
-                    .into_iter()
-                    .filter(|backend| backend.name() == word || backend.family() == word),
+            let before = backends.len() + drivers.len();
+            let backend = |backend: &Backend| backend.name() == word || backend.family() == word;
+            backends.extend(Backend::NATIVE.into_iter().filter(backend));
+            let driver = |driver: &Driver| {
+                driver.name() == word || driver.bridge().name() == word || driver.backend().name() == word
+                    && driver.backend() == Backend::Standard
+            };
+            drivers.extend(Driver::ALL.into_iter().filter(driver));
+            assert!(
+                backends.len() + drivers.len() > before,
+                "{}: there is no backend or driver `{word}`",
+                self.name
             );
-            assert!(named.len() > before, "{}: there is no backend `{word}`", self.name);
         }
-        named
+        (backends, drivers)
     }
 
     /// Returns the tests of this case.
     pub(crate) fn trials(&self) -> Vec<Trial> {
-        self.backends.iter().map(|&backend| self.trial(backend)).collect()
+        let backends = self.backends.iter().map(|&backend| (backend, None));
+        let drivers = self.drivers.iter().map(|&driver| (driver.backend(), Some(driver)));
+        backends
+            .chain(drivers)
+            .map(|(backend, driver)| self.trial(backend, driver))
+            .collect()
     }
 
-    fn trial(&self, backend: Backend) -> Trial {
-        let name = format!("{}::{}", self.name, backend.name());
-        if let Some(reason) = backend.left_out().or_else(|| (self.missing)(backend)) {
+    fn trial(&self, backend: Backend, driver: Option<Driver>) -> Trial {
+        let name = format!("{}::{}", self.name, driver.map_or(backend.name(), Driver::name));
+        let left_out = match driver {
+            Some(driver) => driver.left_out(),
+            None => backend.left_out(),
+        };
+        if let Some(reason) = left_out.or_else(|| (self.missing)(backend)) {
             // nextest reads the ignored flag before it runs; libtest shows a reason only when it is reported late.
             let early = std::env::var_os("NEXTEST").is_some();
             return Trial::ignorable_test(name, || Ok(Completion::ignored_with(reason))).with_ignored_flag(early);
@@ -139,11 +164,26 @@ impl Case {
         let returning = self.returning;
         Trial::ignorable_test(name.clone(), move || {
             // Only the server knows its product.
-            if returning && let Some(reason) = backend.no_returning() {
+            if returning && let Some(reason) = no_returning(backend, driver) {
                 return Ok(Completion::ignored_with(reason));
             }
-            runner::run(&name, backend, body, current_thread, limit)?;
+            runner::run(&name, backend, driver, body, current_thread, limit)?;
             Ok(Completion::Completed)
         })
+    }
+}
+
+/// Returns the backend whose limits a driver shares: nothing but the library sees the databases of other products.
+fn alike(driver: Driver) -> Backend {
+    match driver.backend() {
+        Backend::Standard => Backend::SqliteMemory,
+        backend => backend,
+    }
+}
+
+fn no_returning(backend: Backend, driver: Option<Driver>) -> Option<String> {
+    match driver {
+        Some(Driver::H2 | Driver::Hsqldb | Driver::Derby) => Some("its SQL has no RETURNING".to_owned()),
+        _ => backend.no_returning(),
     }
 }

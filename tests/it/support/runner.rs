@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::Test;
 use super::case::Body;
 use crate::backends::Backend;
+use crate::drivers::Driver;
 
 /// The time that a timed-out test may take to stop, and a runtime to shut down.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -22,11 +23,12 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) fn run(
     name: &str,
     backend: Backend,
+    driver: Option<Driver>,
     body: Body,
     current_thread: bool,
     limit: Duration,
 ) -> Result<(), String> {
-    let test = Test::new(name, backend)?;
+    let test = Test::new(name, backend, driver)?;
     let cleanup = test.cleanup();
     let (cancel, cancelled) = oneshot::channel();
     let (done, finished) = mpsc::channel();

@@ -62,7 +62,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         })
         .collect();
     trials.extend(listed_by_the_macro::cases().iter().flat_map(Case::trials));
-    for backend in Backend::ALL.into_iter().filter(|backend| backend.left_out().is_none()) {
+    for backend in Backend::NATIVE.into_iter().filter(|backend| backend.left_out().is_none()) {
         let name = backend.name();
         trials.push(Trial::test(
             format!("support::test::words_and_tables_are_cleaned_up::{name}"),
@@ -134,6 +134,7 @@ fn panics_errors_and_late_tests_fail() {
         runner::run(
             "inner",
             Backend::SqliteMemory,
+            None,
             body,
             true,
             Duration::from_millis(seconds),
@@ -179,7 +180,7 @@ mod listed_by_the_macro {
 }
 
 fn words_and_tables_are_cleaned_up(backend: Backend) -> Result<(), Failed> {
-    let test = Test::new("words", backend)?;
+    let test = Test::new("words", backend, None)?;
     let table = test.table("notes");
     assert_eq!(
         test.words("select * from {notes} where x = '{\"a\": 1}'"),

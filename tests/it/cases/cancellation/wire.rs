@@ -142,6 +142,7 @@ cases! {
         Ok(())
     }
 
+    #[native]
     async fn x4_tasks_aborted_at_any_time_leave_what_they_committed_and_nothing_else(t: Test) -> Result<()> {
         let database = notes_with(&t, config(&t).pool_size(3_u32)).await;
         let mut tasks = Vec::new();
@@ -193,6 +194,7 @@ cases! {
     }
 
     /// In the sandbox, too, a cut-off call of one task does not disturb other tasks.
+    #[native]
     async fn x4_in_the_sandbox_cut_off_at_every_point(t: Test) -> Result<()> {
         let plain = notes_with(&t, config(&t)).await;
         let sandbox = if t.can_observe() {

@@ -116,7 +116,7 @@ impl Cause {
         let kill = async {
             until_busy(t, pid).await;
             if self == Self::SessionKilled {
-                kill_backend(&t.url(), pid).await.unwrap();
+                kill_backend(&t.side_url(), pid).await.unwrap();
             } else if postgres {
                 t.observe(&format!("select pg_cancel_backend({pid})::int::bigint"))
                     .await;

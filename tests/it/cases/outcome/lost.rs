@@ -140,7 +140,7 @@ cases! {
             let (running, sql) = (connection.clone(), long_query(&t));
             let running = tokio::spawn(async move { running.execute(sql, ()).await });
             until_busy(&t, victim).await;
-            kill_backend(&t.url(), victim).await.expect("it is killed");
+            kill_backend(&t.side_url(), victim).await.expect("it is killed");
             let error = soon("a statement", running).await.expect("no panic").expect_err("its session was ended");
             // A function may write; in a transaction that would be undone.
             let kind = if inside { ErrorKind::ConnectionLost } else { ErrorKind::OutcomeUnknown };

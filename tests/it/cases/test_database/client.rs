@@ -17,6 +17,7 @@ async fn gone(url: &str) {
 }
 
 cases! {
+    #[native]
     async fn k1_a_client_has_a_database_of_its_own(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("shop");
@@ -48,6 +49,7 @@ cases! {
         assert!(!t.folder().join("test_app.db").exists() && !t.folder().join("app.db").exists());
     }
 
+    #[native]
     async fn k1_every_source_makes_a_client(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("source");
@@ -70,6 +72,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k1_a_client_of_a_client_has_the_prefix_once_found_f5(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("twice");
@@ -90,6 +93,7 @@ cases! {
         assert!(first.close().await.unwrap() && !exists(&test).await);
     }
 
+    #[native]
     async fn k1_a_test_database_is_taken_where_a_database_is(t: Test) {
         async fn one(db: &impl Queryable) -> i64 {
             db.fetch_value("SELECT 1", ()).await.unwrap()
@@ -109,6 +113,7 @@ cases! {
         client.close().await.unwrap();
     }
 
+    #[native]
     async fn k1_disconnect_drops_it_as_close_does_found_f14(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("left");
@@ -128,6 +133,7 @@ cases! {
         assert!(!t.can_observe() || !exists(&test).await);
     }
 
+    #[native]
     async fn k1_what_an_earlier_run_left_is_dropped(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("left");
@@ -141,6 +147,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k1_use_existing_takes_it_as_it_is(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("kept");
@@ -160,6 +167,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k1_without_drop_database_it_stays(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("stays");
@@ -171,6 +179,7 @@ cases! {
         assert!(exists(&test).await);
     }
 
+    #[native]
     async fn k1_a_lazy_client_does_nothing_until_it_is_opened(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("lazy");
@@ -191,6 +200,7 @@ cases! {
         assert!(!client.is_connected());
     }
 
+    #[native]
     async fn k1_a_client_can_be_a_sandbox_too(t: Test) {
         let mut own = Own::new(&t);
         let (url, _) = own.pair("sandbox");
@@ -204,6 +214,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k1_a_prefix_sets_tests_apart(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("apart");
@@ -217,6 +228,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k1_the_database_itself_is_never_dropped_by_mistake(t: Test) {
         let mut own = Own::new(&t);
         let url = own.url("precious");
@@ -238,6 +250,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k1_a_database_that_cannot_be_used_is_dropped_again(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("unusable");
@@ -247,6 +260,7 @@ cases! {
         assert!(!exists(&test).await);
     }
 
+    #[native]
     async fn k1_a_dropped_client_drops_its_database(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("dropped");
@@ -264,6 +278,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k1_a_client_may_outlive_its_runtime(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("outlives");
@@ -282,6 +297,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k1_a_dropped_client_does_not_take_the_next_ones_database(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("next");
@@ -298,6 +314,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k1_a_client_that_is_cancelled_is_not_in_the_way(t: Test) {
         let mut own = Own::new(&t);
         let (url, test) = own.pair("cancelled");

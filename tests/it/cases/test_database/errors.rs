@@ -162,6 +162,7 @@ cases! {
         assert_eq!(error.kind(), ErrorKind::DatabaseNotFound, "{error}");
     }
 
+    #[native]
     async fn k3_outside_of_a_runtime_it_says_so(t: Test) {
         let url = t.url();
         let outside = move || {

@@ -16,6 +16,7 @@ fn file(url: &str) -> PathBuf {
 }
 
 cases! {
+    #[native]
     async fn k2_a_database_is_made_found_and_dropped(t: Test) {
         let mut own = Own::new(&t);
         let url = own.url("made");
@@ -44,6 +45,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k2_every_source_names_a_database(t: Test) {
         let mut own = Own::new(&t);
         let url = own.url("source");
@@ -58,6 +60,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k2_any_name_is_one_name_and_nothing_else(t: Test) {
         let names = [
             "sp ace", "semi; drop database test; --", "quote'", "double\"quote", "back`tick", "\u{fc}n\u{ef}-\u{540d}",
@@ -103,6 +106,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k2_a_database_has_the_encoding_asked_for(t: Test) {
         let mut own = Own::new(&t);
         let (url, universal) = (own.url("encoded"), own.url("utf8"));
@@ -135,6 +139,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k2_a_template_is_copied(t: Test) {
         let mut own = Own::new(&t);
         let (template, url) = (own.url("temp\"late"), own.url("copy"));
@@ -240,6 +245,7 @@ cases! {
     }
 
     #[except(sqlite_memory)]
+    #[native]
     async fn k2_of_many_who_make_it_one_does(t: Test) {
         let mut own = Own::new(&t);
         let url = own.url("race");

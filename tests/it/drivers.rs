@@ -1,0 +1,183 @@
+//! The drivers of other languages, by which the cases run on the same backends and on others. A new driver is an entry
+//! here.
+//!
+//! JDBC runs if `EBBTIDE_TEST_JDBC` names a folder with the jars, DB-API if `EBBTIDE_TEST_PYTHON` names an interpreter
+//! with the modules; `scripts/drivers` installs both. A driver of a server also needs the URL of the server.
+//! `EBBTIDE_TEST_BACKENDS` (`jdbc,dbapi2`) names those that must run.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::backends::{Backend, LIST, listed, setting};
+
+/// The way to the drivers of a language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bridge {
+    Jdbc,
+    DbApi,
+}
+
+impl Bridge {
+    /// Returns the Cargo feature, which is also the scheme of URLs and the word in `EBBTIDE_TEST_BACKENDS`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Jdbc => "jdbc",
+            Self::DbApi => "dbapi2",
+        }
+    }
+
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Jdbc => "EBBTIDE_TEST_JDBC",
+            Self::DbApi => "EBBTIDE_TEST_PYTHON",
+        }
+    }
+
+    fn compiled_in(self) -> bool {
+        match self {
+            Self::Jdbc => cfg!(feature = "jdbc"),
+            Self::DbApi => cfg!(feature = "dbapi2"),
+        }
+    }
+}
+
+/// A driver of another language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    H2,
+    Hsqldb,
+    Derby,
+    SqliteJdbc,
+    PgJdbc,
+    ConnectorJ,
+    Sqlite3,
+    Apsw,
+    DuckDb,
+    Psycopg,
+    PyMysql,
+    Pg8000,
+}
+
+impl Driver {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::H2,
+        Self::Hsqldb,
+        Self::Derby,
+        Self::SqliteJdbc,
+        Self::PgJdbc,
+        Self::ConnectorJ,
+        Self::Sqlite3,
+        Self::Apsw,
+        Self::DuckDb,
+        Self::Psycopg,
+        Self::PyMysql,
+        Self::Pg8000,
+    ];
+
+    /// Returns the name, as it appears at the end of a test's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::H2 => "jdbc_h2",
+            Self::Hsqldb => "jdbc_hsqldb",
+            Self::Derby => "jdbc_derby",
+            Self::SqliteJdbc => "jdbc_sqlite",
+            Self::PgJdbc => "jdbc_postgresql",
+            Self::ConnectorJ => "jdbc_mariadb",
+            Self::Sqlite3 => "dbapi2_sqlite3",
+            Self::Apsw => "dbapi2_apsw",
+            Self::DuckDb => "dbapi2_duckdb",
+            Self::Psycopg => "dbapi2_psycopg",
+            Self::PyMysql => "dbapi2_pymysql",
+            Self::Pg8000 => "dbapi2_pg8000",
+        }
+    }
+
+    pub(crate) fn bridge(self) -> Bridge {
+        match self {
+            Self::H2 | Self::Hsqldb | Self::Derby | Self::SqliteJdbc | Self::PgJdbc | Self::ConnectorJ => Bridge::Jdbc,
+            Self::Sqlite3 | Self::Apsw | Self::DuckDb | Self::Psycopg | Self::PyMysql | Self::Pg8000 => Bridge::DbApi,
+        }
+    }
+
+    /// Returns the backend whose SQL it speaks.
+    pub(crate) fn backend(self) -> Backend {
+        match self {
+            Self::H2 | Self::Hsqldb | Self::Derby | Self::DuckDb => Backend::Standard,
+            Self::SqliteJdbc | Self::Sqlite3 | Self::Apsw => Backend::SqliteFile,
+            Self::PgJdbc | Self::Psycopg | Self::Pg8000 => Backend::Postgres,
+            Self::ConnectorJ | Self::PyMysql => Backend::Mysql,
+        }
+    }
+
+    /// Returns why its tests are ignored; `None` if they run, which includes those that must run and cannot.
+    pub(crate) fn left_out(self) -> Option<String> {
+        let bridge = self.bridge();
+        if !bridge.compiled_in() {
+            return Some(format!("the Cargo feature `{}` is off", bridge.name()));
+        }
+        let backend = self.backend();
+        if backend.is_server()
+            && let Some(reason) = backend.left_out()
+        {
+            return Some(reason);
+        }
+        match listed() {
+            Some(listed) if listed.iter().any(|name| name == bridge.name()) => None,
+            Some(_) => Some(format!("`{}` is not in {LIST}", bridge.name())),
+            None if setting(bridge.variable()).is_none() => Some(format!("{} is not set", bridge.variable())),
+            None => None,
+        }
+    }
+
+    /// Returns the URL of a database: on the server of its backend, or in `folder`, where `id` is a name of its own.
+    pub(crate) fn url(self, folder: &Path, id: &str) -> Result<String, String> {
+        let bridge = self.bridge();
+        let variable = bridge.variable();
+        let place = setting(variable).ok_or_else(|| format!("{variable} is not set"))?;
+        let path = folder.join("test.db");
+        let path = path.to_string_lossy();
+        Ok(match self {
+            Self::H2 => format!("jdbc+h2://mem:t{id};DB_CLOSE_DELAY=-1?classpath={place}/h2.jar"),
+            Self::Hsqldb => format!("jdbc+hsqldb://mem:t{id}?classpath={place}/hsqldb.jar"),
+            Self::Derby => format!("jdbc+derby://memory:t{id};create=true?classpath={place}/derby.jar"),
+            Self::SqliteJdbc => format!("jdbc+sqlite://{path}?classpath={place}/sqlite-jdbc.jar"),
+            Self::PgJdbc => format!("{}?classpath={place}/postgresql.jar", self.server("jdbc+postgresql")?),
+            Self::ConnectorJ => format!("{}?classpath={place}/mariadb-java-client.jar", self.server("jdbc+mariadb")?),
+            Self::Sqlite3 => format!("dbapi2://{path}?dbapi_path=sqlite3&python={place}"),
+            Self::Apsw => format!("dbapi2://{path}?dbapi_path=apsw&python={place}"),
+            Self::DuckDb => {
+                let template = duckdb_template(&place)?;
+                std::fs::copy(template, folder.join("test.db")).map_err(|error| error.to_string())?;
+                format!("dbapi2://{path}?dbapi_path=duckdb&python={place}")
+            }
+            Self::Psycopg => format!("{}?dbapi_path=psycopg&python={place}", self.server("dbapi2+postgresql")?),
+            Self::Pg8000 => format!("{}?dbapi_path=pg8000.dbapi&python={place}", self.server("dbapi2+postgresql")?),
+            Self::PyMysql => format!("{}?dbapi_path=pymysql&python={place}", self.server("dbapi2+mysql")?),
+        })
+    }
+
+    /// Returns the URL of the server with another scheme.
+    fn server(self, scheme: &str) -> Result<String, String> {
+        let url = self.backend().server_url()?;
+        let (_, rest) = url.split_once("://").ok_or_else(|| format!("{url} is no URL"))?;
+        Ok(format!("{scheme}://{rest}"))
+    }
+}
+
+/// Returns a database of `DuckDB` with the sequence of its automatic keys, which it has no words for in a column.
+fn duckdb_template(python: &str) -> Result<&'static Path, String> {
+    static TEMPLATE: OnceLock<Result<(tempfile::TempDir, std::path::PathBuf), String>> = OnceLock::new();
+    let made = TEMPLATE.get_or_init(|| {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let path = folder.path().join("template.db");
+        let script = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('create sequence ids'); c.close()";
+        let output = Command::new(python).arg("-c").arg(script).arg(&path).output();
+        let output = output.map_err(|error| format!("{python}: {error}"))?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        Ok((folder, path))
+    });
+    made.as_ref().map(|(_, path)| path.as_path()).map_err(Clone::clone)
+}
