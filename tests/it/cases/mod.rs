@@ -7,6 +7,7 @@ mod budget;
 mod callbacks;
 mod callbacks_cut_off;
 mod cancellation;
+mod capabilities;
 mod changed_tables;
 mod closing;
 mod connecting;
@@ -144,6 +145,7 @@ const LISTED: &[File] = &[
     ("transactions", transactions::cases),
     ("transactions_side_by_side", transactions_side_by_side::cases),
     ("cancellation", cancellation::cases),
+    ("capabilities", capabilities::cases),
     ("force_rollback", force_rollback::cases),
     ("sandbox", sandbox::cases),
     ("callbacks", callbacks::cases),

@@ -8,10 +8,17 @@ pub(crate) enum Backend {
     Sqlite,
     Postgres,
     Mysql,
+    /// Any driver of JDBC.
+    Jdbc,
+    /// Any Python module of DB-API 2.
+    DbApi,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mysql];
+    pub(crate) const ALL: [Self; 5] = [Self::Sqlite, Self::Postgres, Self::Mysql, Self::Jdbc, Self::DbApi];
+
+    /// Those that the library reaches by itself.
+    pub(crate) const NATIVE: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mysql];
 
     /// Returns the backend of a word of `EBBTIDE_TEST_BACKENDS`.
     pub(crate) fn of_family(word: &str) -> Result<Self, String> {
@@ -26,6 +33,8 @@ impl Backend {
             "sqlite_file" | "sqlite_memory" | "sqlite" => Some(Self::Sqlite),
             "postgres" => Some(Self::Postgres),
             "mysql" => Some(Self::Mysql),
+            driver if driver.starts_with("jdbc_") => Some(Self::Jdbc),
+            driver if driver.starts_with("dbapi2_") => Some(Self::DbApi),
             _ => None,
         }
     }
@@ -40,6 +49,8 @@ impl Backend {
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
             Self::Mysql => "mysql",
+            Self::Jdbc => "jdbc",
+            Self::DbApi => "dbapi2",
         }
     }
 }
@@ -50,6 +61,8 @@ impl fmt::Display for Backend {
             Self::Sqlite => "SQLite",
             Self::Postgres => "PostgreSQL",
             Self::Mysql => "MySQL",
+            Self::Jdbc => "JDBC",
+            Self::DbApi => "DB-API",
         })
     }
 }

@@ -73,7 +73,7 @@ fn entry(text: &str, open: bool) -> Option<Entry> {
     let (number, rest) = text.strip_prefix("**")?.split_once("**")?;
     let (backends, rest) = rest.trim_start().strip_prefix('(')?.split_once(')')?;
     let backends = match backends {
-        "every backend" => Backend::ALL.to_vec(),
+        "every backend" => Backend::NATIVE.to_vec(),
         "no server" => Vec::new(),
         names => names.split(", ").map(Backend::of_name).collect::<Option<_>>()?,
     };
