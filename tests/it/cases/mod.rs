@@ -61,6 +61,8 @@ mod sea;
 mod sessions;
 mod shared_sandbox;
 mod shutdown;
+mod sidecar_errors;
+mod sidecar_killed;
 mod slow;
 #[cfg(feature = "sqlx-interop")]
 mod sqlx_migrations;
@@ -163,6 +165,8 @@ const LISTED: &[File] = &[
     ("sessions", sessions::cases),
     ("shared_sandbox", shared_sandbox::cases),
     ("shutdown", shutdown::cases),
+    ("sidecar_errors", sidecar_errors::cases),
+    ("sidecar_killed", sidecar_killed::cases),
     ("slow", slow::cases),
     ("waiting", waiting::cases),
     ("watching", watching::cases),
