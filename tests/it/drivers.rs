@@ -143,7 +143,10 @@ impl Driver {
             Self::Derby => format!("jdbc+derby://memory:t{id};create=true?classpath={place}/derby.jar"),
             Self::SqliteJdbc => format!("jdbc+sqlite://{path}?classpath={place}/sqlite-jdbc.jar"),
             Self::PgJdbc => format!("{}?classpath={place}/postgresql.jar", self.server("jdbc+postgresql")?),
-            Self::ConnectorJ => format!("{}?classpath={place}/mariadb-java-client.jar", self.server("jdbc+mariadb")?),
+            Self::ConnectorJ => format!(
+                "{}?classpath={place}/mariadb-java-client.jar",
+                self.server("jdbc+mariadb")?
+            ),
             Self::Sqlite3 => format!("dbapi2://{path}?dbapi_path=sqlite3&python={place}"),
             Self::Apsw => format!("dbapi2://{path}?dbapi_path=apsw&python={place}"),
             Self::DuckDb => {
@@ -151,8 +154,14 @@ impl Driver {
                 std::fs::copy(template, folder.join("test.db")).map_err(|error| error.to_string())?;
                 format!("dbapi2://{path}?dbapi_path=duckdb&python={place}")
             }
-            Self::Psycopg => format!("{}?dbapi_path=psycopg&python={place}", self.server("dbapi2+postgresql")?),
-            Self::Pg8000 => format!("{}?dbapi_path=pg8000.dbapi&python={place}", self.server("dbapi2+postgresql")?),
+            Self::Psycopg => format!(
+                "{}?dbapi_path=psycopg&python={place}",
+                self.server("dbapi2+postgresql")?
+            ),
+            Self::Pg8000 => format!(
+                "{}?dbapi_path=pg8000.dbapi&python={place}",
+                self.server("dbapi2+postgresql")?
+            ),
             Self::PyMysql => format!("{}?dbapi_path=pymysql&python={place}", self.server("dbapi2+mysql")?),
         })
     }

@@ -13,6 +13,7 @@ mod closing;
 mod connecting;
 #[cfg(feature = "metrics")]
 mod counting;
+mod driver_faults;
 mod echo;
 mod ended_by_server;
 mod failure;
@@ -61,8 +62,6 @@ mod sea;
 mod sessions;
 mod shared_sandbox;
 mod shutdown;
-mod sidecar_errors;
-mod sidecar_killed;
 mod slow;
 #[cfg(feature = "sqlx-interop")]
 mod sqlx_migrations;
@@ -107,6 +106,7 @@ const LISTED: &[File] = &[
     ("budget", budget::cases),
     #[cfg(feature = "metrics")]
     ("counting", counting::cases),
+    ("driver_faults", driver_faults::cases),
     ("echo", echo::cases),
     ("failure", failure::cases),
     ("locked", locked::cases),
@@ -165,8 +165,6 @@ const LISTED: &[File] = &[
     ("sessions", sessions::cases),
     ("shared_sandbox", shared_sandbox::cases),
     ("shutdown", shutdown::cases),
-    ("sidecar_errors", sidecar_errors::cases),
-    ("sidecar_killed", sidecar_killed::cases),
     ("slow", slow::cases),
     ("waiting", waiting::cases),
     ("watching", watching::cases),

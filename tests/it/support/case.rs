@@ -126,8 +126,9 @@ impl Case {
             let backend = |backend: &Backend| backend.name() == word || backend.family() == word;
             backends.extend(Backend::NATIVE.into_iter().filter(backend));
             let driver = |driver: &Driver| {
-                driver.name() == word || driver.bridge().name() == word || driver.backend().name() == word
-                    && driver.backend() == Backend::Standard
+                driver.name() == word
+                    || driver.bridge().name() == word
+                    || driver.backend().name() == word && driver.backend() == Backend::Standard
             };
             drivers.extend(Driver::ALL.into_iter().filter(driver));
             assert!(

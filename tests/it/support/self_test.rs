@@ -62,7 +62,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         })
         .collect();
     trials.extend(listed_by_the_macro::cases().iter().flat_map(Case::trials));
-    for backend in Backend::NATIVE.into_iter().filter(|backend| backend.left_out().is_none()) {
+    for backend in Backend::NATIVE
+        .into_iter()
+        .filter(|backend| backend.left_out().is_none())
+    {
         let name = backend.name();
         trials.push(Trial::test(
             format!("support::test::words_and_tables_are_cleaned_up::{name}"),
