@@ -18,6 +18,7 @@
     allow(unreachable_code, unused_variables)
 )]
 
+pub mod any;
 mod backend;
 mod caller;
 mod config;
@@ -50,9 +51,10 @@ pub mod types;
 mod url;
 mod value;
 
+pub use any::FromRow;
+pub use backend::QueryResult;
 #[cfg(feature = "sqlx-interop")]
 pub use backend::SqlxDatabase;
-pub use backend::{FromRow, QueryResult};
 #[cfg(feature = "registry")]
 pub use config::{AppConfig, ConnectionsConfig};
 pub use config::{Config, IntoConfig, IsolationLevel, IsolationPolicy, ReadYourWrites, Settings, SqliteMode, SslMode};
@@ -60,13 +62,15 @@ pub use connection::Connection;
 #[cfg(feature = "registry")]
 pub use connections::{Atomic, ConnectionToken, Connections, InTransaction, Route};
 pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, Lifecycle, NewConnection, SandboxBuilder};
+#[cfg(feature = "derive")]
+pub use ebbtide_macros::Type;
 #[cfg(feature = "macros")]
 #[doc = include_str!("testing/attribute.md")]
 pub use ebbtide_macros::test;
 pub use error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
 pub use force_rollback::ForceRollback;
 #[cfg(feature = "sqlx-interop")]
-pub use interop::{Sqlx, SqlxTransaction};
+pub use interop::{Sqlx, SqlxTransaction, SqlxView};
 pub use pool::PoolStatus;
 pub use query::{BatchResult, Query};
 pub use queryable::Queryable;

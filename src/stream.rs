@@ -11,10 +11,10 @@ use std::time::Duration;
 use futures::Stream;
 use serde::de::DeserializeOwned;
 
-use crate::backend::FromRow;
+use crate::any::{AnyRow, FromRow};
 use crate::error::{Error, Result};
 use crate::pool::Caller;
-use crate::query::{Addressee, decode_on, undecodable, work};
+use crate::query::{Addressee, decode, decode_on, work};
 use crate::session::{StreamCore, StreamReader, Target};
 use crate::sql::IntoSql;
 use crate::value::{FromValue, IntoParams, Row, deserialize_row};
@@ -95,7 +95,7 @@ impl RowStream {
 
     /// Reads rows into a type with `#[derive(sqlx::FromRow)]`, or into a tuple of sqlx's types.
     pub fn decode<T: FromRow>(self) -> RowStream<T> {
-        self.read_by(|row| T::from_native(row.raw().native()).map_err(undecodable::<T>))
+        self.read_by(|row| decode(AnyRow::new(row.into_raw())))
     }
 
     /// Reads rows of the backend `DB`; see [`Query::decode_on`](crate::Query::decode_on).

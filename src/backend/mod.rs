@@ -3,7 +3,6 @@
 
 #[cfg(test)]
 pub(crate) mod fake;
-mod from_row;
 pub(crate) mod internal;
 mod interrupt;
 mod mysql;
@@ -32,7 +31,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, Product, SeenServer, Server, Statement};
 use crate::value::{RawRow, Value};
 
-pub use from_row::FromRow;
 pub(crate) use interrupt::{Armed, Interrupt, Interruptible};
 pub(crate) use native_job::{NativeJob, Pulse};
 pub(crate) use position::{Position, Reached};

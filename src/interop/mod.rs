@@ -1,5 +1,6 @@
 //! Support for other crates.
 
+mod any;
 #[cfg(feature = "sea-query")]
 mod sea_builder;
 #[cfg(feature = "sea-query")]
@@ -10,4 +11,4 @@ mod sea_schema;
 mod sqlx;
 
 #[cfg(feature = "sqlx-interop")]
-pub use self::sqlx::{Sqlx, SqlxTransaction};
+pub use self::sqlx::{Sqlx, SqlxTransaction, SqlxView};

@@ -4,7 +4,8 @@ use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
-use crate::backend::{FromRow, OfferedRow};
+use crate::any::{AnyRow, FromRow};
+use crate::backend::OfferedRow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{FromValue, RawRow, Row, deserialize_row};
 
@@ -76,8 +77,7 @@ impl<T: FromRow + Send + 'static> Decoder for Decoded<T> {
     type Output = T;
 
     fn decode(row: Offered<'_>) -> Result<T> {
-        let row = row.0.look().ok_or_else(taken)?;
-        T::from_native(row.native()).map_err(undecodable::<T>)
+        decode(AnyRow::new(row.0.take().ok_or_else(taken)?))
     }
 }
 
@@ -123,14 +123,31 @@ where
     T::from_row(row).map_err(undecodable::<T>)
 }
 
+/// Reads a row of any backend.
+pub(crate) fn decode<T: FromRow>(row: AnyRow) -> Result<T> {
+    T::from_any(&row).map_err(undecodable::<T>)
+}
+
 /// Returns the library's error for a row that does not fit a type with `#[derive(FromRow)]`.
-pub(crate) fn undecodable<T>(error: sqlx::Error) -> Error {
-    let message = match &error {
-        sqlx::Error::ColumnDecode { index, source } => format!("column {index} cannot be read: {source}"),
-        sqlx::Error::ColumnNotFound(name) => format!("there is no column named {name} in the row"),
-        other => other.to_string(),
+#[cold]
+fn undecodable<T>(error: sqlx::Error) -> Error {
+    let name = std::any::type_name::<T>();
+    let (index, why) = match error {
+        sqlx::Error::ColumnDecode { index, source } => (index, source),
+        error => {
+            let message = match &error {
+                sqlx::Error::ColumnNotFound(name) => format!("there is no column named {name} in the row"),
+                other => other.to_string(),
+            };
+            return Error::new(ErrorKind::Decode, format!("{name}: {message}"))
+                .help("compare the fields of the type with the columns and their SQL types")
+                .with_source(error);
+        }
     };
-    Error::new(ErrorKind::Decode, format!("{}: {message}", std::any::type_name::<T>()))
-        .help("compare the fields of the type with the columns and their SQL types: a column that can be NULL needs an Option, and sqlx requires integers of the column's own width, which `.deserialize()` converts")
-        .with_source(error)
+    match why.downcast::<Error>() {
+        Ok(own) => own.context(name),
+        Err(source) => Error::new(ErrorKind::Decode, format!("{name}: column {index} cannot be read: {source}"))
+            .help("compare the fields of the type with the columns and their SQL types: a column that can be NULL needs an Option, and sqlx requires integers of the column's own width, which `.decode()` and `.deserialize()` convert")
+            .with_source(sqlx::Error::ColumnDecode { index, source }),
+    }
 }

@@ -48,13 +48,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
 use crate::session::{Engine, limited};
 use crate::sql::IntoSql;
-use crate::value::IntoParams;
+use crate::value::{IntoParams, Row};
 
 pub(crate) use addressee::Addressee;
 pub use decode::{AsRow, Decoded, DecodedOn, Decoder, Deserialized, FirstColumn};
-pub(crate) use decode::{decode_on, undecodable};
+pub(crate) use decode::{decode, decode_on};
 pub(crate) use plan::work;
 use plan::{Prepared, QueryPlan};
+pub(crate) use shape::Whole;
 pub use shape::{All, BatchResult, Execute, ExecuteMany, One, Optional};
 use shape::{FirstRow, Keep};
 pub(crate) use verbs::verbs;
@@ -225,6 +226,15 @@ impl IntoFuture for Query<ExecuteMany> {
                 rows: kept.0,
             })
         })
+    }
+}
+
+impl IntoFuture for Query<Whole> {
+    type Output = Result<(Vec<Row>, QueryResult)>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.drive(Keep::<AsRow>(Vec::new()), |kept, done, _| Ok((kept.0, done)))
     }
 }
 

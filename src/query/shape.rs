@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::Query;
 use super::decode::{AsRow, Decoded, DecodedOn, Decoder, Deserialized, FirstColumn, Offered};
-use crate::backend::{FromRow, OfferedRow, RowSink};
+use crate::any::FromRow;
+use crate::backend::{OfferedRow, RowSink};
 use crate::error::Result;
 use crate::value::{FromValue, Row};
 
@@ -29,6 +30,10 @@ pub struct One<D>(PhantomData<fn() -> D>);
 /// The first row, if there is one.
 #[derive(Debug)]
 pub struct Optional<D>(PhantomData<fn() -> D>);
+
+/// Every row, and the server's summary of the statement.
+#[derive(Debug)]
+pub(crate) struct Whole;
 
 /// The result of `execute_many`.
 #[doc(alias = "DoneMany")]

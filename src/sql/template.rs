@@ -115,6 +115,11 @@ impl Template {
         Err(BindError::new(message, help))
     }
 
+    /// Returns the number of values that a call has to give.
+    pub(crate) fn parameters(&self) -> usize {
+        self.slots
+    }
+
     /// Returns the text for display only.
     pub(crate) fn statement(&self) -> &Arc<Statement> {
         self.plain.as_ref().unwrap_or(&self.single)

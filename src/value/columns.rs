@@ -67,7 +67,7 @@ pub(super) fn unique(row: &dyn RawRow) -> Result<()> {
 }
 
 /// Returns the error for a column that cannot be read as the Rust type with this name.
-pub(super) fn unreadable(row: &dyn RawRow, index: usize, rust: &str, mismatch: Mismatch) -> Error {
+pub(crate) fn unreadable(row: &dyn RawRow, index: usize, rust: &str, mismatch: Mismatch) -> Error {
     let (name, sql, rust) = (row.name(index), row.type_name(index), short(rust));
     if mismatch.null {
         return Error::new(

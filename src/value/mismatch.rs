@@ -62,7 +62,7 @@ impl Mismatch {
     }
 
     /// Returns the mismatch for a value of another kind.
-    pub(super) fn kind(value: &ValueRef<'_>) -> Self {
+    pub(crate) fn kind(value: &ValueRef<'_>) -> Self {
         let (holds, reads) = natural(value);
         let mut out = Self::new(format!("it holds {holds}"));
         if matches!(value, ValueRef::Null) {

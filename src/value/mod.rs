@@ -38,7 +38,9 @@ pub(crate) mod fake;
 )]
 mod tests;
 
+pub(crate) use columns::unreadable;
 pub(crate) use deserialize::deserialize_row;
+pub(crate) use document::typed;
 pub use from_value::FromValue;
 pub use mismatch::Mismatch;
 pub(crate) use names::Names;

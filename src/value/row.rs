@@ -30,6 +30,10 @@ impl Row {
         &*self.0
     }
 
+    pub(crate) fn into_raw(self) -> Box<dyn RawRow> {
+        self.0
+    }
+
     /// Returns the number of columns.
     pub fn len(&self) -> usize {
         self.0.len()

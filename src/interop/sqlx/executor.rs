@@ -1,14 +1,12 @@
 //! The views as executors of sqlx.
 
-use futures::future::{BoxFuture, ready};
-use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use futures::future::ready;
+use futures::stream::{BoxStream, TryStreamExt};
 use sqlx::{Database, Either, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
-use super::{Sqlx, SqlxTransaction};
+use super::{Answer, Sqlx, SqlxTransaction, SqlxView};
 use crate::backend::{Parts, QueryResult, SqlxDatabase};
-
-type Answer<'e, T> = BoxFuture<'e, Result<T, sqlx::Error>>;
 
 impl<DB: SqlxDatabase> Sqlx<DB> {
     fn send<T, F>(&self, parts: Result<Parts<DB>, sqlx::Error>, send: F) -> Answer<'static, T>
@@ -25,7 +23,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         }
     }
 
-    fn execute_parts(&self, parts: Result<Parts<DB>, sqlx::Error>) -> Answer<'static, DB::QueryResult> {
+    pub(super) fn execute_parts(&self, parts: Result<Parts<DB>, sqlx::Error>) -> Answer<'static, DB::QueryResult> {
         self.send(parts, |connection, parts| {
             Box::pin(async move {
                 let mut results = DB::fetch_many(connection, parts);
@@ -41,7 +39,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         })
     }
 
-    fn fetch_all_parts(&self, parts: Result<Parts<DB>, sqlx::Error>) -> Answer<'static, Vec<DB::Row>> {
+    pub(super) fn fetch_all_parts(&self, parts: Result<Parts<DB>, sqlx::Error>) -> Answer<'static, Vec<DB::Row>> {
         self.send(parts, |connection, parts| {
             Box::pin(async move {
                 let mut steps = DB::fetch_many(connection, parts);
@@ -57,13 +55,16 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         })
     }
 
-    fn fetch_optional_parts(&self, parts: Result<Parts<DB>, sqlx::Error>) -> Answer<'static, Option<DB::Row>> {
+    pub(super) fn fetch_optional_parts(
+        &self,
+        parts: Result<Parts<DB>, sqlx::Error>,
+    ) -> Answer<'static, Option<DB::Row>> {
         self.send(parts, |connection, parts| {
             Box::pin(async move { Ok((DB::fetch_optional(connection, parts).await?, QueryResult::default())) })
         })
     }
 
-    fn prepare_parts(&self, sql: &SqlStr, types: &[DB::TypeInfo]) -> Answer<'static, DB::Statement> {
+    pub(super) fn prepare_parts(&self, sql: &SqlStr, types: &[DB::TypeInfo]) -> Answer<'static, DB::Statement> {
         let types = types.to_vec();
         let text = sql.clone();
         self.run(sql.clone(), move |connection| {
@@ -76,7 +77,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
         })
     }
 
-    fn describe_parts(&self, sql: &SqlStr) -> Answer<'static, Describe<DB>> {
+    pub(super) fn describe_parts(&self, sql: &SqlStr) -> Answer<'static, Describe<DB>> {
         let text = sql.clone();
         self.run(sql.clone(), move |connection| {
             Box::pin(async move { Ok((DB::describe(connection, text).await?, QueryResult::default())) })
@@ -86,7 +87,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
 
 macro_rules! executor {
     ($($view:ty),*) => {$(
-        impl<'c, DB: SqlxDatabase> Executor<'c> for $view {
+        impl<'c, DB: SqlxView> Executor<'c> for $view {
             type Database = DB;
 
             fn execute<'e, 'q: 'e, E>(self, query: E) -> Answer<'e, DB::QueryResult>
@@ -94,7 +95,7 @@ macro_rules! executor {
                 'c: 'e,
                 E: 'q + Execute<'q, DB>,
             {
-                self.execute_parts(Parts::of(query))
+                DB::execute(&self, Parts::of(query))
             }
 
             fn fetch_many<'e, 'q: 'e, E>(
@@ -105,7 +106,7 @@ macro_rules! executor {
                 'c: 'e,
                 E: 'q + Execute<'q, DB>,
             {
-                self.steps(Parts::of(query)).boxed()
+                DB::fetch_many(&self, Parts::of(query))
             }
 
             fn fetch_all<'e, 'q: 'e, E>(self, query: E) -> Answer<'e, Vec<DB::Row>>
@@ -113,7 +114,7 @@ macro_rules! executor {
                 'c: 'e,
                 E: 'q + Execute<'q, DB>,
             {
-                self.fetch_all_parts(Parts::of(query))
+                DB::fetch_all(&self, Parts::of(query))
             }
 
             fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> Answer<'e, Option<DB::Row>>
@@ -121,7 +122,7 @@ macro_rules! executor {
                 'c: 'e,
                 E: 'q + Execute<'q, DB>,
             {
-                self.fetch_optional_parts(Parts::of(query))
+                DB::fetch_optional(&self, Parts::of(query))
             }
 
             fn prepare_with<'e>(
@@ -132,14 +133,14 @@ macro_rules! executor {
             where
                 'c: 'e,
             {
-                self.prepare_parts(&sql, parameters)
+                DB::prepare(&self, sql, parameters)
             }
 
             fn describe<'e>(self, sql: SqlStr) -> Answer<'e, Describe<DB>>
             where
                 'c: 'e,
             {
-                self.describe_parts(&sql)
+                DB::describe(&self, sql)
             }
         }
     )*};

@@ -3,6 +3,7 @@
 #[cfg(feature = "postgres")]
 mod advisory;
 mod executor;
+mod kind;
 mod lend;
 mod lock;
 mod migrate;
@@ -14,13 +15,18 @@ mod schema;
 mod transaction;
 mod view;
 
+pub use kind::SqlxView;
 pub use transaction::SqlxTransaction;
 pub use view::Sqlx;
 
 use std::any::Any;
 
+use futures::future::BoxFuture;
+
 use crate::backend::SqlxDatabase;
 use crate::error::{Error, ErrorKind, Result};
+
+type Answer<'e, T> = BoxFuture<'e, Result<T, sqlx::Error>>;
 
 /// Returns the driver's own connection as its concrete type.
 fn native<DB: SqlxDatabase>(connection: &mut (dyn Any + Send)) -> Result<&mut DB::Connection> {

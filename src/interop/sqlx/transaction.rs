@@ -6,9 +6,8 @@ use std::panic::Location;
 
 use futures::future::BoxFuture;
 
-use super::Sqlx;
 use super::view::Source;
-use crate::backend::SqlxDatabase;
+use super::{Sqlx, SqlxView};
 use crate::transaction::{EndTransaction, Transaction};
 
 /// A transaction of a [`Sqlx`] view, used like [`sqlx::Transaction`]: `&mut *transaction` is an executor, and so are
@@ -30,7 +29,7 @@ pub struct SqlxTransaction<DB> {
     transaction: Transaction,
 }
 
-impl<DB: SqlxDatabase> Sqlx<DB> {
+impl<DB: SqlxView> Sqlx<DB> {
     /// Begins a transaction, or a savepoint inside one. It is rolled back when it is dropped.
     ///
     /// Statements through `&mut *transaction` run in it, as in sqlx, and so do plain calls of the same task.
@@ -64,7 +63,7 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
     }
 }
 
-impl<DB: SqlxDatabase> SqlxTransaction<DB> {
+impl<DB: SqlxView> SqlxTransaction<DB> {
     pub(super) fn new(transaction: Transaction, place: &'static Location<'static>) -> Self {
         let view = Sqlx::of_connection(transaction.connection(), place);
         Self { view, transaction }
@@ -151,7 +150,7 @@ impl<DB> DerefMut for SqlxTransaction<DB> {
     }
 }
 
-impl<DB: SqlxDatabase> fmt::Debug for SqlxTransaction<DB> {
+impl<DB: SqlxView> fmt::Debug for SqlxTransaction<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SqlxTransaction").field(&DB::NAME).finish()
     }

@@ -11,7 +11,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use parking_lot::Mutex;
 use sqlx::{Either, SqlStr};
 
-use super::native;
+use super::{SqlxView, native};
 use crate::backend::{NativeJob, Parts, QueryResult, SqlxDatabase};
 use crate::connection::Connection;
 use crate::database::Database;
@@ -61,7 +61,7 @@ use crate::sql::{Bound, Dialect};
 #[doc = include_str!("../../../docs/SQLX.md")]
 pub struct Sqlx<DB> {
     pub(super) source: Source,
-    place: &'static Location<'static>,
+    pub(super) place: &'static Location<'static>,
     database: PhantomData<fn() -> DB>,
 }
 
@@ -73,7 +73,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    fn addressee(&self) -> Addressee {
+    pub(super) fn addressee(&self) -> Addressee {
         match self {
             Self::Database(database) => database.addressee(),
             Self::Connection(connection) => connection.addressee(),
@@ -84,7 +84,7 @@ impl Source {
 /// An item of a sqlx stream.
 type Step<DB> = Either<<DB as sqlx::Database>::QueryResult, <DB as sqlx::Database>::Row>;
 
-impl<DB: SqlxDatabase> Sqlx<DB> {
+impl<DB: SqlxView> Sqlx<DB> {
     fn new(source: Source, place: &'static Location<'static>) -> Self {
         Self {
             source,
@@ -112,7 +112,9 @@ impl<DB: SqlxDatabase> Sqlx<DB> {
     pub(super) fn of_connection(connection: Connection, place: &'static Location<'static>) -> Self {
         Self::new(Source::Connection(connection), place)
     }
+}
 
+impl<DB: SqlxDatabase> Sqlx<DB> {
     /// Runs a statement. `send` returns its output and the number of changed rows.
     pub(super) fn run<T, F>(&self, sql: SqlStr, send: F) -> BoxFuture<'static, Result<T, sqlx::Error>>
     where
@@ -262,7 +264,7 @@ fn stream_job<DB: SqlxDatabase>(parts: Parts<DB>, handoff: Arc<Handoff<Step<DB>>
 }
 
 /// Returns an error if the database is not of the requested kind.
-fn check<DB: SqlxDatabase>(dialect: Dialect) -> Result<()> {
+pub(super) fn check<DB: SqlxDatabase>(dialect: Dialect) -> Result<()> {
     if dialect == DB::DIALECT {
         return Ok(());
     }
@@ -272,7 +274,9 @@ fn check<DB: SqlxDatabase>(dialect: Dialect) -> Result<()> {
         Dialect::MySql => "MySql",
         Dialect::Sqlite => "Sqlite",
     };
-    Err(Error::new(ErrorKind::Unsupported, message).help(format!("use `sqlx::<sqlx::{right}>()`, or another URL")))
+    Err(Error::new(ErrorKind::Unsupported, message).help(format!(
+        "use `sqlx::<sqlx::{right}>()`, or `sqlx::<ebbtide::any::Any>()` for every database"
+    )))
 }
 
 impl Database {
@@ -283,7 +287,8 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](ErrorKind::Unsupported) if the database is of another kind than `DB`; the message names both.
+    /// [`Unsupported`](ErrorKind::Unsupported) if the database is of another kind than `DB`; the message names both. A
+    /// view for [`Any`](crate::any::Any) exists for every database.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
@@ -294,8 +299,8 @@ impl Database {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn sqlx<DB: SqlxDatabase>(&self) -> Result<Sqlx<DB>> {
-        check::<DB>(self.dialect())?;
+    pub fn sqlx<DB: SqlxView>(&self) -> Result<Sqlx<DB>> {
+        DB::check_dialect(self.dialect())?;
         Ok(Sqlx::new(Source::Database(self.clone()), Location::caller()))
     }
 }
@@ -320,8 +325,8 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn sqlx<DB: SqlxDatabase>(&self) -> Result<Sqlx<DB>> {
-        check::<DB>(self.dialect())?;
+    pub fn sqlx<DB: SqlxView>(&self) -> Result<Sqlx<DB>> {
+        DB::check_dialect(self.dialect())?;
         Ok(Sqlx::of_connection(self.clone(), Location::caller()))
     }
 }
@@ -336,7 +341,7 @@ impl<DB> Clone for Sqlx<DB> {
     }
 }
 
-impl<DB: SqlxDatabase> fmt::Debug for Sqlx<DB> {
+impl<DB: SqlxView> fmt::Debug for Sqlx<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Sqlx").field(&DB::NAME).finish()
     }

@@ -10,7 +10,7 @@ mod float;
 mod number;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::de::{Deserializer, Visitor};
 use serde_json::value::RawValue;
 
 use super::decode_error::DecodeError;
@@ -33,7 +33,7 @@ pub(crate) fn parse(text: &str) -> Result<serde_json::Value, Mismatch> {
 }
 
 /// Reads a type from a document.
-pub(super) fn typed<T: DeserializeOwned>(text: &str) -> Result<T, Mismatch> {
+pub(crate) fn typed<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Mismatch> {
     from_text(text, |document| T::deserialize(document)).map_err(|error| mismatch(&error))
 }
 
