@@ -273,6 +273,10 @@ pub(super) fn check<DB: SqlxDatabase>(dialect: Dialect) -> Result<()> {
         Dialect::Postgres => "Postgres",
         Dialect::MySql => "MySql",
         Dialect::Sqlite => "Sqlite",
+        Dialect::Generic => {
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .help("sqlx has no driver for this database; use the verbs of `Database`"));
+        }
     };
     Err(Error::new(ErrorKind::Unsupported, message).help(format!(
         "use `sqlx::<sqlx::{right}>()`, or `sqlx::<ebbtide::any::Any>()` for every database"
