@@ -81,6 +81,7 @@ impl Dialect {
             (Self::MySql, Some(Product::MariaDb)) => &mysql::MariaDbRules,
             (Self::MySql, _) => &mysql::MySqlRules,
             (Self::Sqlite, _) => &sqlite::SqliteRules,
+            (Self::Generic, _) => &rules::STANDARD_SQL,
         }
     }
 }
@@ -91,6 +92,7 @@ fn left_out(dialect: Dialect) -> Error {
         Dialect::Postgres => "postgres",
         Dialect::MySql => "mysql",
         Dialect::Sqlite => "sqlite",
+        Dialect::Generic => "jdbc",
     };
     Error::new(ErrorKind::Config, format!("{dialect} is not compiled in")).help(format!(
         "enable it in Cargo.toml: ebbtide = {{ …, features = [\"{feature}\"] }}"

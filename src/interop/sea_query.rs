@@ -19,7 +19,8 @@ use crate::value::{Params, Value};
 fn build(statement: &impl QueryStatementBuilder, dialect: Dialect) -> Result<(SqlStr, Params)> {
     let (mysql, sqlite) = (MySqlBuilder::default(), SqliteBuilder::default());
     let build = || match dialect {
-        Dialect::Postgres => statement.build_any(&PostgresQueryBuilder),
+        // Its numbered placeholders are read like those of any text, and sent as `?`.
+        Dialect::Postgres | Dialect::Generic => statement.build_any(&PostgresQueryBuilder),
         Dialect::MySql => statement.build_any(&mysql),
         Dialect::Sqlite => statement.build_any(&sqlite),
     };
@@ -36,7 +37,7 @@ fn build(statement: &impl QueryStatementBuilder, dialect: Dialect) -> Result<(Sq
 /// Returns the text of a definition. The builder panics on features that a dialect lacks.
 pub(super) fn written(statement: &impl SchemaStatementBuilder, dialect: Dialect) -> Result<String> {
     let build = || match dialect {
-        Dialect::Postgres => statement.build(PostgresQueryBuilder),
+        Dialect::Postgres | Dialect::Generic => statement.build(PostgresQueryBuilder),
         Dialect::MySql => statement.build(MysqlQueryBuilder),
         Dialect::Sqlite => statement.build(SqliteQueryBuilder),
     };

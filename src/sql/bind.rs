@@ -192,7 +192,9 @@ impl Template {
                         "give it two names, or write `= ANY(…)` instead of IN (…) and `<> ALL(…)` instead of NOT IN (…)",
                     ));
                 }
-                Dialect::MySql | Dialect::Sqlite if of_slot().any(|place| place == ListPlace::Value) => {
+                Dialect::MySql | Dialect::Sqlite | Dialect::Generic
+                    if of_slot().any(|place| place == ListPlace::Value) =>
+                {
                     return Err(BindError::new(
                         format!(
                             "{} is a list, but is not in the parentheses of IN (…)",

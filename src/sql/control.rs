@@ -2,6 +2,7 @@
 //! server. They do not cover what a called procedure does.
 
 use super::Dialect;
+use super::generic_commits::commits_in_standard_sql;
 use super::implicit_commits::commits_implicitly;
 use super::server::Server;
 use super::split::statements;
@@ -220,6 +221,8 @@ fn control(dialect: Dialect, server: Option<Server>, statement: &[Word<'_>]) -> 
     let ends = first.is("COMMIT") || (first.is("END") && dialect != Dialect::MySql);
     if (ends && !later)
         || (first.is("PREPARE") && is(1, "TRANSACTION"))
+        // H2 prepares a transaction by these words.
+        || (dialect == Dialect::Generic && first.is("PREPARE") && is(1, "COMMIT"))
         || (xa && (is(1, "COMMIT") || is(1, "PREPARE")))
     {
         return Control::Commit;
@@ -232,7 +235,7 @@ fn control(dialect: Dialect, server: Option<Server>, statement: &[Word<'_>]) -> 
             Control::Rollback
         };
     }
-    if (first.is("ABORT") && dialect == Dialect::Postgres) || (xa && is(1, "ROLLBACK")) {
+    if (first.is("ABORT") && matches!(dialect, Dialect::Postgres | Dialect::Generic)) || (xa && is(1, "ROLLBACK")) {
         return Control::Rollback;
     }
     if first.is("SAVEPOINT") {
@@ -241,7 +244,12 @@ fn control(dialect: Dialect, server: Option<Server>, statement: &[Word<'_>]) -> 
     if first.is("RELEASE") {
         return Control::Release;
     }
-    if dialect == Dialect::MySql && commits_implicitly(server, statement) {
+    let implicit = match dialect {
+        Dialect::MySql => commits_implicitly(server, statement),
+        Dialect::Generic => commits_in_standard_sql(server, statement),
+        Dialect::Postgres | Dialect::Sqlite => false,
+    };
+    if implicit {
         return Control::Implicit;
     }
     Control::None

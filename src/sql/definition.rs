@@ -186,6 +186,8 @@ impl Object {
     fn has_if_not_exists(&self, dialect: Dialect) -> bool {
         match dialect {
             Dialect::Sqlite => true,
+            // Not every product has it.
+            Dialect::Generic => false,
             Dialect::MySql => matches!(self.kind.as_str(), "TABLE" | "SCHEMA" | "EVENT"),
             Dialect::Postgres => matches!(
                 self.kind.as_str(),
@@ -221,7 +223,7 @@ fn name(dialect: Dialect, text: &str, parts: &[Word<'_>]) -> Option<(ObjectName,
     let written = text[parts[0].start..parts[used - 1].end].to_owned();
     let folded = match dialect {
         Dialect::Postgres => path.clone(),
-        Dialect::MySql | Dialect::Sqlite => path.iter().map(|part| part.to_lowercase()).collect(),
+        Dialect::MySql | Dialect::Sqlite | Dialect::Generic => path.iter().map(|part| part.to_lowercase()).collect(),
     };
     Some((ObjectName { written, path, folded }, used))
 }

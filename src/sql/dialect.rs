@@ -19,16 +19,18 @@ pub enum Dialect {
     MySql,
     /// SQLite.
     Sqlite,
+    /// Standard SQL: every database without a dialect of its own here.
+    Generic,
 }
 
 impl Dialect {
     /// All dialects.
-    pub(crate) const ALL: [Self; 3] = [Self::Postgres, Self::MySql, Self::Sqlite];
+    pub(crate) const ALL: [Self; 4] = [Self::Postgres, Self::MySql, Self::Sqlite, Self::Generic];
 
     /// Returns whether its databases are on a server; otherwise a database is a file, or in memory.
     pub(crate) fn is_served(self) -> bool {
         match self {
-            Self::Postgres | Self::MySql => true,
+            Self::Postgres | Self::MySql | Self::Generic => true,
             Self::Sqlite => false,
         }
     }
@@ -38,7 +40,7 @@ impl Dialect {
     pub(crate) fn schema_setting(self) -> Option<&'static str> {
         match self {
             Self::Postgres => Some("search_path"),
-            Self::MySql | Self::Sqlite => None,
+            Self::MySql | Self::Sqlite | Self::Generic => None,
         }
     }
 
@@ -46,7 +48,8 @@ impl Dialect {
     pub fn max_parameters(self) -> usize {
         match self {
             Self::Postgres | Self::MySql => 65_535,
-            Self::Sqlite => 32_766,
+            // No database is known that takes fewer. The server reports what is too many for it.
+            Self::Sqlite | Self::Generic => 32_766,
         }
     }
 
@@ -64,7 +67,7 @@ impl Dialect {
     /// ```
     pub fn quote_identifier(self, name: &str) -> String {
         let quote = match self {
-            Self::Postgres | Self::Sqlite => '"',
+            Self::Postgres | Self::Sqlite | Self::Generic => '"',
             Self::MySql => '`',
         };
         let mut quoted = String::with_capacity(name.len() + 2);
@@ -86,7 +89,7 @@ impl Dialect {
         match self {
             Self::MySql => format!("'{}'", doubled.replace('\\', "\\\\")),
             Self::Postgres if text.contains('\\') => format!("E'{}'", doubled.replace('\\', "\\\\")),
-            Self::Postgres | Self::Sqlite => format!("'{doubled}'"),
+            Self::Postgres | Self::Sqlite | Self::Generic => format!("'{doubled}'"),
         }
     }
 }
@@ -97,6 +100,7 @@ impl fmt::Display for Dialect {
             Self::Postgres => "PostgreSQL",
             Self::MySql => "MySQL",
             Self::Sqlite => "SQLite",
+            Self::Generic => "SQL",
         })
     }
 }
@@ -117,7 +121,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_quoted_identifier_is_one_token(name in any::<String>()) {
-            for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
+            for dialect in Dialect::ALL {
                 let quoted = dialect.quote_identifier(&name);
                 let tokens: Vec<_> = Lexer::new(dialect, &quoted).collect();
                 prop_assert_eq!(tokens.len(), 1);
@@ -127,7 +131,7 @@ mod tests {
 
         #[test]
         fn a_quoted_text_is_one_token(text in "[^\0]*") {
-            for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
+            for dialect in Dialect::ALL {
                 let quoted = dialect.quote_text(&text);
                 let tokens: Vec<_> = Lexer::new(dialect, &quoted).collect();
                 prop_assert_eq!(tokens.len(), 1);

@@ -81,8 +81,11 @@ impl Effect {
         self.deferrable |= statement
             .iter()
             .any(|part| part.is_one_of(&["DEFERRABLE", "DEFERRED", "DEFER_FOREIGN_KEYS"]));
-        self.opaque |= dialect == Dialect::MySql && holds_others(statement);
-        if dialect == Dialect::MySql && self.switches.is_none() {
+        self.opaque |= match dialect {
+            Dialect::MySql | Dialect::Generic => holds_others(statement),
+            Dialect::Postgres | Dialect::Sqlite => false,
+        };
+        if matches!(dialect, Dialect::MySql | Dialect::Generic) && self.switches.is_none() {
             self.switches = switched(statement);
         }
         if dialect == Dialect::Postgres {

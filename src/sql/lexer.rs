@@ -73,7 +73,7 @@ impl<'a> Lexer<'a> {
             end: match dialect {
                 // The driver removes white space of any kind around a text.
                 Dialect::Sqlite => sql.trim_end().len(),
-                Dialect::Postgres | Dialect::MySql => sql.len(),
+                Dialect::Postgres | Dialect::MySql | Dialect::Generic => sql.len(),
             },
             at: 0,
             last: TokenKind::Space,
@@ -98,7 +98,7 @@ impl<'a> Lexer<'a> {
     fn escapes(&self) -> bool {
         match self.dialect {
             Dialect::MySql => self.mode.plain_backslashes == self.other_backslashes,
-            Dialect::Postgres => self.other_backslashes,
+            Dialect::Postgres | Dialect::Generic => self.other_backslashes,
             Dialect::Sqlite => false,
         }
     }
@@ -301,7 +301,7 @@ impl<'a> Lexer<'a> {
             let number = self.number(1, digits);
             return (number.map_or(TokenKind::Word, TokenKind::Dollar), digits);
         }
-        if self.dialect != Dialect::Postgres {
+        if !matches!(self.dialect, Dialect::Postgres | Dialect::Generic) {
             return (TokenKind::Symbol(b'$'), 1);
         }
         let tag = self.run(1, is_word);

@@ -38,12 +38,14 @@ pub(super) fn line_comment(dialect: Dialect, rest: &[u8]) -> usize {
     let starts = match (dialect, rest) {
         // So that `5--1` is a sum. The end of the text counts as a control character.
         (Dialect::MySql, [b'-', b'-', ..]) => byte(rest, 2) <= b' ' || byte(rest, 2) == 0x7f,
-        (Dialect::MySql, [b'#', ..]) | (Dialect::Postgres | Dialect::Sqlite, [b'-', b'-', ..]) => true,
+        (Dialect::MySql, [b'#', ..]) | (Dialect::Postgres | Dialect::Sqlite | Dialect::Generic, [b'-', b'-', ..]) => {
+            true
+        }
         _ => false,
     };
     match dialect {
         _ if !starts => 0,
-        Dialect::Postgres => run(rest, 0, |byte| byte != b'\n' && byte != b'\r'),
+        Dialect::Postgres | Dialect::Generic => run(rest, 0, |byte| byte != b'\n' && byte != b'\r'),
         Dialect::MySql | Dialect::Sqlite => run(rest, 0, |byte| byte != b'\n'),
     }
 }
@@ -72,8 +74,8 @@ pub(super) fn number(dialect: Dialect, rest: &[u8]) -> usize {
     match dialect {
         // A word that follows directly makes it invalid.
         Dialect::Sqlite => run(rest, 1, |byte| byte == b'.' || is_name(byte)),
-        Dialect::Postgres if radix => run(rest, 1, is_word),
-        Dialect::Postgres => {
+        Dialect::Postgres | Dialect::Generic if radix => run(rest, 1, is_word),
+        Dialect::Postgres | Dialect::Generic => {
             let whole = grouped(rest, 0);
             let decimal = byte(rest, whole) == b'.' && byte(rest, whole + 1) != b'.';
             let end = if decimal { grouped(rest, whole + 1) } else { whole };

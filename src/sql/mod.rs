@@ -17,6 +17,8 @@ mod dialect;
 mod dollars;
 mod effect;
 mod excerpt;
+mod foreign;
+mod generic_commits;
 mod implicit_commits;
 mod into_sql;
 mod lexer;
@@ -58,6 +60,8 @@ pub(crate) use definition::{Definition, Key, ObjectName};
 pub use dialect::Dialect;
 pub(crate) use effect::Effect;
 pub(crate) use excerpt::excerpt;
+#[allow(unused_imports, reason = "only drivers outside of the process use it")]
+pub(crate) use foreign::{ForeignText, ParamStyle};
 pub use into_sql::IntoSql;
 pub(crate) use local::Local;
 pub(crate) use mention::mentions;
@@ -88,4 +92,4 @@ pub(crate) fn names_of(template: &Template) -> impl Iterator<Item = String> {
 
 /// All dialects, for [`crate::fuzzing`].
 #[cfg(any(test, fuzzing))]
-pub(crate) const DIALECTS: [Dialect; 3] = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite];
+pub(crate) const DIALECTS: [Dialect; 4] = Dialect::ALL;

@@ -1,6 +1,6 @@
 //! The order in which the values of a statement are bound, and the placeholders that have numbers.
 //!
-//! PostgreSQL numbers all placeholders, MySQL none. SQLite supports both, but its driver searches for the name of a
+//! PostgreSQL numbers all placeholders, MySQL and standard SQL none. SQLite supports both, but its driver searches for the name of a
 //! numbered one among all that have numbers, once for each value: the work grows with their product. So a value has a
 //! bare `?` wherever the text uses it once, and is bound again for each further use in a list or in one of many rows. A
 //! scalar that the text uses several times keeps one number, because SQLite takes `?1` and `?1` for the same
@@ -20,7 +20,7 @@ impl Template {
     pub(super) fn order(&self, widths: Option<&[u32]>) -> BindOrder {
         let order = match self.dialect {
             Dialect::Postgres => self.order_by(widths, |_| true),
-            Dialect::MySql => self.order_by(widths, |_| false),
+            Dialect::MySql | Dialect::Generic => self.order_by(widths, |_| false),
             Dialect::Sqlite => {
                 let shared = self.uses.iter().filter(|uses| **uses > 1).count();
                 let scalar = |slot: usize| widths.is_none_or(|widths| widths[slot] == SCALAR);

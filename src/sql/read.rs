@@ -93,7 +93,7 @@ impl Template {
         let facts = Facts::of(dialect, mode.server, &parts);
         let acts = match dialect {
             Dialect::Sqlite => Act::of_all(&parts),
-            Dialect::Postgres | Dialect::MySql => Vec::new(),
+            Dialect::Postgres | Dialect::MySql | Dialect::Generic => Vec::new(),
         };
         let doubtful = is_doubtful(dialect, mode, sql, &tokens, facts.control);
         let mut effect = Effect::of(dialect, statements(dialect, &parts), |hole| holes[hole].slot);

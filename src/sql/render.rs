@@ -116,6 +116,8 @@ fn empty(dialect: Dialect, negated: bool) -> &'static str {
         (Dialect::Postgres, true) => "<> ALL('{}')",
         (Dialect::MySql, false) => "IN (SELECT NULL FROM DUAL WHERE 1 = 0)",
         (Dialect::MySql, true) => "NOT IN (SELECT NULL FROM DUAL WHERE 1 = 0)",
+        (Dialect::Generic, false) => "IN (SELECT NULL FROM (SELECT 1) AS ebbtide_empty (x) WHERE 1 = 0)",
+        (Dialect::Generic, true) => "NOT IN (SELECT NULL FROM (SELECT 1) AS ebbtide_empty (x) WHERE 1 = 0)",
         (Dialect::Sqlite, false) => "IN ()",
         (Dialect::Sqlite, true) => "NOT IN ()",
     }

@@ -10,10 +10,26 @@ pub(crate) enum Product {
     MySql,
     MariaDb,
     Sqlite,
+    H2,
+    Hsqldb,
+    Derby,
+    DuckDb,
+    /// Any other one.
+    Other,
 }
 
 impl Product {
-    const ALL: [Self; 4] = [Self::Postgres, Self::MySql, Self::MariaDb, Self::Sqlite];
+    const ALL: [Self; 9] = [
+        Self::Postgres,
+        Self::MySql,
+        Self::MariaDb,
+        Self::Sqlite,
+        Self::H2,
+        Self::Hsqldb,
+        Self::Derby,
+        Self::DuckDb,
+        Self::Other,
+    ];
 }
 
 /// The product and version of a server.

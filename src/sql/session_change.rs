@@ -31,6 +31,7 @@ pub(super) fn session_change(dialect: Dialect, statement: &[Word<'_>]) -> Sessio
         Dialect::Postgres if first.is("LOAD") => return SessionChange::Lasting,
         Dialect::Postgres => postgres(first, rest) || session_lock(statement) || sets_config(statement),
         Dialect::MySql => mysql(first, rest) || called(statement, "GET_LOCK") || assigns_variable(statement),
+        Dialect::Generic => generic(first, rest),
         Dialect::Sqlite => sqlite(first, rest) || called(statement, "LOAD_EXTENSION"),
     };
     if changed {
@@ -79,8 +80,17 @@ fn undoes(dialect: Dialect, first: &Word<'_>, rest: &[Word<'_>]) -> bool {
             first.is("DEALLOCATE") || (first.is("DROP") && rest.first().is_some_and(dropped))
         }
         // Not known from its words.
-        Dialect::Sqlite => false,
+        Dialect::Sqlite | Dialect::Generic => false,
     }
+}
+
+/// Returns whether a statement of standard SQL, or of a product that has its own words, changes the session.
+fn generic(first: &Word<'_>, rest: &[Word<'_>]) -> bool {
+    const CHANGING: [&str; 12] = [
+        "ATTACH", "DECLARE", "DETACH", "INSTALL", "LOAD", "LOCK", "PRAGMA", "PREPARE", "RESET", "SET", "UNLOCK", "USE",
+    ];
+    let temporary = |part: &Word<'_>| part.is_one_of(&["TEMP", "TEMPORARY"]);
+    first.is_one_of(&CHANGING) || (first.is("CREATE") && rest.iter().take(4).any(temporary))
 }
 
 fn postgres(first: &Word<'_>, rest: &[Word<'_>]) -> bool {
@@ -251,6 +261,7 @@ pub(super) fn taints_session(dialect: Dialect, statement: &[Word<'_>]) -> bool {
                 || variable
                 || any(|part| part.is("GET_LOCK"))
         }
+        Dialect::Generic => generic(first, rest),
         Dialect::Sqlite => {
             let asks = [
                 "TABLE_INFO",

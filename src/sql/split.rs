@@ -72,7 +72,7 @@ impl Body {
     fn of(dialect: Dialect, parts: &[Word<'_>]) -> Self {
         match dialect {
             _ if !has_body(parts) => Self::None,
-            Dialect::MySql => Self::Nested(0),
+            Dialect::MySql | Dialect::Generic => Self::Nested(0),
             Dialect::Postgres | Dialect::Sqlite => Self::Single(Block::NotBegun),
         }
     }

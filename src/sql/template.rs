@@ -106,7 +106,9 @@ impl Template {
         }
         let help = match self.dialect {
             Dialect::Postgres => "pass the list as one `Array` and compare with `= ANY(:name)`, or split it",
-            Dialect::MySql | Dialect::Sqlite => "split the list, or put it into a temporary table and join the table",
+            Dialect::MySql | Dialect::Sqlite | Dialect::Generic => {
+                "split the list, or put it into a temporary table and join the table"
+            }
         };
         let message = format!(
             "the statement would bind {values} values, and {} allows {most} at most",

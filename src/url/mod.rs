@@ -203,6 +203,7 @@ impl DatabaseUrl {
             Dialect::MySql if self.scheme == "mariadb" => "mariadb",
             Dialect::MySql => "mysql",
             Dialect::Sqlite => "sqlite",
+            Dialect::Generic => "other_sql",
         }
     }
 
@@ -211,7 +212,7 @@ impl DatabaseUrl {
         match self.dialect {
             Dialect::Postgres => Some(5432),
             Dialect::MySql => Some(3306),
-            Dialect::Sqlite => None,
+            Dialect::Sqlite | Dialect::Generic => None,
         }
     }
 

@@ -18,7 +18,7 @@ impl OptionScope {
     pub(crate) fn covers(self, dialect: Dialect) -> bool {
         match self {
             Self::Any => true,
-            Self::Servers => dialect.is_served(),
+            Self::Servers => matches!(dialect, Dialect::Postgres | Dialect::MySql),
             Self::Postgres => dialect == Dialect::Postgres,
             Self::MySql => dialect == Dialect::MySql,
             Self::Sqlite => dialect == Dialect::Sqlite,

@@ -68,6 +68,7 @@ pub(super) fn drivers(dialect: Dialect) -> &'static [&'static str] {
         Dialect::Postgres => &POSTGRES_DRIVERS,
         Dialect::MySql => &MYSQL_DRIVERS,
         Dialect::Sqlite => &SQLITE_DRIVERS,
+        Dialect::Generic => &[],
     }
 }
 
@@ -77,6 +78,7 @@ pub(super) fn usual(dialect: Dialect) -> &'static str {
         Dialect::Postgres => "postgresql",
         Dialect::MySql => "mysql",
         Dialect::Sqlite => "sqlite",
+        Dialect::Generic => "jdbc",
     }
 }
 

@@ -28,9 +28,9 @@ pub(crate) fn begin(server: &str, options: BeginOptions) -> Result<SqlStr> {
 
 #[cfg(test)]
 pub(crate) use described::GenericRules;
+pub(crate) use described::STANDARD_SQL;
 
-/// The rules as a whole, for a connector of a server that nobody has described. No driver has one yet.
-#[cfg(test)]
+/// The rules as a whole, for a connector of a server that nobody has described.
 mod described {
     use super::*;
     use crate::backend::rules::{
@@ -47,6 +47,9 @@ mod described {
         /// The name of the product, for messages.
         pub(crate) name: &'static str,
     }
+
+    /// The rules of a database of which nothing is known.
+    pub(crate) static STANDARD_SQL: GenericRules = GenericRules { name: "this database" };
 
     impl ServerRules for GenericRules {
         fn name(&self) -> &'static str {

@@ -28,7 +28,7 @@ pub(crate) use at_commit_rules::AtCommitRules;
 pub(crate) use begin_options::{BeginOptions, Mode, level_words, unsupported};
 #[cfg(test)]
 pub(crate) use generic::GenericRules;
-pub(crate) use generic::begin as standard_begin;
+pub(crate) use generic::{STANDARD_SQL, begin as standard_begin};
 pub(crate) use levels::LevelTexts;
 #[cfg(feature = "macros")]
 pub(crate) use lock::{DatabaseLock, LOCK_LIMIT, LockName, held_too_long};

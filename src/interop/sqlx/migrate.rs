@@ -57,16 +57,17 @@ pub(super) async fn migrate(
         dialect @ Dialect::MySql => return Err(without_driver(dialect)),
         #[cfg(not(feature = "sqlite"))]
         dialect @ Dialect::Sqlite => return Err(without_driver(dialect)),
+        dialect @ Dialect::Generic => return Err(without_driver(dialect)),
     };
     within(&target, &work, || target.lend(&work, job)).await
 }
 
-#[cfg(not(all(feature = "postgres", feature = "mysql", feature = "sqlite")))]
 fn without_driver(dialect: Dialect) -> Error {
     Error::new(
         ErrorKind::Unsupported,
         format!("sqlx cannot run migrations on {dialect}"),
     )
+    .help("run the migrations with a driver of sqlx, or execute their texts with `execute_script`")
 }
 
 fn job<DB>(migrator: Migrator, direction: Direction, pooled: bool) -> NativeJob

@@ -271,6 +271,10 @@ fn check<DB: SqlxDatabase>(dialect: Dialect) -> Result<()> {
         Dialect::Postgres => "Postgres",
         Dialect::MySql => "MySql",
         Dialect::Sqlite => "Sqlite",
+        Dialect::Generic => {
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .help("sqlx has no driver for this database; use the verbs of `Database`"));
+        }
     };
     Err(Error::new(ErrorKind::Unsupported, message).help(format!("use `sqlx::<sqlx::{right}>()`, or another URL")))
 }

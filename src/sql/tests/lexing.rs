@@ -47,6 +47,10 @@ fn pieces(dialect: Dialect) -> (Vec<&'static str>, Vec<&'static str>) {
             blanks.extend(["#'\n", "--\u{7f};\n", "--\u{1}'\n", "-- \r'\n"]);
             values.extend([r"'\';'", r"'\\'", r#""\";""#, "`a;`", r"_utf8mb4'\';'", "1--1", "@`;'`"]);
         }
+        Dialect::Generic => {
+            blanks.extend(["--'\r", "--;\n"]);
+            values.extend([r"'\'", "$$ ' ; $$", "$t$ $$ ; $t$", "`a;`", "1::INT"]);
+        }
         Dialect::Sqlite => {
             blanks.extend([" \u{feff}", " \u{b}", "--\r'\n", "--;\n"]);
             values.extend([r"'\'", "[a';]", "`;`", "X'1F'"]);

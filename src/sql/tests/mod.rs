@@ -18,7 +18,7 @@ use super::{Bound, Dialect, SqlMode, Template};
 use crate::error::{Error, ErrorKind};
 use crate::value::{ParamValues, Params, Value};
 
-const ALL: [Dialect; 3] = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite];
+const ALL: [Dialect; 4] = Dialect::ALL;
 
 fn none() -> Params {
     Params(ParamValues::Empty)

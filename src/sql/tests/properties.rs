@@ -30,8 +30,9 @@ fn hidden() -> impl Strategy<Value = (Dialect, String)> {
     prop_oneof![
         any_dialect,
         (Just(Dialect::MySql), tick.clone()),
-        (Just(Dialect::Sqlite), tick),
-        (Just(Dialect::Postgres), dollar)
+        (Just(Dialect::Sqlite), tick.clone()),
+        (Just(Dialect::Generic), tick),
+        (prop::sample::select(vec![Dialect::Postgres, Dialect::Generic]), dollar)
     ]
 }
 
@@ -64,7 +65,7 @@ proptest! {
     fn q2_nothing_hidden_is_a_parameter((dialect, text) in hidden(), after in 0..3_i64) {
         let sql = format!("SELECT {text} , :a");
         let found = shown(&bind(dialect, &sql, named(&[("a", after)])));
-        let sign = match dialect { Dialect::Postgres => "$1", Dialect::MySql | Dialect::Sqlite => "?" };
+        let sign = match dialect { Dialect::Postgres => "$1", _ => "?" };
         prop_assert_eq!(found, (format!("SELECT {text} , {sign}"), vec![after]));
         let sql = format!("SELECT 1 {text} ");
         prop_assert_eq!(sent(dialect, &sql, none()).0, sql);
@@ -77,7 +78,7 @@ proptest! {
         let pairs = [("a", 1), ("b", 2)];
         let used: Vec<_> = pairs.into_iter().filter(|(name, _)| sql.contains(name)).collect();
         let bound = bind(dialect, &sql, named(&used));
-        if dialect == Dialect::MySql {
+        if matches!(dialect, Dialect::MySql | Dialect::Generic) {
             let expected: Vec<_> = uses.iter().map(|&first| if first { 1 } else { 2 }).collect();
             prop_assert_eq!(shown(&bound).1, expected);
         } else {
