@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 pub(crate) mod fake;
+mod begin;
 pub(crate) mod internal;
 mod interrupt;
 mod mysql;
@@ -11,6 +12,8 @@ mod position;
 mod postgres;
 pub(crate) mod rules;
 mod sandbox;
+#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+mod sidecar;
 mod sqlite;
 pub(crate) mod sqlx;
 #[cfg(feature = "sqlx-interop")]
@@ -31,6 +34,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, Product, SeenServer, Server, Statement};
 use crate::value::{RawRow, Value};
 
+pub(crate) use begin::Begin;
 pub(crate) use interrupt::{Armed, Interrupt, Interruptible};
 pub(crate) use native_job::{NativeJob, Pulse};
 pub(crate) use position::{Position, Reached};
@@ -220,8 +224,8 @@ pub(crate) trait RawConnection: Send {
         false
     }
 
-    /// Begins a transaction with `sql`, or, inside one, sets a savepoint (then `sql` is `None`).
-    fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>>;
+    /// Begins a transaction, a plain one without `begin`; inside one, sets a savepoint (then `begin` is `None`).
+    fn begin(&mut self, begin: Option<Begin>) -> BoxFuture<'_, Result<()>>;
 
     /// Commits the innermost level: releases a savepoint, or commits the transaction. Runs `first` before the release
     /// of a savepoint, in the same round trip.

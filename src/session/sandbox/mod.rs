@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use super::engine::Engine;
 use super::level::Level;
-use crate::backend::OuterTransaction;
+use crate::backend::{Begin, OuterTransaction};
 use crate::backend::rules::{BeginOptions, Mode};
 use crate::config::{IsolationLevel, IsolationPolicy};
 use crate::error::{Error, ErrorKind, Result};
@@ -170,11 +170,12 @@ impl Level {
         let Some(sandbox) = self.sandbox() else { return Ok(()) };
         let engine = &self.engine;
         let isolation = isolation.or(engine.settings.isolation_level);
-        let begin = engine.rules().begin(BeginOptions {
+        let options = BeginOptions {
             isolation,
             mode: Some(Mode::Immediate),
             ..BeginOptions::default()
-        })?;
+        };
+        let begin = Begin::with(engine.rules(), options)?;
         lease.enter_sandbox(OuterTransaction {
             dialect: engine.dialect(),
             rules: engine.rules(),
@@ -191,7 +192,7 @@ impl Level {
         }
         renewed?;
         lease.mark(InFlight::Boundary);
-        lease.raw()?.begin(begin).await?;
+        lease.raw()?.begin(Some(begin)).await?;
         lease.mark(InFlight::None);
         if engine.rules().named_sessions().is_some() {
             sandbox.announce();
