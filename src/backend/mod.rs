@@ -1,9 +1,9 @@
 //! The interface between the library and the drivers. The modules built on it know a database only through these
 //! traits.
 
+mod begin;
 #[cfg(test)]
 pub(crate) mod fake;
-mod begin;
 mod from_row;
 pub(crate) mod internal;
 mod interrupt;
@@ -14,6 +14,7 @@ mod postgres;
 pub(crate) mod rules;
 mod sandbox;
 #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "no URL names such a driver yet"))]
 mod sidecar;
 mod sqlite;
 pub(crate) mod sqlx;

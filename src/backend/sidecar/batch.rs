@@ -48,7 +48,9 @@ impl Batch {
         let rows = reader.u32()?;
         let width = columns.list.len();
         // Each value has one byte at least.
-        let count = (rows as usize).checked_mul(width).filter(|count| *count <= reader.left());
+        let count = (rows as usize)
+            .checked_mul(width)
+            .filter(|count| *count <= reader.left());
         let count = count.ok_or_else(|| Malformed::new("ROWS is cut off"))?;
         let mut places = Vec::with_capacity(count);
         for _ in 0..count {
@@ -91,9 +93,7 @@ fn pass(reader: &mut Reader<'_>, depth: usize) -> Result<(), Malformed> {
         tag::F32 => reader.skip(4),
         tag::I64 | tag::U64 | tag::F64 => reader.skip(8),
         tag::INTERVAL => reader.skip(16),
-        tag::DECIMAL..=tag::BYTES | tag::DATE..=tag::UNTYPED | tag::INET | tag::UNREADABLE => {
-            reader.bytes().map(drop)
-        }
+        tag::DECIMAL..=tag::BYTES | tag::DATE..=tag::UNTYPED | tag::INET | tag::UNREADABLE => reader.bytes().map(drop),
         tag::ARRAY if depth < MOST_DIMENSIONS => {
             let count = reader.u32()?;
             if count as usize > reader.left() {

@@ -73,7 +73,10 @@ impl SidecarConnection {
         }
         if self.lost {
             let message = "the connection was closed, because nothing was known of it after an error";
-            return Err(Error::new(ErrorKind::ConnectionLost, message).fatal().refusing().retryable());
+            return Err(Error::new(ErrorKind::ConnectionLost, message)
+                .fatal()
+                .refusing()
+                .retryable());
         }
         if !self.channel.is_idle() {
             self.drain().await?;

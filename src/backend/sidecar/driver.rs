@@ -38,7 +38,9 @@ impl Driver {
                 _ => Transactions::Api,
             },
             savepoints: opened.get("savepoints") != Some("0"),
-            style: style.filter(|_| target.kind == SidecarKind::DbApi).unwrap_or(ParamStyle::Question),
+            style: style
+                .filter(|_| target.kind == SidecarKind::DbApi)
+                .unwrap_or(ParamStyle::Question),
             folds_up: opened.get("folding") == Some("upper"),
             cancelling: match opened.get("cancel") {
                 Some("1") => Cancelling::Statement,

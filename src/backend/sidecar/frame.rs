@@ -101,11 +101,6 @@ impl Pairs {
         let found = self.0.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
-
-    /// Returns whether the value of a name is `1`.
-    pub(super) fn says(&self, name: &str) -> bool {
-        self.get(name) == Some("1")
-    }
 }
 
 /// A column of a result.

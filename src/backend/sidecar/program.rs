@@ -7,7 +7,7 @@ use std::process::Command;
 use super::target::SidecarKind;
 
 /// The program of the DB-API modules.
-const WORKER: &str = "";
+const WORKER: &str = include_str!("../../../sidecars/dbapi2/worker.py");
 
 /// The classes of the JDBC sidecar, with their names.
 const CLASSES: &[(&str, &[u8])] = &[];

@@ -203,7 +203,11 @@ impl SidecarConnection {
         if text.foreign.order.len() == request.values.len() && is_in_order(&text.foreign.order) {
             return outbox.run(run, dialect, request.values.iter());
         }
-        let values = text.foreign.order.iter().map(|index| request.values.get(*index as usize));
+        let values = text
+            .foreign
+            .order
+            .iter()
+            .map(|index| request.values.get(*index as usize));
         let values: Option<Vec<_>> = values.collect();
         let Some(values) = values else {
             let message = "a statement has more placeholders than values";

@@ -16,8 +16,8 @@ use parking_lot::Mutex;
 
 use super::engine::Engine;
 use super::level::Level;
-use crate::backend::{Begin, OuterTransaction};
 use crate::backend::rules::{BeginOptions, Mode};
+use crate::backend::{Begin, OuterTransaction};
 use crate::config::{IsolationLevel, IsolationPolicy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{InFlight, Lease, Pool};
