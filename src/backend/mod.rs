@@ -2,9 +2,13 @@
 //! traits.
 
 mod begin;
+mod derby;
+mod duckdb;
 #[cfg(test)]
 pub(crate) mod fake;
 mod from_row;
+mod h2;
+mod hsqldb;
 pub(crate) mod internal;
 mod interrupt;
 mod mysql;
@@ -82,6 +86,10 @@ impl Dialect {
             (Self::MySql, Some(Product::MariaDb)) => &mysql::MariaDbRules,
             (Self::MySql, _) => &mysql::MySqlRules,
             (Self::Sqlite, _) => &sqlite::SqliteRules,
+            (Self::Generic, Some(Product::H2)) => &h2::RULES,
+            (Self::Generic, Some(Product::Hsqldb)) => &hsqldb::RULES,
+            (Self::Generic, Some(Product::Derby)) => &derby::RULES,
+            (Self::Generic, Some(Product::DuckDb)) => &duckdb::RULES,
             (Self::Generic, _) => &rules::STANDARD_SQL,
         }
     }

@@ -49,12 +49,12 @@ pub(super) enum Heard {
 }
 
 impl SidecarConnection {
-    pub(super) fn new(channel: Channel, target: Arc<Target>, driver: Driver, rules: &'static dyn ServerRules) -> Self {
+    pub(super) fn new(channel: Channel, target: Arc<Target>, driver: Driver) -> Self {
         Self {
             channel,
             target,
+            rules: driver.rules,
             driver,
-            rules,
             depth: 0,
             failed_at: None,
             step: None,

@@ -158,12 +158,21 @@ fn described(rules: &dyn ServerRules, failure: &Failure) -> Error {
     } else {
         &failure.sqlstate
     };
-    let kind = rules.error_kind(ServerAnswer {
+    let answer = ServerAnswer {
         code,
         number: Some(failure.code),
         message: &failure.message,
-    });
-    let mut error = Error::new(kind, failure.message.clone()).with_code(code);
+    };
+    let kind = rules.error_kind(answer);
+    // Sessions look for this code where an error aborts a transaction.
+    let aborted = rules
+        .transactions()
+        .aborted
+        .filter(|_| kind == ErrorKind::TransactionAborted);
+    let mut error = Error::new(kind, failure.message.clone()).with_code(aborted.unwrap_or(code));
+    if rules.ends_transaction(answer) {
+        error = error.ending_transaction();
+    }
     if failure.code != 0 {
         error = error.with_number(failure.code);
     }
@@ -253,6 +262,7 @@ fn of_sidecar(failure: &Failure) -> Error {
             "correct the options of the driver in the URL, or in `jdbc_driver_args` or `dbapi_driver_args`",
         ),
         "unsupported" => (ErrorKind::Unsupported, "the driver does not have it"),
+        "cancelled" => (ErrorKind::Timeout, "the statement was cancelled before its end"),
         "protocol" => return confused(&failure.message),
         _ => (ErrorKind::Driver, "the message is that of the driver's process"),
     };

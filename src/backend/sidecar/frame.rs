@@ -43,6 +43,8 @@ pub(super) mod flag {
     pub(in crate::backend::sidecar) const PLAIN: u8 = 4;
     /// The generated key is wanted.
     pub(in crate::backend::sidecar) const KEY: u8 = 8;
+    /// All rows are kept anyway, so they may be read before the first is sent.
+    pub(in crate::backend::sidecar) const FEW: u8 = 16;
 }
 
 /// What a sidecar answers.

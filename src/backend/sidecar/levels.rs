@@ -67,7 +67,7 @@ impl SidecarConnection {
 
     /// Sets a savepoint.
     pub(super) async fn savepoint(&mut self) -> Result<()> {
-        if !self.driver.savepoints {
+        if !self.rules.transactions().savepoints {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 format!(
@@ -159,7 +159,9 @@ impl SidecarConnection {
                 Ok(()) => Ok(false),
             };
         }
-        if !rules.statements_may_end || !self.driver.savepoints {
+        // A driver that is switched by its interface begins another one by itself; an error tells if one has ended.
+        let silent = self.driver.transactions != Transactions::Text;
+        if silent || !rules.statements_may_end || !rules.savepoints {
             return Ok(self.depth > 0);
         }
         // Where a savepoint outside of a transaction is accepted, it is gone as soon as it is set.

@@ -197,6 +197,7 @@ impl SidecarConnection {
         let run = Run {
             credits,
             key: text.has_key,
+            streams: credits == AHEAD_OF_STREAM,
             sql: &text.foreign.text,
             ..Run::default()
         };

@@ -13,6 +13,8 @@ pub(super) struct Run<'a> {
     pub(super) skip: bool,
     pub(super) plain: bool,
     pub(super) key: bool,
+    /// Set if rows are read one by one, and not kept.
+    pub(super) streams: bool,
     /// The number of `ROWS` that may be sent; 0 if no rows are wanted.
     pub(super) credits: u32,
     pub(super) sql: &'a str,
@@ -74,6 +76,7 @@ impl Outbox {
                 (run.credits > 0, flag::ROWS),
                 (run.plain, flag::PLAIN),
                 (run.key, flag::KEY),
+                (run.credits > 0 && !run.streams, flag::FEW),
             ];
             let flags = flags
                 .iter()
