@@ -331,6 +331,8 @@ pub(crate) trait OfferedRow {
 pub(crate) mod fuzzing {
     #[cfg(feature = "postgres")]
     pub use super::postgres::fuzzing::*;
+    #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+    pub use super::sidecar::fuzzing::*;
 }
 
 #[cfg(test)]

@@ -58,12 +58,15 @@ impl Batch {
             pass(&mut reader, 0)?;
         }
         reader.end()?;
-        Ok(Self {
+        let batch = Self {
             columns: Arc::clone(columns),
             places: places.into(),
             rows,
             payload,
-        })
+        };
+        #[cfg(test)]
+        let batch = batch.counted();
+        Ok(batch)
     }
 
     /// Returns the number of rows.
@@ -77,11 +80,36 @@ impl Batch {
         let bytes = place.and_then(|place| self.payload.get(*place as usize..));
         Reader::new("a value", bytes.unwrap_or_default())
     }
+}
 
-    /// Returns the number of bytes that it keeps.
-    #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
+#[cfg(test)]
+thread_local! {
+    /// Number of bytes in the batches that this thread has read, and that are still kept.
+    pub(super) static KEPT_NOW: std::sync::atomic::AtomicUsize = const { std::sync::atomic::AtomicUsize::new(0) };
+    /// The most that were kept at once.
+    pub(super) static MOST_KEPT: std::sync::atomic::AtomicUsize = const { std::sync::atomic::AtomicUsize::new(0) };
+}
+
+#[cfg(test)]
+impl Batch {
+    fn bytes(&self) -> usize {
         self.payload.capacity() + self.places.len() * size_of::<u32>()
+    }
+
+    fn counted(self) -> Self {
+        use std::sync::atomic::Ordering::Relaxed;
+        let bytes = self.bytes();
+        let now = KEPT_NOW.with(|now| now.fetch_add(bytes, Relaxed)) + bytes;
+        MOST_KEPT.with(|most| most.fetch_max(now, Relaxed));
+        self
+    }
+}
+
+#[cfg(test)]
+impl Drop for Batch {
+    fn drop(&mut self) {
+        let bytes = self.bytes();
+        KEPT_NOW.with(|now| now.fetch_sub(bytes, std::sync::atomic::Ordering::Relaxed));
     }
 }
 

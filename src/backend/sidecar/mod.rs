@@ -10,6 +10,8 @@ mod driver;
 mod encode;
 mod errors;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod levels;
 mod link;
 mod mailbox;

@@ -1,5 +1,6 @@
 //! Connections of sidecars: a scripted process for what a real one cannot be stopped at, and real ones.
 
+mod jdbc;
 mod peer;
 mod real;
 mod scripted;

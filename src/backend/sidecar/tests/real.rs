@@ -17,6 +17,36 @@ fn sqlite() -> Arc<dyn Connector> {
 const SQLITE: Dialect = Dialect::Sqlite;
 
 #[tokio::test]
+async fn b3_rows_that_are_streamed_keep_little() {
+    use std::sync::atomic::Ordering;
+
+    use super::super::batch::{KEPT_NOW, MOST_KEPT};
+    const ROWS: usize = 200_000;
+    let connector = sqlite();
+    let mut raw = connector.connect().await.unwrap();
+    let sql = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {ROWS}) SELECT i, 'text of ' || i FROM n"
+    );
+    let (statement, values) = statement(SQLITE, &sql, vec![]);
+    let request = Request {
+        statement: &statement,
+        values: &values,
+    };
+    let mut stream = raw.stream(request);
+    let mut count = 0;
+    while let Some(row) = stream.next().await {
+        let row = Row::new(row.unwrap());
+        count += 1;
+        assert_eq!(row.get::<usize>(0).unwrap(), count);
+    }
+    drop(stream);
+    assert_eq!(count, ROWS);
+    let most = MOST_KEPT.with(|most| most.load(Ordering::Relaxed));
+    assert!((1..1_000_000).contains(&most), "{most} bytes");
+    assert_eq!(KEPT_NOW.with(|now| now.load(Ordering::Relaxed)), 0);
+}
+
+#[tokio::test]
 async fn b3_sqlite_of_python_keeps_values_and_transactions() {
     let connector = sqlite();
     let mut raw = connector.connect().await.unwrap();
