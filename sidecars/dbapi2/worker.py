@@ -9,7 +9,6 @@ import collections
 import datetime
 import decimal
 import importlib
-import inspect
 import json
 import os
 import platform
@@ -174,7 +173,8 @@ def dated(tag, text):
     day = [int(parts[name]) for name in ("year", "month", "day")] if tag != TIME else []
     time = []
     if tag != DATE:
-        time = [int(parts["hour"]), int(parts["minute"]), int(parts["second"] or 0), int((parts["fraction"] or "0").ljust(6, "0"))]
+        time = [int(parts["hour"]), int(parts["minute"]), int(parts["second"] or 0)]
+        time.append(int((parts["fraction"] or "").ljust(6, "0")))
     try:
         if tag == DATE:
             return datetime.date(*day)
@@ -203,10 +203,6 @@ class PlainDecimal(decimal.Decimal):
         return format(decimal.Decimal(self), "f")
 
     __repr__ = __str__
-
-
-# mysql.connector finds its converter by the name of the class.
-PlainDecimal.__name__ = "Decimal"
 
 
 def object_parameter(tag, value):
@@ -662,6 +658,7 @@ class Result:
         self.driver = driver
         self.cursor = cursor
         self.wants_key = wants_key
+        self.count = -1
         self.describe()
 
     def describe(self):
@@ -677,6 +674,7 @@ class Result:
 
     def next(self):
         """Goes to the next result set, if there is one."""
+        self.count = max(self.count, self.driver.affected(self.cursor, self.columns))
         nextset = getattr(self.cursor, "nextset", None)
         if nextset is None:
             return False
@@ -690,8 +688,7 @@ class Result:
 
     def done(self):
         """Returns the number of affected rows and the generated key."""
-        count = self.driver.affected(self.cursor, self.columns)
-        return count, self.driver.key(self.cursor) if self.wants_key else None
+        return self.count, self.driver.key(self.cursor) if self.wants_key else None
 
     def close(self):
         """Closes the cursor."""
@@ -729,7 +726,7 @@ class Driver:
     def connect(self, arguments, keywords, duplicate):
         """Opens the connection."""
         self.connection = self.module.connect(*arguments, **keywords)
-        if inspect.isawaitable(self.connection):
+        if hasattr(self.connection, "__await__"):
             raise Refused("not-dbapi", "{}.connect is asynchronous; PEP 249 modules are not".format(self.name()))
         self.product = self.product or PRODUCTS.get(self.name().split(".")[0], "") or self.name()
         self.savepoints = self.has_savepoints()
@@ -1044,13 +1041,24 @@ class Sqlite3(TextDriver):
     ddl = "transactional"
     isolation = levels = "4"
     parameter = staticmethod(sqlite_parameter)
+    ARGUMENTS = (
+        "database",
+        "timeout",
+        "detect_types",
+        "isolation_level",
+        "check_same_thread",
+        "factory",
+        "cached_statements",
+        "uri",
+    )
 
     def connect(self, arguments, keywords, duplicate):
-        keywords = dict(keywords, check_same_thread=False)
+        keywords = dict(zip(self.ARGUMENTS, arguments), **keywords)
+        keywords["check_same_thread"] = False
         # Neither the transactions of the module nor its converters: both are ours.
         for name in ("isolation_level", "autocommit", "detect_types"):
             keywords.pop(name, None)
-        self.connection = self.module.connect(*arguments[:2], isolation_level=None, **keywords)
+        self.connection = self.module.connect(isolation_level=None, **keywords)
         # Text arrives as bytearray, so that it is told from a blob, and text that is not UTF-8 fails only its cell.
         self.connection.text_factory = bytearray
         self.connection.row_factory = None
@@ -1092,7 +1100,7 @@ class Sqlite3(TextDriver):
             return found
         # Before Python 3.11 only the message tells.
         text = str(error)
-        return next((code for start, code in SQLITE_CODES if text.startswith(start)), 0)
+        return next((code for start, code in SQLITE_CODES if text.startswith(start)), 1)
 
 
 SQLITE_CODES = [
@@ -1126,6 +1134,7 @@ class ApswResult(Result):
         return rows
 
     def next(self):
+        self.count = self.driver.affected(self.cursor, self.columns)
         return False
 
     def close(self):
@@ -1380,7 +1389,6 @@ class Psycopg(Postgres):
 
     def question(self, text):
         self.link.send_query(text.encode())
-        result = PsycopgResult.__new__(PsycopgResult)
         row = ()
         for part in iter(self.next_result, None):
             if self.has_rows(part) and part.ntuples:
@@ -1424,11 +1432,13 @@ class Psycopg(Postgres):
             self.set_streaming()
             return PsycopgResult(self)
         except self.module.Error as error:
+            # A table has changed, or the statement is prepared no longer, as behind a pooler: nothing has run.
+            if error.sqlstate not in ("0A000", "26000"):
+                raise
             self.drop(kind)
-            # The plan was kept by a pooler or another server session, or a table has changed: nothing has run.
-            if error.sqlstate in ("0A000", "26000") and self.status() == "IDLE":
-                return self.run_once(text, types, values, formats)
-            raise
+            if self.status() != "IDLE":
+                raise
+            return self.run_once(text, types, values, formats)
 
     def run_once(self, text, types, values, formats):
         """Runs a statement that is not prepared."""
@@ -1776,6 +1786,35 @@ class MySqlDb(MySql):
         return columns, packer
 
 
+def connector_converter():
+    """Returns a class of converters that writes bytes, floats and decimals as literals of their own types."""
+    base = importlib.import_module("mysql.connector.conversion").MySQLConverter
+
+    class Literal(bytes):
+        """A literal that is ready for the text."""
+
+    class Converter(base):
+        """Leaves everything else to the module."""
+
+        def to_mysql(self, value):
+            if isinstance(value, (bytes, bytearray)):
+                return Literal(b"X'" + value.hex().encode() + b"'")
+            if isinstance(value, float):
+                text = repr(value)
+                return Literal((text if "e" in text else text + "e0").encode())
+            if isinstance(value, PlainDecimal):
+                return Literal(str(value).encode())
+            return super().to_mysql(value)
+
+        def escape(self, value, *arguments, **keywords):
+            return value if isinstance(value, Literal) else super().escape(value, *arguments, **keywords)
+
+        def quote(self, value):
+            return value if isinstance(value, Literal) else super().quote(value)
+
+    return Converter
+
+
 class MySqlConnector(MySql):
     """mysql.connector, with a raw cursor: its others lose signs of times and turn zero dates into NULL."""
 
@@ -1789,6 +1828,7 @@ class MySqlConnector(MySql):
         self.pure = keywords["use_pure"]
         if not keywords.get("client_flags"):
             keywords["client_flags"] = [flags.FOUND_ROWS]
+        keywords["converter_class"] = connector_converter()
         self.connection = self.module.connect(*arguments, **keywords)
         self.prepare_session()
 
@@ -1841,17 +1881,10 @@ class DuckDb(TextDriver):
     isolation = levels = "5"
     rolled_back = "25P02"
     parameter = staticmethod(duckdb_parameter)
-    # The first connection for each set of arguments; others of the process share its database.
-    first = {}
-    first_lock = threading.Lock()
 
     def connect(self, arguments, keywords, duplicate):
-        key = json.dumps([arguments, keywords], sort_keys=True)
-        with self.first_lock:
-            original = self.first.get(key) if duplicate else None
-            if original is None:
-                original = self.first[key] = self.module.connect(*arguments, **keywords)
-            self.connection = original.cursor()
+        self.shared = SharedDatabase.of(self.module, arguments, keywords, duplicate)
+        self.connection = self.shared.opened()
         (self.server_version,) = self.question("SELECT version()")
         infinite = {datetime.date: finite_date, datetime.datetime: finite_datetime}
         self.base = ColumnPacker([], infinite)
@@ -1892,8 +1925,49 @@ class DuckDb(TextDriver):
     def ping(self):
         self.execute("SELECT 1")
 
+    def close(self):
+        self.connection.close()
+        self.shared.closed()
+
     def canceller(self):
         return self.connection.interrupt
+
+
+class SharedDatabase:
+    """A database of DuckDB and the number of its connections, which share it also if it is in memory."""
+
+    lock = threading.Lock()
+    newest = {}
+
+    def __init__(self, original):
+        self.original = original
+        self.users = 0
+
+    @classmethod
+    def of(cls, module, arguments, keywords, duplicate):
+        """Returns the database for these arguments: for a duplicate the one that is open, otherwise a new one."""
+        key = json.dumps([arguments, keywords], sort_keys=True)
+        with cls.lock:
+            found = cls.newest.get(key) if duplicate else None
+            if found is None or not found.users:
+                found = cls.newest[key] = cls(module.connect(*arguments, **keywords))
+            found.users += 1
+            return found
+
+    def opened(self):
+        """Returns a new connection. `of` has counted it."""
+        try:
+            return self.original.cursor()
+        except BaseException:
+            self.closed()
+            raise
+
+    def closed(self):
+        """Counts a connection that was closed. The last one closes the database."""
+        with self.lock:
+            self.users -= 1
+            if not self.users:
+                self.original.close()
 
 
 class KeptCursor:
@@ -1988,6 +2062,10 @@ DRIVERS = {
 }
 
 
+# The flag of the code of an asynchronous function.
+COROUTINE = 0x80
+
+
 def load(path):
     """Returns the driver for `package.module` or `package.module:attribute`, not yet connected."""
     name, _, attribute = path.partition(":")
@@ -2002,7 +2080,7 @@ def load(path):
     if kind is not Apsw and not callable(connect):
         missing = [word for word in ("connect", "paramstyle", "threadsafety", "apilevel", "Error") if not hasattr(module, word)]
         raise Refused("not-dbapi", "{} is no DB-API 2 module: it has no {}".format(path, ", ".join(missing)), [where()])
-    if inspect.iscoroutinefunction(connect) or inspect.isasyncgenfunction(connect):
+    if getattr(getattr(connect, "__code__", None), "co_flags", 0) & COROUTINE:
         raise Refused("not-dbapi", "{}.connect is asynchronous, and DB-API 2 is not; name the module's own driver".format(path))
     return kind(module)
 
@@ -2197,7 +2275,7 @@ class Channel:
             self.driver.connect(arguments, keywords, duplicate)
         except TypeError as error:
             # Arguments that `connect` does not take; what a driver does later is another matter.
-            if error.__traceback__.tb_next is not None and depth(error.__traceback__) > 2:
+            if depth(error.__traceback__) > 2:
                 raise
             raise Refused("bad-arguments", "{}.connect does not take these arguments: {}".format(module, error))
         return self.driver.about()
