@@ -1,4 +1,5 @@
 """A client of the frame protocol of docs/SIDECARS.md, for the tests of the worker and for measurements."""
+
 import collections
 import os
 import queue
@@ -6,13 +7,15 @@ import struct
 import subprocess
 import threading
 
-from worker import (
+from ebbtide_worker.frames import (
     ARRAY, BEGIN, BOOL, BYTES, CANCEL, CLOSE, COLUMNS, COMMIT, DONE, DOUBLE, FAILED, FLAG_ROWS, FLOAT, HELLO, INTEGER,
-    INTERVAL, MORE, NULL, OPEN, OPENED, PING, ROLLBACK, ROWS, RUN, UNREADABLE, UNSIGNED_INTEGER, NUMBER_FORMS, Payload,
+    INTERVAL, MORE, NULL, OPEN, OPENED, PING, ROLLBACK, ROWS, RUN, UNREADABLE, UNSIGNED_INTEGER, Payload,
     packed_pairs, packed_str,
 )  # fmt: skip
+from ebbtide_worker.parameters import NUMBER_FORMS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+START = "import sys; sys.path.insert(0, sys.argv[1]); from ebbtide_worker.process import main; main()"
 LIMIT = 30
 
 Column = collections.namedtuple("Column", "name type flags")
@@ -104,10 +107,8 @@ class Worker:
     """A worker process, and a thread that sorts its frames by channel."""
 
     def __init__(self, python, environment=None):
-        with open(os.path.join(HERE, "worker.py"), encoding="utf-8") as file:
-            text = file.read()
         self.process = subprocess.Popen(
-            [python, "-c", text],
+            [python, "-B", "-c", START, HERE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,9 +1,13 @@
 //! The interface between the library and the drivers. The modules built on it know a database only through these
 //! traits.
 
+mod begin;
+mod derby;
+mod duckdb;
 #[cfg(test)]
 pub(crate) mod fake;
-mod begin;
+mod h2;
+mod hsqldb;
 pub(crate) mod internal;
 mod interrupt;
 mod mysql;
@@ -13,6 +17,7 @@ mod postgres;
 pub(crate) mod rules;
 mod sandbox;
 #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "no URL names such a driver yet"))]
 mod sidecar;
 mod sqlite;
 pub(crate) mod sqlx;
@@ -79,6 +84,10 @@ impl Dialect {
             (Self::MySql, Some(Product::MariaDb)) => &mysql::MariaDbRules,
             (Self::MySql, _) => &mysql::MySqlRules,
             (Self::Sqlite, _) => &sqlite::SqliteRules,
+            (Self::Generic, Some(Product::H2)) => &h2::RULES,
+            (Self::Generic, Some(Product::Hsqldb)) => &hsqldb::RULES,
+            (Self::Generic, Some(Product::Derby)) => &derby::RULES,
+            (Self::Generic, Some(Product::DuckDb)) => &duckdb::RULES,
             (Self::Generic, _) => &rules::STANDARD_SQL,
         }
     }
@@ -320,6 +329,8 @@ pub(crate) trait OfferedRow {
 pub(crate) mod fuzzing {
     #[cfg(feature = "postgres")]
     pub use super::postgres::fuzzing::*;
+    #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+    pub use super::sidecar::fuzzing::*;
 }
 
 #[cfg(test)]

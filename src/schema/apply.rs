@@ -147,7 +147,8 @@ impl SchemaJob {
 
     async fn send(&self, connection: &Connection, step: &Step, sql: &str) -> Result<()> {
         let sql = AssertSqlSafe(sql.to_owned());
-        if step.may_be_present && self.plan.rules.transactions().aborted.is_some() {
+        let transactions = self.plan.rules.transactions();
+        if step.may_be_present && transactions.aborted.is_some() && transactions.savepoints {
             // A failed statement aborts the transaction, but not from inside a savepoint.
             let begin = connection.transaction();
             begin

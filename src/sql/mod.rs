@@ -70,9 +70,9 @@ pub(crate) use one_row::inserts_one_row;
 pub(crate) use path_change::PathChange;
 pub(crate) use server::{Product, SeenServer, Server};
 pub(crate) use session_change::SessionChange;
-pub(crate) use sql_mode::SqlMode;
 #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
 pub(crate) use split::split;
+pub(crate) use sql_mode::SqlMode;
 pub(crate) use statement::{Bound, Statement};
 pub(crate) use summary::{Summary, sanitized, shown};
 pub(crate) use switches::Setting;

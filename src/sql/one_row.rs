@@ -46,7 +46,10 @@ mod tests {
             ("INSERT INTO note DEFAULT VALUES", true),
             ("INSERT INTO note (a) VALUES (1), (2)", false),
             ("INSERT INTO note SELECT 1", false),
-            ("INSERT INTO note (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 2", false),
+            (
+                "INSERT INTO note (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 2",
+                false,
+            ),
             ("INSERT INTO note VALUES (1); DELETE FROM note", false),
             ("WITH x AS (SELECT 1) INSERT INTO note VALUES (1)", false),
             ("UPDATE note SET a = 1", false),

@@ -65,6 +65,7 @@ pub(super) static TRANSACTIONS: TransactionRules = TransactionRules {
     default_isolation: IsolationLevel::RepeatableRead,
     one_writer: false,
     aborted: None,
+    savepoints: true,
     // A deadlock ends it, and a trigger can replace the error that reports the deadlock.
     statements_may_end: true,
     code_may_commit: true,

@@ -1,7 +1,7 @@
 //! Arrays of PostgreSQL, of any number of dimensions: an array of two dimensions is an array of arrays here.
 
-use super::value_errors::broken;
 use super::oid;
+use super::value_errors::broken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Value;
 
@@ -146,7 +146,9 @@ mod tests {
     use crate::backend::postgres::textual as server_text;
 
     fn textual(array: u32, of: u32, text: &str) -> Result<Value> {
-        super::textual(array, text, &|word| server_text::textual(of, word).and_then(Value::of_member))
+        super::textual(array, text, &|word| {
+            server_text::textual(of, word).and_then(Value::of_member)
+        })
     }
 
     fn read(text: &str) -> Value {

@@ -8,7 +8,10 @@ mod answers;
 #[cfg(feature = "postgres")]
 mod arguments;
 #[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
-#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only the driver needs all of it"))]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only the driver needs all of it")
+)]
 mod array;
 #[cfg(feature = "postgres")]
 mod driver;
@@ -22,10 +25,16 @@ pub(super) mod fuzzing;
 #[cfg(feature = "postgres")]
 mod literal;
 #[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
-#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only the driver needs all of it"))]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only the driver needs all of it")
+)]
 mod numeric;
 #[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
-#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only the driver needs all of it"))]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only the driver needs all of it")
+)]
 mod oid;
 #[cfg(feature = "postgres")]
 mod options;
@@ -35,14 +44,20 @@ mod rules;
 #[cfg(feature = "postgres")]
 mod server_type;
 #[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
-#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only the driver needs all of it"))]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only the driver needs all of it")
+)]
 pub(super) mod text;
 #[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
 mod textual;
 #[cfg(feature = "postgres")]
 mod types;
 #[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
-#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only the driver needs all of it"))]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only the driver needs all of it")
+)]
 mod value_errors;
 
 #[cfg(feature = "postgres")]

@@ -81,6 +81,7 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
     default_isolation: IsolationLevel::ReadCommitted,
     one_writer: false,
     aborted: Some("25P02"),
+    savepoints: true,
     statements_may_end: false,
     code_may_commit: false,
     finishes_dropped_calls: false,

@@ -2,9 +2,21 @@
 
 use sqlx::{SqlSafeStr, SqlStr};
 
-use super::begin_options::{BeginOptions, level_words};
+use super::ServerRules;
+use super::administration::Administration;
+use super::begin_options::{BeginOptions, level_words, unsupported};
+use super::levels::LevelTexts;
+use super::made_by_connecting::MadeByConnecting;
+use super::schema_rules::{CircularKeys, DefinitionsInTransaction, SchemaRules};
+use super::server_answer::ServerAnswer;
+use super::transaction_rules::{
+    CommitCheck, ProbeTexts, ReadOnly, StatementSavepointTexts, StatementSavepoints, TransactionRules,
+};
 use crate::backend::sqlx::own_sql;
-use crate::error::Result;
+use crate::config::IsolationLevel;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::ObjectName;
+use crate::value::Params;
 
 /// Returns the text that begins a transaction in standard SQL.
 pub(crate) fn begin(server: &str, options: BeginOptions) -> Result<SqlStr> {
@@ -26,115 +38,171 @@ pub(crate) fn begin(server: &str, options: BeginOptions) -> Result<SqlStr> {
     })
 }
 
-#[cfg(test)]
-pub(crate) use described::GenericRules;
-pub(crate) use described::STANDARD_SQL;
-
-/// The rules as a whole, for a connector of a server that nobody has described.
-mod described {
-    use super::*;
-    use crate::backend::rules::{
-        Administration, CircularKeys, CommitCheck, DefinitionsInTransaction, ProbeTexts, ReadOnly, SchemaRules,
-        ServerAnswer, ServerRules, StatementSavepointTexts, StatementSavepoints, TransactionRules,
-    };
-    use crate::config::IsolationLevel;
-    use crate::error::{Error, ErrorKind};
-    use crate::sql::Dialect;
-
-    /// Rules of standard SQL.
-    #[derive(Debug)]
-    pub(crate) struct GenericRules {
-        /// The name of the product, for messages.
-        pub(crate) name: &'static str,
-    }
-
-    /// The rules of a database of which nothing is known.
-    pub(crate) static STANDARD_SQL: GenericRules = GenericRules { name: "this database" };
-
-    impl ServerRules for GenericRules {
-        fn name(&self) -> &'static str {
-            self.name
-        }
-
-        fn transactions(&self) -> &'static TransactionRules {
-            &TRANSACTIONS
-        }
-
-        fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>> {
-            begin(self.name, options).map(Some)
-        }
-
-        fn leaves_open(&self, _error: &Error, _plain: bool) -> bool {
-            false
-        }
-
-        fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
-            kind(answer.code)
-        }
-
-        fn schema(&self) -> &'static SchemaRules {
-            &SCHEMA
-        }
-
-        fn administration(&self) -> &'static dyn Administration {
-            Dialect::MySql.rules().administration()
-        }
-    }
-
-    /// Returns the kind that the standard gives to an SQLSTATE.
-    fn kind(code: &str) -> ErrorKind {
-        match code {
-            "25006" => ErrorKind::ReadOnly,
-            "40001" => ErrorKind::Serialization,
-            _ => match code.get(..2) {
-                Some("08") => ErrorKind::ConnectionLost,
-                Some("0A") => ErrorKind::Unsupported,
-                Some("23") => ErrorKind::Constraint,
-                Some("28") => ErrorKind::Authentication,
-                Some("3D") => ErrorKind::DatabaseNotFound,
-                Some("3F") => ErrorKind::UndefinedObject,
-                Some("42") => ErrorKind::Syntax,
-                _ => ErrorKind::Database,
-            },
-        }
-    }
-
-    /// Of two ways the one that is right on every server.
-    static TRANSACTIONS: TransactionRules = TransactionRules {
-        begin: "START TRANSACTION",
-        default_isolation: IsolationLevel::Serializable,
-        one_writer: false,
-        aborted: None,
-        statements_may_end: true,
-        code_may_commit: true,
-        finishes_dropped_calls: false,
-        settings_outlive_rollback: true,
-        savepoint_outside: None,
-        read_only: ReadOnly::AtBegin,
-        statement_savepoints: StatementSavepoints::Always,
-        statement_savepoint: StatementSavepointTexts::STANDARD,
-        probe: ProbeTexts::STANDARD,
-        commit_check: CommitCheck::Nothing,
-        at_commit: None,
-    };
-
-    static SCHEMA: SchemaRules = SchemaRules {
-        in_transaction: DefinitionsInTransaction::Commit,
-        lock: None,
-        keys_to_missing_tables: false,
-        circular_keys: CircularKeys::Dropped {
-            list: "SELECT r.constraint_name FROM information_schema.referential_constraints r \
-                   JOIN information_schema.table_constraints k ON k.constraint_schema = r.constraint_schema \
-                   AND k.constraint_name = r.constraint_name JOIN information_schema.table_constraints u \
-                   ON u.constraint_schema = r.unique_constraint_schema AND u.constraint_name = r.unique_constraint_name \
-                   WHERE k.table_name = ? AND u.table_name = ?",
-        },
-        find_table: |name| {
-            let sql = "SELECT COUNT(*) FROM information_schema.tables \
-                       WHERE table_schema = COALESCE(?, CURRENT_SCHEMA) AND table_name = ?";
-            (sql, name.schema_and_table())
-        },
-        time: "TIMESTAMP",
-        bytes: "BLOB",
-    };
+/// Rules that consist of facts: those of the databases that have no dialect of their own here.
+#[derive(Debug)]
+pub(crate) struct GenericRules {
+    /// The name of the product, for messages.
+    pub(crate) name: &'static str,
+    pub(crate) transactions: &'static TransactionRules,
+    pub(crate) levels: &'static LevelTexts,
+    /// Returns the text that begins a transaction with options.
+    pub(crate) begin: fn(&'static str, BeginOptions) -> Result<Option<SqlStr>>,
+    /// Returns the kind of an error by its code and its message.
+    pub(crate) kind: fn(&str, &str) -> ErrorKind,
+    /// The codes of the errors with which the server has ended the transaction; `None` if they are not known, so that
+    /// it is asked.
+    pub(crate) ends: Option<&'static [&'static str]>,
+    pub(crate) schema: &'static SchemaRules,
+    pub(crate) administration: &'static MadeByConnecting,
 }
+
+impl ServerRules for GenericRules {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn transactions(&self) -> &'static TransactionRules {
+        self.transactions
+    }
+
+    fn levels(&self) -> &'static LevelTexts {
+        self.levels
+    }
+
+    fn begin(&self, options: BeginOptions) -> Result<Option<SqlStr>> {
+        (self.begin)(self.name, options)
+    }
+
+    fn leaves_open(&self, error: &Error, plain: bool) -> bool {
+        match (self.ends, error.sqlstate()) {
+            (Some(ends), Some(code)) => plain && !ends.contains(&code),
+            _ => false,
+        }
+    }
+
+    fn ends_transaction(&self, answer: ServerAnswer<'_>) -> bool {
+        self.ends.is_some_and(|ends| ends.contains(&answer.code))
+    }
+
+    fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
+        (self.kind)(answer.code, answer.message)
+    }
+
+    fn schema(&self) -> &'static SchemaRules {
+        self.schema
+    }
+
+    fn administration(&self) -> &'static dyn Administration {
+        self.administration
+    }
+}
+
+/// Returns the kind that the standard gives to an SQLSTATE.
+pub(crate) fn kind_by_standard(code: &str, _message: &str) -> ErrorKind {
+    match code {
+        "25006" => ErrorKind::ReadOnly,
+        "40001" => ErrorKind::Serialization,
+        "42S01" | "42S11" | "42S21" => ErrorKind::DuplicateObject,
+        "42S02" | "42S12" | "42S22" => ErrorKind::UndefinedObject,
+        "HY008" | "HYT01" => ErrorKind::Timeout,
+        "HYT00" => ErrorKind::LockTimeout,
+        _ => match code.get(..2) {
+            Some("08") => ErrorKind::ConnectionLost,
+            Some("07") => ErrorKind::Parameter,
+            Some("0A") => ErrorKind::Unsupported,
+            Some("23") => ErrorKind::Constraint,
+            Some("28") => ErrorKind::Authentication,
+            Some("3D") => ErrorKind::DatabaseNotFound,
+            Some("3F") => ErrorKind::UndefinedObject,
+            Some("42") => ErrorKind::Syntax,
+            _ => ErrorKind::Database,
+        },
+    }
+}
+
+/// Refuses a level that a database would silently replace by another one.
+pub(crate) fn refuse_levels(
+    name: &str,
+    options: BeginOptions,
+    known: &[IsolationLevel],
+    help: &'static str,
+) -> Result<()> {
+    match options.isolation {
+        Some(level) if !known.contains(&level) => Err(unsupported(name, &format!("isolation level {level}"), help)),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the query for a table, and its parameters. Names without quotes are folded to upper case or to lower case.
+pub(crate) fn find_table(name: &ObjectName) -> (&'static str, Params) {
+    let sql = "SELECT COUNT(*) FROM information_schema.tables WHERE LOWER(table_schema) = \
+               LOWER(COALESCE(CAST(? AS VARCHAR(128)), CURRENT_SCHEMA)) AND LOWER(table_name) = LOWER(?)";
+    (sql, name.schema_and_table())
+}
+
+/// Drops the keys of tables that refer to each other.
+pub(crate) const fn circular_keys() -> CircularKeys {
+    CircularKeys::Dropped {
+        list: "SELECT '\"' || r.constraint_name || '\"' FROM information_schema.referential_constraints r \
+               JOIN information_schema.table_constraints k ON k.constraint_schema = r.constraint_schema \
+               AND k.constraint_name = r.constraint_name JOIN information_schema.table_constraints u \
+               ON u.constraint_schema = r.unique_constraint_schema AND u.constraint_name = r.unique_constraint_name \
+               WHERE LOWER(k.table_name) = LOWER(?) AND LOWER(u.table_name) = LOWER(?)",
+    }
+}
+
+/// The rules of a database of which nothing is known.
+pub(crate) static STANDARD_SQL: GenericRules = GenericRules::new("this database");
+
+impl GenericRules {
+    /// Creates the rules of a database of which nothing is known but its name.
+    pub(crate) const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            transactions: &TRANSACTIONS,
+            levels: &LevelTexts::STANDARD,
+            begin: |name, options| begin(name, options).map(Some),
+            kind: kind_by_standard,
+            ends: None,
+            schema: &SCHEMA,
+            administration: &ADMINISTRATION,
+        }
+    }
+}
+
+/// Of two ways the one that is right on every server.
+static TRANSACTIONS: TransactionRules = TransactionRules {
+    begin: "START TRANSACTION",
+    default_isolation: IsolationLevel::ReadCommitted,
+    one_writer: false,
+    aborted: None,
+    savepoints: true,
+    statements_may_end: true,
+    code_may_commit: true,
+    finishes_dropped_calls: false,
+    settings_outlive_rollback: true,
+    savepoint_outside: None,
+    read_only: ReadOnly::AtBegin,
+    statement_savepoints: StatementSavepoints::Always,
+    statement_savepoint: StatementSavepointTexts::STANDARD,
+    probe: ProbeTexts::STANDARD,
+    commit_check: CommitCheck::Nothing,
+    at_commit: None,
+};
+
+static SCHEMA: SchemaRules = SchemaRules {
+    in_transaction: DefinitionsInTransaction::Commit,
+    lock: None,
+    keys_to_missing_tables: false,
+    circular_keys: circular_keys(),
+    find_table,
+    time: "TIMESTAMP",
+    bytes: "BLOB",
+};
+
+static ADMINISTRATION: MadeByConnecting = MadeByConnecting {
+    name: "this database",
+    help: "create and drop it with the tools of its server",
+    tables: "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' \
+             AND table_schema = CURRENT_SCHEMA ORDER BY 1, 2",
+};

@@ -5,10 +5,12 @@ mod admin;
 mod administration;
 mod at_commit_rules;
 mod begin_options;
+mod described;
 mod generic;
 mod levels;
 #[cfg(feature = "macros")]
 mod lock;
+mod made_by_connecting;
 mod names;
 mod positions;
 mod schema_rules;
@@ -26,12 +28,18 @@ pub(crate) use admin::{Admin, AdminSession, CreateOptions, advise};
 pub(crate) use administration::Administration;
 pub(crate) use at_commit_rules::AtCommitRules;
 pub(crate) use begin_options::{BeginOptions, Mode, level_words, unsupported};
-#[cfg(test)]
-pub(crate) use generic::GenericRules;
-pub(crate) use generic::{STANDARD_SQL, begin as standard_begin};
+#[allow(
+    unused_imports,
+    reason = "only drivers outside of the process describe their database"
+)]
+pub(crate) use described::{Capabilities, DefinitionsWhere, described};
+pub(crate) use generic::{
+    GenericRules, STANDARD_SQL, begin as standard_begin, circular_keys, find_table, kind_by_standard, refuse_levels,
+};
 pub(crate) use levels::LevelTexts;
 #[cfg(feature = "macros")]
 pub(crate) use lock::{DatabaseLock, LOCK_LIMIT, LockName, held_too_long};
+pub(crate) use made_by_connecting::MadeByConnecting;
 pub(crate) use names::{check_name, database_name, encoding_word, is_utf8, unusable};
 pub(crate) use positions::PositionRules;
 pub(crate) use schema_rules::{CircularKeys, DefinitionsInTransaction, SchemaRules};
@@ -51,10 +59,7 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
     fn transactions(&self) -> &'static TransactionRules;
 
     /// Returns the texts of the levels of a transaction, for a driver that leaves them to this library.
-    #[cfg_attr(
-        not(any(test, feature = "jdbc", feature = "dbapi2")),
-        expect(dead_code, reason = "the drivers of sqlx know theirs")
-    )]
+    #[cfg_attr(not(test), allow(dead_code, reason = "the drivers of sqlx know theirs"))]
     fn levels(&self) -> &'static LevelTexts {
         &LevelTexts::STANDARD
     }
@@ -66,6 +71,12 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
     /// Returns whether a transaction is certainly still open after an error with a code. `plain` is `true` if the error
     /// answers a statement that does nothing to transactions and definitions. After `false` the server is asked.
     fn leaves_open(&self, error: &Error, plain: bool) -> bool;
+
+    /// Returns whether the server has ended the transaction with the error that this answer reports.
+    #[allow(dead_code, reason = "the drivers of sqlx know it of their own servers")]
+    fn ends_transaction(&self, _answer: ServerAnswer<'_>) -> bool {
+        false
+    }
 
     /// Returns the kind of an error that the server reports.
     #[cfg_attr(

@@ -18,6 +18,8 @@ pub(crate) struct TransactionRules {
     /// The code of statements in a transaction that an earlier error has aborted; `None` if an error undoes only its own
     /// statement. An aborted transaction accepts only a rollback, also to a savepoint.
     pub(crate) aborted: Option<&'static str>,
+    /// `true` if there are savepoints. Without them no transaction begins inside another one, and there is no sandbox.
+    pub(crate) savepoints: bool,
     /// `true` if a statement may end the transaction, with an error that does not report it or by itself.
     pub(crate) statements_may_end: bool,
     /// `true` if a statement may run code that ends the transaction and begins another one.

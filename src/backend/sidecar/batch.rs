@@ -48,7 +48,9 @@ impl Batch {
         let rows = reader.u32()?;
         let width = columns.list.len();
         // Each value has one byte at least.
-        let count = (rows as usize).checked_mul(width).filter(|count| *count <= reader.left());
+        let count = (rows as usize)
+            .checked_mul(width)
+            .filter(|count| *count <= reader.left());
         let count = count.ok_or_else(|| Malformed::new("ROWS is cut off"))?;
         let mut places = Vec::with_capacity(count);
         for _ in 0..count {
@@ -56,12 +58,15 @@ impl Batch {
             pass(&mut reader, 0)?;
         }
         reader.end()?;
-        Ok(Self {
+        let batch = Self {
             columns: Arc::clone(columns),
             places: places.into(),
             rows,
             payload,
-        })
+        };
+        #[cfg(test)]
+        let batch = batch.counted();
+        Ok(batch)
     }
 
     /// Returns the number of rows.
@@ -75,11 +80,36 @@ impl Batch {
         let bytes = place.and_then(|place| self.payload.get(*place as usize..));
         Reader::new("a value", bytes.unwrap_or_default())
     }
+}
 
-    /// Returns the number of bytes that it keeps.
-    #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
+#[cfg(test)]
+thread_local! {
+    /// Number of bytes in the batches that this thread has read, and that are still kept.
+    pub(super) static KEPT_NOW: std::sync::atomic::AtomicUsize = const { std::sync::atomic::AtomicUsize::new(0) };
+    /// The most that were kept at once.
+    pub(super) static MOST_KEPT: std::sync::atomic::AtomicUsize = const { std::sync::atomic::AtomicUsize::new(0) };
+}
+
+#[cfg(test)]
+impl Batch {
+    fn bytes(&self) -> usize {
         self.payload.capacity() + self.places.len() * size_of::<u32>()
+    }
+
+    fn counted(self) -> Self {
+        use std::sync::atomic::Ordering::Relaxed;
+        let bytes = self.bytes();
+        let now = KEPT_NOW.with(|now| now.fetch_add(bytes, Relaxed)) + bytes;
+        MOST_KEPT.with(|most| most.fetch_max(now, Relaxed));
+        self
+    }
+}
+
+#[cfg(test)]
+impl Drop for Batch {
+    fn drop(&mut self) {
+        let bytes = self.bytes();
+        KEPT_NOW.with(|now| now.fetch_sub(bytes, std::sync::atomic::Ordering::Relaxed));
     }
 }
 
@@ -91,9 +121,7 @@ fn pass(reader: &mut Reader<'_>, depth: usize) -> Result<(), Malformed> {
         tag::F32 => reader.skip(4),
         tag::I64 | tag::U64 | tag::F64 => reader.skip(8),
         tag::INTERVAL => reader.skip(16),
-        tag::DECIMAL..=tag::BYTES | tag::DATE..=tag::UNTYPED | tag::INET | tag::UNREADABLE => {
-            reader.bytes().map(drop)
-        }
+        tag::DECIMAL..=tag::BYTES | tag::DATE..=tag::UNTYPED | tag::INET | tag::UNREADABLE => reader.bytes().map(drop),
         tag::ARRAY if depth < MOST_DIMENSIONS => {
             let count = reader.u32()?;
             if count as usize > reader.left() {

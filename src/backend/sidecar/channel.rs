@@ -88,11 +88,6 @@ impl Channel {
         self.answered == self.last
     }
 
-    /// Returns the last request that was sent.
-    pub(super) fn last(&self) -> u32 {
-        self.last
-    }
-
     /// Returns the reason if the process or the connection has ended.
     pub(super) fn ending(&self) -> Option<Arc<Ending>> {
         self.mailbox.ending()
@@ -169,6 +164,8 @@ impl Drop for Channel {
 
 impl std::fmt::Debug for Channel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Channel").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("Channel")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
     }
 }

@@ -74,7 +74,8 @@ impl<'b> Reader<'b> {
     /// Reads text with its length in front.
     pub(super) fn str(&mut self) -> Result<&'b str, Malformed> {
         let bytes = self.bytes()?;
-        std::str::from_utf8(bytes).map_err(|why| Malformed::new(format!("{} has text that is not UTF-8: {why}", self.what)))
+        std::str::from_utf8(bytes)
+            .map_err(|why| Malformed::new(format!("{} has text that is not UTF-8: {why}", self.what)))
     }
 
     fn string(&mut self) -> Result<String, Malformed> {
@@ -111,7 +112,11 @@ impl<'b> Reader<'b> {
         if self.rest.is_empty() {
             return Ok(());
         }
-        Err(Malformed::new(format!("{} has {} bytes too many", self.what, self.left())))
+        Err(Malformed::new(format!(
+            "{} has {} bytes too many",
+            self.what,
+            self.left()
+        )))
     }
 }
 

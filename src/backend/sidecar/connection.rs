@@ -49,12 +49,12 @@ pub(super) enum Heard {
 }
 
 impl SidecarConnection {
-    pub(super) fn new(channel: Channel, target: Arc<Target>, driver: Driver, rules: &'static dyn ServerRules) -> Self {
+    pub(super) fn new(channel: Channel, target: Arc<Target>, driver: Driver) -> Self {
         Self {
             channel,
             target,
+            rules: driver.rules,
             driver,
-            rules,
             depth: 0,
             failed_at: None,
             step: None,
@@ -73,7 +73,10 @@ impl SidecarConnection {
         }
         if self.lost {
             let message = "the connection was closed, because nothing was known of it after an error";
-            return Err(Error::new(ErrorKind::ConnectionLost, message).fatal().refusing().retryable());
+            return Err(Error::new(ErrorKind::ConnectionLost, message)
+                .fatal()
+                .refusing()
+                .retryable());
         }
         if !self.channel.is_idle() {
             self.drain().await?;

@@ -1,8 +1,10 @@
 //! The connector for databases of drivers in sidecars.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use parking_lot::RwLock;
 
 use super::channel::Channel;
 use super::connection::SidecarConnection;
@@ -11,8 +13,8 @@ use super::errors::{confused, lost};
 use super::frame::Answer;
 use super::link::Link;
 use super::slot::Slot;
-use super::target::{Sharing, Target};
-use crate::backend::{Connector, RawConnection};
+use super::target::{Sharing, SidecarKind, Target};
+use crate::backend::{Connector, RawConnection, ServerRules};
 use crate::error::{ErrorKind, Result};
 use crate::sql::{Dialect, SeenServer, Server};
 
@@ -29,6 +31,8 @@ pub(super) struct SidecarConnector {
     /// The place of the process that its connections share.
     slot: Arc<Slot>,
     seen: SeenServer,
+    /// The rules of the server seen last.
+    rules: RwLock<&'static dyn ServerRules>,
 }
 
 impl SidecarConnector {
@@ -38,6 +42,7 @@ impl SidecarConnector {
             seen.set(Server { product, version: 0 });
         }
         Self {
+            rules: RwLock::new(target.dialect.rules_of(seen.get())),
             target: Arc::new(target),
             slot,
             seen,
@@ -53,12 +58,22 @@ impl SidecarConnector {
         }
     }
 
+    /// Returns the pairs of `OPEN`.
+    fn pairs(&self, alone: bool) -> Cow<'_, [(String, String)]> {
+        if alone || self.target.kind == SidecarKind::Jdbc {
+            return Cow::Borrowed(&self.target.open);
+        }
+        // A database in memory is that of the process.
+        let duplicate = ("duplicate".to_owned(), "1".to_owned());
+        Cow::Owned(self.target.open.iter().cloned().chain([duplicate]).collect())
+    }
+
     async fn open(&self) -> Result<SidecarConnection> {
         let link = self.link().await?;
         let alone = self.target.shared == Sharing::Connection;
         let mut channel = Channel::open(link, alone, self.target.limits.settle);
         let mut outbox = channel.outbox();
-        outbox.open(&self.target.open)?;
+        outbox.open(&self.pairs(alone))?;
         channel.send(outbox);
         let opened = match channel.answer().await.map_err(|ending| lost(&ending).refusing())? {
             (_, Answer::Opened(opened)) => opened,
@@ -67,11 +82,9 @@ impl SidecarConnector {
         };
         let driver = Driver::new(&self.target, &opened);
         channel.cancelling = driver.cancelling;
-        if let Some(server) = driver.server {
-            self.seen.set(server);
-        }
-        let rules = self.target.dialect.rules_of(driver.server);
-        let mut connection = SidecarConnection::new(channel, Arc::clone(&self.target), driver, rules);
+        self.seen.set(driver.server);
+        *self.rules.write() = driver.rules;
+        let mut connection = SidecarConnection::new(channel, Arc::clone(&self.target), driver);
         connection.set_up().await?;
         Ok(connection)
     }
@@ -80,6 +93,10 @@ impl SidecarConnector {
 impl Connector for SidecarConnector {
     fn dialect(&self) -> Dialect {
         self.target.dialect
+    }
+
+    fn rules(&self) -> &'static dyn ServerRules {
+        *self.rules.read()
     }
 
     fn seen(&self) -> &SeenServer {

@@ -37,9 +37,12 @@ pub(super) fn lost_before(ending: &Ending) -> Error {
 
 /// Returns the error for an answer that the protocol does not have at its place.
 pub(super) fn confused(what: &str) -> Error {
-    Error::new(ErrorKind::Driver, format!("a driver's process did not keep to the protocol: {what}"))
-        .help("this is a bug in ebbtide; please report it")
-        .fatal()
+    Error::new(
+        ErrorKind::Driver,
+        format!("a driver's process did not keep to the protocol: {what}"),
+    )
+    .help("this is a bug in ebbtide; please report it")
+    .fatal()
 }
 
 impl Target {
@@ -49,7 +52,10 @@ impl Target {
         let error = match failure.origin {
             Origin::Driver => self.of_driver(rules, failure),
             Origin::Sidecar => of_sidecar(failure),
-            Origin::Skipped => Error::new(ErrorKind::Database, "a statement was not sent, because the one before it failed"),
+            Origin::Skipped => Error::new(
+                ErrorKind::Database,
+                "a statement was not sent, because the one before it failed",
+            ),
             Origin::Foreign => Error::new(
                 ErrorKind::Driver,
                 format!("the driver failed with {}: {}", failure.class, failure.message),
@@ -75,7 +81,10 @@ impl Target {
             return error.context(format_args!("cannot connect to {}", self.place));
         }
         let kind = match error.kind() {
-            kind @ (ErrorKind::Authentication | ErrorKind::DatabaseNotFound | ErrorKind::Config | ErrorKind::Unsupported) => kind,
+            kind @ (ErrorKind::Authentication
+            | ErrorKind::DatabaseNotFound
+            | ErrorKind::Config
+            | ErrorKind::Unsupported) => kind,
             _ => ErrorKind::Connect,
         };
         let message = format!("cannot connect to {}: {}", self.place, error.message());
@@ -123,7 +132,11 @@ impl Target {
             }
             Dialect::MySql if u16::try_from(failure.code).is_ok_and(|number| number > 0) => {
                 let number = failure.code as u16;
-                let state = if failure.sqlstate.is_empty() { "HY000" } else { &failure.sqlstate };
+                let state = if failure.sqlstate.is_empty() {
+                    "HY000"
+                } else {
+                    &failure.sqlstate
+                };
                 mysql::of_number(number, state, without_connection(&failure.message))
                     .with_code(state)
                     .with_number(number)
@@ -140,13 +153,26 @@ impl Target {
 fn described(rules: &dyn ServerRules, failure: &Failure) -> Error {
     // Some drivers have nothing but the class of an error.
     let class = failure.class.rsplit('.').next().unwrap_or_default();
-    let code = if failure.sqlstate.is_empty() { class } else { &failure.sqlstate };
-    let kind = rules.error_kind(ServerAnswer {
+    let code = if failure.sqlstate.is_empty() {
+        class
+    } else {
+        &failure.sqlstate
+    };
+    let answer = ServerAnswer {
         code,
         number: Some(failure.code),
         message: &failure.message,
-    });
-    let mut error = Error::new(kind, failure.message.clone()).with_code(code);
+    };
+    let kind = rules.error_kind(answer);
+    // Sessions look for this code where an error aborts a transaction.
+    let aborted = rules
+        .transactions()
+        .aborted
+        .filter(|_| kind == ErrorKind::TransactionAborted);
+    let mut error = Error::new(kind, failure.message.clone()).with_code(aborted.unwrap_or(code));
+    if rules.ends_transaction(answer) {
+        error = error.ending_transaction();
+    }
     if failure.code != 0 {
         error = error.with_number(failure.code);
     }
@@ -199,16 +225,44 @@ fn without_connection(message: &str) -> &str {
 /// Returns the error of a sidecar itself, which names what it has looked for and where.
 fn of_sidecar(failure: &Failure) -> Error {
     let (kind, help) = match failure.class.as_str() {
-        "file-missing" => (ErrorKind::Config, "correct the path in the option `classpath`; a relative one begins at the working directory"),
-        "not-a-jar" => (ErrorKind::Config, "the option `classpath` takes jars and folders with classes; download the driver's jar again if it is cut off"),
-        "class-missing" => (ErrorKind::Config, "correct the name in the option `jdbc_driver`, and add the driver's jar with the option `classpath`"),
-        "no-driver" => (ErrorKind::Config, "add the jar of a driver that takes this URL with the option `classpath`, and correct the URL after `jdbc:`"),
-        "wrong-class" => (ErrorKind::Config, "name a class that implements java.sql.Driver in the option `jdbc_driver`, or leave the option out"),
-        "module-missing" => (ErrorKind::Config, "install the module for this interpreter, or give another interpreter, such as that of a virtual environment, with the option `python`"),
-        "attribute-missing" | "not-dbapi" => (ErrorKind::Config, "name a module with DB-API 2, which has a function `connect`, in the option `dbapi_path` (`package.module` or `package.module:attribute`)"),
-        "import-failed" => (ErrorKind::Config, "the module itself failed; try `python -c \"import …\"` with the same interpreter"),
-        "bad-arguments" => (ErrorKind::Config, "correct the options of the driver in the URL, or in `jdbc_driver_args` or `dbapi_driver_args`"),
+        "file-missing" => (
+            ErrorKind::Config,
+            "correct the path in the option `classpath`; a relative one begins at the working directory",
+        ),
+        "not-a-jar" => (
+            ErrorKind::Config,
+            "the option `classpath` takes jars and folders with classes; download the driver's jar again if it is cut off",
+        ),
+        "class-missing" => (
+            ErrorKind::Config,
+            "correct the name in the option `jdbc_driver`, and add the driver's jar with the option `classpath`",
+        ),
+        "no-driver" => (
+            ErrorKind::Config,
+            "add the jar of a driver that takes this URL with the option `classpath`, and correct the URL after `jdbc:`",
+        ),
+        "wrong-class" => (
+            ErrorKind::Config,
+            "name a class that implements java.sql.Driver in the option `jdbc_driver`, or leave the option out",
+        ),
+        "module-missing" => (
+            ErrorKind::Config,
+            "install the module for this interpreter, or give another interpreter, such as that of a virtual environment, with the option `python`",
+        ),
+        "attribute-missing" | "not-dbapi" => (
+            ErrorKind::Config,
+            "name a module with DB-API 2, which has a function `connect`, in the option `dbapi_path` (`package.module` or `package.module:attribute`)",
+        ),
+        "import-failed" => (
+            ErrorKind::Config,
+            "the module itself failed; try `python -c \"import …\"` with the same interpreter",
+        ),
+        "bad-arguments" => (
+            ErrorKind::Config,
+            "correct the options of the driver in the URL, or in `jdbc_driver_args` or `dbapi_driver_args`",
+        ),
         "unsupported" => (ErrorKind::Unsupported, "the driver does not have it"),
+        "cancelled" => (ErrorKind::Timeout, "the statement was cancelled before its end"),
         "protocol" => return confused(&failure.message),
         _ => (ErrorKind::Driver, "the message is that of the driver's process"),
     };
@@ -269,12 +323,24 @@ mod tests {
     #[test]
     fn b9_every_word_of_a_sidecar_has_a_way_out() {
         for class in [
-            "file-missing", "not-a-jar", "class-missing", "no-driver", "wrong-class", "module-missing",
-            "attribute-missing", "not-dbapi", "import-failed", "bad-arguments",
+            "file-missing",
+            "not-a-jar",
+            "class-missing",
+            "no-driver",
+            "wrong-class",
+            "module-missing",
+            "attribute-missing",
+            "not-dbapi",
+            "import-failed",
+            "bad-arguments",
         ] {
-            let error = target(Dialect::Postgres).not_opened(Dialect::Postgres.rules(), &failure(Origin::Sidecar, class));
+            let error =
+                target(Dialect::Postgres).not_opened(Dialect::Postgres.rules(), &failure(Origin::Sidecar, class));
             assert_eq!(error.kind(), ErrorKind::Config, "{class}");
-            assert!(error.to_string().contains("help: ") && error.message().contains("jdbc:x"), "{error}");
+            assert!(
+                error.to_string().contains("help: ") && error.message().contains("jdbc:x"),
+                "{error}"
+            );
         }
     }
 

@@ -43,6 +43,8 @@ pub(super) mod flag {
     pub(in crate::backend::sidecar) const PLAIN: u8 = 4;
     /// The generated key is wanted.
     pub(in crate::backend::sidecar) const KEY: u8 = 8;
+    /// All rows are kept anyway, so they may be read before the first is sent.
+    pub(in crate::backend::sidecar) const FEW: u8 = 16;
 }
 
 /// What a sidecar answers.
@@ -100,11 +102,6 @@ impl Pairs {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
-    }
-
-    /// Returns whether the value of a name is `1`.
-    pub(super) fn says(&self, name: &str) -> bool {
-        self.get(name) == Some("1")
     }
 }
 

@@ -27,7 +27,9 @@ impl SidecarConnection {
         let plain = self.rules.transactions().begin;
         let sql = begin.sql.as_ref().map_or(plain, SqlStr::as_str);
         let texts = split(self.target.dialect, sql);
-        let (last, before) = texts.split_last().map_or(("", &[][..]), |(last, before)| (*last, before));
+        let (last, before) = texts
+            .split_last()
+            .map_or(("", &[][..]), |(last, before)| (*last, before));
         let by_text = self.driver.transactions == Transactions::Text;
         if by_text && !before.is_empty() {
             // They are about the transaction that follows, which must not begin without them.
@@ -39,7 +41,11 @@ impl SidecarConnection {
         }
         let mut outbox = self.channel.outbox();
         let options = begin.options;
-        outbox.begin(options.isolation.map_or(0, number), options.read_only, if by_text { last } else { "" })?;
+        outbox.begin(
+            options.isolation.map_or(0, number),
+            options.read_only,
+            if by_text { last } else { "" },
+        )?;
         if !by_text && options.deferrable && self.target.dialect == Dialect::Postgres {
             self.add_texts(&mut outbox, "SET TRANSACTION DEFERRABLE", 0, true)?;
         }
@@ -61,10 +67,13 @@ impl SidecarConnection {
 
     /// Sets a savepoint.
     pub(super) async fn savepoint(&mut self) -> Result<()> {
-        if !self.driver.savepoints {
+        if !self.rules.transactions().savepoints {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                format!("{} has no savepoints, so a transaction cannot be nested", self.rules.name()),
+                format!(
+                    "{} has no savepoints, so a transaction cannot be nested",
+                    self.rules.name()
+                ),
             )
             .help("use one transaction, and no sandbox, on this database"));
         }
@@ -150,7 +159,9 @@ impl SidecarConnection {
                 Ok(()) => Ok(false),
             };
         }
-        if !rules.statements_may_end || !self.driver.savepoints {
+        // A driver that is switched by its interface begins another one by itself; an error tells if one has ended.
+        let silent = self.driver.transactions != Transactions::Text;
+        if silent || !rules.statements_may_end || !rules.savepoints {
             return Ok(self.depth > 0);
         }
         // Where a savepoint outside of a transaction is accepted, it is gone as soon as it is set.

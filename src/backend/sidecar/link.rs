@@ -190,14 +190,14 @@ impl Wires {
         self.send(channel, outbox);
     }
 
-    /// Returns whether requests of a channel are unanswered.
-    pub(super) fn is_waiting(&self, channel: u32) -> bool {
-        self.channels.lock().open.contains_key(&channel)
-    }
-
     /// Ends a channel for its reader.
     pub(super) fn end_channel(&self, channel: u32, why: &Arc<Ending>) {
-        let mailbox = self.channels.lock().open.get(&channel).map(|line| Arc::clone(&line.mailbox));
+        let mailbox = self
+            .channels
+            .lock()
+            .open
+            .get(&channel)
+            .map(|line| Arc::clone(&line.mailbox));
         if let Some(mailbox) = mailbox {
             mailbox.end(why);
         }
@@ -232,7 +232,8 @@ impl Wires {
         if writer.closed {
             return;
         }
-        if fits && writer.queue.is_empty()
+        if fits
+            && writer.queue.is_empty()
             && let Some(pipe) = &mut writer.pipe
         {
             let written = pipe.write_all(&bytes).and_then(|()| pipe.flush());
@@ -310,10 +311,18 @@ impl Wires {
                     line.unanswered.pop_front();
                 }
                 Some((last, _)) if *last > request => {}
-                _ => return Err(Malformed::new(format!("{} has the number {request} of no request", answer.name()))),
+                _ => {
+                    return Err(Malformed::new(format!(
+                        "{} has the number {request} of no request",
+                        answer.name()
+                    )));
+                }
             }
         } else if line.unanswered.front().is_none_or(|(last, _)| *last < request) {
-            return Err(Malformed::new(format!("{} has the number {request} of no request", answer.name())));
+            return Err(Malformed::new(format!(
+                "{} has the number {request} of no request",
+                answer.name()
+            )));
         }
         let closed = line.closes == Some(request) && answer.is_final();
         let unread = line.closes.is_some();

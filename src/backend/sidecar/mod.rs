@@ -10,6 +10,8 @@ mod driver;
 mod encode;
 mod errors;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod levels;
 mod link;
 mod mailbox;
@@ -25,7 +27,10 @@ mod stderr;
 mod target;
 mod text;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "the URLs of these drivers are not read yet"))]
+#[cfg(test)]
+mod tests;
+
+#[allow(unused_imports, reason = "the URLs of these drivers are not read yet")]
 pub(in crate::backend) use {
     connector::connector,
     target::{Limits, Sharing, SidecarKind, Target},

@@ -82,21 +82,31 @@ impl SidecarKind {
 /// Starts a process and waits until it says that it is ready. Blocks; called on a thread of its own.
 pub(super) fn start(kind: SidecarKind, command: &[OsString], secrets: &[String], limit: Duration) -> Result<Link> {
     let Some((program, options)) = command.split_first() else {
-        return Err(Error::new(ErrorKind::Config, format!("no program is given for {}", kind.process()))
-            .help(kind.way_out()));
+        return Err(
+            Error::new(ErrorKind::Config, format!("no program is given for {}", kind.process())).help(kind.way_out()),
+        );
     };
     let folder = program::folder(kind).map_err(|why| {
-        Error::new(ErrorKind::Config, format!("the program of {} cannot be written: {why}", kind.process()))
-            .help("set TMPDIR to a folder in which this program may write")
+        Error::new(
+            ErrorKind::Config,
+            format!("the program of {} cannot be written: {why}", kind.process()),
+        )
+        .help("set TMPDIR to a folder in which this program may write")
     })?;
     let mut child = Command::new(program);
     child.args(options);
     program::arguments(kind, folder.as_ref(), &mut child);
-    child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    child
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = child.spawn().map_err(|why| not_started(kind, program, &why))?;
     let (Some(input), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err(Error::new(ErrorKind::Driver, format!("{} has no pipes", kind.process())));
+        return Err(Error::new(
+            ErrorKind::Driver,
+            format!("{} has no pipes", kind.process()),
+        ));
     };
     let lines = Arc::<LastLines>::default();
     lines.hide(secrets);
@@ -113,7 +123,10 @@ pub(super) fn start(kind: SidecarKind, command: &[OsString], secrets: &[String],
         .and_then(|()| spawn("ebbtide-read", move || read_all(&wires, output)));
     if let Err(why) = threads {
         link.kill();
-        return Err(Error::new(ErrorKind::Driver, format!("no thread can be started: {why}")));
+        return Err(Error::new(
+            ErrorKind::Driver,
+            format!("no thread can be started: {why}"),
+        ));
     }
     welcome(kind, program, &link, &mailbox, limit)?;
     Ok(link)
@@ -134,24 +147,37 @@ pub(super) fn welcome(
     let program = Path::new(program).display();
     let failed = |message: String| Error::new(ErrorKind::Connect, message).help(kind.way_out());
     match wait(mailbox, limit) {
-        Some(Ok((_, Answer::Welcome { version: VERSION, pairs }))) => {
+        Some(Ok((
+            _,
+            Answer::Welcome {
+                version: VERSION,
+                pairs,
+            },
+        ))) => {
             let of = |name| pairs.get(name).unwrap_or_default();
             tracing::debug!(target: "ebbtide::sidecar", "{name} has started: {} {}", of("runtime"), of("version"));
             Ok(())
         }
         Some(Ok((_, Answer::Welcome { version, .. }))) => {
             link.kill();
-            Err(failed(format!("`{program}` speaks version {version} of the protocol instead of {VERSION}")))
+            Err(failed(format!(
+                "`{program}` speaks version {version} of the protocol instead of {VERSION}"
+            )))
         }
         Some(Ok((_, other))) => {
             link.kill();
-            Err(failed(format!("`{program}` did not start as {name}: it answered {}", other.name())))
+            Err(failed(format!(
+                "`{program}` did not start as {name}: it answered {}",
+                other.name()
+            )))
         }
         Some(Err(ending)) => Err(failed(format!("`{program}` did not start as {name}: {}", ending.0))),
         None => {
             link.kill();
             let limit = limit.as_secs_f32();
-            Err(failed(format!("`{program}` did not start as {name} within {limit} seconds")))
+            Err(failed(format!(
+                "`{program}` did not start as {name} within {limit} seconds"
+            )))
         }
     }
 }
@@ -198,7 +224,10 @@ fn not_started(kind: SidecarKind, program: &OsString, why: &io::Error) -> Error 
         }
         io::ErrorKind::NotFound => format!("{what} was not found: there is no file {}", absolute(path).display()),
         io::ErrorKind::PermissionDenied => {
-            format!("{what} cannot be started: {} is no program that may be run", absolute(path).display())
+            format!(
+                "{what} cannot be started: {} is no program that may be run",
+                absolute(path).display()
+            )
         }
         _ => format!("{what} cannot be started as `{}`: {why}", path.display()),
     };

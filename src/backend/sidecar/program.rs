@@ -6,11 +6,42 @@ use std::process::Command;
 
 use super::target::SidecarKind;
 
+macro_rules! classes {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_bytes!(concat!("../../../sidecars/jdbc/classes/ebbtide/", $name, ".class")))),*]
+    };
+}
+
 /// The program of the DB-API modules.
-const WORKER: &str = "";
+const WORKER: &str = include_str!("../../../sidecars/dbapi2/worker.py");
 
 /// The classes of the JDBC sidecar, with their names.
-const CLASSES: &[(&str, &[u8])] = &[];
+const CLASSES: &[(&str, &[u8])] = classes![
+    "Cancel",
+    "Channel",
+    "Columns",
+    "Derby",
+    "Drivers",
+    "Failure",
+    "Frames",
+    "H2",
+    "Hsqldb",
+    "Kind",
+    "MySql",
+    "Opened",
+    "Payload",
+    "Postgres",
+    "Product",
+    "Refused",
+    "Runner",
+    "Secrets",
+    "Session",
+    "Sidecar",
+    "Sqlite",
+    "Statements",
+    "Texts",
+    "Words"
+];
 
 /// A private folder, which is removed with this.
 #[derive(Debug)]
@@ -72,4 +103,35 @@ fn uuid() -> String {
     use std::hash::{BuildHasher, Hasher};
     let random = || std::collections::hash_map::RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", random(), random())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b2_every_class_of_the_sidecar_is_part_of_the_library() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sidecars/jdbc/classes/ebbtide");
+        let files = std::fs::read_dir(folder).unwrap().flatten();
+        let mut files: Vec<_> = files
+            .map(|file| file.file_name().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        let classes: Vec<_> = CLASSES.iter().map(|(name, _)| format!("{name}.class")).collect();
+        assert_eq!(classes, files);
+    }
+
+    #[test]
+    fn b9_the_folder_is_private_and_removed() {
+        let folder = folder(SidecarKind::Jdbc).unwrap().unwrap();
+        let path = folder.0.clone();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        assert!(path.join("ebbtide/Sidecar.class").is_file());
+        drop(folder);
+        assert!(!path.exists());
+    }
 }

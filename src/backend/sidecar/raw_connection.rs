@@ -197,13 +197,18 @@ impl SidecarConnection {
         let run = Run {
             credits,
             key: text.has_key,
+            streams: credits == AHEAD_OF_STREAM,
             sql: &text.foreign.text,
             ..Run::default()
         };
         if text.foreign.order.len() == request.values.len() && is_in_order(&text.foreign.order) {
             return outbox.run(run, dialect, request.values.iter());
         }
-        let values = text.foreign.order.iter().map(|index| request.values.get(*index as usize));
+        let values = text
+            .foreign
+            .order
+            .iter()
+            .map(|index| request.values.get(*index as usize));
         let values: Option<Vec<_>> = values.collect();
         let Some(values) = values else {
             let message = "a statement has more placeholders than values";

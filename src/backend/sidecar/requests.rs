@@ -13,6 +13,8 @@ pub(super) struct Run<'a> {
     pub(super) skip: bool,
     pub(super) plain: bool,
     pub(super) key: bool,
+    /// Set if rows are read one by one, and not kept.
+    pub(super) streams: bool,
     /// The number of `ROWS` that may be sent; 0 if no rows are wanted.
     pub(super) credits: u32,
     pub(super) sql: &'a str,
@@ -74,8 +76,12 @@ impl Outbox {
                 (run.credits > 0, flag::ROWS),
                 (run.plain, flag::PLAIN),
                 (run.key, flag::KEY),
+                (run.credits > 0 && !run.streams, flag::FEW),
             ];
-            let flags = flags.iter().filter(|(set, _)| *set).fold(0, |all, (_, flag)| all | flag);
+            let flags = flags
+                .iter()
+                .filter(|(set, _)| *set)
+                .fold(0, |all, (_, flag)| all | flag);
             out.push(flags);
             out.extend_from_slice(&run.credits.to_be_bytes());
             text(out, run.sql)?;
@@ -122,7 +128,10 @@ impl Outbox {
 
     /// Adds a frame with the next number.
     fn request(&mut self, kind: u8, payload: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        let number = self.last.checked_add(1).ok_or_else(|| too_much("more requests than their numbers"))?;
+        let number = self
+            .last
+            .checked_add(1)
+            .ok_or_else(|| too_much("more requests than their numbers"))?;
         self.frame(number, kind, payload)?;
         self.last = number;
         Ok(())
@@ -190,6 +199,9 @@ pub(super) fn bytes(out: &mut Vec<u8>, bytes: &[u8]) -> Result<()> {
 }
 
 fn too_much(what: &str) -> Error {
-    Error::new(ErrorKind::Parameter, format!("the drivers of other languages cannot be sent {what}"))
-        .help("send less in one statement")
+    Error::new(
+        ErrorKind::Parameter,
+        format!("the drivers of other languages cannot be sent {what}"),
+    )
+    .help("send less in one statement")
 }

@@ -68,7 +68,9 @@ impl RawRow for BatchRow {
 
 impl fmt::Debug for BatchRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BatchRow").field("row", &self.row).finish_non_exhaustive()
+        f.debug_struct("BatchRow")
+            .field("row", &self.row)
+            .finish_non_exhaustive()
     }
 }
 

@@ -24,7 +24,9 @@ fn plain(name: &str) -> Cow<'_, str> {
     let name = match name.split_once('(') {
         Some((before, rest)) => match rest.split_once(')') {
             // `timestamp(3) with time zone`
-            Some((_, after)) if !after.is_empty() => return format!("{}{after}", before.trim_end()).to_lowercase().into(),
+            Some((_, after)) if !after.is_empty() => {
+                return format!("{}{after}", before.trim_end()).to_lowercase().into();
+            }
             _ => before.trim_end(),
         },
         None => name,
@@ -102,8 +104,16 @@ mod tests {
             ("serial", "7", "I64(7)"),
             ("bool", "t", "Bool(true)"),
             ("numeric", "1.50", "Decimal(1.50)"),
-            ("timestamptz", "2026-12-01 03:04:05.123456+00", "Timestamp(2026-12-01T03:04:05.123456Z)"),
-            ("timestamp(3) with time zone", "2026-12-01 03:04:05+01", "Timestamp(2026-12-01T02:04:05Z)"),
+            (
+                "timestamptz",
+                "2026-12-01 03:04:05.123456+00",
+                "Timestamp(2026-12-01T03:04:05.123456Z)",
+            ),
+            (
+                "timestamp(3) with time zone",
+                "2026-12-01 03:04:05+01",
+                "Timestamp(2026-12-01T02:04:05Z)",
+            ),
             ("money", "$1,000.00", "Text(\"$1,000.00\")"),
             ("\"public\".\"mood\"", "happy", "Text(\"happy\")"),
             ("bytea", "\\x00ff", "Owned(Bytes([0, 255]))"),
@@ -111,7 +121,10 @@ mod tests {
             assert_eq!(shown(Dialect::Postgres, name, text), expected, "{name}");
         }
         let array = Value::Array(vec![Value::I64(1), Value::Null]);
-        assert_eq!(read(Dialect::Postgres, "_int4", "{1,NULL}").unwrap(), ValueRef::Owned(array));
+        assert_eq!(
+            read(Dialect::Postgres, "_int4", "{1,NULL}").unwrap(),
+            ValueRef::Owned(array)
+        );
         assert!(shown(Dialect::Postgres, "date", "infinity").contains("cannot be read"));
     }
 
@@ -122,7 +135,11 @@ mod tests {
             ("BIGINT", "-1", "I64(-1)"),
             ("TINYINT(1)", "1", "I64(1)"),
             ("DECIMAL", "1.500", "Decimal(1.500)"),
-            ("DATETIME", "2026-12-01 03:04:05.123456", "DateTime(2026-12-01T03:04:05.123456)"),
+            (
+                "DATETIME",
+                "2026-12-01 03:04:05.123456",
+                "DateTime(2026-12-01T03:04:05.123456)",
+            ),
             ("TIMESTAMP", "2026-12-01 03:04:05", "Timestamp(2026-12-01T03:04:05Z)"),
             ("YEAR", "2026", "I64(2026)"),
             ("JSON", "{}", "Json(\"{}\")"),

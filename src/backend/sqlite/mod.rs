@@ -28,4 +28,7 @@ mod types;
 pub(super) use driver::connector;
 pub(super) use rules::SqliteRules;
 #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
-pub(super) use {answer::of_code, stored::{Number, refused}};
+pub(super) use {
+    answer::of_code,
+    stored::{Number, refused},
+};

@@ -65,6 +65,7 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
     default_isolation: IsolationLevel::Serializable,
     one_writer: true,
     aborted: None,
+    savepoints: true,
     // `OR ROLLBACK` in a statement ends it.
     statements_may_end: true,
     code_may_commit: false,

@@ -12,8 +12,8 @@ use super::connection::{SqlxConnection, is_unprepared};
 use super::pooled::{Alone, is_removed};
 use super::{Ignore, KeptStatement, Native, is_stale_plan, own_sql};
 use crate::backend::{
-    Begin, CloseFn, Interrupt, Interruptible, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink,
-    SandboxedConnection,
+    Begin, CloseFn, Interrupt, Interruptible, NativeJob, OuterTransaction, QueryResult, RawConnection, Request,
+    RowSink, SandboxedConnection,
 };
 use crate::error::{Error, Result};
 use crate::sql::Defines;

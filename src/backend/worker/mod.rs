@@ -30,7 +30,9 @@ use actor::{Command, Inbox, Job, Shared};
 use mailbox::Mailbox;
 use rows::{AHEAD, AnswerPart, FirstPart, OwnedRequest, ReceivedRow, RowBatch};
 
-use super::{Begin, CloseFn, Connector, Interrupt, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink};
+use super::{
+    Begin, CloseFn, Connector, Interrupt, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink,
+};
 use crate::error::{Error, ErrorKind, LOST, Result};
 use crate::value::RawRow;
 use thread::RuntimeThread;

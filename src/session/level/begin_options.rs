@@ -24,6 +24,13 @@ impl BeginOptions {
     /// options that a savepoint cannot grant pass there. The time of taking locks is a matter of the outermost
     /// transaction.
     pub(in crate::session) fn nested(self, rules: &dyn ServerRules, virtually_outermost: bool) -> Result<()> {
+        if !rules.transactions().savepoints {
+            return Err(unsupported(
+                rules.name(),
+                "savepoints, so that no transaction can begin inside another one",
+                "run both as one transaction, or as one after the other",
+            ));
+        }
         if virtually_outermost {
             rules.begin(self)?;
             return Ok(());

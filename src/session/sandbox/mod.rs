@@ -16,8 +16,8 @@ use parking_lot::Mutex;
 
 use super::engine::Engine;
 use super::level::Level;
+use crate::backend::rules::{BeginOptions, Mode, unsupported};
 use crate::backend::{Begin, OuterTransaction};
-use crate::backend::rules::{BeginOptions, Mode};
 use crate::config::{IsolationLevel, IsolationPolicy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{InFlight, Lease, Pool};
@@ -169,6 +169,13 @@ impl Level {
     pub(super) async fn begin_outer(&self, lease: &mut Lease, isolation: Option<IsolationLevel>) -> Result<()> {
         let Some(sandbox) = self.sandbox() else { return Ok(()) };
         let engine = &self.engine;
+        if !engine.transactions.savepoints {
+            return Err(unsupported(
+                engine.rules().name(),
+                "savepoints, which a sandbox needs",
+                "give each test a database of its own, in memory or in a temporary file",
+            ));
+        }
         let isolation = isolation.or(engine.settings.isolation_level);
         let options = BeginOptions {
             isolation,

@@ -85,6 +85,7 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
     default_isolation: IsolationLevel::ReadCommitted,
     one_writer: false,
     aborted: None,
+    savepoints: true,
     statements_may_end: true,
     code_may_commit: true,
     finishes_dropped_calls: false,
@@ -127,9 +128,7 @@ static LEVELS: LevelTexts = LevelTexts {
 };
 
 /// A fifth server, of which nothing is known but its name.
-static GENERIC: GenericRules = GenericRules {
-    name: "the fifth server",
-};
+static GENERIC: GenericRules = GenericRules::new("the fifth server");
 
 fn fifth() -> FakeConnector {
     FakeConnector {

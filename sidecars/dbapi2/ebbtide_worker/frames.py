@@ -1,0 +1,97 @@
+"""Frames: their kinds, the tags of values, and how fields are read and written."""
+
+import struct
+
+VERSION = 1
+LONGEST_FRAME = 1 << 30
+HELLO, OPEN, RUN, BEGIN, COMMIT, ROLLBACK, PING, MORE, CANCEL, CLOSE = range(1, 11)
+WELCOME, OPENED, COLUMNS, ROWS, DONE, FAILED = range(129, 135)
+FLAG_SKIP, FLAG_ROWS, FLAG_PLAIN, FLAG_KEY = 1, 2, 4, 8
+UNSIGNED, BOOLEAN = 1, 2
+DRIVERS_OWN, SIDECARS_OWN, SKIPPED, UNKNOWN = range(4)
+(
+    NULL,
+    BOOL,
+    INTEGER,
+    UNSIGNED_INTEGER,
+    FLOAT,
+    DOUBLE,
+    DECIMAL,
+    TEXT,
+    BYTES,
+    DATE,
+    TIME,
+    DATETIME,
+    TIMESTAMP,
+    UUID,
+    JSON,
+    SERVER_TEXT,
+    INTERVAL,
+    INET,
+    ARRAY,
+    UNREADABLE,
+    SMALL_INTEGER,
+    MIDDLE_INTEGER,
+) = range(22)
+
+
+class Refused(Exception):
+    """An error of the sidecar itself: its word, its message, and causes."""
+
+    def __init__(self, word, message, causes=()):
+        super().__init__(message)
+        self.word = word
+        self.causes = list(causes)
+
+
+class Payload:
+    """Reads the fields of a payload in order."""
+
+    def __init__(self, data):
+        self.data = data
+        self.at = 0
+
+    def take(self, length):
+        """Returns the next bytes."""
+        end = self.at + length
+        if end > len(self.data):
+            raise Refused("protocol", "a frame ended in the middle of a field")
+        taken = self.data[self.at : end]
+        self.at = end
+        return taken
+
+    def number(self, form):
+        """Returns the next number, whose form is one of the module struct."""
+        (number,) = struct.unpack(">" + form, self.take(struct.calcsize(form)))
+        return number
+
+    def bytes(self):
+        """Returns the next bytes with their length before them."""
+        return self.take(self.number("I"))
+
+    def str(self):
+        """Returns the next text."""
+        try:
+            return self.bytes().decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Refused("protocol", "a text of a frame is not UTF-8: {}".format(error))
+
+    def pairs(self):
+        """Returns the next pairs of names and values."""
+        return [(self.str(), self.str()) for _ in range(self.number("H"))]
+
+
+def packed_str(text):
+    """Returns the bytes of a text field. What UTF-8 cannot say is replaced by question marks."""
+    data = text.encode("utf-8", "replace")
+    return struct.pack(">I", len(data)) + data
+
+
+def packed_pairs(pairs):
+    """Returns the bytes of a field of pairs."""
+    return struct.pack(">H", len(pairs)) + b"".join(packed_str(name) + packed_str(value) for name, value in pairs)
+
+
+def frame(channel, request, kind, payload=b""):
+    """Returns the bytes of a frame."""
+    return struct.pack(">IIIB", len(payload) + 9, channel, request, kind) + payload

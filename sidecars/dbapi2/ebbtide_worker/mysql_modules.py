@@ -1,0 +1,160 @@
+"""The modules of MySQL and MariaDB."""
+
+import importlib
+
+from .mysql import MySql, PlainDecimal, pack_mysql_text
+from .rows import pack_bytes, pack_str
+from .shutdown import shutdown
+from .text_driver import TextDriver
+
+
+class PyMySql(MySql):
+    """PyMySQL, with a cursor that reads rows as they come."""
+
+    stream = "1"
+
+    def connect(self, arguments, keywords, duplicate):
+        conversions = importlib.import_module("pymysql.converters").conversions
+        encoders = {kind: function for kind, function in conversions.items() if not isinstance(kind, int)}
+        encoders[PlainDecimal] = lambda value, _: str(value)
+        found_rows = importlib.import_module("pymysql.constants.CLIENT").FOUND_ROWS
+        cursors = importlib.import_module("pymysql.cursors")
+        keywords = dict(keywords, conv=encoders, autocommit=True, cursorclass=cursors.SSCursor)
+        keywords["client_flag"] = keywords.get("client_flag", 0) | found_rows
+        self.connection = self.module.connect(*arguments, **keywords)
+        self.prepare_session()
+
+    def fields(self, cursor, description):
+        fields = cursor._result.fields
+        return [(field.name, field.type_code, field.flags, field.charsetnr, field.length) for field in fields]
+
+    def open_transaction(self):
+        return bool(self.connection.server_status & 1)
+
+    def cancelling(self):
+        return "abort"
+
+    def canceller(self):
+        return shutdown(self.connection._sock)
+
+    def is_closed(self, error):
+        return not self.connection.open or super().is_closed(error)
+
+
+class MySqlDb(MySql):
+    """mysqlclient (MySQLdb), with a cursor that reads rows as they come."""
+
+    stream = "1"
+
+    def connect(self, arguments, keywords, duplicate):
+        conversions = importlib.import_module("MySQLdb.converters").conversions
+        encoders = {kind: function for kind, function in conversions.items() if not isinstance(kind, int)}
+        encoders[PlainDecimal] = lambda value, _: str(value)
+        cursors = importlib.import_module("MySQLdb.cursors")
+        found_rows = importlib.import_module("MySQLdb.constants.CLIENT").FOUND_ROWS
+        keywords = dict(keywords, conv=encoders, cursorclass=cursors.SSCursor)
+        keywords.setdefault("charset", "utf8mb4")
+        keywords["client_flag"] = keywords.get("client_flag", 0) | found_rows
+        self.connection = self.module.connect(*arguments, **keywords)
+        self.connection.autocommit(True)
+        self.prepare_session()
+
+    def fields(self, cursor, description):
+        # The module does not tell the charset; it gives bytes for what is binary.
+        rows = zip(description, cursor.description_flags)
+        return [(column[0], column[1], flags, 0, column[3] or 0) for column, flags in rows]
+
+    def columns(self, cursor, description):
+        columns, packer = super().columns(cursor, description)
+        by_value = lambda value: pack_bytes(value) if isinstance(value, bytes) else pack_str(value)
+        packer.columns = [by_value if function is pack_mysql_text else function for function in packer.columns]
+        return columns, packer
+
+
+def connector_converter():
+    """Returns a class of converters that writes bytes, floats and decimals as literals of their own types."""
+    base = importlib.import_module("mysql.connector.conversion").MySQLConverter
+
+    class Literal(bytes):
+        """A literal that is ready for the text."""
+
+    class Converter(base):
+        """Leaves everything else to the module."""
+
+        def to_mysql(self, value):
+            if isinstance(value, (bytes, bytearray)):
+                return Literal(b"X'" + value.hex().encode() + b"'")
+            if isinstance(value, float):
+                text = repr(value)
+                return Literal((text if "e" in text else text + "e0").encode())
+            if isinstance(value, PlainDecimal):
+                return Literal(str(value).encode())
+            return super().to_mysql(value)
+
+        def escape(self, value, *arguments, **keywords):
+            return value if isinstance(value, Literal) else super().escape(value, *arguments, **keywords)
+
+        def quote(self, value):
+            return value if isinstance(value, Literal) else super().quote(value)
+
+    return Converter
+
+
+class MySqlConnector(MySql):
+    """mysql.connector, with a raw cursor: its others lose signs of times and turn zero dates into NULL."""
+
+    stream = "1"
+
+    def connect(self, arguments, keywords, duplicate):
+        flags = importlib.import_module("mysql.connector.constants").ClientFlag
+        # Only the part that is written in Python has a socket that another thread can end.
+        keywords = dict(keywords, autocommit=True)
+        keywords.setdefault("use_pure", True)
+        self.pure = keywords["use_pure"]
+        if not keywords.get("client_flags"):
+            keywords["client_flags"] = [flags.FOUND_ROWS]
+        keywords["converter_class"] = connector_converter()
+        self.connection = self.module.connect(*arguments, **keywords)
+        self.prepare_session()
+
+    def cursor(self):
+        return self.connection.cursor(raw=True)
+
+    def fields(self, cursor, description):
+        return [(column[0], column[1], column[7], column[8], 0) for column in description]
+
+    def open_transaction(self):
+        return self.connection.in_transaction
+
+    def cancelling(self):
+        return "abort" if self.pure else "0"
+
+    def canceller(self):
+        return shutdown(self.connection._socket.sock) if self.pure else None
+
+    def message(self, error):
+        return getattr(error, "msg", None) or str(error)
+
+    def is_closed(self, error):
+        # It has no number for a connection that was found closed.
+        return super().is_closed(error) or (self.code(error) == -1 and not self.connection.is_connected())
+
+
+class MariaDb(TextDriver):
+    """The module mariadb, whose values are read by their Python types."""
+
+    product = "MariaDB"
+    quote = "`"
+    ddl = "commits"
+    levels = "1,2,3,4"
+    isolation = "3"
+
+    def connect(self, arguments, keywords, duplicate):
+        self.connection = self.module.connect(*arguments, **keywords)
+        self.connection.autocommit = True
+
+    def version(self):
+        return str(getattr(self.connection, "server_info", ""))
+
+    def key(self, cursor):
+        return cursor.lastrowid or None

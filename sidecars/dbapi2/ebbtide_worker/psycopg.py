@@ -1,0 +1,248 @@
+"""psycopg 3, by its layer of libpq."""
+
+import collections
+import re
+import select
+
+from .failures import Failure
+from .frames import BYTES, SIDECARS_OWN
+from .postgres import POSTGRES_NAMES, POSTGRES_TYPES, Postgres, PostgresPacker, postgres_text
+from .rows import MOST_ROWS
+
+PREPARED = 100
+
+
+class PsycopgResult:
+    """Rows of libpq, in the order in which it gives results."""
+
+    def __init__(self, driver):
+        self.driver = driver
+        self.held = collections.deque()
+        self.ended = False
+        self.columns = None
+        self.count = -1
+        self.position = 0
+        self.current = None
+        self.receive()
+
+    def receive(self):
+        """Reads results up to the next with columns, or to the end."""
+        while self.current is None:
+            result = self.held.popleft() if self.held else self.driver.next_result()
+            if result is None:
+                self.ended = True
+                return
+            # libpq tells the count with the last rows, or with a result of its own.
+            self.count = max(self.count, self.driver.command_count(result))
+            if self.driver.has_rows(result):
+                self.current = result
+                self.position = 0
+                if self.columns is None:
+                    self.describe(result)
+
+    def describe(self, result):
+        """Reads the columns of a result. To ask for names of types, what is under way is read to its end first."""
+        oids = [result.ftype(index) for index in range(result.nfields)]
+        if any(oid not in POSTGRES_NAMES and oid not in self.driver.names for oid in oids) and not self.held:
+            self.held.extend(iter(self.driver.next_result, None))
+            self.held.append(None)
+        names = self.driver.type_names(oids)
+        self.columns = [(result.fname(index).decode(), name, 0) for index, name in enumerate(names)]
+        self.packer = PostgresPacker(names)
+        self.indexes = range(result.nfields)
+
+    def fetch(self, count):
+        """Returns at most as many rows, none at the end of the result set."""
+        while self.current is not None:
+            result = self.current
+            start = self.position
+            end = min(start + count, result.ntuples)
+            if start < end:
+                self.position = end
+                value = result.get_value
+                return [[value(row, column) for column in self.indexes] for row in range(start, end)]
+            self.current = None
+            if self.driver.is_last(result):
+                return []
+            self.receive()
+        return []
+
+    def next(self):
+        """Goes to the next result set, if there is one."""
+        if self.ended:
+            return False
+        self.columns = None
+        self.receive()
+        return self.columns is not None
+
+    def done(self):
+        """Returns the number of affected rows."""
+        return self.count, None
+
+    def close(self):
+        """Reads what is left."""
+        while not self.ended and (self.held or self.driver.next_result() is not None):
+            if self.held and self.held.popleft() is None:
+                break
+        self.ended = True
+
+
+class Psycopg(Postgres):
+    """psycopg 3, whose layer of libpq reads rows as they come and gives the server's own text."""
+
+    stream = "1"
+    PLACEHOLDER = re.compile(r"%(?:\(p(\d+)\)s|%)")
+
+    def connect(self, arguments, keywords, duplicate):
+        keywords = dict(keywords, autocommit=True, client_encoding="utf8")
+        self.prepares = keywords.get("prepare_threshold", 5) is not None
+        self.connection = self.module.connect(*arguments, **keywords)
+        self.pq = self.module.pq
+        self.link = self.connection.pgconn
+        self.link.nonblocking = 0
+        self.poll = select.poll()
+        self.poll.register(self.link.socket, select.POLLIN)
+        self.texts = collections.OrderedDict()
+        self.numbered = 0
+        self.no_rows = {getattr(self.pq.ExecStatus, name) for name in ("COMMAND_OK", "EMPTY_QUERY")}
+        status = self.pq.ExecStatus
+        self.with_rows = {status.TUPLES_OK, status.SINGLE_TUPLE, getattr(status, "TUPLES_CHUNK", status.SINGLE_TUPLE)}
+        self.prepare_session()
+
+    def question(self, text):
+        self.link.send_query(text.encode())
+        row = ()
+        for part in iter(self.next_result, None):
+            if self.has_rows(part) and part.ntuples:
+                row = tuple((part.get_value(0, column) or b"").decode() for column in range(part.nfields))
+        return row
+
+    def run(self, sql, parameters, plain, wants_key):
+        if not parameters and plain:
+            self.link.send_query(sql.encode())
+            self.set_streaming()
+            return PsycopgResult(self)
+        types = [POSTGRES_TYPES.get(tag, 0) for tag, _ in parameters]
+        values = [None if value is None else self.wire(tag, value) for tag, value in parameters]
+        formats = [1 if tag == BYTES else 0 for tag, _ in parameters]
+        if parameters:
+            sql = self.PLACEHOLDER.sub(lambda found: "$" + found.group(1) if found.group(1) else "%", sql)
+        return self.run_prepared(sql.encode(), types, values, formats)
+
+    @staticmethod
+    def wire(tag, value):
+        """Returns the bytes of a parameter."""
+        return value if tag == BYTES else postgres_text(tag, value).encode()
+
+    def run_prepared(self, text, types, values, formats):
+        """Runs a statement, which is prepared when it comes for the second time."""
+        kind = (text, tuple(types))
+        name = self.texts.get(kind)
+        if name is None:
+            self.remember(kind)
+            return self.run_once(text, types, values, formats)
+        self.texts.move_to_end(kind)
+        try:
+            if name == b"":
+                self.numbered += 1
+                name = b"ebbtide_%d" % self.numbered
+                self.link.send_prepare(name, text, types)
+                while self.next_result() is not None:
+                    pass
+                self.texts[kind] = name
+            self.link.send_query_prepared(name, values, formats)
+            self.set_streaming()
+            return PsycopgResult(self)
+        except self.module.Error as error:
+            # A table has changed, or the statement is prepared no longer, as behind a pooler: nothing has run.
+            if error.sqlstate not in ("0A000", "26000"):
+                raise
+            self.drop(kind)
+            if self.status() != "IDLE":
+                raise
+            return self.run_once(text, types, values, formats)
+
+    def run_once(self, text, types, values, formats):
+        """Runs a statement that is not prepared."""
+        self.link.send_query_params(text, values, types, formats)
+        self.set_streaming()
+        return PsycopgResult(self)
+
+    def remember(self, kind):
+        """Notes that a text has come, and forgets the one that has not come for longest."""
+        if not self.prepares:
+            return
+        if len(self.texts) >= PREPARED:
+            oldest = next(iter(self.texts))
+            self.drop(oldest)
+        self.texts[kind] = b""
+
+    def drop(self, kind):
+        """Forgets a prepared statement, here and at the server."""
+        name = self.texts.pop(kind, b"")
+        if name and self.status() in ("IDLE", "INTRANS"):
+            self.link.send_query(b"DEALLOCATE " + name)
+            self.discard()
+
+    def discard(self):
+        """Reads what is under way to its end, whatever it says."""
+        while self.waited() is not None:
+            pass
+
+    def set_streaming(self):
+        """Has libpq give rows as they come, many at a time where it can."""
+        try:
+            self.link.set_chunked_rows_mode(MOST_ROWS // 4)
+        except (AttributeError, self.module.NotSupportedError):
+            self.link.set_single_row_mode()
+
+    def waited(self):
+        """Returns the next result. Waiting lets other threads run, which libpq's own waiting would not."""
+        link = self.link
+        while link.is_busy():
+            self.poll.poll()
+            link.consume_input()
+        return link.get_result()
+
+    def next_result(self):
+        """Returns the next result of the statement under way, None at its end. Raises its error."""
+        result = self.waited()
+        if result is None or result.status in self.no_rows or result.status in self.with_rows:
+            return result
+        status = self.pq.ExecStatus
+        if result.status in (status.COPY_IN, status.COPY_OUT, status.COPY_BOTH):
+            self.connection.close()
+            raise Failure(SIDECARS_OWN, "unsupported", "COPY FROM STDIN and TO STDOUT are not supported", closed=True)
+        error = self.module.errors.error_from_result(result, encoding="utf-8")
+        self.discard()
+        raise error
+
+    def has_rows(self, result):
+        """Returns true if a result has columns."""
+        return result.status in self.with_rows
+
+    def is_last(self, result):
+        """Returns true if a result is the last of its statement."""
+        return result.status == self.pq.ExecStatus.TUPLES_OK
+
+    def command_count(self, result):
+        """Returns the number of affected rows that a result tells."""
+        count = result.command_tuples
+        return count if isinstance(count, int) else -1
+
+    def status(self):
+        """Returns the name of the transaction's status."""
+        return self.pq.TransactionStatus(self.link.transaction_status).name
+
+    def open_transaction(self):
+        return self.status() in ("INTRANS", "INERROR", "ACTIVE")
+
+    def is_aborted(self):
+        return self.status() == "INERROR"
+
+    def canceller(self):
+        cancel = self.link.get_cancel()
+        return cancel.cancel
+
+    def is_closed(self, error):
+        return self.link.status != self.pq.ConnStatus.OK

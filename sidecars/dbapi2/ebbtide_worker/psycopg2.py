@@ -1,0 +1,48 @@
+"""psycopg2."""
+
+import decimal
+import importlib
+
+from .frames import ARRAY, BYTES, DECIMAL, DOUBLE, FLOAT, INTERVAL
+from .postgres import Postgres, postgres_text
+
+
+def psycopg2_parameter(module):
+    """Returns the function that changes a parameter for psycopg2, which writes it into the text as a literal."""
+
+    def change(tag, value):
+        if tag in (FLOAT, DOUBLE):
+            return module.extensions.AsIs("'{!r}'::float8".format(value))
+        if tag == BYTES:
+            return module.Binary(value)
+        if tag == DECIMAL:
+            return decimal.Decimal(value)
+        if tag in (INTERVAL, ARRAY):
+            return postgres_text(tag, value)
+        return value
+
+    return change
+
+
+class Psycopg2(Postgres):
+    """psycopg2. Its cursors buffer all rows."""
+
+    def connect(self, arguments, keywords, duplicate):
+        extensions = importlib.import_module("psycopg2.extensions")
+        self.extensions = extensions
+        self.parameter = psycopg2_parameter(self.module)
+        self.connection = self.module.connect(*arguments, **keywords)
+        self.connection.autocommit = True
+        self.connection.set_client_encoding("UTF8")
+        raw = extensions.new_type(tuple(extensions.string_types), "EBBTIDE_RAW", lambda value, _: value)
+        extensions.register_type(raw, self.connection)
+        self.prepare_session()
+
+    def open_transaction(self):
+        return self.connection.info.transaction_status in (1, 2, 3)
+
+    def is_aborted(self):
+        return self.connection.info.transaction_status == 3
+
+    def is_closed(self, error):
+        return self.connection.closed != 0

@@ -1,0 +1,6 @@
+//! DuckDB.
+
+mod error_kinds;
+mod rules;
+
+pub(in crate::backend) use rules::RULES;

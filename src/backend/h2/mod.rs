@@ -1,0 +1,6 @@
+//! H2.
+
+mod error_kinds;
+mod rules;
+
+pub(in crate::backend) use rules::RULES;

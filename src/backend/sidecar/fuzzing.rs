@@ -1,0 +1,291 @@
+//! The properties of `fuzz/` that are about the frames of sidecars; see [`crate::fuzzing`].
+
+use std::sync::Arc;
+
+use super::batch::{Batch, Columns};
+use super::codec;
+use super::frame::{Answer, Column, Failure, Frame, Origin, Pairs, kind};
+use super::row::BatchRow;
+use crate::sql::DIALECTS;
+use crate::value::RawRow as _;
+
+/// The names of the types of columns for rows, because few texts are one.
+const TYPES: [&str; 12] = [
+    "",
+    "int4",
+    "_int4",
+    "numeric",
+    "timestamptz",
+    "bytea",
+    "interval",
+    "INT UNSIGNED",
+    "DECIMAL",
+    "DATETIME",
+    "BIT(8)",
+    "mood",
+];
+
+/// Bytes are a frame or an error, which says what is wrong. A frame that was read is written as one that is read as the
+/// same. Its rows can be read value by value, on each dialect, whatever the columns are.
+pub fn sidecar_frames(bytes: &[u8]) {
+    let frame = match codec::frame(bytes) {
+        Ok(frame) => frame,
+        Err(wrong) => {
+            assert!(!wrong.to_string().is_empty());
+            return;
+        }
+    };
+    let again = codec::frame(&written(&frame));
+    assert_eq!(again.as_ref(), Ok(&frame));
+    let Answer::Rows(payload) = frame.answer else { return };
+    let width = usize::from(payload.get(4).copied().unwrap_or_default() % 4);
+    for dialect in DIALECTS {
+        let columns = (0..width).map(|index| Column {
+            name: "C".to_owned(),
+            type_name: TYPES[(payload.len() + index) % TYPES.len()].to_owned(),
+            is_boolean: index == 1,
+        });
+        let columns = Arc::new(Columns::new(dialect, columns.collect(), true));
+        let Ok(batch) = Batch::read(&columns, payload.clone()) else {
+            return;
+        };
+        let batch = Arc::new(batch);
+        for row in 0..batch.rows().min(100) {
+            let row = BatchRow::new(&batch, row);
+            for index in 0..row.len() {
+                match row.any_value(index) {
+                    Ok(value) => drop(format!("{value:?} {}", row.type_name(index))),
+                    Err(error) => assert!(!error.to_string().is_empty()),
+                }
+            }
+        }
+    }
+}
+
+/// Writes a frame.
+fn written(frame: &Frame) -> Vec<u8> {
+    let mut out = frame.channel.to_be_bytes().to_vec();
+    out.extend(frame.request.to_be_bytes());
+    match &frame.answer {
+        Answer::Welcome { version, pairs: all } => {
+            out.push(kind::WELCOME);
+            out.extend(version.to_be_bytes());
+            pairs(&mut out, all);
+        }
+        Answer::Opened(all) => {
+            out.push(kind::OPENED);
+            pairs(&mut out, all);
+        }
+        Answer::Columns(columns) => {
+            out.push(kind::COLUMNS);
+            out.extend((columns.len() as u16).to_be_bytes());
+            for column in columns {
+                text(&mut out, &column.name);
+                text(&mut out, &column.type_name);
+                out.push(u8::from(column.is_boolean) << 1);
+            }
+        }
+        Answer::Rows(payload) => {
+            out.push(kind::ROWS);
+            out.extend(payload);
+        }
+        Answer::Done { rows, key } => {
+            out.push(kind::DONE);
+            out.extend(rows.map_or(-1, |rows| rows as i64).to_be_bytes());
+            out.push(u8::from(key.is_some()));
+            out.extend(key.iter().flat_map(|key| key.to_be_bytes()));
+        }
+        Answer::Failed(failure) => {
+            out.push(kind::FAILED);
+            failed(&mut out, failure);
+        }
+    }
+    out
+}
+
+fn failed(out: &mut Vec<u8>, failure: &Failure) {
+    out.push(match failure.origin {
+        Origin::Driver => 0,
+        Origin::Sidecar => 1,
+        Origin::Skipped => 2,
+        Origin::Foreign => 3,
+    });
+    out.push(failure.closed.into());
+    text(out, &failure.class);
+    text(out, &failure.sqlstate);
+    out.extend(failure.code.to_be_bytes());
+    text(out, &failure.message);
+    out.extend((failure.causes.len() as u16).to_be_bytes());
+    for cause in &failure.causes {
+        text(out, cause);
+    }
+    pairs(out, &failure.details);
+}
+
+fn pairs(out: &mut Vec<u8>, Pairs(pairs): &Pairs) {
+    out.extend((pairs.len() as u16).to_be_bytes());
+    for (name, value) in pairs {
+        text(out, name);
+        text(out, value);
+    }
+}
+
+fn text(out: &mut Vec<u8>, text: &str) {
+    out.extend((text.len() as u32).to_be_bytes());
+    out.extend(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::super::encode;
+    use super::*;
+    use crate::sql::Dialect;
+    use crate::value::{Interval, NullType, Row, Value};
+
+    fn all_pairs() -> impl Strategy<Value = Pairs> {
+        vec((any::<String>(), any::<String>()), 0..4).prop_map(Pairs)
+    }
+
+    fn answers() -> impl Strategy<Value = Answer> {
+        let column = (any::<String>(), any::<String>(), any::<bool>());
+        let column = column.prop_map(|(name, type_name, is_boolean)| Column {
+            name,
+            type_name,
+            is_boolean,
+        });
+        let origin = prop::sample::select(vec![Origin::Driver, Origin::Sidecar, Origin::Skipped, Origin::Foreign]);
+        let texts = (
+            any::<String>(),
+            any::<String>(),
+            any::<String>(),
+            vec(any::<String>(), 0..3),
+        );
+        let failure = (origin, any::<bool>(), texts, any::<i64>(), all_pairs());
+        let failure = failure.prop_map(
+            |(origin, closed, (class, sqlstate, message, causes), code, details)| Failure {
+                origin,
+                closed,
+                class,
+                sqlstate,
+                code,
+                message,
+                causes,
+                details,
+            },
+        );
+        prop_oneof![
+            (any::<u16>(), all_pairs()).prop_map(|(version, pairs)| Answer::Welcome { version, pairs }),
+            all_pairs().prop_map(Answer::Opened),
+            vec(column, 0..4).prop_map(Answer::Columns),
+            vec(any::<u8>(), 0..40).prop_map(Answer::Rows),
+            (prop::option::of(0..=i64::MAX as u64), any::<Option<i64>>())
+                .prop_map(|(rows, key)| Answer::Done { rows, key }),
+            failure.prop_map(|failure| Answer::Failed(Box::new(failure))),
+        ]
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let day = (-200_000..200_000_i32).prop_filter_map("a date", chrono::NaiveDate::from_num_days_from_ce_opt);
+        let time = (0..86_400_u32, 0..1_000_000_000_u32).prop_filter_map("a time", |(seconds, nanos)| {
+            chrono::NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos)
+        });
+        let moment = (day.clone(), time.clone()).prop_map(|(day, time)| day.and_time(time));
+        let scalar = prop_oneof![
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::I64),
+            any::<u64>().prop_map(Value::U64),
+            any::<f32>().prop_map(Value::F32),
+            any::<f64>().prop_map(Value::F64),
+            (any::<i64>(), 0..28_u32)
+                .prop_map(|(digits, scale)| Value::Decimal(rust_decimal::Decimal::new(digits, scale))),
+            any::<String>().prop_map(Value::Text),
+            vec(any::<u8>(), 0..40).prop_map(Value::Bytes),
+            day.prop_map(Value::Date),
+            time.prop_map(Value::Time),
+            moment.clone().prop_map(Value::DateTime),
+            moment.prop_map(|moment| Value::Timestamp(moment.and_utc())),
+            any::<u128>().prop_map(|bits| Value::Uuid(uuid::Uuid::from_u128(bits))),
+            any::<(i32, i32, i64)>().prop_map(|(months, days, microseconds)| Value::Interval(Interval {
+                months,
+                days,
+                microseconds
+            })),
+            any::<u32>().prop_map(|bits| Value::Inet(std::net::IpAddr::from(bits.to_be_bytes()).into())),
+        ];
+        scalar.prop_recursive(3, 16, 4, |inner| vec(inner, 0..4).prop_map(Value::Array))
+    }
+
+    proptest! {
+        #[test]
+        fn b6_any_bytes_are_a_frame_or_an_error(kind in prop_oneof![128..136_u8, any::<u8>()], payload in vec(any::<u8>(), 0..80)) {
+            let bytes = [&[0, 0, 0, 1, 0, 0, 0, 1, kind], &*payload].concat();
+            sidecar_frames(&bytes);
+            sidecar_frames(&payload);
+        }
+
+        #[test]
+        fn b6_every_frame_is_read_as_it_was_written(answer in answers(), channel in any::<u32>(), request in any::<u32>()) {
+            let frame = Frame { channel, request, answer };
+            let bytes = written(&frame);
+            let read = codec::frame(&bytes);
+            prop_assert_eq!(read.as_ref(), Ok(&frame));
+            sidecar_frames(&bytes);
+            for end in 0..bytes.len() {
+                sidecar_frames(&bytes[..end]);
+            }
+        }
+
+        #[test]
+        fn b6_every_value_is_read_as_it_was_written(values in vec(values(), 1..5)) {
+            let mut payload = 1_u32.to_be_bytes().to_vec();
+            for value in &values {
+                encode::value(Dialect::Postgres, value, 1, &mut payload).unwrap();
+            }
+            let columns = values.iter().map(|_| Column {
+                name: "a".to_owned(),
+                type_name: String::new(),
+                is_boolean: false,
+            });
+            let columns = Arc::new(Columns::new(Dialect::Postgres, columns.collect(), false));
+            let batch = Arc::new(Batch::read(&columns, payload).unwrap());
+            let read = Row::new(Box::new(BatchRow::new(&batch, 0))).values().unwrap();
+            for (read, value) in read.iter().zip(&values) {
+                // NaN is not equal to itself; its form is.
+                prop_assert_eq!(format!("{read:?}"), format!("{value:?}"));
+            }
+        }
+    }
+
+    #[test]
+    fn b6_nulls_have_the_tag_of_their_type() {
+        let mut out = Vec::new();
+        for value in [Value::Null, Value::NullOf(NullType::I64), Value::NullOf(NullType::Inet)] {
+            encode::value(Dialect::Postgres, &value, 1, &mut out).unwrap();
+        }
+        assert_eq!(out, [0, 0, 0, 2, 0, 17]);
+    }
+
+    #[test]
+    fn b2_a_bad_cell_fails_alone() {
+        let columns = ["A", "b"].map(|name| Column {
+            name: name.to_owned(),
+            type_name: "DECIMAL".to_owned(),
+            is_boolean: false,
+        });
+        let columns = Arc::new(Columns::new(Dialect::Postgres, columns.into(), true));
+        let mut payload = 1_u32.to_be_bytes().to_vec();
+        payload.extend([19, 0, 0, 0, 4]);
+        payload.extend(b"lost");
+        payload.extend([2, 0, 0, 0, 0, 0, 0, 0, 7]);
+        let row = Row::new(Box::new(BatchRow::new(
+            &Arc::new(Batch::read(&columns, payload).unwrap()),
+            0,
+        )));
+        let error = row.get::<i64>("a").unwrap_err().to_string();
+        assert!(error.contains("`a` (DECIMAL)") && error.contains("lost"), "{error}");
+        assert_eq!(row.get::<i64>("b").unwrap(), 7);
+    }
+}
