@@ -62,6 +62,10 @@ mod sea;
 mod sessions;
 mod shared_sandbox;
 mod shutdown;
+#[cfg(all(feature = "jdbc", feature = "dbapi2"))]
+mod sidecar_errors;
+#[cfg(all(feature = "jdbc", feature = "dbapi2"))]
+mod sidecar_killed;
 mod slow;
 #[cfg(feature = "sqlx-interop")]
 mod sqlx_migrations;
@@ -165,6 +169,10 @@ const LISTED: &[File] = &[
     ("sessions", sessions::cases),
     ("shared_sandbox", shared_sandbox::cases),
     ("shutdown", shutdown::cases),
+    #[cfg(all(feature = "jdbc", feature = "dbapi2"))]
+    ("sidecar_errors", sidecar_errors::cases),
+    #[cfg(all(feature = "jdbc", feature = "dbapi2"))]
+    ("sidecar_killed", sidecar_killed::cases),
     ("slow", slow::cases),
     ("waiting", waiting::cases),
     ("watching", watching::cases),

@@ -52,7 +52,7 @@ fn module(t: &Test, name: &str) -> (OwnSidecar, Config) {
 cases! {
     #[only(jdbc_h2)]
     async fn b9_no_java(_t: Test) {
-        let error = refused(h2().java("/nowhere/bin/java").classpath([format!("{}/h2.jar", jars())])).await;
+        let error = refused(h2().java("/nowhere/bin/java").classpath(format!("{}/h2.jar", jars()))).await;
         says(&error, &["/nowhere/bin/java", "Java"]);
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
     }
@@ -62,7 +62,7 @@ cases! {
         let program = t.folder().join("java");
         fs::write(&program, "#!/bin/sh\necho 'no JVM is here' >&2\nexit 7\n").unwrap();
         fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let error = refused(h2().java(program.to_str().unwrap()).classpath([format!("{}/h2.jar", jars())])).await;
+        let error = refused(h2().java(program.to_str().unwrap()).classpath(format!("{}/h2.jar", jars()))).await;
         says(&error, &["no JVM is here", "7"]);
     }
 
@@ -71,26 +71,26 @@ cases! {
         let error = refused(h2()).await;
         says(&error, &["jdbc:h2:mem:errors", "classpath"]);
 
-        let error = refused(h2().classpath(["/nowhere/h2.jar"])).await;
+        let error = refused(h2().classpath("/nowhere/h2.jar")).await;
         says(&error, &["/nowhere/h2.jar"]);
 
         let none = t.folder().join("none.jar");
         fs::write(&none, "this is no jar").unwrap();
-        let error = refused(h2().classpath([none.to_str().unwrap()])).await;
+        let error = refused(h2().classpath(none.to_str().unwrap())).await;
         says(&error, &["none.jar"]);
 
         let jar = format!("{}/h2.jar", jars());
-        let error = refused(h2().classpath([&jar]).jdbc_driver("org.h2.Drive")).await;
+        let error = refused(h2().classpath(&jar).jdbc_driver("org.h2.Drive")).await;
         says(&error, &["org.h2.Drive", &jar]);
 
-        let error = refused(h2().classpath([&jar]).jdbc_driver("java.lang.String")).await;
+        let error = refused(h2().classpath(&jar).jdbc_driver("java.lang.String")).await;
         says(&error, &["java.lang.String", "java.sql.Driver"]);
 
-        let error = refused(h2().classpath([&jar]).jdbc_driver("")).await;
+        let error = refused(h2().classpath(&jar).jdbc_driver("")).await;
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
 
         // The driver of another database refuses the URL.
-        let error = refused(h2().classpath([format!("{}/hsqldb.jar", jars())])).await;
+        let error = refused(h2().classpath(format!("{}/hsqldb.jar", jars()))).await;
         says(&error, &["jdbc:h2:mem:errors", "org.hsqldb"]);
     }
 
@@ -98,7 +98,7 @@ cases! {
     #[only(jdbc_postgresql)]
     async fn b9_a_refused_login_shows_no_password(t: Test) {
         let config = Config::from_url(t.url().as_str()).unwrap();
-        let error = refused(config.user("nobody_at_all").password("hush-hush")).await;
+        let error = refused(config.username("nobody_at_all").password("hush-hush")).await;
         let text = format!("{error} {error:?}");
         assert!(!text.contains("hush-hush"), "{text}");
         assert!(text.contains("nobody_at_all"), "{text}");
@@ -108,11 +108,11 @@ cases! {
     #[only(jdbc_h2)]
     async fn b2_a_class_path_grows_while_the_jvm_runs(_t: Test) {
         let jar = |name: &str| format!("{}/{name}.jar", jars());
-        let first = Database::connect(h2().classpath([jar("h2")])).await.unwrap();
+        let first = Database::connect(h2().classpath(jar("h2"))).await.unwrap();
         let other = Config::from_url("jdbc+hsqldb://mem:grows").unwrap();
-        let error = refused(other.clone().classpath([jar("h2")])).await;
+        let error = refused(other.clone().classpath(jar("h2"))).await;
         says(&error, &["jdbc:hsqldb:mem:grows"]);
-        let second = Database::connect(other.classpath([jar("h2"), jar("hsqldb")])).await.unwrap();
+        let second = Database::connect(other.classpath(jar("h2")).classpath(jar("hsqldb"))).await.unwrap();
         assert_eq!(first.fetch_value::<i64>("select 1", ()).await.unwrap(), 1);
         assert_eq!(second.fetch_value::<i64>("values (2)", ()).await.unwrap(), 2);
     }

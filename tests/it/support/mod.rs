@@ -11,6 +11,8 @@ mod dice;
 mod galera;
 mod maria_replication;
 mod native;
+#[cfg(all(feature = "jdbc", feature = "dbapi2"))]
+mod own_sidecar;
 mod pooler;
 mod proxy;
 mod proxy_test;
@@ -33,6 +35,8 @@ pub(crate) use galera::{Galera, galera_provider};
 pub(crate) use maria_replication::{MariaReplication, OwnMariaServer, maria_programs};
 #[cfg(feature = "sqlx-interop")]
 pub(crate) use native::with_db;
+#[cfg(all(feature = "jdbc", feature = "dbapi2"))]
+pub(crate) use own_sidecar::OwnSidecar;
 pub(crate) use pooler::{Pooler, pgbouncer};
 pub(crate) use proxy::Proxy;
 pub(crate) use runner::block_on_here;
