@@ -55,7 +55,9 @@ pub use backend::SqlxDatabase;
 pub use backend::{FromRow, QueryResult};
 #[cfg(feature = "registry")]
 pub use config::{AppConfig, ConnectionsConfig};
-pub use config::{Config, IntoConfig, IsolationLevel, IsolationPolicy, ReadYourWrites, Settings, SqliteMode, SslMode};
+pub use config::{
+    Config, DbApiPool, IntoConfig, IsolationLevel, IsolationPolicy, ReadYourWrites, Settings, SqliteMode, SslMode,
+};
 pub use connection::Connection;
 #[cfg(feature = "registry")]
 pub use connections::{Atomic, ConnectionToken, Connections, InTransaction, Route};
@@ -80,7 +82,7 @@ pub use sql::{Dialect, IntoSql};
 pub use sqlx::{AssertSqlSafe, SqlSafeStr};
 pub use stream::RowStream;
 pub use transaction::{EndTransaction, Transaction, TransactionBuilder};
-pub use url::DatabaseUrl;
+pub use url::{Bridge, DatabaseUrl};
 pub use value::{
     Array, Bind, ColumnIndex, FromValue, Interval, IntoParams, Json, Mismatch, NullType, Params, Row, Value, ValueRef,
     bind,

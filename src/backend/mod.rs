@@ -38,6 +38,7 @@ use tokio::runtime::Handle;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, Product, SeenServer, Server, Statement};
+use crate::url::Bridge;
 use crate::value::{RawRow, Value};
 
 pub(crate) use begin::Begin;
@@ -55,12 +56,16 @@ pub use sqlx_database::SqlxDatabase;
 
 /// Returns the connector for the database that the URL names. This is the list of drivers.
 pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
-    let dialect = config.url().dialect();
+    let dialect = config.dialect();
     // A level that the server lacks must not be ignored by statements outside of transactions.
     dialect.rules().begin(BeginOptions {
         isolation: config.settings().isolation_level,
         ..BeginOptions::default()
     })?;
+    match config.url().bridge() {
+        None => {}
+        Some(bridge) => return Err(bridge_left_out(bridge)),
+    }
     match dialect {
         #[cfg(feature = "postgres")]
         Dialect::Postgres => postgres::connector(config),
@@ -93,6 +98,16 @@ impl Dialect {
             (Self::Generic, _) => &rules::STANDARD_SQL,
         }
     }
+}
+
+fn bridge_left_out(bridge: Bridge) -> Error {
+    let (what, feature) = match bridge {
+        Bridge::Jdbc => ("JDBC", "jdbc"),
+        Bridge::DbApi => ("DB-API 2", "dbapi2"),
+    };
+    Error::new(ErrorKind::Config, format!("{what} is not compiled in")).help(format!(
+        "enable it in Cargo.toml: ebbtide = {{ …, features = [\"{feature}\"] }}"
+    ))
 }
 
 #[allow(dead_code, reason = "unused when every backend is compiled in")]

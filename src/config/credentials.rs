@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Config;
 use super::options::{self, Item, is_known};
+use super::text::squash;
 use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::url::{DatabaseUrl, unsupported_setting};
 
@@ -94,6 +95,9 @@ pub(super) fn flatten(out: &mut Vec<Flat>, path: &str, name: &str, value: &Value
         Value::Null => out.push((here, name.to_owned(), None)),
         Value::String(text) => out.push((here, name.to_owned(), Some(text.clone()))),
         Value::Bool(_) | Value::Number(_) => out.push((here, name.to_owned(), Some(value.to_string()))),
+        Value::Array(_) | Value::Object(_) if squash(name).ends_with("driverargs") => {
+            out.push((here, name.to_owned(), Some(value.to_string())));
+        }
         Value::Array(values) => {
             if let Some(inner) = values.iter().find(|value| value.is_array() || value.is_object()) {
                 return Err(wrong(&here, inner, "a list of strings"));
@@ -278,7 +282,7 @@ pub(super) fn read_credentials(value: &Value, path: &str, engine: Option<(&str, 
 
 /// Refuses the parts of a server for SQLite, which has no server; the error names the key.
 fn refuse_server_parts(url: &DatabaseUrl, parts: &Parts<'_>, path: &str) -> Result<()> {
-    if url.is_served() {
+    if url.is_served() || url.bridge().is_some() {
         return Ok(());
     }
     let server = ["host", "port", "user", "password"];

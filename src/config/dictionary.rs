@@ -206,7 +206,7 @@ fn set(mut config: Config, path: &str, rest: &Table) -> Result<Config> {
             kind: ErrorKind::Config,
         });
     }
-    options::apply(&mut config.settings, config.url.dialect(), &items)?;
+    options::apply(&mut config.settings, config.url.place(), &items)?;
     config.follow_socket(None);
     config.follow_mode();
     Ok(config)

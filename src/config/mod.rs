@@ -4,6 +4,7 @@ mod client_options;
 #[cfg(feature = "registry")]
 mod connections;
 mod credentials;
+mod db_api_pool;
 mod dictionary;
 mod into_config;
 mod isolation_level;
@@ -29,6 +30,7 @@ use std::str::FromStr;
 pub(crate) use connections::unknown_alias;
 #[cfg(feature = "registry")]
 pub use connections::{AppConfig, ConnectionsConfig};
+pub use db_api_pool::DbApiPool;
 pub use into_config::IntoConfig;
 pub(crate) use into_config::urls;
 pub use isolation_level::IsolationLevel;
@@ -40,7 +42,9 @@ pub use ssl_mode::SslMode;
 
 use crate::error::{Error, Result};
 use crate::sql::Dialect;
-use crate::url::{DatabaseUrl, read_socket};
+use crate::url::{
+    Bridge, DatabaseUrl, dialect_of_subprotocol, read_socket, subprotocol_of_module, system_of_subprotocol,
+};
 use options::Item;
 
 /// The configuration of a database: its location (a [`DatabaseUrl`]) and its use ([`Settings`]).
@@ -135,7 +139,7 @@ impl Config {
         let mut items: Vec<Item<'_>> = of_url.map(|(name, value)| Item::of_url(name, value)).collect();
         // Options that turned out to be parts of the URL are no longer among its options.
         items.extend(labelled.into_iter().filter(|item| url.option(item.name).is_some()));
-        options::apply(&mut settings, url.dialect(), &items)?;
+        options::apply(&mut settings, url.place(), &items)?;
         let mut config = Self {
             url,
             settings,
@@ -170,7 +174,38 @@ impl Config {
     /// # Ok::<(), ebbtide::Error>(())
     /// ```
     pub fn dialect(&self) -> Dialect {
-        self.url.dialect()
+        match self.url.bridge() {
+            None => self.url.dialect(),
+            Some(_) => dialect_of_subprotocol(self.product_name()),
+        }
+    }
+
+    /// Returns the subprotocol of a driver outside of the program.
+    #[allow(dead_code, reason = "unused without a bridge")]
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        let setting = match self.url.bridge()? {
+            Bridge::Jdbc => &self.settings.jdbc_dsn_driver,
+            Bridge::DbApi => &self.settings.dbapi_dsn_driver,
+        };
+        self.url.driver().or(setting.as_deref())
+    }
+
+    /// Returns the subprotocol that names the product behind a driver outside of the program: a module that is known
+    /// tells more than a URL.
+    pub(crate) fn product_name(&self) -> Option<&str> {
+        let module = match self.url.bridge()? {
+            Bridge::DbApi => self.settings.dbapi_path.as_deref().and_then(subprotocol_of_module),
+            Bridge::Jdbc => None,
+        };
+        module.or_else(|| self.subprotocol())
+    }
+
+    /// Returns the name of the system in the conventions of OpenTelemetry (`db.system.name`).
+    pub(crate) fn system(&self) -> &'static str {
+        match self.url.bridge() {
+            None => self.url.system(),
+            Some(_) => system_of_subprotocol(self.product_name()),
+        }
     }
 
     /// Returns the journal mode to open a SQLite file with; `None` leaves the mode unchanged.
@@ -197,14 +232,17 @@ impl Config {
     fn follow_mode(&mut self) {
         let mode = self.settings.sqlite_mode;
         let is_memory = |mode: &str| mode == SqliteMode::Memory.as_str();
-        if !self.url.is_served() && self.url.option("mode").is_some_and(is_memory) != is_memory(mode.as_str()) {
+        if self.url.bridge().is_none()
+            && !self.url.is_served()
+            && self.url.option("mode").is_some_and(is_memory) != is_memory(mode.as_str())
+        {
             self.url = self.url.clone().with_option("mode", mode.as_str());
         }
     }
 
     /// Sets the socket if the host is a path. `before` is the previous host, whose socket no longer applies.
     fn follow_socket(&mut self, before: Option<&str>) {
-        if !self.url.is_served() {
+        if !self.url.is_served() || self.url.bridge().is_some() {
             return;
         }
         let path = |host: Option<&str>| host.filter(|host| host.starts_with('/')).map(str::to_owned);

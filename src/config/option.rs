@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::db_api_pool::DbApiPool;
 use super::isolation_level::IsolationLevel;
 use super::isolation_policy::IsolationPolicy;
 use super::read_your_writes::ReadYourWrites;
@@ -187,6 +188,30 @@ impl SettingType for SqliteMode {
     }
     fn show(&self) -> Value {
         self.as_str().into()
+    }
+}
+
+impl SettingType for DbApiPool {
+    fn read(given: &GivenValue<'_>) -> Result<Self, Expected> {
+        Self::read(given.text()?).ok_or(Cow::Borrowed(Self::EXPECTED))
+    }
+    fn show(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+/// Arguments for a driver, as JSON.
+impl SettingType for Option<Value> {
+    fn read(given: &GivenValue<'_>) -> Result<Self, Expected> {
+        let Some(text) = given.text else { return Ok(None) };
+        match serde_json::from_str(text) {
+            Ok(value @ (Value::Object(_) | Value::Array(_))) => Ok(Some(value)),
+            Ok(Value::Null) => Ok(None),
+            _ => Err(Cow::Borrowed("a JSON object")),
+        }
+    }
+    fn show(&self) -> Value {
+        self.clone().unwrap_or_default()
     }
 }
 

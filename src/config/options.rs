@@ -8,13 +8,12 @@ use serde_json::Value;
 
 use super::client_options::client_options;
 use super::option::{GivenValue, OptionKind, OptionSpec};
-use super::own_options::OWN;
+use super::own_options::{CLASSPATH, OWN};
 use super::settings::Settings;
 use super::ssl_mode::SslMode;
 use super::text::squash;
 use crate::error::{Error, ErrorKind, Result, nearest};
-use crate::sql::Dialect;
-use crate::url::{is_secret, unsupported_setting};
+use crate::url::{Place, is_secret, unsupported_setting};
 
 /// An option as it was given.
 #[derive(Debug)]
@@ -46,7 +45,12 @@ impl<'a> Item<'a> {
         match self.value.as_deref() {
             None => self.error(format_args!("is null, but must be {expected}")),
             Some("") => self.error(format_args!("is empty, but must be {expected}")),
-            Some(value) if is_secret(self.name) || is_secret(value) || value.contains("://") => {
+            Some(value)
+                if is_secret(self.name)
+                    || is_secret(value)
+                    || value.contains("://")
+                    || squash(self.name).ends_with("args") =>
+            {
                 self.error(format_args!("must be {expected}"))
             }
             Some(value) => self.error(format_args!("is `{value}`, but must be {expected}")),
@@ -62,7 +66,7 @@ fn parameter(name: &str) -> Option<&str> {
 }
 
 /// Returns the option with this name, and its position in the table.
-fn find(name: &str, dialect: Dialect) -> Option<(usize, &'static OptionSpec)> {
+fn find(name: &str, dialect: Place) -> Option<(usize, &'static OptionSpec)> {
     let name = if parameter(name).is_some() {
         "server_settings"
     } else {
@@ -87,21 +91,27 @@ pub(super) fn is_known(name: &str, own: bool) -> bool {
 }
 
 /// Returns the names of the options on `dialect`, or on all dialects, for suggestions.
-pub(super) fn names(dialect: Option<Dialect>) -> impl Iterator<Item = &'static str> {
+pub(super) fn names(dialect: Option<Place>) -> impl Iterator<Item = &'static str> {
     all()
         .filter(move |known| dialect.is_none_or(|dialect| known.on.covers(dialect)))
         .flat_map(|known| std::iter::once(known.name).chain(known.also.iter().copied()))
 }
 
 /// Applies the options to the settings. Their order does not matter.
-pub(super) fn apply(settings: &mut Settings, dialect: Dialect, items: &[Item<'_>]) -> Result<()> {
+pub(super) fn apply(settings: &mut Settings, database: Place, items: &[Item<'_>]) -> Result<()> {
     let mut found = Vec::with_capacity(items.len());
     for item in items {
-        let (place, known) = find(item.name, dialect).ok_or_else(|| unknown(item, dialect))?;
-        if !known.on.covers(dialect) {
-            return Err(item
-                .error(format_args!("does not apply to {dialect}"))
-                .help("leave it out"));
+        let known = find(item.name, database);
+        if database.passes_on() && !known.is_some_and(|(_, known)| is_ours(known, item, database)) {
+            continue;
+        }
+        let (place, known) = known.ok_or_else(|| unknown(item, database))?;
+        if !known.on.covers(database) {
+            let error = item.error(format_args!("does not apply to {}", database.shown()));
+            return Err(match known.on.only_on() {
+                Some(only) => error.help(format!("it is for {only}; leave it out")),
+                None => error.help("leave it out"),
+            });
         }
         found.push((place, known, item));
     }
@@ -116,7 +126,20 @@ pub(super) fn apply(settings: &mut Settings, dialect: Dialect, items: &[Item<'_>
     Ok(())
 }
 
-fn unknown(item: &Item<'_>, dialect: Dialect) -> Error {
+/// Returns whether an option of a driver outside of the program is this library's. The others are the driver's.
+fn is_ours(known: &OptionSpec, item: &Item<'_>, database: Place) -> bool {
+    let own = matches!(known.kind, OptionKind::Own { .. } | OptionKind::Warn { .. });
+    // The drivers of Java count different units.
+    own && known.on.covers(database) && item.name != "connectTimeout" && parameter(item.name).is_none()
+}
+
+/// Returns whether an option in the URL of a driver outside of the program is this library's.
+#[allow(dead_code, reason = "unused without a bridge")]
+pub(super) fn is_own_of(name: &str, database: Place) -> bool {
+    find(name, database).is_some_and(|(_, known)| is_ours(known, &Item::of_url(name, ""), database))
+}
+
+fn unknown(item: &Item<'_>, dialect: Place) -> Error {
     item.error("is unknown")
         .help(match nearest(item.name, names(Some(dialect))) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -128,7 +151,7 @@ fn unknown(item: &Item<'_>, dialect: Dialect) -> Error {
 /// Checks an option that is given twice. Two names with the same value are accepted, because URLs are often written for
 /// several clients.
 fn check_twice(settings: &Settings, known: &OptionSpec, earlier: &Item<'_>, item: &Item<'_>) -> Result<()> {
-    if matches!(known.kind, OptionKind::Startup) {
+    if matches!(known.kind, OptionKind::Startup) || known.name == CLASSPATH {
         return Ok(());
     }
     if let (Some(first), Some(second)) = (parameter(earlier.name), parameter(item.name)) {
@@ -246,7 +269,7 @@ pub(super) fn check(settings: &Settings) -> Result<()> {
             continue;
         };
         let text = match &value {
-            serde_json::Value::Object(_) => continue,
+            serde_json::Value::Object(_) if known.name == "server_settings" => continue,
             serde_json::Value::Null => None,
             serde_json::Value::String(text) => Some(Cow::Borrowed(text.as_str())),
             other => Some(Cow::Owned(other.to_string())),
@@ -288,16 +311,30 @@ pub(super) fn show_all(settings: &Settings) -> impl Iterator<Item = (&'static st
     })
 }
 
+/// Replaces the values of secret names, and arguments without names.
+fn hide_secrets(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                if is_secret(name) {
+                    *value = "***".into();
+                } else {
+                    hide_secrets(value);
+                }
+            }
+        }
+        Value::Array(members) => members.iter_mut().for_each(hide_secrets),
+        Value::String(text) if is_secret(text) => *value = "***".into(),
+        _ => {}
+    }
+}
+
 #[expect(clippy::missing_fields_in_debug, reason = "the table names the other fields")]
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Settings");
         for (name, mut value) in show_all(self) {
-            if let Value::Object(parameters) = &mut value {
-                for (_, value) in parameters.iter_mut().filter(|(name, _)| is_secret(name)) {
-                    *value = "***".into();
-                }
-            }
+            hide_secrets(&mut value);
             out.field(name, &format_args!("{value}"));
         }
         out.field("warnings", &self.warnings).finish()

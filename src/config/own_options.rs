@@ -46,7 +46,7 @@ pub(super) static OWN: &[OptionSpec] = &[
     own!(
         "connect_timeout",
         ["connection_timeout", "login_timeout"],
-        Servers,
+        Connecting,
         connect_timeout,
         |v| { Ok(Some(v.duration()?).filter(|limit| !limit.is_zero()).unwrap_or(LONGEST)) }
     ),
@@ -142,7 +142,54 @@ pub(super) static OWN: &[OptionSpec] = &[
     }),
     own!("immutable", [], Sqlite, immutable),
     own!("vfs", [], Sqlite, vfs),
-    // A setting of databasez, which its dictionaries have beside the connection.
+    OptionSpec {
+        name: CLASSPATH,
+        also: &[],
+        on: OptionScope::Jdbc,
+        kind: OptionKind::Own {
+            // Each adds to it, as databasez has it.
+            apply: |settings, given| {
+                for path in read_paths(given)? {
+                    if !settings.classpath.contains(&path) {
+                        settings.classpath.push(path);
+                    }
+                }
+                Ok(())
+            },
+            show: |settings| Value::from(settings.classpath.clone()),
+        },
+    },
+    own!("jdbc_driver", [], Jdbc, jdbc_driver),
+    own!("jdbc_driver_args", [], Jdbc, jdbc_driver_args, |v| {
+        match SettingType::read(v) {
+            Ok(Some(Value::Array(_))) => Err(Cow::Borrowed("a JSON object")),
+            read => read,
+        }
+    }),
+    own!("jdbc_dsn_driver", [], Jdbc, jdbc_dsn_driver, subprotocol),
+    own!("java", [], Jdbc, java),
+    own!("dbapi_path", [], DbApi, dbapi_path, |v| match v.text {
+        Some("") => Err(Cow::Borrowed("the name of a module, such as `sqlite3`")),
+        _ => SettingType::read(v),
+    }),
+    own!("dbapi_driver_args", [], DbApi, dbapi_driver_args, |v| {
+        SettingType::read(v).map_err(|_| Cow::Borrowed("a JSON object of keywords, or a JSON array"))
+    }),
+    own!("dbapi_dsn_driver", [], DbApi, dbapi_dsn_driver, subprotocol),
+    own!("dbapi_pool", [], DbApi, dbapi_pool),
+    own!("python", [], DbApi, python),
+    // Settings of databasez, which its dictionaries have beside the connection.
+    ignored(
+        "dbapi_force_async_wrapper",
+        OptionScope::DbApi,
+        "modules always run in a process of their own",
+    ),
+    ignored(
+        "transform_reflected_names",
+        OptionScope::Jdbc,
+        "tables are not reflected",
+    ),
+    ignored("use_code_datatype", OptionScope::Jdbc, "tables are not reflected"),
     OptionSpec {
         name: "poll_interval",
         also: &[],
@@ -153,6 +200,48 @@ pub(super) static OWN: &[OptionSpec] = &[
         },
     },
 ];
+
+/// The option that may occur several times.
+pub(super) const CLASSPATH: &str = "classpath";
+
+const fn ignored(name: &'static str, on: OptionScope, why: &'static str) -> OptionSpec {
+    OptionSpec {
+        name,
+        also: &[],
+        on,
+        kind: OptionKind::Warn { fine: &[], why },
+    }
+}
+
+/// Reads one path, or several as a JSON array.
+fn read_paths(given: &GivenValue<'_>) -> Result<Vec<String>, Expected> {
+    let Some(text) = given.text else { return Ok(Vec::new()) };
+    if text.contains('\0') {
+        return Err(Cow::Borrowed("text without a NUL character"));
+    }
+    if text.starts_with('[')
+        && let Ok(paths) = serde_json::from_str(text)
+    {
+        return Ok(paths);
+    }
+    Ok(if text.is_empty() {
+        Vec::new()
+    } else {
+        vec![text.to_owned()]
+    })
+}
+
+/// Reads what stands after `jdbc:`; a colon or slashes at its end are left out.
+fn subprotocol(given: &GivenValue<'_>) -> Result<Option<String>, Expected> {
+    let name = given
+        .text
+        .map(|text| text.trim_end_matches(['/', ':']).to_ascii_lowercase());
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    match name {
+        Some(name) if name.is_empty() || !name.bytes().all(known) => Err(Cow::Borrowed("a name such as `h2`")),
+        name => Ok(name),
+    }
+}
 
 const CACHE_NAMES: [&str; 4] = [
     "statement_cache_size",

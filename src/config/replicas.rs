@@ -110,7 +110,7 @@ impl Config {
             .iter()
             .map(|(name, value)| Item::of_url(name, value))
             .collect();
-        options::apply(&mut settings, url.dialect(), &items)?;
+        options::apply(&mut settings, url.place(), &items)?;
         Ok(settings)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::options::{self, Item};
 use super::text::LONGEST;
-use super::{Config, IsolationLevel, IsolationPolicy, ReadYourWrites, SqliteMode, SslMode};
+use super::{Config, DbApiPool, IsolationLevel, IsolationPolicy, ReadYourWrites, SqliteMode, SslMode};
 use crate::error::Result;
 use crate::url::DatabaseUrl;
 
@@ -117,6 +117,20 @@ plain! {
     immutable: bool;
     /// SQLite: sets the virtual file system to use.
     vfs: text;
+    /// JDBC: sets the class of the driver.
+    jdbc_driver: text;
+    /// JDBC: sets what stands after `jdbc:` in the driver's URLs, if the scheme does not say it.
+    jdbc_dsn_driver: text;
+    /// JDBC: sets the program that runs Java.
+    java: path;
+    /// DB-API 2: sets the module: `package.module`, or `package.module:attribute`.
+    dbapi_path: text;
+    /// DB-API 2: sets the scheme of the address that the module is given, if the scheme does not say it.
+    dbapi_dsn_driver: text;
+    /// DB-API 2: sets the processes in which the module runs.
+    dbapi_pool: DbApiPool;
+    /// DB-API 2: sets the Python interpreter.
+    python: path;
 }
 
 /// Returns `None` for zero, which means "never" here as in options.
@@ -172,6 +186,38 @@ impl Config {
     #[must_use]
     pub fn isolation_level(mut self, isolation_level: impl Into<Option<IsolationLevel>>) -> Self {
         self.settings.isolation_level = isolation_level.into();
+        self
+    }
+
+    /// JDBC: adds a jar or a folder to the class path.
+    ///
+    /// ```
+    /// use ebbtide::Config;
+    ///
+    /// let config = Config::from_url("jdbc+h2://mem:test?classpath=lib/h2.jar")?.classpath("lib/h2-extras.jar");
+    /// assert_eq!(config.settings().classpath, ["lib/h2.jar", "lib/h2-extras.jar"]);
+    /// # Ok::<(), ebbtide::Error>(())
+    /// ```
+    #[must_use]
+    pub fn classpath(mut self, path: impl Into<String>) -> Self {
+        let path = path.into();
+        if !self.settings.classpath.contains(&path) {
+            self.settings.classpath.push(path);
+        }
+        self
+    }
+
+    /// JDBC: sets properties for the driver: a JSON object.
+    #[must_use]
+    pub fn jdbc_driver_args(mut self, jdbc_driver_args: impl Into<Option<serde_json::Value>>) -> Self {
+        self.settings.jdbc_driver_args = jdbc_driver_args.into();
+        self
+    }
+
+    /// DB-API 2: sets arguments of `connect`: a JSON object for keywords, an array for positions.
+    #[must_use]
+    pub fn dbapi_driver_args(mut self, dbapi_driver_args: impl Into<Option<serde_json::Value>>) -> Self {
+        self.settings.dbapi_driver_args = dbapi_driver_args.into();
         self
     }
 
@@ -252,7 +298,11 @@ impl Config {
             kind: crate::error::ErrorKind::Config,
             ..Item::of_url(name, value)
         };
-        options::apply(&mut self.settings, self.url.dialect(), &[item])?;
+        options::apply(&mut self.settings, self.url.place(), &[item])?;
+        if self.url.place().passes_on() && !options::is_own_of(name, self.url.place()) {
+            // It is the driver's, which finds it in the URL.
+            self.url = url;
+        }
         self.follow_mode();
         Ok(self)
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::db_api_pool::DbApiPool;
 use super::isolation_level::IsolationLevel;
 use super::isolation_policy::IsolationPolicy;
 use super::read_your_writes::ReadYourWrites;
@@ -153,6 +154,27 @@ pub struct Settings {
     pub immutable: bool,
     /// SQLite: the virtual file system to use. Default `None`: the operating system's.
     pub vfs: Option<String>,
+    /// JDBC: jars and folders of the class path, in addition to those of other databases of the program. Each option
+    /// `classpath` of a URL, each entry of a list in a dictionary, and each call of the setter adds one.
+    pub classpath: Vec<String>,
+    /// JDBC: the class of the driver. Default `None`: the one of the jars that takes the URL.
+    pub jdbc_driver: Option<String>,
+    /// JDBC: properties for the driver: a JSON object.
+    pub jdbc_driver_args: Option<serde_json::Value>,
+    /// JDBC: what stands after `jdbc:` in the driver's URLs, if the scheme does not say it (`jdbc+h2`).
+    pub jdbc_dsn_driver: Option<String>,
+    /// JDBC: the program that runs Java. Default `None`: `java`, of `JAVA_HOME` or in the path.
+    pub java: Option<PathBuf>,
+    /// DB-API 2: the module, as Python imports it: `package.module`, or `package.module:attribute`.
+    pub dbapi_path: Option<String>,
+    /// DB-API 2: arguments of `connect`: a JSON object for keywords, an array for positions.
+    pub dbapi_driver_args: Option<serde_json::Value>,
+    /// DB-API 2: the scheme of the address that the module is given, if the scheme does not say it.
+    pub dbapi_dsn_driver: Option<String>,
+    /// DB-API 2: the processes in which the module runs. Default [`DbApiPool::Thread`].
+    pub dbapi_pool: DbApiPool,
+    /// DB-API 2: the Python interpreter, such as that of a virtual environment. Default `None`: `python3` in the path.
+    pub python: Option<PathBuf>,
     /// Requests of the URL that cannot be fulfilled, one sentence each. They are logged as warnings when connecting. No
     /// option sets them.
     pub warnings: Vec<String>,
@@ -205,6 +227,16 @@ impl Default for Settings {
             shared_cache: false,
             immutable: false,
             vfs: None,
+            classpath: Vec::new(),
+            jdbc_driver: None,
+            jdbc_driver_args: None,
+            jdbc_dsn_driver: None,
+            java: None,
+            dbapi_path: None,
+            dbapi_driver_args: None,
+            dbapi_dsn_driver: None,
+            dbapi_pool: DbApiPool::default(),
+            python: None,
             warnings: Vec::new(),
         }
     }

@@ -22,7 +22,7 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) fn of(config: &Config) -> Self {
         let (url, settings) = (config.url(), config.settings());
-        let (system, usual, served) = (url.system(), url.usual_port(), url.is_served());
+        let (system, usual, served) = (config.system(), url.usual_port(), url.is_served());
         let socket = settings.socket.as_ref().map(|socket| socket.display().to_string());
         let host = url.host().map(|host| host.trim_matches(['[', ']']).to_owned());
         let address = socket.or(host).filter(|_| served);

@@ -2,13 +2,22 @@
 
 use super::{DatabaseUrl, error, parse, scheme};
 use crate::error::Result;
-use crate::sql::Dialect;
+
+fn is_subprotocol(text: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
+    !text.is_empty() && text.bytes().all(known)
+}
 
 impl DatabaseUrl {
     /// Refuses parts that no database accepts, and parts that the builders could not refuse.
     pub(crate) fn check(&self) -> Result<()> {
-        if let Some(driver) = self.driver() {
-            scheme::check_driver(self.dialect, driver)?;
+        match (self.driver(), self.bridge) {
+            (Some(driver), None) => scheme::check_driver(self.dialect, driver)?,
+            (Some(driver), Some(_)) if !is_subprotocol(driver) => {
+                let message = format!("{driver:?} is not the name of a driver in a URL");
+                return Err(error(message).help("give what stands after `jdbc:` in its URLs, such as `h2`"));
+            }
+            _ => {}
         }
         let server = [
             ("user name", self.username()),
@@ -29,7 +38,7 @@ impl DatabaseUrl {
         if self.port == Some(0) {
             return Err(error("the port must be a number from 1 to 65535"));
         }
-        if self.dialect != Dialect::Sqlite {
+        if !self.is_file() {
             return self.check_host();
         }
         let given = server.iter().find(|(_, text)| text.is_some()).map(|(part, _)| *part);

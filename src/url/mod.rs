@@ -1,6 +1,8 @@
 //! Database URLs: parsing, replacing single parts, and display without secrets. No I/O.
 
+mod bridge;
 mod check;
+mod opaque;
 mod option_scope;
 mod parse;
 mod render;
@@ -17,7 +19,13 @@ use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-pub(crate) use option_scope::OptionScope;
+pub use bridge::Bridge;
+pub(crate) use bridge::{dialect_of_subprotocol, subprotocol_of_module, system_of_subprotocol};
+#[allow(unused_imports, reason = "unused without a bridge")]
+pub(crate) use bridge::{product_of_subprotocol, separators};
+#[allow(unused_imports, reason = "unused without a bridge")]
+pub(crate) use opaque::{secrets_in, without_secrets};
+pub(crate) use option_scope::{OptionScope, Place};
 pub(crate) use render::{is_secret, percent_encoded};
 pub(crate) use socket::read_socket;
 pub(crate) use unsupported::unsupported_setting;
@@ -43,6 +51,20 @@ fn error(message: impl Into<Cow<'static, str>>) -> Error {
 ///
 /// `postgres` and `postgresql`, `mysql` and `mariadb`, `sqlite`. A driver suffix written for Python, such as
 /// `postgresql+asyncpg`, is accepted.
+///
+/// # Drivers outside of the program
+///
+/// | URL | opens, with the driver of JDBC or the module of Python |
+/// |---|---|
+/// | `jdbc+postgresql://ada:…@db.example/shop` | `jdbc:postgresql://db.example/shop`, user and password beside it |
+/// | `jdbc+h2://mem:test;MODE=MySQL`, `jdbc:h2:mem:test;MODE=MySQL` | `jdbc:h2:mem:test;MODE=MySQL` |
+/// | `jdbc://app.db?jdbc_dsn_driver=sqlite` | `jdbc:sqlite:app.db` |
+/// | `dbapi2://app.db?dbapi_path=sqlite3` | `sqlite3.connect("app.db")` |
+///
+/// The text after `//` has the parts of a server if it has a user (`user@host`), or if the URLs of the driver always have
+/// a server. Else it belongs to the driver alone, and is [`database`](Self::database), as the path of SQLite is. The
+/// options that are not this library's are the driver's. Secrets that a driver's own text holds (`;PASSWORD=…`,
+/// `user/password@host`) are hidden, too.
 ///
 /// # Server, user and database
 ///
@@ -81,7 +103,9 @@ fn error(message: impl Into<Cow<'static, str>>) -> Error {
 #[derive(Clone)]
 pub struct DatabaseUrl {
     scheme: String,
+    /// The dialect of the scheme; that of a bridge depends on more.
     dialect: Dialect,
+    bridge: Option<Bridge>,
     driver: Option<String>,
     username: Option<String>,
     password: Option<String>,
@@ -93,7 +117,7 @@ pub struct DatabaseUrl {
 
 /// Returns whether a text is meant as a URL. Those of SQLite need no slashes.
 pub(crate) fn resembles_url(text: &str) -> bool {
-    text.contains("://") || text.starts_with("sqlite:")
+    text.contains("://") || text.starts_with("sqlite:") || text.starts_with("jdbc:")
 }
 
 impl DatabaseUrl {
@@ -116,6 +140,7 @@ impl DatabaseUrl {
 
     fn empty(scheme: String, dialect: Dialect, driver: Option<String>) -> Self {
         Self {
+            bridge: Bridge::of_scheme(&scheme),
             scheme,
             dialect,
             driver,
@@ -128,9 +153,12 @@ impl DatabaseUrl {
         }
     }
 
-    /// Returns the dialect that the scheme stands for.
+    /// Returns the dialect that the scheme stands for; for a driver outside of the program, the one of its databases.
     pub fn dialect(&self) -> Dialect {
-        self.dialect
+        match self.bridge {
+            None => self.dialect,
+            Some(_) => bridge::dialect_of_subprotocol(self.subprotocol()),
+        }
     }
 
     /// Returns the scheme as it was written, in lower case and without the driver: `mariadb`.
@@ -193,11 +221,17 @@ impl DatabaseUrl {
 
     /// Returns whether a server has the database; otherwise it is a file, or in memory.
     pub(crate) fn is_served(&self) -> bool {
-        self.dialect.is_served()
+        match self.bridge {
+            None => self.dialect.is_served(),
+            Some(_) => !self.is_opaque(),
+        }
     }
 
     /// Returns the name of the system in the conventions of OpenTelemetry (`db.system.name`).
     pub(crate) fn system(&self) -> &'static str {
+        if self.bridge.is_some() {
+            return bridge::system_of_subprotocol(self.subprotocol());
+        }
         match self.dialect {
             Dialect::Postgres => "postgresql",
             Dialect::MySql if self.scheme == "mariadb" => "mariadb",
@@ -209,7 +243,7 @@ impl DatabaseUrl {
 
     /// Returns the port that a server usually has; `None` without a server.
     pub(crate) fn usual_port(&self) -> Option<u16> {
-        match self.dialect {
+        match self.dialect() {
             Dialect::Postgres => Some(5432),
             Dialect::MySql => Some(3306),
             Dialect::Sqlite | Dialect::Generic => None,
@@ -218,16 +252,23 @@ impl DatabaseUrl {
 
     /// Returns whether this is a SQLite database in memory.
     pub fn is_memory(&self) -> bool {
-        self.dialect == Dialect::Sqlite
-            && (matches!(self.database(), None | Some(MEMORY)) || self.option("mode") == Some("memory"))
+        let in_uri = |text: &str| text.starts_with("file:") && (text.contains(MEMORY) || text.contains("mode=memory"));
+        self.dialect() == Dialect::Sqlite
+            && (matches!(self.database(), None | Some(MEMORY))
+                || self.option("mode") == Some("memory")
+                || (self.bridge.is_some() && self.database().is_some_and(in_uri)))
     }
 
     /// Returns the SQLite file to open, or `None` for a database in memory and for the other dialects.
     pub fn sqlite_path(&self) -> Option<PathBuf> {
-        if self.dialect != Dialect::Sqlite || self.is_memory() {
+        if self.dialect() != Dialect::Sqlite || self.is_memory() || self.is_served() {
             return None;
         }
         let path = self.database()?;
+        if self.bridge.is_some() {
+            let path = path.strip_prefix("file:").unwrap_or(path);
+            return Some(PathBuf::from(path.split('?').next().unwrap_or(path)));
+        }
         // Windows: the slash before a drive letter comes from the URL, not from the path.
         let drive = |path: &str| cfg!(windows) && path.get(1..2) == Some(":");
         Some(PathBuf::from(
@@ -250,9 +291,9 @@ impl DatabaseUrl {
     fn canonical(&self) -> impl Eq + Hash {
         let mut options: Vec<_> = self.options.iter().collect();
         options.sort_by(|(left, _), (right, _)| left.cmp(right));
-        let memory = (self.dialect == Dialect::Sqlite).then_some(MEMORY);
+        let memory = self.is_file().then_some(MEMORY);
         let user = (self.username(), self.password());
-        let server = (self.dialect, self.driver(), self.host(), self.port);
+        let server = (self.dialect, self.bridge, self.driver(), self.host(), self.port);
         (server, user, self.database().or(memory), options)
     }
 }

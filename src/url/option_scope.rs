@@ -1,27 +1,85 @@
-//! The dialects on which an option has a meaning.
+//! The databases on which an option has a meaning.
 
+use super::{Bridge, DatabaseUrl};
 use crate::sql::Dialect;
 
-/// The dialects on which an option has a meaning.
+/// The kind of database that an option is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    dialect: Dialect,
+    bridge: Option<Bridge>,
+}
+
+impl Place {
+    /// Returns whether options that are not this library's belong to the driver.
+    pub(crate) fn passes_on(self) -> bool {
+        self.bridge.is_some()
+    }
+
+    /// Returns the name of the database or of its driver, for messages.
+    pub(crate) fn shown(self) -> String {
+        match self.bridge {
+            None => self.dialect.to_string(),
+            Some(Bridge::Jdbc) => "drivers of JDBC".to_owned(),
+            Some(Bridge::DbApi) => "modules of DB-API 2".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl From<Dialect> for Place {
+    fn from(dialect: Dialect) -> Self {
+        Self { dialect, bridge: None }
+    }
+}
+
+impl DatabaseUrl {
+    /// Returns the kind of database that its options are for.
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            dialect: self.dialect,
+            bridge: self.bridge,
+        }
+    }
+}
+
+/// The databases on which an option has a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OptionScope {
     Any,
+    /// PostgreSQL, MySQL, and all drivers outside of the program.
+    Connecting,
     /// PostgreSQL and MySQL.
     Servers,
     Postgres,
     MySql,
     Sqlite,
+    Jdbc,
+    DbApi,
 }
 
 impl OptionScope {
-    /// Returns whether an option has a meaning on a dialect.
-    pub(crate) fn covers(self, dialect: Dialect) -> bool {
+    /// Returns whether an option has a meaning on a kind of database.
+    pub(crate) fn covers(self, place: Place) -> bool {
+        let native = |covered: bool| covered && place.bridge.is_none();
         match self {
             Self::Any => true,
-            Self::Servers => matches!(dialect, Dialect::Postgres | Dialect::MySql),
-            Self::Postgres => dialect == Dialect::Postgres,
-            Self::MySql => dialect == Dialect::MySql,
-            Self::Sqlite => dialect == Dialect::Sqlite,
+            Self::Connecting => place.bridge.is_some() || place.dialect.is_served(),
+            Self::Servers => native(place.dialect.is_served()),
+            Self::Postgres => native(place.dialect == Dialect::Postgres),
+            Self::MySql => native(place.dialect == Dialect::MySql),
+            Self::Sqlite => native(place.dialect == Dialect::Sqlite),
+            Self::Jdbc => place.bridge == Some(Bridge::Jdbc),
+            Self::DbApi => place.bridge == Some(Bridge::DbApi),
+        }
+    }
+
+    /// Returns the databases on which it has a meaning, where those are drivers outside of the program.
+    pub(crate) fn only_on(self) -> Option<&'static str> {
+        match self {
+            Self::Jdbc => Some("drivers of JDBC (`jdbc+h2://…`)"),
+            Self::DbApi => Some("Python's DB-API 2 (`dbapi2://…`)"),
+            _ => None,
         }
     }
 }

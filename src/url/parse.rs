@@ -4,7 +4,8 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-use super::{DatabaseUrl, error, scheme};
+use super::bridge::is_opaque_text;
+use super::{Bridge, DatabaseUrl, error, scheme};
 use crate::error::{Error, Result};
 use crate::sql::Dialect;
 
@@ -18,15 +19,14 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl> {
             error("this is not a database URL: it does not begin with a scheme")
                 .help("write it as `postgres://user:password@host:5432/database` or `sqlite://file.db`")
         })?;
-    let (scheme, dialect, driver) = scheme::read(name).map_err(|error| match rest.split_once(':') {
-        // `jdbc:postgresql://…`
-        Some((within, _)) if name.eq_ignore_ascii_case("jdbc") => {
-            scheme::unknown("jdbc", Some(&within.to_ascii_lowercase()))
-        }
-        _ => error,
-    })?;
+    if name.eq_ignore_ascii_case(Bridge::Jdbc.scheme()) && !rest.starts_with("//") {
+        return parse_java(rest);
+    }
+    let (scheme, dialect, driver) = scheme::read(name)?;
     let mut url = DatabaseUrl::empty(scheme, dialect, driver);
-    if dialect == Dialect::Sqlite {
+    if url.bridge.is_some() {
+        read_bridged(&mut url, name, rest)?;
+    } else if dialect == Dialect::Sqlite {
         let (path, query) = split_query(rest);
         read_path(&mut url, path)?;
         read_query(&mut url, query)?;
@@ -34,13 +34,66 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl> {
         let rest = rest.strip_prefix("//").ok_or_else(|| {
             error(format!("`//` is missing after `{name}:`")).help(format!("write `{name}://host/database`"))
         })?;
-        let (userinfo, rest) = split_userinfo(rest)?;
-        let (server, query) = split_query(rest);
-        let (address, database) = server.split_once('/').unwrap_or((server, ""));
-        read_userinfo(&mut url, userinfo)?;
-        read_address(&mut url, address)?;
-        url.set_database(decoded("database name", database)?);
-        read_query(&mut url, query)?;
+        read_server(&mut url, rest)?;
+    }
+    url.take_parts_from_options()?;
+    url.check()?;
+    Ok(url)
+}
+
+/// Reads `user:password@host:port/database?options`.
+fn read_server(url: &mut DatabaseUrl, rest: &str) -> Result<()> {
+    let (userinfo, rest) = split_userinfo(rest)?;
+    let (server, query) = split_query(rest);
+    let (address, database) = server.split_once('/').unwrap_or((server, ""));
+    read_userinfo(url, userinfo)?;
+    read_address(url, address)?;
+    url.set_database(decoded("database name", database)?);
+    read_query(url, query)
+}
+
+/// Reads the rest of a URL for a driver outside of the program.
+fn read_bridged(url: &mut DatabaseUrl, name: &str, rest: &str) -> Result<()> {
+    let rest = rest.strip_prefix("//").ok_or_else(|| {
+        error(format!("`//` is missing after `{name}:`"))
+            .help(format!("write `{name}://` and the driver's own address"))
+    })?;
+    let (text, query) = split_query(rest);
+    read_query(url, query)?;
+    let opaque = is_opaque_text(url.subprotocol(), text);
+    url.options.clear();
+    if !opaque {
+        return read_server(url, rest);
+    }
+    url.set_database(decoded("address", text)?);
+    read_query(url, query)
+}
+
+/// Reads Java's own `jdbc:subprotocol:…`, of which `rest` is what follows `jdbc:`.
+fn parse_java(rest: &str) -> Result<DatabaseUrl> {
+    let (subprotocol, rest) = rest
+        .split_once(':')
+        .filter(|(name, _)| is_scheme(name) && !name.contains('+'))
+        .ok_or_else(|| {
+            error("the URL names no driver after `jdbc:`").help("write `jdbc+h2://mem:test`, or `jdbc:h2:mem:test`")
+        })?;
+    let (scheme, dialect, driver) = scheme::read(&format!("{}+{subprotocol}", Bridge::Jdbc.scheme()))?;
+    let mut url = DatabaseUrl::empty(scheme, dialect, driver);
+    let address = rest.strip_prefix("//");
+    match address {
+        Some(address) if !is_opaque_text(url.subprotocol(), split_query(address).0) => read_server(&mut url, address)?,
+        _ => {
+            let (text, query) = split_query(rest);
+            url.set_database(text.to_owned());
+            for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                let (name, value) = (
+                    decoded("name of an option", name)?,
+                    decoded("value of an option", value)?,
+                );
+                url.options.push((name, value));
+            }
+        }
     }
     url.take_parts_from_options()?;
     url.check()?;

@@ -4,11 +4,20 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::bridge::has_server;
+use super::opaque::without_secrets;
 use super::{DatabaseUrl, MEMORY};
-use crate::sql::Dialect;
 
 /// The characters that are encoded in a part of a URL: all but the unreserved ones. The other sets make exceptions.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What a driver's own address shows as it is; `@` would be taken for the end of a user.
+const OPAQUE: &AsciiSet = &PATH_WITH_COLON
+    .remove(b';')
+    .remove(b'=')
+    .remove(b',')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*');
 const IPV6: &AsciiSet = &PART.remove(b':');
 const PATH: &AsciiSet = &PART.remove(b'/');
 const PATH_WITH_COLON: &AsciiSet = &PATH.remove(b':');
@@ -40,8 +49,10 @@ impl DatabaseUrl {
         }
         out.push_str("://");
         // A SQLite path has no user, host and port before it; the configuration reports them as an error.
-        if self.dialect == Dialect::Sqlite {
+        if self.is_file() {
             self.render_path(&mut out);
+        } else if self.is_opaque() {
+            self.render_opaque(&mut out, hide);
         } else {
             self.render_server(&mut out, hide);
         }
@@ -63,6 +74,16 @@ impl DatabaseUrl {
         out.extend(utf8_percent_encode(path, if colon { PATH_WITH_COLON } else { PATH }));
     }
 
+    fn render_opaque(&self, out: &mut String, hide: bool) {
+        let Some(text) = self.database() else { return };
+        let text = if hide {
+            without_secrets(text).into()
+        } else {
+            std::borrow::Cow::Borrowed(text)
+        };
+        out.extend(utf8_percent_encode(&text, OPAQUE));
+    }
+
     fn render_server(&self, out: &mut String, hide: bool) {
         if let Some(username) = self.username() {
             out.extend(utf8_percent_encode(username, PART));
@@ -75,7 +96,9 @@ impl DatabaseUrl {
                 out.extend(utf8_percent_encode(password, PART));
             }
         }
-        if self.username.is_some() || self.password.is_some() {
+        // Without a user, the sign shows that the address is one of a server.
+        let known = self.bridge.is_none() || self.subprotocol().is_some_and(has_server);
+        if self.username.is_some() || self.password.is_some() || !known {
             out.push('@');
         }
         match self.host() {
@@ -99,12 +122,17 @@ impl DatabaseUrl {
     }
 
     fn render_options(&self, out: &mut String, hide: bool) {
-        let socket = self
-            .host()
-            .filter(|host| self.dialect != Dialect::Sqlite && host.starts_with('/'));
+        let socket = self.host().filter(|host| !self.is_file() && host.starts_with('/'));
+        let opaque = self.is_opaque();
+        let user = [("user", self.username()), ("password", self.password())];
+        let user = user
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text?)))
+            .filter(|_| opaque);
         let pairs = socket
             .map(|host| ("host", host))
             .into_iter()
+            .chain(user)
             .chain(self.options.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         for (index, (name, value)) in pairs.enumerate() {
             out.push(if index == 0 { '?' } else { '&' });

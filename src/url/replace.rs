@@ -1,6 +1,6 @@
 //! Replaces the parts of a URL, one by one or by options that name them.
 
-use super::{DatabaseUrl, MEMORY, error, parse, scheme};
+use super::{Bridge, DatabaseUrl, MEMORY, error, parse, scheme};
 use crate::error::Result;
 use crate::sql::Dialect;
 
@@ -46,7 +46,7 @@ impl DatabaseUrl {
     pub(super) fn set_database(&mut self, path: String) {
         let name = path.trim_start_matches('/');
         let path = match name {
-            _ if self.dialect != Dialect::Sqlite => path,
+            _ if !self.is_file() => path,
             "" | MEMORY => name.to_owned(),
             _ if path.starts_with('/') => format!("/{name}"),
             _ => path,
@@ -57,9 +57,10 @@ impl DatabaseUrl {
     /// Replaces the dialect. A driver of another dialect is dropped.
     #[must_use]
     pub fn with_dialect(mut self, dialect: Dialect) -> Self {
-        if self.dialect != dialect {
+        if self.dialect() != dialect {
             scheme::usual(dialect).clone_into(&mut self.scheme);
             self.dialect = dialect;
+            self.bridge = Bridge::of_scheme(&self.scheme);
             self.driver = self
                 .driver
                 .take()
@@ -105,11 +106,11 @@ impl DatabaseUrl {
 
     /// Clears the parts that options name, and reads them from the options.
     fn let_options_win(&mut self) {
-        if self.dialect == Dialect::Sqlite {
+        if self.is_file() {
             return;
         }
         let mut url = self.clone();
-        for (name, _) in &self.options {
+        for (name, _) in self.options.iter().filter(|(name, _)| self.is_part(name)) {
             match name.as_str() {
                 "host" => url.host = None,
                 "port" => url.port = None,
@@ -125,14 +126,29 @@ impl DatabaseUrl {
         }
     }
 
+    /// Returns whether an option names a part of the URL. An address that is the driver's alone has only a user and a
+    /// password beside it.
+    fn is_part(&self, name: &str) -> bool {
+        match name {
+            "user" | "username" | "password" => true,
+            "host" | "port" | "dbname" | "database" | "hostaddr" => !self.is_opaque(),
+            _ => false,
+        }
+    }
+
     /// Moves the options that name a part of the URL to that part. A host that is a socket overrides the host of the
     /// URL, which exists only because some clients insist on one.
     pub(crate) fn take_parts_from_options(&mut self) -> Result<()> {
-        if self.dialect == Dialect::Sqlite {
+        if self.is_file() {
             return Ok(());
         }
-        for (name, value) in std::mem::take(&mut self.options) {
+        let (parts, others): (Vec<_>, Vec<_>) = self.options.iter().cloned().partition(|(name, _)| self.is_part(name));
+        self.options = others;
+        let opaque = self.is_opaque();
+        for (name, value) in parts {
             match name.as_str() {
+                // Beside an address without `:` and `@`, an empty password can be written in no other way.
+                "password" if opaque => fill(&mut self.password, &name, value)?,
                 "host" | "port" | "user" | "username" | "password" | "dbname" | "database" | "hostaddr"
                     if value.is_empty() => {}
                 "host" if value.contains(',') => return Err(parse::several_hosts()),

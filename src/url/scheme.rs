@@ -1,5 +1,6 @@
 //! The names of dialects and drivers.
 
+use super::Bridge;
 use super::unsupported::unsupported_scheme;
 use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::sql::Dialect;
@@ -82,13 +83,22 @@ pub(super) fn usual(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Splits `dialect[+driver]`. A driver alone (`asyncpg`) also stands for its dialect.
+/// Splits `dialect[+driver]`, or a bridge with a subprotocol. A driver alone (`asyncpg`) also stands for its dialect.
 pub(super) fn read(text: &str) -> Result<(String, Dialect, Option<String>)> {
     let text = text.to_ascii_lowercase();
     let (name, driver) = match text.split_once('+') {
         Some((name, driver)) => (name, Some(driver.to_owned())),
         None => (text.as_str(), None),
     };
+    if Bridge::of_scheme(name).is_some() {
+        if driver.as_deref() == Some("") {
+            return Err(
+                Error::new(ErrorKind::Url, format!("no driver is named after `{name}+`"))
+                    .help(format!("write `{name}+sqlite://…`")),
+            );
+        }
+        return Ok((name.to_owned(), Dialect::Generic, driver));
+    }
     if let Some((_, dialect)) = SCHEMES.iter().find(|(known, _)| *known == name) {
         if let Some(driver) = &driver {
             check_driver(*dialect, driver)?;
@@ -130,9 +140,13 @@ pub(super) fn check_driver(dialect: Dialect, driver: &str) -> Result<()> {
 
 /// Returns the error for an unknown scheme. `within` is the scheme or driver after it.
 pub(super) fn unknown(name: &str, within: Option<&str>) -> Error {
-    let mut known: Vec<&str> = SCHEMES.iter().take(NAMED).map(|(name, _)| *name).collect();
-    let native = within.and_then(dialect_of);
-    let unsupported = unsupported_scheme(name, native.map(|dialect| (dialect, usual(dialect))));
+    let bridges = [Bridge::Jdbc, Bridge::DbApi].map(Bridge::scheme);
+    let native = SCHEMES.iter().take(NAMED).map(|(name, _)| *name);
+    let mut known: Vec<&str> = native.chain(bridges).collect();
+    let unsupported = unsupported_scheme(
+        name,
+        within.and_then(dialect_of).map(|dialect| (dialect, usual(dialect))),
+    );
     let near = nearest(name, known.iter().copied()).filter(|_| unsupported.is_none());
     known.sort_by_key(|known| Some(*known) != near);
     let list: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();

@@ -3,13 +3,10 @@
 use crate::sql::Dialect;
 
 /// The schemes of databases and drivers that are not supported: the name for messages, and whether it is planned.
-const SCHEMES: [(&str, &str, bool); 17] = [
+const SCHEMES: [(&str, &str, bool); 15] = [
     ("mssql", "SQL Server", true),
     ("sqlserver", "SQL Server", true),
     ("azuresql", "SQL Server", true),
-    ("jdbc", "drivers of JDBC", true),
-    ("dbapi2", "drivers of Python's DB-API 2", true),
-    ("dbapi", "drivers of Python's DB-API 2", true),
     ("odbc", "drivers of ODBC", true),
     ("oracle", "Oracle", false),
     ("oracledb", "Oracle", false),
@@ -21,20 +18,16 @@ const SCHEMES: [(&str, &str, bool); 17] = [
     ("snowflake", "Snowflake", false),
     ("libsql", "libSQL", false),
     ("mongodb", "MongoDB", false),
+    ("h2", "H2", false),
 ];
 
 /// The beginnings of settings that belong to one of these schemes, with its name for messages.
-const SETTINGS: [(&str, &str); 5] = [
-    ("jdbc", "drivers of JDBC"),
-    ("classpath", "drivers of JDBC"),
-    ("dbapi", "drivers of Python's DB-API 2"),
-    ("odbc", "drivers of ODBC"),
-    ("trustservercertificate", "SQL Server"),
-];
+const SETTINGS: [(&str, &str); 2] = [("odbc", "drivers of ODBC"), ("trustservercertificate", "SQL Server")];
 
 /// The databases that are supported, for help.
 const SUPPORTED: &str = "the supported databases are PostgreSQL (`postgres://…` or `postgresql://…`), \
-                                    MySQL and MariaDB (`mysql://…` or `mariadb://…`) and SQLite (`sqlite://…`)";
+                                    MySQL and MariaDB (`mysql://…` or `mariadb://…`), SQLite (`sqlite://…`), \
+                                    and those with a driver for Java (`jdbc+…`) or Python (`dbapi2://…`)";
 
 /// Returns advice about a scheme that is known and not supported. `within` is the dialect of the scheme or driver after
 /// it, with its own scheme.
@@ -48,7 +41,14 @@ pub(super) fn unsupported_scheme(name: &str, within: Option<(Dialect, &str)>) ->
         .map_or_else(String::new, |(dialect, scheme)| {
             format!("; {dialect} is supported without them: `{scheme}://…`")
         });
-    Some(format!("use one of those: {shown} {verb} not supported{yet}{native}"))
+    let bridged = if *planned {
+        String::new()
+    } else {
+        format!("; its drivers for Java and Python are: `jdbc+{name}://…`, `dbapi2://…`")
+    };
+    Some(format!(
+        "use one of those: {shown} {verb} not supported{yet}{native}{bridged}"
+    ))
 }
 
 /// Returns advice about a setting of a database or driver that is not supported.

@@ -1,5 +1,6 @@
 //! Tests of the configuration, from every source.
 
+mod bridges;
 mod options;
 mod settings;
 mod sources;

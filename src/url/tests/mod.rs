@@ -1,3 +1,4 @@
+mod bridges;
 mod parts;
 mod properties;
 mod secrets;

@@ -42,18 +42,7 @@ fn u5_the_spellings_of_databasez_work_or_have_a_hint_found_f18() {
         ("mssql+aioodbc://u:p@h/d?driver=x", "SQL Server is not supported yet"),
         ("mssql+pyodbc://h/d", "SQL Server is not supported yet"),
         ("MSSQL+pymssql://h/d", "SQL Server is not supported yet"),
-        (
-            "jdbc+sqlite:///app.db?jdbc_driver=x",
-            "SQLite is supported without them: `sqlite://…`",
-        ),
-        (
-            "jdbc:postgresql://h/d",
-            "PostgreSQL is supported without them: `postgresql://…`",
-        ),
-        ("jdbc:oracle:thin:@h", "drivers of JDBC are not supported yet"),
-        ("dbapi2+psycopg://h/d", "PostgreSQL is supported without them"),
-        ("dbapi2+sqlite3:///app.db", "SQLite is supported without them"),
-        ("dbapi2://h/d", "drivers of Python's DB-API 2 are not supported yet"),
+        ("h2://mem:x", "`jdbc+h2://…`"),
         ("mssql://h/d", "use one of those: SQL Server is not supported yet"),
         ("odbc://h/d", "drivers of ODBC are not supported yet"),
         ("oracle+oracledb://h/d", "Oracle is not supported"),
@@ -150,10 +139,10 @@ fn u8_an_unknown_scheme_names_the_known_ones_nearest_first() {
         "{}",
         refusal("marriadb://h")
     );
-    for text in ["mssql://h", "oracle://h", "jdbc:postgresql://h"] {
+    for text in ["mssql://h", "oracle://h"] {
         let told = refusal(text);
         assert!(
-            ["postgres", "postgresql", "mysql", "mariadb", "sqlite"]
+            ["postgres", "postgresql", "mysql", "mariadb", "sqlite", "jdbc", "dbapi2"]
                 .iter()
                 .all(|name| told.contains(name)),
             "{told}"
