@@ -142,7 +142,9 @@ impl Target {
                     .with_number(number)
             }
             Dialect::Sqlite if failure.code > 0 => {
-                sqlite::of_code(i32::try_from(failure.code).unwrap_or(1), &failure.message)
+                let (code, message) = without_name(&failure.message);
+                let code = code.or_else(|| i32::try_from(failure.code).ok());
+                sqlite::of_code(code.unwrap_or(1), message)
             }
             _ => described(rules, failure),
         }
@@ -220,6 +222,28 @@ fn constraint_kind(sqlstate: &str, message: &str) -> ConstraintKind {
 fn without_connection(message: &str) -> &str {
     let rest = message.strip_prefix("(conn=").and_then(|rest| rest.split_once(") "));
     rest.map_or(message, |(_, rest)| rest)
+}
+
+/// Returns SQLite's own message in one of its JDBC driver, and the extended result code that it names, where that is
+/// finer than the number: `[SQLITE_BUSY] The database file is locked (database is locked)`.
+fn without_name(message: &str) -> (Option<i32>, &str) {
+    let named = message.strip_prefix("[SQLITE_").and_then(|rest| rest.split_once(']'));
+    let Some((name, rest)) = named else {
+        return (None, message);
+    };
+    let code = match name {
+        "CONSTRAINT_UNIQUE" => Some(2067),
+        "CONSTRAINT_PRIMARYKEY" => Some(1555),
+        "CONSTRAINT_ROWID" => Some(2579),
+        "CONSTRAINT_FOREIGNKEY" => Some(787),
+        "CONSTRAINT_NOTNULL" => Some(1299),
+        "CONSTRAINT_CHECK" => Some(275),
+        "BUSY_SNAPSHOT" => Some(517),
+        "BUSY_RECOVERY" => Some(261),
+        _ => None,
+    };
+    let own = rest.split_once(" (").and_then(|(_, own)| own.strip_suffix(')'));
+    (code, own.unwrap_or(rest.trim_start()))
 }
 
 /// Returns the error of a sidecar itself, which names what it has looked for and where.
@@ -360,6 +384,11 @@ mod tests {
         let mut busy = failure(Origin::Driver, "sqlite3.OperationalError");
         busy.code = 5;
         assert_eq!(error(Dialect::Sqlite, &busy).kind(), ErrorKind::LockTimeout);
+        busy.message =
+            "[SQLITE_CONSTRAINT_UNIQUE]  A UNIQUE constraint failed (UNIQUE constraint failed: note.text)".to_owned();
+        let found = error(Dialect::Sqlite, &busy);
+        assert_eq!(found.constraint().unwrap().name.as_deref(), Some("note.text"));
+        assert_eq!(found.message(), "UNIQUE constraint failed: note.text");
         let mut closed = failure(Origin::Driver, "x");
         closed.closed = true;
         assert!(error(Dialect::Postgres, &closed).is_fatal());

@@ -31,8 +31,8 @@ struct Process {
     kind: SidecarKind,
     child: Arc<Mutex<Child>>,
     lines: Arc<LastLines>,
-    /// The folder with its program, until it has read that.
-    _folder: Option<program::Folder>,
+    /// The folder with its program.
+    _folder: program::Folder,
 }
 
 impl Peer for Process {
@@ -95,7 +95,7 @@ pub(super) fn start(kind: SidecarKind, command: &[OsString], secrets: &[String],
     })?;
     let mut child = Command::new(program);
     child.args(options);
-    program::arguments(kind, folder.as_ref(), &mut child);
+    program::arguments(kind, &folder, &mut child);
     child
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

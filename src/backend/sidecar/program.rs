@@ -6,17 +6,48 @@ use std::process::Command;
 
 use super::target::SidecarKind;
 
-macro_rules! classes {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_bytes!(concat!("../../../sidecars/jdbc/classes/ebbtide/", $name, ".class")))),*]
+/// Files of a folder, with their names.
+macro_rules! files {
+    ($folder:literal, $ending:literal, $($name:literal),* $(,)?) => {
+        &[$((
+            concat!($name, $ending),
+            include_bytes!(concat!("../../../sidecars/", $folder, $name, $ending)),
+        )),*]
     };
 }
 
-/// The program of the DB-API modules.
-const WORKER: &str = include_str!("../../../sidecars/dbapi2/worker.py");
+/// The files of the package of the DB-API sidecar, with their names.
+const SCRIPTS: &[(&str, &[u8])] = files![
+    "dbapi2/ebbtide_worker/",
+    ".py",
+    "__init__",
+    "channel",
+    "driver",
+    "duckdb",
+    "failures",
+    "frames",
+    "modules",
+    "mysql",
+    "mysql_modules",
+    "parameters",
+    "pg8000",
+    "postgres",
+    "process",
+    "psycopg",
+    "psycopg2",
+    "rows",
+    "shutdown",
+    "sqlite",
+    "text_driver"
+];
+
+/// The text that starts it. The folder is an argument, so that nothing has to be quoted.
+const START: &str = "import sys; sys.path.insert(0, sys.argv[1]); from ebbtide_worker.process import main; main()";
 
 /// The classes of the JDBC sidecar, with their names.
-const CLASSES: &[(&str, &[u8])] = classes![
+const CLASSES: &[(&str, &[u8])] = files![
+    "jdbc/classes/ebbtide/",
+    ".class",
     "Cancel",
     "Channel",
     "Columns",
@@ -55,34 +86,27 @@ impl Drop for Folder {
     }
 }
 
-/// Returns the folder with the files of a program, if it needs any.
-pub(super) fn folder(kind: SidecarKind) -> io::Result<Option<Folder>> {
-    match kind {
-        SidecarKind::DbApi => Ok(None),
-        SidecarKind::Jdbc => {
-            let folder = private_folder()?;
-            let package = folder.0.join("ebbtide");
-            std::fs::create_dir(&package)?;
-            for (name, bytes) in CLASSES {
-                std::fs::write(package.join(format!("{name}.class")), bytes)?;
-            }
-            Ok(Some(folder))
-        }
+/// Returns the folder with the files of a program.
+pub(super) fn folder(kind: SidecarKind) -> io::Result<Folder> {
+    let (package, files) = match kind {
+        SidecarKind::Jdbc => ("ebbtide", CLASSES),
+        SidecarKind::DbApi => ("ebbtide_worker", SCRIPTS),
+    };
+    let folder = private_folder()?;
+    let package = folder.0.join(package);
+    std::fs::create_dir(&package)?;
+    for (name, bytes) in files {
+        std::fs::write(package.join(name), bytes)?;
     }
+    Ok(folder)
 }
 
 /// Adds the arguments that start the program.
-pub(super) fn arguments(kind: SidecarKind, folder: Option<&Folder>, command: &mut Command) {
-    match (kind, folder) {
-        (SidecarKind::DbApi, _) => {
-            command.args(["-u", "-c", WORKER]);
-        }
-        (SidecarKind::Jdbc, folder) => {
-            command.arg("-cp");
-            command.arg(folder.map_or_else(PathBuf::new, |folder| folder.0.clone()));
-            command.arg("ebbtide.Sidecar");
-        }
-    }
+pub(super) fn arguments(kind: SidecarKind, folder: &Folder, command: &mut Command) {
+    match kind {
+        SidecarKind::DbApi => command.args(["-B", "-c", START]).arg(&folder.0),
+        SidecarKind::Jdbc => command.arg("-cp").arg(&folder.0).arg("ebbtide.Sidecar"),
+    };
 }
 
 /// Creates a folder that only this user can enter.
@@ -123,7 +147,7 @@ mod tests {
 
     #[test]
     fn b9_the_folder_is_private_and_removed() {
-        let folder = folder(SidecarKind::Jdbc).unwrap().unwrap();
+        let folder = folder(SidecarKind::Jdbc).unwrap();
         let path = folder.0.clone();
         #[cfg(unix)]
         {
