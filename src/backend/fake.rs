@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use sqlx::SqlStr;
 
 use super::{
-    Connector, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink, SandboxedConnection,
+    Begin, Connector, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink, SandboxedConnection,
     ServerRules,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -253,11 +253,12 @@ impl RawConnection for FakeConnection {
         })
     }
 
-    fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
+    fn begin(&mut self, begin: Option<Begin>) -> BoxFuture<'_, Result<()>> {
         let text = match (self.connector.own_rules, self.depth) {
             (None, _) => "begin".to_owned(),
             (Some(rules), 0) => {
                 let plain = rules.transactions().begin;
+                let sql = begin.and_then(|begin| begin.into_text(plain));
                 sql.as_ref().map_or(plain, SqlStr::as_str).to_owned()
             }
             (Some(rules), depth) => (rules.levels().savepoint)(depth),

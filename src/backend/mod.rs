@@ -1,6 +1,7 @@
 //! The interface between the library and the drivers. The modules built on it know a database only through these
 //! traits.
 
+mod begin;
 mod derby;
 mod duckdb;
 #[cfg(test)]
@@ -16,6 +17,9 @@ mod position;
 mod postgres;
 pub(crate) mod rules;
 mod sandbox;
+#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "no URL names such a driver yet"))]
+mod sidecar;
 mod sqlite;
 pub(crate) mod sqlx;
 #[cfg(feature = "sqlx-interop")]
@@ -37,6 +41,7 @@ use crate::sql::{Dialect, Product, SeenServer, Server, Statement};
 use crate::url::Bridge;
 use crate::value::{RawRow, Value};
 
+pub(crate) use begin::Begin;
 pub use from_row::FromRow;
 pub(crate) use interrupt::{Armed, Interrupt, Interruptible};
 pub(crate) use native_job::{NativeJob, Pulse};
@@ -245,8 +250,8 @@ pub(crate) trait RawConnection: Send {
         false
     }
 
-    /// Begins a transaction with `sql`, or, inside one, sets a savepoint (then `sql` is `None`).
-    fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>>;
+    /// Begins a transaction, a plain one without `begin`; inside one, sets a savepoint (then `begin` is `None`).
+    fn begin(&mut self, begin: Option<Begin>) -> BoxFuture<'_, Result<()>>;
 
     /// Commits the innermost level: releases a savepoint, or commits the transaction. Runs `first` before the release
     /// of a savepoint, in the same round trip.

@@ -137,8 +137,8 @@ struct Inner {
     message: Cow<'static, str>,
     help: Option<Cow<'static, str>>,
     code: Option<String>,
-    /// The server's number for the error, in addition to its SQLSTATE (MySQL).
-    number: Option<u16>,
+    /// The server's number for the error, in addition to its SQLSTATE (MySQL), or the driver's (JDBC).
+    number: Option<i64>,
     constraint: Option<Constraint>,
     /// Set if the server ended the whole transaction with this error.
     ends_transaction: bool,
@@ -188,8 +188,8 @@ impl Error {
     }
 
     /// Sets the server's number for the error, which is finer than its SQLSTATE.
-    pub(crate) fn with_number(mut self, number: u16) -> Self {
-        self.0.number = Some(number);
+    pub(crate) fn with_number(mut self, number: impl Into<i64>) -> Self {
+        self.0.number = Some(number.into());
         self
     }
 

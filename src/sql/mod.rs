@@ -26,6 +26,8 @@ mod lexical;
 mod list;
 mod local;
 mod mention;
+#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+mod one_row;
 mod order;
 mod path_change;
 mod read;
@@ -63,9 +65,13 @@ pub(crate) use foreign::{ForeignText, ParamStyle};
 pub use into_sql::IntoSql;
 pub(crate) use local::Local;
 pub(crate) use mention::mentions;
+#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+pub(crate) use one_row::inserts_one_row;
 pub(crate) use path_change::PathChange;
 pub(crate) use server::{Product, SeenServer, Server};
 pub(crate) use session_change::SessionChange;
+#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+pub(crate) use split::split;
 pub(crate) use sql_mode::SqlMode;
 pub(crate) use statement::{Bound, Statement};
 pub(crate) use summary::{Summary, sanitized, shown};

@@ -1,7 +1,8 @@
 //! Splits a text into its statements.
 
 use super::Dialect;
-use super::word::Word;
+use super::lexer::Lexer;
+use super::word::{Word, words};
 
 /// Returns the statements of a text, without the parentheses around them.
 pub(super) fn statements<'p, 't>(dialect: Dialect, mut parts: &'p [Word<'t>]) -> impl Iterator<Item = &'p [Word<'t>]> {
@@ -16,6 +17,24 @@ pub(super) fn statements<'p, 't>(dialect: Dialect, mut parts: &'p [Word<'t>]) ->
         }
         None
     })
+}
+
+/// Returns the statements of a text as they are written, without what ends them.
+#[cfg_attr(
+    not(any(feature = "jdbc", feature = "dbapi2")),
+    allow(dead_code, reason = "the drivers of sqlx take several statements at once")
+)]
+pub(crate) fn split(dialect: Dialect, text: &str) -> Vec<&str> {
+    let words = words(Lexer::new(dialect, text));
+    let (mut rest, mut texts) = (&*words, Vec::new());
+    while !rest.is_empty() {
+        let (statement, after) = split_first(dialect, rest);
+        if let (Some(first), Some(last)) = (statement.first(), statement.last()) {
+            texts.push(&text[first.start..last.end]);
+        }
+        rest = after;
+    }
+    texts
 }
 
 /// Splits the first statement from the rest. The body of a trigger or procedure belongs to its statement.

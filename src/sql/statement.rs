@@ -19,7 +19,7 @@ pub(crate) struct Statement {
     /// Set once the server has refused to prepare it.
     refused: AtomicBool,
     starred: bool,
-    controls: bool,
+    control: Control,
     effect: Arc<Effect>,
     defines: Defines,
     acts: Arc<[Act]>,
@@ -34,7 +34,7 @@ impl Statement {
             script,
             refused: AtomicBool::new(false),
             starred: false,
-            controls: false,
+            control: Control::None,
             effect: Arc::default(),
             defines: Defines::Nothing,
             acts: Arc::default(),
@@ -46,7 +46,7 @@ impl Statement {
     /// Sets the known facts about the text.
     pub(super) fn with(mut self, facts: Facts, effect: &Arc<Effect>, acts: &Arc<[Act]>) -> Self {
         self.acts = Arc::clone(acts);
-        self.controls = facts.control != Control::None;
+        self.control = facts.control;
         self.effect = Arc::clone(effect);
         self.starred = facts.starred;
         self.defines = facts.defines;
@@ -86,7 +86,16 @@ impl Statement {
 
     /// Returns whether it may begin or end a transaction.
     pub(crate) fn controls(&self) -> bool {
-        self.controls
+        self.control != Control::None
+    }
+
+    /// Returns its effect on the transaction.
+    #[cfg_attr(
+        not(any(feature = "jdbc", feature = "dbapi2")),
+        allow(dead_code, reason = "the drivers of sqlx take such texts")
+    )]
+    pub(crate) fn control(&self) -> Control {
+        self.control
     }
 
     /// Returns whether it writes nothing itself; the functions that it calls may.

@@ -13,9 +13,10 @@ use sqlx::error::BoxDynError;
 use sqlx::mysql::MySqlArguments;
 use sqlx::{Arguments, SqlStr};
 
+use super::refused::refused;
 use crate::backend::sqlx::variants::{UNTYPED, Variant, Variants, notes, spelled};
 use crate::backend::sqlx::{bind_all, check_all};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::sql::Statement;
 use crate::value::Value;
 
@@ -115,30 +116,6 @@ fn add_null(arguments: &mut MySqlArguments, kind: u32) -> Result<(), BoxDynError
     }
 }
 
-/// Returns an error if MySQL has no type or no value for `value`.
-fn refused(value: &Value, place: usize) -> Option<Error> {
-    let unsupported = |what: &str, help: &'static str| {
-        let message = format!("parameter {place} is {what}, a type that MySQL and MariaDB do not have");
-        Some(Error::new(ErrorKind::Unsupported, message).help(help))
-    };
-    let not_a_number = |number: &str| {
-        let message = format!("parameter {place} is {number}, which MySQL and MariaDB cannot store");
-        Some(Error::new(ErrorKind::Parameter, message).help("store NULL or text instead"))
-    };
-    match value {
-        Value::Interval(_) => unsupported(
-            "an interval",
-            "write INTERVAL into the SQL, or store a number of seconds",
-        ),
-        Value::Inet(_) => unsupported("a network address", "bind it as text"),
-        Value::Array(_) => unsupported("an array", "bind a JSON document, or a Vec for a list in IN (…)"),
-        Value::List(_) => unsupported("a list outside of IN (…)", "bind a JSON document"),
-        Value::F32(number) if !number.is_finite() => not_a_number(&number.to_string()),
-        Value::F64(number) if !number.is_finite() => not_a_number(&number.to_string()),
-        _ => None,
-    }
-}
-
 fn add(arguments: &mut MySqlArguments, value: &Value) -> Result<(), BoxDynError> {
     match value {
         Value::Bool(it) => arguments.add(*it),
@@ -166,6 +143,7 @@ fn add(arguments: &mut MySqlArguments, value: &Value) -> Result<(), BoxDynError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use crate::value::Interval;
 
     fn text(statement: &Statement, values: &[Value]) -> String {

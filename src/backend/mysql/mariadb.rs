@@ -36,8 +36,8 @@ impl ServerRules for MariaDbRules {
     }
 
     fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
-        let number = answer.number.unwrap_or_default();
-        error_kinds::kind(number, answer.code, answer.message)
+        let number = answer.number.and_then(|number| u16::try_from(number).ok());
+        error_kinds::kind(number.unwrap_or_default(), answer.code, answer.message)
     }
 
     fn schema(&self) -> &'static SchemaRules {

@@ -1,6 +1,8 @@
 //! MySQL and MariaDB: their rules, and their driver, which is sqlx's.
 
 mod admin;
+#[cfg(any(feature = "mysql", feature = "jdbc", feature = "dbapi2"))]
+mod answer;
 #[cfg(feature = "mysql")]
 mod arguments;
 #[cfg(feature = "mysql")]
@@ -11,6 +13,8 @@ mod errors;
 mod mariadb;
 #[cfg(feature = "mysql")]
 mod options;
+#[cfg(any(feature = "mysql", feature = "jdbc", feature = "dbapi2"))]
+mod refused;
 mod rules;
 #[cfg(feature = "mysql")]
 mod types;
@@ -19,3 +23,5 @@ mod types;
 pub(super) use driver::connector;
 pub(super) use mariadb::MariaDbRules;
 pub(super) use rules::MySqlRules;
+#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+pub(super) use {answer::of_number, refused::refused};

@@ -1,7 +1,7 @@
 //! Arrays of PostgreSQL, of any number of dimensions: an array of two dimensions is an array of arrays here.
 
-use super::errors::broken;
 use super::oid;
+use super::value_errors::broken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Value;
 
@@ -143,10 +143,12 @@ fn word_of_text(rest: &mut &str, member: &dyn Fn(&str) -> Result<Value>) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::postgres::types;
+    use crate::backend::postgres::textual as server_text;
 
     fn textual(array: u32, of: u32, text: &str) -> Result<Value> {
-        super::textual(array, text, &|word| types::textual(of, word).and_then(Value::of_member))
+        super::textual(array, text, &|word| {
+            server_text::textual(of, word).and_then(Value::of_member)
+        })
     }
 
     fn read(text: &str) -> Value {

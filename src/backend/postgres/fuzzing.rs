@@ -1,6 +1,7 @@
 //! The properties of `fuzz/` that are about PostgreSQL's values; see [`crate::fuzzing`].
 
-use super::types::{binary, textual};
+use super::textual::textual;
+use super::types::binary;
 use crate::error::Result;
 use crate::value::ValueRef;
 

@@ -1,11 +1,17 @@
 //! PostgreSQL: its rules, and its driver, which is sqlx's.
 
 mod admin;
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+mod answer;
 #[cfg(feature = "postgres")]
 mod answers;
 #[cfg(feature = "postgres")]
 mod arguments;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only the driver needs all of it")
+)]
 mod array;
 #[cfg(feature = "postgres")]
 mod driver;
@@ -18,9 +24,17 @@ mod errors;
 pub(super) mod fuzzing;
 #[cfg(feature = "postgres")]
 mod literal;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only the driver needs all of it")
+)]
 mod numeric;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only the driver needs all of it")
+)]
 mod oid;
 #[cfg(feature = "postgres")]
 mod options;
@@ -29,11 +43,25 @@ mod question;
 mod rules;
 #[cfg(feature = "postgres")]
 mod server_type;
-#[cfg(feature = "postgres")]
-mod text;
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only the driver needs all of it")
+)]
+pub(super) mod text;
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+mod textual;
 #[cfg(feature = "postgres")]
 mod types;
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only the driver needs all of it")
+)]
+mod value_errors;
 
 #[cfg(feature = "postgres")]
 pub(super) use driver::connector;
 pub(super) use rules::PostgresRules;
+#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+pub(super) use {answer::PostgresAnswer, numeric::parse as decimal, oid::named as type_named, textual::textual};

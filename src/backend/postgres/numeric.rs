@@ -109,7 +109,7 @@ fn assemble(mut digits: i128, exponent: i32, scale: i32) -> Option<Decimal> {
 }
 
 /// Reads a decimal number without rounding it; zeros at its end may be dropped.
-pub(super) fn parse(text: &str) -> Option<Decimal> {
+pub(in crate::backend) fn parse(text: &str) -> Option<Decimal> {
     if let Ok(value) = Decimal::from_str_exact(text) {
         return Some(value);
     }

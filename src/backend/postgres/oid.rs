@@ -88,6 +88,51 @@ pub(super) fn element_of(array: u32) -> Option<u32> {
     }
 }
 
+/// Returns the type with a name, in the server's words or in those of the standard; `UNKNOWN` for one that is not among
+/// them.
+#[cfg_attr(not(test), allow(dead_code, reason = "sqlx knows the numbers"))]
+pub(in crate::backend) fn named(name: &str) -> u32 {
+    if let Some(element) = name.strip_prefix('_').or_else(|| name.strip_suffix("[]")) {
+        return array_of(named(element)).unwrap_or(TEXT_ARRAY);
+    }
+    match name {
+        "bool" | "boolean" => BOOL,
+        "bytea" => BYTEA,
+        "char" => CHAR,
+        "name" => NAME,
+        "int8" | "bigint" | "bigserial" | "serial8" => INT8,
+        "int2" | "smallint" | "smallserial" | "serial2" => INT2,
+        "int2vector" => INT2VECTOR,
+        "int4" | "integer" | "int" | "serial" | "serial4" => INT4,
+        "text" => TEXT,
+        "oid" => OID,
+        "xid" => XID,
+        "cid" => CID,
+        "oidvector" => OIDVECTOR,
+        "json" => JSON,
+        "xml" => XML,
+        "cidr" => CIDR,
+        "float4" | "real" => FLOAT4,
+        "float8" | "double precision" => FLOAT8,
+        "macaddr8" => MACADDR8,
+        "macaddr" => MACADDR,
+        "inet" => INET,
+        "bpchar" | "character" => BPCHAR,
+        "varchar" | "character varying" => VARCHAR,
+        "date" => DATE,
+        "time" | "time without time zone" => TIME,
+        "timestamp" | "timestamp without time zone" => TIMESTAMP,
+        "timestamptz" | "timestamp with time zone" => TIMESTAMPTZ,
+        "interval" => INTERVAL,
+        "numeric" | "decimal" => NUMERIC,
+        "void" => VOID,
+        "uuid" => UUID,
+        "jsonb" => JSONB,
+        "xid8" => XID8,
+        _ => UNKNOWN,
+    }
+}
+
 /// Returns whether a type is sent as its text in the binary format, too.
 pub(super) fn is_text(oid: u32) -> bool {
     matches!(oid, TEXT | VARCHAR | BPCHAR | NAME | UNKNOWN | XML)

@@ -27,7 +27,7 @@ pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Reads `2026-11-21`, `-0044-03-15`, `0044-03-15 BC`, `12345-01-01`.
-pub(super) fn date(text: &str) -> Option<NaiveDate> {
+pub(in crate::backend) fn date(text: &str) -> Option<NaiveDate> {
     let (text, before_christ) = match text.strip_suffix(" BC") {
         Some(text) => (text, true),
         None => (text, false),
@@ -59,7 +59,7 @@ fn digits(text: &str) -> Option<u32> {
 }
 
 /// Reads `10:05`, `10:05:09`, `10:05:09.123456`.
-pub(super) fn time(text: &str) -> Option<NaiveTime> {
+pub(in crate::backend) fn time(text: &str) -> Option<NaiveTime> {
     let mut parts = text.splitn(3, ':');
     let hour = digits(parts.next()?)?;
     let minute = digits(parts.next()?)?;
@@ -117,7 +117,7 @@ fn offset(text: &str) -> Option<i32> {
 }
 
 /// Reads a date and a time without an offset; an offset of zero is accepted, too.
-pub(super) fn date_time(text: &str) -> Option<NaiveDateTime> {
+pub(in crate::backend) fn date_time(text: &str) -> Option<NaiveDateTime> {
     if let Some(day) = date(text) {
         return Some(day.and_time(NaiveTime::MIN));
     }
@@ -126,14 +126,14 @@ pub(super) fn date_time(text: &str) -> Option<NaiveDateTime> {
 }
 
 /// Reads a point in time. Without an offset it is in UTC, the time zone of every session.
-pub(super) fn timestamp(text: &str) -> Option<DateTime<Utc>> {
+pub(in crate::backend) fn timestamp(text: &str) -> Option<DateTime<Utc>> {
     let (moment, offset) = moment(text)?;
     let offset = Duration::seconds(offset.unwrap_or(0).into());
     Some(moment.checked_sub_signed(offset)?.and_utc())
 }
 
 /// Reads `1 year 2 mons -3 days 04:05:06.789` or `P1Y2M-3DT4H5M6.789S`.
-pub(super) fn interval(text: &str) -> Option<Interval> {
+pub(in crate::backend) fn interval(text: &str) -> Option<Interval> {
     match text.strip_prefix('P') {
         Some(text) => iso_interval(text),
         None => worded_interval(text),

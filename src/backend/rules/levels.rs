@@ -4,10 +4,10 @@
 #[derive(Debug)]
 pub(crate) struct LevelTexts {
     /// Commits the transaction.
-    #[allow(dead_code, reason = "the drivers of sqlx commit and roll back themselves")]
+    #[allow(dead_code, reason = "all drivers commit and roll back themselves")]
     pub(crate) commit: &'static str,
     /// Rolls the transaction back.
-    #[allow(dead_code, reason = "the drivers of sqlx commit and roll back themselves")]
+    #[allow(dead_code, reason = "all drivers commit and roll back themselves")]
     pub(crate) rollback: &'static str,
     /// Returns the text that sets the savepoint with a number.
     pub(crate) savepoint: fn(usize) -> String,

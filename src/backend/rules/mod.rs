@@ -59,7 +59,7 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
     fn transactions(&self) -> &'static TransactionRules;
 
     /// Returns the texts of the levels of a transaction, for a driver that leaves them to this library.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the drivers of sqlx know theirs"))]
+    #[cfg_attr(not(test), allow(dead_code, reason = "the drivers of sqlx know theirs"))]
     fn levels(&self) -> &'static LevelTexts {
         &LevelTexts::STANDARD
     }

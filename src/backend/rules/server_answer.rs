@@ -5,7 +5,7 @@
 pub(crate) struct ServerAnswer<'a> {
     /// The SQLSTATE; SQLite's extended result code, in decimal.
     pub(crate) code: &'a str,
-    /// The server's number for the error, which is finer (MySQL).
-    pub(crate) number: Option<u16>,
+    /// The server's number for the error, which is finer (MySQL), or the driver's (JDBC).
+    pub(crate) number: Option<i64>,
     pub(crate) message: &'a str,
 }

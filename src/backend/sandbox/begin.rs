@@ -1,8 +1,7 @@
 //! The beginning of the outer transaction, and of those in it.
 
-use sqlx::SqlStr;
-
 use super::{SandboxedConnection, StatementSavepoint};
+use crate::backend::Begin;
 use crate::backend::rules::StatementSavepoints;
 use crate::backend::sqlx::own_sql;
 use crate::error::Result;
@@ -47,9 +46,9 @@ impl SandboxedConnection {
         Ok((row.get::<i64>(0)? > 0, names))
     }
 
-    /// Begins the outer transaction with `sql`.
-    pub(super) async fn begin_outer(&mut self, sql: Option<SqlStr>) -> Result<()> {
-        let begin = self.outer_begin(sql);
+    /// Begins the outer transaction.
+    pub(super) async fn begin_outer(&mut self, begin: Option<Begin>) -> Result<()> {
+        let begin = self.outer_begin(begin);
         self.inner.begin(begin).await?;
         let rules = self.rules();
         if rules.statement_savepoints == StatementSavepoints::Always {
@@ -61,9 +60,8 @@ impl SandboxedConnection {
         Ok(())
     }
 
-    /// Returns the text that begins the outer transaction. Where every statement needs a savepoint, it sets the first
-    /// one.
-    fn outer_begin(&self, begin: Option<SqlStr>) -> Option<SqlStr> {
+    /// Returns the beginning of the outer transaction. Where every statement needs a savepoint, it sets the first one.
+    fn outer_begin(&self, begin: Option<Begin>) -> Option<Begin> {
         let rules = self.rules();
         let sessions = self.outer.rules.named_sessions();
         let label = self.outer.label.as_deref();
@@ -74,9 +72,10 @@ impl SandboxedConnection {
         if sessions.is_none() && savepoint.is_none() {
             return begin;
         }
-        let begin = begin.as_ref().map_or(rules.begin, SqlStr::as_str).to_owned();
-        let texts: Vec<String> = [Some(begin), name, lift, savepoint].into_iter().flatten().collect();
-        Some(own_sql(texts.join("; ")))
+        let texts: Vec<String> = [name, lift, savepoint].into_iter().flatten().collect();
+        let mut begin = begin.unwrap_or_default();
+        begin.first = Some(own_sql(texts.join("; ")));
+        Some(begin)
     }
 
     /// Begins a transaction that the application takes for an outermost one: a savepoint.

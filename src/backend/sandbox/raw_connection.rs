@@ -8,7 +8,7 @@ use sqlx::SqlStr;
 
 use super::at_commit::AtCommit;
 use super::{OUTSIDE, OuterTransaction, SandboxedConnection};
-use crate::backend::{CloseFn, Interrupt, NativeJob, QueryResult, RawConnection, Request, RowSink};
+use crate::backend::{Begin, CloseFn, Interrupt, NativeJob, QueryResult, RawConnection, Request, RowSink};
 use crate::error::Result;
 use crate::value::RawRow;
 
@@ -69,9 +69,9 @@ impl RawConnection for SandboxedConnection {
         self.inner.is_apart()
     }
 
-    fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
+    fn begin(&mut self, begin: Option<Begin>) -> BoxFuture<'_, Result<()>> {
         match self.inner.depth() {
-            0 => Box::pin(self.begin_outer(sql)),
+            0 => Box::pin(self.begin_outer(begin)),
             OUTSIDE => Box::pin(self.begin_virtual()),
             _ => self.inner.begin(None),
         }

@@ -12,8 +12,8 @@ use super::connection::{SqlxConnection, is_unprepared};
 use super::pooled::{Alone, is_removed};
 use super::{Ignore, KeptStatement, Native, is_stale_plan, own_sql};
 use crate::backend::{
-    CloseFn, Interrupt, Interruptible, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink,
-    SandboxedConnection,
+    Begin, CloseFn, Interrupt, Interruptible, NativeJob, OuterTransaction, QueryResult, RawConnection, Request,
+    RowSink, SandboxedConnection,
 };
 use crate::error::{Error, Result};
 use crate::sql::Defines;
@@ -132,11 +132,12 @@ where
         })
     }
 
-    fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
+    fn begin(&mut self, begin: Option<Begin>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             if DB::COUNTS_ANSWERS && self.depth() > 0 {
                 return self.savepoint().await;
             }
+            let sql = begin.and_then(|begin| begin.into_text("BEGIN"));
             let begun = DB::TransactionManager::begin(&mut self.connection, sql).await;
             begun.map_err(DB::error)
         })

@@ -30,7 +30,9 @@ use actor::{Command, Inbox, Job, Shared};
 use mailbox::Mailbox;
 use rows::{AHEAD, AnswerPart, FirstPart, OwnedRequest, ReceivedRow, RowBatch};
 
-use super::{CloseFn, Connector, Interrupt, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink};
+use super::{
+    Begin, CloseFn, Connector, Interrupt, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink,
+};
 use crate::error::{Error, ErrorKind, LOST, Result};
 use crate::value::RawRow;
 use thread::RuntimeThread;
@@ -283,8 +285,8 @@ impl RawConnection for WorkerConnection {
         true
     }
 
-    fn begin(&mut self, sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.call(|raw| raw.begin(sql)))
+    fn begin(&mut self, begin: Option<Begin>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.call(|raw| raw.begin(begin)))
     }
 
     fn commit(&mut self, first: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {

@@ -11,6 +11,7 @@ use super::Child;
 use super::leave::Leaving;
 use super::verdict::Sent;
 use super::{ConnectionSlot, Ended, Finish, Level, LevelKind};
+use crate::backend::Begin;
 use crate::backend::rules::{BeginOptions, ReadOnly};
 use crate::error::{CLOSED_EARLIER, Error, ErrorKind, LOST, Result};
 use crate::pool::{Caller, InFlight, Lease};
@@ -84,8 +85,8 @@ impl Level {
     async fn send_begin(self: &Arc<Self>, lease: &mut Lease, options: BeginOptions, caller: Caller) -> Result<()> {
         let rules = self.engine.rules();
         let outermost = self.depth == 0;
-        let sql = if outermost {
-            rules.begin(options.settled(&self.engine))?
+        let begin = if outermost {
+            Some(Begin::with(rules, options.settled(&self.engine))?)
         } else {
             options.nested(rules, self.kind == LevelKind::Sandbox)?;
             if self.kind == LevelKind::Sandbox
@@ -100,7 +101,7 @@ impl Level {
         } else {
             InFlight::Statement
         });
-        let begun = lease.raw()?.begin(sql).await;
+        let begun = lease.raw()?.begin(begin).await;
         lease.mark(InFlight::None);
         if let Err(error) = begun {
             // Boxed, or the future of every transaction would contain this one.

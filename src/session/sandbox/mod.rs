@@ -16,8 +16,8 @@ use parking_lot::Mutex;
 
 use super::engine::Engine;
 use super::level::Level;
-use crate::backend::OuterTransaction;
 use crate::backend::rules::{BeginOptions, Mode, unsupported};
+use crate::backend::{Begin, OuterTransaction};
 use crate::config::{IsolationLevel, IsolationPolicy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{InFlight, Lease, Pool};
@@ -177,11 +177,12 @@ impl Level {
             ));
         }
         let isolation = isolation.or(engine.settings.isolation_level);
-        let begin = engine.rules().begin(BeginOptions {
+        let options = BeginOptions {
             isolation,
             mode: Some(Mode::Immediate),
             ..BeginOptions::default()
-        })?;
+        };
+        let begin = Begin::with(engine.rules(), options)?;
         lease.enter_sandbox(OuterTransaction {
             dialect: engine.dialect(),
             rules: engine.rules(),
@@ -198,7 +199,7 @@ impl Level {
         }
         renewed?;
         lease.mark(InFlight::Boundary);
-        lease.raw()?.begin(begin).await?;
+        lease.raw()?.begin(Some(begin)).await?;
         lease.mark(InFlight::None);
         if engine.rules().named_sessions().is_some() {
             sandbox.announce();

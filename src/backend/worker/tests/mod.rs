@@ -212,7 +212,7 @@ impl RawConnection for Well {
         nothing()
     }
 
-    fn begin(&mut self, _sql: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
+    fn begin(&mut self, _begin: Option<Begin>) -> BoxFuture<'_, Result<()>> {
         nothing()
     }
 

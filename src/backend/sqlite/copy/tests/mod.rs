@@ -6,7 +6,7 @@ mod figures;
 use tempfile::TempDir;
 
 use super::*;
-use crate::backend::{OfferedRow, Request, RowSink};
+use crate::backend::{Begin, OfferedRow, Request, RowSink};
 use crate::sql::Statement;
 use crate::value::ValueRef;
 
@@ -87,7 +87,11 @@ async fn ask(connection: &mut Opened, sql: &str) -> String {
 }
 
 async fn begin(connection: &mut Opened) {
-    connection.begin(Some(own_sql("BEGIN IMMEDIATE"))).await.unwrap();
+    let begin = Begin {
+        sql: Some(own_sql("BEGIN IMMEDIATE")),
+        ..Begin::default()
+    };
+    connection.begin(Some(begin)).await.unwrap();
 }
 
 const COUNT: &str = "SELECT count(*) FROM note";

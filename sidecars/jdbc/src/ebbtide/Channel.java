@@ -1,0 +1,270 @@
+package ebbtide;
+
+import java.io.FileOutputStream;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.concurrent.LinkedBlockingQueue;
+
+/**
+ * The thread of one connection. It answers requests in the order in which they were read.
+ */
+final class Channel implements Runnable {
+    private final int number;
+    private final Sidecar sidecar;
+    private final Frames to;
+    private final LinkedBlockingQueue<Payload> queue = new LinkedBlockingQueue<Payload>();
+    private volatile Session session;
+    private Runner runner;
+    private boolean failed;
+    private boolean ended;
+
+    /** Guards what the reader and the cancellers touch. */
+    private final Object gate = new Object();
+    private volatile int underWay;
+    private Statement running;
+    private int cancelled;
+    private boolean gone;
+    private long credits;
+
+    Channel(int number, Sidecar sidecar, FileOutputStream output) {
+        this.number = number;
+        this.sidecar = sidecar;
+        this.to = new Frames(output, number);
+    }
+
+    /** Adds a request; called by the reader. Returns false if the channel has ended. */
+    boolean add(Payload request) {
+        synchronized (gate) {
+            return !gone && queue.add(request);
+        }
+    }
+
+    /** Adds credits to the request under way; called by the reader. */
+    void more(int request, int count) {
+        synchronized (gate) {
+            if (request == underWay) {
+                credits += count & 0xffffffffL;
+                gate.notifyAll();
+            }
+        }
+    }
+
+    /** Cancels a request that is under way or waits for its turn; called by the reader. */
+    void cancel(int request) {
+        synchronized (gate) {
+            cancelled = request;
+            gate.notifyAll();
+            if (request == underWay) {
+                Cancel.start(this, request);
+            }
+        }
+    }
+
+    @Override
+    public void run() {
+        while (!ended) {
+            try {
+                serve(queue.take());
+            } catch (InterruptedException error) {
+                // A driver interrupted its own thread; the request is still to come.
+            }
+        }
+        sidecar.gone(number);
+        synchronized (gate) {
+            gone = true;
+        }
+        for (Payload left = queue.poll(); left != null; left = queue.poll()) {
+            sidecar.lost(left);
+        }
+    }
+
+    private void serve(Payload request) {
+        try {
+            begin(request.request);
+            answer(request);
+        } catch (Throwable error) {
+            fail(request.request, error);
+        }
+        synchronized (gate) {
+            // A canceller that is inside the driver is waited for, so that it does not hit the next request.
+            underWay = 0;
+        }
+        if (session != null && session.spoilt() && !ended) {
+            Failure.write(to, 0, new SQLException("the connection could not be given its state back", "08000"), true);
+            end();
+        }
+        to.flush();
+    }
+
+    private void begin(int request) throws Refused {
+        synchronized (gate) {
+            underWay = request;
+            credits = 0;
+            if (cancelled == request) {
+                throw cancelledError();
+            }
+        }
+    }
+
+    private void fail(int request, Throwable error) {
+        try {
+            to.drop();
+            boolean own = error instanceof SQLException || error instanceof Refused;
+            Failure.write(to, request, error, !own || session == null || session.closed());
+            failed = true;
+            if (!own || session == null) {
+                end();
+            }
+        } catch (Throwable worse) {
+            // Nothing can be said any more, and a library that waits for an answer must not wait for ever.
+            Runtime.getRuntime().halt(3);
+        }
+    }
+
+    /** Lets go of the connection, and ends this thread after the request. */
+    private void end() {
+        ended = true;
+        if (session != null) {
+            try {
+                session.close();
+            } catch (Throwable error) {
+                // It is dropped either way.
+            }
+        }
+    }
+
+    private void answer(Payload request) throws SQLException, Refused {
+        if (request.kind == Payload.OPEN) {
+            if (session != null) {
+                throw new Refused("protocol", "channel " + number + " is open already");
+            }
+            session = Session.open(request);
+            runner = new Runner(session, this, to);
+            session.describe(to, request.request);
+            return;
+        }
+        if (session == null) {
+            throw new Refused("protocol", "channel " + number + " is not open");
+        }
+        switch (request.kind) {
+            case Payload.RUN:
+                int flags = request.u8();
+                if (skipped(flags, request.request)) {
+                    return;
+                }
+                runner.run(request, flags);
+                failed = false;
+                return;
+            case Payload.BEGIN:
+                session.begin(request);
+                break;
+            case Payload.COMMIT:
+                if (skipped(request.u8(), request.request)) {
+                    return;
+                }
+                session.commit();
+                break;
+            case Payload.ROLLBACK:
+                if (skipped(request.u8(), request.request)) {
+                    return;
+                }
+                session.rollback();
+                break;
+            case Payload.PING:
+                session.ping();
+                break;
+            case Payload.CLOSE:
+                ended = true;
+                session.close();
+                break;
+            default:
+                throw new Refused("protocol", "there is no request of the kind " + request.kind);
+        }
+        failed = false;
+        Runner.done(to, request.request, -1, null);
+    }
+
+    private boolean skipped(int flags, int request) {
+        if ((flags & Runner.SKIP) == 0 || !failed) {
+            return false;
+        }
+        Failure.skipped(to, request);
+        return true;
+    }
+
+    // The request under way ------------------------------------------------------------------------------------------
+
+    void credits(int count) {
+        synchronized (gate) {
+            credits += count & 0xffffffffL;
+        }
+    }
+
+    /** Takes a credit, and waits for one if there is none. */
+    void takeCredit(Frames frames) throws Refused {
+        synchronized (gate) {
+            if (credits > 0) {
+                credits--;
+                return;
+            }
+        }
+        frames.flush();
+        synchronized (gate) {
+            while (credits == 0) {
+                if (cancelled == underWay) {
+                    throw cancelledError();
+                }
+                try {
+                    gate.wait();
+                } catch (InterruptedException error) {
+                    // Asked again.
+                }
+            }
+            credits--;
+        }
+    }
+
+    /** Says which statement a cancellation is for; null if none is running. */
+    void running(Statement statement) throws Refused {
+        synchronized (gate) {
+            running = statement;
+            if (statement != null && cancelled == underWay) {
+                throw cancelledError();
+            }
+        }
+    }
+
+    void checkCancelled() throws Refused {
+        synchronized (gate) {
+            if (cancelled == underWay) {
+                throw cancelledError();
+            }
+        }
+    }
+
+    private static Refused cancelledError() {
+        return new Refused("cancelled", "the statement was cancelled");
+    }
+
+    /** Cancels the statement of a request in the driver; false if the request is no longer under way. */
+    boolean interrupt(int request) {
+        synchronized (gate) {
+            if (underWay != request) {
+                return false;
+            }
+            try {
+                if (running != null) {
+                    running.cancel();
+                }
+            } catch (SQLException | RuntimeException | LinkageError error) {
+                // The connection is aborted if the statement does not end.
+            }
+            return true;
+        }
+    }
+
+    /** Returns the session of a request that is still under way, else null; does not wait for a canceller. */
+    Session stuck(int request) {
+        return underWay == request ? session : null;
+    }
+}

@@ -1,0 +1,120 @@
+package ebbtide;
+
+import java.lang.reflect.Method;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Writes errors as {@code FAILED}.
+ */
+final class Failure {
+    private static final int DRIVER = 0;
+    private static final int OWN = 1;
+    private static final int SKIPPED = 2;
+    private static final int UNKNOWN = 3;
+    /** No chain of causes has more; some drivers chain one error for each row of a batch. */
+    private static final int CAUSES = 16;
+    private static final String[] DETAILS = {"constraint", "table", "column", "schema", "detail", "hint", "position"};
+
+    private Failure() {
+    }
+
+    /** Answers that the request was skipped because the one before it failed. */
+    static void skipped(Frames frames, int request) {
+        write(frames, request, SKIPPED, false, "skipped", "", 0, "the request before this one failed", new ArrayList<String>());
+        frames.u16(0);
+        frames.end();
+    }
+
+    /** Answers with an error. */
+    static void write(Frames frames, int request, Throwable error, boolean closed) {
+        if (error instanceof Refused) {
+            Refused refused = (Refused) error;
+            write(frames, request, OWN, closed, refused.word, "", 0, refused.getMessage(), refused.causes);
+            frames.u16(0);
+        } else if (error instanceof SQLException) {
+            SQLException failed = (SQLException) error;
+            String state = failed.getSQLState();
+            write(frames, request, DRIVER, closed, error.getClass().getName(), state == null ? "" : state,
+                    failed.getErrorCode(), message(error), causes(error));
+            details(frames, error);
+        } else {
+            write(frames, request, UNKNOWN, closed, error.getClass().getName(), "", 0, message(error), causes(error));
+            frames.u16(0);
+        }
+        frames.end();
+    }
+
+    private static void write(Frames frames, int request, int origin, boolean closed, String type, String state, long code,
+            String message, List<String> causes) {
+        frames.begin(request, Frames.FAILED);
+        frames.u8(origin);
+        frames.u8(closed ? 1 : 0);
+        frames.str(type);
+        frames.str(state);
+        frames.i64(code);
+        frames.str(message);
+        frames.u16(causes.size());
+        for (String cause : causes) {
+            frames.str(cause);
+        }
+    }
+
+    private static String message(Throwable error) {
+        String message = error.getMessage();
+        return message == null || message.isEmpty() ? error.getClass().getName() : message;
+    }
+
+    /** Returns the causes and the next errors, each once. */
+    private static List<String> causes(Throwable error) {
+        List<String> found = new ArrayList<String>();
+        List<Throwable> seen = new ArrayList<Throwable>();
+        seen.add(error);
+        for (int i = 0; i < seen.size() && found.size() < CAUSES; i++) {
+            Throwable one = seen.get(i);
+            if (i > 0) {
+                found.add(one.getClass().getName() + ": " + message(one));
+            }
+            add(seen, one.getCause());
+            if (one instanceof SQLException) {
+                add(seen, ((SQLException) one).getNextException());
+            }
+        }
+        return found;
+    }
+
+    private static void add(List<Throwable> seen, Throwable next) {
+        if (next != null && !seen.contains(next)) {
+            seen.add(next);
+        }
+    }
+
+    /** Writes what pgjdbc knows of an error of the server; other drivers have texts only. */
+    private static void details(Frames frames, Throwable error) {
+        List<String> pairs = new ArrayList<String>();
+        try {
+            Object server = call(error, "getServerErrorMessage");
+            if (server != null) {
+                for (String name : DETAILS) {
+                    Object value = call(server, "get" + Character.toUpperCase(name.charAt(0)) + name.substring(1));
+                    if (value != null && !"0".equals(value.toString())) {
+                        pairs.add(name);
+                        pairs.add(value.toString());
+                    }
+                }
+            }
+        } catch (ReflectiveOperationException other) {
+            // Another driver.
+        }
+        frames.u16(pairs.size() / 2);
+        for (String text : pairs) {
+            frames.str(text);
+        }
+    }
+
+    private static Object call(Object on, String name) throws ReflectiveOperationException {
+        Method method = on.getClass().getMethod(name);
+        return method.invoke(on);
+    }
+}

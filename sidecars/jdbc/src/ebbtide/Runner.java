@@ -1,0 +1,250 @@
+package ebbtide;
+
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.ResultSetMetaData;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.sql.Types;
+
+/**
+ * Runs one statement and sends what it returns.
+ */
+final class Runner {
+    static final int SKIP = 1;
+    private static final int WANTED = 2;
+    private static final int PLAIN = 4;
+    private static final int KEY = 8;
+    private static final int FEW = 16;
+    /** A batch of rows ends behind this number of bytes. */
+    private static final int BATCH = 60 * 1024;
+    private static final long NOT_TOLD = -1;
+
+    private final Session session;
+    private final Channel channel;
+    private final Frames to;
+    private boolean oldCounts;
+
+    Runner(Session session, Channel channel, Frames to) {
+        this.session = session;
+        this.channel = channel;
+        this.to = to;
+    }
+
+    void run(Payload from, int flags) throws SQLException, Refused {
+        int credits = from.i32();
+        String text = from.str();
+        int count = from.u16();
+        channel.credits(credits);
+        boolean wanted = (flags & WANTED) != 0;
+        boolean plain = (flags & PLAIN) != 0;
+        boolean streamed = wanted && (flags & FEW) == 0;
+        if (plain && count > 0) {
+            throw new Refused("protocol", "a plain statement has no parameters");
+        }
+        boolean within = streamed && !plain && !session.inTransaction() && session.product.streamsInTransaction(text);
+        if (within) {
+            session.beginReading();
+        }
+        boolean done = false;
+        try {
+            if (plain) {
+                plain(from.request, text, wanted, streamed);
+            } else {
+                prepared(from, text, count, flags, streamed);
+            }
+            done = true;
+        } finally {
+            if (within) {
+                // The final answer lies in the buffer: it is sent only if this succeeds, too.
+                endReading(done);
+            }
+        }
+    }
+
+    private void endReading(boolean done) throws SQLException {
+        try {
+            session.endReading(done);
+        } catch (SQLException error) {
+            if (done) {
+                to.takeBack();
+                throw error;
+            }
+        }
+    }
+
+    private void plain(int request, String text, boolean wanted, boolean streamed) throws SQLException, Refused {
+        Statement statement = session.connection.createStatement();
+        try {
+            if (streamed) {
+                session.product.stream(statement);
+            }
+            channel.running(statement);
+            done(to, request, results(statement, request, statement.execute(text), wanted), null);
+        } finally {
+            channel.running(null);
+            Statements.close(statement);
+        }
+    }
+
+    private void prepared(Payload from, String text, int count, int flags, boolean streamed) throws SQLException, Refused {
+        boolean keys = (flags & KEY) != 0 && session.product.tellsKeys();
+        Statements known = keys ? session.withKeys : session.plain;
+        PreparedStatement statement = known.prepared(session.connection, text, keys);
+        boolean done = false;
+        try {
+            bind(statement, from, count);
+            if (streamed) {
+                session.product.stream(statement);
+            } else if (session.product.streams()) {
+                statement.setFetchSize(0);
+            }
+            channel.running(statement);
+            long affected = results(statement, from.request, statement.execute(), (flags & WANTED) != 0);
+            done(to, from.request, affected, keys && affected == 1 ? key(statement) : null);
+            done = true;
+        } finally {
+            channel.running(null);
+            if (done) {
+                known.keep(text, statement, session.product.lasting(text));
+            } else {
+                known.forget(text, statement);
+            }
+        }
+    }
+
+    /** Values of an earlier use never stay: fewer values than places are an error of the driver. */
+    private void bind(PreparedStatement statement, Payload from, int count) throws SQLException, Refused {
+        try {
+            statement.clearParameters();
+            for (int place = 1; place <= count; place++) {
+                session.product.bind(statement, place, from.u8(), from);
+            }
+        } catch (RuntimeException error) {
+            throw new Refused("bad-arguments", "the driver does not take the parameters: " + error);
+        }
+    }
+
+    /** Sends all results in their order, and returns the number of rows affected. */
+    private long results(Statement statement, int request, boolean first, boolean wanted) throws SQLException, Refused {
+        long affected = NOT_TOLD;
+        boolean rows = first;
+        while (true) {
+            if (rows) {
+                rows(statement, request, wanted);
+            } else {
+                long count = count(statement);
+                if (count < 0) {
+                    return affected;
+                }
+                affected = Math.max(affected, 0) + count;
+            }
+            if (!session.manyResults) {
+                return affected;
+            }
+            rows = statement.getMoreResults();
+        }
+    }
+
+    private long count(Statement statement) throws SQLException {
+        if (!oldCounts) {
+            try {
+                return statement.getLargeUpdateCount();
+            } catch (SQLException | UnsupportedOperationException | LinkageError error) {
+                oldCounts = true;
+            }
+        }
+        return statement.getUpdateCount();
+    }
+
+    private void rows(Statement statement, int request, boolean wanted) throws SQLException, Refused {
+        ResultSet rows = statement.getResultSet();
+        try {
+            if (!wanted) {
+                while (rows.next()) {
+                    channel.checkCancelled();
+                }
+                return;
+            }
+            Columns columns = new Columns(session.product, rows);
+            columns.describe(to, request);
+            boolean more = rows.next();
+            while (more) {
+                more = batch(rows, columns, request);
+            }
+        } finally {
+            rows.close();
+        }
+    }
+
+    /** Sends a batch that begins with the row that {@code rows} is at; returns false if there are no more. */
+    private boolean batch(ResultSet rows, Columns columns, int request) throws SQLException, Refused {
+        channel.takeCredit(to);
+        int start = to.length();
+        to.begin(request, Frames.ROWS);
+        int mark = to.length();
+        to.u32(0);
+        int count = 0;
+        boolean more = true;
+        try {
+            while (more && to.length() - start < BATCH) {
+                columns.row(rows, to);
+                count++;
+                more = rows.next();
+            }
+        } finally {
+            // What came before an error is sent.
+            to.patch(mark, count);
+            to.end();
+        }
+        if (more) {
+            to.flush();
+            channel.checkCancelled();
+        }
+        return more;
+    }
+
+    /** Returns the generated key, that of the column that counts by itself or the only one; null if there is none. */
+    private static Long key(Statement statement) throws SQLException {
+        ResultSet keys = statement.getGeneratedKeys();
+        try {
+            if (!keys.next()) {
+                return null;
+            }
+            ResultSetMetaData about = keys.getMetaData();
+            int column = about.getColumnCount() == 1 ? 1 : counting(about);
+            if (column == 0 || !whole(about.getColumnType(column))) {
+                return null;
+            }
+            long key = keys.getLong(column);
+            return keys.wasNull() || keys.next() ? null : key;
+        } finally {
+            keys.close();
+        }
+    }
+
+    private static int counting(ResultSetMetaData about) throws SQLException {
+        for (int i = 1; i <= about.getColumnCount(); i++) {
+            if (about.isAutoIncrement(i)) {
+                return i;
+            }
+        }
+        return 0;
+    }
+
+    private static boolean whole(int type) {
+        return type == Types.SMALLINT || type == Types.INTEGER || type == Types.BIGINT || type == Types.DECIMAL
+                || type == Types.NUMERIC || type == Types.TINYINT;
+    }
+
+    /** Writes {@code DONE}. */
+    static void done(Frames to, int request, long affected, Long key) {
+        to.begin(request, Frames.DONE);
+        to.i64(affected);
+        to.u8(key == null ? 0 : 1);
+        if (key != null) {
+            to.i64(key);
+        }
+        to.end();
+    }
+}

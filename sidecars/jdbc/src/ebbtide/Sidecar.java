@@ -1,0 +1,158 @@
+package ebbtide;
+
+import java.io.ByteArrayInputStream;
+import java.io.EOFException;
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.TimeZone;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+
+/**
+ * Reads requests from standard input and gives them to their channels; docs/SIDECARS.md describes the protocol.
+ */
+public final class Sidecar {
+    private static final int VERSION = 1;
+    private static final int LONGEST = 1 << 30;
+
+    private final InputStream input;
+    private final FileOutputStream output;
+    private final Frames own;
+    private final ConcurrentMap<Integer, Channel> channels = new ConcurrentHashMap<Integer, Channel>();
+    private final byte[] buffer = new byte[64 * 1024];
+    private int start;
+    private int end;
+
+    private Sidecar(InputStream input, FileOutputStream output) {
+        this.input = input;
+        this.output = output;
+        own = new Frames(output, 0);
+    }
+
+    /**
+     * Runs until the input ends.
+     *
+     * @param arguments none are known
+     */
+    public static void main(String[] arguments) {
+        FileInputStream input = new FileInputStream(FileDescriptor.in);
+        FileOutputStream output = new FileOutputStream(FileDescriptor.out);
+        // Drivers print, and nothing but frames may be written to the output.
+        System.setOut(System.err);
+        System.setIn(new ByteArrayInputStream(new byte[0]));
+        String zone = System.getProperty("user.timezone");
+        if (zone == null || zone.isEmpty()) {
+            // java.sql.Timestamp has no value for the hour that a zone leaves out in spring.
+            TimeZone.setDefault(TimeZone.getTimeZone("UTC"));
+        }
+        int status = 0;
+        try {
+            new Sidecar(input, output).read();
+        } catch (IOException error) {
+            // The library has gone.
+        } catch (Throwable error) {
+            error.printStackTrace();
+            status = 3;
+        }
+        // Drivers have threads and hooks that would keep the process.
+        Runtime.getRuntime().halt(status);
+    }
+
+    private void read() throws IOException, Refused {
+        while (true) {
+            Payload request = new Payload(frame());
+            Integer number = request.channel;
+            Channel channel = channels.get(number);
+            if (request.channel == 0) {
+                hello(request);
+            } else if (request.kind == Payload.MORE) {
+                if (channel != null) {
+                    channel.more(request.request, request.i32());
+                }
+            } else if (request.kind == Payload.CANCEL) {
+                if (channel != null) {
+                    channel.cancel(request.request);
+                }
+            } else if (channel != null && channel.add(request)) {
+                continue;
+            } else if (channel == null && request.kind == Payload.OPEN) {
+                channel = new Channel(number, this, output);
+                channels.put(number, channel);
+                channel.add(request);
+                Thread thread = new Thread(channel, "ebbtide connection " + number);
+                thread.setDaemon(true);
+                thread.start();
+            } else {
+                lost(request);
+            }
+        }
+    }
+
+    private void hello(Payload request) throws Refused {
+        if (request.kind == Payload.HELLO && request.u16() == VERSION) {
+            own.begin(request.request, Frames.WELCOME);
+            own.u16(VERSION);
+            String[] pairs = {"runtime", "Java", "version", System.getProperty("java.version", ""), "machine",
+                System.getProperty("java.vm.name", ""), "home", System.getProperty("java.home", "")};
+            own.u16(pairs.length / 2);
+            for (String text : pairs) {
+                own.str(text);
+            }
+            own.end();
+        } else {
+            Refused error = new Refused("protocol", "this sidecar speaks version " + VERSION + " of the protocol");
+            Failure.write(own, request.request, error, false);
+        }
+        own.flush();
+    }
+
+    /** Forgets a channel that has ended. */
+    void gone(Integer number) {
+        channels.remove(number);
+    }
+
+    /** Answers a request of a channel that is not open. */
+    void lost(Payload request) {
+        Frames frames = new Frames(output, request.channel);
+        if (request.kind == Payload.CLOSE) {
+            Runner.done(frames, request.request, -1, null);
+        } else {
+            Refused error = new Refused("protocol", "channel " + request.channel + " is not open");
+            Failure.write(frames, request.request, error, true);
+        }
+        frames.flush();
+    }
+
+    private byte[] frame() throws IOException, Refused {
+        int length = byteAt() << 24 | byteAt() << 16 | byteAt() << 8 | byteAt();
+        if (length < 0 || length > LONGEST) {
+            throw new Refused("protocol", "a frame of " + length + " bytes");
+        }
+        byte[] frame = new byte[length];
+        int have = Math.min(length, end - start);
+        System.arraycopy(buffer, start, frame, 0, have);
+        start += have;
+        while (have < length) {
+            int count = input.read(frame, have, length - have);
+            if (count < 0) {
+                throw new EOFException();
+            }
+            have += count;
+        }
+        return frame;
+    }
+
+    private int byteAt() throws IOException {
+        if (start == end) {
+            start = 0;
+            end = Math.max(0, input.read(buffer, 0, buffer.length));
+            if (end == 0) {
+                throw new EOFException();
+            }
+        }
+        return buffer[start++] & 0xff;
+    }
+}

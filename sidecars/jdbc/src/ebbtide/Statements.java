@@ -1,0 +1,78 @@
+package ebbtide;
+
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * The prepared statements of a connection by their text, those least recently used forgotten first.
+ */
+final class Statements extends LinkedHashMap<String, PreparedStatement> {
+    private static final int KEPT = 100;
+    /** Longer texts are made for one use. */
+    private static final int LONGEST = 16 * 1024;
+
+    Statements() {
+        super(64, 0.75f, true);
+    }
+
+    /** Returns the kept statement, or prepares one. */
+    PreparedStatement prepared(Connection connection, String text, boolean keys) throws SQLException {
+        PreparedStatement known = get(text);
+        if (known != null) {
+            return known;
+        }
+        return keys ? connection.prepareStatement(text, Statement.RETURN_GENERATED_KEYS) : connection.prepareStatement(text);
+    }
+
+    /** Keeps a statement that has been run, or closes it. */
+    void keep(String text, PreparedStatement statement, boolean lasting) {
+        if (get(text) == statement) {
+            return;
+        }
+        if (lasting && text.length() <= LONGEST) {
+            put(text, statement);
+        } else {
+            close(statement);
+        }
+    }
+
+    /** Closes a statement that failed: its plan may be the reason. */
+    void forget(String text, Statement statement) {
+        if (get(text) == statement) {
+            remove(text);
+        }
+        close(statement);
+    }
+
+    /** Closes all statements. */
+    void end() {
+        for (Iterator<PreparedStatement> all = values().iterator(); all.hasNext();) {
+            close(all.next());
+            all.remove();
+        }
+    }
+
+    @Override
+    protected boolean removeEldestEntry(Map.Entry<String, PreparedStatement> eldest) {
+        if (size() <= KEPT) {
+            return false;
+        }
+        close(eldest.getValue());
+        return true;
+    }
+
+    static void close(Statement statement) {
+        try {
+            if (statement != null) {
+                statement.close();
+            }
+        } catch (SQLException error) {
+            // The driver has let go of it.
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! A connection of a driver in a sidecar: what is known of it, and how its requests are sent and answered.
+
+use std::sync::Arc;
+
+use super::batch::{Batch, Columns};
+use super::channel::{Cancelling, Channel};
+use super::driver::Driver;
+use super::errors::{confused, lost, lost_before};
+use super::frame::{Answer, Failure, Malformed, Origin};
+use super::requests::{Outbox, Run};
+use super::row::{BatchRow, Offered};
+use super::target::Target;
+use crate::backend::rules::ServerRules;
+use crate::backend::{QueryResult, RowSink};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::{Control, Statement, split};
+
+/// Number of `ROWS` that may come before one is read, for rows that a sink takes as they arrive.
+pub(super) const AHEAD: u32 = 16;
+/// The same for rows that are read one by one.
+pub(super) const AHEAD_OF_STREAM: u32 = 2;
+
+/// A connection of a driver in a sidecar.
+pub(super) struct SidecarConnection {
+    pub(super) channel: Channel,
+    pub(super) target: Arc<Target>,
+    pub(super) driver: Driver,
+    pub(super) rules: &'static dyn ServerRules,
+    /// Number of open levels.
+    pub(super) depth: usize,
+    /// The depth at which a statement has failed since, where that aborts the transaction.
+    pub(super) failed_at: Option<usize>,
+    /// The request that changes the depth, and the depth if it fails.
+    pub(super) step: Option<(u32, usize)>,
+    /// Set if the statement under way must not be ended half-way.
+    pub(super) runs_to_end: bool,
+    /// Set if it is unknown whether a transaction is open.
+    pub(super) unknown: bool,
+    /// Set once the connection must not be used again.
+    pub(super) lost: bool,
+    columns: Option<Arc<Columns>>,
+}
+
+/// What a request was answered with, up to the next rows.
+pub(super) enum Heard {
+    Rows(Arc<Batch>),
+    /// The final answer to a request.
+    Final(u32, Result<QueryResult, Box<Failure>>),
+}
+
+impl SidecarConnection {
+    pub(super) fn new(channel: Channel, target: Arc<Target>, driver: Driver) -> Self {
+        Self {
+            channel,
+            target,
+            rules: driver.rules,
+            driver,
+            depth: 0,
+            failed_at: None,
+            step: None,
+            runs_to_end: false,
+            unknown: false,
+            lost: false,
+            columns: None,
+        }
+    }
+
+    /// Reads what a dropped call has left, and checks that the connection can be used.
+    pub(super) async fn ready(&mut self) -> Result<()> {
+        if let Some(ending) = self.channel.ending() {
+            self.lost = true;
+            return Err(lost_before(&ending));
+        }
+        if self.lost {
+            let message = "the connection was closed, because nothing was known of it after an error";
+            return Err(Error::new(ErrorKind::ConnectionLost, message)
+                .fatal()
+                .refusing()
+                .retryable());
+        }
+        if !self.channel.is_idle() {
+            self.drain().await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the answers of a dropped call.
+    pub(super) async fn drain(&mut self) -> Result<()> {
+        while !self.channel.is_idle() {
+            self.hear().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends requests, of which the last leaves `depth` levels if it fails.
+    pub(super) fn send(&mut self, outbox: Outbox) -> u32 {
+        self.columns = None;
+        self.channel.send(outbox)
+    }
+
+    /// Sends requests of which the last changes the depth.
+    pub(super) fn send_step(&mut self, outbox: Outbox, depth: usize) {
+        self.step = Some((outbox.last(), self.depth));
+        self.depth = depth;
+        self.runs_to_end = true;
+        self.send(outbox);
+    }
+
+    /// Waits for rows or a final answer.
+    pub(super) async fn hear(&mut self) -> Result<Heard> {
+        loop {
+            let (request, answer) = self.channel.answer().await.map_err(|ending| {
+                self.lost = true;
+                lost(&ending)
+            })?;
+            match answer {
+                Answer::Columns(list) => {
+                    let columns = Columns::new(self.target.dialect, list, self.driver.folds_up);
+                    self.columns = Some(Arc::new(columns));
+                }
+                Answer::Rows(payload) => {
+                    let Some(columns) = &self.columns else {
+                        return Err(self.is_confused("ROWS came before COLUMNS"));
+                    };
+                    let batch = Batch::read(columns, payload).map_err(|Malformed(why)| self.is_confused(&why))?;
+                    return Ok(Heard::Rows(Arc::new(batch)));
+                }
+                Answer::Done { rows, key } => {
+                    self.note_done(request);
+                    let result = QueryResult {
+                        rows_affected: rows.unwrap_or_default(),
+                        last_insert_id: key,
+                    };
+                    return Ok(Heard::Final(request, Ok(result)));
+                }
+                // The connection has ended by itself.
+                Answer::Failed(failure) if request == 0 => {
+                    self.lost = true;
+                    return Err(self.target.error(self.rules, &failure).fatal());
+                }
+                Answer::Failed(failure) => {
+                    self.note_failure(request, &failure);
+                    return Ok(Heard::Final(request, Err(failure)));
+                }
+                other => return Err(self.is_confused(&format!("{} came for a statement", other.name()))),
+            }
+        }
+    }
+
+    #[cold]
+    fn is_confused(&mut self, what: &str) -> Error {
+        self.lost = true;
+        confused(what)
+    }
+
+    fn note_done(&mut self, request: u32) {
+        self.step.take_if(|(step, _)| *step <= request);
+        // The server accepts nothing but a rollback to a savepoint in an aborted transaction.
+        self.failed_at = None;
+    }
+
+    fn note_failure(&mut self, request: u32, failure: &Failure) {
+        if let Some((_, depth)) = self.step.take_if(|(step, _)| *step == request) {
+            self.depth = depth;
+        }
+        self.lost |= failure.closed || failure.origin == Origin::Foreign;
+        if failure.origin == Origin::Driver && self.depth > 0 && self.rules.transactions().aborted.is_some() {
+            self.failed_at.get_or_insert(self.depth);
+        }
+    }
+
+    /// Returns the library's error for a failure.
+    pub(super) fn error(&mut self, failure: &Failure) -> Error {
+        let error = self.target.error(self.rules, failure);
+        self.lost |= error.is_fatal();
+        error
+    }
+
+    /// Reads the answers to all requests up to `last`, of which `credits` `ROWS` may come without being read. The first
+    /// failure is the result.
+    pub(super) async fn finish(&mut self, last: u32, sink: &mut dyn RowSink) -> Result<QueryResult> {
+        let (mut sum, mut failed, mut refused, mut unread) = (QueryResult::default(), None, None, 0);
+        loop {
+            match self.hear().await? {
+                Heard::Rows(batch) => {
+                    unread += 1;
+                    if unread * 2 >= AHEAD {
+                        self.channel.more(unread);
+                        unread = 0;
+                    }
+                    if refused.is_none() {
+                        refused = offer(&batch, sink).err();
+                    }
+                }
+                Heard::Final(request, result) => {
+                    unread = 0;
+                    match result {
+                        Ok(result) => sum.absorb(result),
+                        Err(failure) if failure.origin == Origin::Skipped && failed.is_some() => {}
+                        Err(failure) => {
+                            failed.get_or_insert(failure);
+                        }
+                    }
+                    if request >= last {
+                        break;
+                    }
+                }
+            }
+        }
+        if let Some(failure) = failed {
+            return Err(self.error(&failure));
+        }
+        refused.map_or(Ok(sum), Err)
+    }
+
+    /// Adds the statements of a text without parameters; each is skipped if the one before it fails. `after` is `true`
+    /// if there is one before the first.
+    pub(super) fn add_texts(&self, outbox: &mut Outbox, text: &str, credits: u32, after: bool) -> Result<bool> {
+        let mut skip = after;
+        for sql in split(self.target.dialect, text) {
+            let run = Run {
+                skip,
+                plain: true,
+                credits,
+                sql,
+                ..Run::default()
+            };
+            outbox.run(run, self.target.dialect, [].iter())?;
+            skip = true;
+        }
+        Ok(skip)
+    }
+
+    /// Refuses a text that begins or ends a transaction, of which the driver would know nothing, or too much.
+    pub(super) fn check(&self, statement: &Statement) -> Result<()> {
+        match statement.control() {
+            Control::None | Control::Release | Control::Savepoint | Control::Implicit => Ok(()),
+            Control::Begin | Control::Rollback | Control::Commit => Err(Error::new(
+                ErrorKind::Unsupported,
+                "the statement was not sent: its text begins or ends a transaction, which a driver of another language \
+                 does not notice",
+            )
+            .help("use `transaction()`, or `begin()` with `commit()` and `rollback()`")),
+        }
+    }
+
+    /// Returns whether a statement may be ended half-way. SQLite undoes the whole transaction with a statement that may
+    /// write, and PostgreSQL aborts it with any.
+    pub(super) fn may_end(&self, statement: &Statement) -> bool {
+        let rules = self.rules.transactions();
+        match self.channel.cancelling {
+            Cancelling::Nothing => false,
+            Cancelling::Connection => self.depth == 0,
+            Cancelling::Statement => {
+                self.depth == 0 || (rules.aborted.is_none() && (!rules.one_writer || statement.asks()))
+            }
+        }
+    }
+}
+
+/// Offers the rows of a batch to a sink.
+fn offer(batch: &Arc<Batch>, sink: &mut dyn RowSink) -> Result<()> {
+    (0..batch.rows()).try_for_each(|row| sink.row(&mut Offered(Some(BatchRow::new(batch, row)))))
+}

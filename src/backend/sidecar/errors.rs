@@ -1,0 +1,368 @@
+//! Mapping of what a sidecar reports as failed.
+
+use std::fmt;
+
+use super::frame::{Failure, Origin};
+use super::mailbox::Ending;
+use super::target::Target;
+use crate::backend::postgres::PostgresAnswer;
+use crate::backend::rules::{ServerAnswer, ServerRules};
+use crate::backend::{mysql, sqlite};
+use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, REPLACED};
+use crate::sql::Dialect;
+
+/// The errors that a driver gives as the causes of another one.
+#[derive(Debug)]
+struct Causes(String);
+
+impl fmt::Display for Causes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Causes {}
+
+/// Returns the error of a process, or a connection, that has ended.
+pub(super) fn lost(ending: &Ending) -> Error {
+    Error::new(ErrorKind::ConnectionLost, format!("the connection broke: {}", ending.0))
+        .help(REPLACED)
+        .fatal()
+}
+
+/// Returns the error of a connection that ended before anything was sent.
+pub(super) fn lost_before(ending: &Ending) -> Error {
+    lost(ending).refusing().retryable()
+}
+
+/// Returns the error for an answer that the protocol does not have at its place.
+pub(super) fn confused(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Driver,
+        format!("a driver's process did not keep to the protocol: {what}"),
+    )
+    .help("this is a bug in ebbtide; please report it")
+    .fatal()
+}
+
+impl Target {
+    /// Returns the error of a statement.
+    pub(super) fn error(&self, rules: &dyn ServerRules, failure: &Failure) -> Error {
+        let failure = &self.shown(failure);
+        let error = match failure.origin {
+            Origin::Driver => self.of_driver(rules, failure),
+            Origin::Sidecar => of_sidecar(failure),
+            Origin::Skipped => Error::new(
+                ErrorKind::Database,
+                "a statement was not sent, because the one before it failed",
+            ),
+            Origin::Foreign => Error::new(
+                ErrorKind::Driver,
+                format!("the driver failed with {}: {}", failure.class, failure.message),
+            )
+            .help("nothing is known of its connection after that, so it was closed")
+            .fatal(),
+        };
+        let error = if failure.closed || error.kind() == ErrorKind::ConnectionLost {
+            error.fatal()
+        } else {
+            error
+        };
+        if failure.causes.is_empty() {
+            return error;
+        }
+        error.with_source(Causes(failure.causes.join("\n")))
+    }
+
+    /// Returns the error of a connection that could not be opened.
+    pub(super) fn not_opened(&self, rules: &dyn ServerRules, failure: &Failure) -> Error {
+        let error = self.error(rules, failure);
+        if failure.origin == Origin::Sidecar {
+            return error.context(format_args!("cannot connect to {}", self.place));
+        }
+        let kind = match error.kind() {
+            kind @ (ErrorKind::Authentication
+            | ErrorKind::DatabaseNotFound
+            | ErrorKind::Config
+            | ErrorKind::Unsupported) => kind,
+            _ => ErrorKind::Connect,
+        };
+        let message = format!("cannot connect to {}: {}", self.place, error.message());
+        let mut opened = Error::new(kind, message);
+        if let Some(code) = error.sqlstate().filter(|code| !code.is_empty()) {
+            opened = opened.with_code(code);
+        }
+        let help = error.advice().filter(|help| *help != REPLACED).map(str::to_owned);
+        opened = opened.help(help.unwrap_or_else(|| {
+            "the message is the driver's; are the address, the user and the options of the URL right, and is the server \
+             running?"
+                .to_owned()
+        }));
+        opened.with_source(error)
+    }
+
+    /// Returns the failure without secrets.
+    fn shown(&self, failure: &Failure) -> Failure {
+        let mut shown = failure.clone();
+        shown.message = self.redacted(&failure.message);
+        for cause in &mut shown.causes {
+            *cause = self.redacted(cause);
+        }
+        for (_, detail) in &mut shown.details.0 {
+            *detail = self.redacted(detail);
+        }
+        shown
+    }
+
+    fn of_driver(&self, rules: &dyn ServerRules, failure: &Failure) -> Error {
+        match self.dialect {
+            Dialect::Postgres if !failure.sqlstate.is_empty() => {
+                let details = &failure.details;
+                PostgresAnswer {
+                    code: &failure.sqlstate,
+                    message: &failure.message,
+                    detail: details.get("detail"),
+                    hint: details.get("hint"),
+                    constraint: details.get("constraint"),
+                    column: details.get("column"),
+                    table: details.get("table"),
+                    ends_session: failure.closed,
+                }
+                .error()
+            }
+            Dialect::MySql if u16::try_from(failure.code).is_ok_and(|number| number > 0) => {
+                let number = failure.code as u16;
+                let state = if failure.sqlstate.is_empty() {
+                    "HY000"
+                } else {
+                    &failure.sqlstate
+                };
+                mysql::of_number(number, state, without_connection(&failure.message))
+                    .with_code(state)
+                    .with_number(number)
+            }
+            Dialect::Sqlite if failure.code > 0 => {
+                sqlite::of_code(i32::try_from(failure.code).unwrap_or(1), &failure.message)
+            }
+            _ => described(rules, failure),
+        }
+    }
+}
+
+/// Returns the error of a database whose rules know only its codes.
+fn described(rules: &dyn ServerRules, failure: &Failure) -> Error {
+    // Some drivers have nothing but the class of an error.
+    let class = failure.class.rsplit('.').next().unwrap_or_default();
+    let code = if failure.sqlstate.is_empty() {
+        class
+    } else {
+        &failure.sqlstate
+    };
+    let answer = ServerAnswer {
+        code,
+        number: Some(failure.code),
+        message: &failure.message,
+    };
+    let kind = rules.error_kind(answer);
+    // Sessions look for this code where an error aborts a transaction.
+    let aborted = rules
+        .transactions()
+        .aborted
+        .filter(|_| kind == ErrorKind::TransactionAborted);
+    let mut error = Error::new(kind, failure.message.clone()).with_code(aborted.unwrap_or(code));
+    if rules.ends_transaction(answer) {
+        error = error.ending_transaction();
+    }
+    if failure.code != 0 {
+        error = error.with_number(failure.code);
+    }
+    if kind == ErrorKind::LockTimeout {
+        error = error.retryable();
+    }
+    if kind == ErrorKind::Constraint {
+        let mut constraint = Constraint::new(constraint_kind(&failure.sqlstate, &failure.message));
+        let get = |name| failure.details.get(name).map(str::to_owned);
+        constraint.name = get("constraint").or_else(|| get("column"));
+        constraint.table = get("table");
+        error = error.with_constraint(constraint);
+    }
+    match failure.details.get("hint") {
+        Some(hint) => error.help(hint.to_owned()),
+        None => error,
+    }
+}
+
+/// Returns the kind of a constraint, by the SQLSTATEs that databases share, and else by the words of the message.
+fn constraint_kind(sqlstate: &str, message: &str) -> ConstraintKind {
+    match sqlstate {
+        "23505" => ConstraintKind::Unique,
+        "23503" | "23506" => ConstraintKind::ForeignKey,
+        "23502" => ConstraintKind::NotNull,
+        "23513" | "23514" => ConstraintKind::Check,
+        "23P01" => ConstraintKind::Exclusion,
+        _ => {
+            let message = message.to_lowercase();
+            let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+            if says(&["foreign key", "referential"]) {
+                ConstraintKind::ForeignKey
+            } else if says(&["not null", "cannot be null", "cannot accept a null"]) {
+                ConstraintKind::NotNull
+            } else if says(&["unique", "duplicate", "primary key"]) {
+                ConstraintKind::Unique
+            } else {
+                ConstraintKind::Check
+            }
+        }
+    }
+}
+
+/// Returns a message of MariaDB's driver without the number of the connection in front of it.
+fn without_connection(message: &str) -> &str {
+    let rest = message.strip_prefix("(conn=").and_then(|rest| rest.split_once(") "));
+    rest.map_or(message, |(_, rest)| rest)
+}
+
+/// Returns the error of a sidecar itself, which names what it has looked for and where.
+fn of_sidecar(failure: &Failure) -> Error {
+    let (kind, help) = match failure.class.as_str() {
+        "file-missing" => (
+            ErrorKind::Config,
+            "correct the path in the option `classpath`; a relative one begins at the working directory",
+        ),
+        "not-a-jar" => (
+            ErrorKind::Config,
+            "the option `classpath` takes jars and folders with classes; download the driver's jar again if it is cut off",
+        ),
+        "class-missing" => (
+            ErrorKind::Config,
+            "correct the name in the option `jdbc_driver`, and add the driver's jar with the option `classpath`",
+        ),
+        "no-driver" => (
+            ErrorKind::Config,
+            "add the jar of a driver that takes this URL with the option `classpath`, and correct the URL after `jdbc:`",
+        ),
+        "wrong-class" => (
+            ErrorKind::Config,
+            "name a class that implements java.sql.Driver in the option `jdbc_driver`, or leave the option out",
+        ),
+        "module-missing" => (
+            ErrorKind::Config,
+            "install the module for this interpreter, or give another interpreter, such as that of a virtual environment, with the option `python`",
+        ),
+        "attribute-missing" | "not-dbapi" => (
+            ErrorKind::Config,
+            "name a module with DB-API 2, which has a function `connect`, in the option `dbapi_path` (`package.module` or `package.module:attribute`)",
+        ),
+        "import-failed" => (
+            ErrorKind::Config,
+            "the module itself failed; try `python -c \"import …\"` with the same interpreter",
+        ),
+        "bad-arguments" => (
+            ErrorKind::Config,
+            "correct the options of the driver in the URL, or in `jdbc_driver_args` or `dbapi_driver_args`",
+        ),
+        "unsupported" => (ErrorKind::Unsupported, "the driver does not have it"),
+        "cancelled" => (ErrorKind::Timeout, "the statement was cancelled before its end"),
+        "protocol" => return confused(&failure.message),
+        _ => (ErrorKind::Driver, "the message is that of the driver's process"),
+    };
+    let help = match failure.details.get("hint") {
+        Some(hint) => hint.to_owned(),
+        None => help.to_owned(),
+    };
+    Error::new(kind, failure.message.clone()).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::sidecar::frame::Pairs;
+    use crate::backend::sidecar::target::{Limits, Sharing, SidecarKind};
+
+    fn target(dialect: Dialect) -> Target {
+        Target {
+            kind: SidecarKind::Jdbc,
+            dialect,
+            product: None,
+            command: vec!["java".into()],
+            open: Vec::new(),
+            secrets: vec!["hunter2".to_owned()],
+            place: "jdbc:x".to_owned(),
+            shared: Sharing::Program,
+            limits: Limits::default(),
+        }
+    }
+
+    fn failure(origin: Origin, class: &str) -> Failure {
+        Failure {
+            origin,
+            closed: false,
+            class: class.to_owned(),
+            sqlstate: String::new(),
+            code: 0,
+            message: "hunter2 is wrong".to_owned(),
+            causes: vec!["because of hunter2".to_owned()],
+            details: Pairs(Vec::new()),
+        }
+    }
+
+    fn error(dialect: Dialect, failure: &Failure) -> Error {
+        target(dialect).error(dialect.rules(), failure)
+    }
+
+    #[test]
+    fn b9_no_message_shows_a_secret() {
+        for origin in [Origin::Driver, Origin::Sidecar, Origin::Foreign] {
+            let error = error(Dialect::Postgres, &failure(origin, "x"));
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            let shown = format!("{error} {error:?} {source:?}");
+            assert!(!shown.contains("hunter2") && shown.contains("***"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn b9_every_word_of_a_sidecar_has_a_way_out() {
+        for class in [
+            "file-missing",
+            "not-a-jar",
+            "class-missing",
+            "no-driver",
+            "wrong-class",
+            "module-missing",
+            "attribute-missing",
+            "not-dbapi",
+            "import-failed",
+            "bad-arguments",
+        ] {
+            let error =
+                target(Dialect::Postgres).not_opened(Dialect::Postgres.rules(), &failure(Origin::Sidecar, class));
+            assert_eq!(error.kind(), ErrorKind::Config, "{class}");
+            assert!(
+                error.to_string().contains("help: ") && error.message().contains("jdbc:x"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn b6_errors_of_drivers_have_the_kinds_of_the_native_ones() {
+        let mut unique = failure(Origin::Driver, "org.postgresql.util.PSQLException");
+        unique.sqlstate = "23505".to_owned();
+        unique.details = Pairs(vec![("constraint".to_owned(), "note_pkey".to_owned())]);
+        let found = error(Dialect::Postgres, &unique);
+        assert_eq!(found.constraint().unwrap().name.as_deref(), Some("note_pkey"));
+        let mut deadlock = failure(Origin::Driver, "java.sql.SQLTransactionRollbackException");
+        (deadlock.sqlstate, deadlock.code) = ("40001".to_owned(), 1213);
+        deadlock.message = "(conn=7) Deadlock found".to_owned();
+        let found = error(Dialect::MySql, &deadlock);
+        assert_eq!((found.kind(), found.ends_transaction()), (ErrorKind::Deadlock, true));
+        assert!(!found.message().contains("conn="));
+        let mut busy = failure(Origin::Driver, "sqlite3.OperationalError");
+        busy.code = 5;
+        assert_eq!(error(Dialect::Sqlite, &busy).kind(), ErrorKind::LockTimeout);
+        let mut closed = failure(Origin::Driver, "x");
+        closed.closed = true;
+        assert!(error(Dialect::Postgres, &closed).is_fatal());
+        assert!(error(Dialect::Postgres, &failure(Origin::Foreign, "x")).is_fatal());
+    }
+}

@@ -1,0 +1,35 @@
+//! Drivers of other languages: JDBC drivers in a JVM and DB-API 2 modules in a Python interpreter. Each is a child
+//! process that speaks the protocol of docs/SIDECARS.md.
+
+mod batch;
+mod channel;
+mod codec;
+mod connection;
+mod connector;
+mod driver;
+mod encode;
+mod errors;
+mod frame;
+mod levels;
+mod link;
+mod mailbox;
+mod process;
+mod program;
+mod raw_connection;
+mod reading;
+mod requests;
+mod row;
+mod server_text;
+mod slot;
+mod stderr;
+mod target;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+#[allow(unused_imports, reason = "the URLs of these drivers are not read yet")]
+pub(in crate::backend) use {
+    connector::connector,
+    target::{Limits, Sharing, SidecarKind, Target},
+};

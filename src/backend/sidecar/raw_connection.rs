@@ -1,0 +1,223 @@
+//! The implementation of [`RawConnection`].
+
+use async_stream::try_stream;
+use futures::future::{BoxFuture, ready};
+use futures::stream::BoxStream;
+use sqlx::SqlStr;
+
+use super::connection::{AHEAD, AHEAD_OF_STREAM, Heard, SidecarConnection};
+use super::requests::{Outbox, Run};
+use super::row::BatchRow;
+use super::text::DriverText;
+use crate::backend::sqlx::Ignore;
+use crate::backend::{
+    Begin, CloseFn, OuterTransaction, QueryResult, RawConnection, Request, RowSink, SandboxedConnection,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::value::RawRow;
+
+impl RawConnection for SidecarConnection {
+    fn run<'a>(&'a mut self, request: Request<'a>, sink: &'a mut dyn RowSink) -> BoxFuture<'a, Result<QueryResult>> {
+        Box::pin(async move {
+            let Some(last) = self.start(request, AHEAD).await? else {
+                return Ok(QueryResult::default());
+            };
+            self.finish(last, sink).await
+        })
+    }
+
+    fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
+        Box::pin(try_stream! {
+            let last = self.start(request, AHEAD_OF_STREAM).await?;
+            let mut left = last.is_some();
+            let mut failed = None;
+            while left {
+                match self.hear().await? {
+                    Heard::Rows(batch) => {
+                        for row in 0..batch.rows() {
+                            yield Box::new(BatchRow::new(&batch, row)) as Box<dyn RawRow>;
+                        }
+                        self.channel.more(1);
+                    }
+                    Heard::Final(request, result) => {
+                        failed = failed.or(result.err());
+                        left = last.is_some_and(|last| request < last);
+                    }
+                }
+            }
+            if let Some(failure) = failed {
+                Err(self.error(&failure))?;
+            }
+        })
+    }
+
+    fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<QueryResult>> {
+        Box::pin(async move {
+            self.ready().await?;
+            let mut outbox = self.channel.outbox();
+            if !self.add_texts(&mut outbox, sql.as_str(), 0, false)? {
+                return Ok(QueryResult::default());
+            }
+            self.runs_to_end = true;
+            let last = self.send(outbox);
+            self.finish(last, &mut Ignore).await
+        })
+    }
+
+    fn begin(&mut self, begin: Option<Begin>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.ready().await?;
+            if self.depth > 0 {
+                return self.savepoint().await;
+            }
+            self.begin_outermost(begin.unwrap_or_default()).await
+        })
+    }
+
+    fn commit(&mut self, first: Option<SqlStr>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.ready().await?;
+            let first = first.as_ref().map_or("", SqlStr::as_str);
+            match self.depth {
+                0 => Ok(()),
+                1 => self.commit_outermost(first).await,
+                _ => self.release(first).await,
+            }
+        })
+    }
+
+    fn rollback_to(&mut self, depth: usize) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.ready().await?;
+            if depth >= self.depth {
+                return Ok(());
+            }
+            self.undo(depth).await
+        })
+    }
+
+    fn depth(&self) -> usize {
+        self.depth
+    }
+
+    fn reset(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.ready().await?;
+            if self.depth == 0 && !self.unknown {
+                return Ok(());
+            }
+            self.undo(0).await
+        })
+    }
+
+    fn reset_session(&mut self) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(ready(Ok(false)))
+    }
+
+    fn transaction_open(&mut self) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(async move {
+            self.ready().await?;
+            self.is_open().await
+        })
+    }
+
+    fn settle(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            if let Some(ending) = self.channel.ending() {
+                self.lost = true;
+                return Err(super::errors::lost_before(&ending));
+            }
+            if self.channel.is_idle() {
+                return Ok(());
+            }
+            if self.runs_to_end {
+                // Its rows are thrown away as they come.
+                self.channel.more(u32::MAX / 2);
+            } else {
+                self.channel.cancel();
+            }
+            self.drain().await
+        })
+    }
+
+    fn ping(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.ready().await?;
+            let mut outbox = self.channel.outbox();
+            outbox.ping()?;
+            let last = self.send(outbox);
+            self.finish(last, &mut Ignore).await.map(drop)
+        })
+    }
+
+    fn interrupted(&self, _between_rows: bool) -> bool {
+        !self.lost && self.channel.ending().is_none()
+    }
+
+    fn close_handle(&self) -> Option<CloseFn> {
+        Some(self.channel.close_handle())
+    }
+
+    fn sandboxed(self: Box<Self>, outer: OuterTransaction) -> Box<dyn RawConnection> {
+        SandboxedConnection::new(self, outer)
+    }
+
+    fn plain(self: Box<Self>) -> Box<dyn RawConnection> {
+        self
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move {
+            let closed = self.channel.close().await;
+            closed.map_err(|ending| super::errors::lost(&ending))
+        })
+    }
+}
+
+impl SidecarConnection {
+    /// Sends a statement. Returns the number of its last request; none for an empty text.
+    async fn start(&mut self, request: Request<'_>, credits: u32) -> Result<Option<u32>> {
+        self.check(request.statement)?;
+        self.ready().await?;
+        let mut outbox = self.channel.outbox();
+        if request.statement.is_script() {
+            if !self.add_texts(&mut outbox, request.statement.text(), credits, false)? {
+                return Ok(None);
+            }
+        } else {
+            self.add(&mut outbox, request, credits)?;
+        }
+        self.runs_to_end = !self.may_end(request.statement);
+        Ok(Some(self.send(outbox)))
+    }
+
+    fn add(&self, outbox: &mut Outbox, request: Request<'_>, credits: u32) -> Result<()> {
+        let dialect = self.target.dialect;
+        let text = DriverText::of(request.statement, dialect, self.driver.style)?;
+        let run = Run {
+            credits,
+            key: text.has_key,
+            streams: credits == AHEAD_OF_STREAM,
+            sql: &text.foreign.text,
+            ..Run::default()
+        };
+        if text.foreign.order.len() == request.values.len() && is_in_order(&text.foreign.order) {
+            return outbox.run(run, dialect, request.values.iter());
+        }
+        let values = text
+            .foreign
+            .order
+            .iter()
+            .map(|index| request.values.get(*index as usize));
+        let values: Option<Vec<_>> = values.collect();
+        let Some(values) = values else {
+            let message = "a statement has more placeholders than values";
+            return Err(Error::new(ErrorKind::Parameter, message));
+        };
+        outbox.run(run, dialect, values.into_iter())
+    }
+}
+
+fn is_in_order(order: &[u32]) -> bool {
+    order.iter().zip(0..).all(|(index, place)| *index == place)
+}

@@ -1,0 +1,207 @@
+//! Writing of requests.
+
+use super::encode;
+use super::frame::{HEAD, LENGTH, LONGEST, VERSION, flag, kind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Dialect;
+use crate::value::Value;
+
+/// A statement to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Run<'a> {
+    /// Skipped if the request before it failed.
+    pub(super) skip: bool,
+    pub(super) plain: bool,
+    pub(super) key: bool,
+    /// Set if rows are read one by one, and not kept.
+    pub(super) streams: bool,
+    /// The number of `ROWS` that may be sent; 0 if no rows are wanted.
+    pub(super) credits: u32,
+    pub(super) sql: &'a str,
+}
+
+/// The requests of one channel that are sent at once.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    pub(super) bytes: Vec<u8>,
+    channel: u32,
+    /// The number of the last request.
+    last: u32,
+}
+
+impl Outbox {
+    /// Starts after the request with the number `last`.
+    pub(super) fn new(channel: u32, last: u32) -> Self {
+        Self {
+            bytes: Vec::with_capacity(64),
+            channel,
+            last,
+        }
+    }
+
+    /// Returns the number of the last request.
+    pub(super) fn last(&self) -> u32 {
+        self.last
+    }
+
+    pub(super) fn hello(&mut self) -> Result<()> {
+        self.request(kind::HELLO, |out| {
+            out.extend_from_slice(&VERSION.to_be_bytes());
+            Ok(())
+        })
+    }
+
+    pub(super) fn open(&mut self, pairs: &[(String, String)]) -> Result<()> {
+        self.request(kind::OPEN, |out| {
+            let count = u16::try_from(pairs.len()).map_err(|_| too_much("more than 65,535 settings of a driver"))?;
+            out.extend_from_slice(&count.to_be_bytes());
+            for (name, value) in pairs {
+                text(out, name)?;
+                text(out, value)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds a statement with the values at the places of `order`.
+    pub(super) fn run<'v>(
+        &mut self,
+        run: Run<'_>,
+        dialect: Dialect,
+        values: impl ExactSizeIterator<Item = &'v Value>,
+    ) -> Result<()> {
+        self.request(kind::RUN, |out| {
+            let flags = [
+                (run.skip, flag::SKIP),
+                (run.credits > 0, flag::ROWS),
+                (run.plain, flag::PLAIN),
+                (run.key, flag::KEY),
+                (run.credits > 0 && !run.streams, flag::FEW),
+            ];
+            let flags = flags
+                .iter()
+                .filter(|(set, _)| *set)
+                .fold(0, |all, (_, flag)| all | flag);
+            out.push(flags);
+            out.extend_from_slice(&run.credits.to_be_bytes());
+            text(out, run.sql)?;
+            let count = u16::try_from(values.len()).map_err(|_| too_much("more than 65,535 parameters"))?;
+            out.extend_from_slice(&count.to_be_bytes());
+            for (index, value) in values.enumerate() {
+                encode::value(dialect, value, index + 1, out)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds the beginning of a transaction. `isolation` is a number of the protocol.
+    pub(super) fn begin(&mut self, isolation: u8, read_only: bool, sql: &str) -> Result<()> {
+        self.request(kind::BEGIN, |out| {
+            out.extend_from_slice(&[isolation, u8::from(read_only)]);
+            text(out, sql)?;
+            text(out, "")
+        })
+    }
+
+    pub(super) fn commit(&mut self, skip: bool) -> Result<()> {
+        self.flagged(kind::COMMIT, skip)
+    }
+
+    pub(super) fn rollback(&mut self) -> Result<()> {
+        self.flagged(kind::ROLLBACK, false)
+    }
+
+    fn flagged(&mut self, kind: u8, skip: bool) -> Result<()> {
+        self.request(kind, |out| {
+            out.push(if skip { flag::SKIP } else { 0 });
+            Ok(())
+        })
+    }
+
+    pub(super) fn ping(&mut self) -> Result<()> {
+        self.request(kind::PING, |_| Ok(()))
+    }
+
+    pub(super) fn close(&mut self) -> Result<()> {
+        self.request(kind::CLOSE, |_| Ok(()))
+    }
+
+    /// Adds a frame with the next number.
+    fn request(&mut self, kind: u8, payload: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+        let number = self
+            .last
+            .checked_add(1)
+            .ok_or_else(|| too_much("more requests than their numbers"))?;
+        self.frame(number, kind, payload)?;
+        self.last = number;
+        Ok(())
+    }
+
+    /// Adds a frame, or nothing if its payload is an error.
+    fn frame(&mut self, number: u32, kind: u8, payload: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+        let start = self.bytes.len();
+        let out = &mut self.bytes;
+        out.extend_from_slice(&[0; LENGTH]);
+        out.extend_from_slice(&self.channel.to_be_bytes());
+        out.extend_from_slice(&number.to_be_bytes());
+        out.push(kind);
+        let written = payload(out).and_then(|()| match out.len() - start - LENGTH {
+            length if length <= LONGEST => Ok(length as u32),
+            _ => Err(too_much("a statement and parameters of more than 1 GiB")),
+        });
+        match written {
+            Ok(length) => {
+                out[start..start + LENGTH].copy_from_slice(&length.to_be_bytes());
+                Ok(())
+            }
+            Err(error) => {
+                out.truncate(start);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Returns the frame that allows more `ROWS` of a request.
+pub(super) fn more(channel: u32, request: u32, credits: u32) -> Vec<u8> {
+    let mut out = notice(channel, request, kind::MORE, 4);
+    out.extend_from_slice(&credits.to_be_bytes());
+    out
+}
+
+/// Returns the frame that cancels a request.
+pub(super) fn cancel(channel: u32, request: u32) -> Vec<u8> {
+    notice(channel, request, kind::CANCEL, 0)
+}
+
+fn notice(channel: u32, request: u32, kind: u8, payload: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(LENGTH + HEAD + payload);
+    out.extend_from_slice(&((HEAD + payload) as u32).to_be_bytes());
+    out.extend_from_slice(&channel.to_be_bytes());
+    out.extend_from_slice(&request.to_be_bytes());
+    out.push(kind);
+    out
+}
+
+/// Writes text with its length in front.
+pub(super) fn text(out: &mut Vec<u8>, text: &str) -> Result<()> {
+    bytes(out, text.as_bytes())
+}
+
+/// Writes bytes with their length in front.
+pub(super) fn bytes(out: &mut Vec<u8>, bytes: &[u8]) -> Result<()> {
+    if bytes.len() > LONGEST {
+        return Err(too_much("a value of more than 1 GiB"));
+    }
+    out.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+    out.extend_from_slice(bytes);
+    Ok(())
+}
+
+fn too_much(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Parameter,
+        format!("the drivers of other languages cannot be sent {what}"),
+    )
+    .help("send less in one statement")
+}

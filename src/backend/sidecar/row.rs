@@ -1,0 +1,173 @@
+//! A row of a batch, read on demand.
+
+use std::any::Any;
+use std::fmt::{self, Display};
+use std::sync::Arc;
+
+use super::batch::Batch;
+use super::codec::Reader;
+use super::encode::tag;
+use super::frame::{Column, Malformed};
+use super::server_text;
+use crate::backend::OfferedRow;
+use crate::backend::postgres::{decimal, text as reading};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Dialect;
+use crate::value::{Interval, RawRow, Value, ValueRef};
+
+/// A row: a batch, which all of its rows share, and a number.
+#[derive(Clone)]
+pub(super) struct BatchRow {
+    batch: Arc<Batch>,
+    row: u32,
+}
+
+impl BatchRow {
+    pub(super) fn new(batch: &Arc<Batch>, row: u32) -> Self {
+        Self {
+            batch: Arc::clone(batch),
+            row,
+        }
+    }
+
+    fn column(&self, index: usize) -> Option<&Column> {
+        self.batch.columns.list.get(index)
+    }
+}
+
+impl RawRow for BatchRow {
+    fn len(&self) -> usize {
+        self.batch.columns.list.len()
+    }
+
+    fn name(&self, index: usize) -> &str {
+        self.column(index).map_or("", |column| &column.name)
+    }
+
+    fn type_name(&self, index: usize) -> &str {
+        match self.column(index).map_or("", |column| column.type_name.as_str()) {
+            // A column that is none of a table has the type of its value.
+            "" => self.batch.cell(self.row, index).u8().map_or("", class),
+            name => name,
+        }
+    }
+
+    fn value(&self, index: usize) -> Result<ValueRef<'_>> {
+        let name = self.column(index).map_or("", |column| column.type_name.as_str());
+        read(self.batch.columns.dialect, name, &mut self.batch.cell(self.row, index))
+    }
+
+    fn is_boolean(&self, index: usize) -> bool {
+        self.column(index).is_some_and(|column| column.is_boolean)
+    }
+
+    fn native(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl fmt::Debug for BatchRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchRow")
+            .field("row", &self.row)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A row that is offered to a sink.
+pub(super) struct Offered(pub(super) Option<BatchRow>);
+
+impl OfferedRow for Offered {
+    fn look(&self) -> Option<&dyn RawRow> {
+        self.0.as_ref().map(|row| row as &dyn RawRow)
+    }
+
+    fn take(&mut self) -> Option<Box<dyn RawRow>> {
+        self.0.take().map(|row| Box::new(row) as Box<dyn RawRow>)
+    }
+}
+
+/// Returns the name of the type of a value without a column of a table.
+fn class(tag: u8) -> &'static str {
+    match tag {
+        tag::NULL => "NULL",
+        tag::BOOL => "BOOLEAN",
+        tag::I64 | tag::U64 => "INTEGER",
+        tag::F32 | tag::F64 => "REAL",
+        tag::DECIMAL => "DECIMAL",
+        tag::BYTES => "BLOB",
+        tag::DATE => "DATE",
+        tag::TIME => "TIME",
+        tag::DATETIME | tag::TIMESTAMP => "TIMESTAMP",
+        tag::UUID => "UUID",
+        tag::JSON => "JSON",
+        tag::INTERVAL => "INTERVAL",
+        tag::ARRAY => "ARRAY",
+        _ => "TEXT",
+    }
+}
+
+/// Reads a value of a column whose type has a name.
+fn read<'r>(dialect: Dialect, type_name: &str, reader: &mut Reader<'r>) -> Result<ValueRef<'r>> {
+    let broken = |why: Malformed| unreadable(type_name, &why);
+    let tag = reader.u8().map_err(broken)?;
+    Ok(match tag {
+        tag::NULL => ValueRef::Null,
+        tag::BOOL => ValueRef::Bool(reader.u8().map_err(broken)? != 0),
+        tag::I64 => ValueRef::I64(reader.i64().map_err(broken)?),
+        tag::U64 => ValueRef::U64(reader.u64().map_err(broken)?),
+        tag::F32 => ValueRef::F32(reader.f32().map_err(broken)?),
+        tag::F64 => ValueRef::F64(reader.f64().map_err(broken)?),
+        tag::BYTES => {
+            let bytes = reader.bytes().map_err(broken)?;
+            match dialect {
+                Dialect::MySql => server_text::bytes_of_mysql(type_name, bytes),
+                _ => ValueRef::Bytes(bytes),
+            }
+        }
+        tag::INTERVAL => ValueRef::Owned(Value::Interval(Interval {
+            months: reader.i32().map_err(broken)?,
+            days: reader.i32().map_err(broken)?,
+            microseconds: reader.i64().map_err(broken)?,
+        })),
+        tag::ARRAY => {
+            let count = reader.u32().map_err(broken)?;
+            let members = (0..count).map(|_| read(dialect, "", reader).and_then(Value::of_member));
+            ValueRef::Owned(Value::Array(members.collect::<Result<_>>()?))
+        }
+        tag::UNREADABLE => return Err(unreadable(type_name, &reader.str().map_err(broken)?)),
+        tag => return of_text(dialect, type_name, tag, reader.str().map_err(broken)?),
+    })
+}
+
+/// Reads a value that travels as text.
+fn of_text<'r>(dialect: Dialect, type_name: &str, tag: u8, text: &'r str) -> Result<ValueRef<'r>> {
+    let value = match tag {
+        tag::TEXT => Some(ValueRef::Text(text)),
+        tag::JSON => Some(ValueRef::Json(text)),
+        tag::UNTYPED => return server_text::read(dialect, type_name, text),
+        tag::DECIMAL => match decimal(text) {
+            Some(value) => Some(ValueRef::Decimal(value)),
+            None => {
+                let why = "is NaN or infinite, or has more digits than Decimal holds (28)";
+                return Err(unreadable(type_name, &format!("it {why}")));
+            }
+        },
+        tag::DATE => reading::date(text).map(ValueRef::Date),
+        tag::TIME => reading::time(text).map(ValueRef::Time),
+        tag::DATETIME => reading::date_time(text).map(ValueRef::DateTime),
+        tag::TIMESTAMP => reading::timestamp(text).map(ValueRef::Timestamp),
+        tag::UUID => text.parse().ok().map(ValueRef::Uuid),
+        tag::INET => text.parse().ok().map(|it| ValueRef::Owned(Value::Inet(it))),
+        other => return Err(unreadable(type_name, &format!("its tag {other} is unknown"))),
+    };
+    value.ok_or_else(|| unreadable(type_name, &format!("{text:?} is out of range for its Rust type")))
+}
+
+/// Returns the error of a value that cannot be read; the row adds the name of its column.
+#[cold]
+pub(super) fn unreadable(type_name: &str, why: &dyn Display) -> Error {
+    let name = if type_name.is_empty() { "value" } else { type_name };
+    Error::new(ErrorKind::Decode, format!("a {name} cannot be read: {why}"))
+        .help("cast it to text in the SQL (`CAST(column AS VARCHAR(1000))`) and read a String")
+}

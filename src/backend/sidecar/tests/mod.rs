@@ -1,0 +1,80 @@
+//! Connections of sidecars: a scripted process for what a real one cannot be stopped at, and real ones.
+
+mod peer;
+mod real;
+mod scripted;
+
+use std::sync::Arc;
+
+use super::target::{Limits, Sharing, SidecarKind, Target};
+use crate::backend::{Begin, Connector, OfferedRow, RawConnection, Request, RowSink};
+use crate::error::Result;
+use crate::sql::{Dialect, Statement, Template};
+use crate::value::{Params, Row, Value};
+
+/// Returns a target of the DB-API.
+fn dbapi(dialect: Dialect, open: &[(&str, &str)]) -> Target {
+    Target {
+        kind: SidecarKind::DbApi,
+        dialect,
+        product: None,
+        command: vec!["python3".into()],
+        open: open
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        secrets: vec!["hunter2".to_owned()],
+        place: "a database of tests".to_owned(),
+        shared: Sharing::Database,
+        limits: Limits::default(),
+    }
+}
+
+/// A sink that keeps its rows.
+#[derive(Default)]
+struct Rows(Vec<Row>);
+
+impl RowSink for Rows {
+    fn row(&mut self, row: &mut dyn OfferedRow) -> Result<()> {
+        self.0.extend(row.take().map(Row::new));
+        Ok(())
+    }
+}
+
+fn statement(dialect: Dialect, sql: &str, values: Vec<Value>) -> (Arc<Statement>, Vec<Value>) {
+    let bound = Template::parse(dialect, sql)
+        .unwrap()
+        .bind(Params::positional(values))
+        .unwrap();
+    (bound.statement, bound.values)
+}
+
+/// Runs a statement and returns its rows as text.
+async fn rows(raw: &mut dyn RawConnection, dialect: Dialect, sql: &str, values: Vec<Value>) -> Result<Vec<String>> {
+    let (statement, values) = statement(dialect, sql, values);
+    let request = Request {
+        statement: &statement,
+        values: &values,
+    };
+    let mut rows = Rows::default();
+    raw.run(request, &mut rows).await?;
+    let shown = rows.0.iter().map(|row| match row.values() {
+        Ok(values) => values
+            .iter()
+            .map(|value| format!("{value:?}"))
+            .collect::<Vec<_>>()
+            .join(" "),
+        Err(error) => error.to_string(),
+    });
+    Ok(shown.collect())
+}
+
+/// Runs a statement and returns its result.
+async fn run(raw: &mut dyn RawConnection, dialect: Dialect, sql: &str) -> Result<crate::backend::QueryResult> {
+    let (statement, values) = statement(dialect, sql, Vec::new());
+    let request = Request {
+        statement: &statement,
+        values: &values,
+    };
+    raw.run(request, &mut Rows::default()).await
+}

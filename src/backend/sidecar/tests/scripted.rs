@@ -1,0 +1,269 @@
+//! A process that dies, hangs or lies at every point.
+
+use futures::StreamExt;
+
+use super::super::connector::SidecarConnector;
+use super::peer::{Dies, Script, Shared, slot};
+use super::*;
+use crate::backend::rules::BeginOptions;
+use crate::error::{Error, ErrorKind};
+
+const POSTGRES: Dialect = Dialect::Postgres;
+const OPENED: [(&str, &str); 4] = [
+    ("product", "PostgreSQL"),
+    ("version", "15.3"),
+    ("transactions", "api"),
+    ("cancel", "1"),
+];
+
+fn script() -> Shared {
+    Shared::new(parking_lot::Mutex::new(Script {
+        opened: OPENED.to_vec(),
+        ..Script::default()
+    }))
+}
+
+fn connector(script: &Shared) -> SidecarConnector {
+    SidecarConnector::new(dbapi(POSTGRES, &[]), slot(script))
+}
+
+/// Does one of everything. Returns the error, and the text of what was told as kept.
+async fn everything(raw: &mut dyn RawConnection, told: &mut Vec<&'static str>) -> Result<()> {
+    run(raw, POSTGRES, "INSERT alone").await?;
+    told.push("INSERT alone");
+    raw.begin(None).await?;
+    run(raw, POSTGRES, "INSERT outer").await?;
+    raw.begin(None).await?;
+    run(raw, POSTGRES, "INSERT inner").await?;
+    raw.commit(None).await?;
+    raw.begin(None).await?;
+    raw.rollback_to(1).await?;
+    {
+        let (statement, values) = statement(POSTGRES, "SELECT 1", vec![]);
+        let request = Request {
+            statement: &statement,
+            values: &values,
+        };
+        let mut stream = raw.stream(request);
+        let mut sum = 0;
+        while let Some(row) = stream.next().await {
+            sum += Row::new(row?).get::<i64>(0)?;
+        }
+        assert_eq!(sum, 10);
+    }
+    raw.commit(None).await?;
+    told.extend(["INSERT outer", "INSERT inner"]);
+    raw.ping().await?;
+    raw.begin(None).await?;
+    run(raw, POSTGRES, "INSERT undone").await?;
+    raw.rollback_to(0).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn b6_a_process_that_dies_anywhere_is_an_error_and_the_next_one_works() {
+    let healthy = script();
+    let mut raw = connector(&healthy).connect().await.unwrap();
+    everything(&mut *raw, &mut Vec::new()).await.unwrap();
+    let all = healthy.lock().asked;
+    assert!(all > 15, "{all}");
+    for at in 1..=all {
+        for how in [Dies::Before, Dies::After, Dies::HalfWay] {
+            let script = script();
+            script.lock().death = Some((at, how));
+            let connector = connector(&script);
+            let mut told = Vec::new();
+            let result = match connector.connect().await {
+                Ok(mut raw) => {
+                    let result = everything(&mut *raw, &mut told).await;
+                    if let Err(error) = &result {
+                        assert!(error.is_fatal() && !raw.interrupted(false), "{at} {how:?}: {error}");
+                        // Everything later says that nothing was sent.
+                        let later = run(&mut *raw, POSTGRES, "INSERT later").await.unwrap_err();
+                        assert!(!later.leaves_open() && later.is_retryable(), "{later}");
+                    }
+                    result
+                }
+                Err(error) => Err(error),
+            };
+            let error = result.expect_err("it dies");
+            let kinds = [ErrorKind::ConnectionLost, ErrorKind::Connect];
+            assert!(kinds.contains(&error.kind()), "{at} {how:?}: {error}");
+            for told in told {
+                assert!(
+                    script.lock().kept.iter().any(|kept| kept == told),
+                    "{at} {how:?}: {told}"
+                );
+            }
+            assert!(!script.lock().kept.iter().any(|kept| kept == "INSERT undone"));
+            let mut raw = connector.connect().await.unwrap();
+            assert_eq!(rows(&mut *raw, POSTGRES, "SELECT 1", vec![]).await.unwrap().len(), 4);
+            assert_eq!(script.lock().started, 2, "{at} {how:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn b6_all_that_wait_get_the_error() {
+    let script = script();
+    script.lock().hangs.push("INSERT hangs");
+    let connector = connector(&script);
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        let mut raw = connector.connect().await.unwrap();
+        waiting.push(tokio::spawn(
+            async move { run(&mut *raw, POSTGRES, "INSERT hangs").await },
+        ));
+    }
+    let mut last = connector.connect().await.unwrap();
+    while script.lock().log.iter().filter(|text| *text == "INSERT hangs").count() < 5 {
+        tokio::task::yield_now().await;
+    }
+    let next = script.lock().asked + 1;
+    script.lock().death = Some((next, Dies::Before));
+    assert!(
+        run(&mut *last, POSTGRES, "INSERT ends")
+            .await
+            .unwrap_err()
+            .leaves_open()
+    );
+    for waiting in waiting {
+        assert!(waiting.await.unwrap().unwrap_err().leaves_open());
+    }
+}
+
+#[tokio::test]
+async fn b6_a_commit_after_a_failure_rolls_back_and_is_an_error() {
+    let script = script();
+    let mut raw = connector(&script).connect().await.unwrap();
+    let raw = &mut *raw;
+    raw.begin(None).await.unwrap();
+    run(raw, POSTGRES, "INSERT lost").await.unwrap();
+    assert!(run(raw, POSTGRES, "FAIL").await.is_err());
+    assert!(raw.transaction_open().await.unwrap());
+    assert_eq!(
+        raw.commit(None).await.unwrap_err().kind(),
+        ErrorKind::TransactionAborted
+    );
+    assert_eq!(raw.depth(), 0);
+    assert!(script.lock().kept.iter().all(|text| text != "INSERT lost"));
+    assert_eq!(script.lock().log.last().map(String::as_str), Some("ROLLBACK"));
+    // One that was rolled back to a savepoint is not lost.
+    raw.begin(None).await.unwrap();
+    raw.begin(None).await.unwrap();
+    assert!(run(raw, POSTGRES, "FAIL").await.is_err());
+    raw.rollback_to(1).await.unwrap();
+    run(raw, POSTGRES, "INSERT kept").await.unwrap();
+    raw.commit(None).await.unwrap();
+    assert!(script.lock().kept.iter().any(|text| text == "INSERT kept"));
+}
+
+#[tokio::test]
+async fn b6_a_failed_savepoint_or_release_leaves_the_count() {
+    let script = script();
+    let mut raw = connector(&script).connect().await.unwrap();
+    let raw = &mut *raw;
+    raw.begin(None).await.unwrap();
+    raw.begin(None).await.unwrap();
+    let first = crate::backend::sqlx::own_sql("FAIL; ");
+    assert!(raw.commit(Some(first)).await.is_err());
+    assert_eq!(raw.depth(), 2);
+    raw.rollback_to(0).await.unwrap();
+    assert_eq!(raw.depth(), 0);
+}
+
+#[tokio::test]
+async fn b6_a_dropped_call_is_cancelled_and_the_connection_stays() {
+    let script = script();
+    script.lock().hangs.push("UPDATE hangs");
+    let mut raw = connector(&script).connect().await.unwrap();
+    {
+        let (statement, values) = statement(POSTGRES, "UPDATE hangs", vec![]);
+        let request = Request {
+            statement: &statement,
+            values: &values,
+        };
+        let mut sink = Rows::default();
+        let mut call = raw.run(request, &mut sink);
+        assert!(futures::poll!(&mut call).is_pending());
+    }
+    assert!(raw.interrupted(false));
+    raw.settle().await.unwrap();
+    assert!(script.lock().cancelled);
+    assert_eq!(rows(&mut *raw, POSTGRES, "SELECT 1", vec![]).await.unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn b6_what_would_abort_a_transaction_is_not_cancelled() {
+    let script = script();
+    let mut raw = connector(&script).connect().await.unwrap();
+    raw.begin(None).await.unwrap();
+    {
+        let (statement, values) = statement(POSTGRES, "SELECT 1", vec![]);
+        let request = Request {
+            statement: &statement,
+            values: &values,
+        };
+        let mut stream = raw.stream(request);
+        stream.next().await.unwrap().unwrap();
+    }
+    raw.settle().await.unwrap();
+    assert!(!script.lock().cancelled);
+    raw.commit(None).await.unwrap();
+}
+
+#[tokio::test]
+async fn b6_the_first_texts_of_a_transaction_ride_along() {
+    let script = script();
+    let mut raw = connector(&script).connect().await.unwrap();
+    let options = BeginOptions {
+        isolation: Some(crate::IsolationLevel::Serializable),
+        deferrable: true,
+        ..BeginOptions::default()
+    };
+    let mut begin = Begin::with(POSTGRES.rules(), options).unwrap();
+    begin.first = Some(crate::backend::sqlx::own_sql("SET LOCAL a = ';'; SAVEPOINT b"));
+    raw.begin(Some(begin)).await.unwrap();
+    let log = script.lock().log.clone();
+    let expected = [
+        "BEGIN",
+        "SET TRANSACTION DEFERRABLE",
+        "SET LOCAL a = ';'",
+        "SAVEPOINT b",
+    ];
+    assert_eq!(log[log.len() - 4..], expected);
+    raw.rollback_to(0).await.unwrap();
+}
+
+#[tokio::test]
+async fn b6_one_start_serves_all_that_come_meanwhile() {
+    let script = script();
+    let connector = Arc::new(connector(&script));
+    let all = (0..20).map(|_| {
+        let connector = Arc::clone(&connector);
+        tokio::spawn(async move { connector.connect().await.map(drop) })
+    });
+    for connected in all.collect::<Vec<_>>() {
+        connected.await.unwrap().unwrap();
+    }
+    assert_eq!(script.lock().started, 1);
+}
+
+#[tokio::test]
+async fn b6_a_connection_is_closed_from_outside() {
+    let script = script();
+    script.lock().hangs.push("UPDATE hangs");
+    let mut raw = connector(&script).connect().await.unwrap();
+    let close = raw.close_handle().unwrap();
+    let call = tokio::spawn(async move {
+        let result = run(&mut *raw, POSTGRES, "UPDATE hangs").await;
+        (raw, result)
+    });
+    while script.lock().log.last().map(String::as_str) != Some("UPDATE hangs") {
+        tokio::task::yield_now().await;
+    }
+    close();
+    let (raw, result) = call.await.unwrap();
+    assert!(result.as_ref().is_err_and(Error::leaves_open));
+    assert!(!raw.interrupted(false));
+}
