@@ -1,8 +1,10 @@
 package ebbtide;
 
+import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Statement;
 
 /**
  * Derby, which does not know java.time: dates travel as texts, in which the server reads and writes all digits.
@@ -26,6 +28,25 @@ final class Derby extends Product {
     @Override
     String datetime(ResultSet rows, int column) throws SQLException {
         return Texts.trimmed(rows.getString(column));
+    }
+
+    /** The driver has no cancelling, but its time-outs have. */
+    @Override
+    void cancel(Connection connection, Statement statement) throws SQLException {
+        try {
+            Object language = Methods.call(connection, "getLanguageConnection");
+            Object context = Methods.call(language, "getStatementContext");
+            if (context != null) {
+                Methods.call(context, "cancel");
+            }
+        } catch (ReflectiveOperationException error) {
+            statement.cancel();
+        }
+    }
+
+    @Override
+    boolean old(SQLException error) {
+        return "XCL10".equals(error.getSQLState());
     }
 
     /** NULL needs a type that can be converted to that of its place. */

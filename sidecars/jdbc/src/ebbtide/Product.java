@@ -138,6 +138,15 @@ class Product {
         return false;
     }
 
+    /** Ends what the connection is doing, from another thread. */
+    void cancel(Connection connection, Statement statement) throws SQLException {
+        statement.cancel();
+    }
+
+    /** Undoes a {@link #cancel} that came when the statement had ended. */
+    void cancelled(Connection connection) {
+    }
+
     // Columns --------------------------------------------------------------------------------------------------------
 
     /** Returns the server's name of a column's type. */
@@ -331,6 +340,16 @@ class Product {
     }
 
     // Parameters -----------------------------------------------------------------------------------------------------
+
+    /** Returns the number of places of a statement whose driver would not miss a value, −1 for the others. */
+    int places(PreparedStatement statement) throws SQLException {
+        return -1;
+    }
+
+    /** Returns true if a kept statement was refused because tables have changed, and can be prepared again and run. */
+    boolean old(SQLException error) {
+        return false;
+    }
 
     /** Binds one value; {@code from} is behind its tag. */
     void bind(PreparedStatement to, int place, int tag, Payload from) throws SQLException, Refused {
