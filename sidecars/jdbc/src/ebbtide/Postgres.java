@@ -48,7 +48,7 @@ final class Postgres extends Product {
 
     /** The driver reads the whole row that was inserted; the server has RETURNING. */
     @Override
-    boolean tellsKeys() {
+    boolean tellsKeys(Connection connection, String text) {
         return false;
     }
 

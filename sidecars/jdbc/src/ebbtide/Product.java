@@ -105,7 +105,7 @@ class Product {
     }
 
     /** Returns true if keys that the driver says were generated can be believed. */
-    boolean tellsKeys() {
+    boolean tellsKeys(Connection connection, String text) throws SQLException {
         return true;
     }
 

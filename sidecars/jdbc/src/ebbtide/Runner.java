@@ -89,7 +89,7 @@ final class Runner {
     }
 
     private void prepared(Payload from, String text, int count, int flags, boolean streamed) throws SQLException, Refused {
-        boolean keys = (flags & KEY) != 0 && session.product.tellsKeys();
+        boolean keys = (flags & KEY) != 0 && session.product.tellsKeys(session.connection, text);
         Statements known = keys ? session.withKeys : session.plain;
         int mark = from.mark();
         boolean kept = known.containsKey(text);

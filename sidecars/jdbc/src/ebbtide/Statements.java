@@ -30,6 +30,11 @@ final class Statements extends LinkedHashMap<String, PreparedStatement> {
         CHANGES.incrementAndGet();
     }
 
+    /** Returns the number of changes of tables so far. */
+    static int changes() {
+        return CHANGES.get();
+    }
+
     /** Returns the kept statement, or prepares one. */
     PreparedStatement prepared(Connection connection, String text, boolean keys) throws SQLException {
         int changes = CHANGES.get();
