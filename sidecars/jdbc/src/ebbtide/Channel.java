@@ -1,9 +1,9 @@
 package ebbtide;
 
-import java.io.FileOutputStream;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The thread of one connection. It answers requests in the order in which they were read.
@@ -13,6 +13,7 @@ final class Channel implements Runnable {
     private final Sidecar sidecar;
     private final Frames to;
     private final LinkedBlockingQueue<Payload> queue = new LinkedBlockingQueue<Payload>();
+    private boolean gone;
     private volatile Session session;
     private Runner runner;
     private boolean failed;
@@ -20,21 +21,21 @@ final class Channel implements Runnable {
 
     /** Guards what the reader and the cancellers touch. */
     private final Object gate = new Object();
-    private volatile int underWay;
+    /** The number of the request under way, 0 if there is none. Who sets it to 0 writes the final answer. */
+    private final AtomicInteger underWay = new AtomicInteger();
     private Statement running;
     private int cancelled;
-    private boolean gone;
     private long credits;
 
-    Channel(int number, Sidecar sidecar, FileOutputStream output) {
+    Channel(int number, Sidecar sidecar) {
         this.number = number;
         this.sidecar = sidecar;
-        this.to = new Frames(output, number);
+        this.to = sidecar.frames(number);
     }
 
     /** Adds a request; called by the reader. Returns false if the channel has ended. */
     boolean add(Payload request) {
-        synchronized (gate) {
+        synchronized (queue) {
             return !gone && queue.add(request);
         }
     }
@@ -42,7 +43,7 @@ final class Channel implements Runnable {
     /** Adds credits to the request under way; called by the reader. */
     void more(int request, int count) {
         synchronized (gate) {
-            if (request == underWay) {
+            if (request == underWay.get()) {
                 credits += count & 0xffffffffL;
                 gate.notifyAll();
             }
@@ -54,7 +55,7 @@ final class Channel implements Runnable {
         synchronized (gate) {
             cancelled = request;
             gate.notifyAll();
-            if (request == underWay) {
+            if (request == underWay.get()) {
                 Cancel.start(this, request);
             }
         }
@@ -69,8 +70,13 @@ final class Channel implements Runnable {
                 // A driver interrupted its own thread; the request is still to come.
             }
         }
+        leave();
+    }
+
+    /** Answers what is still asked of a channel that has ended. */
+    private void leave() {
         sidecar.gone(number);
-        synchronized (gate) {
+        synchronized (queue) {
             gone = true;
         }
         for (Payload left = queue.poll(); left != null; left = queue.poll()) {
@@ -85,10 +91,7 @@ final class Channel implements Runnable {
         } catch (Throwable error) {
             fail(request.request, error);
         }
-        synchronized (gate) {
-            // A canceller that is inside the driver is waited for, so that it does not hit the next request.
-            underWay = 0;
-        }
+        finish(request.request);
         if (session != null && session.spoilt() && !ended) {
             Failure.write(to, 0, new SQLException("the connection could not be given its state back", "08000"), true);
             end();
@@ -96,9 +99,25 @@ final class Channel implements Runnable {
         to.flush();
     }
 
+    private void finish(int request) {
+        boolean own;
+        boolean hit;
+        // A canceller that is inside the driver is waited for, so that it does not hit the next request.
+        synchronized (gate) {
+            own = underWay.compareAndSet(request, 0);
+            hit = cancelled == request;
+        }
+        if (hit && session != null) {
+            session.product.cancelled(session.connection);
+        }
+        if (!own && !ended) {
+            end();
+        }
+    }
+
     private void begin(int request) throws Refused {
         synchronized (gate) {
-            underWay = request;
+            underWay.set(request);
             credits = 0;
             if (cancelled == request) {
                 throw cancelledError();
@@ -211,7 +230,7 @@ final class Channel implements Runnable {
         frames.flush();
         synchronized (gate) {
             while (credits == 0) {
-                if (cancelled == underWay) {
+                if (cancelled == underWay.get()) {
                     throw cancelledError();
                 }
                 try {
@@ -228,7 +247,7 @@ final class Channel implements Runnable {
     void running(Statement statement) throws Refused {
         synchronized (gate) {
             running = statement;
-            if (statement != null && cancelled == underWay) {
+            if (statement != null && cancelled == underWay.get()) {
                 throw cancelledError();
             }
         }
@@ -236,7 +255,7 @@ final class Channel implements Runnable {
 
     void checkCancelled() throws Refused {
         synchronized (gate) {
-            if (cancelled == underWay) {
+            if (cancelled == underWay.get()) {
                 throw cancelledError();
             }
         }
@@ -249,12 +268,12 @@ final class Channel implements Runnable {
     /** Cancels the statement of a request in the driver; false if the request is no longer under way. */
     boolean interrupt(int request) {
         synchronized (gate) {
-            if (underWay != request) {
+            if (underWay.get() != request) {
                 return false;
             }
             try {
                 if (running != null) {
-                    running.cancel();
+                    session.product.cancel(session.connection, running);
                 }
             } catch (SQLException | RuntimeException | LinkageError error) {
                 // The connection is aborted if the statement does not end.
@@ -265,6 +284,18 @@ final class Channel implements Runnable {
 
     /** Returns the session of a request that is still under way, else null; does not wait for a canceller. */
     Session stuck(int request) {
-        return underWay == request ? session : null;
+        return underWay.get() == request ? session : null;
+    }
+
+    /** Answers for a driver that does not come back. Its thread closes the connection when it does. */
+    void abandon(int request) {
+        if (!underWay.compareAndSet(request, 0)) {
+            return;
+        }
+        to.mute();
+        Frames frames = sidecar.frames(number);
+        Failure.write(frames, request, new Refused("cancelled", "the driver did not end the statement; its connection is lost"), true);
+        frames.flush();
+        leave();
     }
 }

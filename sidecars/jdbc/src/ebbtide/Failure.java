@@ -1,6 +1,5 @@
 package ebbtide;
 
-import java.lang.reflect.Method;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
@@ -94,10 +93,10 @@ final class Failure {
     private static void details(Frames frames, Throwable error) {
         List<String> pairs = new ArrayList<String>();
         try {
-            Object server = call(error, "getServerErrorMessage");
+            Object server = Methods.call(error, "getServerErrorMessage");
             if (server != null) {
                 for (String name : DETAILS) {
-                    Object value = call(server, "get" + Character.toUpperCase(name.charAt(0)) + name.substring(1));
+                    Object value = Methods.call(server, "get" + Character.toUpperCase(name.charAt(0)) + name.substring(1));
                     if (value != null && !"0".equals(value.toString())) {
                         pairs.add(name);
                         pairs.add(value.toString());
@@ -111,10 +110,5 @@ final class Failure {
         for (String text : pairs) {
             frames.str(text);
         }
-    }
-
-    private static Object call(Object on, String name) throws ReflectiveOperationException {
-        Method method = on.getClass().getMethod(name);
-        return method.invoke(on);
     }
 }

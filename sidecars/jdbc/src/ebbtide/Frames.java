@@ -51,6 +51,7 @@ final class Frames {
     /** The beginning of the answer that is being written, −1 between answers. */
     private int frame = -1;
     private int last;
+    private boolean muted;
 
     Frames(FileOutputStream output, int channel) {
         this.output = output;
@@ -88,7 +89,9 @@ final class Frames {
         }
         try {
             synchronized (output) {
-                output.write(buffer, 0, length);
+                if (!muted) {
+                    output.write(buffer, 0, length);
+                }
             }
         } catch (IOException error) {
             Runtime.getRuntime().halt(0);
@@ -102,6 +105,13 @@ final class Frames {
     /** Takes back the answer that was ended last and has not been sent. */
     void takeBack() {
         length = last;
+    }
+
+    /** Keeps what comes from now on from being written. */
+    void mute() {
+        synchronized (output) {
+            muted = true;
+        }
     }
 
     /** Returns the number of bytes collected. */

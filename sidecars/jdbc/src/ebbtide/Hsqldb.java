@@ -1,9 +1,12 @@
 package ebbtide;
 
+import java.lang.reflect.Field;
+import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.ResultSetMetaData;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.sql.Types;
 
 /**
@@ -15,6 +18,36 @@ final class Hsqldb extends Product {
         int type = about.getColumnType(column);
         // A string of bits has the number of a single one.
         return type == Types.BIT && about.getPrecision(column) > 1 ? Kind.TEXT : super.kind(about, column, name);
+    }
+
+    /** The driver's own cancelling does not end a join; the flag is the one that its time-outs raise. */
+    @Override
+    void cancel(Connection connection, Statement statement) throws SQLException {
+        if (!abort(connection, true)) {
+            statement.cancel();
+        }
+    }
+
+    @Override
+    void cancelled(Connection connection) {
+        abort(connection, false);
+    }
+
+    private static boolean abort(Connection connection, boolean raised) {
+        try {
+            Object session = connection.getClass().getMethod("getSession").invoke(connection);
+            Field flag = session.getClass().getDeclaredField("abortAction");
+            flag.setAccessible(true);
+            flag.setBoolean(session, raised);
+            return true;
+        } catch (ReflectiveOperationException | RuntimeException error) {
+            return false;
+        }
+    }
+
+    @Override
+    boolean old(SQLException error) {
+        return "07502".equals(error.getSQLState());
     }
 
     @Override

@@ -124,6 +124,11 @@ final class MySql extends Product {
     }
 
     @Override
+    int places(PreparedStatement statement) throws SQLException {
+        return statement.getParameterMetaData().getParameterCount();
+    }
+
+    @Override
     void nothing(PreparedStatement to, int place, int tag) throws SQLException {
         to.setNull(place, tag == 0 ? Types.NULL : Types.VARCHAR);
     }

@@ -20,7 +20,8 @@ final class Opened {
 
     static List<String> pairs(DatabaseMetaData about, Product product, int[] levels) {
         Opened opened = new Opened(about);
-        for (String name : new String[] {"product", "version", "driver", "driver-version", "quote", "savepoints", "ddl", "isolation"}) {
+        for (String name : new String[] {"product", "version", "driver", "driver-version", "quote", "savepoints", "ddl", "folding",
+            "isolation"}) {
             try {
                 opened.add(name, opened.answer(name, levels));
             } catch (SQLException | RuntimeException | LinkageError error) {
@@ -53,6 +54,8 @@ final class Opened {
                 return about.supportsSavepoints() ? "1" : "0";
             case "ddl":
                 return definitions();
+            case "folding":
+                return about.storesUpperCaseIdentifiers() ? "upper" : about.storesLowerCaseIdentifiers() ? "lower" : "none";
             default:
                 int level = about.getDefaultTransactionIsolation();
                 for (int i = 1; i < levels.length; i++) {

@@ -32,6 +32,16 @@ final class Payload {
         kind = u8();
     }
 
+    /** Returns the place that reading has come to. */
+    int mark() {
+        return at;
+    }
+
+    /** Goes back to a place. */
+    void back(int mark) {
+        at = mark;
+    }
+
     int u8() throws Refused {
         need(1);
         return bytes[at++] & 0xff;

@@ -48,7 +48,7 @@ final class Postgres extends Product {
 
     /** The driver reads the whole row that was inserted; the server has RETURNING. */
     @Override
-    boolean tellsKeys() {
+    boolean tellsKeys(Connection connection, String text) {
         return false;
     }
 
@@ -96,7 +96,7 @@ final class Postgres extends Product {
     String typeName(ResultSet rows, ResultSetMetaData about, int column) throws SQLException {
         try {
             if (typeName == null) {
-                typeName = method(rows.getClass());
+                typeName = Methods.find(rows.getClass(), "getPGType", int.class);
             }
             Object name = typeName.invoke(rows, column);
             return name == null ? "" : name.toString();
@@ -108,19 +108,6 @@ final class Postgres extends Product {
         } catch (ReflectiveOperationException error) {
             return about.getColumnTypeName(column);
         }
-    }
-
-    private static Method method(Class<?> type) throws NoSuchMethodException {
-        for (Class<?> one = type; one != null; one = one.getSuperclass()) {
-            try {
-                Method method = one.getDeclaredMethod("getPGType", int.class);
-                method.setAccessible(true);
-                return method;
-            } catch (NoSuchMethodException error) {
-                // A superclass has it.
-            }
-        }
-        throw new NoSuchMethodException("getPGType");
     }
 
     @Override
@@ -151,6 +138,11 @@ final class Postgres extends Product {
 
     @Override
     void bind(PreparedStatement to, int place, int tag, Payload from) throws SQLException, Refused {
+        if (tag == Frames.FLOAT) {
+            // setFloat sends a double.
+            typed(to, place, "float4", Float.toString(Float.intBitsToFloat(from.i32())));
+            return;
+        }
         if (tag != Frames.DECIMAL) {
             super.bind(to, place, tag, from);
             return;

@@ -105,7 +105,7 @@ class Product {
     }
 
     /** Returns true if keys that the driver says were generated can be believed. */
-    boolean tellsKeys() {
+    boolean tellsKeys(Connection connection, String text) throws SQLException {
         return true;
     }
 
@@ -136,6 +136,15 @@ class Product {
     /** Returns true if the transaction can only be rolled back, although the driver would commit it without an error. */
     boolean doomed(Connection connection) throws SQLException {
         return false;
+    }
+
+    /** Ends what the connection is doing, from another thread. */
+    void cancel(Connection connection, Statement statement) throws SQLException {
+        statement.cancel();
+    }
+
+    /** Undoes a {@link #cancel} that came when the statement had ended. */
+    void cancelled(Connection connection) {
     }
 
     // Columns --------------------------------------------------------------------------------------------------------
@@ -331,6 +340,16 @@ class Product {
     }
 
     // Parameters -----------------------------------------------------------------------------------------------------
+
+    /** Returns the number of places of a statement whose driver would not miss a value, −1 for the others. */
+    int places(PreparedStatement statement) throws SQLException {
+        return -1;
+    }
+
+    /** Returns true if a kept statement was refused because tables have changed, and can be prepared again and run. */
+    boolean old(SQLException error) {
+        return false;
+    }
 
     /** Binds one value; {@code from} is behind its tag. */
     void bind(PreparedStatement to, int place, int tag, Payload from) throws SQLException, Refused {

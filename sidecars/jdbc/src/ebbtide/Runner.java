@@ -55,6 +55,7 @@ final class Runner {
             }
             done = true;
         } finally {
+            session.changedBy(text);
             if (within) {
                 // The final answer lies in the buffer: it is sent only if this succeeds, too.
                 endReading(done);
@@ -80,7 +81,7 @@ final class Runner {
                 session.product.stream(statement);
             }
             channel.running(statement);
-            done(to, request, results(statement, request, statement.execute(text), wanted), null);
+            done(to, request, results(statement, request, statement.execute(text), wanted, session.manyResults), null);
         } finally {
             channel.running(null);
             Statements.close(statement);
@@ -88,8 +89,23 @@ final class Runner {
     }
 
     private void prepared(Payload from, String text, int count, int flags, boolean streamed) throws SQLException, Refused {
-        boolean keys = (flags & KEY) != 0 && session.product.tellsKeys();
+        boolean keys = (flags & KEY) != 0 && session.product.tellsKeys(session.connection, text);
         Statements known = keys ? session.withKeys : session.plain;
+        int mark = from.mark();
+        boolean kept = known.containsKey(text);
+        try {
+            once(known, from, text, count, flags, streamed, keys);
+        } catch (SQLException error) {
+            if (!kept || !session.product.old(error)) {
+                throw error;
+            }
+            from.back(mark);
+            once(known, from, text, count, flags, streamed, keys);
+        }
+    }
+
+    private void once(Statements known, Payload from, String text, int count, int flags, boolean streamed, boolean keys)
+            throws SQLException, Refused {
         PreparedStatement statement = known.prepared(session.connection, text, keys);
         boolean done = false;
         try {
@@ -100,7 +116,8 @@ final class Runner {
                 statement.setFetchSize(0);
             }
             channel.running(statement);
-            long affected = results(statement, from.request, statement.execute(), (flags & WANTED) != 0);
+            long affected = results(statement, from.request, statement.execute(), (flags & WANTED) != 0,
+                    session.manyResults && !keys);
             done(to, from.request, affected, keys && affected == 1 ? key(statement) : null);
             done = true;
         } finally {
@@ -117,6 +134,10 @@ final class Runner {
     private void bind(PreparedStatement statement, Payload from, int count) throws SQLException, Refused {
         try {
             statement.clearParameters();
+            int places = session.product.places(statement);
+            if (places >= 0 && places != count) {
+                throw new Refused("bad-arguments", "the statement has " + places + " places, and " + count + " values came");
+            }
             for (int place = 1; place <= count; place++) {
                 session.product.bind(statement, place, from.u8(), from);
             }
@@ -125,8 +146,12 @@ final class Runner {
         }
     }
 
-    /** Sends all results in their order, and returns the number of rows affected. */
-    private long results(Statement statement, int request, boolean first, boolean wanted) throws SQLException, Refused {
+    /**
+     * Sends all results in their order, or the first one only, and returns the number of rows affected. Some drivers forget
+     * the generated keys when they are asked for another result.
+     */
+    private long results(Statement statement, int request, boolean first, boolean wanted, boolean many)
+            throws SQLException, Refused {
         long affected = NOT_TOLD;
         boolean rows = first;
         while (true) {
@@ -139,7 +164,7 @@ final class Runner {
                 }
                 affected = Math.max(affected, 0) + count;
             }
-            if (!session.manyResults) {
+            if (!many) {
                 return affected;
             }
             rows = statement.getMoreResults();
@@ -207,6 +232,9 @@ final class Runner {
     /** Returns the generated key, that of the column that counts by itself or the only one; null if there is none. */
     private static Long key(Statement statement) throws SQLException {
         ResultSet keys = statement.getGeneratedKeys();
+        if (keys == null) {
+            return null;
+        }
         try {
             if (!keys.next()) {
                 return null;

@@ -26,6 +26,8 @@ final class Session {
     final Statements withKeys = new Statements();
     private final DatabaseMetaData about;
     private boolean open;
+    /** Set if tables were changed and that may be rolled back. */
+    private boolean defined;
     private int oldLevel;
     private boolean oldReadOnly;
     /** Set if the connection is not what it was before a transaction, and must not be used again. */
@@ -160,6 +162,7 @@ final class Session {
     void commit() throws SQLException, Refused {
         if (!product.byInterface()) {
             execute("COMMIT");
+            defined = false;
             certain();
             return;
         }
@@ -190,6 +193,7 @@ final class Session {
     }
 
     void rollback() throws SQLException {
+        changedBack();
         if (!product.byInterface()) {
             execute("ROLLBACK");
         } else if (open) {
@@ -201,6 +205,30 @@ final class Session {
     void ping() throws SQLException {
         if (!connection.isValid(0)) {
             throw new SQLException("the driver says that the connection is not valid", "08003");
+        }
+    }
+
+    /** Forgets prepared statements that the text makes old; called after it has run, or has failed half-way. */
+    void changedBy(String text) {
+        switch (Words.changes(text)) {
+            case Words.TABLES:
+                defined = true;
+                Statements.changed();
+                break;
+            case Words.SESSION:
+                plain.end();
+                withKeys.end();
+                break;
+            case Words.BACK:
+                changedBack();
+                break;
+            default:
+        }
+    }
+
+    private void changedBack() {
+        if (defined) {
+            Statements.changed();
         }
     }
 
@@ -233,6 +261,7 @@ final class Session {
 
     /** Rolls back after an error; the error is what the caller hears of. */
     private void undo() {
+        changedBack();
         try {
             if (!connection.isClosed()) {
                 if (!connection.getAutoCommit()) {
@@ -249,6 +278,7 @@ final class Session {
     /** Gives the session the state that it had before the transaction. */
     private void ended() {
         open = false;
+        defined = false;
         try {
             connection.setAutoCommit(true);
             if (oldLevel != 0 && connection.getTransactionIsolation() != oldLevel) {

@@ -79,7 +79,7 @@ public final class Sidecar {
             } else if (channel != null && channel.add(request)) {
                 continue;
             } else if (channel == null && request.kind == Payload.OPEN) {
-                channel = new Channel(number, this, output);
+                channel = new Channel(number, this);
                 channels.put(number, channel);
                 channel.add(request);
                 Thread thread = new Thread(channel, "ebbtide connection " + number);
@@ -114,9 +114,14 @@ public final class Sidecar {
         channels.remove(number);
     }
 
+    /** Returns a buffer for answers on a channel. */
+    Frames frames(int channel) {
+        return new Frames(output, channel);
+    }
+
     /** Answers a request of a channel that is not open. */
     void lost(Payload request) {
-        Frames frames = new Frames(output, request.channel);
+        Frames frames = frames(request.channel);
         if (request.kind == Payload.CLOSE) {
             Runner.done(frames, request.request, -1, null);
         } else {

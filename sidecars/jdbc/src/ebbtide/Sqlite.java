@@ -50,26 +50,13 @@ final class Sqlite extends Product {
     String typeName(ResultSet rows, ResultSetMetaData about, int column) throws SQLException {
         try {
             if (declared == null) {
-                declared = method(rows.getClass());
+                declared = Methods.find(rows.getClass(), "getColumnDeclType", int.class);
             }
             Object name = declared.invoke(rows, column);
             return name == null ? "" : name.toString();
         } catch (ReflectiveOperationException error) {
             return about.getColumnTypeName(column);
         }
-    }
-
-    private static Method method(Class<?> type) throws NoSuchMethodException {
-        for (Class<?> one = type; one != null; one = one.getSuperclass()) {
-            try {
-                Method method = one.getDeclaredMethod("getColumnDeclType", int.class);
-                method.setAccessible(true);
-                return method;
-            } catch (NoSuchMethodException error) {
-                // A superclass has it.
-            }
-        }
-        throw new NoSuchMethodException("getColumnDeclType");
     }
 
     @Override
@@ -105,6 +92,11 @@ final class Sqlite extends Product {
         } else {
             to.unreadable("the driver returned a " + value.getClass().getName());
         }
+    }
+
+    @Override
+    int places(PreparedStatement statement) throws SQLException {
+        return statement.getParameterMetaData().getParameterCount();
     }
 
     @Override

@@ -7,21 +7,41 @@ import java.sql.Statement;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The prepared statements of a connection by their text, those least recently used forgotten first.
  */
 final class Statements extends LinkedHashMap<String, PreparedStatement> {
+    /** Counts the changes of tables by all sessions of this process. */
+    private static final AtomicInteger CHANGES = new AtomicInteger();
     private static final int KEPT = 100;
     /** Longer texts are made for one use. */
     private static final int LONGEST = 16 * 1024;
+
+    private int seen;
 
     Statements() {
         super(64, 0.75f, true);
     }
 
+    /** Says that tables have changed: databases inside of this process run old plans, and read wrong columns. */
+    static void changed() {
+        CHANGES.incrementAndGet();
+    }
+
+    /** Returns the number of changes of tables so far. */
+    static int changes() {
+        return CHANGES.get();
+    }
+
     /** Returns the kept statement, or prepares one. */
     PreparedStatement prepared(Connection connection, String text, boolean keys) throws SQLException {
+        int changes = CHANGES.get();
+        if (changes != seen) {
+            end();
+            seen = changes;
+        }
         PreparedStatement known = get(text);
         if (known != null) {
             return known;

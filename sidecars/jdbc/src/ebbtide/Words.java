@@ -5,12 +5,21 @@ import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.OffsetDateTime;
+import java.util.Locale;
 import java.util.UUID;
 
 /**
  * Small readings of SQL texts, and words of PostgreSQL.
  */
 final class Words {
+    static final int NOTHING = 0;
+    /** The names that a statement finds in this session. */
+    static final int SESSION = 1;
+    /** Tables, as they were before. */
+    static final int BACK = 2;
+    /** Tables, for all sessions. */
+    static final int TABLES = 3;
+
     private Words() {
     }
 
@@ -30,6 +39,43 @@ final class Words {
             }
         }
         return at;
+    }
+
+    /** Returns what a statement may change for prepared statements: one of the constants above. */
+    static int changes(String text) {
+        int start = start(text);
+        int end = start;
+        while (end < text.length() && Character.isLetter(text.charAt(end))) {
+            end++;
+        }
+        switch (text.substring(start, end).toUpperCase(Locale.ROOT)) {
+            case "SELECT":
+            case "INSERT":
+            case "UPDATE":
+            case "DELETE":
+            case "MERGE":
+            case "REPLACE":
+            case "WITH":
+            case "VALUES":
+            case "TABLE":
+            case "SHOW":
+            case "EXPLAIN":
+            case "SAVEPOINT":
+            case "RELEASE":
+            case "BEGIN":
+            case "START":
+            case "COMMIT":
+            case "":
+                return NOTHING;
+            case "SET":
+            case "USE":
+            case "PRAGMA":
+                return SESSION;
+            case "ROLLBACK":
+                return BACK;
+            default:
+                return TABLES;
+        }
     }
 
     /** Returns the end of a comment; PostgreSQL's may be nested. */
