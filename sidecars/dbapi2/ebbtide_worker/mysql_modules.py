@@ -1,11 +1,13 @@
 """The modules of MySQL and MariaDB."""
 
+import datetime
 import importlib
 
-from .mysql import MySql, PlainDecimal, pack_mysql_text
-from .rows import pack_bytes, pack_str
+from .frames import BYTES
+from .mysql import MySql, PlainDecimal, mysql_parameter, pack_mysql_text
+from .parameters import clock_text
+from .rows import pack_bytes, pack_server_text, pack_str
 from .shutdown import shutdown
-from .text_driver import TextDriver
 
 
 class PyMySql(MySql):
@@ -49,7 +51,7 @@ class MySqlDb(MySql):
     def connect(self, arguments, keywords, duplicate):
         conversions = importlib.import_module("MySQLdb.converters").conversions
         encoders = {kind: function for kind, function in conversions.items() if not isinstance(kind, int)}
-        encoders[PlainDecimal] = lambda value, _: str(value)
+        encoders[PlainDecimal] = encoders[HexLiteral] = lambda value, _: str(value)
         cursors = importlib.import_module("MySQLdb.cursors")
         found_rows = importlib.import_module("MySQLdb.constants.CLIENT").FOUND_ROWS
         keywords = dict(keywords, conv=encoders, cursorclass=cursors.SSCursor)
@@ -58,6 +60,11 @@ class MySqlDb(MySql):
         self.connection = self.module.connect(*arguments, **keywords)
         self.connection.autocommit(True)
         self.prepare_session()
+
+    @staticmethod
+    def parameter(tag, value):
+        # The module decodes the names of columns, in which its own literal would put the bytes.
+        return HexLiteral(value) if tag == BYTES else mysql_parameter(tag, value)
 
     def fields(self, cursor, description):
         # The module does not tell the charset; it gives bytes for what is binary.
@@ -69,6 +76,16 @@ class MySqlDb(MySql):
         by_value = lambda value: pack_bytes(value) if isinstance(value, bytes) else pack_str(value)
         packer.columns = [by_value if function is pack_mysql_text else function for function in packer.columns]
         return columns, packer
+
+
+class HexLiteral:
+    """Bytes that are written with hexadecimal digits."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __str__(self):
+        return "X'" + self.data.hex() + "'"
 
 
 def connector_converter():
@@ -140,21 +157,41 @@ class MySqlConnector(MySql):
         return super().is_closed(error) or (self.code(error) == -1 and not self.connection.is_connected())
 
 
-class MariaDb(TextDriver):
-    """The module mariadb, whose values are read by their Python types."""
-
-    product = "MariaDB"
-    quote = "`"
-    ddl = "commits"
-    levels = "1,2,3,4"
-    isolation = "3"
+class MariaDb(MySql):
+    """The module mariadb, which reads values as Python's objects. A date of zeros is None there, as NULL is."""
 
     def connect(self, arguments, keywords, duplicate):
+        found_rows = importlib.import_module("mariadb.constants.CLIENT").FOUND_ROWS
+        keywords = dict(keywords, client_flag=keywords.get("client_flag", 0) | found_rows)
         self.connection = self.module.connect(*arguments, **keywords)
         self.connection.autocommit = True
+        self.prepare_session()
 
-    def version(self):
-        return str(getattr(self.connection, "server_info", ""))
+    def fields(self, cursor, description):
+        found = cursor.metadata
+        return list(zip(found["field"], found["type"], found["flags"], found["charset"], found["length"]))
 
-    def key(self, cursor):
-        return cursor.lastrowid or None
+    def columns(self, cursor, description):
+        columns, packer = super().columns(cursor, description)
+        by_type = {pack_server_text: None, pack_mysql_text: pack_str}
+        packer.columns = [by_type.get(function, function) for function in packer.columns]
+        packer.packers[datetime.timedelta] = pack_clock
+        return columns, packer
+
+    def open_transaction(self):
+        return bool(self.connection.server_status & 1)
+
+    def message(self, error):
+        return str(error)
+
+    def code(self, error):
+        return getattr(error, "errno", 0) or 0
+
+    def is_closed(self, error):
+        return not self.connection.open or super().is_closed(error)
+
+
+def pack_clock(value):
+    """Packs a TIME, which has a sign and may be longer than a day."""
+    microseconds = (value.days * 86400 + value.seconds) * 10 ** 6 + value.microseconds
+    return pack_server_text(clock_text(microseconds))
