@@ -95,7 +95,7 @@ pub(super) fn start(kind: SidecarKind, command: &[OsString], secrets: &[String],
     })?;
     let mut child = Command::new(program);
     child.args(options);
-    program::arguments(kind, &folder, &mut child);
+    program::arguments(kind, &folder, !options.is_empty(), &mut child);
     child
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -38,7 +38,7 @@ const SCRIPTS: &[(&str, &[u8])] = files![
     "rows",
     "shutdown",
     "sqlite",
-    "text_driver"
+    "text_driver",
 ];
 
 /// The text that starts it. The folder is an argument, so that nothing has to be quoted.
@@ -58,6 +58,7 @@ const CLASSES: &[(&str, &[u8])] = files![
     "H2",
     "Hsqldb",
     "Kind",
+    "Methods",
     "MySql",
     "Opened",
     "Payload",
@@ -71,7 +72,7 @@ const CLASSES: &[(&str, &[u8])] = files![
     "Sqlite",
     "Statements",
     "Texts",
-    "Words"
+    "Words",
 ];
 
 /// A private folder, which is removed with this.
@@ -101,12 +102,25 @@ pub(super) fn folder(kind: SidecarKind) -> io::Result<Folder> {
     Ok(folder)
 }
 
+/// The options of a JVM whose user has given none: it starts fast and takes little memory.
+const OF_JVM: [&str; 3] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+
 /// Adds the arguments that start the program.
-pub(super) fn arguments(kind: SidecarKind, folder: &Folder, command: &mut Command) {
+pub(super) fn arguments(kind: SidecarKind, folder: &Folder, has_options: bool, command: &mut Command) {
     match kind {
-        SidecarKind::DbApi => command.args(["-B", "-c", START]).arg(&folder.0),
-        SidecarKind::Jdbc => command.arg("-cp").arg(&folder.0).arg("ebbtide.Sidecar"),
-    };
+        SidecarKind::DbApi => {
+            command.args(["-B", "-c", START]).arg(&folder.0);
+        }
+        SidecarKind::Jdbc => {
+            if !has_options {
+                command.args(OF_JVM);
+            }
+            command.arg("-cp").arg(&folder.0).arg("ebbtide.Sidecar");
+            // It loads all of them at once, so that the folder is not needed any more.
+            let names = CLASSES.iter().filter_map(|(name, _)| name.strip_suffix(".class"));
+            command.args(names.map(|name| format!("ebbtide.{name}")));
+        }
+    }
 }
 
 /// Creates a folder that only this user can enter.
@@ -134,15 +148,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn b2_every_class_of_the_sidecar_is_part_of_the_library() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sidecars/jdbc/classes/ebbtide");
-        let files = std::fs::read_dir(folder).unwrap().flatten();
-        let mut files: Vec<_> = files
-            .map(|file| file.file_name().to_string_lossy().into_owned())
-            .collect();
-        files.sort();
-        let classes: Vec<_> = CLASSES.iter().map(|(name, _)| format!("{name}.class")).collect();
-        assert_eq!(classes, files);
+    fn b2_every_file_of_the_sidecars_is_part_of_the_library() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/sidecars/");
+        for (folder, files) in [("jdbc/classes/ebbtide", CLASSES), ("dbapi2/ebbtide_worker", SCRIPTS)] {
+            let found = std::fs::read_dir(format!("{root}{folder}")).unwrap().flatten();
+            let found = found.map(|file| file.file_name().to_string_lossy().into_owned());
+            let mut found: Vec<_> = found.filter(|name| name.contains('.')).collect();
+            found.sort();
+            let mut names: Vec<_> = files.iter().map(|(name, _)| *name).collect();
+            names.sort_unstable();
+            assert_eq!(names, found, "{folder}");
+        }
     }
 
     #[test]

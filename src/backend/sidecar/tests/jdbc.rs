@@ -7,7 +7,7 @@ use super::*;
 use crate::error::ErrorKind;
 
 /// Returns a target for a database of a driver in a jar.
-fn jdbc(dialect: Dialect, jar: &str, url: &str) -> Target {
+pub(super) fn jdbc(dialect: Dialect, jar: &str, url: &str) -> Target {
     let folder = std::env::var("EBBTIDE_TEST_JDBC").unwrap_or_else(|_| "/usr/share/java".to_owned());
     let path = format!("{folder}/{jar}.jar");
     assert!(
@@ -16,11 +16,7 @@ fn jdbc(dialect: Dialect, jar: &str, url: &str) -> Target {
     );
     Target {
         kind: SidecarKind::Jdbc,
-        command: vec![
-            "java".into(),
-            "-XX:+UseSerialGC".into(),
-            "-XX:TieredStopAtLevel=1".into(),
-        ],
+        command: vec!["java".into()],
         shared: Sharing::Program,
         ..dbapi(dialect, &[("url", url), ("jar", &path)])
     }

@@ -1,6 +1,7 @@
 //! Connections of sidecars: a scripted process for what a real one cannot be stopped at, and real ones.
 
 mod jdbc;
+mod measure;
 mod peer;
 mod real;
 mod scripted;
