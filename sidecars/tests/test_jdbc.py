@@ -24,7 +24,7 @@ from peer import *  # noqa: E402,F403
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JARS = os.environ.get("EBBTIDE_TEST_JDBC", "")
 JAVA = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", os.path.join(ROOT, "jdbc", "classes"),
-        "ebbtide.Sidecar"]
+        "ebbtide.Sidecar"] + ["ebbtide." + file[:-6] for file in sorted(os.listdir(os.path.join(ROOT, "jdbc", "classes", "ebbtide")))]
 NAMES = {"h2": "h2", "hsqldb": "hsqldb", "derby": "derby", "sqlite": "sqlite-jdbc", "postgres": "postgresql",
          "mariadb": "mariadb-java-client"}
 PRODUCTS = list(NAMES)
@@ -338,6 +338,10 @@ class Values(Case):
                          [[0.5, "2026-12-01 03:04:05Z", -1, 7]])
         found = self.fails(c.run, "SELECT ?", tag(3, 2**63))
         self.assertEqual((found.origin, found.kind), (1, "unsupported"))
+        c.run("CREATE TABLE sidecar_k (a UNIQUE)")
+        c.run("INSERT INTO sidecar_k VALUES (1)")
+        found = self.fails(c.run, "INSERT INTO sidecar_k VALUES (1)")
+        self.assertEqual((found.code, found.state), (2067, ""))
         # A star is not kept over a change of the table.
         self.assertEqual(len(c.run("SELECT * FROM sidecar_t").columns), 7)
         c.run("ALTER TABLE sidecar_t ADD COLUMN h TEXT")
@@ -694,6 +698,22 @@ class Life(unittest.TestCase):
         start = time.monotonic()
         self.assertEqual(sidecar.end(), 0)
         self.assertLess(time.monotonic() - start, 1)
+
+    def test_the_classes_may_go_once_it_runs(self):
+        folder = tempfile.mkdtemp()
+        shutil.copytree(os.path.join(ROOT, "jdbc", "classes"), os.path.join(folder, "classes"))
+        sidecar = Sidecar([os.path.join(folder, "classes") if part.endswith("classes") else part for part in JAVA])
+        shutil.rmtree(folder)
+        c = sidecar.open([("url", "jdbc:h2:mem:x"), ("jar", jar("h2")), ("duplicate", "1")])
+        with self.assertRaises(Failed):
+            c.run("SELECT * FROM nowhere")
+        request = c.start("SELECT count(*) FROM system_range(1, 1000000) a, system_range(1, 1000000) b")
+        c.cancel(request)
+        with self.assertRaises(Failed):
+            c.answer(request)
+        other = sidecar.open([("url", "jdbc:sqlite::memory:"), ("jar", jar("sqlite"))])
+        self.assertEqual(other.rows("SELECT ?", 1), [[1]])
+        self.assertEqual(sidecar.end(), 0)
 
     def test_bad_frames(self):
         sidecar = Sidecar(JAVA)

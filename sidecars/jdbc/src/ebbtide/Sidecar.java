@@ -35,14 +35,19 @@ public final class Sidecar {
     /**
      * Runs until the input ends.
      *
-     * @param arguments none are known
+     * @param arguments the names of the classes of this program: the files may be gone once it has answered the first time
+     * @throws ClassNotFoundException if one of them is not there
      */
-    public static void main(String[] arguments) {
+    public static void main(String[] arguments) throws ClassNotFoundException {
         FileInputStream input = new FileInputStream(FileDescriptor.in);
         FileOutputStream output = new FileOutputStream(FileDescriptor.out);
         // Drivers print, and nothing but frames may be written to the output.
         System.setOut(System.err);
         System.setIn(new ByteArrayInputStream(new byte[0]));
+        for (String name : arguments) {
+            Class.forName(name);
+        }
+        quietDerby();
         String zone = System.getProperty("user.timezone");
         if (zone == null || zone.isEmpty()) {
             // java.sql.Timestamp has no value for the hour that a zone leaves out in spring.
@@ -59,6 +64,17 @@ public final class Sidecar {
         }
         // Drivers have threads and hooks that would keep the process.
         Runtime.getRuntime().halt(status);
+    }
+
+    /** Derby writes a file into the folder that the program was started in, unless it is told where to write. */
+    private static void quietDerby() {
+        String prefix = "derby.stream.error.";
+        for (String way : new String[] {"file", "method", "field"}) {
+            if (System.getProperty(prefix + way) != null) {
+                return;
+            }
+        }
+        System.setProperty(prefix + "field", "java.lang.System.err");
     }
 
     private void read() throws IOException, Refused {
