@@ -773,6 +773,44 @@ class Life(unittest.TestCase):
         connect().close()
         self.assertEqual(sidecar.end(), 0)
 
+    def test_a_connection_alone_is_served_by_the_reader_which_goes_on_reading(self):
+        sidecar = Sidecar(JAVA)
+        c, other = [sidecar.open([("url", "jdbc:h2:mem:x;DB_CLOSE_DELAY=-1"), ("jar", jar("h2"))]) for _ in range(2)]
+        slow = "SELECT count(*) FROM system_range(1, ?) a, system_range(1, 1000000) b"
+        many = "SELECT x, repeat('y', 100) FROM system_range(1, ?)"
+        self.assertEqual(c.rows(slow, 1), [[1000000]])
+
+        def alone():
+            for _ in range(200):
+                self.assertEqual(c.rows("SELECT ?", 1), [[1]])
+
+        for _ in range(20):
+            alone()
+            request = c.start(slow, 1000000)
+            start = time.monotonic()
+            other.ping()
+            self.assertLess(time.monotonic() - start, 1)
+            c.cancel(request)
+            with self.assertRaises(Failed):
+                c.answer(request, timeout=5)
+            alone()
+            # It waits for credits.
+            request = c.start(many, 5000, credits=1)
+            self.assertEqual([c.next()[1] for _ in range(2)], [COLUMNS, ROWS])
+            later = c.start("SELECT 2")
+            other.ping()
+            sidecar.send(c.number, request, MORE, struct.pack(">I", 100))
+            while c.next()[1] != DONE:
+                pass
+            self.assertEqual(c.answer(later).rows, [[2]])
+            alone()
+            self.assertEqual(len(c.rows(many, 5000)), 5000)
+        alone()
+        c.start(slow, 1000000)
+        start = time.monotonic()
+        self.assertEqual(sidecar.end(), 0)
+        self.assertLess(time.monotonic() - start, 1)
+
     def test_sixteen_connections_at_once(self):
         sidecar = Sidecar(JAVA)
         connections = [sidecar.open([("url", "jdbc:h2:mem:x;DB_CLOSE_DELAY=-1"), ("jar", jar("h2"))]) for _ in range(16)]
