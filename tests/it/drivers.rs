@@ -2,7 +2,7 @@
 //! here.
 //!
 //! JDBC runs if `EBBTIDE_TEST_JDBC` names a folder with the jars, DB-API if `EBBTIDE_TEST_PYTHON` names an interpreter
-//! with the modules; `scripts/drivers` installs both. A driver of a server also needs the URL of the server.
+//! with the modules; `scripts/drivers-jdbc` and `scripts/drivers-python` install them. A driver of a server also needs the URL of the server.
 //! `EBBTIDE_TEST_BACKENDS` (`jdbc,dbapi2`) names those that must run.
 
 use std::path::Path;
