@@ -2,6 +2,8 @@
 //! traits.
 
 mod begin;
+#[cfg(feature = "dbapi2")]
+mod dbapi2;
 mod derby;
 mod duckdb;
 #[cfg(test)]
@@ -11,6 +13,8 @@ mod h2;
 mod hsqldb;
 pub(crate) mod internal;
 mod interrupt;
+#[cfg(feature = "jdbc")]
+mod jdbc;
 mod mysql;
 mod native_job;
 mod position;
@@ -18,7 +22,6 @@ mod postgres;
 pub(crate) mod rules;
 mod sandbox;
 #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
-#[cfg_attr(not(test), allow(dead_code, reason = "no URL names such a driver yet"))]
 mod sidecar;
 mod sqlite;
 pub(crate) mod sqlx;
@@ -38,7 +41,7 @@ use tokio::runtime::Handle;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, Product, SeenServer, Server, Statement};
-use crate::url::Bridge;
+use crate::url::{Bridge, product_of_subprotocol};
 use crate::value::{RawRow, Value};
 
 pub(crate) use begin::Begin;
@@ -58,12 +61,19 @@ pub use sqlx_database::SqlxDatabase;
 pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
     let dialect = config.dialect();
     // A level that the server lacks must not be ignored by statements outside of transactions.
-    dialect.rules().begin(BeginOptions {
+    let product = product_of_subprotocol(config.product_name());
+    let server = product.map(|product| Server { product, version: 0 });
+    dialect.rules_of(server).begin(BeginOptions {
         isolation: config.settings().isolation_level,
         ..BeginOptions::default()
     })?;
     match config.url().bridge() {
         None => {}
+        #[cfg(feature = "jdbc")]
+        Some(Bridge::Jdbc) => return jdbc::connector(config),
+        #[cfg(feature = "dbapi2")]
+        Some(Bridge::DbApi) => return dbapi2::connector(config),
+        #[allow(unreachable_patterns, reason = "reachable when a bridge is left out")]
         Some(bridge) => return Err(bridge_left_out(bridge)),
     }
     match dialect {
@@ -100,6 +110,7 @@ impl Dialect {
     }
 }
 
+#[allow(dead_code, reason = "unused when every bridge is compiled in")]
 fn bridge_left_out(bridge: Bridge) -> Error {
     let (what, feature) = match bridge {
         Bridge::Jdbc => ("JDBC", "jdbc"),
@@ -353,6 +364,15 @@ pub(crate) mod fuzzing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn u8_a_bridge_that_is_left_out_names_its_feature() {
+        for (bridge, feature) in [(Bridge::Jdbc, "\"jdbc\""), (Bridge::DbApi, "\"dbapi2\"")] {
+            let error = bridge_left_out(bridge);
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().contains(feature), "{error}");
+        }
+    }
 
     #[test]
     fn u8_a_backend_that_is_left_out_names_its_feature() {

@@ -200,6 +200,18 @@ impl Config {
         module.or_else(|| self.subprotocol())
     }
 
+    /// Returns the options of the URL that belong to a driver outside of the program, in their order.
+    #[allow(dead_code, reason = "unused without a bridge")]
+    pub(crate) fn driver_options(&self) -> impl Iterator<Item = (&str, &str)> {
+        let place = self.url.place();
+        let others = self
+            .url
+            .options()
+            .iter()
+            .filter(move |(name, _)| !options::is_own_of(name, place));
+        others.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Returns the name of the system in the conventions of OpenTelemetry (`db.system.name`).
     pub(crate) fn system(&self) -> &'static str {
         match self.url.bridge() {

@@ -134,7 +134,6 @@ fn is_ours(known: &OptionSpec, item: &Item<'_>, database: Place) -> bool {
 }
 
 /// Returns whether an option in the URL of a driver outside of the program is this library's.
-#[allow(dead_code, reason = "unused without a bridge")]
 pub(super) fn is_own_of(name: &str, database: Place) -> bool {
     find(name, database).is_some_and(|(_, known)| is_ours(known, &Item::of_url(name, ""), database))
 }

@@ -80,6 +80,7 @@ pub(super) fn has_server(subprotocol: &str) -> bool {
 }
 
 /// Returns the character between the options of a JDBC URL of a subprotocol, and the one before the first of them.
+#[cfg_attr(not(feature = "jdbc"), allow(dead_code, reason = "only drivers of JDBC have URLs"))]
 pub(crate) fn separators(subprotocol: &str) -> (char, char) {
     match subprotocol {
         "h2" | "hsqldb" | "derby" | "duckdb" | "sqlserver" | "jtds" => (';', ';'),
@@ -99,7 +100,6 @@ pub(crate) fn dialect_of_subprotocol(subprotocol: Option<&str>) -> Dialect {
 }
 
 /// Returns the product behind a subprotocol, if it is certain.
-#[allow(dead_code, reason = "unused without a bridge")]
 pub(crate) fn product_of_subprotocol(subprotocol: Option<&str>) -> Option<Product> {
     Some(match subprotocol? {
         "sqlite" | "sqlite3" => Product::Sqlite,

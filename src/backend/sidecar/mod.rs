@@ -30,7 +30,6 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports, reason = "the URLs of these drivers are not read yet")]
 pub(in crate::backend) use {
     connector::connector,
     target::{Limits, Sharing, SidecarKind, Target},

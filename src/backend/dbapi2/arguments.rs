@@ -1,0 +1,226 @@
+//! The arguments of a module's `connect`.
+
+use serde_json::{Map, Value};
+
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::url::{Bridge, DatabaseUrl, is_secret, secrets_in, subprotocol_of_module};
+
+/// The way in which a module is told where the database is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// A path, and a URI with options.
+    Sqlite,
+    /// A path without options.
+    Path,
+    /// A path, and a table of options.
+    DuckDb,
+    /// libpq's keywords, or a text of them.
+    Libpq,
+    /// Keywords.
+    Keywords,
+    /// One text.
+    Text,
+}
+
+impl Family {
+    fn of(module: &str) -> Self {
+        match (subprotocol_of_module(module), module.split([':', '.']).next()) {
+            (Some("sqlite"), Some("apsw")) => Self::Path,
+            (Some("sqlite"), _) => Self::Sqlite,
+            (Some("duckdb"), _) => Self::DuckDb,
+            (Some("postgresql"), Some("pg8000")) | (Some("mysql"), _) => Self::Keywords,
+            (Some("postgresql"), _) => Self::Libpq,
+            _ => Self::Text,
+        }
+    }
+}
+
+/// The arguments of `connect`.
+#[derive(Default)]
+pub(super) struct Arguments {
+    pub(super) positional: Vec<Value>,
+    pub(super) keywords: Map<String, Value>,
+    /// The address, for messages; it may hold secrets.
+    pub(super) shown: String,
+}
+
+impl Arguments {
+    /// Returns the arguments for a module. Those that the user gives take the place of others.
+    pub(super) fn of(config: &Config, module: &str) -> Result<Self> {
+        let family = Family::of(module);
+        let mut arguments = match family {
+            Family::Sqlite | Family::Path | Family::DuckDb => Self::of_path(config, module, family)?,
+            Family::Libpq | Family::Keywords => Self::of_server(config, family)?,
+            Family::Text => Self::of_text(config),
+        };
+        match &config.settings().dbapi_driver_args {
+            Some(Value::Object(given)) => {
+                for (name, value) in given {
+                    if !is_name(name) {
+                        let message = format!("{name:?} in `dbapi_driver_args` is not the name of an argument");
+                        return Err(Error::new(ErrorKind::Config, message).help("give a name that Python accepts"));
+                    }
+                    arguments.keywords.insert(name.clone(), value.clone());
+                }
+            }
+            Some(Value::Array(given)) => arguments.positional.extend(given.iter().cloned()),
+            _ => {}
+        }
+        Ok(arguments)
+    }
+
+    fn of_path(config: &Config, module: &str, family: Family) -> Result<Self> {
+        let mut path = config.url().database().unwrap_or(":memory:").to_owned();
+        let shown = path.clone();
+        let mut keywords = Map::new();
+        let options: Vec<_> = config.driver_options().collect();
+        match family {
+            _ if options.is_empty() => {}
+            Family::DuckDb => {
+                let options = options
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
+                keywords.insert("config".to_owned(), options.collect::<Map<_, _>>().into());
+            }
+            Family::Sqlite => {
+                let mut uri = url::form_urlencoded::Serializer::new(String::new());
+                uri.extend_pairs(&options);
+                let plain = path.strip_prefix("file:").unwrap_or(&path);
+                path = format!(
+                    "file:{}?{}",
+                    plain.replace('%', "%25").replace('?', "%3f").replace('#', "%23"),
+                    uri.finish()
+                );
+                keywords.insert("uri".to_owned(), true.into());
+            }
+            _ => {
+                let message = format!(
+                    "the module `{module}` takes no options in a URL, and `{}` is not this library's",
+                    options[0].0
+                );
+                return Err(
+                    Error::new(ErrorKind::Config, message).help("leave it out, or give it in `dbapi_driver_args`")
+                );
+            }
+        }
+        Ok(Self {
+            positional: vec![path.into()],
+            keywords,
+            shown,
+        })
+    }
+
+    fn of_server(config: &Config, family: Family) -> Result<Self> {
+        let given = config.url();
+        let text = given.database().unwrap_or_default();
+        if given.is_opaque() && family == Family::Libpq && text.contains('=') {
+            return Ok(Self {
+                positional: vec![text.into()],
+                keywords: options(config, family),
+                shown: text.to_owned(),
+            });
+        }
+        let read;
+        let url = if given.is_opaque() {
+            // Without a user, the address was not known for one of a server.
+            let whole = format!("{}+postgresql://{text}", Bridge::DbApi.scheme());
+            read = DatabaseUrl::parse(&whole)?
+                .with_username(given.username())
+                .with_password(given.password());
+            &read
+        } else {
+            given
+        };
+        let mut keywords = Map::new();
+        let database = if family == Family::Libpq { "dbname" } else { "database" };
+        let parts = [
+            ("host", url.host().map(Value::from)),
+            ("port", url.port().map(Value::from)),
+            ("user", url.username().map(Value::from)),
+            ("password", url.password().map(Value::from)),
+            (database, url.database().map(Value::from)),
+        ];
+        for (name, value) in parts {
+            if let Some(value) = value {
+                keywords.insert(name.to_owned(), value);
+            }
+        }
+        keywords.extend(options(config, family));
+        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+        let shown = format!(
+            "{}{port}/{}",
+            url.host().unwrap_or("localhost"),
+            url.database().unwrap_or_default()
+        );
+        Ok(Self {
+            positional: Vec::new(),
+            keywords,
+            shown,
+        })
+    }
+
+    /// Returns one text, as databasez gives it to a module.
+    fn of_text(config: &Config) -> Self {
+        let own: Vec<(String, String)> = config
+            .driver_options()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let url = config.url();
+        let scheme = config
+            .subprotocol()
+            .map_or_else(String::new, |name| format!("{name}://"));
+        let text = if url.is_opaque() {
+            let pairs: Vec<String> = own.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let text = url.database().unwrap_or_default();
+            let sign = if pairs.is_empty() { "" } else { "?" };
+            format!("{scheme}{text}{sign}{}", pairs.join("&"))
+        } else {
+            let whole = url.clone().with_options(own).expose();
+            let rest = whole
+                .split_once("://")
+                .map_or("", |(_, rest)| rest)
+                .trim_start_matches('@');
+            format!("{scheme}{rest}")
+        };
+        Self {
+            positional: vec![text.as_str().into()],
+            keywords: Map::new(),
+            shown: text,
+        }
+    }
+
+    /// Returns what no message may show.
+    pub(super) fn secrets(&self, config: &Config) -> Vec<String> {
+        let named = self.keywords.iter().filter(|(name, _)| is_secret(name));
+        let mut secrets: Vec<String> = named
+            .filter_map(|(_, value)| value.as_str().map(str::to_owned))
+            .collect();
+        secrets.extend(self.positional.iter().filter_map(Value::as_str).flat_map(secrets_in));
+        secrets.extend(config.url().password().map(str::to_owned));
+        secrets.sort();
+        secrets.dedup();
+        secrets
+    }
+}
+
+/// Returns the options of the URL as keywords. libpq takes texts, the other modules Python's numbers and flags.
+fn options(config: &Config, family: Family) -> Map<String, Value> {
+    let read = |text: &str| match text.parse::<i64>() {
+        _ if family == Family::Libpq => text.into(),
+        Ok(number) => number.into(),
+        Err(_) => match text {
+            "true" | "True" => true.into(),
+            "false" | "False" => false.into(),
+            text => text.into(),
+        },
+    };
+    let options = config.driver_options().filter(|(name, _)| is_name(name));
+    options.map(|(name, value)| (name.to_owned(), read(value))).collect()
+}
+
+fn is_name(name: &str) -> bool {
+    let first = name.chars().next();
+    first.is_some_and(|first| first == '_' || first.is_alphabetic())
+        && name.chars().all(|letter| letter == '_' || letter.is_alphanumeric())
+}

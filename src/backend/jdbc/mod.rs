@@ -1,0 +1,210 @@
+//! Databases with a JDBC driver.
+
+mod address;
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::Connector;
+use super::sidecar::{self, Limits, Sharing, SidecarKind, Target};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::url::{is_secret, product_of_subprotocol, secrets_in, without_secrets};
+
+/// The options of the virtual machine: of those tried, it starts first and takes the least memory with these. Derby
+/// would write a file into the working directory.
+const OPTIONS: [&str; 4] = [
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xshare:auto",
+    "-Dderby.stream.error.field=java.lang.System.err",
+];
+
+/// Returns the connector for the database of a configuration.
+pub(super) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
+    target(config).map(sidecar::connector)
+}
+
+fn target(config: &Config) -> Result<Target> {
+    let settings = config.settings();
+    let Some(subprotocol) = config.subprotocol() else {
+        let message = format!("{} does not say which JDBC driver it is for", config.url());
+        return Err(Error::new(ErrorKind::Config, message)
+            .help("write the part after `jdbc:` of the driver's URLs into the scheme, as in `jdbc+h2://mem:test`, or set `jdbc_dsn_driver`"));
+    };
+    let url = address::of(config, subprotocol);
+    let properties = properties(config, subprotocol);
+    let mut secrets = secrets_in(&url);
+    secrets.extend(config.url().password().map(str::to_owned));
+    secrets.extend(
+        properties
+            .iter()
+            .filter(|(name, _)| is_secret(name))
+            .map(|(_, value)| value.clone()),
+    );
+    let place = without_secrets(&url);
+    let mut open = vec![("url".to_owned(), url)];
+    open.extend(settings.classpath.iter().map(|jar| ("jar".to_owned(), jar.clone())));
+    open.extend(
+        settings
+            .jdbc_driver
+            .iter()
+            .map(|class| ("driver".to_owned(), class.clone())),
+    );
+    open.extend(
+        properties
+            .into_iter()
+            .map(|(name, value)| ("property".to_owned(), format!("{name}={value}"))),
+    );
+    Ok(Target {
+        kind: SidecarKind::Jdbc,
+        dialect: config.dialect(),
+        product: product_of_subprotocol(Some(subprotocol)),
+        command: std::iter::once(java(settings.java.clone()))
+            .chain(OPTIONS.map(OsString::from))
+            .collect(),
+        open,
+        secrets,
+        place,
+        shared: Sharing::Program,
+        limits: Limits::default(),
+    })
+}
+
+/// Returns the program that runs Java.
+fn java(given: Option<PathBuf>) -> OsString {
+    let home = || {
+        let home = env::var_os("JAVA_HOME").filter(|home| !home.is_empty())?;
+        let program = PathBuf::from(home)
+            .join("bin")
+            .join(format!("java{}", env::consts::EXE_SUFFIX));
+        program.is_file().then_some(program)
+    };
+    given
+        .or_else(home)
+        .map_or_else(|| "java".into(), PathBuf::into_os_string)
+}
+
+/// Returns the properties for the driver. The arguments that the user gives come last, and take the place of others.
+fn properties(config: &Config, subprotocol: &str) -> Vec<(String, String)> {
+    let (url, settings) = (config.url(), config.settings());
+    let mut properties: Vec<(String, String)> = Vec::new();
+    let mut set = |name: &str, value: String| {
+        properties.retain(|(known, _)| known != name);
+        properties.push((name.to_owned(), value));
+    };
+    if let Some(user) = url.username() {
+        set("user", user.to_owned());
+    }
+    if let Some(password) = url.password() {
+        set("password", password.to_owned());
+    }
+    if let (Some(name), "postgresql" | "postgres") = (&settings.application_name, subprotocol) {
+        set("ApplicationName", name.clone());
+    }
+    if let Some(Value::Object(given)) = &settings.jdbc_driver_args {
+        for (name, value) in given.iter().filter(|(_, value)| !value.is_null()) {
+            set(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+    }
+    properties
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::{Dialect, Product};
+
+    fn made(url: &str) -> Target {
+        target(&Config::from_url(url).unwrap()).unwrap()
+    }
+
+    fn open<'a>(target: &'a Target, wanted: &str) -> Vec<&'a str> {
+        let found = target.open.iter().filter(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.as_str()).collect()
+    }
+
+    #[test]
+    fn b2_a_url_becomes_the_drivers() {
+        for (url, jdbc) in [
+            (
+                "jdbc+sqlite://testsuite.sqlite3?pool_size=2",
+                "jdbc:sqlite:testsuite.sqlite3",
+            ),
+            (
+                "jdbc+sqlite:///data/a.db?journal_mode=WAL&x=a%26b",
+                "jdbc:sqlite:/data/a.db?journal_mode=WAL&x=a%26b",
+            ),
+            (
+                "jdbc+h2://mem:test;DB_CLOSE_DELAY=-1",
+                "jdbc:h2:mem:test;DB_CLOSE_DELAY=-1",
+            ),
+            (
+                "jdbc:h2:mem:test?MODE=MySQL&lazy=true&IFEXISTS=TRUE",
+                "jdbc:h2:mem:test;MODE=MySQL;IFEXISTS=TRUE",
+            ),
+            ("jdbc+hsqldb://mem:x", "jdbc:hsqldb:mem:x"),
+            ("jdbc+derby://memory:x;create=true", "jdbc:derby:memory:x;create=true"),
+            ("jdbc+h2://tcp://localhost/~/x", "jdbc:h2:tcp://localhost/~/x"),
+            (
+                "jdbc+postgresql://u:p@h/d?sslmode=require",
+                "jdbc:postgresql://h/d?sslmode=require",
+            ),
+            ("jdbc:postgresql:shop", "jdbc:postgresql://localhost/shop"),
+            ("jdbc+mariadb://u:p@[::1]:3307/d", "jdbc:mariadb://[::1]:3307/d"),
+            (
+                "jdbc+sqlserver://u:p@h:1433/d?encrypt=false",
+                "jdbc:sqlserver://h:1433;databaseName=d;encrypt=false",
+            ),
+            ("jdbc:sqlserver://h;databaseName=d", "jdbc:sqlserver://h;databaseName=d"),
+            ("jdbc+db2://u:p@h:50000/d?a=1&b=2", "jdbc:db2://h:50000/d:a=1;b=2;"),
+            ("jdbc:oracle:thin:@h:1521:x", "jdbc:oracle:thin:@h:1521:x"),
+            ("jdbc+exotic://u@h:1/d", "jdbc:exotic://h:1/d"),
+        ] {
+            assert_eq!(open(&made(url), "url"), [jdbc], "{url}");
+        }
+    }
+
+    #[test]
+    fn b2_user_password_jars_and_class_stand_beside_the_url() {
+        let made = made(
+            "jdbc+postgresql://u:hunter2@h/d?classpath=a.jar&classpath=b%3Ac.jar&jdbc_driver=org.postgresql.Driver&application_name=till",
+        );
+        assert_eq!((made.dialect, made.product), (Dialect::Postgres, None));
+        assert_eq!(open(&made, "jar"), ["a.jar", "b:c.jar"]);
+        assert_eq!(open(&made, "driver"), ["org.postgresql.Driver"]);
+        assert_eq!(
+            open(&made, "property"),
+            ["user=u", "password=hunter2", "ApplicationName=till"]
+        );
+        assert_eq!(made.secrets, ["hunter2"]);
+        assert!(!made.place.contains("hunter2") && !format!("{made:?}").contains("hunter2"));
+        let config = Config::from_url("jdbc+h2://mem:x;PASSWORD=hunter3?user=sa").unwrap();
+        let config = config
+            .java("/opt/java")
+            .jdbc_driver_args(serde_json::json!({"user": "root", "n": 1, "trust_token": "hunter4", "none": null}));
+        let made = target(&config).unwrap();
+        assert_eq!(open(&made, "property"), ["n=1", "trust_token=hunter4", "user=root"]);
+        assert_eq!(
+            (made.command[0].to_str(), made.product),
+            (Some("/opt/java"), Some(Product::H2))
+        );
+        assert_eq!(made.place, "jdbc:h2:mem:x;PASSWORD=***");
+        assert_eq!(made.secrets, ["hunter3", "hunter4"]);
+    }
+
+    #[test]
+    fn b9_a_url_without_a_driver_names_the_way_out() {
+        let error = target(&Config::from_url("jdbc://u:hunter2@h/d").unwrap()).unwrap_err();
+        let told = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(
+            told.contains("jdbc_dsn_driver") && told.contains("jdbc+h2://") && !told.contains("hunter2"),
+            "{told}"
+        );
+    }
+}
