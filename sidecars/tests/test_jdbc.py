@@ -24,7 +24,7 @@ from peer import *  # noqa: E402,F403
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JARS = os.environ.get("EBBTIDE_TEST_JDBC", "")
 JAVA = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", os.path.join(ROOT, "jdbc", "classes"),
-        "ebbtide.Sidecar"]
+        "ebbtide.Sidecar"] + ["ebbtide." + file[:-6] for file in sorted(os.listdir(os.path.join(ROOT, "jdbc", "classes", "ebbtide")))]
 NAMES = {"h2": "h2", "hsqldb": "hsqldb", "derby": "derby", "sqlite": "sqlite-jdbc", "postgres": "postgresql",
          "mariadb": "mariadb-java-client"}
 PRODUCTS = list(NAMES)
@@ -338,6 +338,10 @@ class Values(Case):
                          [[0.5, "2026-12-01 03:04:05Z", -1, 7]])
         found = self.fails(c.run, "SELECT ?", tag(3, 2**63))
         self.assertEqual((found.origin, found.kind), (1, "unsupported"))
+        c.run("CREATE TABLE sidecar_k (a UNIQUE)")
+        c.run("INSERT INTO sidecar_k VALUES (1)")
+        found = self.fails(c.run, "INSERT INTO sidecar_k VALUES (1)")
+        self.assertEqual((found.code, found.state), (2067, ""))
         # A star is not kept over a change of the table.
         self.assertEqual(len(c.run("SELECT * FROM sidecar_t").columns), 7)
         c.run("ALTER TABLE sidecar_t ADD COLUMN h TEXT")
@@ -695,6 +699,22 @@ class Life(unittest.TestCase):
         self.assertEqual(sidecar.end(), 0)
         self.assertLess(time.monotonic() - start, 1)
 
+    def test_the_classes_may_go_once_it_runs(self):
+        folder = tempfile.mkdtemp()
+        shutil.copytree(os.path.join(ROOT, "jdbc", "classes"), os.path.join(folder, "classes"))
+        sidecar = Sidecar([os.path.join(folder, "classes") if part.endswith("classes") else part for part in JAVA])
+        shutil.rmtree(folder)
+        c = sidecar.open([("url", "jdbc:h2:mem:x"), ("jar", jar("h2")), ("duplicate", "1")])
+        with self.assertRaises(Failed):
+            c.run("SELECT * FROM nowhere")
+        request = c.start("SELECT count(*) FROM system_range(1, 1000000) a, system_range(1, 1000000) b")
+        c.cancel(request)
+        with self.assertRaises(Failed):
+            c.answer(request)
+        other = sidecar.open([("url", "jdbc:sqlite::memory:"), ("jar", jar("sqlite"))])
+        self.assertEqual(other.rows("SELECT ?", 1), [[1]])
+        self.assertEqual(sidecar.end(), 0)
+
     def test_bad_frames(self):
         sidecar = Sidecar(JAVA)
         c = sidecar.open([("url", "jdbc:h2:mem:x"), ("jar", jar("h2"))])
@@ -752,6 +772,44 @@ class Life(unittest.TestCase):
         c.close()
         connect().close()
         self.assertEqual(sidecar.end(), 0)
+
+    def test_a_connection_alone_is_served_by_the_reader_which_goes_on_reading(self):
+        sidecar = Sidecar(JAVA)
+        c, other = [sidecar.open([("url", "jdbc:h2:mem:x;DB_CLOSE_DELAY=-1"), ("jar", jar("h2"))]) for _ in range(2)]
+        slow = "SELECT count(*) FROM system_range(1, ?) a, system_range(1, 1000000) b"
+        many = "SELECT x, repeat('y', 100) FROM system_range(1, ?)"
+        self.assertEqual(c.rows(slow, 1), [[1000000]])
+
+        def alone():
+            for _ in range(200):
+                self.assertEqual(c.rows("SELECT ?", 1), [[1]])
+
+        for _ in range(20):
+            alone()
+            request = c.start(slow, 1000000)
+            start = time.monotonic()
+            other.ping()
+            self.assertLess(time.monotonic() - start, 1)
+            c.cancel(request)
+            with self.assertRaises(Failed):
+                c.answer(request, timeout=5)
+            alone()
+            # It waits for credits.
+            request = c.start(many, 5000, credits=1)
+            self.assertEqual([c.next()[1] for _ in range(2)], [COLUMNS, ROWS])
+            later = c.start("SELECT 2")
+            other.ping()
+            sidecar.send(c.number, request, MORE, struct.pack(">I", 100))
+            while c.next()[1] != DONE:
+                pass
+            self.assertEqual(c.answer(later).rows, [[2]])
+            alone()
+            self.assertEqual(len(c.rows(many, 5000)), 5000)
+        alone()
+        c.start(slow, 1000000)
+        start = time.monotonic()
+        self.assertEqual(sidecar.end(), 0)
+        self.assertLess(time.monotonic() - start, 1)
 
     def test_sixteen_connections_at_once(self):
         sidecar = Sidecar(JAVA)

@@ -2,22 +2,28 @@ package ebbtide;
 
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.util.concurrent.LinkedBlockingQueue;
+import java.util.ArrayDeque;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The thread of one connection. It answers requests in the order in which they were read.
  */
 final class Channel implements Runnable {
+    private static final long QUICK = 200000;
+
     private final int number;
     private final Sidecar sidecar;
     private final Frames to;
-    private final LinkedBlockingQueue<Payload> queue = new LinkedBlockingQueue<Payload>();
+    /** The requests that wait; guards the two below, too. */
+    private final ArrayDeque<Payload> queue = new ArrayDeque<Payload>();
+    private boolean serving;
     private boolean gone;
     private volatile Session session;
     private Runner runner;
     private boolean failed;
-    private boolean ended;
+    /** Set if the last request took so little time that waking a thread is a part of it. */
+    private boolean quick;
+    private volatile boolean ended;
 
     /** Guards what the reader and the cancellers touch. */
     private final Object gate = new Object();
@@ -36,7 +42,57 @@ final class Channel implements Runnable {
     /** Adds a request; called by the reader. Returns false if the channel has ended. */
     boolean add(Payload request) {
         synchronized (queue) {
-            return !gone && queue.add(request);
+            if (gone) {
+                return false;
+            }
+            queue.add(request);
+            queue.notify();
+            return true;
+        }
+    }
+
+    /** Returns true if the reader may serve the next request itself; it has to call {@link #serveHere} then. */
+    boolean enter() {
+        synchronized (queue) {
+            if (gone || ended || serving || !quick || !queue.isEmpty()) {
+                return false;
+            }
+            serving = true;
+            return true;
+        }
+    }
+
+    /** Serves a request on the thread of the reader. */
+    void serveHere(Payload request) {
+        Thread.currentThread().setContextClassLoader(session.connection.getClass().getClassLoader());
+        serve(request);
+        done();
+    }
+
+    /** Waits for the next request; null if there is none any more. */
+    private Payload take() {
+        synchronized (queue) {
+            while (serving || queue.isEmpty() || ended) {
+                if (ended && !serving) {
+                    return null;
+                }
+                try {
+                    queue.wait();
+                } catch (InterruptedException error) {
+                    // A driver interrupted its own thread.
+                }
+            }
+            serving = true;
+            return queue.poll();
+        }
+    }
+
+    private void done() {
+        synchronized (queue) {
+            serving = false;
+            if (ended || !queue.isEmpty()) {
+                queue.notify();
+            }
         }
     }
 
@@ -63,12 +119,9 @@ final class Channel implements Runnable {
 
     @Override
     public void run() {
-        while (!ended) {
-            try {
-                serve(queue.take());
-            } catch (InterruptedException error) {
-                // A driver interrupted its own thread; the request is still to come.
-            }
+        for (Payload request = take(); request != null; request = take()) {
+            serve(request);
+            done();
         }
         leave();
     }
@@ -78,13 +131,14 @@ final class Channel implements Runnable {
         sidecar.gone(number);
         synchronized (queue) {
             gone = true;
-        }
-        for (Payload left = queue.poll(); left != null; left = queue.poll()) {
-            sidecar.lost(left);
+            for (Payload left = queue.poll(); left != null; left = queue.poll()) {
+                sidecar.lost(left);
+            }
         }
     }
 
     private void serve(Payload request) {
+        long start = System.nanoTime();
         try {
             begin(request.request);
             answer(request);
@@ -97,6 +151,7 @@ final class Channel implements Runnable {
             end();
         }
         to.flush();
+        quick = session != null && System.nanoTime() - start < QUICK;
     }
 
     private void finish(int request) {
@@ -228,6 +283,7 @@ final class Channel implements Runnable {
             }
         }
         frames.flush();
+        sidecar.waits();
         synchronized (gate) {
             while (credits == 0) {
                 if (cancelled == underWay.get()) {

@@ -36,7 +36,7 @@ final class Failure {
             SQLException failed = (SQLException) error;
             String state = failed.getSQLState();
             write(frames, request, DRIVER, closed, error.getClass().getName(), state == null ? "" : state,
-                    failed.getErrorCode(), message(error), causes(error));
+                    code(failed), message(error), causes(error));
             details(frames, error);
         } else {
             write(frames, request, UNKNOWN, closed, error.getClass().getName(), "", 0, message(error), causes(error));
@@ -58,6 +58,19 @@ final class Failure {
         for (String cause : causes) {
             frames.str(cause);
         }
+    }
+
+    /** Returns the vendor's code; sqlite-jdbc leaves out the part that tells the kinds of constraints apart. */
+    private static long code(SQLException error) {
+        if (error.getClass().getName().equals("org.sqlite.SQLiteException")) {
+            try {
+                Object result = Methods.call(error, "getResultCode");
+                return ((Number) result.getClass().getField("code").get(result)).longValue();
+            } catch (ReflectiveOperationException | RuntimeException other) {
+                // The short code is right, too.
+            }
+        }
+        return error.getErrorCode();
     }
 
     private static String message(Throwable error) {

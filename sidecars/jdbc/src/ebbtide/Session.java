@@ -59,6 +59,9 @@ final class Session {
                 case "driver":
                     driver = value;
                     break;
+                case "duplicate":
+                    // All connections of a JVM share its databases.
+                    break;
                 case "property":
                     int equals = value.indexOf('=');
                     if (equals < 0) {

@@ -1,12 +1,10 @@
 package ebbtide;
 
 import java.io.ByteArrayInputStream;
-import java.io.EOFException;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.util.TimeZone;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
@@ -14,19 +12,21 @@ import java.util.concurrent.ConcurrentMap;
 /**
  * Reads requests from standard input and gives them to their channels; docs/SIDECARS.md describes the protocol.
  */
-public final class Sidecar {
+public final class Sidecar implements Runnable {
     private static final int VERSION = 1;
-    private static final int LONGEST = 1 << 30;
+    /** So many requests of one channel without one of another show that it is alone. */
+    private static final int ALONE = 8;
 
-    private final InputStream input;
+    private final Input input;
     private final FileOutputStream output;
     private final Frames own;
     private final ConcurrentMap<Integer, Channel> channels = new ConcurrentHashMap<Integer, Channel>();
-    private final byte[] buffer = new byte[64 * 1024];
-    private int start;
-    private int end;
+    private final Turns turns = new Turns();
+    /** The channel of the last request, and how many were its own one after the other. */
+    private int last;
+    private int same;
 
-    private Sidecar(InputStream input, FileOutputStream output) {
+    private Sidecar(Input input, FileOutputStream output) {
         this.input = input;
         this.output = output;
         own = new Frames(output, 0);
@@ -35,22 +35,47 @@ public final class Sidecar {
     /**
      * Runs until the input ends.
      *
-     * @param arguments none are known
+     * @param arguments the names of the classes of this program: the files may be gone once it has answered the first time
+     * @throws ClassNotFoundException if one of them is not there
      */
-    public static void main(String[] arguments) {
+    public static void main(String[] arguments) throws ClassNotFoundException {
         FileInputStream input = new FileInputStream(FileDescriptor.in);
         FileOutputStream output = new FileOutputStream(FileDescriptor.out);
         // Drivers print, and nothing but frames may be written to the output.
         System.setOut(System.err);
         System.setIn(new ByteArrayInputStream(new byte[0]));
+        for (String name : arguments) {
+            Class.forName(name);
+        }
+        quietDerby();
         String zone = System.getProperty("user.timezone");
         if (zone == null || zone.isEmpty()) {
             // java.sql.Timestamp has no value for the hour that a zone leaves out in spring.
             TimeZone.setDefault(TimeZone.getTimeZone("UTC"));
         }
+        Sidecar sidecar = new Sidecar(new Input(input), output);
+        Thread other = new Thread(sidecar, "ebbtide reader");
+        other.setDaemon(true);
+        other.start();
+        sidecar.serve(true);
+    }
+
+    @Override
+    public void run() {
+        serve(false);
+    }
+
+    /** Reads when it is the turn of this thread, and ends the process with the input. */
+    private void serve(boolean reading) {
         int status = 0;
         try {
-            new Sidecar(input, output).read();
+            if (reading) {
+                read();
+            }
+            while (true) {
+                turns.await();
+                read();
+            }
         } catch (IOException error) {
             // The library has gone.
         } catch (Throwable error) {
@@ -61,9 +86,21 @@ public final class Sidecar {
         Runtime.getRuntime().halt(status);
     }
 
+    /** Derby writes a file into the folder that the program was started in, unless it is told where to write. */
+    private static void quietDerby() {
+        String prefix = "derby.stream.error.";
+        for (String way : new String[] {"file", "method", "field"}) {
+            if (System.getProperty(prefix + way) != null) {
+                return;
+            }
+        }
+        System.setProperty(prefix + "field", "java.lang.System.err");
+    }
+
+    /** Reads until another thread takes over. */
     private void read() throws IOException, Refused {
         while (true) {
-            Payload request = new Payload(frame());
+            Payload request = new Payload(input.frame());
             Integer number = request.channel;
             Channel channel = channels.get(number);
             if (request.channel == 0) {
@@ -75,6 +112,12 @@ public final class Sidecar {
             } else if (request.kind == Payload.CANCEL) {
                 if (channel != null) {
                     channel.cancel(request.request);
+                }
+            } else if (channel != null && alone(request) && channel.enter()) {
+                long turn = turns.begin();
+                channel.serveHere(request);
+                if (!turns.end(turn)) {
+                    return;
                 }
             } else if (channel != null && channel.add(request)) {
                 continue;
@@ -89,6 +132,18 @@ public final class Sidecar {
                 lost(request);
             }
         }
+    }
+
+    /** Returns true if nobody else waits while the reader serves the request itself. */
+    private boolean alone(Payload request) {
+        same = request.channel == last ? same + 1 : 0;
+        last = request.channel;
+        return same >= ALONE && request.kind >= Payload.RUN && request.kind <= Payload.PING && input.empty() && turns.guarded();
+    }
+
+    /** Called by a thread that has to wait for a frame. */
+    void waits() {
+        turns.waits();
     }
 
     private void hello(Payload request) throws Refused {
@@ -129,35 +184,5 @@ public final class Sidecar {
             Failure.write(frames, request.request, error, true);
         }
         frames.flush();
-    }
-
-    private byte[] frame() throws IOException, Refused {
-        int length = byteAt() << 24 | byteAt() << 16 | byteAt() << 8 | byteAt();
-        if (length < 0 || length > LONGEST) {
-            throw new Refused("protocol", "a frame of " + length + " bytes");
-        }
-        byte[] frame = new byte[length];
-        int have = Math.min(length, end - start);
-        System.arraycopy(buffer, start, frame, 0, have);
-        start += have;
-        while (have < length) {
-            int count = input.read(frame, have, length - have);
-            if (count < 0) {
-                throw new EOFException();
-            }
-            have += count;
-        }
-        return frame;
-    }
-
-    private int byteAt() throws IOException {
-        if (start == end) {
-            start = 0;
-            end = Math.max(0, input.read(buffer, 0, buffer.length));
-            if (end == 0) {
-                throw new EOFException();
-            }
-        }
-        return buffer[start++] & 0xff;
     }
 }
