@@ -6,19 +6,14 @@ use super::batch::{Batch, Columns};
 use super::channel::{Cancelling, Channel};
 use super::driver::Driver;
 use super::errors::{confused, lost, lost_before};
-use super::frame::{Answer, Failure, Malformed, Origin};
-use super::requests::{Outbox, Run};
+use super::frame::{Answer, Failure, Malformed, Origin, flag};
+use super::requests::{AHEAD, Outbox, Run};
 use super::row::{BatchRow, Offered};
 use super::target::Target;
 use crate::backend::rules::ServerRules;
 use crate::backend::{QueryResult, RowSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Control, Statement, split};
-
-/// Number of `ROWS` that may come before one is read, for rows that a sink takes as they arrive.
-pub(super) const AHEAD: u32 = 16;
-/// The same for rows that are read one by one.
-pub(super) const AHEAD_OF_STREAM: u32 = 2;
 
 /// A connection of a driver in a sidecar.
 pub(super) struct SidecarConnection {
@@ -219,11 +214,9 @@ impl SidecarConnection {
         let mut skip = after;
         for sql in split(self.target.dialect, text) {
             let run = Run {
-                skip,
-                plain: true,
+                flags: flag::PLAIN | if skip { flag::SKIP } else { 0 },
                 credits,
                 sql,
-                ..Run::default()
             };
             outbox.run(run, self.target.dialect, [].iter())?;
             skip = true;
@@ -232,7 +225,7 @@ impl SidecarConnection {
     }
 
     /// Refuses a text that begins or ends a transaction, of which the driver would know nothing, or too much.
-    pub(super) fn check(&self, statement: &Statement) -> Result<()> {
+    pub(super) fn check(statement: &Statement) -> Result<()> {
         match statement.control() {
             Control::None | Control::Release | Control::Savepoint | Control::Implicit => Ok(()),
             Control::Begin | Control::Rollback | Control::Commit => Err(Error::new(

@@ -104,13 +104,13 @@ fn typed(value: &Value, out: &mut Vec<u8>) -> Result<()> {
         Value::Text(it) => return tagged(out, tag::TEXT, it),
         Value::Untyped(it) => return tagged(out, tag::UNTYPED, it),
         Value::Bytes(it) => return tagged_bytes(out, it),
-        Value::Date(it) => return tagged(out, tag::DATE, &dated(*it, String::new())),
+        Value::Date(it) => return tagged(out, tag::DATE, &dated(*it, "")),
         Value::Time(it) => return tagged(out, tag::TIME, &it.format("%T%.f").to_string()),
         Value::DateTime(it) => {
-            return tagged(out, tag::DATETIME, &dated(it.date(), it.format(" %T%.f").to_string()));
+            return tagged(out, tag::DATETIME, &dated(it.date(), &it.format(" %T%.f").to_string()));
         }
         Value::Timestamp(it) => {
-            let text = dated(it.date_naive(), it.format(" %T%.fZ").to_string());
+            let text = dated(it.date_naive(), &it.format(" %T%.fZ").to_string());
             return tagged(out, tag::TIMESTAMP, &text);
         }
         Value::Uuid(it) => return tagged(out, tag::UUID, &it.to_string()),
@@ -133,7 +133,7 @@ fn typed(value: &Value, out: &mut Vec<u8>) -> Result<()> {
 
 /// Writes a date followed by `rest`. PostgreSQL, and ISO 8601, differ from `chrono` in years of other eras and of more
 /// than four digits.
-fn dated(date: chrono::NaiveDate, rest: String) -> String {
+fn dated(date: chrono::NaiveDate, rest: &str) -> String {
     let year = date.year();
     if (1..=9999).contains(&year) {
         return format!("{}{rest}", date.format("%F"));

@@ -4,6 +4,7 @@ use sqlx::SqlStr;
 
 use super::connection::SidecarConnection;
 use super::driver::Transactions;
+use super::frame::flag;
 use super::requests::Run;
 use crate::backend::Begin;
 use crate::backend::sqlx::Ignore;
@@ -55,14 +56,14 @@ impl SidecarConnection {
         self.unknown = true;
         let last = outbox.last();
         self.send_step(outbox, 1);
-        let begun = self.finish(last, &mut Ignore).await;
-        if begun.is_ok() {
+        let result = self.finish(last, &mut Ignore).await;
+        if result.is_ok() {
             self.unknown = false;
         } else {
             // What came after the beginning may have failed alone.
             self.depth = 0;
         }
-        begun.map(drop)
+        result.map(drop)
     }
 
     /// Sets a savepoint.
@@ -187,9 +188,9 @@ impl SidecarConnection {
         for text in session(self.target.dialect) {
             let mut outbox = self.channel.outbox();
             let run = Run {
-                plain: true,
+                flags: flag::PLAIN,
+                credits: 0,
                 sql: text,
-                ..Run::default()
             };
             outbox.run(run, self.target.dialect, [].iter())?;
             let last = self.send(outbox);

@@ -5,8 +5,9 @@ use futures::future::{BoxFuture, ready};
 use futures::stream::BoxStream;
 use sqlx::SqlStr;
 
-use super::connection::{AHEAD, AHEAD_OF_STREAM, Heard, SidecarConnection};
-use super::requests::{Outbox, Run};
+use super::connection::{Heard, SidecarConnection};
+use super::frame::flag;
+use super::requests::{AHEAD, AHEAD_OF_STREAM, Outbox, Run};
 use super::row::BatchRow;
 use super::text::DriverText;
 use crate::backend::sqlx::Ignore;
@@ -177,7 +178,7 @@ impl RawConnection for SidecarConnection {
 impl SidecarConnection {
     /// Sends a statement. Returns the number of its last request; none for an empty text.
     async fn start(&mut self, request: Request<'_>, credits: u32) -> Result<Option<u32>> {
-        self.check(request.statement)?;
+        Self::check(request.statement)?;
         self.ready().await?;
         let mut outbox = self.channel.outbox();
         if request.statement.is_script() {
@@ -195,11 +196,9 @@ impl SidecarConnection {
         let dialect = self.target.dialect;
         let text = DriverText::of(request.statement, dialect, self.driver.style)?;
         let run = Run {
+            flags: if text.has_key { flag::KEY } else { 0 },
             credits,
-            key: text.has_key,
-            streams: credits == AHEAD_OF_STREAM,
             sql: &text.foreign.text,
-            ..Run::default()
         };
         if text.foreign.order.len() == request.values.len() && is_in_order(&text.foreign.order) {
             return outbox.run(run, dialect, request.values.iter());

@@ -7,18 +7,19 @@ use crate::sql::Dialect;
 use crate::value::Value;
 
 /// A statement to run.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Run<'a> {
-    /// Skipped if the request before it failed.
-    pub(super) skip: bool,
-    pub(super) plain: bool,
-    pub(super) key: bool,
-    /// Set if rows are read one by one, and not kept.
-    pub(super) streams: bool,
+    /// Flags of the protocol, besides those about rows.
+    pub(super) flags: u8,
     /// The number of `ROWS` that may be sent; 0 if no rows are wanted.
     pub(super) credits: u32,
     pub(super) sql: &'a str,
 }
+
+/// Number of `ROWS` that may come before one is read, for rows that a sink takes as they arrive.
+pub(super) const AHEAD: u32 = 16;
+/// The same for rows that are read one by one, and not kept.
+pub(super) const AHEAD_OF_STREAM: u32 = 2;
 
 /// The requests of one channel that are sent at once.
 #[derive(Debug)]
@@ -71,18 +72,14 @@ impl Outbox {
         values: impl ExactSizeIterator<Item = &'v Value>,
     ) -> Result<()> {
         self.request(kind::RUN, |out| {
-            let flags = [
-                (run.skip, flag::SKIP),
-                (run.credits > 0, flag::ROWS),
-                (run.plain, flag::PLAIN),
-                (run.key, flag::KEY),
-                (run.credits > 0 && !run.streams, flag::FEW),
-            ];
-            let flags = flags
-                .iter()
-                .filter(|(set, _)| *set)
-                .fold(0, |all, (_, flag)| all | flag);
-            out.push(flags);
+            out.push(
+                run.flags
+                    | match run.credits {
+                        0 => 0,
+                        AHEAD_OF_STREAM => flag::ROWS,
+                        _ => flag::ROWS | flag::FEW,
+                    },
+            );
             out.extend_from_slice(&run.credits.to_be_bytes());
             text(out, run.sql)?;
             let count = u16::try_from(values.len()).map_err(|_| too_much("more than 65,535 parameters"))?;

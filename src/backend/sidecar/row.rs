@@ -146,13 +146,11 @@ fn of_text<'r>(dialect: Dialect, type_name: &str, tag: u8, text: &'r str) -> Res
         tag::TEXT => Some(ValueRef::Text(text)),
         tag::JSON => Some(ValueRef::Json(text)),
         tag::UNTYPED => return server_text::read(dialect, type_name, text),
-        tag::DECIMAL => match decimal(text) {
-            Some(value) => Some(ValueRef::Decimal(value)),
-            None => {
-                let why = "is NaN or infinite, or has more digits than Decimal holds (28)";
-                return Err(unreadable(type_name, &format!("it {why}")));
-            }
-        },
+        tag::DECIMAL => {
+            let why = "it is NaN or infinite, or has more digits than Decimal holds (28)";
+            let value = decimal(text).map(ValueRef::Decimal);
+            return value.ok_or_else(|| unreadable(type_name, &why));
+        }
         tag::DATE => reading::date(text).map(ValueRef::Date),
         tag::TIME => reading::time(text).map(ValueRef::Time),
         tag::DATETIME => reading::date_time(text).map(ValueRef::DateTime),

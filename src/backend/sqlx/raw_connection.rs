@@ -138,8 +138,8 @@ where
                 return self.savepoint().await;
             }
             let sql = begin.and_then(|begin| begin.into_text("BEGIN"));
-            let begun = DB::TransactionManager::begin(&mut self.connection, sql).await;
-            begun.map_err(DB::error)
+            let answer = DB::TransactionManager::begin(&mut self.connection, sql).await;
+            answer.map_err(DB::error)
         })
     }
 

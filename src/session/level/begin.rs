@@ -101,9 +101,9 @@ impl Level {
         } else {
             InFlight::Statement
         });
-        let begun = lease.raw()?.begin(begin).await;
+        let answer = lease.raw()?.begin(begin).await;
         lease.mark(InFlight::None);
-        if let Err(error) = begun {
+        if let Err(error) = answer {
             // Boxed, or the future of every transaction would contain this one.
             Box::pin(self.not_begun(lease, options, error)).await?;
         }
