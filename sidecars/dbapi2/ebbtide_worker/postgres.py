@@ -6,8 +6,9 @@ from .frames import (
     ARRAY, BOOL, BYTES, DECIMAL, DOUBLE, FLOAT, INTEGER, INTERVAL, MIDDLE_INTEGER, SERVER_TEXT, SMALL_INTEGER,
 )  # fmt: skip
 from .parameters import interval_text
-from .rows import ColumnPacker, pack_bytes, pack_server_text
+from .rows import ColumnPacker
 from .text_driver import TextDriver
+from .values import pack_bytes, pack_server_text
 
 
 def postgres_text(tag, value):
