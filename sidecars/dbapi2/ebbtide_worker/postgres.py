@@ -58,7 +58,7 @@ def pack_bytea(value):
 
 
 class PostgresPacker(ColumnPacker):
-    """Packs rows whose values are the server's own text."""
+    """Packs rows whose values are the server's own text, which it has checked to be UTF-8."""
 
     def __init__(self, names):
         super().__init__([pack_bytea if name == "bytea" else pack_server_text for name in names])
