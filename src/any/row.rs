@@ -64,10 +64,16 @@ impl AnyRow {
         Some(found)
     }
 
+    #[inline]
     fn read(&self, at: usize) -> crate::Result<AnyValueRef<'_>> {
         let value = self.raw.value(at)?;
         Ok(AnyValueRef::of_column(value, &*self.raw, at))
     }
+}
+
+#[cold]
+fn unread(error: Error) -> BoxDynError {
+    Mismatch::from(error).into()
 }
 
 /// Returns the error for a column that cannot be read as `T`. It has the words of [`crate::Row::get`], unless the type
@@ -104,6 +110,7 @@ impl Row for AnyRow {
     }
 
     /// Reads a column. The value alone decides whether it can be read as `T`.
+    #[inline]
     fn try_get<'r, T, I>(&'r self, index: I) -> Result<T, sqlx::Error>
     where
         I: ColumnIndex<Self>,
@@ -112,7 +119,7 @@ impl Row for AnyRow {
         let at = index.index(self)?;
         let read = match self.read(at) {
             Ok(value) => T::decode(value),
-            Err(error) => Err(Mismatch::from(error).into()),
+            Err(error) => Err(unread(error)),
         };
         read.map_err(|why| undecodable::<T>(&*self.raw, at, &index, why))
     }

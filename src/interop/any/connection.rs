@@ -1,11 +1,13 @@
 //! A connection to any database, as sqlx uses one.
 
+#[cfg(feature = "sqlx-interop")]
 use std::panic::Location;
 
 use futures::future::{BoxFuture, ready};
 use sqlx::{Acquire, Transaction as SqlxOwn};
 use sqlx_core::connection::Connection as SqlxConnection;
 
+#[cfg(feature = "sqlx-interop")]
 use super::executor::Sending;
 use super::options::AnyConnectOptions;
 use crate::any::Any;
@@ -17,8 +19,8 @@ use crate::transaction::Transaction;
 
 /// A connection to any database, for code that wants one of its own.
 ///
-/// It is a [`Database`] with one connection, which is opened at once. `&mut connection` is an executor, and `begin`
-/// begins transactions and savepoints, as on every connection of sqlx.
+/// It is a [`Database`] with one connection, which is opened at once. `&mut connection` is an executor (with the feature
+/// `sqlx-interop`), and `begin` begins transactions and savepoints, as on every connection of sqlx.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sqlx::Error> {
@@ -72,6 +74,7 @@ impl AnyConnection {
     }
 
     /// Returns where statements are sent.
+    #[cfg(feature = "sqlx-interop")]
     pub(super) fn sending(&self, place: &'static Location<'static>) -> Sending {
         Sending::new(self.connection().addressee(), place)
     }

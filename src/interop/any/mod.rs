@@ -1,6 +1,7 @@
 //! The connections of [`Any`], and with them the database itself.
 
 mod connection;
+#[cfg(feature = "sqlx-interop")]
 mod executor;
 mod options;
 mod transaction;

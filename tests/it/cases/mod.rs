@@ -1,6 +1,8 @@
 //! The cases. Each file here holds one `cases! { … }` block. Each file is named twice below, and a test asserts that
 //! none is forgotten. A folder names its own files, and the compiler reports if the cases of one are not used.
 
+#[cfg(all(feature = "sqlx-interop", feature = "derive"))]
+mod any;
 #[cfg(feature = "sqlx-interop")]
 mod bridge;
 mod budget;
@@ -101,6 +103,8 @@ const LISTED: &[File] = &[
     ("odd_inputs", odd_inputs::cases),
     #[cfg(feature = "sqlx-interop")]
     ("one_program", one_program::cases),
+    #[cfg(all(feature = "sqlx-interop", feature = "derive"))]
+    ("any", any::cases),
     #[cfg(feature = "sqlx-interop")]
     ("bridge", bridge::cases),
     #[cfg(feature = "sqlx-interop")]
