@@ -3,7 +3,7 @@
 
     EBBTIDE_TEST_JDBC=/usr/share/java python3 sidecars/tests/test_jdbc.py
 
-scripts/drivers installs the jars. EBBTIDE_TEST_POSTGRES_URL and EBBTIDE_TEST_MYSQL_URL name the servers
+scripts/drivers-jdbc installs the jars. EBBTIDE_TEST_POSTGRES_URL and EBBTIDE_TEST_MYSQL_URL name the servers
 (scripts/servers starts them); without one of them its tests fail.
 """
 
@@ -33,7 +33,7 @@ PRODUCTS = list(NAMES)
 def jar(product):
     path = os.path.join(JARS, NAMES[product] + ".jar")
     if not os.path.exists(path):
-        raise AssertionError("there is no %s; set EBBTIDE_TEST_JDBC to the folder with the jars (scripts/drivers)" % path)
+        raise AssertionError("there is no %s; set EBBTIDE_TEST_JDBC to the folder with the jars (scripts/drivers-jdbc)" % path)
     return path
 
 

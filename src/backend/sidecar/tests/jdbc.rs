@@ -12,7 +12,7 @@ pub(super) fn jdbc(dialect: Dialect, jar: &str, url: &str) -> Target {
     let path = format!("{folder}/{jar}.jar");
     assert!(
         std::path::Path::new(&path).exists(),
-        "{path} is missing: `scripts/drivers` installs the drivers that tests need"
+        "{path} is missing: `scripts/drivers-jdbc` installs the drivers that tests need"
     );
     Target {
         kind: SidecarKind::Jdbc,
