@@ -95,6 +95,15 @@ class Product {
         return true;
     }
 
+    /** Returns the text as it is given to the driver. */
+    String spelled(String text) {
+        return text;
+    }
+
+    /** Notes that a text failed while it ran. */
+    void failed(String text) {
+    }
+
     /** Prepares a statement whose rows are wanted for reading them as they come. */
     void stream(Statement statement) throws SQLException {
     }

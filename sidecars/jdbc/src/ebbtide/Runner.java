@@ -76,14 +76,20 @@ final class Runner {
 
     private void plain(int request, String text, boolean wanted, boolean streamed) throws SQLException, Refused {
         Statement statement = session.connection.createStatement();
+        boolean done = false;
         try {
             if (streamed) {
                 session.product.stream(statement);
             }
             channel.running(statement);
-            done(to, request, results(statement, request, statement.execute(text), wanted, session.manyResults), null);
+            done(to, request, results(statement, request, statement.execute(session.product.spelled(text)), wanted,
+                    session.manyResults), null);
+            done = true;
         } finally {
             channel.running(null);
+            if (!done) {
+                session.product.failed(text);
+            }
             Statements.close(statement);
         }
     }
@@ -106,7 +112,7 @@ final class Runner {
 
     private void once(Statements known, Payload from, String text, int count, int flags, boolean streamed, boolean keys)
             throws SQLException, Refused {
-        PreparedStatement statement = known.prepared(session.connection, text, keys);
+        PreparedStatement statement = known.prepared(session, text, keys);
         boolean done = false;
         try {
             bind(statement, from, count);
@@ -125,6 +131,7 @@ final class Runner {
             if (done) {
                 known.keep(text, statement, session.product.lasting(text));
             } else {
+                session.product.failed(text);
                 known.forget(text, statement);
             }
         }

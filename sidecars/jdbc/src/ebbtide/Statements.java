@@ -36,7 +36,7 @@ final class Statements extends LinkedHashMap<String, PreparedStatement> {
     }
 
     /** Returns the kept statement, or prepares one. */
-    PreparedStatement prepared(Connection connection, String text, boolean keys) throws SQLException {
+    PreparedStatement prepared(Session session, String text, boolean keys) throws SQLException {
         int changes = CHANGES.get();
         if (changes != seen) {
             end();
@@ -46,7 +46,10 @@ final class Statements extends LinkedHashMap<String, PreparedStatement> {
         if (known != null) {
             return known;
         }
-        return keys ? connection.prepareStatement(text, Statement.RETURN_GENERATED_KEYS) : connection.prepareStatement(text);
+        String spelled = session.product.spelled(text);
+        Connection connection = session.connection;
+        return keys ? connection.prepareStatement(spelled, Statement.RETURN_GENERATED_KEYS)
+                : connection.prepareStatement(spelled);
     }
 
     /** Keeps a statement that has been run, or closes it. */
