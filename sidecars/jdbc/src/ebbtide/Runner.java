@@ -55,7 +55,6 @@ final class Runner {
             }
             done = true;
         } finally {
-            session.changedBy(text);
             if (within) {
                 // The final answer lies in the buffer: it is sent only if this succeeds, too.
                 endReading(done);
@@ -90,6 +89,7 @@ final class Runner {
             if (!done) {
                 session.product.failed(text);
             }
+            session.changedBy(text);
             Statements.close(statement);
         }
     }
@@ -98,21 +98,21 @@ final class Runner {
         boolean keys = (flags & KEY) != 0 && session.product.tellsKeys(session.connection, text);
         Statements known = keys ? session.withKeys : session.plain;
         int mark = from.mark();
-        boolean kept = known.containsKey(text);
+        PreparedStatement kept = known.find(text);
         try {
-            once(known, from, text, count, flags, streamed, keys);
+            once(known, kept, from, text, count, flags, streamed, keys);
         } catch (SQLException error) {
-            if (!kept || !session.product.old(error)) {
+            if (kept == null || !session.product.old(error)) {
                 throw error;
             }
             from.back(mark);
-            once(known, from, text, count, flags, streamed, keys);
+            once(known, null, from, text, count, flags, streamed, keys);
         }
     }
 
-    private void once(Statements known, Payload from, String text, int count, int flags, boolean streamed, boolean keys)
-            throws SQLException, Refused {
-        PreparedStatement statement = known.prepared(session, text, keys);
+    private void once(Statements known, PreparedStatement kept, Payload from, String text, int count, int flags,
+            boolean streamed, boolean keys) throws SQLException, Refused {
+        PreparedStatement statement = kept == null ? Statements.prepare(session, text, keys) : kept;
         boolean done = false;
         try {
             bind(statement, from, count);
@@ -128,11 +128,13 @@ final class Runner {
             done = true;
         } finally {
             channel.running(null);
-            if (done) {
-                known.keep(text, statement, session.product.lasting(text));
-            } else {
+            // A text that is kept changes nothing that others have kept.
+            if (!done) {
                 session.product.failed(text);
                 known.forget(text, statement);
+                session.changedBy(text);
+            } else if (kept == null) {
+                known.keep(text, statement, session.product.lasting(text) && !session.changedBy(text));
             }
         }
     }

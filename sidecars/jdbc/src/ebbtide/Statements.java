@@ -35,17 +35,18 @@ final class Statements extends LinkedHashMap<String, PreparedStatement> {
         return CHANGES.get();
     }
 
-    /** Returns the kept statement, or prepares one. */
-    PreparedStatement prepared(Session session, String text, boolean keys) throws SQLException {
+    /** Returns the kept statement of a text, null if there is none. */
+    PreparedStatement find(String text) {
         int changes = CHANGES.get();
         if (changes != seen) {
             end();
             seen = changes;
         }
-        PreparedStatement known = get(text);
-        if (known != null) {
-            return known;
-        }
+        return get(text);
+    }
+
+    /** Prepares a statement. */
+    static PreparedStatement prepare(Session session, String text, boolean keys) throws SQLException {
         String spelled = session.product.spelled(text);
         Connection connection = session.connection;
         return keys ? connection.prepareStatement(spelled, Statement.RETURN_GENERATED_KEYS)
@@ -54,9 +55,6 @@ final class Statements extends LinkedHashMap<String, PreparedStatement> {
 
     /** Keeps a statement that has been run, or closes it. */
     void keep(String text, PreparedStatement statement, boolean lasting) {
-        if (get(text) == statement) {
-            return;
-        }
         if (lasting && text.length() <= LONGEST) {
             put(text, statement);
         } else {
