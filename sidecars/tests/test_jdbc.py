@@ -457,6 +457,30 @@ class Running(Case):
         self.assertEqual(c.rows("SELECT a, b FROM sidecar_t ORDER BY a"), [[1, 2], [5, 6]])
 
     @each
+    def test_another_connection_changes_a_table(self, product):
+        c, other = self.open(product, "changed"), self.open(product, "changed")
+        self.table(other, "a INTEGER, b INTEGER")
+        other.run("INSERT INTO sidecar_t VALUES (1, 2)")
+        for _ in range(10):
+            self.assertEqual(c.rows("SELECT a FROM sidecar_t"), [[1]])
+            self.assertEqual(c.run("SELECT * FROM sidecar_t WHERE a = ?", 1).rows, [[1, 2]])
+        self.table(other, "b INTEGER, a VARCHAR(20)")
+        other.run("INSERT INTO sidecar_t VALUES (3, 'four')")
+        four = tag(15, "four") if product == "postgres" else "four"
+        self.assertEqual(c.rows("SELECT a FROM sidecar_t"), [[four]])
+        got = c.run("SELECT * FROM sidecar_t WHERE a = ?", "four")
+        self.assertEqual(([name.lower() for name in got.columns], got.rows), (["b", "a"], [[3, four]]))
+        # A table that was changed in a transaction and is as before after it.
+        if product in ("derby", "sqlite", "postgres"):
+            c.begin(begin="BEGIN")
+            c.run("DROP TABLE sidecar_t")
+            c.run("CREATE TABLE sidecar_t (a INTEGER)")
+            self.assertEqual(c.rows("SELECT a FROM sidecar_t"), [])
+            c.rollback()
+            self.assertEqual(c.rows("SELECT a FROM sidecar_t"), [[four]])
+        other.run("DROP TABLE sidecar_t")
+
+    @each
     def test_a_statement_that_failed_fails_again(self, product):
         c = self.open(product)
         self.table(c, "a INTEGER")

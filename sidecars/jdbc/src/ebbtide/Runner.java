@@ -51,7 +51,7 @@ final class Runner {
             if (plain) {
                 plain(from.request, text, wanted, streamed);
             } else {
-                prepared(from, text, count, flags, streamed);
+                prepared(from, text, count, flags, streamed, within);
             }
             done = true;
         } finally {
@@ -94,16 +94,20 @@ final class Runner {
         }
     }
 
-    private void prepared(Payload from, String text, int count, int flags, boolean streamed) throws SQLException, Refused {
+    private void prepared(Payload from, String text, int count, int flags, boolean streamed, boolean within)
+            throws SQLException, Refused {
         boolean keys = (flags & KEY) != 0 && session.product.tellsKeys(session.connection, text);
         Statements known = keys ? session.withKeys : session.plain;
         int mark = from.mark();
-        PreparedStatement kept = known.find(text);
+        PreparedStatement kept = known.find(session, text);
         try {
             once(known, kept, from, text, count, flags, streamed, keys);
         } catch (SQLException error) {
-            if (kept == null || !session.product.old(error)) {
+            if (!session.product.old(error, session.inTransaction())) {
                 throw error;
+            }
+            if (within) {
+                session.restartReading();
             }
             from.back(mark);
             once(known, null, from, text, count, flags, streamed, keys);

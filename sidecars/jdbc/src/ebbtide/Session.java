@@ -250,6 +250,10 @@ final class Session {
         connection.setAutoCommit(false);
     }
 
+    void restartReading() throws SQLException {
+        connection.rollback();
+    }
+
     void endReading(boolean successful) throws SQLException {
         try {
             if (successful) {

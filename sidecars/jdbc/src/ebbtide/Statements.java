@@ -36,9 +36,12 @@ final class Statements extends LinkedHashMap<String, PreparedStatement> {
     }
 
     /** Returns the kept statement of a text, null if there is none. */
-    PreparedStatement find(String text) {
+    PreparedStatement find(Session session, String text) {
         int changes = CHANGES.get();
         if (changes != seen) {
+            if (!isEmpty()) {
+                session.product.changed(session.connection);
+            }
             end();
             seen = changes;
         }
