@@ -1,5 +1,7 @@
+import com.sun.management.OperatingSystemMXBean;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.lang.management.ManagementFactory;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
@@ -9,9 +11,13 @@ import java.sql.Statement;
 
 /**
  * The lanes of measure.py inside the JVM: a driver of JDBC and nothing else. Reads a command a line and answers each with a
- * line: {@code prepare}, {@code select N}, {@code rows N}; the answers are microseconds an operation.
+ * line: {@code prepare}, {@code select N}, {@code rows N}; the answers are microseconds an operation, by the clock and of processor
+ * time.
  */
 public final class Direct {
+    private static final OperatingSystemMXBean SYSTEM =
+            (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+
     private final Connection connection;
     private final PreparedStatement one;
     private final PreparedStatement all;
@@ -80,10 +86,12 @@ public final class Direct {
             String[] words = line.split(" ");
             int times = Integer.parseInt(words[1]);
             long start = System.nanoTime();
+            long used = SYSTEM.getProcessCpuTime();
             for (int turn = 0; turn < times; turn++) {
                 sum += words[0].equals("select") ? lane.select(turn % count + 1) : lane.rows();
             }
-            System.out.println((System.nanoTime() - start) / 1000.0 / times);
+            double clock = (System.nanoTime() - start) / 1000.0 / times;
+            System.out.println(clock + " " + (SYSTEM.getProcessCpuTime() - used) / 1000.0 / times);
         }
         if (sum == 42) {
             System.err.println("The sum keeps the loops from being optimized away.");

@@ -1,4 +1,5 @@
 """DuckDB for databasez, whose pool rolls back at each return: DuckDB's own error for that is kept quiet."""
+
 from duckdb import *
 from duckdb import TransactionException, connect as connect_loudly
 

@@ -2,8 +2,8 @@
 
     python3 -m unittest discover sidecars/dbapi2
 
-EBBTIDE_TEST_PYTHON is the interpreter of the worker for sqlite3 and the small modules (default: the one that runs this).
-EBBTIDE_TEST_DBAPI2 is an interpreter with the other modules, as `scripts/drivers-python` makes one; it needs
+EBBTIDE_TEST_BARE_PYTHON is the interpreter of the worker for sqlite3 and the small modules (default: the one that runs this).
+EBBTIDE_TEST_PYTHON is an interpreter with the other modules, as `scripts/drivers-python` makes one; it needs
 EBBTIDE_TEST_POSTGRES_URL and EBBTIDE_TEST_MYSQL_URL for their servers. What is not set is told as skipped.
 """
 
@@ -34,8 +34,8 @@ from ebbtide_worker.frames import (
 )  # fmt: skip
 from ebbtide_worker.parameters import zone
 
-PYTHON = os.environ.get("EBBTIDE_TEST_PYTHON", sys.executable)
-DRIVERS = os.environ.get("EBBTIDE_TEST_DBAPI2", "")
+PYTHON = os.environ.get("EBBTIDE_TEST_BARE_PYTHON", sys.executable)
+DRIVERS = os.environ.get("EBBTIDE_TEST_PYTHON", "")
 MEMORY = ['":memory:"']
 ENDLESS = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t"
 MANY = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t LIMIT {}) SELECT n, 'abcdefghij' FROM t"
@@ -691,7 +691,7 @@ def address(name):
     return {key: json.dumps(value) for key, value in found.items() if value is not None}
 
 
-HAS_DRIVERS = unittest.skipUnless(DRIVERS, "EBBTIDE_TEST_DBAPI2 is not set: an interpreter of scripts/drivers-python")
+HAS_DRIVERS = unittest.skipUnless(DRIVERS, "EBBTIDE_TEST_PYTHON is not set: an interpreter of scripts/drivers-python")
 HAS_POSTGRES = unittest.skipUnless("EBBTIDE_TEST_POSTGRES_URL" in os.environ, "EBBTIDE_TEST_POSTGRES_URL is not set")
 HAS_MYSQL = unittest.skipUnless("EBBTIDE_TEST_MYSQL_URL" in os.environ, "EBBTIDE_TEST_MYSQL_URL is not set")
 

@@ -5,6 +5,6 @@ and starts them with
 
     python -B -c "import sys; sys.path.insert(0, sys.argv[1]); from ebbtide_worker.process import main; main()" FOLDER
 
-Imports go in this order: frames < parameters, rows, failures < driver < text_driver < the drivers < modules < channel <
-process.
+Imports go in this order: frames < parameters, values, failures < fused < rows < driver < text_driver < the drivers < modules <
+channel < process.
 """

@@ -7,7 +7,7 @@ import threading
 
 from .failures import Failure, failure
 from .frames import (
-    BEGIN, CLOSE, COLUMNS, COMMIT, DONE, FAILED, FLAG_KEY, FLAG_PLAIN, FLAG_ROWS, FLAG_SKIP, OPEN, OPENED, PING,
+    BEGIN, CLOSE, COLUMNS, COMMIT, DONE, FAILED, FLAG_KEY, LONGEST_FRAME, FLAG_PLAIN, FLAG_ROWS, FLAG_SKIP, OPEN, OPENED, PING,
     ROLLBACK, ROWS, RUN, Refused, SIDECARS_OWN, SKIPPED, UNKNOWN, frame, packed_pairs, packed_str,
 )  # fmt: skip
 from .modules import load
@@ -275,7 +275,10 @@ class Channel:
             if self.cancelled:
                 raise cancelled()
             self.credits -= 1
-        self.pending.append(frame(self.number, request, ROWS, struct.pack(">I", len(rows)) + b"".join(rows)))
+        payload = struct.pack(">I", len(rows)) + b"".join(rows)
+        if len(payload) + 9 > LONGEST_FRAME:
+            raise Refused("unsupported", "a row is larger than 1 GiB, which is the most that a frame can hold")
+        self.pending.append(frame(self.number, request, ROWS, payload))
         if len(rows) > 1 and len(self.pending[-1]) >= BATCH:
             self.flush()
 

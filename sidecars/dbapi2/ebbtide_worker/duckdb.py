@@ -10,8 +10,9 @@ import uuid
 
 from .frames import ARRAY, DATE, DATETIME, DECIMAL, FLOAT, INTERVAL, JSON, TIME, TIMESTAMP, UNSIGNED, UUID
 from .parameters import interval_text, object_parameter
-from .rows import ColumnPacker, Lossy, pack_date, pack_datetime, pack_int, pack_str, pack_time, packed_text, unreadable
+from .rows import ColumnPacker
 from .text_driver import TextDriver
+from .values import Lossy, pack_date, pack_datetime, pack_int, pack_str, pack_time, packed_text, unreadable
 
 
 def duckdb_parameter(tag, value):

@@ -44,6 +44,10 @@ class Refused(Exception):
         self.causes = list(causes)
 
 
+NUMBERS = {form: (struct.Struct(">" + form).unpack_from, struct.calcsize(form)) for form in "BHIQbhiqfd"}
+CUT = "a frame ended in the middle of a field"
+
+
 class Payload:
     """Reads the fields of a payload in order."""
 
@@ -55,14 +59,19 @@ class Payload:
         """Returns the next bytes."""
         end = self.at + length
         if end > len(self.data):
-            raise Refused("protocol", "a frame ended in the middle of a field")
+            raise Refused("protocol", CUT)
         taken = self.data[self.at : end]
         self.at = end
         return taken
 
     def number(self, form):
         """Returns the next number, whose form is one of the module struct."""
-        (number,) = struct.unpack(">" + form, self.take(struct.calcsize(form)))
+        unpack, size = NUMBERS[form]
+        end = self.at + size
+        if end > len(self.data):
+            raise Refused("protocol", CUT)
+        (number,) = unpack(self.data, self.at)
+        self.at = end
         return number
 
     def bytes(self):
@@ -81,10 +90,14 @@ class Payload:
         return [(self.str(), self.str()) for _ in range(self.number("H"))]
 
 
+pack_length = struct.Struct(">I").pack
+pack_head = struct.Struct(">IIIB").pack
+
+
 def packed_str(text):
     """Returns the bytes of a text field. What UTF-8 cannot say is replaced by question marks."""
     data = text.encode("utf-8", "replace")
-    return struct.pack(">I", len(data)) + data
+    return pack_length(len(data)) + data
 
 
 def packed_pairs(pairs):
@@ -94,4 +107,4 @@ def packed_pairs(pairs):
 
 def frame(channel, request, kind, payload=b""):
     """Returns the bytes of a frame."""
-    return struct.pack(">IIIB", len(payload) + 9, channel, request, kind) + payload
+    return pack_head(len(payload) + 9, channel, request, kind) + payload

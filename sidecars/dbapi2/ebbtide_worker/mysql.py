@@ -6,8 +6,9 @@ import struct
 
 from .frames import ARRAY, BOOLEAN, DECIMAL, INTERVAL, JSON, Refused, TIMESTAMP, UNSIGNED, UNSIGNED_INTEGER
 from .parameters import clock_text, dated
-from .rows import ColumnPacker, checked_utf8, pack_bytes, pack_server_text, pack_str, pack_utf8, packed_text
+from .rows import ColumnPacker
 from .text_driver import TextDriver
+from .values import checked_utf8, pack_bytes, pack_server_text, pack_str, pack_utf8, packed_text
 
 
 class PlainDecimal(decimal.Decimal):

@@ -6,8 +6,8 @@ import importlib
 from .frames import BYTES
 from .mysql import MySql, PlainDecimal, mysql_parameter, pack_mysql_text
 from .parameters import clock_text
-from .rows import pack_bytes, pack_server_text, pack_str
 from .shutdown import shutdown
+from .values import pack_bytes, pack_server_text, pack_str
 
 
 class PyMySql(MySql):
@@ -193,5 +193,5 @@ class MariaDb(MySql):
 
 def pack_clock(value):
     """Packs a TIME, which has a sign and may be longer than a day."""
-    microseconds = (value.days * 86400 + value.seconds) * 10 ** 6 + value.microseconds
+    microseconds = (value.days * 86400 + value.seconds) * 10**6 + value.microseconds
     return pack_server_text(clock_text(microseconds))

@@ -6,8 +6,9 @@ from .frames import (
     ARRAY, BOOL, BYTES, DECIMAL, DOUBLE, FLOAT, INTEGER, INTERVAL, MIDDLE_INTEGER, SERVER_TEXT, SMALL_INTEGER,
 )  # fmt: skip
 from .parameters import interval_text
-from .rows import ColumnPacker, pack_bytes, pack_server_text
+from .rows import ColumnPacker
 from .text_driver import TextDriver
+from .values import pack_bytes, pack_server_text
 
 
 def postgres_text(tag, value):
@@ -57,7 +58,7 @@ def pack_bytea(value):
 
 
 class PostgresPacker(ColumnPacker):
-    """Packs rows whose values are the server's own text."""
+    """Packs rows whose values are the server's own text, which it has checked to be UTF-8."""
 
     def __init__(self, names):
         super().__init__([pack_bytea if name == "bytea" else pack_server_text for name in names])

@@ -4,8 +4,9 @@ import platform
 
 from .driver import Result
 from .frames import ARRAY, BOOL, BOOLEAN, INTERVAL, Refused, UNSIGNED_INTEGER
-from .rows import Packer, pack_utf8
+from .rows import Packer
 from .text_driver import TextDriver
+from .values import pack_utf8
 
 
 def sqlite_parameter(tag, value):
