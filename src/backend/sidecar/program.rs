@@ -26,6 +26,7 @@ const SCRIPTS: &[(&str, &[u8])] = files![
     "duckdb",
     "failures",
     "frames",
+    "fused",
     "modules",
     "mysql",
     "mysql_modules",
@@ -39,6 +40,7 @@ const SCRIPTS: &[(&str, &[u8])] = files![
     "shutdown",
     "sqlite",
     "text_driver",
+    "values",
 ];
 
 /// The text that starts it. The folder is an argument, so that nothing has to be quoted.
