@@ -248,8 +248,7 @@ impl SidecarConnection {
     pub(super) fn may_end(&self, statement: &Statement) -> bool {
         let rules = self.rules.transactions();
         match self.channel.cancelling {
-            Cancelling::Nothing => false,
-            Cancelling::Connection => self.depth == 0,
+            Cancelling::Nothing | Cancelling::Connection => self.depth == 0,
             Cancelling::Statement => {
                 self.depth == 0 || (rules.aborted.is_none() && (!rules.one_writer || statement.asks()))
             }

@@ -146,12 +146,11 @@ impl RawConnection for SidecarConnection {
             if self.channel.is_idle() {
                 return Ok(());
             }
-            if self.runs_to_end {
-                // Its rows are thrown away as they come.
-                self.channel.more(u32::MAX / 2);
-            } else {
+            if !self.runs_to_end {
                 self.channel.cancel();
             }
+            // What is not cancelled goes on: its rows are thrown away as they come.
+            self.channel.more(u32::MAX / 2);
             self.drain().await?;
             // Some drivers end a statement only with its connection.
             if self.lost {
