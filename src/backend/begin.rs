@@ -12,7 +12,10 @@ pub(crate) struct Begin {
     /// The text that begins it; `None` is the plain one.
     pub(crate) sql: Option<SqlStr>,
     /// What the text says, for a driver that is switched by its interface.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the drivers of sqlx take text"))]
+    #[cfg_attr(
+        not(any(test, feature = "jdbc", feature = "dbapi2")),
+        allow(dead_code, reason = "the drivers of sqlx take text")
+    )]
     pub(crate) options: BeginOptions,
     /// The text that runs first in it, in the same round trip where the driver can.
     pub(crate) first: Option<SqlStr>,

@@ -90,7 +90,10 @@ pub(super) fn element_of(array: u32) -> Option<u32> {
 
 /// Returns the type with a name, in the server's words or in those of the standard; `UNKNOWN` for one that is not among
 /// them.
-#[cfg_attr(not(test), allow(dead_code, reason = "sqlx knows the numbers"))]
+#[cfg_attr(
+    not(any(test, feature = "jdbc", feature = "dbapi2")),
+    allow(dead_code, reason = "sqlx knows the numbers")
+)]
 pub(in crate::backend) fn named(name: &str) -> u32 {
     if let Some(element) = name.strip_prefix('_').or_else(|| name.strip_suffix("[]")) {
         return array_of(named(element)).unwrap_or(TEXT_ARRAY);

@@ -59,7 +59,10 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
     fn transactions(&self) -> &'static TransactionRules;
 
     /// Returns the texts of the levels of a transaction, for a driver that leaves them to this library.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the drivers of sqlx know theirs"))]
+    #[cfg_attr(
+        not(any(test, feature = "jdbc", feature = "dbapi2")),
+        allow(dead_code, reason = "the drivers of sqlx know theirs")
+    )]
     fn levels(&self) -> &'static LevelTexts {
         &LevelTexts::STANDARD
     }

@@ -143,7 +143,8 @@ impl Drop for Channel {
             self.link.kill();
             return;
         }
-        if busy && self.cancelling != Cancelling::Nothing {
+        if busy {
+            // Even where a driver cannot end a statement, its process can stop reading.
             self.cancel();
         }
         self.send_close();

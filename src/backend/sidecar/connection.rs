@@ -12,7 +12,7 @@ use super::row::{BatchRow, Offered};
 use super::target::Target;
 use crate::backend::rules::ServerRules;
 use crate::backend::{QueryResult, RowSink};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, LOST, Result};
 use crate::sql::{Control, Statement, split};
 
 /// A connection of a driver in a sidecar.
@@ -67,16 +67,22 @@ impl SidecarConnection {
             return Err(lost_before(&ending));
         }
         if self.lost {
-            let message = "the connection was closed, because nothing was known of it after an error";
-            return Err(Error::new(ErrorKind::ConnectionLost, message)
-                .fatal()
-                .refusing()
-                .retryable());
+            return Err(Self::gone());
         }
         if !self.channel.is_idle() {
             self.drain().await?;
         }
         Ok(())
+    }
+
+    /// Returns the error of a connection that an earlier error has ended.
+    pub(super) fn gone() -> Error {
+        let message = "the connection was closed, because nothing was known of it after an error";
+        Error::new(ErrorKind::ConnectionLost, message)
+            .help(LOST)
+            .fatal()
+            .refusing()
+            .retryable()
     }
 
     /// Reads the answers of a dropped call.
@@ -242,8 +248,7 @@ impl SidecarConnection {
     pub(super) fn may_end(&self, statement: &Statement) -> bool {
         let rules = self.rules.transactions();
         match self.channel.cancelling {
-            Cancelling::Nothing => false,
-            Cancelling::Connection => self.depth == 0,
+            Cancelling::Nothing | Cancelling::Connection => self.depth == 0,
             Cancelling::Statement => {
                 self.depth == 0 || (rules.aborted.is_none() && (!rules.one_writer || statement.asks()))
             }

@@ -54,7 +54,7 @@ impl SidecarConnector {
         let secrets = &self.target.secrets;
         match self.target.shared {
             Sharing::Connection => Slot::of(&self.target).link(secrets).await,
-            Sharing::Program | Sharing::Database => self.slot.link(secrets).await,
+            Sharing::Program => self.slot.link(secrets).await,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, SecondsFormat};
 
-use super::requests::{bytes, text};
+use super::written::{bytes, text};
 use crate::backend::{mysql, sqlite};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;

@@ -26,6 +26,8 @@ mod slot;
 mod stderr;
 mod target;
 mod text;
+mod unreadable;
+mod written;
 
 #[cfg(test)]
 mod tests;

@@ -31,8 +31,6 @@ struct Process {
     kind: SidecarKind,
     child: Arc<Mutex<Child>>,
     lines: Arc<LastLines>,
-    /// The folder with its program.
-    _folder: program::Folder,
 }
 
 impl Peer for Process {
@@ -95,7 +93,7 @@ pub(super) fn start(kind: SidecarKind, command: &[OsString], secrets: &[String],
     })?;
     let mut child = Command::new(program);
     child.args(options);
-    program::arguments(kind, &folder, !options.is_empty(), &mut child);
+    program::arguments(kind, &folder, &mut child);
     child
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -114,7 +112,6 @@ pub(super) fn start(kind: SidecarKind, command: &[OsString], secrets: &[String],
         kind,
         child: Arc::new(Mutex::new(child)),
         lines: Arc::clone(&lines),
-        _folder: folder,
     };
     let link = Link::new(Box::new(input), Box::new(process));
     let mailbox = link.of_process();
@@ -129,6 +126,8 @@ pub(super) fn start(kind: SidecarKind, command: &[OsString], secrets: &[String],
         ));
     }
     welcome(kind, program, &link, &mailbox, limit)?;
+    // It has read its program, and nothing is left behind if this one is killed.
+    drop(folder);
     Ok(link)
 }
 

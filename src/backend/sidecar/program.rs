@@ -26,6 +26,7 @@ const SCRIPTS: &[(&str, &[u8])] = files![
     "duckdb",
     "failures",
     "frames",
+    "fused",
     "modules",
     "mysql",
     "mysql_modules",
@@ -39,6 +40,7 @@ const SCRIPTS: &[(&str, &[u8])] = files![
     "shutdown",
     "sqlite",
     "text_driver",
+    "values",
 ];
 
 /// The text that starts it. The folder is an argument, so that nothing has to be quoted.
@@ -57,6 +59,7 @@ const CLASSES: &[(&str, &[u8])] = files![
     "Frames",
     "H2",
     "Hsqldb",
+    "Input",
     "Kind",
     "Methods",
     "MySql",
@@ -72,10 +75,11 @@ const CLASSES: &[(&str, &[u8])] = files![
     "Sqlite",
     "Statements",
     "Texts",
+    "Turns",
     "Words",
 ];
 
-/// A private folder, which is removed with this.
+/// A private folder, which is removed with this. A process needs it until it has said that it is ready.
 #[derive(Debug)]
 pub(super) struct Folder(PathBuf);
 
@@ -102,21 +106,15 @@ pub(super) fn folder(kind: SidecarKind) -> io::Result<Folder> {
     Ok(folder)
 }
 
-/// The options of a JVM whose user has given none: it starts fast and takes little memory.
-const OF_JVM: [&str; 3] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
-
 /// Adds the arguments that start the program.
-pub(super) fn arguments(kind: SidecarKind, folder: &Folder, has_options: bool, command: &mut Command) {
+pub(super) fn arguments(kind: SidecarKind, folder: &Folder, command: &mut Command) {
     match kind {
         SidecarKind::DbApi => {
             command.args(["-B", "-c", START]).arg(&folder.0);
         }
         SidecarKind::Jdbc => {
-            if !has_options {
-                command.args(OF_JVM);
-            }
             command.arg("-cp").arg(&folder.0).arg("ebbtide.Sidecar");
-            // It loads all of them at once, so that the folder is not needed any more.
+            // It loads all of them at once.
             let names = CLASSES.iter().filter_map(|(name, _)| name.strip_suffix(".class"));
             command.args(names.map(|name| format!("ebbtide.{name}")));
         }

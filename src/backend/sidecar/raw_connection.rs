@@ -12,7 +12,7 @@ use super::row::BatchRow;
 use super::text::DriverText;
 use crate::backend::sqlx::Ignore;
 use crate::backend::{
-    Begin, CloseFn, OuterTransaction, QueryResult, RawConnection, Request, RowSink, SandboxedConnection,
+    Begin, CloseFn, NativeJob, OuterTransaction, QueryResult, RawConnection, Request, RowSink, SandboxedConnection,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::RawRow;
@@ -65,6 +65,14 @@ impl RawConnection for SidecarConnection {
         })
     }
 
+    fn with_native(&mut self, _job: NativeJob) -> BoxFuture<'_, Result<QueryResult>> {
+        let message = "the connection is not one of sqlx: its driver runs in a process of its own, so code written for sqlx's \
+                       databases cannot use it";
+        let error = Error::new(ErrorKind::Unsupported, message)
+            .help("use the methods of this library, which are the same for every driver");
+        Box::pin(ready(Err(error)))
+    }
+
     fn begin(&mut self, begin: Option<Begin>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             self.ready().await?;
@@ -107,7 +115,14 @@ impl RawConnection for SidecarConnection {
             if self.depth == 0 && !self.unknown {
                 return Ok(());
             }
-            self.undo(0).await
+            match self.undo(0).await {
+                Err(error) if error.is_fatal() => Err(error),
+                // There may have been nothing to roll back.
+                _ => {
+                    (self.depth, self.unknown) = (0, false);
+                    Ok(())
+                }
+            }
         })
     }
 
@@ -131,13 +146,18 @@ impl RawConnection for SidecarConnection {
             if self.channel.is_idle() {
                 return Ok(());
             }
-            if self.runs_to_end {
-                // Its rows are thrown away as they come.
-                self.channel.more(u32::MAX / 2);
-            } else {
+            if !self.runs_to_end {
                 self.channel.cancel();
             }
-            self.drain().await
+            // What is not cancelled goes on: its rows are thrown away as they come.
+            self.channel.more(u32::MAX / 2);
+            self.drain().await?;
+            // Some drivers end a statement only with its connection.
+            if self.lost {
+                Err(SidecarConnection::gone())
+            } else {
+                Ok(())
+            }
         })
     }
 

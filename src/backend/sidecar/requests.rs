@@ -2,7 +2,8 @@
 
 use super::encode;
 use super::frame::{HEAD, LENGTH, LONGEST, VERSION, flag, kind};
-use crate::error::{Error, ErrorKind, Result};
+use super::written::{text, too_much};
+use crate::error::Result;
 use crate::sql::Dialect;
 use crate::value::Value;
 
@@ -178,27 +179,4 @@ fn notice(channel: u32, request: u32, kind: u8, payload: usize) -> Vec<u8> {
     out.extend_from_slice(&request.to_be_bytes());
     out.push(kind);
     out
-}
-
-/// Writes text with its length in front.
-pub(super) fn text(out: &mut Vec<u8>, text: &str) -> Result<()> {
-    bytes(out, text.as_bytes())
-}
-
-/// Writes bytes with their length in front.
-pub(super) fn bytes(out: &mut Vec<u8>, bytes: &[u8]) -> Result<()> {
-    if bytes.len() > LONGEST {
-        return Err(too_much("a value of more than 1 GiB"));
-    }
-    out.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
-    out.extend_from_slice(bytes);
-    Ok(())
-}
-
-fn too_much(what: &str) -> Error {
-    Error::new(
-        ErrorKind::Parameter,
-        format!("the drivers of other languages cannot be sent {what}"),
-    )
-    .help("send less in one statement")
 }

@@ -1,7 +1,7 @@
 //! A row of a batch, read on demand.
 
 use std::any::Any;
-use std::fmt::{self, Display};
+use std::fmt;
 use std::sync::Arc;
 
 use super::batch::Batch;
@@ -9,9 +9,10 @@ use super::codec::Reader;
 use super::encode::tag;
 use super::frame::{Column, Malformed};
 use super::server_text;
+use super::unreadable::unreadable;
 use crate::backend::OfferedRow;
 use crate::backend::postgres::{decimal, text as reading};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::sql::Dialect;
 use crate::value::{Interval, RawRow, Value, ValueRef};
 
@@ -160,12 +161,4 @@ fn of_text<'r>(dialect: Dialect, type_name: &str, tag: u8, text: &'r str) -> Res
         other => return Err(unreadable(type_name, &format!("its tag {other} is unknown"))),
     };
     value.ok_or_else(|| unreadable(type_name, &format!("{text:?} is out of range for its Rust type")))
-}
-
-/// Returns the error of a value that cannot be read; the row adds the name of its column.
-#[cold]
-pub(super) fn unreadable(type_name: &str, why: &dyn Display) -> Error {
-    let name = if type_name.is_empty() { "value" } else { type_name };
-    Error::new(ErrorKind::Decode, format!("a {name} cannot be read: {why}"))
-        .help("cast it to text in the SQL (`CAST(column AS VARCHAR(1000))`) and read a String")
 }

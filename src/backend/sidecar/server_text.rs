@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::row::unreadable;
+use super::unreadable::unreadable;
 use crate::backend::postgres::{decimal, text as reading, textual, type_named};
 use crate::error::Result;
 use crate::sql::Dialect;

@@ -57,7 +57,7 @@ impl Slot {
             let command = command.clone();
             Self::new(Box::new(move |secrets| process::start(kind, &command, secrets, limit)))
         };
-        if target.shared != Sharing::Program {
+        if target.shared == Sharing::Connection {
             return new();
         }
         let module = target.open.iter().find(|(name, _)| name == "module");

@@ -20,8 +20,6 @@ pub(in crate::backend) enum SidecarKind {
 pub(in crate::backend) enum Sharing {
     /// Those of the whole program that have the same command line.
     Program,
-    /// Those of one connector.
-    Database,
     /// Each has a process of its own.
     Connection,
 }

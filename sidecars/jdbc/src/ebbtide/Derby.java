@@ -96,7 +96,7 @@ final class Derby extends Product {
     }
 
     @Override
-    boolean old(SQLException error) {
+    boolean old(SQLException error, boolean inTransaction) {
         return "XCL10".equals(error.getSQLState());
     }
 

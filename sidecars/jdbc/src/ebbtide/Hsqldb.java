@@ -46,7 +46,7 @@ final class Hsqldb extends Product {
     }
 
     @Override
-    boolean old(SQLException error) {
+    boolean old(SQLException error, boolean inTransaction) {
         return "07502".equals(error.getSQLState());
     }
 

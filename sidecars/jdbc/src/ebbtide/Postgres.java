@@ -131,6 +131,32 @@ final class Postgres extends Product {
         }
     }
 
+    /** The driver finds what the server has prepared by the text, and cannot prepare it again inside of a transaction. */
+    @Override
+    void changed(Connection connection) {
+        try {
+            Statement statement = connection.createStatement();
+            statement.execute("DEALLOCATE ALL");
+            statement.close();
+        } catch (SQLException error) {
+            // The transaction has failed, and what comes next fails, too.
+        }
+    }
+
+    /** In a transaction the error has ended it. Outside of one the driver repeats by itself, but not while it streams. */
+    @Override
+    boolean old(SQLException error, boolean inTransaction) {
+        if (inTransaction || !"0A000".equals(error.getSQLState())) {
+            return false;
+        }
+        try {
+            Object server = Methods.call(error, "getServerErrorMessage");
+            return server != null && "RevalidateCachedQuery".equals(Methods.call(server, "getRoutine"));
+        } catch (ReflectiveOperationException other) {
+            return false;
+        }
+    }
+
     @Override
     void nothing(PreparedStatement to, int place, int tag) throws SQLException {
         to.setNull(place, Types.NULL);

@@ -95,6 +95,15 @@ class Product {
         return true;
     }
 
+    /** Returns the text as it is given to the driver. */
+    String spelled(String text) {
+        return text;
+    }
+
+    /** Notes that a text failed while it ran. */
+    void failed(String text) {
+    }
+
     /** Prepares a statement whose rows are wanted for reading them as they come. */
     void stream(Statement statement) throws SQLException {
     }
@@ -341,13 +350,17 @@ class Product {
 
     // Parameters -----------------------------------------------------------------------------------------------------
 
+    /** Has the driver forget statements of its own cache, because tables have changed. */
+    void changed(Connection connection) {
+    }
+
     /** Returns the number of places of a statement whose driver would not miss a value, −1 for the others. */
     int places(PreparedStatement statement) throws SQLException {
         return -1;
     }
 
     /** Returns true if a kept statement was refused because tables have changed, and can be prepared again and run. */
-    boolean old(SQLException error) {
+    boolean old(SQLException error, boolean inTransaction) {
         return false;
     }
 

@@ -51,11 +51,10 @@ final class Runner {
             if (plain) {
                 plain(from.request, text, wanted, streamed);
             } else {
-                prepared(from, text, count, flags, streamed);
+                prepared(from, text, count, flags, streamed, within);
             }
             done = true;
         } finally {
-            session.changedBy(text);
             if (within) {
                 // The final answer lies in the buffer: it is sent only if this succeeds, too.
                 endReading(done);
@@ -76,37 +75,48 @@ final class Runner {
 
     private void plain(int request, String text, boolean wanted, boolean streamed) throws SQLException, Refused {
         Statement statement = session.connection.createStatement();
+        boolean done = false;
         try {
             if (streamed) {
                 session.product.stream(statement);
             }
             channel.running(statement);
-            done(to, request, results(statement, request, statement.execute(text), wanted, session.manyResults), null);
+            done(to, request, results(statement, request, statement.execute(session.product.spelled(text)), wanted,
+                    session.manyResults), null);
+            done = true;
         } finally {
             channel.running(null);
+            if (!done) {
+                session.product.failed(text);
+            }
+            session.changedBy(text);
             Statements.close(statement);
         }
     }
 
-    private void prepared(Payload from, String text, int count, int flags, boolean streamed) throws SQLException, Refused {
+    private void prepared(Payload from, String text, int count, int flags, boolean streamed, boolean within)
+            throws SQLException, Refused {
         boolean keys = (flags & KEY) != 0 && session.product.tellsKeys(session.connection, text);
         Statements known = keys ? session.withKeys : session.plain;
         int mark = from.mark();
-        boolean kept = known.containsKey(text);
+        PreparedStatement kept = known.find(session, text);
         try {
-            once(known, from, text, count, flags, streamed, keys);
+            once(known, kept, from, text, count, flags, streamed, keys);
         } catch (SQLException error) {
-            if (!kept || !session.product.old(error)) {
+            if (!session.product.old(error, session.inTransaction())) {
                 throw error;
             }
+            if (within) {
+                session.restartReading();
+            }
             from.back(mark);
-            once(known, from, text, count, flags, streamed, keys);
+            once(known, null, from, text, count, flags, streamed, keys);
         }
     }
 
-    private void once(Statements known, Payload from, String text, int count, int flags, boolean streamed, boolean keys)
-            throws SQLException, Refused {
-        PreparedStatement statement = known.prepared(session.connection, text, keys);
+    private void once(Statements known, PreparedStatement kept, Payload from, String text, int count, int flags,
+            boolean streamed, boolean keys) throws SQLException, Refused {
+        PreparedStatement statement = kept == null ? Statements.prepare(session, text, keys) : kept;
         boolean done = false;
         try {
             bind(statement, from, count);
@@ -122,10 +132,13 @@ final class Runner {
             done = true;
         } finally {
             channel.running(null);
-            if (done) {
-                known.keep(text, statement, session.product.lasting(text));
-            } else {
+            // A text that is kept changes nothing that others have kept.
+            if (!done) {
+                session.product.failed(text);
                 known.forget(text, statement);
+                session.changedBy(text);
+            } else if (kept == null) {
+                known.keep(text, statement, session.product.lasting(text) && !session.changedBy(text));
             }
         }
     }

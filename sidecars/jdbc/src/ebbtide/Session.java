@@ -211,22 +211,22 @@ final class Session {
         }
     }
 
-    /** Forgets prepared statements that the text makes old; called after it has run, or has failed half-way. */
-    void changedBy(String text) {
-        switch (Words.changes(text)) {
-            case Words.TABLES:
-                defined = true;
-                Statements.changed();
-                break;
-            case Words.SESSION:
-                plain.end();
-                withKeys.end();
-                break;
-            case Words.BACK:
-                changedBack();
-                break;
-            default:
+    /**
+     * Forgets prepared statements that the text makes old; called after it has run, or has failed half-way. Returns false if
+     * it changes nothing.
+     */
+    boolean changedBy(String text) {
+        int changes = Words.changes(text);
+        if (changes == Words.TABLES) {
+            defined = true;
+            Statements.changed();
+        } else if (changes == Words.SESSION) {
+            plain.end();
+            withKeys.end();
+        } else if (changes == Words.BACK) {
+            changedBack();
         }
+        return changes != Words.NOTHING;
     }
 
     private void changedBack() {
@@ -248,6 +248,10 @@ final class Session {
     /** Begins a transaction that a result needs to be read as it comes. */
     void beginReading() throws SQLException {
         connection.setAutoCommit(false);
+    }
+
+    void restartReading() throws SQLException {
+        connection.rollback();
     }
 
     void endReading(boolean successful) throws SQLException {

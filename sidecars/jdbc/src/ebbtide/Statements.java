@@ -35,25 +35,29 @@ final class Statements extends LinkedHashMap<String, PreparedStatement> {
         return CHANGES.get();
     }
 
-    /** Returns the kept statement, or prepares one. */
-    PreparedStatement prepared(Connection connection, String text, boolean keys) throws SQLException {
+    /** Returns the kept statement of a text, null if there is none. */
+    PreparedStatement find(Session session, String text) {
         int changes = CHANGES.get();
         if (changes != seen) {
+            if (!isEmpty()) {
+                session.product.changed(session.connection);
+            }
             end();
             seen = changes;
         }
-        PreparedStatement known = get(text);
-        if (known != null) {
-            return known;
-        }
-        return keys ? connection.prepareStatement(text, Statement.RETURN_GENERATED_KEYS) : connection.prepareStatement(text);
+        return get(text);
+    }
+
+    /** Prepares a statement. */
+    static PreparedStatement prepare(Session session, String text, boolean keys) throws SQLException {
+        String spelled = session.product.spelled(text);
+        Connection connection = session.connection;
+        return keys ? connection.prepareStatement(spelled, Statement.RETURN_GENERATED_KEYS)
+                : connection.prepareStatement(spelled);
     }
 
     /** Keeps a statement that has been run, or closes it. */
     void keep(String text, PreparedStatement statement, boolean lasting) {
-        if (get(text) == statement) {
-            return;
-        }
         if (lasting && text.length() <= LONGEST) {
             put(text, statement);
         } else {

@@ -1,5 +1,6 @@
 //! Connections of sidecars: a scripted process for what a real one cannot be stopped at, and real ones.
 
+mod database;
 mod jdbc;
 mod measure;
 mod peer;
@@ -27,7 +28,7 @@ fn dbapi(dialect: Dialect, open: &[(&str, &str)]) -> Target {
             .collect(),
         secrets: vec!["hunter2".to_owned()],
         place: "a database of tests".to_owned(),
-        shared: Sharing::Database,
+        shared: Sharing::Program,
         limits: Limits::default(),
     }
 }
