@@ -131,6 +131,7 @@ class MySqlConnector(MySql):
         keywords = dict(keywords, autocommit=True)
         keywords.setdefault("use_pure", True)
         self.pure = keywords["use_pure"]
+        self.raw_cursor = importlib.import_module("mysql.connector.cursor").MySQLCursorRaw
         if not keywords.get("client_flags"):
             keywords["client_flags"] = [flags.FOUND_ROWS]
         keywords["converter_class"] = connector_converter()
@@ -138,7 +139,8 @@ class MySqlConnector(MySql):
         self.prepare_session()
 
     def cursor(self):
-        return self.connection.cursor(raw=True)
+        # The method `cursor` of a connection pings the server first, each time.
+        return self.raw_cursor(self.connection) if self.pure else self.connection.cursor(raw=True)
 
     def fields(self, cursor, description):
         return [(column[0], column[1], column[7], column[8], 0) for column in description]
