@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import functools
 import json
 import re
 import struct
@@ -47,8 +48,6 @@ class DuckDb(TextDriver):
         self.shared = SharedDatabase.of(self.module, arguments, keywords, duplicate)
         self.connection = self.shared.opened()
         (self.server_version,) = self.question("SELECT version()")
-        infinite = {datetime.date: finite_date, datetime.datetime: finite_datetime}
-        self.base = ColumnPacker([], infinite)
 
     def cursor(self):
         # A cursor of DuckDB would be another connection.
@@ -67,7 +66,7 @@ class DuckDb(TextDriver):
 
     def columns(self, cursor, description):
         names = [str(column[1]).strip('"') for column in description]
-        packer = ColumnPacker([duckdb_packer(name) for name in names], self.base.packers)
+        packer = ColumnPacker([duckdb_packer(name) for name in names], DUCKDB_TYPES)
         titles = [str(column[0]) for column in description]
         return [(title, name, UNSIGNED if name in DUCKDB_UNSIGNED else 0) for title, name in zip(titles, names)], packer
 
@@ -151,8 +150,9 @@ DUCKDB_UNSIGNED = {"UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}
 DUCKDB_LOSSY = re.compile(r"\b(INTERVAL|TIMESTAMP_NS|TIME_NS)\b")
 
 
+@functools.lru_cache(256)
 def duckdb_packer(name):
-    """Returns what packs the values of a type of DuckDB, None for their Python types."""
+    """Returns what packs the values of a type of DuckDB, None for their Python types; always the same, as rows.py wants."""
     lossy = DUCKDB_LOSSY.search(name)
     if lossy:
         reason = "Python has no exact form of {}; cast it in the statement: CAST(… AS VARCHAR)".format(lossy.group(1))
@@ -182,9 +182,12 @@ def finite_date(value):
 
 def finite_datetime(value):
     """Packs a datetime. DuckDB's infinities arrive as the first and last one of Python."""
-    if value.replace(tzinfo=None) in (datetime.datetime.min, datetime.datetime.max):
+    if value.year in (1, 9999) and value.replace(tzinfo=None) in (datetime.datetime.min, datetime.datetime.max):
         raise Lossy("the timestamp is infinite or {}; cast it in the statement: CAST(… AS VARCHAR)".format(value))
     return pack_datetime(value)
+
+
+DUCKDB_TYPES = {datetime.date: finite_date, datetime.datetime: finite_datetime}
 
 
 def pack_single(value):
