@@ -190,6 +190,18 @@ class Modules(Case):
         self.worker.process.stdin.close()
         waiter.join()
 
+    def test_b6_an_import_that_hangs_can_be_given_up(self):
+        self.module("hangs", "import threading\nthreading.Event().wait()")
+        connection = client.Connection(self.worker, 5)
+        opening = connection.send(frames.OPEN, frames.packed_pairs([("module", "hangs")]))
+        waiting = connection.send_run("SELECT 1")
+        time.sleep(0.2)
+        connection.cancel(opening)
+        self.assertTrue(self.refused("cancelled", connection.answer, opening).closed)
+        self.refused("protocol", connection.answer, waiting)
+        self.refused("protocol", connection.run, "SELECT 1")
+        self.assertEqual(self.worker.open("sqlite3", MEMORY).run("SELECT 1").rows, [[1]])
+
     def test_refuses_arguments(self):
         self.refused("bad-arguments", self.worker.open, "sqlite3", ["1", "2"], {"nonsense": "1"})
         self.refused("bad-arguments", self.worker.open, "sqlite3", ["not json"])
@@ -253,6 +265,8 @@ class Cursor:
             self.rowcount = 3
         if self.rows:
             self.description = [("c%d" % number, None, None, None, None, None, None) for number in range(len(self.rows[0]))]
+        if getattr(self, "short", False):
+            del self.description[0]
     def fetchmany(self, count):
         found, self.rows = self.rows[:count], self.rows[count:]
         return found
@@ -350,6 +364,17 @@ class Generic(Case):
             self.refused("protocol", connection.run, "one")
             connection = self.spy()
 
+    def test_b6_what_waits_is_answered_when_the_channel_ends(self):
+        connection = self.spy()
+        sent = [connection.send_run("raise ValueError('x')"), connection.send_run("one"), connection.send(frames.CLOSE)]
+        self.fails(3, connection.answer, sent[0])
+        self.refused("protocol", connection.answer, sent[1])
+        connection.answer(sent[2])
+
+    def test_survives_errors_that_cannot_be_read(self):
+        connection = self.spy()
+        self.fails(3, connection.run, "raise type('E', (Error,), {'__str__': None})()")
+
     def test_tells_causes(self):
         self.module(
             "chained",
@@ -403,6 +428,11 @@ class Generic(Case):
         sql = "value ({},)".format(", ".join(text for text, _, _ in values))
         read = connection.run(sql).tagged[0]
         self.assertEqual(read, [(tag, value) for _, tag, value in values])
+
+    def test_refuses_rows_that_are_not_as_described(self):
+        connection = self.spy()
+        error = self.fails(3, connection.run, "value (1, 2) if not self.__dict__.update(short=True) else 0")
+        self.assertEqual(error.kind, "ebbtide.WrongColumns")
 
     def test_reads_the_rest_of_a_row_with_an_unreadable_value(self):
         connection = self.spy()
@@ -514,6 +544,22 @@ class Sqlite(Case):
         self.assertEqual(run("/* x */ UPDATE t SET a = 'u' WHERE id > 1").count, 2)
         self.assertEqual(run("WITH n AS (SELECT 1 AS i) DELETE FROM t WHERE id IN (SELECT i FROM n)").count, 1)
         self.assertIn(run("DELETE FROM t WHERE 0").count, (-1, 0))
+
+    def test_sees_changed_tables(self):
+        run = self.connection.run
+        run("CREATE TABLE t (a)")
+        run("INSERT INTO t VALUES (1)")
+        for names in (["a"], ["a", "b"], ["z", "b"], ["z"]):
+            if names == ["a", "b"]:
+                run("ALTER TABLE t ADD b")
+            elif names == ["z", "b"]:
+                run("ALTER TABLE t RENAME COLUMN a TO z")
+            elif names == ["z"]:
+                run("DROP TABLE t")
+                run("CREATE TABLE t AS SELECT 1 AS z")
+            done = run("SELECT * FROM t")
+            self.assertEqual([column.name for column in done.columns], names)
+            self.assertEqual([len(row) for row in done.rows], [len(names)])
 
     def test_returns_rows_of_inserts(self):
         self.connection.run("CREATE TABLE t (id INTEGER PRIMARY KEY)")

@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import functools
 import json
 import re
 import struct
@@ -47,8 +48,6 @@ class DuckDb(TextDriver):
         self.shared = SharedDatabase.of(self.module, arguments, keywords, duplicate)
         self.connection = self.shared.opened()
         (self.server_version,) = self.question("SELECT version()")
-        infinite = {datetime.date: finite_date, datetime.datetime: finite_datetime}
-        self.base = ColumnPacker([], infinite)
 
     def cursor(self):
         # A cursor of DuckDB would be another connection.
@@ -57,22 +56,39 @@ class DuckDb(TextDriver):
     def version(self):
         return self.server_version.lstrip("v")
 
-    @staticmethod
-    def description(cursor):
+    def run(self, sql, parameters, plain, wants_key):
+        self.text = sql
+        self.counted = -1
+        return super().run(sql, parameters, plain, wants_key)
+
+    def description(self, cursor):
         description = cursor.description
-        # INSERT, UPDATE and DELETE have a row with their count; DDL and the words of transactions have none.
-        if description and len(description) == 1 and description[0][0] in ("Count", "Success") and cursor.rowcount >= 0:
-            return None
-        return description
+        if not description or len(description) > 1 or description[0][0] not in ("Count", "Success"):
+            return description
+        # What changes rows gives one with their number, and what gives nothing one without a value.
+        self.counted = cursor.rowcount
+        if self.counted < 0:
+            if not self.gives_no_rows():
+                return description
+            row = cursor.fetchone()
+            self.counted = row[0] if row and description[0][0] == "Count" else -1
+        return None
+
+    def gives_no_rows(self):
+        """Returns true if the statement is no query. Before version 2 the number of rows is not told otherwise."""
+        if "RETURNING" in self.text.upper():
+            return False
+        statement, *_ = self.connection.extract_statements(self.text)
+        return any(kind.name in ("CHANGED_ROWS", "NOTHING") for kind in statement.expected_result_type)
 
     def columns(self, cursor, description):
         names = [str(column[1]).strip('"') for column in description]
-        packer = ColumnPacker([duckdb_packer(name) for name in names], self.base.packers)
+        packer = ColumnPacker([duckdb_packer(name) for name in names], DUCKDB_TYPES)
         titles = [str(column[0]) for column in description]
         return [(title, name, UNSIGNED if name in DUCKDB_UNSIGNED else 0) for title, name in zip(titles, names)], packer
 
     def affected(self, cursor, columns):
-        return super().affected(cursor, columns) if columns is None else -1
+        return self.counted if columns is None else -1
 
     def is_aborted(self):
         if not self.failed_inside:
@@ -151,8 +167,9 @@ DUCKDB_UNSIGNED = {"UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}
 DUCKDB_LOSSY = re.compile(r"\b(INTERVAL|TIMESTAMP_NS|TIME_NS)\b")
 
 
+@functools.lru_cache(256)
 def duckdb_packer(name):
-    """Returns what packs the values of a type of DuckDB, None for their Python types."""
+    """Returns what packs the values of a type of DuckDB, None for their Python types; always the same, as rows.py wants."""
     lossy = DUCKDB_LOSSY.search(name)
     if lossy:
         reason = "Python has no exact form of {}; cast it in the statement: CAST(… AS VARCHAR)".format(lossy.group(1))
@@ -182,9 +199,12 @@ def finite_date(value):
 
 def finite_datetime(value):
     """Packs a datetime. DuckDB's infinities arrive as the first and last one of Python."""
-    if value.replace(tzinfo=None) in (datetime.datetime.min, datetime.datetime.max):
+    if value.year in (1, 9999) and value.replace(tzinfo=None) in (datetime.datetime.min, datetime.datetime.max):
         raise Lossy("the timestamp is infinite or {}; cast it in the statement: CAST(… AS VARCHAR)".format(value))
     return pack_datetime(value)
+
+
+DUCKDB_TYPES = {datetime.date: finite_date, datetime.datetime: finite_datetime}
 
 
 def pack_single(value):

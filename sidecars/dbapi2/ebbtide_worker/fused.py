@@ -2,16 +2,19 @@
 
 import struct
 
-from .frames import BYTES, DOUBLE, INTEGER, NULL, TEXT
-from .values import pack_bytes, pack_float, pack_int, pack_null, pack_str, pack_utf8
+from .frames import BYTES, DOUBLE, INTEGER, NULL, SERVER_TEXT, TEXT
+from .values import pack_bytes, pack_float, pack_int, pack_null, pack_server_text, pack_str, pack_text, pack_utf8
 
-# What `value` becomes before it is packed, its form in the module struct, the fields, and whether its bytes follow.
+# By function, or by function and type: what the value becomes before it is packed, its form in the module struct, the
+# fields, and whether its bytes follow.
 FORMS = {
     pack_null: ("", "B", "{0}".format(NULL), False),
     pack_int: ("", "Bq", "{0}, {{0}}".format(INTEGER), False),
     pack_float: ("", "Bd", "{0}, {{0}}".format(DOUBLE), False),
     pack_str: ("{0} = {0}.encode()", "BI", "{0}, len({{0}})".format(TEXT), True),
     pack_bytes: ("", "BI", "{0}, len({{0}})".format(BYTES), True),
+    (pack_text, str): ("{0} = {0}.encode()", "BI", "{0}, len({{0}})".format(TEXT), True),
+    (pack_server_text, str): ("{0} = {0}.encode()", "BI", "{0}, len({{0}})".format(SERVER_TEXT), True),
     # Raises if it is not UTF-8.
     pack_utf8: ("{0}.isascii() or {0}.decode()", "BI", "{0}, len({{0}})".format(TEXT), True),
 }
@@ -29,13 +32,14 @@ class Writer:
         self.form = ""
         self.fields = []
 
-    def add(self, name, packer):
-        """Adds a value that a function packs."""
-        if packer not in FORMS:
+    def add(self, name, packer, kind):
+        """Adds a value of this type that a function packs."""
+        found = FORMS.get(packer) or FORMS.get((packer, kind))
+        if found is None:
             self.end_struct()
             self.parts.append("{}({})".format(self.keep(packer), name))
             return
-        line, form, fields, follows = FORMS[packer]
+        line, form, fields, follows = found
         if line:
             self.lines.append(line.format(name))
         self.form += form
@@ -67,10 +71,10 @@ class Writer:
         return self.names["row"]
 
 
-def fused(packers):
-    """Returns a function that packs a row, whose values these functions pack one by one."""
+def fused(packers, kinds):
+    """Returns a function that packs a row of values of these types, which these functions pack one by one."""
     writer = Writer()
     names = ["value{}".format(number) for number in range(len(packers))]
-    for name, packer in zip(names, packers):
-        writer.add(name, packer)
+    for name, packer, kind in zip(names, packers, kinds):
+        writer.add(name, packer, kind)
     return writer.function(names)

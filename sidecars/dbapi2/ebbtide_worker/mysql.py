@@ -8,7 +8,7 @@ from .frames import ARRAY, BOOLEAN, DECIMAL, INTERVAL, JSON, Refused, TIMESTAMP,
 from .parameters import clock_text, dated
 from .rows import ColumnPacker
 from .text_driver import TextDriver
-from .values import checked_utf8, pack_bytes, pack_server_text, pack_str, pack_utf8, packed_text
+from .values import checked_utf8, pack_bytes, pack_server_text, pack_text, packed_text
 
 
 class PlainDecimal(decimal.Decimal):
@@ -48,6 +48,7 @@ class MySql(TextDriver):
     levels = "1,2,3,4"
     parameter = staticmethod(mysql_parameter)
     lost = (2006, 2013, 2055, 4031)
+    packers = {}
 
     def prepare_session(self):
         """Asks for what OPENED says."""
@@ -71,8 +72,13 @@ class MySql(TextDriver):
             type_name, packer = mysql_type(kind, flags, charset)
             marks = (UNSIGNED if type_name.endswith(" UNSIGNED") else 0) | (BOOLEAN if kind == 1 and length == 1 else 0)
             columns.append((name, type_name, marks))
-            packers.append(packer)
-        return columns, ColumnPacker(packers)
+            packers.append(self.adapted(packer))
+        return columns, ColumnPacker(packers, self.packers)
+
+    @staticmethod
+    def adapted(packer):
+        """Returns what packs the values that the module gives, for what packs the server's text."""
+        return packer
 
     def affected(self, cursor, columns):
         return super().affected(cursor, columns) if columns is None else -1
@@ -110,8 +116,8 @@ def mysql_type(kind, flags, charset):
         if charset == MYSQL_BINARY:
             return MYSQL_BINARY_NAMES.get(kind, name), pack_raw
         if flags & MYSQL_ENUM or flags & MYSQL_SET:
-            return ("ENUM" if flags & MYSQL_ENUM else "SET"), pack_mysql_text
-        return name.replace("BLOB", "TEXT"), pack_mysql_text
+            return ("ENUM" if flags & MYSQL_ENUM else "SET"), pack_text
+        return name.replace("BLOB", "TEXT"), pack_text
     if kind == 16:
         return name, pack_bits
     if kind == 245:
@@ -130,11 +136,6 @@ def pack_raw(value):
 def pack_bits(value):
     """Packs a BIT of MySQL as an unsigned integer."""
     return struct.pack(">BQ", UNSIGNED_INTEGER, int.from_bytes(value, "big"))
-
-
-def pack_mysql_text(value):
-    """Packs text of MySQL."""
-    return pack_str(value) if isinstance(value, str) else pack_utf8(value)
 
 
 def pack_json(value):

@@ -4,10 +4,10 @@ import datetime
 import importlib
 
 from .frames import BYTES
-from .mysql import MySql, PlainDecimal, mysql_parameter, pack_mysql_text
+from .mysql import MySql, PlainDecimal, mysql_parameter
 from .parameters import clock_text
 from .shutdown import shutdown
-from .values import pack_bytes, pack_server_text, pack_str
+from .values import pack_bytes, pack_server_text, pack_str, pack_text
 
 
 class PyMySql(MySql):
@@ -71,11 +71,14 @@ class MySqlDb(MySql):
         rows = zip(description, cursor.description_flags)
         return [(column[0], column[1], flags, 0, column[3] or 0) for column, flags in rows]
 
-    def columns(self, cursor, description):
-        columns, packer = super().columns(cursor, description)
-        by_value = lambda value: pack_bytes(value) if isinstance(value, bytes) else pack_str(value)
-        packer.columns = [by_value if function is pack_mysql_text else function for function in packer.columns]
-        return columns, packer
+    @staticmethod
+    def adapted(packer):
+        return pack_by_type if packer is pack_text else packer
+
+
+def pack_by_type(value):
+    """Packs text or bytes, as the module gives them."""
+    return pack_bytes(value) if isinstance(value, bytes) else pack_str(value)
 
 
 class HexLiteral:
@@ -128,6 +131,7 @@ class MySqlConnector(MySql):
         keywords = dict(keywords, autocommit=True)
         keywords.setdefault("use_pure", True)
         self.pure = keywords["use_pure"]
+        self.raw_cursor = importlib.import_module("mysql.connector.cursor").MySQLCursorRaw
         if not keywords.get("client_flags"):
             keywords["client_flags"] = [flags.FOUND_ROWS]
         keywords["converter_class"] = connector_converter()
@@ -135,7 +139,8 @@ class MySqlConnector(MySql):
         self.prepare_session()
 
     def cursor(self):
-        return self.connection.cursor(raw=True)
+        # The method `cursor` of a connection pings the server first, each time.
+        return self.raw_cursor(self.connection) if self.pure else self.connection.cursor(raw=True)
 
     def fields(self, cursor, description):
         return [(column[0], column[1], column[7], column[8], 0) for column in description]
@@ -157,8 +162,16 @@ class MySqlConnector(MySql):
         return super().is_closed(error) or (self.code(error) == -1 and not self.connection.is_connected())
 
 
+def pack_clock(value):
+    """Packs a TIME, which has a sign and may be longer than a day."""
+    microseconds = (value.days * 86400 + value.seconds) * 10**6 + value.microseconds
+    return pack_server_text(clock_text(microseconds))
+
+
 class MariaDb(MySql):
     """The module mariadb, which reads values as Python's objects. A date of zeros is None there, as NULL is."""
+
+    packers = {datetime.timedelta: pack_clock}
 
     def connect(self, arguments, keywords, duplicate):
         found_rows = importlib.import_module("mariadb.constants.CLIENT").FOUND_ROWS
@@ -171,12 +184,9 @@ class MariaDb(MySql):
         found = cursor.metadata
         return list(zip(found["field"], found["type"], found["flags"], found["charset"], found["length"]))
 
-    def columns(self, cursor, description):
-        columns, packer = super().columns(cursor, description)
-        by_type = {pack_server_text: None, pack_mysql_text: pack_str}
-        packer.columns = [by_type.get(function, function) for function in packer.columns]
-        packer.packers[datetime.timedelta] = pack_clock
-        return columns, packer
+    @staticmethod
+    def adapted(packer):
+        return {pack_server_text: None, pack_text: pack_str}.get(packer, packer)
 
     def open_transaction(self):
         return bool(self.connection.server_status & 1)
@@ -189,9 +199,3 @@ class MariaDb(MySql):
 
     def is_closed(self, error):
         return not self.connection.open or super().is_closed(error)
-
-
-def pack_clock(value):
-    """Packs a TIME, which has a sign and may be longer than a day."""
-    microseconds = (value.days * 86400 + value.seconds) * 10**6 + value.microseconds
-    return pack_server_text(clock_text(microseconds))

@@ -5,7 +5,7 @@ import struct
 
 from .frames import ARRAY, JSON
 from .fused import fused
-from .values import Lossy, PACKERS, json_text, packed_text, unreadable
+from .values import Lossy, PACKERS, json_text, pack_null, packed_text, unreadable
 
 # The most rows that are asked for at a time, and the most functions for rows of different types that are kept.
 MOST_ROWS = 1024
@@ -61,32 +61,42 @@ class Packer:
         try:
             function = self.functions.get(kinds)
             if function is None:
+                # Few are kept: a column of SQLite may hold any type.
+                if len(self.functions) >= MOST_FUNCTIONS:
+                    self.functions.clear()
                 function = self.functions[kinds] = self.function(kinds)
             return function(values)
         except Exception:
-            return b"".join(map(self.cell, values))
+            return self.guarded(values)
+
+    def guarded(self, values):
+        """Returns the bytes of a row, value by value."""
+        return b"".join(map(self.cell, values))
 
     def function(self, kinds):
-        """Returns the function for rows of these types. Few are kept: a column of SQLite may hold any type."""
-        if len(self.functions) >= MOST_FUNCTIONS:
-            self.functions.clear()
-        return fused([self.packers[kind] for kind in kinds])
+        """Returns a new function for rows of these types."""
+        return fused([self.packers[kind] for kind in kinds], kinds)
 
 
 class ColumnPacker(Packer):
     """Packs values by functions of their columns; None stands for the Python type."""
 
+    shared = {}
+
     def __init__(self, columns, packers=None):
         super().__init__(packers)
         self.columns = columns
+        # Statements whose columns are packed alike share their functions.
+        if len(self.shared) >= MOST_FUNCTIONS:
+            self.shared.clear()
+        self.functions = self.shared.setdefault((tuple(columns), frozenset((packers or {}).items())), {})
 
-    def row(self, values):
-        packers = self.packers
-        columns = zip(self.columns, values)
-        try:
-            return b"".join([b"\0" if value is None else (packer or packers[type(value)])(value) for packer, value in columns])
-        except Exception:
-            return b"".join(map(self.column, self.columns, values))
+    def guarded(self, values):
+        return b"".join(map(self.column, self.columns, values))
+
+    def function(self, kinds):
+        pairs = zip(self.columns, kinds)
+        return fused([pack_null if kind is type(None) else column or self.packers[kind] for column, kind in pairs], kinds)
 
     def column(self, packer, value):
         """Returns the bytes of a value of a column, or of the reason why it cannot be read."""

@@ -139,6 +139,8 @@ class Apsw(TextDriver):
 
     def connect(self, arguments, keywords, duplicate):
         self.connection = self.module.Connection(*arguments, **keywords)
+        # As long as sqlite3 waits by default.
+        self.connection.set_busy_timeout(5000)
 
     def version(self):
         return self.module.sqlite_lib_version()
@@ -154,8 +156,9 @@ class Apsw(TextDriver):
         described = []
 
         def trace(cursor, sql, bindings):
-            # The columns of a result without rows are told only here.
-            described.append(cursor.get_description())
+            # The columns of a result without rows are told only here. The attribute has a memory of its own, so that
+            # the method tells the columns of a table that was changed: the statement is prepared again after this.
+            described.append([column[:2] for column in cursor.description])
             return True
 
         cursor.exec_trace = trace
@@ -168,7 +171,10 @@ class Apsw(TextDriver):
         except BaseException:
             self.forget(cursor)
             raise
-        self.described = described[0] if described else ()
+        try:
+            self.described = cursor.get_description()
+        except self.module.ExecutionCompleteError:
+            self.described = described[0] if described else ()
         self.changes_before = changes
         return ApswResult(self, cursor, wants_key)
 

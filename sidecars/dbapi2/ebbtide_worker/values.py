@@ -67,6 +67,11 @@ def pack_utf8(value):
     return packed_text(TEXT, checked_utf8(value))
 
 
+def pack_text(value):
+    """Packs text, or bytes that should be text."""
+    return pack_str(value) if isinstance(value, str) else pack_utf8(value)
+
+
 def checked_utf8(value):
     """Returns the bytes if they are UTF-8."""
     try:
@@ -140,5 +145,5 @@ def json_text(value):
 
 def pack_server_text(value):
     """Packs the server's own text of a value."""
-    data = value.encode("utf-8") if isinstance(value, str) else value
-    return packed_text(SERVER_TEXT, checked_utf8(data))
+    data = value.encode("utf-8") if isinstance(value, str) else checked_utf8(value)
+    return packed_text(SERVER_TEXT, data)
