@@ -8,7 +8,9 @@ scripts/drivers installs the jars. EBBTIDE_TEST_POSTGRES_URL and EBBTIDE_TEST_MY
 """
 
 import os
+import queue
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -753,6 +755,26 @@ class Life(unittest.TestCase):
             c.answer(request)
         other = sidecar.open([("url", "jdbc:sqlite::memory:"), ("jar", jar("sqlite"))])
         self.assertEqual(other.rows("SELECT ?", 1), [[1]])
+        self.assertEqual(sidecar.end(), 0)
+
+    def test_a_hanging_connect_is_cancelled(self):
+        sidecar = Sidecar(JAVA)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            items = [("url", "jdbc:postgresql://127.0.0.1:%d/x" % silent.getsockname()[1]), ("jar", jar("postgres"))]
+            sidecar.mailboxes[77] = queue.Queue()
+            sidecar.send(77, 1, OPEN, pairs(items))
+            accepted = silent.accept()[0]
+            start = time.monotonic()
+            sidecar.send(77, 1, CANCEL)
+            request, kind, reader = sidecar.mailboxes[77].get(timeout=5)
+            found = Failed(reader)
+            self.assertEqual((request, kind, found.kind, found.flags), (1, FAILED, "cancelled", 1))
+            self.assertLess(time.monotonic() - start, 1)
+            accepted.close()
+        c = sidecar.open([("url", "jdbc:h2:mem:x"), ("jar", jar("h2"))])
+        # Large values travel whole.
+        for size in (65535, 70000, 20000000):
+            self.assertEqual(c.rows("SELECT ?, repeat('ä', ?)", b"\1" * size, size), [[b"\1" * size, "ä" * size]])
         self.assertEqual(sidecar.end(), 0)
 
     def test_bad_frames(self):

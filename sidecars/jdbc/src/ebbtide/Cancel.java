@@ -67,7 +67,7 @@ final class Cancel implements Runnable, Executor {
     /** Returns true if the request is under way for the whole time. */
     private boolean still(long milliseconds) throws InterruptedException {
         for (long end = System.nanoTime() + milliseconds * 1000000; System.nanoTime() - end < 0;) {
-            if (channel.stuck(request) == null) {
+            if (!channel.stuck(request)) {
                 return false;
             }
             Thread.sleep(20);
@@ -76,11 +76,8 @@ final class Cancel implements Runnable, Executor {
     }
 
     private void abort() {
-        Session session = channel.stuck(request);
         try {
-            if (session != null) {
-                session.connection.abort(this);
-            }
+            channel.abort(request, this);
         } catch (SQLException | RuntimeException | LinkageError error) {
             // The request is abandoned.
         }

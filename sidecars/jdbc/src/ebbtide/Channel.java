@@ -3,6 +3,7 @@ package ebbtide;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayDeque;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -111,9 +112,15 @@ final class Channel implements Runnable {
         synchronized (gate) {
             cancelled = request;
             gate.notifyAll();
-            if (request == underWay.get()) {
-                Cancel.start(this, request);
-            }
+        }
+        if (request != underWay.get()) {
+            return;
+        }
+        if (session == null) {
+            // No driver ends an attempt to connect.
+            abandon(request);
+        } else {
+            Cancel.start(this, request);
         }
     }
 
@@ -338,9 +345,16 @@ final class Channel implements Runnable {
         }
     }
 
-    /** Returns the session of a request that is still under way, else null; does not wait for a canceller. */
-    Session stuck(int request) {
-        return underWay.get() == request ? session : null;
+    /** Returns true if a request is still under way; does not wait for a canceller. */
+    boolean stuck(int request) {
+        return underWay.get() == request;
+    }
+
+    /** Has the driver end the connection, if the request is still under way. */
+    void abort(int request, Executor executor) throws SQLException {
+        if (stuck(request)) {
+            session.connection.abort(executor);
+        }
     }
 
     /** Answers for a driver that does not come back. Its thread closes the connection when it does. */
@@ -350,7 +364,7 @@ final class Channel implements Runnable {
         }
         to.mute();
         Frames frames = sidecar.frames(number);
-        Failure.write(frames, request, new Refused("cancelled", "the driver did not end the statement; its connection is lost"), true);
+        Failure.write(frames, request, new Refused("cancelled", "the driver did not end what it was doing; the connection is lost"), true);
         frames.flush();
         leave();
     }

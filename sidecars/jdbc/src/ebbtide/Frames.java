@@ -44,6 +44,11 @@ final class Frames {
     /** The longest text of a decimal number; an exponent may ask for any number of zeros. */
     private static final int DIGITS = 100000;
 
+    /** A row stays below the longest frame. */
+    private static final long LARGEST = 900L << 20;
+    /** Memory for a longer text is not guessed. */
+    private static final int LONG = 64 * 1024;
+
     private final FileOutputStream output;
     private final int channel;
     private byte[] buffer = new byte[1024];
@@ -216,6 +221,9 @@ final class Frames {
             nothing();
             return;
         }
+        if (tooLarge(value.length())) {
+            return;
+        }
         int mark = length;
         u8(tag);
         if (!utf8(value)) {
@@ -227,6 +235,9 @@ final class Frames {
     void bytes(byte[] value) {
         if (value == null) {
             nothing();
+            return;
+        }
+        if (tooLarge(value.length)) {
             return;
         }
         u8(BYTES);
@@ -245,11 +256,19 @@ final class Frames {
         str(reason);
     }
 
+    private boolean tooLarge(int count) {
+        if ((long) length - frame + count < LARGEST) {
+            return false;
+        }
+        unreadable("the row would have more than " + LARGEST / 1024 / 1024 + " MiB");
+        return true;
+    }
+
     /** Writes length and UTF-8 of a text; false, with nothing written, if there are none. */
     private boolean utf8(String text) {
         int count = text.length();
         int start = length;
-        room(4 + count * 3L);
+        room(4 + (count < LONG ? count * 3L : size(text)));
         byte[] to = buffer;
         int at = start + 4;
         for (int i = 0; i < count; i++) {
@@ -277,6 +296,16 @@ final class Frames {
         patch(start, at - start - 4);
         length = at;
         return true;
+    }
+
+    /** Returns the number of bytes that the UTF-8 of a text has, or a few more. */
+    private static long size(String text) {
+        long size = 0;
+        for (int i = 0; i < text.length(); i++) {
+            char unit = text.charAt(i);
+            size += unit < 0x80 ? 1 : unit < 0x800 ? 2 : 3;
+        }
+        return size;
     }
 
     private void room(long count) {

@@ -28,9 +28,9 @@ final class Kind {
     static final int BITS = 19;
     /** Each value has a class of its own. */
     static final int STORED = 20;
-    /** Zero dates of MySQL, which are no dates. */
+    /** A date of MySQL, which may be zero. */
     static final int ZERO_DATE = 21;
-    /** The text that a driver rounds when it makes a number of it. */
+    /** A decimal number whose text is exact. */
     static final int DECIMAL_TEXT = 22;
 
     private Kind() {

@@ -57,7 +57,7 @@ final class MySql extends Product {
             case "MEDIUMINT":
             case "INT":
             case "BIGINT":
-                return word == name || word.equals(name) ? Kind.INTEGER : Kind.UNSIGNED;
+                return word.equals(name) ? Kind.INTEGER : Kind.UNSIGNED;
             case "FLOAT":
                 return Kind.FLOAT;
             case "DOUBLE":

@@ -8,6 +8,7 @@ import java.time.LocalTime;
 import java.time.OffsetDateTime;
 import java.time.OffsetTime;
 import java.time.ZoneOffset;
+import java.util.Arrays;
 import java.util.UUID;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -17,8 +18,9 @@ import java.util.regex.Pattern;
  */
 final class Texts {
     private static final Pattern QUOTED = Pattern.compile("(?i)^INTERVAL\\s*([-+])?\\s*'([^']*)'.*$");
-    private static final Pattern YEARS = Pattern.compile("^([-+])?(\\d+)(?:-(\\d+))?$");
-    private static final Pattern TIMES = Pattern.compile("^([-+])?(?:(\\d+)(?: |$))?(?:(\\d+)(?::(\\d+))?(?::(\\d+))?)?(\\.\\d+)?$");
+    private static final Pattern YEARS = Pattern.compile("^([-+])?(\\d{1,9})(?:-(\\d{1,9}))?$");
+
+    private static final Pattern NUMBER = Pattern.compile("^(\\d{1,18})(?:\\.(\\d{1,9}))?$");
 
     private Texts() {
     }
@@ -159,47 +161,50 @@ final class Texts {
 
     private static boolean write(String text, String typeName, Frames to) {
         String first = typeName.replaceFirst("(?i)^INTERVAL\\s*", "").split(" ")[0];
-        boolean years = first.equals("YEAR");
-        if (years || first.equals("MONTH")) {
-            Matcher parts = YEARS.matcher(text);
-            if (!parts.matches()) {
-                return false;
-            }
-            long number = Long.parseLong(parts.group(2));
-            long months = years ? number * 12 + (parts.group(3) == null ? 0 : Long.parseLong(parts.group(3))) : number;
-            to.interval(Math.toIntExact("-".equals(parts.group(1)) ? -months : months), 0, 0);
-            return true;
+        switch (first) {
+            case "YEAR":
+                return months(text, 12, to);
+            case "MONTH":
+                return months(text, 1, to);
+            default:
+                return times(text, Arrays.asList("DAY", "HOUR", "MINUTE", "SECOND").indexOf(first), to);
         }
-        boolean days = first.equals("DAY");
+    }
+
+    private static boolean months(String text, int factor, Frames to) {
+        Matcher parts = YEARS.matcher(text);
+        if (!parts.matches()) {
+            return false;
+        }
+        long months = Long.parseLong(parts.group(2)) * factor + (parts.group(3) == null ? 0 : Long.parseLong(parts.group(3)));
+        to.interval(Math.toIntExact("-".equals(parts.group(1)) ? -months : months), 0, 0);
+        return true;
+    }
+
+    /** Writes an interval whose first number has the unit {@code unit}: days, hours, minutes or seconds. */
+    private static boolean times(String text, int unit, Frames to) {
         String whole = text.replaceFirst("^[-+]", "");
-        String[] pieces = (days ? whole.replaceFirst(" ", ":") : whole).split(":");
-        String[] units = {"DAY", "HOUR", "MINUTE", "SECOND"};
-        int unit = java.util.Arrays.asList(units).indexOf(first);
-        if (unit < 0 || unit + pieces.length > units.length) {
+        String[] pieces = (unit == 0 ? whole.replaceFirst(" ", ":") : whole).split(":");
+        if (unit < 0 || unit + pieces.length > 4) {
             return false;
         }
         long[] numbers = new long[4];
-        for (String piece : pieces) {
-            int point = piece.indexOf('.');
-            if (!piece.matches("\\d+(\\.\\d{1,9})?") || point >= 0 && unit != 3) {
+        long micros = 0;
+        for (int i = 0; i < pieces.length; i++) {
+            Matcher number = NUMBER.matcher(pieces[i]);
+            if (!number.matches()) {
                 return false;
             }
-            numbers[unit++] = Long.parseLong(point < 0 ? piece : piece.substring(0, point));
-            if (point >= 0) {
-                String nanos = (piece.substring(point + 1) + "000000000").substring(0, 9);
-                if (!nanos.endsWith("000")) {
+            numbers[unit + i] = Long.parseLong(number.group(1));
+            if (number.group(2) != null) {
+                String nanos = (number.group(2) + "00000000").substring(0, 9);
+                if (unit + i != 3 || !nanos.endsWith("000")) {
                     return false;
                 }
-                numbers[3] = Math.addExact(Math.multiplyExact(numbers[3], 1L), 0);
-                return send(text, numbers, Long.parseLong(nanos.substring(0, 6)), to);
+                micros = Long.parseLong(nanos.substring(0, 6));
             }
         }
-        return send(text, numbers, 0, to);
-    }
-
-    private static boolean send(String text, long[] numbers, long micros, Frames to) {
-        long seconds = Math.addExact(Math.multiplyExact(Math.addExact(Math.multiplyExact(numbers[1], 60L), numbers[2]), 60L),
-                numbers[3]);
+        long seconds = Math.addExact(Math.multiplyExact(numbers[1], 3600L), numbers[2] * 60 + numbers[3]);
         long total = Math.addExact(Math.multiplyExact(seconds, 1000000L), micros);
         int days = Math.toIntExact(numbers[0]);
         boolean negative = text.startsWith("-");
