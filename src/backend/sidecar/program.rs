@@ -76,6 +76,7 @@ const CLASSES: &[(&str, &[u8])] = files![
     "Statements",
     "Texts",
     "Turns",
+    "Values",
     "Words",
 ];
 
