@@ -199,11 +199,11 @@ class Connection:
                 return dict(reader.pairs())
             if kind == COLUMNS:
                 result.sets += 1
-                for _ in range(reader.take(">H")):
+                width = reader.take(">H")
+                for _ in range(width):
                     result.columns.append(reader.str())
                     result.types.append(reader.str())
                     result.flags.append(reader.take(">B"))
-                width = len(result.columns)
             elif kind == ROWS:
                 result.batches += 1
                 for _ in range(reader.take(">I")):

@@ -139,6 +139,7 @@ class Opening(Case):
                                  (told, transactions, ddl, folding))
                 self.assertEqual(opened["process"], str(self.sidecar.child.pid))
                 self.assertEqual(opened["savepoints"], "1")
+                self.assertEqual(opened["levels"], {"h2": "1,2,3,4,5", "hsqldb": "2,3,4", "sqlite": "4"}.get(product, "1,2,3,4"))
                 for name in ("version", "driver", "driver-version", "quote", "isolation", "levels", "stream", "cancel"):
                     self.assertTrue(opened[name], name)
 
@@ -580,6 +581,15 @@ class Running(Case):
         c.answer(slow)
         self.assertEqual(self.fails(c.answer, waiting).kind, "cancelled")
         self.assertEqual(c.rows("SELECT 2"), [[2]])
+
+    def test_a_text_with_several_results(self):
+        c = self.open("mariadb")
+        for flags in (WANTED, WANTED | FEW):
+            got = c.run("BEGIN NOT ATOMIC SELECT 1 AS a; SELECT 'b' AS b, 2 AS c; END", flags=flags)
+            self.assertEqual((got.sets, got.columns, got.rows), (2, ["a", "b", "c"], [[1], ["b", 2]]))
+        c = self.open("postgres")
+        got = c.run("SELECT 1 AS a; SELECT 2 AS b", flags=WANTED | PLAIN)
+        self.assertEqual((got.sets, got.rows), (2, [[1], [2]]))
 
     SLOW = {
         "h2": "SELECT count(*) FROM system_range(1, 1000000) a, system_range(1, 1000000) b",

@@ -20,6 +20,11 @@ final class Hsqldb extends Product {
         return type == Types.BIT && about.getPrecision(column) > 1 ? Kind.TEXT : super.kind(about, column, name);
     }
 
+    @Override
+    boolean has(int level) {
+        return level != Connection.TRANSACTION_READ_UNCOMMITTED;
+    }
+
     /** The driver's own cancelling does not end a join; the flag is the one that its time-outs raise. */
     @Override
     void cancel(Connection connection, Statement statement) throws SQLException {

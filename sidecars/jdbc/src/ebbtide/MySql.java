@@ -1,5 +1,7 @@
 package ebbtide;
 
+import java.lang.reflect.Field;
+import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.ResultSetMetaData;
@@ -27,6 +29,22 @@ final class MySql extends Product {
     @Override
     boolean streams() {
         return true;
+    }
+
+    /** {@code cancel()} of MariaDB's driver reads the rest of a result itself, while another thread reads it. */
+    @Override
+    void cancel(Connection connection, Statement statement) throws SQLException {
+        if (oracle) {
+            statement.cancel();
+            return;
+        }
+        try {
+            Field protocol = connection.getClass().getDeclaredField("protocol");
+            protocol.setAccessible(true);
+            Methods.call(protocol.get(connection), "cancelCurrentQuery");
+        } catch (ReflectiveOperationException | RuntimeException error) {
+            statement.cancel();
+        }
     }
 
     @Override

@@ -28,7 +28,7 @@ final class Opened {
                 // The library has a careful answer of its own.
             }
         }
-        opened.add("levels", opened.levels(levels));
+        opened.add("levels", opened.levels(product, levels));
         opened.add("transactions", product.byInterface() ? "api" : "text");
         opened.add("stream", product.streams() ? "1" : "0");
         opened.add("cancel", "1");
@@ -81,11 +81,11 @@ final class Opened {
         return about.supportsDataManipulationTransactionsOnly() ? "refused" : null;
     }
 
-    private String levels(int[] levels) {
+    private String levels(Product product, int[] levels) {
         StringBuilder text = new StringBuilder();
         for (int i = 1; i < levels.length; i++) {
             try {
-                if (about.supportsTransactionIsolationLevel(levels[i])) {
+                if (product.has(levels[i]) && about.supportsTransactionIsolationLevel(levels[i])) {
                     text.append(text.length() == 0 ? "" : ",").append(i);
                 }
             } catch (SQLException | RuntimeException error) {

@@ -99,6 +99,11 @@ class Product extends Values {
         return true;
     }
 
+    /** Returns false for an isolation level that the driver claims to have and silently changes. */
+    boolean has(int level) {
+        return true;
+    }
+
     /** Begins a transaction with options, in this order: nothing is begun if one of them cannot be had. */
     void begin(Connection connection, int level, boolean readOnly) throws SQLException, Refused {
         if (level != 0) {

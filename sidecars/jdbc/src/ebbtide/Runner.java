@@ -243,8 +243,19 @@ final class Runner {
     }
 
     /** Returns the generated key, that of the column that counts by itself or the only one; null if there is none. */
-    private static Long key(Statement statement) throws SQLException {
-        ResultSet keys = statement.getGeneratedKeys();
+    private Long key(Statement statement) throws SQLException {
+        try {
+            return key(statement.getGeneratedKeys());
+        } catch (SQLException error) {
+            // The row is there, whatever the driver thinks of its key.
+            if (session.closed()) {
+                throw error;
+            }
+            return null;
+        }
+    }
+
+    private static Long key(ResultSet keys) throws SQLException {
         if (keys == null) {
             return null;
         }
