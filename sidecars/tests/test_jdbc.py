@@ -98,7 +98,19 @@ class Case(unittest.TestCase):
         except Failed:
             pass
         connection.run("CREATE TABLE %s (%s)" % (name, columns))
+        self.addCleanup(self.dropped, connection, name)
         return name
+
+    @staticmethod
+    def dropped(connection, name):
+        try:
+            connection.rollback()
+        except Failed:
+            pass
+        try:
+            connection.run("DROP TABLE " + name)
+        except Failed:
+            pass
 
     def fails(self, action, *arguments, **rest):
         with self.assertRaises(Failed) as caught:
