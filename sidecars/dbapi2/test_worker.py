@@ -13,6 +13,7 @@ import os
 import queue
 import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 import textwrap
@@ -87,6 +88,17 @@ class Process(Case):
         self.assertEqual(about["process"], str(self.worker.process.pid))
         self.assertEqual(about["runtime"], "CPython")
 
+    def test_needs_its_files_only_to_start(self):
+        folder = os.path.join(self.folder, "files")
+        shutil.copytree(os.path.join(client.HERE, "ebbtide_worker"), os.path.join(folder, "ebbtide_worker"))
+        other = Worker(self.python, folder=folder)
+        other.hello()
+        shutil.rmtree(folder)
+        self.assertEqual(other.open("sqlite3", MEMORY).run("SELECT {}, 'a', x'00', 1.5", 1).rows, [[1, "a", b"\0", 1.5]])
+        error = self.refused("module-missing", other.open, "ebbtide_nothing")
+        self.assertNotIn(folder, error.causes[0])
+        self.assertEqual(other.end(), 0)
+
     def test_refuses_another_version(self):
         self.refused("protocol", self.worker.hello, 2)
 
@@ -121,9 +133,13 @@ class Process(Case):
         self.assertIsNotNone(request)
 
     def test_ends_if_nobody_reads_its_answers(self):
-        connection = self.worker.open("sqlite3", MEMORY)
-        os.close(os.dup(self.worker.process.stdout.fileno()))
-        connection.send_run(ENDLESS)
+        command = [self.python, "-B", "-c", client.START, client.HERE]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process.stdout.close()
+        process.stdin.write(frames.frame(0, 1, frames.HELLO, b"\0\1"))
+        process.stdin.flush()
+        self.assertEqual(process.wait(client.LIMIT), 0)
+        process.stdin.close()
 
     def test_runs_channels_side_by_side(self):
         busy = self.worker.open("sqlite3", MEMORY)
