@@ -20,6 +20,7 @@ import textwrap
 import threading
 import time
 import unittest
+from random import Random
 from urllib.parse import unquote, urlsplit
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -118,6 +119,21 @@ class Process(Case):
         request = connection.send(77)
         self.refused("protocol", connection.answer, request)
         self.assertEqual(connection.run("SELECT 1").rows, [[1]])
+
+    def test_answers_whatever_it_is_sent(self):
+        random = Random(7)
+        connection = self.worker.open("sqlite3", MEMORY)
+        whole = struct.pack(">BI", FLAG_ROWS, 9) + frames.packed_str("SELECT ?") + b"\0\1\x12\0\0\0\1\2" + b"\0" * 8
+        for _ in range(2000):
+            payload = bytearray(whole if random.random() < 0.7 else random.getrandbits(8 * 24).to_bytes(24, "big"))
+            for _ in range(random.randrange(4)):
+                payload[random.randrange(len(payload))] = random.randrange(256)
+            kind = random.choice([frames.RUN, frames.RUN, frames.BEGIN, frames.COMMIT, 99])
+            try:
+                connection.answer(connection.send(kind, bytes(payload[: random.randrange(len(payload) + 1)])))
+            except Failed as error:
+                self.assertIn(error.origin, (0, 1, 2), str(error))
+        connection.close()
 
     def test_ends_at_a_frame_without_a_length(self):
         self.worker.process.stdin.write(b"\0" * 13)
@@ -555,6 +571,8 @@ class Sqlite(Case):
         self.assertIn(run("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)").count, (-1, 0))
         done = run("INSERT INTO t (a) VALUES ({})", "x", flags=FLAG_KEY)
         self.assertEqual((done.count, done.key), (1, 1))
+        done = run("INSERT OR IGNORE INTO t VALUES (1, 'x')", flags=FLAG_KEY)
+        self.assertEqual((done.count, done.key), (0, None))
         done = run("INSERT INTO t (a) VALUES ('y'), ('z')")
         self.assertEqual((done.count, done.key), (2, None))
         self.assertEqual(run("/* x */ UPDATE t SET a = 'u' WHERE id > 1").count, 2)
@@ -770,6 +788,12 @@ class Apsw(Sqlite):
         self.fails(0, self.connection.run, "SELECT 1, CAST(x'ff' AS TEXT), 'b'")
         self.assertEqual(self.one("SELECT 1"), (INTEGER, 1))
 
+    def test_tells_no_key_of_a_table_without_rowids(self):
+        self.connection.run("CREATE TABLE t (a TEXT PRIMARY KEY) WITHOUT ROWID")
+        self.connection.run("CREATE TABLE u (a INTEGER PRIMARY KEY)")
+        self.assertEqual(self.connection.run("INSERT INTO u VALUES (7)", flags=FLAG_KEY).key, 7)
+        self.assertIsNone(self.connection.run("INSERT INTO t VALUES ('x')", flags=FLAG_KEY).key)
+
     def test_tells_declared_types(self):
         self.connection.run("CREATE TABLE t (a BOOLEAN, b DECIMAL(5, 2))")
         columns = self.connection.run("SELECT a, b, a + 1 FROM t").columns
@@ -957,6 +981,12 @@ class Postgres(Server):
         self.assertEqual(self.one("SELECT {}::timestamptz", moment)[2], "2026-12-01 03:04:05.000001+00")
         self.assertEqual(self.one("SELECT {}::bytea", b"\0\xff")[1:], (BYTES, b"\0\xff"))
         self.assertEqual(self.one("SELECT {}::int4", None)[1:], (NULL, None))
+
+    def test_refuses_nul(self):
+        for value in ("a\0b", Tagged(ARRAY, ["a\0b"]), Tagged(JSON, "\0")):
+            self.refused("bad-arguments", self.connection.run, "SELECT {}", value)
+        self.refused("bad-arguments", self.connection.run, "SELECT 1\0, 2")
+        self.assertEqual(self.one("SELECT 1")[2], "1")
 
     def test_lets_the_server_decide_types_of_text(self):
         self.temporary("a jsonb, b date, c interval, d inet, e uuid")
