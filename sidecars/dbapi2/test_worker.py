@@ -1141,7 +1141,7 @@ class MySql(Server):
                 ("MEDIUMINT UNSIGNED", 1, SERVER_TEXT, "16777215"),
                 ("INT UNSIGNED", 1, SERVER_TEXT, "4294967295"),
                 ("BIGINT UNSIGNED", 1, SERVER_TEXT, "18446744073709551615"),
-                ("FLOAT", 0, SERVER_TEXT, "0.1"),
+                ("FLOAT", 0, UNREADABLE, read[6][3]),
                 ("DOUBLE", 0, SERVER_TEXT, "5e-324"),
                 ("DECIMAL", 0, SERVER_TEXT, "-12345678901234567890123456789012345.123456789012345678901234567890"),
                 ("DATE", 0, SERVER_TEXT, "0000-00-00"),
@@ -1184,6 +1184,15 @@ class MySql(Server):
         self.assertEqual(self.one("SELECT {}", 1e22)[2], "1e22")
         self.assertEqual(self.one("SELECT {}", None)[1:], (NULL, None))
         self.refused("bad-arguments", self.connection.run, "SELECT {}", Tagged(INTERVAL, (1, 0, 0)))
+
+    def test_reads_no_float_that_the_server_has_rounded(self):
+        self.temporary("f FLOAT, z FLOAT")
+        self.connection.run("INSERT INTO t VALUES ({}, 0)", 16777217.0)
+        done = self.connection.run("SELECT f, z, CAST(f AS DOUBLE), f + 0e0 FROM t")
+        float_cell, *others = done.tagged[0]
+        self.assertEqual(float_cell[0], UNREADABLE)
+        self.assertIn("CAST(… AS DOUBLE)", float_cell[1].reason)
+        self.assertEqual([value for _, value in others], ["0", "16777216", "16777216"])
 
     def test_tells_codes_and_keys(self):
         self.temporary("a INTEGER PRIMARY KEY AUTO_INCREMENT, b INTEGER")
