@@ -248,6 +248,9 @@ class Channel:
         sql = payload.str()
         parameters = [read_parameter(payload) for _ in range(payload.number("H"))]
         self.heed_skip(flags)
+        if "\0" in sql:
+            # Some modules raise what is no error of theirs, and libpq sends what stands before it.
+            raise Refused("bad-arguments", "the text of the statement has a NUL at {}".format(sql.index("\0")))
         with self.changed:
             self.credits += credits
         worked = False

@@ -162,6 +162,9 @@ class Apsw(TextDriver):
             return True
 
         cursor.exec_trace = trace
+        if wants_key:
+            # A table without rowids leaves it as it is.
+            self.connection.set_last_insert_rowid(0)
         changes = self.connection.total_changes()
         try:
             if parameters:
@@ -198,7 +201,7 @@ class Apsw(TextDriver):
         return self.connection.changes() if self.connection.total_changes() != self.changes_before else 0
 
     def key(self, cursor):
-        return self.connection.last_insert_rowid()
+        return self.connection.last_insert_rowid() or None
 
     def open_transaction(self):
         return self.connection.in_transaction
