@@ -106,9 +106,9 @@ def unpack(payload):
 class Worker:
     """A worker process, and a thread that sorts its frames by channel."""
 
-    def __init__(self, python, environment=None):
+    def __init__(self, python, environment=None, folder=HERE):
         self.process = subprocess.Popen(
-            [python, "-B", "-c", START, HERE],
+            [python, "-B", "-c", START, folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

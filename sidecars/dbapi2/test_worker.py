@@ -13,12 +13,14 @@ import os
 import queue
 import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 import textwrap
 import threading
 import time
 import unittest
+from random import Random
 from urllib.parse import unquote, urlsplit
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -87,6 +89,17 @@ class Process(Case):
         self.assertEqual(about["process"], str(self.worker.process.pid))
         self.assertEqual(about["runtime"], "CPython")
 
+    def test_needs_its_files_only_to_start(self):
+        folder = os.path.join(self.folder, "files")
+        shutil.copytree(os.path.join(client.HERE, "ebbtide_worker"), os.path.join(folder, "ebbtide_worker"))
+        other = Worker(self.python, folder=folder)
+        other.hello()
+        shutil.rmtree(folder)
+        self.assertEqual(other.open("sqlite3", MEMORY).run("SELECT {}, 'a', x'00', 1.5", 1).rows, [[1, "a", b"\0", 1.5]])
+        error = self.refused("module-missing", other.open, "ebbtide_nothing")
+        self.assertNotIn(folder, error.causes[0])
+        self.assertEqual(other.end(), 0)
+
     def test_refuses_another_version(self):
         self.refused("protocol", self.worker.hello, 2)
 
@@ -107,6 +120,21 @@ class Process(Case):
         self.refused("protocol", connection.answer, request)
         self.assertEqual(connection.run("SELECT 1").rows, [[1]])
 
+    def test_answers_whatever_it_is_sent(self):
+        random = Random(7)
+        connection = self.worker.open("sqlite3", MEMORY)
+        whole = struct.pack(">BI", FLAG_ROWS, 9) + frames.packed_str("SELECT ?") + b"\0\1\x12\0\0\0\1\2" + b"\0" * 8
+        for _ in range(2000):
+            payload = bytearray(whole if random.random() < 0.7 else random.getrandbits(8 * 24).to_bytes(24, "big"))
+            for _ in range(random.randrange(4)):
+                payload[random.randrange(len(payload))] = random.randrange(256)
+            kind = random.choice([frames.RUN, frames.RUN, frames.BEGIN, frames.COMMIT, 99])
+            try:
+                connection.answer(connection.send(kind, bytes(payload[: random.randrange(len(payload) + 1)])))
+            except Failed as error:
+                self.assertIn(error.origin, (0, 1, 2), str(error))
+        connection.close()
+
     def test_ends_at_a_frame_without_a_length(self):
         self.worker.process.stdin.write(b"\0" * 13)
         self.worker.process.stdin.flush()
@@ -121,9 +149,13 @@ class Process(Case):
         self.assertIsNotNone(request)
 
     def test_ends_if_nobody_reads_its_answers(self):
-        connection = self.worker.open("sqlite3", MEMORY)
-        os.close(os.dup(self.worker.process.stdout.fileno()))
-        connection.send_run(ENDLESS)
+        command = [self.python, "-B", "-c", client.START, client.HERE]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process.stdout.close()
+        process.stdin.write(frames.frame(0, 1, frames.HELLO, b"\0\1"))
+        process.stdin.flush()
+        self.assertEqual(process.wait(client.LIMIT), 0)
+        process.stdin.close()
 
     def test_runs_channels_side_by_side(self):
         busy = self.worker.open("sqlite3", MEMORY)
@@ -190,6 +222,18 @@ class Modules(Case):
         self.worker.process.stdin.close()
         waiter.join()
 
+    def test_b6_an_import_that_hangs_can_be_given_up(self):
+        self.module("hangs", "import threading\nthreading.Event().wait()")
+        connection = client.Connection(self.worker, 5)
+        opening = connection.send(frames.OPEN, frames.packed_pairs([("module", "hangs")]))
+        waiting = connection.send_run("SELECT 1")
+        time.sleep(0.2)
+        connection.cancel(opening)
+        self.assertTrue(self.refused("cancelled", connection.answer, opening).closed)
+        self.refused("protocol", connection.answer, waiting)
+        self.refused("protocol", connection.run, "SELECT 1")
+        self.assertEqual(self.worker.open("sqlite3", MEMORY).run("SELECT 1").rows, [[1]])
+
     def test_refuses_arguments(self):
         self.refused("bad-arguments", self.worker.open, "sqlite3", ["1", "2"], {"nonsense": "1"})
         self.refused("bad-arguments", self.worker.open, "sqlite3", ["not json"])
@@ -253,6 +297,8 @@ class Cursor:
             self.rowcount = 3
         if self.rows:
             self.description = [("c%d" % number, None, None, None, None, None, None) for number in range(len(self.rows[0]))]
+        if getattr(self, "short", False):
+            del self.description[0]
     def fetchmany(self, count):
         found, self.rows = self.rows[:count], self.rows[count:]
         return found
@@ -350,6 +396,17 @@ class Generic(Case):
             self.refused("protocol", connection.run, "one")
             connection = self.spy()
 
+    def test_b6_what_waits_is_answered_when_the_channel_ends(self):
+        connection = self.spy()
+        sent = [connection.send_run("raise ValueError('x')"), connection.send_run("one"), connection.send(frames.CLOSE)]
+        self.fails(3, connection.answer, sent[0])
+        self.refused("protocol", connection.answer, sent[1])
+        connection.answer(sent[2])
+
+    def test_survives_errors_that_cannot_be_read(self):
+        connection = self.spy()
+        self.fails(3, connection.run, "raise type('E', (Error,), {'__str__': None})()")
+
     def test_tells_causes(self):
         self.module(
             "chained",
@@ -403,6 +460,11 @@ class Generic(Case):
         sql = "value ({},)".format(", ".join(text for text, _, _ in values))
         read = connection.run(sql).tagged[0]
         self.assertEqual(read, [(tag, value) for _, tag, value in values])
+
+    def test_refuses_rows_that_are_not_as_described(self):
+        connection = self.spy()
+        error = self.fails(3, connection.run, "value (1, 2) if not self.__dict__.update(short=True) else 0")
+        self.assertEqual(error.kind, "ebbtide.WrongColumns")
 
     def test_reads_the_rest_of_a_row_with_an_unreadable_value(self):
         connection = self.spy()
@@ -509,11 +571,29 @@ class Sqlite(Case):
         self.assertIn(run("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)").count, (-1, 0))
         done = run("INSERT INTO t (a) VALUES ({})", "x", flags=FLAG_KEY)
         self.assertEqual((done.count, done.key), (1, 1))
+        done = run("INSERT OR IGNORE INTO t VALUES (1, 'x')", flags=FLAG_KEY)
+        self.assertEqual((done.count, done.key), (0, None))
         done = run("INSERT INTO t (a) VALUES ('y'), ('z')")
         self.assertEqual((done.count, done.key), (2, None))
         self.assertEqual(run("/* x */ UPDATE t SET a = 'u' WHERE id > 1").count, 2)
         self.assertEqual(run("WITH n AS (SELECT 1 AS i) DELETE FROM t WHERE id IN (SELECT i FROM n)").count, 1)
         self.assertIn(run("DELETE FROM t WHERE 0").count, (-1, 0))
+
+    def test_sees_changed_tables(self):
+        run = self.connection.run
+        run("CREATE TABLE t (a)")
+        run("INSERT INTO t VALUES (1)")
+        for names in (["a"], ["a", "b"], ["z", "b"], ["z"]):
+            if names == ["a", "b"]:
+                run("ALTER TABLE t ADD b")
+            elif names == ["z", "b"]:
+                run("ALTER TABLE t RENAME COLUMN a TO z")
+            elif names == ["z"]:
+                run("DROP TABLE t")
+                run("CREATE TABLE t AS SELECT 1 AS z")
+            done = run("SELECT * FROM t")
+            self.assertEqual([column.name for column in done.columns], names)
+            self.assertEqual([len(row) for row in done.rows], [len(names)])
 
     def test_returns_rows_of_inserts(self):
         self.connection.run("CREATE TABLE t (id INTEGER PRIMARY KEY)")
@@ -708,6 +788,12 @@ class Apsw(Sqlite):
         self.fails(0, self.connection.run, "SELECT 1, CAST(x'ff' AS TEXT), 'b'")
         self.assertEqual(self.one("SELECT 1"), (INTEGER, 1))
 
+    def test_tells_no_key_of_a_table_without_rowids(self):
+        self.connection.run("CREATE TABLE t (a TEXT PRIMARY KEY) WITHOUT ROWID")
+        self.connection.run("CREATE TABLE u (a INTEGER PRIMARY KEY)")
+        self.assertEqual(self.connection.run("INSERT INTO u VALUES (7)", flags=FLAG_KEY).key, 7)
+        self.assertIsNone(self.connection.run("INSERT INTO t VALUES ('x')", flags=FLAG_KEY).key)
+
     def test_tells_declared_types(self):
         self.connection.run("CREATE TABLE t (a BOOLEAN, b DECIMAL(5, 2))")
         columns = self.connection.run("SELECT a, b, a + 1 FROM t").columns
@@ -896,6 +982,12 @@ class Postgres(Server):
         self.assertEqual(self.one("SELECT {}::bytea", b"\0\xff")[1:], (BYTES, b"\0\xff"))
         self.assertEqual(self.one("SELECT {}::int4", None)[1:], (NULL, None))
 
+    def test_refuses_nul(self):
+        for value in ("a\0b", Tagged(ARRAY, ["a\0b"]), Tagged(JSON, "\0")):
+            self.refused("bad-arguments", self.connection.run, "SELECT {}", value)
+        self.refused("bad-arguments", self.connection.run, "SELECT 1\0, 2")
+        self.assertEqual(self.one("SELECT 1")[2], "1")
+
     def test_lets_the_server_decide_types_of_text(self):
         self.temporary("a jsonb, b date, c interval, d inet, e uuid")
         values = ("{}", "2026-12-01", "1 month", "::1", "00000000-0000-0000-0000-000000000001")
@@ -1049,7 +1141,7 @@ class MySql(Server):
                 ("MEDIUMINT UNSIGNED", 1, SERVER_TEXT, "16777215"),
                 ("INT UNSIGNED", 1, SERVER_TEXT, "4294967295"),
                 ("BIGINT UNSIGNED", 1, SERVER_TEXT, "18446744073709551615"),
-                ("FLOAT", 0, SERVER_TEXT, "0.1"),
+                ("FLOAT", 0, UNREADABLE, read[6][3]),
                 ("DOUBLE", 0, SERVER_TEXT, "5e-324"),
                 ("DECIMAL", 0, SERVER_TEXT, "-12345678901234567890123456789012345.123456789012345678901234567890"),
                 ("DATE", 0, SERVER_TEXT, "0000-00-00"),
@@ -1092,6 +1184,15 @@ class MySql(Server):
         self.assertEqual(self.one("SELECT {}", 1e22)[2], "1e22")
         self.assertEqual(self.one("SELECT {}", None)[1:], (NULL, None))
         self.refused("bad-arguments", self.connection.run, "SELECT {}", Tagged(INTERVAL, (1, 0, 0)))
+
+    def test_reads_no_float_that_the_server_has_rounded(self):
+        self.temporary("f FLOAT, z FLOAT")
+        self.connection.run("INSERT INTO t VALUES ({}, 0)", 16777217.0)
+        done = self.connection.run("SELECT f, z, CAST(f AS DOUBLE), f + 0e0 FROM t")
+        float_cell, *others = done.tagged[0]
+        self.assertEqual(float_cell[0], UNREADABLE)
+        self.assertIn("CAST(… AS DOUBLE)", float_cell[1].reason)
+        self.assertEqual([value for _, value in others], ["0", "16777216", "16777216"])
 
     def test_tells_codes_and_keys(self):
         self.temporary("a INTEGER PRIMARY KEY AUTO_INCREMENT, b INTEGER")

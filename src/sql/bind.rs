@@ -7,7 +7,7 @@ use super::bind_error::{BindError, count, names};
 use super::bind_order::{BindOrder, SCALAR};
 use super::list::ListPlace;
 use super::template::{Style, Template};
-use super::{Bound, Dialect, Statement, steps};
+use super::{Bound, Dialect, Product, Statement, steps};
 use crate::error::{Result, nearest};
 use crate::value::{Names, ParamValues, Params, Value};
 
@@ -252,10 +252,30 @@ impl Template {
                     "an empty list is allowed only in `IN (:name)` and `NOT IN (:name)`",
                 ));
             }
+            if items.is_empty()
+                && let Some(product) = self.without_empty_lists()
+            {
+                return Err(BindError::new(
+                    format!(
+                        "{} is an empty list, and {product} has no `IN (…)` without members",
+                        self.shown(slot)
+                    ),
+                    "leave the condition out where the list is empty, or bind a list with a value that never occurs",
+                ));
+            }
             let width = if pad && alone { padded(items.len()) } else { items.len() };
             widths.push(u32::try_from(width).unwrap_or(SCALAR - 1));
         }
         Ok(widths)
+    }
+
+    /// Returns the product if it has no words for an empty list whose type is not known.
+    fn without_empty_lists(&self) -> Option<&'static str> {
+        match self.mode.server?.product {
+            Product::Hsqldb => Some("HSQLDB"),
+            Product::Derby => Some("Derby"),
+            _ => None,
+        }
     }
 
     fn expanded_statement(&self, order: &BindOrder, widths: &[u32]) -> Arc<Statement> {

@@ -134,10 +134,10 @@ impl Writer {
         }
         match self.style {
             ParamStyle::Question => self.out.push('?'),
-            ParamStyle::Numeric => self.out.push_str(&format!(":{}", self.order.len())),
-            ParamStyle::Named => self.out.push_str(&format!(":p{}", index + 1)),
+            ParamStyle::Numeric => self.out.extend([":", &self.order.len().to_string()]),
+            ParamStyle::Named => self.out.extend([":p", &(index + 1).to_string()]),
             ParamStyle::Format => self.out.push_str("%s"),
-            ParamStyle::PyFormat => self.out.push_str(&format!("%(p{})s", index + 1)),
+            ParamStyle::PyFormat => self.out.extend(["%(p", &(index + 1).to_string(), ")s"]),
         }
         self.after_placeholder = true;
     }
@@ -282,7 +282,10 @@ mod tests {
                     let written = match style {
                         Question => "?",
                         Format => "%s",
-                        Numeric | Named => &rest[..1 + rest[1..].find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len() - 1)],
+                        Numeric | Named => {
+                            let end = rest[1..].find(|c: char| !c.is_ascii_alphanumeric());
+                            &rest[..end.map_or(rest.len(), |end| end + 1)]
+                        }
                         PyFormat => &rest[..rest.find(")s").map_or(0, |at| at + 2)],
                     };
                     prop_assert!(written.len() <= rest.len() && rest.starts_with(written));

@@ -29,6 +29,8 @@ class Channel:
         self.changed = threading.Condition()
         self.driver = None
         self.current = 0
+        self.is_open = True
+        self.is_opening = False
         self.credits = 0
         self.cancelled = False
         self.failed = False
@@ -42,8 +44,11 @@ class Channel:
     def put(self, request, kind, payload):
         """Adds a request to those that wait."""
         with self.changed:
-            self.waiting[request] = False
-        self.requests.put((request, kind, payload))
+            if self.is_open:
+                self.waiting[request] = False
+                self.requests.put((request, kind, payload))
+                return
+        self.output.write(nobody(self.number, request, kind))
 
     def more(self, request, payload):
         """Adds credits to the request under way."""
@@ -61,10 +66,36 @@ class Channel:
             if request != self.current or self.cancelled:
                 return
             self.cancelled = True
+            if self.is_opening:
+                self.give_up(request)
+                return
             self.changed.notify_all()
             self.canceller = threading.Thread(target=self.keep_cancelling, args=(request,))
             self.canceller.daemon = True
             self.canceller.start()
+
+    def give_up(self, request):
+        """Answers an OPEN that may hang for ever, in an import or in the module. Its thread is left to itself."""
+        self.end()
+        error = cancelled()
+        error.closed = True
+        self.output.write(frame(self.number, request, FAILED, error.payload()))
+        self.refuse_rest()
+
+    def end(self):
+        """Notes that the channel is closed."""
+        with self.changed:
+            self.is_open = False
+        self.output.forget(self.number)
+
+    def refuse_rest(self):
+        """Answers the requests that still wait, of a channel that is closed."""
+        while True:
+            try:
+                request, kind, _ = self.requests.get_nowait()
+            except queue.Empty:
+                return
+            self.output.write(nobody(self.number, request, kind))
 
     def keep_cancelling(self, request):
         """Cancels until the request has ended: the first time may come before the driver has begun."""
@@ -86,24 +117,30 @@ class Channel:
 
     def work(self):
         """Answers requests until the channel is closed."""
-        open_still = True
-        while open_still:
+        while self.is_open:
             request, kind, payload = self.requests.get()
             with self.changed:
                 self.current = request
                 self.cancelled = self.waiting.pop(request)
+                self.is_opening = kind == OPEN and not self.cancelled
                 self.credits = 0
-            answer, open_still = self.answered(request, kind, payload)
+            answer, stays = self.answered(request, kind, payload)
             with self.changed:
                 self.current = 0
+                self.is_opening = False
+                if not self.is_open:
+                    # It was given up meanwhile, and is answered.
+                    self.close()
+                    return
                 self.changed.notify_all()
                 canceller, self.canceller = self.canceller, None
             if canceller is not None:
                 # It must not reach the next statement.
                 canceller.join()
-            if not open_still:
-                self.output.forget(self.number)
+            if not stays:
+                self.end()
             self.output.write(answer)
+        self.refuse_rest()
 
     def answered(self, request, kind, payload):
         """Returns the bytes that answer a request, and whether the channel stays open."""
@@ -120,15 +157,23 @@ class Channel:
             return b"".join(self.pending), True
         except BaseException as error:
             self.failed = True
-            found = failure(self.driver, error)
-            if self.cancelled and self.driver.cancelling() == "abort":
-                found.closed = True
+            found = self.failure(error)
             stays = kind != OPEN and found.origin != UNKNOWN
             found.closed = found.closed or not stays
             self.pending.append(frame(self.number, request, FAILED, found.payload()))
             if not stays:
                 self.close()
             return b"".join(self.pending), stays
+
+    def failure(self, error):
+        """Returns the failure that an exception is, also where the driver fails to tell."""
+        try:
+            found = failure(self.driver, error)
+            if self.cancelled and self.driver is not None and self.driver.cancelling() == "abort":
+                found.closed = True
+            return found
+        except BaseException as other:
+            return Failure(UNKNOWN, type(other).__name__, "an error of type {} cannot be read".format(type(error).__name__))
 
     def close(self):
         """Closes the connection, whatever that gives."""
@@ -203,6 +248,9 @@ class Channel:
         sql = payload.str()
         parameters = [read_parameter(payload) for _ in range(payload.number("H"))]
         self.heed_skip(flags)
+        if "\0" in sql:
+            # Some modules raise what is no error of theirs, and libpq sends what stands before it.
+            raise Refused("bad-arguments", "the text of the statement has a NUL at {}".format(sql.index("\0")))
         with self.changed:
             self.credits += credits
         worked = False
@@ -248,6 +296,9 @@ class Channel:
                 break
             if self.cancelled:
                 raise cancelled()
+            if len(fetched[0]) != len(result.columns):
+                # All that follows in the frame would be read as something else.
+                raise Failure(UNKNOWN, "ebbtide.WrongColumns", "the module described other columns than it gave")
             if not wanted:
                 asked = MOST_ROWS
                 continue
@@ -287,6 +338,14 @@ class Channel:
         if self.pending:
             self.output.write(b"".join(self.pending))
             self.pending = []
+
+
+def nobody(number, request, kind):
+    """Returns the answer to a request of a channel that is not open."""
+    if kind == CLOSE:
+        return frame(number, request, DONE, DONE_WITHOUT_COUNT)
+    error = Failure(SIDECARS_OWN, "protocol", "the channel {} is not open".format(number), closed=True)
+    return frame(number, request, FAILED, error.payload())
 
 
 def cancelled():

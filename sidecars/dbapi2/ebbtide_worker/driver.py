@@ -45,7 +45,8 @@ class Result:
 
     def done(self):
         """Returns the number of affected rows and the generated key."""
-        return self.count, self.driver.key(self.cursor) if self.wants_key else None
+        # A row that was ignored has no key, and what the module tells is that of an earlier one.
+        return self.count, self.driver.key(self.cursor) if self.wants_key and self.count else None
 
     def close(self):
         """Closes the cursor."""

@@ -56,13 +56,30 @@ class DuckDb(TextDriver):
     def version(self):
         return self.server_version.lstrip("v")
 
-    @staticmethod
-    def description(cursor):
+    def run(self, sql, parameters, plain, wants_key):
+        self.text = sql
+        self.counted = -1
+        return super().run(sql, parameters, plain, wants_key)
+
+    def description(self, cursor):
         description = cursor.description
-        # INSERT, UPDATE and DELETE have a row with their count; DDL and the words of transactions have none.
-        if description and len(description) == 1 and description[0][0] in ("Count", "Success") and cursor.rowcount >= 0:
-            return None
-        return description
+        if not description or len(description) > 1 or description[0][0] not in ("Count", "Success"):
+            return description
+        # What changes rows gives one with their number, and what gives nothing one without a value.
+        self.counted = cursor.rowcount
+        if self.counted < 0:
+            if not self.gives_no_rows():
+                return description
+            row = cursor.fetchone()
+            self.counted = row[0] if row and description[0][0] == "Count" else -1
+        return None
+
+    def gives_no_rows(self):
+        """Returns true if the statement is no query. Before version 2 the number of rows is not told otherwise."""
+        if "RETURNING" in self.text.upper():
+            return False
+        statement, *_ = self.connection.extract_statements(self.text)
+        return any(kind.name in ("CHANGED_ROWS", "NOTHING") for kind in statement.expected_result_type)
 
     def columns(self, cursor, description):
         names = [str(column[1]).strip('"') for column in description]
@@ -71,7 +88,7 @@ class DuckDb(TextDriver):
         return [(title, name, UNSIGNED if name in DUCKDB_UNSIGNED else 0) for title, name in zip(titles, names)], packer
 
     def affected(self, cursor, columns):
-        return super().affected(cursor, columns) if columns is None else -1
+        return self.counted if columns is None else -1
 
     def is_aborted(self):
         if not self.failed_inside:

@@ -8,7 +8,7 @@ from .frames import ARRAY, BOOLEAN, DECIMAL, INTERVAL, JSON, Refused, TIMESTAMP,
 from .parameters import clock_text, dated
 from .rows import ColumnPacker
 from .text_driver import TextDriver
-from .values import checked_utf8, pack_bytes, pack_server_text, pack_text, packed_text
+from .values import Lossy, checked_utf8, pack_bytes, pack_server_text, pack_text, packed_text
 
 
 class PlainDecimal(decimal.Decimal):
@@ -125,12 +125,19 @@ def mysql_type(kind, flags, charset):
     if kind in (242, 255):
         return name, pack_raw
     unsigned = flags & MYSQL_UNSIGNED and (kind in MYSQL_INTEGERS or kind in (4, 5))
-    return name + (" UNSIGNED" if unsigned else ""), pack_server_text
+    return name + (" UNSIGNED" if unsigned else ""), pack_rounded if kind == 4 else pack_server_text
 
 
 def pack_raw(value):
     """Packs bytes of MySQL, also where the module has taken them for text."""
     return pack_bytes(value.encode("utf-8") if isinstance(value, str) else bytes(value))
+
+
+def pack_rounded(value):
+    """Packs a FLOAT. The server's text has six digits of it, of which the value cannot be told."""
+    if float(value):
+        raise Lossy("the server writes a FLOAT with six digits only; cast it in the statement: CAST(… AS DOUBLE)")
+    return pack_server_text(value if isinstance(value, (str, bytes, bytearray)) else "0")
 
 
 def pack_bits(value):

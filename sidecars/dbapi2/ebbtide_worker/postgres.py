@@ -3,7 +3,7 @@
 import struct
 
 from .frames import (
-    ARRAY, BOOL, BYTES, DECIMAL, DOUBLE, FLOAT, INTEGER, INTERVAL, MIDDLE_INTEGER, SERVER_TEXT, SMALL_INTEGER,
+    ARRAY, BOOL, BYTES, DECIMAL, DOUBLE, FLOAT, INTEGER, INTERVAL, MIDDLE_INTEGER, Refused, SERVER_TEXT, SMALL_INTEGER,
 )  # fmt: skip
 from .parameters import interval_text
 from .rows import ColumnPacker
@@ -25,7 +25,11 @@ def postgres_text(tag, value):
         return interval_text(value)
     if tag == ARRAY:
         return "{" + ",".join(array_item(*item) for item in value) + "}"
-    return str(value)
+    text = str(value)
+    if "\0" in text:
+        # libpq would send what stands before it.
+        raise Refused("bad-arguments", "a text has a NUL, which PostgreSQL's types cannot hold; bind bytes instead")
+    return text
 
 
 def array_item(tag, value):

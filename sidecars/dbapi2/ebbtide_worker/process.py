@@ -7,10 +7,10 @@ import struct
 import sys
 import threading
 
-from .channel import Channel, DONE_WITHOUT_COUNT
-from .failures import Failure, failure
+from .channel import Channel, nobody
+from .failures import failure
 from .frames import (
-    CANCEL, CLOSE, DONE, FAILED, HELLO, LONGEST_FRAME, MORE, OPEN, Payload, Refused, SIDECARS_OWN, VERSION, WELCOME,
+    CANCEL, FAILED, HELLO, LONGEST_FRAME, MORE, OPEN, Payload, Refused, VERSION, WELCOME,
     frame, packed_pairs,
 )  # fmt: skip
 
@@ -82,7 +82,7 @@ def serve(source, output):
             channel = channels[number] = Channel(number, output)
         if channel is None:
             if kind not in (MORE, CANCEL):
-                output.write(answer_nobody(number, request, kind))
+                output.write(nobody(number, request, kind))
         elif kind == MORE:
             channel.more(request, payload)
         elif kind == CANCEL:
@@ -108,14 +108,6 @@ def answer_process(request, kind, payload):
         ("process", str(os.getpid())),
     ]
     return frame(0, request, WELCOME, struct.pack(">H", VERSION) + packed_pairs(pairs))
-
-
-def answer_nobody(number, request, kind):
-    """Returns the answer to a request of a channel that is not open."""
-    if kind == CLOSE:
-        return frame(number, request, DONE, DONE_WITHOUT_COUNT)
-    error = Failure(SIDECARS_OWN, "protocol", "the channel {} is not open".format(number), closed=True)
-    return frame(number, request, FAILED, error.payload())
 
 
 def take_pipes():

@@ -17,7 +17,7 @@ def psycopg2_parameter(module):
             return module.Binary(value)
         if tag == DECIMAL:
             return decimal.Decimal(value)
-        if tag in (INTERVAL, ARRAY):
+        if tag in (INTERVAL, ARRAY) or isinstance(value, str):
             return postgres_text(tag, value)
         return value
 

@@ -139,6 +139,8 @@ class Apsw(TextDriver):
 
     def connect(self, arguments, keywords, duplicate):
         self.connection = self.module.Connection(*arguments, **keywords)
+        # As long as sqlite3 waits by default.
+        self.connection.set_busy_timeout(5000)
 
     def version(self):
         return self.module.sqlite_lib_version()
@@ -154,11 +156,15 @@ class Apsw(TextDriver):
         described = []
 
         def trace(cursor, sql, bindings):
-            # The columns of a result without rows are told only here.
-            described.append(cursor.get_description())
+            # The columns of a result without rows are told only here. The attribute has a memory of its own, so that
+            # the method tells the columns of a table that was changed: the statement is prepared again after this.
+            described.append([column[:2] for column in cursor.description])
             return True
 
         cursor.exec_trace = trace
+        if wants_key:
+            # A table without rowids leaves it as it is.
+            self.connection.set_last_insert_rowid(0)
         changes = self.connection.total_changes()
         try:
             if parameters:
@@ -168,7 +174,10 @@ class Apsw(TextDriver):
         except BaseException:
             self.forget(cursor)
             raise
-        self.described = described[0] if described else ()
+        try:
+            self.described = cursor.get_description()
+        except self.module.ExecutionCompleteError:
+            self.described = described[0] if described else ()
         self.changes_before = changes
         return ApswResult(self, cursor, wants_key)
 
@@ -192,7 +201,7 @@ class Apsw(TextDriver):
         return self.connection.changes() if self.connection.total_changes() != self.changes_before else 0
 
     def key(self, cursor):
-        return self.connection.last_insert_rowid()
+        return self.connection.last_insert_rowid() or None
 
     def open_transaction(self):
         return self.connection.in_transaction

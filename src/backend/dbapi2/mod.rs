@@ -168,7 +168,10 @@ mod tests {
                 vec![r#"argument "firebird://u:p@h/d""#],
             ),
         ] {
-            assert_eq!(open(&made(url, module)), expected, "{url}");
+            let (mut found, mut expected) = (open(&made(url, module)), expected);
+            found.sort();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "{url}");
         }
         let config = Config::from_url("dbapi2+mysql://u:p@h/d")
             .unwrap()
@@ -179,7 +182,7 @@ mod tests {
                 .dbapi_driver_args(json!({"user": "root", "autocommit": true})),
         )
         .unwrap();
-        assert_eq!(open(&given).last().unwrap(), "keyword autocommit=true");
+        assert!(open(&given).contains(&"keyword autocommit=true".to_owned()));
         assert!(open(&given).contains(&r#"keyword user="root""#.to_owned()));
         let given = target(&config.dbapi_path("x").dbapi_driver_args(json!([1, null]))).unwrap();
         assert_eq!(

@@ -30,7 +30,8 @@ pub(super) fn of(config: &Config, subprotocol: &str) -> String {
             host => out.push_str(host.unwrap_or("localhost")),
         }
         if let Some(port) = url.port() {
-            out.push_str(&format!(":{port}"));
+            out.push(':');
+            out.push_str(&port.to_string());
         }
         // SQL Server's driver takes the name of the database for an option.
         if subprotocol == "sqlserver" {

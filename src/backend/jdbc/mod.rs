@@ -46,6 +46,8 @@ fn target(config: &Config) -> Result<Target> {
             .filter(|(name, _)| is_secret(name))
             .map(|(_, value)| value.clone()),
     );
+    secrets.sort();
+    secrets.dedup();
     let place = without_secrets(&url);
     let mut open = vec![("url".to_owned(), url)];
     open.extend(settings.classpath.iter().map(|jar| ("jar".to_owned(), jar.clone())));

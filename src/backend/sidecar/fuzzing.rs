@@ -28,6 +28,10 @@ const TYPES: [&str; 12] = [
 /// Bytes are a frame or an error, which says what is wrong. A frame that was read is written as one that is read as the
 /// same. Its rows can be read value by value, on each dialect, whatever the columns are.
 pub fn sidecar_frames(bytes: &[u8]) {
+    check(bytes);
+}
+
+fn check(bytes: &[u8]) {
     let frame = match codec::frame(bytes) {
         Ok(frame) => frame,
         Err(wrong) => {

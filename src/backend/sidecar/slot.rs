@@ -104,7 +104,6 @@ impl Slot {
     }
 
     /// Returns the link, or what tells of it once the process has started.
-    #[expect(clippy::type_complexity, reason = "either of two, or an error")]
     fn look(self: &Arc<Self>, secrets: &[String]) -> Result<Result<Arc<Link>, watch::Receiver<Option<Started>>>> {
         let mut state = self.state.lock();
         match &*state {

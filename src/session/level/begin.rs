@@ -11,8 +11,8 @@ use super::Child;
 use super::leave::Leaving;
 use super::verdict::Sent;
 use super::{ConnectionSlot, Ended, Finish, Level, LevelKind};
-use crate::backend::Begin;
 use crate::backend::rules::{BeginOptions, ReadOnly};
+use crate::backend::{Begin, ServerRules};
 use crate::error::{CLOSED_EARLIER, Error, ErrorKind, LOST, Result};
 use crate::pool::{Caller, InFlight, Lease};
 use crate::session::level::siblings::beside_siblings;
@@ -273,7 +273,7 @@ impl Level {
 
     async fn finish_on(self: &Arc<Self>, lease: &mut Lease, how: Finish, failed: Option<String>) -> Result<()> {
         let below = self.depth - 1;
-        let aborted = failed.map(|failed| aborted(&failed));
+        let aborted = failed.map(|failed| aborted(self.engine.rules(), &failed));
         let result = match (how, aborted) {
             (Finish::Rollback, _) => self.roll_back(lease, below).await,
             (Finish::Commit, Some(aborted)) => self.roll_back(lease, below).await.and(Err(aborted)),
@@ -367,10 +367,18 @@ impl Level {
     }
 }
 
-fn aborted(failed: &str) -> Error {
+fn aborted(rules: &dyn ServerRules, failed: &str) -> Error {
+    let way_out = if rules.transactions().savepoints {
+        "put a statement that may fail into a nested transaction"
+    } else {
+        "run a statement that may fail outside of it"
+    };
     Error::new(
         ErrorKind::TransactionAborted,
         format!("the transaction was rolled back instead of committed, because a statement in it had failed: {failed}"),
     )
-    .help("on PostgreSQL a failed statement aborts its transaction; put a statement that may fail into a nested transaction")
+    .help(format!(
+        "on {} a failed statement aborts its transaction; {way_out}",
+        rules.name()
+    ))
 }

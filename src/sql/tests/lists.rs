@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::sql::{Product, Server};
 
 fn ids(values: &[i64]) -> Params {
     with(vec![("ids", list(values))])
@@ -208,4 +209,19 @@ fn q4_a_list_outside_of_in_is_an_array_or_refused_found_n4() {
         sent(Dialect::MySql, "ORDER BY FIELD(id, :ids)", ids(&[1, 2])).0,
         "ORDER BY FIELD(id, ?, ?)"
     );
+}
+
+#[test]
+fn b8_an_empty_list_is_refused_where_it_has_no_words() {
+    for (product, refused) in [(Product::Hsqldb, true), (Product::Derby, true), (Product::H2, false)] {
+        let mode = SqlMode::default().on(Some(Server { product, version: 0 }));
+        let template = Template::parse_in(Dialect::Generic, mode, "SELECT 1 FROM t WHERE a IN (:ids)").unwrap();
+        let bound = template.bind(named_list("ids", Vec::new()));
+        assert_eq!(bound.is_err(), refused, "{product:?}");
+        assert!(template.bind(named_list("ids", vec![Value::I64(1)])).is_ok());
+    }
+}
+
+fn named_list(name: &'static str, members: Vec<Value>) -> Params {
+    std::iter::once((name, Value::List(members))).collect()
 }
