@@ -8,6 +8,7 @@ mod parse;
 mod render;
 mod replace;
 mod scheme;
+mod secret;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,8 @@ pub(crate) use bridge::{product_of_subprotocol, separators};
 #[allow(unused_imports, reason = "unused without a bridge")]
 pub(crate) use opaque::{secrets_in, without_secrets};
 pub(crate) use option_scope::{OptionScope, Place};
-pub(crate) use render::{is_secret, percent_encoded};
+pub(crate) use render::percent_encoded;
+pub(crate) use secret::is_secret;
 pub(crate) use socket::read_socket;
 pub(crate) use unsupported::unsupported_setting;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::render::is_secret;
+use super::secret::is_secret;
 
 /// Returns where a text holds secrets, in order. In doubt, more is one.
 fn secrets(text: &str) -> Vec<Range<usize>> {

@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::bridge::has_server;
 use super::opaque::without_secrets;
+use super::secret::is_secret;
 use super::{DatabaseUrl, MEMORY};
 
 /// The characters that are encoded in a part of a URL: all but the unreserved ones. The other sets make exceptions.
@@ -30,14 +31,6 @@ const HIDDEN: &str = "***";
 /// Returns the text as encoded in the user or the password of a URL.
 pub(crate) fn percent_encoded(text: &str) -> String {
     utf8_percent_encode(text, PART).to_string()
-}
-
-/// Returns whether an option of this name holds a secret.
-pub(crate) fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["password", "passwd", "passphrase", "pwd", "secret", "token"]
-        .iter()
-        .any(|word| name.contains(word))
 }
 
 impl DatabaseUrl {
