@@ -105,7 +105,8 @@ def line(title, many, few, command):
         sides = [[times[clock] / scale for times in side] for side in (many, few)]
         middle = [statistics.median(side) for side in sides]
         texts = ["{:.1f} ({:.1f} to {:.1f})".format(statistics.median(side), min(side), max(side)) for side in sides]
-        ratio = "{:.1f}".format(middle[0] / middle[1])
+        # The processor time of a short loop may be none at all.
+        ratio = "{:.1f}".format(middle[0] / middle[1]) if middle[1] else "–"
         cells += [texts[0], texts[1], ratio] if clock == 0 else ["{:.1f}; {:.1f}".format(*middle), ratio]
     return "| " + " | ".join(cells) + " |"
 
