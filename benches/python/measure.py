@@ -80,11 +80,21 @@ def main():
                         lane.times[command].append(taken)
         for lane in lanes.values():
             lane.end()
+        drop_schemas()
     print("| | databasez | the driver alone | × | processor time | × |")
     print("|---|---|---|---|---|---|")
     for command, title in (("select", "a select, µs"), ("rows", "10,000 rows, ms")):
         for driver, ours, alone in TABLE:
             print(line("{}: {}".format(driver, title), lanes[ours].times[command], lanes[alone].times[command], command))
+
+
+def drop_schemas():
+    """Drops what the lanes of psycopg have made in the database."""
+    import psycopg
+
+    with psycopg.connect(os.environ["EBBTIDE_TEST_POSTGRES_URL"], autocommit=True) as connection:
+        for way in ("module", "databasez"):
+            connection.execute("DROP SCHEMA IF EXISTS bench_{} CASCADE".format(way))
 
 
 def line(title, many, few, command):
@@ -95,7 +105,8 @@ def line(title, many, few, command):
         sides = [[times[clock] / scale for times in side] for side in (many, few)]
         middle = [statistics.median(side) for side in sides]
         texts = ["{:.1f} ({:.1f} to {:.1f})".format(statistics.median(side), min(side), max(side)) for side in sides]
-        ratio = "{:.1f}".format(middle[0] / middle[1])
+        # The processor time of a short loop may be none at all.
+        ratio = "{:.1f}".format(middle[0] / middle[1]) if middle[1] else "–"
         cells += [texts[0], texts[1], ratio] if clock == 0 else ["{:.1f}; {:.1f}".format(*middle), ratio]
     return "| " + " | ".join(cells) + " |"
 

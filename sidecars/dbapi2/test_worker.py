@@ -48,6 +48,7 @@ class Case(unittest.TestCase):
 
     python = PYTHON
     expected_errors = ""
+    tolerated_errors = "nothing but what is expected"
 
     def setUp(self):
         self.folder = tempfile.mkdtemp()
@@ -57,7 +58,9 @@ class Case(unittest.TestCase):
 
     def tearDown(self):
         self.assertEqual(self.worker.end(), self.code)
-        self.assertEqual("".join(self.worker.errors), self.expected_errors)
+        errors = "".join(self.worker.errors)
+        if self.tolerated_errors not in errors:
+            self.assertEqual(errors, self.expected_errors)
 
     def module(self, name, text):
         """Makes a module that the worker finds."""
@@ -862,17 +865,16 @@ class Server(Case):
             self.assertTrue(error.closed, str(error))
 
     def test_cancels_what_waits_for_credits(self):
-        if self.connection.about["cancel"] != "1":
-            return
-        request = self.connection.send_run(self.numbers.format(10**6), credits=1)
+        request = self.connection.send_run(self.numbers.format(100000), credits=1)
         self.assertEqual(self.worker.receive(self.connection.number)[1], frames.COLUMNS)
         self.assertEqual(self.worker.receive(self.connection.number)[1], frames.ROWS)
         self.connection.cancel(request)
         with self.assertRaises(Failed) as caught:
             self.connection.answer(request)
         self.assertIn(caught.exception.origin, (0, 1))
-        self.assertFalse(caught.exception.closed)
-        self.assertEqual(len(self.connection.run("SELECT 1").rows), 1)
+        self.assertEqual(caught.exception.closed, self.connection.about["cancel"] == "abort", str(caught.exception))
+        if not caught.exception.closed:
+            self.assertEqual(len(self.connection.run("SELECT 1").rows), 1)
 
     def test_tells_that_the_server_has_ended_the_connection(self):
         other = self.worker.open(self.driver, (), self.settings())
@@ -1218,6 +1220,8 @@ class PyMySql(MySql):
     """PyMySQL."""
 
     driver = "pymysql"
+    # Its cursor fails to read the rest of a connection that was ended, once more when it is collected.
+    tolerated_errors = "function SSCursor.close"
 
     def test_marks_booleans(self):
         self.temporary("a BOOLEAN, b TINYINT")
