@@ -101,7 +101,11 @@ impl AnyConnection {
     pub(super) async fn pop(&mut self, commits: bool) -> Result<(), sqlx::Error> {
         let Some(ended) = self.open.pop() else { return Ok(()) };
         self.astray = true;
-        ended.into_end::<sqlx::Error>(commits).await?;
+        if commits {
+            ended.commit().await?;
+        } else {
+            ended.rollback().await?;
+        }
         self.astray = false;
         Ok(())
     }
