@@ -95,7 +95,7 @@ impl RowStream {
 
     /// Reads rows into a type with `#[derive(sqlx::FromRow)]`, or into a tuple of sqlx's types.
     pub fn decode<T: FromRow>(self) -> RowStream<T> {
-        self.read_by(|row| decode(AnyRow::new(row.into_raw())))
+        self.read_by(|row| decode(&AnyRow::new(row.into_raw())))
     }
 
     /// Reads rows of the backend `DB`; see [`Query::decode_on`](crate::Query::decode_on).

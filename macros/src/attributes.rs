@@ -8,8 +8,10 @@ use syn::{Attribute, Error, LitStr, Path, Result, Token, Variant};
 
 use crate::nearest::advice;
 
-/// The styles of `rename_all`, each with its conversion.
-const STYLES: [(&str, fn(&str) -> String); 7] = [
+/// A style of `rename_all`, and its conversion.
+type Style = (&'static str, fn(&str) -> String);
+
+const STYLES: [Style; 7] = [
     ("lowercase", |name| name.to_lowercase()),
     ("snake_case", |name| name.to_snake_case()),
     ("UPPERCASE", |name| name.to_uppercase()),

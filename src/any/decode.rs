@@ -35,7 +35,7 @@ fn read<T: FromValue>(value: AnyValueRef<'_>) -> Read<T> {
 
 /// Returns the error for a value of another kind.
 #[cold]
-pub(super) fn mismatched<T>(value: AnyValueRef<'_>) -> Read<T> {
+pub(super) fn mismatched<T>(value: &AnyValueRef<'_>) -> Read<T> {
     Err(Mismatch::kind(&value.value).into())
 }
 
@@ -84,7 +84,7 @@ impl<'r> Decode<'r, Any> for &'r str {
         match value.value {
             ValueRef::Text(text) => Ok(text),
             ValueRef::Owned(Value::Text(_)) => Err(unborrowed("String")),
-            _ => mismatched(value),
+            _ => mismatched(&value),
         }
     }
 }
@@ -95,7 +95,7 @@ impl<'r> Decode<'r, Any> for &'r [u8] {
             ValueRef::Bytes(bytes) => Ok(bytes),
             ValueRef::Text(text) => Ok(text.as_bytes()),
             ValueRef::Owned(Value::Bytes(_)) => Err(unborrowed("Vec<u8>")),
-            _ => mismatched(value),
+            _ => mismatched(&value),
         }
     }
 }
@@ -152,7 +152,7 @@ impl<'r, T: Deserialize<'r>> Decode<'r, Any> for sqlx::types::Json<T> {
         match value.value {
             ValueRef::Json(text) | ValueRef::Text(text) => Ok(Self(typed(text)?)),
             ValueRef::Owned(Value::Json(document)) => Ok(Self(T::deserialize(document)?)),
-            _ => mismatched(value),
+            _ => mismatched(&value),
         }
     }
 }

@@ -59,6 +59,7 @@ macro_rules! scalars {
                 Ok(IsNull::No)
             }
 
+            #[allow(clippy::clone_on_copy, reason = "not all of them are Copy")]
             fn encode_by_ref(&self, buffer: &mut AnyArgumentBuffer) -> Written {
                 buffer.push(self.clone());
                 Ok(IsNull::No)
@@ -67,32 +68,27 @@ macro_rules! scalars {
     )*};
 }
 
-#[allow(clippy::clone_on_copy, reason = "some of them are no Copy")]
-mod scalars {
-    use super::*;
-
-    scalars! {
-        bool: Bool;
-        i8: I16;
-        i16: I16;
-        i32: I32;
-        i64: I64;
-        u8: I16;
-        u16: I32;
-        u32: I64;
-        u64: U64;
-        f32: F32;
-        f64: F64;
-        Decimal: Decimal;
-        String: Text;
-        Uuid: Uuid;
-        NaiveDate: Date;
-        NaiveTime: Time;
-        NaiveDateTime: DateTime;
-        Interval: Interval;
-        IpNetwork: Inet;
-        IpAddr: Inet;
-    }
+scalars! {
+    bool: Bool;
+    i8: I16;
+    i16: I16;
+    i32: I32;
+    i64: I64;
+    u8: I16;
+    u16: I32;
+    u32: I64;
+    u64: U64;
+    f32: F32;
+    f64: F64;
+    Decimal: Decimal;
+    String: Text;
+    Uuid: Uuid;
+    NaiveDate: Date;
+    NaiveTime: Time;
+    NaiveDateTime: DateTime;
+    Interval: Interval;
+    IpNetwork: Inet;
+    IpAddr: Inet;
 }
 
 /// Implements `Encode` for types that are a `Value` when they are cloned.
@@ -148,13 +144,11 @@ impl<T: Serialize> Encode<'_, Any> for Json<T> {
 /// `None` is the `NULL` of its type.
 impl<'q, T: Encode<'q, Any> + Type<Any>> Encode<'q, Any> for Option<T> {
     fn encode_by_ref(&self, buffer: &mut AnyArgumentBuffer) -> Written {
-        match self {
-            Some(value) => value.encode_by_ref(buffer),
-            None => {
-                buffer.push(T::type_info().null());
-                Ok(IsNull::Yes)
-            }
-        }
+        let Some(value) = self else {
+            buffer.push(T::type_info().null());
+            return Ok(IsNull::Yes);
+        };
+        value.encode_by_ref(buffer)
     }
 }
 

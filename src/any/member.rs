@@ -34,7 +34,7 @@ pub trait AnyMember: Sized + Type<Any> {
         Self: for<'a> Decode<'a, Any>,
     {
         let ValueRef::Owned(Value::Array(members) | Value::List(members)) = &value.value else {
-            return super::decode::mismatched(value);
+            return super::decode::mismatched(&value);
         };
         let read = |(index, member): (usize, &Value)| {
             Self::decode(AnyValueRef::of(member.into())).map_err(|why| -> BoxDynError {

@@ -27,7 +27,7 @@ use crate::value::{RawRow, Value, ValueRef};
 ///
 /// impl<'r> Decode<'r, Any> for Percent {
 ///     fn decode(value: AnyValueRef<'r>) -> Result<Self, BoxDynError> {
-///         match u8::decode(value)? {
+///         match <u8 as Decode<Any>>::decode(value)? {
 ///             share @ 0..=100 => Ok(Self(share)),
 ///             _ => Err("it is more than 100".into()),
 ///         }

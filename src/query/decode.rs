@@ -77,7 +77,7 @@ impl<T: FromRow + Send + 'static> Decoder for Decoded<T> {
     type Output = T;
 
     fn decode(row: Offered<'_>) -> Result<T> {
-        decode(AnyRow::new(row.0.take().ok_or_else(taken)?))
+        decode(&AnyRow::new(row.0.take().ok_or_else(taken)?))
     }
 }
 
@@ -124,8 +124,8 @@ where
 }
 
 /// Reads a row of any backend.
-pub(crate) fn decode<T: FromRow>(row: AnyRow) -> Result<T> {
-    T::from_any(&row).map_err(undecodable::<T>)
+pub(crate) fn decode<T: FromRow>(row: &AnyRow) -> Result<T> {
+    T::from_any(row).map_err(undecodable::<T>)
 }
 
 /// Returns the library's error for a row that does not fit a type with `#[derive(FromRow)]`.

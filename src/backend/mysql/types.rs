@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::value::ValueRef;
 
 /// Reads column `index` of `row`.
+#[expect(clippy::match_same_arms, reason = "the usual types come first")]
 pub(super) fn value(row: &MySqlRow, index: usize) -> Result<ValueRef<'_>> {
     // sqlx's `is_null` is not used: it treats zero dates as NULL.
     let Ok(bytes) = decode::<&[u8]>(row, index) else {
@@ -23,7 +24,7 @@ pub(super) fn value(row: &MySqlRow, index: usize) -> Result<ValueRef<'_>> {
     let name = info.name();
     match name {
         "BIGINT" | "INT" | "MEDIUMINT" | "SMALLINT" | "TINYINT" => integer(row, index, name),
-        // The usual types first: each comparison of a name takes its time.
+        // The usual types come first: each comparison of a name takes its time.
         "VARCHAR" | "TEXT" | "CHAR" if is_text(info) => utf8(bytes).map(ValueRef::Text),
         "DOUBLE" => read(row, index, name).map(ValueRef::F64),
         "DATETIME" => date_time(row, index, bytes, name).map(ValueRef::DateTime),

@@ -7,9 +7,9 @@ use futures::future::{BoxFuture, ready};
 use sqlx::{Acquire, Transaction as SqlxOwn};
 use sqlx_core::connection::Connection as SqlxConnection;
 
-#[cfg(feature = "sqlx-interop")]
-use super::executor::Sending;
 use super::options::AnyConnectOptions;
+#[cfg(feature = "sqlx-interop")]
+use super::sending::AnySending;
 use crate::any::Any;
 use crate::config::Config;
 use crate::connection::Connection;
@@ -75,8 +75,8 @@ impl AnyConnection {
 
     /// Returns where statements are sent.
     #[cfg(feature = "sqlx-interop")]
-    pub(super) fn sending(&self, place: &'static Location<'static>) -> Sending {
-        Sending::new(self.connection().addressee(), place)
+    pub(super) fn sending(&self, place: &'static Location<'static>) -> AnySending {
+        AnySending::new(self.connection().addressee(), place)
     }
 
     pub(super) fn depth(&self) -> usize {
@@ -101,7 +101,11 @@ impl AnyConnection {
     pub(super) async fn pop(&mut self, commits: bool) -> Result<(), sqlx::Error> {
         let Some(ended) = self.open.pop() else { return Ok(()) };
         self.astray = true;
-        ended.into_end::<sqlx::Error>(commits).await?;
+        if commits {
+            ended.commit().await?;
+        } else {
+            ended.rollback().await?;
+        }
         self.astray = false;
         Ok(())
     }

@@ -4,6 +4,8 @@ mod connection;
 #[cfg(feature = "sqlx-interop")]
 mod executor;
 mod options;
+#[cfg(feature = "sqlx-interop")]
+mod sending;
 mod transaction;
 
 use sqlx::Database;
@@ -14,7 +16,7 @@ use crate::any::{
 };
 use connection::AnyConnection;
 #[cfg(feature = "sqlx-interop")]
-pub(super) use executor::{Sending, Sent};
+pub(super) use sending::{AnySending, Sent};
 use transaction::AnyTransactionManager;
 
 impl Database for Any {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions;
 use url::Url;
 
-use super::connection::AnyConnection;
+use crate::any::AnyConnection;
 use crate::config::{Config, IntoConfig};
 use crate::error::ErrorKind;
 

@@ -1,68 +1,15 @@
-//! The databases for which there is a view.
+//! What the views of each database do with a statement.
 
-use futures::stream::BoxStream;
-use sqlx::{Database, Either, SqlStr};
+use sqlx::SqlStr;
 use sqlx_core::describe::Describe;
 
-use super::view::check;
-use super::{Answer, Sqlx};
+use super::view::{Given, ViewSteps, check, sealed};
+use super::{Answer, Sqlx, SqlxView};
 use crate::any::{Any, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
-use crate::backend::{Parts, SqlxDatabase};
+use crate::backend::SqlxDatabase;
 use crate::error::Result;
-use crate::interop::any::{Sending, Sent};
+use crate::interop::any::{AnySending, Sent};
 use crate::sql::Dialect;
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-/// The text of a statement and its values, or why it has none.
-type Given<DB> = Result<Parts<DB>, sqlx::Error>;
-/// The items of a stream.
-type Steps<DB> = BoxStream<'static, Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, sqlx::Error>>;
-
-/// A database for which [`Database::sqlx`](crate::Database::sqlx) has a view: that of one backend (a [`SqlxDatabase`]),
-/// or [`Any`] for every backend.
-///
-/// ```
-/// use ebbtide::any::{Any, AnyQueryResult};
-/// use ebbtide::{Database, SqlxView};
-///
-/// async fn clear(database: &Database) -> ebbtide::Result<AnyQueryResult> {
-///     fn view<DB: SqlxView>(database: &Database) -> ebbtide::Result<ebbtide::Sqlx<DB>> {
-///         database.sqlx::<DB>()
-///     }
-///     Ok(sqlx::query("DELETE FROM note").execute(view::<Any>(database)?).await?)
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
-/// # let database = Database::connect("sqlite::memory:").await?;
-/// database.execute("CREATE TABLE note (id INTEGER); INSERT INTO note VALUES (1)", ()).await?;
-/// assert_eq!(clear(&database).await?.rows_affected(), 1);
-/// # Ok(()) }
-/// ```
-pub trait SqlxView: Database + sealed::Sealed {
-    #[doc(hidden)]
-    fn check_dialect(dialect: Dialect) -> Result<()>;
-
-    #[doc(hidden)]
-    fn execute(view: &Sqlx<Self>, parts: Given<Self>) -> Answer<'static, Self::QueryResult>;
-
-    #[doc(hidden)]
-    fn fetch_many(view: &Sqlx<Self>, parts: Given<Self>) -> Steps<Self>;
-
-    #[doc(hidden)]
-    fn fetch_all(view: &Sqlx<Self>, parts: Given<Self>) -> Answer<'static, Vec<Self::Row>>;
-
-    #[doc(hidden)]
-    fn fetch_optional(view: &Sqlx<Self>, parts: Given<Self>) -> Answer<'static, Option<Self::Row>>;
-
-    #[doc(hidden)]
-    fn prepare(view: &Sqlx<Self>, sql: SqlStr, types: &[Self::TypeInfo]) -> Answer<'static, Self::Statement>;
-
-    #[doc(hidden)]
-    fn describe(view: &Sqlx<Self>, sql: SqlStr) -> Answer<'static, Describe<Self>>;
-}
 
 impl<DB: SqlxDatabase> sealed::Sealed for DB {}
 
@@ -76,7 +23,7 @@ impl<DB: SqlxDatabase> SqlxView for DB {
         view.execute_parts(parts)
     }
 
-    fn fetch_many(view: &Sqlx<Self>, parts: Given<Self>) -> Steps<Self> {
+    fn fetch_many(view: &Sqlx<Self>, parts: Given<Self>) -> ViewSteps<Self> {
         view.steps(parts)
     }
 
@@ -104,8 +51,8 @@ fn sent(parts: Given<Any>) -> Sent {
 }
 
 impl Sqlx<Any> {
-    fn sending(&self) -> Sending {
-        Sending::new(self.source.addressee(), self.place)
+    fn sending(&self) -> AnySending {
+        AnySending::new(self.source.addressee(), self.place)
     }
 }
 
@@ -119,7 +66,7 @@ impl SqlxView for Any {
         view.sending().execute(sent(parts))
     }
 
-    fn fetch_many(view: &Sqlx<Self>, parts: Given<Self>) -> Steps<Self> {
+    fn fetch_many(view: &Sqlx<Self>, parts: Given<Self>) -> ViewSteps<Self> {
         view.sending().steps(sent(parts))
     }
 

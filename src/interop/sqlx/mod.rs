@@ -15,9 +15,8 @@ mod schema;
 mod transaction;
 mod view;
 
-pub use kind::SqlxView;
 pub use transaction::SqlxTransaction;
-pub use view::Sqlx;
+pub use view::{Sqlx, SqlxView};
 
 use std::any::Any;
 

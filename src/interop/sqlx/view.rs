@@ -10,8 +10,9 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 use parking_lot::Mutex;
 use sqlx::{Either, SqlStr};
+use sqlx_core::describe::Describe;
 
-use super::{SqlxView, native};
+use super::{Answer, native};
 use crate::backend::{NativeJob, Parts, QueryResult, SqlxDatabase};
 use crate::connection::Connection;
 use crate::database::Database;
@@ -79,6 +80,55 @@ impl Source {
             Self::Connection(connection) => connection.addressee(),
         }
     }
+}
+
+pub(super) mod sealed {
+    pub trait Sealed {}
+}
+
+/// The text of a statement and its values, or why it has none.
+pub(super) type Given<DB> = Result<Parts<DB>, sqlx::Error>;
+/// The items of a stream.
+pub(super) type ViewSteps<DB> = BoxStream<'static, Result<Step<DB>, sqlx::Error>>;
+
+/// A database for which [`Database::sqlx`](crate::Database::sqlx) has a view: that of one backend (a [`SqlxDatabase`]),
+/// or [`Any`] for every backend.
+///
+/// ```
+/// use ebbtide::{Database, Sqlx, SqlxView};
+///
+/// fn pool<DB: SqlxView>(database: &Database) -> ebbtide::Result<Sqlx<DB>> {
+///     database.sqlx::<DB>()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+/// # let database = Database::connect("sqlite::memory:").await?;
+/// let pool = pool::<ebbtide::any::Any>(&database)?;
+/// let one: i64 = sqlx::query_scalar("SELECT 1").fetch_one(&pool).await?;
+/// assert_eq!(one, 1);
+/// # Ok(()) }
+/// ```
+pub trait SqlxView: sqlx::Database + sealed::Sealed {
+    #[doc(hidden)]
+    fn check_dialect(dialect: Dialect) -> Result<()>;
+
+    #[doc(hidden)]
+    fn execute(view: &Sqlx<Self>, parts: Given<Self>) -> Answer<'static, Self::QueryResult>;
+
+    #[doc(hidden)]
+    fn fetch_many(view: &Sqlx<Self>, parts: Given<Self>) -> ViewSteps<Self>;
+
+    #[doc(hidden)]
+    fn fetch_all(view: &Sqlx<Self>, parts: Given<Self>) -> Answer<'static, Vec<Self::Row>>;
+
+    #[doc(hidden)]
+    fn fetch_optional(view: &Sqlx<Self>, parts: Given<Self>) -> Answer<'static, Option<Self::Row>>;
+
+    #[doc(hidden)]
+    fn prepare(view: &Sqlx<Self>, sql: SqlStr, types: &[Self::TypeInfo]) -> Answer<'static, Self::Statement>;
+
+    #[doc(hidden)]
+    fn describe(view: &Sqlx<Self>, sql: SqlStr) -> Answer<'static, Describe<Self>>;
 }
 
 /// An item of a sqlx stream.
