@@ -26,10 +26,16 @@ async fn walk() -> Result<()> {
         .transaction()
         .run(async |_| {
             let notes = [params! { text: "water the plants" }, params! { text: "feed the cat" }];
-            database.execute_many("INSERT INTO note (text) VALUES (:text)", notes).await
+            database
+                .execute_many("INSERT INTO note (text) VALUES (:text)", notes)
+                .await
         })
         .await?;
-    for note in database.fetch_all("SELECT id, text FROM note", ()).decode::<Note>().await? {
+    for note in database
+        .fetch_all("SELECT id, text FROM note", ())
+        .decode::<Note>()
+        .await?
+    {
         println!("{}: {}", note.id, note.text);
     }
 

@@ -14,7 +14,9 @@ struct Note {
 }
 
 async fn walk() -> Result<()> {
-    let jar = std::env::args().nth(1).unwrap_or_else(|| "/usr/share/java/h2.jar".to_owned());
+    let jar = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "/usr/share/java/h2.jar".to_owned());
     let config = Config::from_url("jdbc+h2://mem:example;DB_CLOSE_DELAY=-1")?.classpath(jar);
     let database = Database::connect(config.clone()).await?;
     database
@@ -27,11 +29,17 @@ async fn walk() -> Result<()> {
         .transaction()
         .run(async |_| {
             let notes = [params! { text: "water the plants" }, params! { text: "feed the cat" }];
-            database.execute_many("INSERT INTO note (text) VALUES (:text)", notes).await
+            database
+                .execute_many("INSERT INTO note (text) VALUES (:text)", notes)
+                .await
         })
         .await?;
     // H2 writes the names in upper case; they are read in lower case.
-    for note in database.fetch_all("SELECT id, text FROM note", ()).decode::<Note>().await? {
+    for note in database
+        .fetch_all("SELECT id, text FROM note", ())
+        .decode::<Note>()
+        .await?
+    {
         println!("{}: {}", note.id, note.text);
     }
 

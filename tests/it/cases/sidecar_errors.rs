@@ -41,7 +41,11 @@ fn module(t: &Test, name: &str) -> (OwnSidecar, Config) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dbapi2");
     let program = t.folder().join("with_path");
     let inner = t.folder().join("sidecar");
-    let script = format!("#!/bin/sh\nPYTHONPATH='{}' exec '{}' \"$@\"\n", folder.display(), inner.display());
+    let script = format!(
+        "#!/bin/sh\nPYTHONPATH='{}' exec '{}' \"$@\"\n",
+        folder.display(),
+        inner.display()
+    );
     fs::write(&program, script).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(&program, mode).unwrap();

@@ -39,7 +39,12 @@ async fn killed<F: IntoFuture>(sidecar: &OwnSidecar, polls: usize, future: F) ->
 
 /// Asserts that an error is the loss of a connection.
 fn lost(error: &Error, after: &str) {
-    let kinds = [ErrorKind::ConnectionLost, ErrorKind::OutcomeUnknown, ErrorKind::TransactionEnded, ErrorKind::Connect];
+    let kinds = [
+        ErrorKind::ConnectionLost,
+        ErrorKind::OutcomeUnknown,
+        ErrorKind::TransactionEnded,
+        ErrorKind::Connect,
+    ];
     assert!(kinds.contains(&error.kind()), "{after}: {error:?}");
 }
 
@@ -54,8 +59,16 @@ impl<'t> Ledger<'t> {
     async fn new(t: &'t Test) -> Self {
         let sidecar = OwnSidecar::new(t);
         let database = Database::connect(sidecar.config(t).pool_size(2)).await.unwrap();
-        database.execute(t.sql("create table {ledger} (n bigint not null)"), ()).await.unwrap();
-        Self { t, sidecar, database, number: 0 }
+        database
+            .execute(t.sql("create table {ledger} (n bigint not null)"), ())
+            .await
+            .unwrap();
+        Self {
+            t,
+            sidecar,
+            database,
+            number: 0,
+        }
     }
 
     fn insert(&self, number: i64) -> impl IntoFuture<Output = Result<ebbtide::QueryResult>> + use<> {

@@ -204,12 +204,11 @@ cases! {
         assert_eq!(error.kind(), ErrorKind::Constraint);
         let span = watcher.statement("insert");
         let code = match t.backend() {
-            Backend::Postgres => "23505",
             Backend::Mysql => "1062",
             Backend::SqliteFile | Backend::SqliteMemory => "2067",
             // The state of the standard, except that DuckDB has only the class of the exception.
             Backend::Standard if t.driver() == Some(Driver::DuckDb) => "ConstraintException",
-            Backend::Standard => "23505",
+            Backend::Postgres | Backend::Standard => "23505",
         };
         assert_eq!(span.field("db.response.status_code"), code);
         assert_eq!(span.field("error.type"), code);

@@ -31,7 +31,10 @@ impl OwnSidecar {
     /// Puts a program into `folder` in front of `real`.
     pub(crate) fn before(folder: &Path, real: &str) -> Self {
         let (program, processes) = (folder.join("sidecar"), folder.join("processes"));
-        let script = format!("#!/bin/sh\necho $$ >> '{}'\nexec '{real}' \"$@\"\n", processes.display());
+        let script = format!(
+            "#!/bin/sh\necho $$ >> '{}'\nexec '{real}' \"$@\"\n",
+            processes.display()
+        );
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         Self { program, processes }
@@ -68,7 +71,9 @@ impl OwnSidecar {
     pub(crate) fn running(&self) -> usize {
         let runs = |process: &u32| {
             let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-            let state = status.rsplit_once(')').map(|(_, rest)| rest.trim_start().starts_with('Z'));
+            let state = status
+                .rsplit_once(')')
+                .map(|(_, rest)| rest.trim_start().starts_with('Z'));
             state == Some(false)
         };
         self.processes().iter().filter(|process| runs(process)).count()

@@ -16,6 +16,7 @@ use ebbtide::{AssertSqlSafe, Config, Database, Error, ErrorKind, Result, RowStre
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::time::{sleep, timeout};
 
+use crate::drivers::Driver;
 use crate::support::Case;
 use crate::support::Test;
 
@@ -67,9 +68,12 @@ pub(super) fn list(t: &Test) -> AssertSqlSafe<String> {
 }
 
 pub(super) fn list_of(t: &Test, table: &str) -> String {
-    t.words(&if t.backend().is_postgres() {
+    let driver = t.driver();
+    t.words(&if t.backend().is_postgres() || driver == Some(Driver::DuckDb) {
         format!("select coalesce(string_agg(body, ',' order by body), '') from {{{table}}}")
-    } else if t.backend().is_mysql() {
+    } else if driver == Some(Driver::H2) {
+        format!("select coalesce(listagg(body, ',') within group (order by body), '') from {{{table}}}")
+    } else if t.backend().is_mysql() || driver == Some(Driver::Hsqldb) {
         format!("select coalesce(group_concat(body order by body separator ','), '') from {{{table}}}")
     } else {
         format!("select coalesce(group_concat(body, ','), '') from (select body from {{{table}}} order by body)")

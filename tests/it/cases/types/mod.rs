@@ -55,9 +55,8 @@ pub(super) fn on<'s>(t: &Test, sqlite: &'s str, postgres: &'s str, mysql: &'s st
     match t.backend() {
         Backend::SqliteFile | Backend::SqliteMemory => sqlite,
         Backend::Postgres => postgres,
-        Backend::Mysql => mysql,
         // What standard SQL has, MySQL has too.
-        Backend::Standard => mysql,
+        Backend::Mysql | Backend::Standard => mysql,
     }
 }
 
