@@ -8,7 +8,7 @@ use super::target::Target;
 use crate::backend::postgres::PostgresAnswer;
 use crate::backend::rules::{ServerAnswer, ServerRules};
 use crate::backend::{mysql, sqlite};
-use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, REPLACED};
+use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, REPLACED, advice};
 use crate::sql::Dialect;
 
 /// The errors that a driver gives as the causes of another one.
@@ -188,8 +188,8 @@ fn described(rules: &dyn ServerRules, failure: &Failure) -> Error {
         constraint.table = get("table");
         error = error.with_constraint(constraint);
     }
-    match failure.details.get("hint") {
-        Some(hint) => error.help(hint.to_owned()),
+    match failure.details.get("hint").or_else(|| advice(kind)) {
+        Some(help) => error.help(help.to_owned()),
         None => error,
     }
 }

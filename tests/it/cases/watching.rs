@@ -84,7 +84,7 @@ cases! {
             Backend::Postgres | Backend::Mysql => "test",
         };
         assert!(insert.field("db.namespace").ends_with(namespace), "{insert:?}");
-        if !t.backend().is_sqlite() {
+        if t.backend().is_server() {
             assert_eq!(insert.field("server.address"), "127.0.0.1");
         }
 

@@ -81,6 +81,11 @@ class Product extends Values {
         return text;
     }
 
+    /** Runs a text about a savepoint by the driver's interface; returns false if it is another text, or to be run as one. */
+    boolean savepoint(Connection connection, String text) throws SQLException {
+        return false;
+    }
+
     /** Notes that a text failed while it ran. */
     void failed(String text) {
     }

@@ -42,6 +42,11 @@ final class Runner {
         if (plain && count > 0) {
             throw new Refused("protocol", "a plain statement has no parameters");
         }
+        if (count == 0 && session.product.savepoint(session.connection, text)) {
+            session.changedBy(text);
+            done(to, from.request, 0, null);
+            return;
+        }
         boolean within = streamed && !plain && !session.inTransaction() && session.product.streamsInTransaction(text);
         if (within) {
             session.beginReading();

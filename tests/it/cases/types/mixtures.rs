@@ -235,10 +235,10 @@ cases! {
             let row = params! { id, a: number(id), b: number(id / 5), c: number(id / 25), d };
             connection.execute(insert(), row).await.unwrap();
         }
-        let sum = t.sql("select count(a) + count(b) + count(c) as numbers, sum(coalesce(a, 7) + coalesce(b, 7) + coalesce(c, 7)) as sum, min(d) as d from {mixtures}");
+        let sum = t.sql("select count(a) + count(b) + count(c) as numbers, sum(coalesce(a, 7) + coalesce(b, 7) + coalesce(c, 7)) as total, min(d) as d from {mixtures}");
         let row = connection.fetch_one(sum, ()).await.unwrap();
         assert_eq!(row.get::<i64>("numbers").unwrap(), 600);
-        assert_eq!(row.get::<i64>("sum").unwrap(), 250 * 21);
+        assert_eq!(row.get::<i64>("total").unwrap(), 250 * 21);
         assert_eq!(row.get::<String>("d").unwrap(), "x");
     }
 
