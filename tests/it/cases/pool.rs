@@ -121,10 +121,13 @@ pub(crate) async fn numbered(t: &Test, url: &str) -> (Database, Arc<AtomicUsize>
                 Backend::Mysql => format!("set @number = {number}"),
                 Backend::Standard => match driver {
                     Some(Driver::H2) => format!("set @number = {number}"),
-                    Some(Driver::Hsqldb) => format!("declare number bigint default {number}"),
                     Some(Driver::DuckDb) => format!("set variable number = {number}"),
-                    _ => {
-                        let create = "declare global temporary table session.numbers (number bigint) not logged";
+                    other => {
+                        let create = if other == Some(Driver::Hsqldb) {
+                            "declare local temporary table numbers (number bigint) on commit preserve rows"
+                        } else {
+                            "declare global temporary table numbers (number bigint) on commit preserve rows not logged"
+                        };
                         connection.execute(create).await?;
                         format!("insert into session.numbers values ({number})")
                     }
@@ -146,7 +149,6 @@ fn number_sql(t: &Test) -> &'static str {
         Backend::Mysql => "select cast(@number as signed)",
         Backend::Standard => match t.driver() {
             Some(Driver::H2) => "select cast(@number as bigint)",
-            Some(Driver::Hsqldb) => "call number",
             Some(Driver::DuckDb) => "select getvariable('number')",
             _ => "select number from session.numbers",
         },

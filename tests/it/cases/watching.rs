@@ -208,6 +208,7 @@ cases! {
             Backend::SqliteFile | Backend::SqliteMemory => "2067",
             // The state of the standard, except that DuckDB has only the class of the exception.
             Backend::Standard if t.driver() == Some(Driver::DuckDb) => "ConstraintException",
+            Backend::Standard if t.driver() == Some(Driver::Hsqldb) => "-104",
             Backend::Postgres | Backend::Standard => "23505",
         };
         assert_eq!(span.field("db.response.status_code"), code);

@@ -62,6 +62,11 @@ final class Hsqldb extends Product {
         if (dated && text.compareTo("1582-10-05") >= 0 && text.compareTo("1582-10-15") < 0) {
             throw new SQLException("parameter " + place + " is the day " + text + ", which HSQLDB's calendar leaves out", "22008");
         }
+        if (tag == Frames.TIMESTAMP && text.compareTo("1582-10-05") < 0) {
+            // The driver counts such days by another calendar; a text is read as it stands.
+            to.setString(place, Texts.utc(text) + "+0:00");
+            return;
+        }
         super.text(to, place, tag, text);
     }
 

@@ -105,9 +105,17 @@ pub(super) async fn kept_in(t: &Test, database: &Database, table: &str) -> Strin
         text
     } else {
         let database = database.clone();
-        in_task(async move { database.fetch_value(AssertSqlSafe(sql), ()).await })
-            .await
-            .expect("the list of notes")
+        // Any number of them, where `list_of` has places for some.
+        let derby =
+            (t.driver() == Some(Driver::Derby)).then(|| t.sql(&format!("select body from {{{table}}} order by body")));
+        in_task(async move {
+            match derby {
+                Some(rows) => Ok(database.fetch_all(rows, ()).value::<String>().await?.join(",")),
+                None => database.fetch_value(AssertSqlSafe(sql), ()).await,
+            }
+        })
+        .await
+        .expect("the list of notes")
     }
 }
 
