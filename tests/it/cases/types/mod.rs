@@ -62,6 +62,9 @@ pub(super) fn on<'s>(t: &Test, sqlite: &'s str, postgres: &'s str, mysql: &'s st
             "longblob" => standard(t.driver(), "bytes"),
             "json" => standard(t.driver(), "json"),
             "datetime(6)" => "timestamp",
+            // Without the cast it is a decimal number there.
+            "0.1e0" => "cast(0.1 as double precision)",
+            "0.1e0 + 0.2e0" => "cast(0.1 as double precision) + cast(0.2 as double precision)",
             _ => mysql,
         },
     }
