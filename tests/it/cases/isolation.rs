@@ -50,10 +50,10 @@ pub(super) fn endless(t: &Test) -> &'static str {
         "postgres" => "select count(*) from (select pg_sleep(3)) as s",
         "mysql" => "select sleep(3)",
         _ if matches!(t.driver(), Some(Driver::Hsqldb | Driver::Derby)) => {
-            "select count(*) from (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) a (n), (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) b (n),
-             (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) c (n), (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) d (n),
-             (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) e (n), (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) f (n),
-             (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) g (n), (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) h (n)"
+            "select count(*) from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) a (n), (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) b (n),
+             (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) c (n), (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) d (n),
+             (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) e (n), (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) f (n),
+             (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) g (n), (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) h (n)"
         }
         _ => "with recursive n(i) as (select 1 union all select i + 1 from n where i < 4000000) select count(*) from n",
     }

@@ -41,9 +41,9 @@ pub(super) fn slow(t: &Test) -> AssertSqlSafe<String> {
         "postgres" => "select count(*) from (select pg_sleep(0.2)) as s".to_owned(),
         "mysql" => "select sleep(0.2)".to_owned(),
         _ if matches!(t.driver(), Some(Driver::Hsqldb | Driver::Derby)) => {
-            "select count(*) from (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) a (n), (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) b (n),
-             (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) c (n), (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) d (n),
-             (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) e (n), (values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9) f (n)"
+            "select count(*) from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) a (n), (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) b (n),
+             (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) c (n), (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) d (n),
+             (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) e (n), (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) f (n)"
                 .to_owned()
         }
         _ => "with recursive n(i) as (select 1 union all select i + 1 from n where i < 300000) select count(*) from n"
