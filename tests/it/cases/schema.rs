@@ -174,6 +174,8 @@ cases! {
     }
 
     #[except(mysql)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn r4_in_a_transaction_and_a_sandbox_they_belong_to_it(t: Test) -> Result<()> {
         let (database, schema) = (t.database().await, schema(&t));
         let transaction = database.transaction().await?;
@@ -285,6 +287,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn r5_models_work_on_what_is_set(t: Test) -> Result<()> {
         let schema = schema(&t);
         let connection = DbConnection::new(t.url())?;
