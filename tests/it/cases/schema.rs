@@ -208,6 +208,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB adds no foreign keys to a table that exists.
+    #[except(dbapi2_duckdb)]
     async fn r4_tables_that_need_each_other_get_their_keys_afterwards(t: Test) -> Result<()> {
         let database = t.database().await;
         let users = "create table {users} (id bigint primary key, team bigint, foreign key (team) references {teams} (id))";

@@ -280,6 +280,8 @@ cases! {
         within(transaction.commit()).await.unwrap();
     }
 
+    // DuckDB computes some two thousand rows at a time, and gives none of those with an error.
+    #[except(dbapi2_duckdb)]
     async fn t5_an_error_in_a_stream_that_was_put_aside_is_the_streams(t: Test) {
         let database = with_numbers(&t, as_it_is, 9).await;
         let transaction = database.connection();
