@@ -110,6 +110,8 @@ cases! {
         assert!(!all.contains(CANARY) && !all.contains("4711"), "{all}");
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn w2_statements_lie_in_their_transaction_and_that_in_the_callers_span(t: Test) {
         let database = ready(&t, "").await;
         let watcher = Watcher::default();
@@ -336,6 +338,8 @@ cases! {
         assert!(end.field("duration").parse::<f64>().unwrap() > 0.0, "{end:?}");
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn w2_a_sandbox_is_watched_like_any_database(t: Test) {
         let database = ready(&t, "").await;
         let sandbox = database.sandbox().await.unwrap();
