@@ -245,4 +245,6 @@ class Psycopg(Postgres):
         return cancel.cancel
 
     def is_closed(self, error):
-        return self.link.status != self.pq.ConnStatus.OK
+        # Without a link it could not connect.
+        link = getattr(self, "link", None)
+        return link is None or link.status != self.pq.ConnStatus.OK

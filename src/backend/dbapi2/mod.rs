@@ -53,6 +53,7 @@ fn target(config: &Config) -> Result<Target> {
             DbApiPool::Thread => Sharing::Program,
             DbApiPool::Process => Sharing::Connection,
         },
+        isolation: settings.isolation_level,
         limits: Limits::default(),
     })
 }

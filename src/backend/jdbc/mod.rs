@@ -73,6 +73,7 @@ fn target(config: &Config) -> Result<Target> {
         secrets,
         place,
         shared: Sharing::Program,
+        isolation: settings.isolation_level,
         limits: Limits::default(),
     })
 }

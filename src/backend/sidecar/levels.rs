@@ -200,7 +200,30 @@ impl SidecarConnection {
                 Ok(_) => {}
             }
         }
-        Ok(())
+        let Some(text) = self
+            .target
+            .isolation
+            .and_then(|level| session_level(self.target.dialect, level))
+        else {
+            return Ok(());
+        };
+        let mut outbox = self.channel.outbox();
+        self.add_texts(&mut outbox, &text, 0, false)?;
+        let last = self.send(outbox);
+        self.finish(last, &mut Ignore).await.map(drop)
+    }
+}
+
+/// Returns the text that sets the isolation level of a session, where sessions have one.
+fn session_level(dialect: Dialect, level: IsolationLevel) -> Option<String> {
+    let level = level.as_str();
+    match dialect {
+        Dialect::Postgres => Some(format!(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}"
+        )),
+        Dialect::MySql => Some(format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}")),
+        #[allow(unreachable_patterns, reason = "there are more dialects with more features")]
+        _ => None,
     }
 }
 

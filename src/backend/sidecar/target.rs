@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
+use crate::config::IsolationLevel;
 use crate::sql::{Dialect, Product};
 
 /// The drivers that a sidecar has.
@@ -58,6 +59,8 @@ pub(in crate::backend) struct Target {
     /// The address without the password, for messages.
     pub(in crate::backend) place: String,
     pub(in crate::backend) shared: Sharing,
+    /// The isolation level of sessions, which single statements have.
+    pub(in crate::backend) isolation: Option<IsolationLevel>,
     pub(in crate::backend) limits: Limits,
 }
 

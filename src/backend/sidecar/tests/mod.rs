@@ -29,6 +29,7 @@ fn dbapi(dialect: Dialect, open: &[(&str, &str)]) -> Target {
         secrets: vec!["hunter2".to_owned()],
         place: "a database of tests".to_owned(),
         shared: Sharing::Program,
+        isolation: None,
         limits: Limits::default(),
     }
 }
