@@ -180,7 +180,7 @@ pub(crate) enum Writers {
 
 /// A database that has one writer at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "SQLite's are the only ones"))]
+#[allow(dead_code, reason = "SQLite's are the only ones")]
 pub(crate) enum DatabaseIdentity {
     /// A file, under any of its names.
     File { device: u64, number: u64 },

@@ -109,7 +109,7 @@ pub(super) static OWN: &[OptionSpec] = &[
     own!(
         "busy_timeout",
         ["timeout"],
-        Sqlite,
+        SqliteSessions,
         busy_timeout,
         |v| match v.duration()? {
             long if long > Duration::from_hours(1) =>
@@ -134,7 +134,7 @@ pub(super) static OWN: &[OptionSpec] = &[
         }
         Some(_) => v.one_of(&["off", "normal", "full", "extra"]).map(Some),
     }),
-    own!("foreign_keys", ["fk"], Sqlite, foreign_keys),
+    own!("foreign_keys", ["fk"], SqliteSessions, foreign_keys),
     own!("cache", ["shared_cache"], Sqlite, shared_cache, |v| match v.text()? {
         "shared" => Ok(true),
         "private" => Ok(false),

@@ -54,6 +54,8 @@ pub(crate) enum OptionScope {
     Postgres,
     MySql,
     Sqlite,
+    /// SQLite, by whatever driver.
+    SqliteSessions,
     Jdbc,
     DbApi,
 }
@@ -69,6 +71,7 @@ impl OptionScope {
             Self::Postgres => native(place.dialect == Dialect::Postgres),
             Self::MySql => native(place.dialect == Dialect::MySql),
             Self::Sqlite => native(place.dialect == Dialect::Sqlite),
+            Self::SqliteSessions => place.dialect == Dialect::Sqlite,
             Self::Jdbc => place.bridge == Some(Bridge::Jdbc),
             Self::DbApi => place.bridge == Some(Bridge::DbApi),
         }

@@ -291,7 +291,13 @@ class Channel:
         pack = result.packer.row
         rows, size, asked = [], 0, 16
         while True:
-            fetched = fetch(asked)
+            try:
+                fetched = fetch(asked)
+            except Exception:
+                # What came before the error is sent before it.
+                if rows and not self.cancelled:
+                    self.send_batch(request, rows)
+                raise
             if not fetched:
                 break
             if self.cancelled:

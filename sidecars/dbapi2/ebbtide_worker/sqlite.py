@@ -1,5 +1,6 @@
 """SQLite, by Python's own module and by APSW."""
 
+import itertools
 import platform
 
 from .driver import Result
@@ -18,6 +19,24 @@ def sqlite_parameter(tag, value):
     if tag in (INTERVAL, ARRAY):
         raise Refused("bad-arguments", "SQLite has no intervals and no arrays; bind text instead")
     return value
+
+
+class SqliteResult(Result):
+    """Rows of a cursor that is an iterator. Those before an error come before it."""
+
+    error = None
+
+    def fetch(self, count):
+        if self.error is not None:
+            raise self.error
+        rows = []
+        try:
+            rows.extend(itertools.islice(self.cursor, count))
+        except Exception as error:
+            if not rows:
+                raise
+            self.error = error
+        return rows
 
 
 class Sqlite3(TextDriver):
@@ -109,16 +128,8 @@ SQLITE_CODES = [
 ]
 
 
-class ApswResult(Result):
-    """Rows of APSW, whose cursor is an iterator."""
-
-    def fetch(self, count):
-        rows = []
-        for row in self.cursor:
-            rows.append(row)
-            if len(rows) == count:
-                break
-        return rows
+class ApswResult(SqliteResult):
+    """Rows of APSW, which has no more results behind the first."""
 
     def next(self):
         self.count = self.driver.affected(self.cursor, self.columns)

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Connector;
-use super::sidecar::{self, Limits, Sharing, SidecarKind, Target};
+use super::sidecar::{self, Limits, SessionText, Sharing, SidecarKind, Target};
+use super::sqlite::DatabaseFile;
 use crate::config::{Config, DbApiPool};
 use crate::error::{Error, ErrorKind, Result};
 use crate::url::{product_of_subprotocol, without_secrets};
@@ -48,6 +49,8 @@ fn target(config: &Config) -> Result<Target> {
         command: vec![python.map_or_else(|| "python3".into(), PathBuf::into_os_string)],
         open,
         secrets,
+        session: SessionText::of(config)?,
+        file: config.url().sqlite_path().map(DatabaseFile::new),
         place,
         shared: match settings.dbapi_pool {
             DbApiPool::Thread => Sharing::Program,

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Connector;
-use super::sidecar::{self, Limits, Sharing, SidecarKind, Target};
+use super::sidecar::{self, Limits, SessionText, Sharing, SidecarKind, Target};
+use super::sqlite::DatabaseFile;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::url::{is_secret, product_of_subprotocol, secrets_in, without_secrets};
@@ -71,6 +72,8 @@ fn target(config: &Config) -> Result<Target> {
             .collect(),
         open,
         secrets,
+        session: SessionText::of(config)?,
+        file: config.url().sqlite_path().map(DatabaseFile::new),
         place,
         shared: Sharing::Program,
         limits: Limits::default(),

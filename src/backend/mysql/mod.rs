@@ -16,6 +16,8 @@ mod options;
 #[cfg(any(feature = "mysql", feature = "jdbc", feature = "dbapi2"))]
 mod refused;
 mod rules;
+#[cfg(any(feature = "mysql", feature = "jdbc", feature = "dbapi2"))]
+mod session;
 #[cfg(feature = "mysql")]
 mod types;
 
@@ -24,4 +26,4 @@ pub(super) use driver::connector;
 pub(super) use mariadb::MariaDbRules;
 pub(super) use rules::MySqlRules;
 #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
-pub(super) use {answer::of_number, refused::refused};
+pub(super) use {answer::of_number, refused::refused, session::texts as session};

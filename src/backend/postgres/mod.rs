@@ -38,6 +38,8 @@ mod numeric;
 mod oid;
 #[cfg(feature = "postgres")]
 mod options;
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+mod parameters;
 #[cfg(feature = "postgres")]
 mod question;
 mod rules;
@@ -64,4 +66,7 @@ mod value_errors;
 pub(super) use driver::connector;
 pub(super) use rules::PostgresRules;
 #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
-pub(super) use {answer::PostgresAnswer, numeric::parse as decimal, oid::named as type_named, textual::textual};
+pub(super) use {
+    answer::PostgresAnswer, numeric::parse as decimal, oid::is_known as type_is_known, oid::named as type_named,
+    parameters::session, textual::textual,
+};

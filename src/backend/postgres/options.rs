@@ -3,9 +3,10 @@
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+use super::parameters::parameters;
 use crate::backend::sqlx::Keeping;
-use crate::config::{Config, Settings, SslMode};
-use crate::error::{Error, ErrorKind, Result};
+use crate::config::{Config, SslMode};
+use crate::error::Result;
 
 /// Returns the options to connect with. What the configuration leaves open comes from libpq's environment variables, as
 /// in sqlx.
@@ -53,52 +54,13 @@ pub(super) fn connect_options(config: &Config) -> Result<PgConnectOptions> {
         // A pooler is in between; many refuse this parameter, which current servers do not need.
         options = options.extra_float_digits(None);
     }
-    for (name, value) in &settings.server_settings {
-        check_setting(name, value)?;
-    }
-    let given = settings.server_settings.iter();
-    let given = given.map(|(name, value)| (name.as_str(), value.as_str()));
-    // A read that writes after all, in a view or a function, is refused there and runs on the primary. A pooler in
-    // between refuses the parameter.
-    let reads_only = (config.is_replica() && settings.statement_cache_capacity > 0)
-        .then_some(("default_transaction_read_only", "on"));
-    let parameters: Vec<_> = reads_only.into_iter().chain(given).chain(isolation(settings)).collect();
+    let parameters = parameters(config)?;
     // Even an empty list would be sent, and PgBouncer before 1.20 refuses it.
     Ok(if parameters.is_empty() {
         options
     } else {
         options.options(parameters)
     })
-}
-
-/// The parameter with the isolation level of statements outside of transactions.
-const ISOLATION: &str = "default_transaction_isolation";
-
-/// Returns the parameter that gives statements outside of transactions the isolation level of the settings. A parameter
-/// that was given by its own name counts more. A pooler, which would refuse the parameter, is expected where nothing is
-/// kept prepared; transactions carry their level themselves.
-fn isolation(settings: &Settings) -> Option<(&'static str, &'static str)> {
-    let given = settings
-        .server_settings
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case(ISOLATION));
-    let level = settings.isolation_level?.as_str();
-    (!given && settings.statement_cache_capacity > 0).then_some((ISOLATION, level))
-}
-
-/// Refuses a setting that would be read as several: the server splits their list at white space, and the driver marks
-/// only blanks in a value.
-fn check_setting(name: &str, value: &str) -> Result<()> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-$".contains(&byte) || !byte.is_ascii();
-    let why = if name.is_empty() || !name.bytes().all(plain) {
-        "its name may contain only letters, digits, `_`, `-` and `.`"
-    } else if value.bytes().any(|byte| matches!(byte, 0 | b'\t'..=b'\r')) {
-        "its value must not contain tabs and line breaks"
-    } else {
-        return Ok(());
-    };
-    let message = format!("server_settings: {name:?} cannot be sent when a connection begins: {why}");
-    Err(Error::new(ErrorKind::Config, message).help("write blanks, or set it with SQL in an `after_connect` hook"))
 }
 
 /// Returns how long statements stay prepared: without a cache, a pooler is in between.
@@ -159,6 +121,7 @@ pub(super) fn place(options: &PgConnectOptions) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     fn options(url: &str) -> PgConnectOptions {
         connect_options(&Config::from_url(url).unwrap()).unwrap()

@@ -34,6 +34,8 @@ pub(super) struct SidecarConnection {
     /// Set once the connection must not be used again.
     pub(super) lost: bool,
     columns: Option<Arc<Columns>>,
+    /// The rows that came of a statement that writes, if it is one: some drivers do not count them.
+    pub(super) returned: Option<u64>,
 }
 
 /// What a request was answered with, up to the next rows.
@@ -57,6 +59,7 @@ impl SidecarConnection {
             unknown: false,
             lost: false,
             columns: None,
+            returned: None,
         }
     }
 
@@ -95,7 +98,7 @@ impl SidecarConnection {
 
     /// Sends requests, of which the last leaves `depth` levels if it fails.
     pub(super) fn send(&mut self, outbox: Outbox) -> u32 {
-        self.columns = None;
+        (self.columns, self.returned) = (None, None);
         self.channel.send(outbox)
     }
 
@@ -124,12 +127,15 @@ impl SidecarConnection {
                         return Err(self.is_confused("ROWS came before COLUMNS"));
                     };
                     let batch = Batch::read(columns, payload).map_err(|Malformed(why)| self.is_confused(&why))?;
+                    if let Some(returned) = &mut self.returned {
+                        *returned += u64::from(batch.rows());
+                    }
                     return Ok(Heard::Rows(Arc::new(batch)));
                 }
                 Answer::Done { rows, key } => {
                     self.note_done(request);
                     let result = QueryResult {
-                        rows_affected: rows.unwrap_or_default(),
+                        rows_affected: rows.or(self.returned.take()).unwrap_or_default(),
                         last_insert_id: key,
                     };
                     return Ok(Heard::Final(request, Ok(result)));

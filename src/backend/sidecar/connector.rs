@@ -14,7 +14,8 @@ use super::frame::Answer;
 use super::link::Link;
 use super::slot::Slot;
 use super::target::{Sharing, SidecarKind, Target};
-use crate::backend::{Connector, RawConnection, ServerRules};
+use crate::backend::sqlite::DatabaseFile;
+use crate::backend::{Connector, RawConnection, ServerRules, Writers};
 use crate::error::{ErrorKind, Result};
 use crate::sql::{Dialect, SeenServer, Server};
 
@@ -106,6 +107,10 @@ impl Connector for SidecarConnector {
     fn runtime_bound(&self) -> bool {
         // The pipes are served by threads of their own.
         false
+    }
+
+    fn writers(&self) -> Writers {
+        self.target.file.as_ref().map_or(Writers::Many, DatabaseFile::writers)
     }
 
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {

@@ -51,7 +51,7 @@ impl Target {
         let failure = &self.shown(failure);
         let error = match failure.origin {
             Origin::Driver => self.of_driver(rules, failure),
-            Origin::Sidecar => of_sidecar(failure),
+            Origin::Sidecar => self.of_sidecar(failure),
             Origin::Skipped => Error::new(
                 ErrorKind::Database,
                 "a statement was not sent, because the one before it failed",
@@ -101,6 +101,63 @@ impl Target {
         opened.with_source(error)
     }
 
+    /// Returns the error of a sidecar itself, which names what it has looked for and where.
+    fn of_sidecar(&self, failure: &Failure) -> Error {
+        let (kind, help) = match failure.class.as_str() {
+            "file-missing" => (
+                ErrorKind::Config,
+                "correct the path in the option `classpath`; a relative one begins at the working directory",
+            ),
+            "not-a-jar" => (
+                ErrorKind::Config,
+                "the option `classpath` takes jars and folders with classes; download the driver's jar again if it is cut off",
+            ),
+            "class-missing" => (
+                ErrorKind::Config,
+                "correct the name in the option `jdbc_driver`, and add the driver's jar with the option `classpath`",
+            ),
+            "no-driver" => (
+                ErrorKind::Config,
+                "add the jar of a driver that takes this URL with the option `classpath`, and correct the URL after `jdbc:`",
+            ),
+            "wrong-class" => (
+                ErrorKind::Config,
+                "name a class that implements java.sql.Driver in the option `jdbc_driver`, or leave the option out",
+            ),
+            "module-missing" => (
+                ErrorKind::Config,
+                "install the module for this interpreter, or give another interpreter, such as that of a virtual environment, with the option `python`",
+            ),
+            "attribute-missing" | "not-dbapi" => (
+                ErrorKind::Config,
+                "name a module with DB-API 2, which has a function `connect`, in the option `dbapi_path` (`package.module` or `package.module:attribute`)",
+            ),
+            "import-failed" => (
+                ErrorKind::Config,
+                "the module itself failed; try `python -c \"import …\"` with the same interpreter",
+            ),
+            "bad-arguments" => (
+                ErrorKind::Config,
+                "correct the options of the driver in the URL, or in `jdbc_driver_args` or `dbapi_driver_args`",
+            ),
+            "unsupported" => (ErrorKind::Unsupported, "the driver does not have it"),
+            "cancelled" => (ErrorKind::Timeout, "the statement was cancelled before its end"),
+            "protocol" => return confused(&failure.message),
+            _ => (ErrorKind::Driver, "the message is that of the driver's process"),
+        };
+        let help = match failure.details.get("hint") {
+            Some(hint) => hint.to_owned(),
+            None => help.to_owned(),
+        };
+        let mut message = failure.message.clone();
+        if failure.class == "module-missing"
+            && let Some(python) = self.command.first()
+        {
+            message = format!("{message}; the interpreter is {}", python.to_string_lossy());
+        }
+        Error::new(kind, message).help(help)
+    }
+
     /// Returns the failure without secrets.
     fn shown(&self, failure: &Failure) -> Failure {
         let mut shown = failure.clone();
@@ -120,7 +177,7 @@ impl Target {
                 let details = &failure.details;
                 PostgresAnswer {
                     code: &failure.sqlstate,
-                    message: &failure.message,
+                    message: of_server(&failure.message),
                     detail: details.get("detail"),
                     hint: details.get("hint"),
                     constraint: details.get("constraint"),
@@ -218,6 +275,20 @@ fn constraint_kind(sqlstate: &str, message: &str) -> ConstraintKind {
     }
 }
 
+/// Returns the message of PostgreSQL without what its JDBC driver writes around it: the severity, and the parts of the
+/// answer that are details of the failure.
+fn of_server(message: &str) -> &str {
+    let Some(own) = message
+        .strip_prefix("ERROR: ")
+        .or_else(|| message.strip_prefix("FATAL: "))
+    else {
+        return message;
+    };
+    let parts = ["\n  Detail: ", "\n  Hint: ", "\n  Position: ", "\n  Where: "];
+    let end = parts.iter().filter_map(|part| own.find(part)).min();
+    end.map_or(own, |end| &own[..end])
+}
+
 /// Returns a message of MariaDB's driver without the number of the connection in front of it.
 fn without_connection(message: &str) -> &str {
     let rest = message.strip_prefix("(conn=").and_then(|rest| rest.split_once(") "));
@@ -246,57 +317,6 @@ fn without_name(message: &str) -> (Option<i32>, &str) {
     (code, own.unwrap_or(rest.trim_start()))
 }
 
-/// Returns the error of a sidecar itself, which names what it has looked for and where.
-fn of_sidecar(failure: &Failure) -> Error {
-    let (kind, help) = match failure.class.as_str() {
-        "file-missing" => (
-            ErrorKind::Config,
-            "correct the path in the option `classpath`; a relative one begins at the working directory",
-        ),
-        "not-a-jar" => (
-            ErrorKind::Config,
-            "the option `classpath` takes jars and folders with classes; download the driver's jar again if it is cut off",
-        ),
-        "class-missing" => (
-            ErrorKind::Config,
-            "correct the name in the option `jdbc_driver`, and add the driver's jar with the option `classpath`",
-        ),
-        "no-driver" => (
-            ErrorKind::Config,
-            "add the jar of a driver that takes this URL with the option `classpath`, and correct the URL after `jdbc:`",
-        ),
-        "wrong-class" => (
-            ErrorKind::Config,
-            "name a class that implements java.sql.Driver in the option `jdbc_driver`, or leave the option out",
-        ),
-        "module-missing" => (
-            ErrorKind::Config,
-            "install the module for this interpreter, or give another interpreter, such as that of a virtual environment, with the option `python`",
-        ),
-        "attribute-missing" | "not-dbapi" => (
-            ErrorKind::Config,
-            "name a module with DB-API 2, which has a function `connect`, in the option `dbapi_path` (`package.module` or `package.module:attribute`)",
-        ),
-        "import-failed" => (
-            ErrorKind::Config,
-            "the module itself failed; try `python -c \"import …\"` with the same interpreter",
-        ),
-        "bad-arguments" => (
-            ErrorKind::Config,
-            "correct the options of the driver in the URL, or in `jdbc_driver_args` or `dbapi_driver_args`",
-        ),
-        "unsupported" => (ErrorKind::Unsupported, "the driver does not have it"),
-        "cancelled" => (ErrorKind::Timeout, "the statement was cancelled before its end"),
-        "protocol" => return confused(&failure.message),
-        _ => (ErrorKind::Driver, "the message is that of the driver's process"),
-    };
-    let help = match failure.details.get("hint") {
-        Some(hint) => hint.to_owned(),
-        None => help.to_owned(),
-    };
-    Error::new(kind, failure.message.clone()).help(help)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,6 +331,8 @@ mod tests {
             command: vec!["java".into()],
             open: Vec::new(),
             secrets: vec!["hunter2".to_owned()],
+            session: Vec::new(),
+            file: None,
             place: "jdbc:x".to_owned(),
             shared: Sharing::Program,
             limits: Limits::default(),
@@ -375,6 +397,8 @@ mod tests {
         unique.details = Pairs(vec![("constraint".to_owned(), "note_pkey".to_owned())]);
         let found = error(Dialect::Postgres, &unique);
         assert_eq!(found.constraint().unwrap().name.as_deref(), Some("note_pkey"));
+        unique.message = "ERROR: it is there\n  Detail: of hunter2\n  Position: 7".to_owned();
+        assert_eq!(error(Dialect::Postgres, &unique).message(), "it is there");
         let mut deadlock = failure(Origin::Driver, "java.sql.SQLTransactionRollbackException");
         (deadlock.sqlstate, deadlock.code) = ("40001".to_owned(), 1213);
         deadlock.message = "(conn=7) Deadlock found".to_owned();

@@ -1,5 +1,7 @@
 //! The levels of a transaction: the transaction itself by the driver's interface or by text, and savepoints by text.
 
+use std::sync::Arc;
+
 use sqlx::SqlStr;
 
 use super::connection::SidecarConnection;
@@ -183,41 +185,28 @@ impl SidecarConnection {
         self.finish(last, &mut Ignore).await.map(drop)
     }
 
-    /// Sets up a new session, so that values mean the same on each connection.
+    /// Sets up a new session, so that values mean the same on each connection, and as the configuration asks.
     pub(super) async fn set_up(&mut self) -> Result<()> {
-        for text in session(self.target.dialect) {
+        let target = Arc::clone(&self.target);
+        for text in &target.session {
             let mut outbox = self.channel.outbox();
             let run = Run {
                 flags: flag::PLAIN,
                 credits: 0,
-                sql: text,
+                sql: &text.sql,
             };
-            outbox.run(run, self.target.dialect, [].iter())?;
+            outbox.run(run, target.dialect, [].iter())?;
             let last = self.send(outbox);
             match self.finish(last, &mut Ignore).await {
                 Err(error) if error.is_fatal() => return Err(error),
-                Err(error) => tracing::debug!(target: "ebbtide::sidecar", "`{text}` failed: {error}"),
+                Err(error) if text.asked => {
+                    return Err(error.context(format_args!("cannot set up a session with `{}`", text.sql)));
+                }
+                Err(error) => tracing::debug!(target: "ebbtide::sidecar", "`{}` failed: {error}", text.sql),
                 Ok(_) => {}
             }
         }
         Ok(())
-    }
-}
-
-/// Returns the texts that set up a session.
-fn session(dialect: Dialect) -> &'static [&'static str] {
-    match dialect {
-        Dialect::Postgres => &[
-            "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES ('TimeZone', 'UTC'), ('DateStyle', 'ISO, MDY'), \
-             ('IntervalStyle', 'postgres'), ('bytea_output', 'hex')) AS settings (name, value)",
-        ],
-        Dialect::MySql => &[
-            "SET sql_mode=(SELECT CONCAT(@@sql_mode, ',PIPES_AS_CONCAT,NO_ENGINE_SUBSTITUTION')), time_zone='+00:00', \
-             completion_type='NO_CHAIN', NAMES utf8mb4",
-        ],
-        Dialect::Sqlite => &["PRAGMA foreign_keys = ON", "PRAGMA busy_timeout = 5000"],
-        #[allow(unreachable_patterns, reason = "there are more dialects with more features")]
-        _ => &[],
     }
 }
 

@@ -22,6 +22,7 @@ mod reading;
 mod requests;
 mod row;
 mod server_text;
+mod session;
 mod slot;
 mod stderr;
 mod target;
@@ -34,5 +35,6 @@ mod tests;
 
 pub(in crate::backend) use {
     connector::connector,
+    session::SessionText,
     target::{Limits, Sharing, SidecarKind, Target},
 };

@@ -209,7 +209,9 @@ impl SidecarConnection {
             self.add(&mut outbox, request, credits)?;
         }
         self.runs_to_end = !self.may_end(request.statement);
-        Ok(Some(self.send(outbox)))
+        let last = self.send(outbox);
+        self.returned = (!request.statement.is_script() && !request.statement.asks()).then_some(0);
+        Ok(Some(last))
     }
 
     fn add(&self, outbox: &mut Outbox, request: Request<'_>, credits: u32) -> Result<()> {

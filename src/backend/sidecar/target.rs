@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
+use super::session::SessionText;
+use crate::backend::sqlite::DatabaseFile;
 use crate::sql::{Dialect, Product};
 
 /// The drivers that a sidecar has.
@@ -55,6 +57,10 @@ pub(in crate::backend) struct Target {
     pub(in crate::backend) open: Vec<(String, String)>,
     /// What no message may show.
     pub(in crate::backend) secrets: Vec<String>,
+    /// The texts that set up a session.
+    pub(in crate::backend) session: Vec<SessionText>,
+    /// The file of a SQLite database, whose writers take turns.
+    pub(in crate::backend) file: Option<DatabaseFile>,
     /// The address without the password, for messages.
     pub(in crate::backend) place: String,
     pub(in crate::backend) shared: Sharing,

@@ -1,13 +1,14 @@
 //! A database in a file, which other databases of this process may have too, under any of its names.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use sqlx::Sqlite;
 
+use super::database_file::DatabaseFile;
 use crate::backend::sqlx::SqlxConnector;
-use crate::backend::{Connector, DatabaseIdentity, RawConnection, Writers};
+use crate::backend::{Connector, RawConnection, Writers};
 use crate::error::Result;
 use crate::sql::{Dialect, SeenServer};
 
@@ -15,19 +16,16 @@ use crate::sql::{Dialect, SeenServer};
 #[derive(Debug)]
 pub(super) struct FileConnector {
     inner: SqlxConnector<Sqlite>,
-    path: PathBuf,
+    file: DatabaseFile,
     read_only: bool,
-    /// The identity of the file, once it exists.
-    file: OnceLock<DatabaseIdentity>,
 }
 
 impl FileConnector {
     pub(super) fn new(inner: SqlxConnector<Sqlite>, path: PathBuf, read_only: bool) -> Self {
         Self {
             inner,
-            path,
+            file: DatabaseFile::new(path),
             read_only,
-            file: OnceLock::new(),
         }
     }
 }
@@ -49,15 +47,7 @@ impl Connector for FileConnector {
         if self.read_only {
             return Writers::Many;
         }
-        if let Some(file) = self.file.get() {
-            return Writers::Of(file.clone());
-        }
-        match identity(&self.path) {
-            Some(file) => Writers::Of(self.file.get_or_init(|| file).clone()),
-            None => Writers::Unknown(DatabaseIdentity::Path(
-                std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone()),
-            )),
-        }
+        self.file.writers()
     }
 
     fn private(&self) -> Option<Arc<dyn Connector>> {
@@ -70,45 +60,5 @@ impl Connector for FileConnector {
 
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {
         self.inner.connect()
-    }
-}
-
-/// Returns the identity of the file at a path, over links of either sort.
-#[cfg(unix)]
-fn identity(path: &Path) -> Option<DatabaseIdentity> {
-    use std::os::unix::fs::MetadataExt;
-    let file = std::fs::metadata(path).ok()?;
-    Some(DatabaseIdentity::File {
-        device: file.dev(),
-        number: file.ino(),
-    })
-}
-
-#[cfg(not(unix))]
-fn identity(path: &Path) -> Option<DatabaseIdentity> {
-    std::fs::canonicalize(path).ok().map(DatabaseIdentity::Path)
-}
-
-#[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn x13_a_file_is_known_over_links_and_relative_paths() {
-        let folder = std::env::temp_dir().join(format!("ebbtide-file-{}", std::process::id()));
-        std::fs::create_dir_all(folder.join("sub")).unwrap();
-        let file = folder.join("a.db");
-        assert_eq!(identity(&file), None, "it is not there yet");
-        std::fs::write(&file, "").unwrap();
-        std::fs::hard_link(&file, folder.join("hard.db")).unwrap();
-        std::os::unix::fs::symlink(&file, folder.join("soft.db")).unwrap();
-        std::fs::write(folder.join("b.db"), "").unwrap();
-        let one = identity(&file);
-        assert!(one.is_some());
-        for same in ["hard.db", "soft.db", "sub/../a.db", "./a.db"] {
-            assert_eq!(identity(&folder.join(same)), one, "{same}");
-        }
-        assert_ne!(identity(&folder.join("b.db")), one);
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -7,6 +7,8 @@ mod answer;
 mod arguments;
 #[cfg(feature = "sqlite")]
 mod copy;
+#[cfg(any(feature = "sqlite", feature = "jdbc", feature = "dbapi2"))]
+mod database_file;
 #[cfg(feature = "sqlite")]
 mod driver;
 mod error_kinds;
@@ -18,6 +20,8 @@ mod file;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod options;
+#[cfg(any(feature = "sqlite", feature = "jdbc", feature = "dbapi2"))]
+mod pragma;
 mod rules;
 #[cfg(any(feature = "sqlite", feature = "jdbc", feature = "dbapi2"))]
 mod stored;
@@ -30,5 +34,7 @@ pub(super) use rules::SqliteRules;
 #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
 pub(super) use {
     answer::of_code,
+    database_file::DatabaseFile,
+    pragma::session,
     stored::{Number, refused},
 };

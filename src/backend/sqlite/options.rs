@@ -5,9 +5,9 @@ use std::path::Path;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
+use super::pragma::{literal, named};
 use crate::config::{Config, SqliteMode};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::Dialect;
 
 /// Number of rows that the thread of the connection reads ahead. With fewer it waits for the reader again and again.
 const ROWS_AHEAD: usize = 1024;
@@ -44,7 +44,7 @@ pub(super) fn connect_options(config: &Config) -> Result<SqliteConnectOptions> {
         );
     }
     for (name, value) in &settings.server_settings {
-        options = options.pragma(pragma_name(name)?.to_owned(), literal(value));
+        options = options.pragma(named(name)?.to_owned(), literal(value));
     }
     Ok(options)
 }
@@ -66,34 +66,18 @@ pub(super) fn copy_options(config: &Config) -> SqliteConnectOptions {
 pub(super) fn copy_pragmas(config: &Config) -> Result<String> {
     let synchronous = config.effective_synchronous().map(|when| ("synchronous", when));
     let settings = &config.settings().server_settings;
-    let named = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let given = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let of_a_file = ["journal_mode", "locking_mode"];
     synchronous
         .into_iter()
-        .chain(named)
+        .chain(given)
         .filter(|(name, _)| !of_a_file.iter().any(|left_out| name.eq_ignore_ascii_case(left_out)))
-        .map(|(name, value)| Ok(format!("PRAGMA {} = {}; ", pragma_name(name)?, literal(value))))
+        .map(|(name, value)| Ok(format!("PRAGMA {} = {}; ", named(name)?, literal(value))))
         .collect()
 }
 
 fn unknown(name: &str, value: &str) -> Error {
     Error::new(ErrorKind::Config, format!("{name}: SQLite does not support {value:?}"))
-}
-
-/// Returns the name if it is a plain word: the driver writes it into SQL as it is.
-fn pragma_name(name: &str) -> Result<&str> {
-    if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        return Ok(name);
-    }
-    let message = format!("server_settings: {name:?} is not a name of letters, digits and underscores");
-    Err(Error::new(ErrorKind::Config, message))
-}
-
-fn literal(value: &str) -> String {
-    if value.parse::<f64>().is_ok_and(f64::is_finite) {
-        return value.to_owned();
-    }
-    Dialect::Sqlite.quote_text(value)
 }
 
 /// Returns the database that is opened, for messages.
@@ -139,14 +123,6 @@ mod tests {
         assert!(place.ends_with("data/app.db") && place.starts_with('/'), "{place}");
         assert!(missing_help(&config("sqlite:///nowhere/app.db")).contains("directory does not exist"));
         assert!(missing_help(&config("sqlite://no-such-file.db?mode=rw")).contains("mode=rwc"));
-    }
-
-    #[test]
-    fn u7_pragmas_are_quoted_and_names_are_plain_words() {
-        assert_eq!(literal("-2000"), "-2000");
-        assert_eq!(literal("it's"), "'it''s'");
-        assert_eq!(pragma_name("a; b").unwrap_err().kind(), ErrorKind::Config);
-        assert_eq!(unknown("journal_mode", "paper").kind(), ErrorKind::Config);
     }
 
     #[test]

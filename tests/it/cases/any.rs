@@ -230,10 +230,13 @@ cases! {
         let select = || AssertSqlSafe(sql.clone());
         let decoded: Everything = database.fetch_one(select(), ()).decode().await.unwrap();
         assert_eq!(decoded, everything());
-        with_db!(t.backend(), {
-            let native = database.fetch_one(select(), ()).decode_on::<DB, Everything>().await.unwrap();
-            assert_eq!(native, decoded);
-        });
+        // Rows of drivers of other languages are none of sqlx's.
+        if t.driver().is_none() {
+            with_db!(t.backend(), {
+                let native = database.fetch_one(select(), ()).decode_on::<DB, Everything>().await.unwrap();
+                assert_eq!(native, decoded);
+            });
+        }
         let streamed: Vec<Everything> = database.iterate(select(), ()).decode().try_collect().await.unwrap();
         assert_eq!(streamed, [everything()]);
         let batched: Vec<Vec<Everything>> =
@@ -397,7 +400,10 @@ cases! {
         let steps: Vec<_> = steps.try_collect().await.unwrap();
         assert!(matches!(steps[..], [Either::Left(done)] if done.rows_affected() == 100));
         let failed: Vec<_> = sqlx::query("select * from no_table_of_this_name").fetch(&sqlx).collect().await;
-        assert!(matches!(failed[..], [Err(sqlx::Error::Database(_))]));
+        let [Err(failed)] = <[_; 1]>::try_from(failed).expect("one error") else { panic!("there is no such table") };
+        // Only sqlx's own drivers give errors of its kind.
+        assert_eq!(matches!(failed, sqlx::Error::Database(_)), t.driver().is_none(), "{failed:?}");
+        assert_eq!(ebbtide::Error::from(failed).kind(), ErrorKind::UndefinedObject);
 
         let mut transaction = sqlx.begin().await.unwrap();
         sqlx::query(t.sql("delete from {notes}")).execute(&mut *transaction).await.unwrap();
@@ -417,6 +423,8 @@ cases! {
         assert_eq!(ebbtide::Error::from(error).kind(), ErrorKind::Parameter);
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn b7_a_connection_of_any_database_has_transactions_and_savepoints(t: Test) {
         let url = t.url();
         let database = t.database().await;
@@ -472,6 +480,8 @@ cases! {
         pool.close().await;
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn b7_statements_for_any_database_keep_the_rules_of_the_sandbox(t: Test) {
         let database = t.database().await;
         database.execute(t.sql("create table {notes} (id bigint primary key)"), ()).await.unwrap();

@@ -48,6 +48,8 @@ fn undo() -> Error {
 }
 
 cases! {
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x9_callbacks_run_once_and_in_order_after_the_outermost_commit(t: Test) -> Result<()> {
         for (what, database) in all(&t).await {
             let log = Log::default();
@@ -71,6 +73,8 @@ cases! {
     }
 
     /// Also those that were added to the outer transaction while an inner one was open.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x9_callbacks_run_in_the_order_in_which_they_were_given(t: Test) -> Result<()> {
         for (what, database) in all(&t).await {
             let log = Log::default();
@@ -110,6 +114,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x9_a_rolled_back_savepoint_drops_its_own(t: Test) -> Result<()> {
         for (what, database) in all(&t).await {
             let log = Log::default();
@@ -130,6 +136,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x9_rolling_back_runs_the_callbacks_for_that(t: Test) -> Result<()> {
         for (what, database) in all(&t).await {
             let log = Log::default();
@@ -192,6 +200,8 @@ cases! {
 
     // Derby has no SELECT without FROM.
     #[except(jdbc_derby)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x9_without_a_transaction_it_is_done_at_once(t: Test) -> Result<()> {
         for (what, database) in all(&t).await {
             let log = Log::default();
@@ -205,6 +215,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x9_an_ended_transaction_takes_none(t: Test) -> Result<()> {
         for (_, database) in all(&t).await {
             let transaction = database.transaction().await?;
@@ -216,6 +228,8 @@ cases! {
     }
 
     /// A callback may use the database, even if there is one connection only.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x9_a_callback_may_use_the_database(t: Test) -> Result<()> {
         let narrow = config(&t).pool_size(1).pool_timeout(Duration::from_secs(3));
         let plain = notes_with(&t, narrow).await;
@@ -245,6 +259,8 @@ cases! {
     }
 
     /// The same in the closure form, whose scope still exists when the callback runs.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x9_a_callback_of_a_closure_may_use_the_database(t: Test) -> Result<()> {
         let narrow = config(&t).pool_size(1).pool_timeout(Duration::from_secs(3));
         let plain = notes_with(&t, narrow).await;
@@ -266,6 +282,8 @@ cases! {
     }
 
     /// The callbacks of a committed transaction run even if no caller waits for them any more.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x9_callbacks_of_a_commit_cut_off_go_on_by_themselves(t: Test) -> Result<()> {
         for (what, database) in all(&t).await {
             let log = Log::default();
@@ -294,6 +312,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x9_a_callback_that_panics_leaves_the_commit_and_the_others(t: Test) -> Result<()> {
         for (what, database) in all(&t).await {
             let log = Log::default();
@@ -317,6 +337,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f11_callbacks_fire_at_the_virtual_outermost_commit(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let sandbox = database.sandbox().await?;
@@ -337,6 +359,10 @@ cases! {
         Ok(())
     }
 
+    // The library makes private copies of SQLite databases only through sqlx.
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f11_a_test_can_capture_them(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let sandbox = database.sandbox().await?;

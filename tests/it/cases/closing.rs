@@ -79,6 +79,8 @@ cases! {
 
     // They have no SELECT without FROM in a UNION.
     #[except(jdbc_hsqldb, jdbc_derby)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn l8_handles_of_all_kinds_may_outlive_the_database(t: Test) {
         let (url, proxy) = watched(&t);
         let database = Database::connect(url.as_str()).await.unwrap();
@@ -140,6 +142,8 @@ cases! {
         until_all_is_closed(&t, proxy.as_ref()).await;
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn l8_a_runtime_that_ends_with_everything_in_it_never_panics(t: Test) {
         let (url, proxy) = watched(&t);
         let panics = Arc::new(AtomicUsize::new(0));

@@ -235,6 +235,10 @@ cases! {
     /// Only SQLite's sandboxes have copies, in which an attached file would be the real one.
     // Derby has no SELECT without FROM.
     #[except(jdbc_derby)]
+    // The library makes private copies of SQLite databases only through sqlx.
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f10_a_hook_is_told_of_a_private_copy_found_f15(t: Test) {
         let seen: Arc<Mutex<Vec<bool>>> = Arc::default();
         let notes = Arc::clone(&seen);

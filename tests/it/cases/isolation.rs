@@ -60,6 +60,8 @@ pub(super) fn endless(t: &Test) -> &'static str {
 }
 
 cases! {
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn i1_several_runtimes_and_threads_use_one_connection_at_once(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t).lease_timeout(Duration::from_secs(30))).await;
         let (used, t) = (&database, &t);
@@ -95,6 +97,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn i1_the_connection_survives_the_runtime_that_used_it_first(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t)).await;
         let (used, sql, slow) = (database.clone(), add(&t, "a"), slow(&t));
@@ -112,6 +116,8 @@ cases! {
     }
 
     /// A transaction that begins on one runtime continues on another, and ends where there is none.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn i1_a_transaction_outlives_the_runtime_it_began_on(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t)).await;
         for how in ["commit", "rollback", "drop"] {
@@ -142,6 +148,8 @@ cases! {
 
     // Definitions commit there, so that a sandbox refuses them.
     #[except(jdbc_h2, jdbc_hsqldb)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn i2_it_can_be_started_again(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t)).await;
         for round in 0..3 {
@@ -208,6 +216,8 @@ cases! {
 
     /// A lock of the standard library, and a runtime whose single thread is blocked.
     #[current_thread]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn i3_blocking_locks_of_the_caller_do_not_stop_it(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t)).await;
         let lock = Arc::new(Mutex::new(0_i64));
@@ -247,6 +257,8 @@ cases! {
 
     /// A statement, and the end of a transaction, that were sent give the connection back when they are answered, whatever
     /// their caller's thread does.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn i3_an_answered_call_gives_the_connection_back_while_its_thread_is_blocked_found_e5(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t).lease_timeout(Duration::from_mins(1))).await;
         let use_elsewhere = |body: &'static str| {
@@ -286,6 +298,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn i4_the_limit_of_one_wait_turns_lock_ups_into_errors(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t).result_timeout(Duration::from_millis(300))).await;
         database.execute(add(&t, "a"), ()).await?;

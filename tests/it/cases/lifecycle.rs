@@ -85,21 +85,27 @@ cases! {
         }
     }
 
+    // `url::Url` does not take what is behind `jdbc:` of these URLs.
+    #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
     async fn c4_connect_takes_every_kind_of_source(t: Test) {
         let url = t.url();
         let parsed: DatabaseUrl = url.parse().unwrap();
         let config = Config::from_url(url.as_str()).unwrap();
+        let scheme = parsed.driver().map_or(parsed.scheme().to_owned(), |driver| format!("{}+{driver}", parsed.scheme()));
+        let options: serde_json::Map<_, _> =
+            parsed.options().iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         let credentials = if t.backend().is_sqlite() {
             let path = t.folder().join("credentials.db");
             json!({"connection": {"credentials": {"scheme": "sqlite", "database": path}}})
         } else {
             json!({"connection": {"credentials": {
-                "scheme": parsed.scheme(),
+                "scheme": scheme,
                 "host": parsed.host(),
                 "port": parsed.port(),
                 "user": parsed.username(),
                 "password": parsed.password(),
                 "database": parsed.database(),
+                "options": options,
             }}})
         };
         let web = parsed.expose_url().unwrap();

@@ -33,6 +33,8 @@ cases! {
     }
 
     /// A NUL in a text must not hide the text after it.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn q2_a_nul_in_a_text_never_cuts_it_short(t: Test) -> Result<()> {
         let plain = notes_with(&t, config(&t).pool_size(1)).await;
         plain.execute(add(&t, "a"), ()).await?;
@@ -59,6 +61,11 @@ cases! {
     }
 
     /// Whatever the size, the next statement is answered.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
+    // sqlite-jdbc takes a text of a million bytes at most.
+    // The parser of H2 overflows its stack, and texts of Derby have 32 kB.
+    #[except(jdbc_sqlite, jdbc_h2, jdbc_derby)]
     async fn q8_inputs_beyond_all_measure_spoil_nothing(t: Test) -> Result<()> {
         let plain = notes_with(&t, config(&t).pool_size(1)).await;
         let length = if t.backend().is_mysql() { "select char_length(:text)" } else { "select length(:text)" };

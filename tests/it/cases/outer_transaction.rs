@@ -98,6 +98,8 @@ pub(super) async fn broken<T: std::fmt::Debug>(
 }
 
 cases! {
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f7_text_that_begins_or_ends_a_transaction_is_refused(t: Test) {
         let (parent, sandbox) = begun(&t).await;
         let mut statements = vec![
@@ -308,6 +310,8 @@ cases! {
     }
 
     /// Savepoints written by hand belong to the application, as long as it does not touch those of the library.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f7_savepoints_as_text_work(t: Test) -> Result<()> {
         let (parent, sandbox) = begun(&t).await;
         let transaction = sandbox.transaction().await?;

@@ -10,7 +10,7 @@ use crate::support::{SideConnection, Test, cases};
 
 /// A text as it is written in the sources.
 struct Own {
-    /// The destination: families of backends, or one product alone.
+    /// The destination: families of backends, drivers, or one product alone.
     to: &'static str,
     text: &'static str,
     /// The texts to try, in a row on one new connection and separated by `;; `. Empty: the text itself.
@@ -36,8 +36,52 @@ const OWN: &[Own] = own! {
         "CREATE TABLE …",
         // Every statement with text in its parameters sends it to PostgreSQL.
         "SELECT {};n{ASK}",
+        // Drivers of other languages are never given these by a user; every transaction with them sends one.
+        "BEGIN TRANSACTION",
+        "BEGIN TRANSACTION READ ONLY",
+        "RELEASE SAVEPOINT ebbtide_marker; SAVEPOINT ebbtide_marker ON ROLLBACK RETAIN CURSORS",
+        "RELEASE SAVEPOINT ebbtide_statement; SAVEPOINT ebbtide_statement ON ROLLBACK RETAIN CURSORS",
+        "SAVEPOINT ebbtide_marker ON ROLLBACK RETAIN CURSORS",
+        "SAVEPOINT ebbtide_statement ON ROLLBACK RETAIN CURSORS",
+        "SAVEPOINT ebbtide_{level} ON ROLLBACK RETAIN CURSORS",
+        "SET TRANSACTION ISOLATION LEVEL {level}; BEGIN",
+        "START TRANSACTION ISOLATION LEVEL {level}, {access}",
+        "START TRANSACTION READ WRITE",
+        "START TRANSACTION {access}",
+    }
+    "jdbc_h2 jdbc_hsqldb" {
+        "SELECT '\"' || r.constraint_name || '\"' FROM information_schema.referential_constraints r JOIN information_schema.table_constraints k ON k.constraint_schema = r.constraint_schema AND k.constraint_name = r.constraint_name JOIN information_schema.table_constraints u ON u.constraint_schema = r.unique_constraint_schema AND u.constraint_name = r.unique_constraint_name WHERE LOWER(k.table_name) = LOWER(?) AND LOWER(u.table_name) = LOWER(?)"
+            => "SELECT '\"' || r.constraint_name || '\"' FROM information_schema.referential_constraints r JOIN information_schema.table_constraints k ON k.constraint_schema = r.constraint_schema AND k.constraint_name = r.constraint_name JOIN information_schema.table_constraints u ON u.constraint_schema = r.unique_constraint_schema AND u.constraint_name = r.unique_constraint_name WHERE LOWER(k.table_name) = LOWER('a') AND LOWER(u.table_name) = LOWER('a')",
+        "SELECT COUNT(*) FROM information_schema.tables WHERE LOWER(table_schema) = LOWER(COALESCE(CAST(? AS VARCHAR(128)), CURRENT_SCHEMA)) AND LOWER(table_name) = LOWER(?)"
+            => "SELECT COUNT(*) FROM information_schema.tables WHERE LOWER(table_schema) = LOWER(COALESCE(CAST(NULL AS VARCHAR(128)), CURRENT_SCHEMA)) AND LOWER(table_name) = LOWER('a')",
+    }
+    "jdbc_h2" {
+        "SET @ebbtide_transaction = TRANSACTION_ID()",
+        "SELECT 1 / CASE WHEN @ebbtide_transaction IS NULL OR @ebbtide_transaction = TRANSACTION_ID() THEN 1 ELSE 0 END",
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema <> 'INFORMATION_SCHEMA' ORDER BY 1, 2",
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema = CURRENT_SCHEMA ORDER BY 1, 2",
+    }
+    "jdbc_hsqldb" {
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('INFORMATION_SCHEMA', 'SYSTEM_LOBS') ORDER BY 1, 2",
+    }
+    "jdbc_derby" {
+        "SELECT '\"' || k.CONSTRAINTNAME || '\"' FROM SYS.SYSCONSTRAINTS k JOIN SYS.SYSTABLES t ON t.TABLEID = k.TABLEID JOIN SYS.SYSFOREIGNKEYS f ON f.CONSTRAINTID = k.CONSTRAINTID JOIN SYS.SYSCONSTRAINTS p ON p.CONSTRAINTID = f.KEYCONSTRAINTID JOIN SYS.SYSTABLES u ON u.TABLEID = p.TABLEID WHERE LOWER(t.TABLENAME) = LOWER(CAST(? AS VARCHAR(128))) AND LOWER(u.TABLENAME) = LOWER(CAST(? AS VARCHAR(128)))"
+            => "SELECT '\"' || k.CONSTRAINTNAME || '\"' FROM SYS.SYSCONSTRAINTS k JOIN SYS.SYSTABLES t ON t.TABLEID = k.TABLEID JOIN SYS.SYSFOREIGNKEYS f ON f.CONSTRAINTID = k.CONSTRAINTID JOIN SYS.SYSCONSTRAINTS p ON p.CONSTRAINTID = f.KEYCONSTRAINTID JOIN SYS.SYSTABLES u ON u.TABLEID = p.TABLEID WHERE LOWER(t.TABLENAME) = LOWER(CAST('a' AS VARCHAR(128))) AND LOWER(u.TABLENAME) = LOWER(CAST('a' AS VARCHAR(128)))",
+        "SELECT COUNT(*) FROM SYS.SYSTABLES t JOIN SYS.SYSSCHEMAS s ON s.SCHEMAID = t.SCHEMAID WHERE LOWER(s.SCHEMANAME) = LOWER(COALESCE(CAST(? AS VARCHAR(128)), CURRENT SCHEMA)) AND LOWER(t.TABLENAME) = LOWER(CAST(? AS VARCHAR(128)))"
+            => "SELECT COUNT(*) FROM SYS.SYSTABLES t JOIN SYS.SYSSCHEMAS s ON s.SCHEMAID = t.SCHEMAID WHERE LOWER(s.SCHEMANAME) = LOWER(COALESCE(CAST(NULL AS VARCHAR(128)), CURRENT SCHEMA)) AND LOWER(t.TABLENAME) = LOWER(CAST('a' AS VARCHAR(128)))",
+        "SELECT s.SCHEMANAME, t.TABLENAME FROM SYS.SYSTABLES t JOIN SYS.SYSSCHEMAS s ON s.SCHEMAID = t.SCHEMAID WHERE t.TABLETYPE = 'T' ORDER BY 1, 2",
+    }
+    "dbapi2_duckdb" {
+        "SELECT COUNT(*) FROM information_schema.tables WHERE LOWER(table_schema) = LOWER(COALESCE(CAST(? AS VARCHAR), current_schema())) AND LOWER(table_name) = LOWER(CAST(? AS VARCHAR))"
+            => "SELECT COUNT(*) FROM information_schema.tables WHERE LOWER(table_schema) = LOWER(COALESCE(CAST(NULL AS VARCHAR), current_schema())) AND LOWER(table_name) = LOWER(CAST('a' AS VARCHAR))",
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' ORDER BY 1, 2",
+    }
+    "jdbc_h2 jdbc_hsqldb jdbc_derby dbapi2_duckdb" {
+        "DELETE FROM {table}"
+            => "DELETE FROM {notes}",
     }
     "postgres mysql sqlite" {
+        "SELECT 1",
         "SAVEPOINT ebbtide_{level}" => "BEGIN; SAVEPOINT ebbtide_1; COMMIT",
         "RELEASE SAVEPOINT ebbtide_{level}" => "BEGIN; SAVEPOINT ebbtide_1; RELEASE SAVEPOINT ebbtide_1; COMMIT",
         "ROLLBACK TO SAVEPOINT ebbtide_{level}"
@@ -66,6 +110,9 @@ const OWN: &[Own] = own! {
         "SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe" => "BEGIN; SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe; ROLLBACK",
     }
     "postgres" {
+        "SET TRANSACTION DEFERRABLE" => "BEGIN; SET TRANSACTION DEFERRABLE; COMMIT",
+        "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES {}) AS settings (name, value)"
+            => "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES ('TimeZone', 'UTC'), ('DateStyle', 'ISO, MDY')) AS settings (name, value)",
         "SELECT r.constraint_name FROM information_schema.referential_constraints r JOIN information_schema.table_constraints k ON k.constraint_schema = r.constraint_schema AND k.constraint_name = r.constraint_name JOIN information_schema.table_constraints u ON u.constraint_schema = r.unique_constraint_schema AND u.constraint_name = r.unique_constraint_name WHERE k.table_name = ? AND u.table_name = ?"
             => "SELECT r.constraint_name FROM information_schema.referential_constraints r JOIN information_schema.table_constraints k ON k.constraint_schema = r.constraint_schema AND k.constraint_name = r.constraint_name JOIN information_schema.table_constraints u ON u.constraint_schema = r.unique_constraint_schema AND u.constraint_name = r.unique_constraint_name WHERE k.table_name = '{links}' AND u.table_name = '{notes}'",
         "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = COALESCE(?, CURRENT_SCHEMA) AND table_name = ?"
@@ -125,6 +172,7 @@ const OWN: &[Own] = own! {
         "SET statement_timeout = {limit}" => "SET statement_timeout = 1000",
     }
     "mysql" {
+        "SET SESSION TRANSACTION ISOLATION LEVEL {words}" => "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
         "SET {}" => "SET SESSION sql_mode = '', SESSION wait_timeout = 60",
         "SET completion_type='NO_CHAIN'; ROLLBACK; SET autocommit=1",
         "SET {of_replica}{MODES},{RELIED_ON},NAMES {charset}"
@@ -166,6 +214,9 @@ const OWN: &[Own] = own! {
         "PRAGMA schema_version",
         "SELECT 1 FROM sqlite_schema LIMIT 0",
         "PRAGMA {} = {}; " => "PRAGMA cache_size = 100",
+        "PRAGMA {} = {}" => "PRAGMA cache_size = 100",
+        "PRAGMA busy_timeout = {}" => "PRAGMA busy_timeout = 5000",
+        "PRAGMA foreign_keys = {foreign_keys}" => "PRAGMA foreign_keys = ON",
         "SELECT last_insert_rowid()",
         "SELECT count(*) FROM pragma_table_list WHERE lower(name) = {name} AND wr" => "SELECT count(*) FROM pragma_table_list WHERE lower(name) = 'a' AND wr",
         "PRAGMA temp.synchronous = NORMAL",
@@ -370,6 +421,22 @@ cases! {
             }
         }
         assert!(failed.is_empty(), "this server does not run: {failed:#?}");
+        Ok(())
+    }
+
+    #[only(jdbc_h2, jdbc_hsqldb, jdbc_derby, dbapi2_duckdb)]
+    async fn q1_every_text_for_one_product_runs_on_it(t: Test) -> Result<()> {
+        let database = t.database().await;
+        database.execute(t.sql("CREATE TABLE {notes} (id BIGINT NOT NULL PRIMARY KEY)"), ()).await?;
+        let driver = t.driver().expect("it is one").name();
+        let mut tried = 0;
+        for own in OWN.iter().filter(|own| own.to.split(' ').any(|to| to == driver)) {
+            let text = if own.tried.is_empty() { own.text } else { own.tried };
+            let run = database.fetch_all(t.sql(text), ()).await;
+            run.unwrap_or_else(|error| panic!("{text}: {error}"));
+            tried += 1;
+        }
+        assert!(tried > 2);
         Ok(())
     }
 }

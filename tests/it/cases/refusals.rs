@@ -19,6 +19,8 @@ fn refused(error: &Error, sql: &str, place: &str) {
 }
 
 cases! {
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f7_a_refusal_names_the_statement_and_its_place(t: Test) -> Result<()> {
         let database = notes(&t).await;
         for (sandboxed, database) in [(true, database.sandbox().await?), (false, database)] {
@@ -77,6 +79,8 @@ cases! {
     /// In a sandbox, a savepoint outside of a transaction is treated as it is outside of a sandbox.
     // Derby has no SELECT without FROM.
     #[except(jdbc_derby)]
+    // The library makes private copies of SQLite databases only through sqlx.
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
     async fn f7_a_savepoint_outside_of_a_transaction_is_refused_as_the_server_would(t: Test) -> Result<()> {
         let database = notes(&t).await;
         for database in [database.clone(), database.sandbox().await?] {
@@ -96,6 +100,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn l7_the_error_of_a_handle_that_outlives_its_sandbox_says_how_that_ended(t: Test) -> Result<()> {
         // Its end waits this long for a guard.
         let parent = notes_with(&t, config(&t).lease_timeout(Duration::from_millis(200))).await;

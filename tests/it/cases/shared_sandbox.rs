@@ -189,6 +189,8 @@ cases! {
     #[limit(150)]
     // Its statements are those of PostgreSQL, MySQL and SQLite.
     #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f5_cut_off_anywhere_a_sandbox_stays_whole(t: Test) -> Result<()> {
         let database = notes(&t).await;
         if t.backend().is_mysql() {
@@ -243,6 +245,8 @@ cases! {
 
     /// A statement that was cut off outside of a transaction never undoes the work of others, nor blocks them.
     #[limit(120)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f5_tasks_that_fail_and_are_cancelled_lose_nothing_of_each_other(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let sandbox = database.sandbox().await?;
@@ -277,6 +281,8 @@ cases! {
 
     /// The same from real tasks on several threads.
     #[limit(120)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f5_spawned_tasks_that_are_aborted_lose_nothing_of_each_other(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let sandbox = database.sandbox().await?;

@@ -60,6 +60,8 @@ fn warnings(watcher: &Watcher) -> Vec<String> {
 cases! {
     // Derby has no SELECT without FROM.
     #[except(jdbc_derby)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn l9_disconnect_waits_for_a_transaction_in_progress_found_n3(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let work = in_progress(&t, &database).await;
@@ -342,6 +344,8 @@ cases! {
 
     // Derby has no SELECT without FROM.
     #[except(jdbc_derby)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn l9_a_forgotten_guard_in_force_rollback_frees_its_connection(t: Test) -> Result<()> {
         let (url, proxy) = watched(&t);
         let forced = Config::from_url(url)?.force_rollback(true).lease_timeout(Duration::from_millis(100));

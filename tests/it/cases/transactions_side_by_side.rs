@@ -48,6 +48,8 @@ async fn narrow(t: &Test, patience: Duration) -> Database {
 }
 
 cases! {
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x5_a_commit_waits_for_the_inner_transaction_of_another_task_found_f1(t: Test) -> Result<()> {
         let database = narrow(&t, Duration::from_secs(30)).await;
         let mut all = Vec::new();
@@ -70,6 +72,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x5_a_closure_waits_for_the_inner_transaction_of_another_task_found_f1(t: Test) -> Result<()> {
         let database = narrow(&t, Duration::from_secs(30)).await;
         let mut child = None;
@@ -89,6 +93,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x5_an_inner_transaction_that_is_dropped_lets_the_outer_one_commit_found_f1(t: Test) -> Result<()> {
         let database = narrow(&t, Duration::from_secs(30)).await;
         let outer = database.transaction().await?;
@@ -104,6 +110,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x5_a_rollback_waits_too_found_f1(t: Test) -> Result<()> {
         let database = narrow(&t, Duration::from_secs(30)).await;
         let outer = database.transaction().await?;
@@ -119,6 +127,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x5_the_wait_has_a_limit_and_both_stay_usable_found_f1(t: Test) -> Result<()> {
         let database = narrow(&t, Duration::from_millis(100)).await;
         let outer = database.transaction().await?;
@@ -139,6 +149,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x5_who_holds_the_inner_one_does_not_wait_for_itself_found_f1(t: Test) -> Result<()> {
         let database = narrow(&t, Duration::from_mins(5)).await;
         let outer = database.transaction().await?;
@@ -162,6 +174,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x5_a_commit_in_a_sandbox_waits_too_found_f1(t: Test) -> Result<()> {
         let database = narrow(&t, Duration::from_secs(30)).await;
         let sandbox = database.sandbox().await?;

@@ -37,6 +37,8 @@ async fn assert_ended_with(t: &Test, main: &Database, log: &Database, expected: 
 }
 
 cases! {
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x11_two_kinds_of_databases_nest_each_in_its_own(t: Test) -> Result<()> {
         let (connections, main, log) = both(&t).await;
         let _token = connections.set("default", &main);

@@ -42,6 +42,8 @@ async fn level(t: &Test, database: &Database, expected: &str) -> String {
 cases! {
     // H2 has no read-only transactions.
     #[except(jdbc_h2)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f8_read_only_is_honoured(t: Test) -> Result<()> {
         let plain = notes(&t).await;
         for database in [plain.clone(), plain.sandbox().await?] {
@@ -84,6 +86,8 @@ cases! {
     /// The first use of a sandbox is a read-only transaction; the sandbox itself is not read-only.
     // H2 has no read-only transactions.
     #[except(jdbc_h2)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f8_a_read_only_transaction_may_be_the_first_use(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let sandbox = database.sandbox().await?;
@@ -99,6 +103,9 @@ cases! {
     // H2 has no read-only transactions.
     // Its statements are those of PostgreSQL, MySQL and SQLite.
     #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
+    #[except(jdbc_h2)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f8_read_only_lets_everything_that_reads_pass(t: Test) -> Result<()> {
         let plain = notes(&t).await;
         let reads = match t.backend().family() {

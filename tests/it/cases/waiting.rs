@@ -43,6 +43,8 @@ fn age_behind(report: &str, text: &str) -> f64 {
 }
 
 cases! {
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f6_the_report_names_the_holder_and_the_other_waiters(t: Test) -> Result<()> {
         let parent = impatient(&t, LIMIT).await;
         let sandbox = parent.sandbox().await?;
@@ -94,6 +96,8 @@ cases! {
     }
 
     /// The holder may be a single statement.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f6_a_statement_under_way_is_named_with_its_text(t: Test) -> Result<()> {
         let parent = impatient(&t, Duration::from_millis(60)).await;
         let sandbox = parent.sandbox().await?;
@@ -216,6 +220,8 @@ cases! {
     }
 
     /// A task that requests what it already holds through another handle does not wait.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f6_the_holder_itself_never_waits(t: Test) -> Result<()> {
         let parent = impatient(&t, Duration::from_secs(30)).await;
         let sandbox = parent.sandbox().await?;
@@ -249,6 +255,8 @@ cases! {
     }
 
     /// Many waiters get their turn in order, and the report does not list them all.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f6_many_waiters_are_summed_up(t: Test) -> Result<()> {
         let parent = impatient(&t, LIMIT).await;
         let sandbox = parent.sandbox().await?;
@@ -268,6 +276,10 @@ cases! {
         Ok(())
     }
 
+    // The library makes private copies of SQLite databases only through sqlx.
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f12_open_handles_are_reported(t: Test) -> Result<()> {
         let parent = impatient(&t, LIMIT).await;
         let sandbox = parent.sandbox().name("leaks").await?;
@@ -322,6 +334,8 @@ cases! {
     }
 
     /// Ending a sandbox in which something is open takes no longer than the limit, and leaves nothing open.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f12_an_end_with_leaks_does_not_hang(t: Test) -> Result<()> {
         let parent = impatient(&t, LIMIT).await;
         let sandbox = parent.sandbox().name("leaks").await?;

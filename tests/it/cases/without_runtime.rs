@@ -12,6 +12,8 @@ use super::tasks::{add, config, count, kept, list, soon};
 use crate::support::cases;
 
 cases! {
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn i1_a_plain_thread_without_a_runtime_may_use_it(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t)).await;
         let (used, t) = (&database, &t);
@@ -57,6 +59,8 @@ cases! {
     /// The whole life of a database, from the first line to the last, without a runtime.
     // Definitions commit there, so that a sandbox refuses them.
     #[except(jdbc_h2, jdbc_hsqldb)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn i1_a_whole_life_without_a_runtime(t: Test) -> Result<()> {
         let there = isolated_notes(&t, isolated(&t)).await;
         if t.can_observe() {
@@ -94,6 +98,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn i1_sandboxes_may_be_used_without_a_runtime(t: Test) -> Result<()> {
         let database = super::tasks::notes(&t).await;
         let (parent, t) = (&database, &t);
@@ -124,6 +130,8 @@ cases! {
     }
 
     /// A waiter that reaches the limit receives an error, with or without a runtime.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn i1_waiting_has_its_limit_without_a_runtime(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t).lease_timeout(Duration::from_millis(200))).await;
         let held = database.transaction().await?;
@@ -139,6 +147,8 @@ cases! {
     }
 
     /// The same where the caller has no runtime, and so no timer.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn i4_the_limit_holds_without_a_runtime(t: Test) -> Result<()> {
         let database = isolated_notes(&t, isolated(&t).result_timeout(Duration::from_millis(300))).await;
         let (used, t) = (&database, &t);

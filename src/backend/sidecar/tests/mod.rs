@@ -9,14 +9,22 @@ mod scripted;
 
 use std::sync::Arc;
 
+use super::session::SessionText;
 use super::target::{Limits, Sharing, SidecarKind, Target};
 use crate::backend::{Begin, Connector, OfferedRow, RawConnection, Request, RowSink};
+use crate::config::Config;
 use crate::error::Result;
 use crate::sql::{Dialect, Statement, Template};
 use crate::value::{Params, Row, Value};
 
 /// Returns a target of the DB-API.
 fn dbapi(dialect: Dialect, open: &[(&str, &str)]) -> Target {
+    let url = match dialect {
+        Dialect::Postgres => "jdbc+postgresql://h/d",
+        Dialect::MySql => "jdbc+mysql://h/d",
+        Dialect::Sqlite => "jdbc+sqlite://x",
+        _ => "jdbc+h2://mem:x",
+    };
     Target {
         kind: SidecarKind::DbApi,
         dialect,
@@ -27,6 +35,8 @@ fn dbapi(dialect: Dialect, open: &[(&str, &str)]) -> Target {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
         secrets: vec!["hunter2".to_owned()],
+        session: SessionText::of(&Config::from_url(url).unwrap()).unwrap(),
+        file: None,
         place: "a database of tests".to_owned(),
         shared: Sharing::Program,
         limits: Limits::default(),

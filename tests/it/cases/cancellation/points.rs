@@ -103,6 +103,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x4_a_run_cut_off_at_every_point(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         let mut points = Points::new();
@@ -129,6 +131,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x4_a_savepoints_begin_cut_off_at_every_point(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         let mut points = Points::new();
@@ -150,6 +154,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x4_a_savepoints_end_cut_off_at_every_point(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         for commits in [true, false] {
@@ -272,6 +278,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x3_the_next_users_statement_cut_off_while_it_cleans_up(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         for kept_by_a_handle in [false, true] {

@@ -14,6 +14,8 @@ use crate::cases::tasks::{add, count, kind, let_others_run, list, soon, until};
 use crate::support::cases;
 
 cases! {
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f4_a_transaction_holds_the_sandbox_alone_and_others_queue_in_order(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -63,6 +65,8 @@ cases! {
     }
 
     /// In the libraries that served as models, the sibling's committed work is lost here.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f4_interleaved_siblings_lose_nothing(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
         let (a_begun, b_asked) = (oneshot::channel(), oneshot::channel());
@@ -93,6 +97,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f4_sibling_futures_of_one_task_queue_too(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
         let log = RefCell::new(Vec::new());
@@ -123,6 +129,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f4_joined_guards_of_one_task_are_refused(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
         for _ in 0..5000 {
@@ -142,6 +150,8 @@ cases! {
         panic!("two begins were never under way at once");
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f4_statements_outside_transactions_interleave(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
         // Each waits for the other after every statement, and holds a handle to its connection all the time.
@@ -166,6 +176,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f4_a_guard_dropped_or_aborted_lets_the_next_in_clean(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
         for (round, body) in ["a", "b", "c"].into_iter().enumerate() {
@@ -195,6 +207,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f4_a_caller_that_stops_waiting_leaves_the_queue(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
         let (other, sql) = (database.clone(), add(&t, "a"));
@@ -228,6 +242,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f4_many_tasks_with_transactions_keep_exactly_what_they_committed(t: Test) -> Result<()> {
         let database = sandboxed(&t).await;
         let tasks = (10..40).map(|number| {

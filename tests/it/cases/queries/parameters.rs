@@ -345,6 +345,9 @@ cases! {
         assert_eq!(t.committed(&database, "select n from {notes} where id = 1").await, 77);
     }
 
+    // The drivers of MariaDB write the values into such a text.
+    // Its statements are those of PostgreSQL, MySQL and SQLite.
+    #[except(jdbc_mariadb, dbapi2_pymysql, jdbc_h2, jdbc_hsqldb, jdbc_derby)]
     async fn q2_a_statement_that_takes_no_parameters_names_the_way_out_found_f15(t: Test) {
         let database = with_notes(&t).await;
         let tried: &[(&str, &str)] = match t.backend().family() {

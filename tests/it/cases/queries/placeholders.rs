@@ -7,6 +7,8 @@ use crate::drivers::Driver;
 use crate::support::cases;
 
 cases! {
+    // APSW and DuckDB take 32,766 values, and a parameter that is used twice is bound twice.
+    #[except(dbapi2_apsw, dbapi2_duckdb)]
     async fn q2_a_list_of_many_members_is_found_found_a4(t: Test) -> Result<()> {
         let database = notes(&t).await;
         for body in ["a", "b", "c"] {
@@ -19,6 +21,12 @@ cases! {
         let twice = "select count(*) from {notes} where id in (:ids) and id in (:ids) and body <> :body";
         for length in [3, 10_000, 20_000] {
             let ids = ids[..length].to_vec();
+            if length == 20_000 && matches!(t.driver(), Some(Driver::PgJdbc | Driver::Pg8000)) {
+                // Their placeholders have no numbers, so a value used twice is two parameters.
+                let error = database.fetch_value::<i64>(t.sql(twice), params! { body: "c", ids }).await.unwrap_err();
+                assert!(error.message().contains("65,535"), "{error}");
+                continue;
+            }
             assert_eq!(database.fetch_value::<i64>(t.sql(twice), params! { body: "c", ids }).await?, 1, "{length}");
         }
         Ok(())

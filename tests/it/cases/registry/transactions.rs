@@ -57,6 +57,8 @@ cases! {
 
     // H2 has no read-only transactions.
     #[except(jdbc_h2)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x11_transactions_are_ambient_and_nested(t: Test) -> Result<()> {
         let (connections, notes, _) = with_tables(&t).await;
         connections

@@ -38,6 +38,8 @@ async fn unreachable_unless_fast() {
 
 cases! {
     #[limit(150)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t7_two_hundred_sandboxes_on_eight_threads_share_four_connections(t: Test) -> Result<()> {
         let proxy = t.backend().is_server().then(|| Proxy::start(&t.url()));
         let url = proxy.as_ref().map_or_else(|| t.url(), Proxy::url);
@@ -103,6 +105,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t7_a_runtime_shut_down_in_the_middle_of_a_statement(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         for _ in 0..3 {
@@ -131,6 +135,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t7_a_task_that_panics(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         for shape in 0..3 {
@@ -151,6 +157,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t7_a_forgotten_guard_keeps_nothing(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         for disconnected in [true, false] {
@@ -172,6 +180,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t7_a_guard_that_outlives_its_sandbox_says_so(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let sandbox = database.sandbox().await?;
@@ -189,6 +199,10 @@ cases! {
         Ok(())
     }
 
+    // The library makes private copies of SQLite databases only through sqlx.
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t7_sandboxes_outlive_the_handle_of_their_parent_but_not_its_connection(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let other = database.clone();
@@ -224,6 +238,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t7_a_sandbox_is_given_back_after_its_runtime_is_gone(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         for in_transaction in [false, true] {

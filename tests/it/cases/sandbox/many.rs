@@ -9,6 +9,10 @@ use crate::cases::tasks::{add, config, count, kept, kind, list, notes, notes_wit
 use crate::support::cases;
 
 cases! {
+    // The library makes private copies of SQLite databases only through sqlx.
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f10_each_sandbox_sees_its_own_data_only(t: Test) -> Result<()> {
         let database = notes(&t).await;
         database.execute(add(&t, "real"), ()).await?;
@@ -32,6 +36,10 @@ cases! {
         Ok(())
     }
 
+    // The library makes private copies of SQLite databases only through sqlx.
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f10_the_parent_goes_on_beside_its_sandboxes(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let sandbox = database.sandbox().await?;
@@ -51,6 +59,10 @@ cases! {
         Ok(())
     }
 
+    // The library makes private copies of SQLite databases only through sqlx.
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f10_a_sandbox_of_a_sandbox_is_another_beside_it(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let one = database.sandbox().await?;
@@ -63,6 +75,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f10_a_sandbox_can_be_disconnected_and_connected_again(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let sandbox = database.sandbox().await?;
@@ -80,6 +94,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f10_sandboxes_beyond_the_limit_wait_for_their_turn(t: Test) -> Result<()> {
         let database = notes_with(&t, config(&t).pool_size(1).pool_timeout(Duration::from_millis(300))).await;
         let first = database.sandbox().await?;
@@ -95,6 +111,8 @@ cases! {
 
     // It sets what PostgreSQL, MySQL and SQLite have.
     #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f10_what_a_sandbox_sets_does_not_leak_into_the_next(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let (set, look): (Vec<AssertSqlSafe<String>>, Vec<AssertSqlSafe<String>>) = match t.backend().family() {
@@ -193,6 +211,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f10_a_sandbox_keeps_its_last_statements_but_no_values(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let sandbox = database.sandbox().record(3).await?;
@@ -211,6 +231,8 @@ cases! {
     }
 
     /// A write inside `force_rollback(false)` in a sandbox is really committed.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f2_a_sandbox_can_be_left_for_a_moment(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let sandbox = database.sandbox().await?;

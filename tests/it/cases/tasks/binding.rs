@@ -75,6 +75,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t2_plain_calls_run_inside_the_tasks_transaction(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let transaction = database.transaction().await?;
@@ -130,6 +132,8 @@ cases! {
         panic!("two statements were never under way at once");
     }
 
+    // A driver of another language is never sent the text of a transaction.
+    #[native]
     async fn t6_the_last_handle_gives_a_clean_connection_back(t: Test) -> Result<()> {
         let database = notes_with(&t, config(&t).pool_size(1_u32)).await;
         let connection = database.connection();

@@ -14,6 +14,8 @@ use super::{
 use crate::support::cases;
 
 cases! {
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_runs_joined_inside_a_guard_are_savepoints_one_after_the_other(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let log = RefCell::default();
@@ -35,6 +37,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_runs_on_the_guard_itself_queue_as_well(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let outer = database.transaction().await?;
@@ -73,6 +77,8 @@ cases! {
         panic!("two begins were never under way at once");
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_guards_begun_side_by_side_inside_a_transaction_are_refused(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let outer = database.transaction().await?;
@@ -94,6 +100,8 @@ cases! {
         panic!("two begins were never under way at once");
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_joined_guards_inside_run_are_refused(t: Test) -> Result<()> {
         let database = notes(&t).await;
         for _ in 0..5000 {
@@ -163,6 +171,8 @@ cases! {
         transaction.rollback().await
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_a_statement_through_an_outer_guard_is_refused_while_an_inner_is_open(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let outer = database.transaction().await?;
@@ -180,6 +190,8 @@ cases! {
     }
 
     /// The trap: the arms of `join!` are one task, and the second guard would be a savepoint inside the first.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_guards_in_the_arms_of_join_are_noticed(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let (first_begun, second_begun) = (oneshot::channel(), oneshot::channel());
@@ -226,6 +238,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_select_inside_a_transaction_undoes_the_dropped_arm_only(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let outer = database.transaction().await?;
@@ -253,6 +267,8 @@ cases! {
 
     // Derby has no SELECT without FROM.
     #[except(jdbc_derby)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_guards_inside_a_run_belong_to_it(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let both = Barrier::new(2);

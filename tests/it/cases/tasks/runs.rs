@@ -68,6 +68,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_runs_joined_inside_a_run_are_savepoints_one_after_the_other(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let log = RefCell::default();
@@ -83,6 +85,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_a_plain_call_beside_a_run_waits_for_its_end(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let outer = database.transaction().await?;
@@ -156,6 +160,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_twenty_unordered_runs_inside_a_transaction(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let outer = database.transaction().await?;
@@ -217,6 +223,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_runs_nest(t: Test) -> Result<()> {
         let database = notes(&t).await;
         database
@@ -246,6 +254,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_the_outer_transaction_is_refused_inside_an_inner_run(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let outer = database.transaction().await?;
@@ -260,6 +270,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_a_panic_in_a_run_undoes_it_and_frees_the_owner(t: Test) -> Result<()> {
         let database = notes_with(&t, config(&t).pool_size(1_u32)).await;
         let run = database.transaction().run(async |_| {
@@ -340,6 +352,8 @@ cases! {
     }
 
     /// `poll_fn` stands in for custom executors, which poll in any order.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_polling_by_hand_in_reverse_keeps_runs_apart(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let log = RefCell::default();

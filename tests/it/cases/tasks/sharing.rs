@@ -74,6 +74,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t3_a_shared_task_can_begin_transactions_inside(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let transaction = database.transaction().await?;
@@ -193,6 +195,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_a_run_inside_share_and_shares_side_by_side(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let log = RefCell::default();
@@ -231,6 +235,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t8_spawned_shares_run_one_after_the_other(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let outer = database.transaction().await?;

@@ -55,6 +55,8 @@ cases! {
         transaction.rollback().await
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t5_savepoints_and_commits_beside_an_open_stream_work(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let transaction = database.transaction().await?;
@@ -159,6 +161,8 @@ cases! {
 
     // Derby has no SELECT without FROM.
     #[except(jdbc_derby)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn t5_in_the_sandbox_too(t: Test) -> Result<()> {
         let database = Database::connect(config(&t).force_rollback(true)).await?;
         let mut rows = database.iterate(numbers(&t, 100), ());

@@ -122,6 +122,8 @@ cases! {
     /// MySQL has no read-only savepoints.
     // They have no read-only savepoints.
     #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x1_a_read_only_savepoint_ends_with_itself(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let outer = database.transaction().await?;
@@ -143,6 +145,8 @@ cases! {
 
     // H2 has no read-only transactions.
     #[except(jdbc_h2)]
+    // DuckDB has one isolation level.
+    #[except(dbapi2_duckdb)]
     async fn x1_deferrable_holds_on_postgresql(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let begin = || database.transaction().isolation(IsolationLevel::Serializable).read_only().deferrable();
@@ -204,6 +208,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x8_force_rollback_always_rolls_back(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let transaction = database.transaction().rollback_only().await?;
@@ -229,6 +235,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x8_a_savepoint_too_and_the_outer_is_kept(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let outer = database.transaction().await?;

@@ -127,6 +127,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has one isolation level.
+    #[except(dbapi2_duckdb)]
     async fn x7_serializable_is_known_everywhere(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let transaction = database.transaction().isolation(IsolationLevel::Serializable).await?;
@@ -188,6 +190,8 @@ cases! {
     /// SQLite has one level, which is accepted.
     // Derby has no SELECT without FROM.
     #[except(jdbc_derby)]
+    // DuckDB has one isolation level.
+    #[except(dbapi2_duckdb)]
     async fn c5_the_level_of_the_url_holds_for_plain_statements(t: Test) -> Result<()> {
         let separator = if t.url().contains('?') { '&' } else { '?' };
         let levels: &[&str] = match t.backend().family() {
@@ -224,6 +228,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB's only isolation level is SNAPSHOT.
+    #[except(dbapi2_duckdb)]
     async fn c5_a_level_that_the_backend_lacks_is_refused_when_connecting(t: Test) -> Result<()> {
         let mut lacking = vec![IsolationLevel::Snapshot];
         if t.backend().is_sqlite() {

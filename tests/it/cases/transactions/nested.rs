@@ -7,6 +7,8 @@ use crate::cases::tasks::{add, in_use, kept, kind, list};
 use crate::support::cases;
 
 cases! {
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x2_four_levels_commit_together(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let one = database.transaction().await?;
@@ -28,6 +30,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x2_an_inner_rollback_keeps_the_outer(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let one = database.transaction().await?;
@@ -52,6 +56,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x2_a_middle_rollback_undoes_what_was_committed_in_it(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let one = database.transaction().await?;
@@ -66,6 +72,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x2_an_outer_rollback_undoes_all(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let one = database.transaction().await?;
@@ -84,6 +92,8 @@ cases! {
         Ok(())
     }
 
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x2_a_failed_statement_is_undone_with_its_savepoint(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let outer = database.transaction().await?;
@@ -102,6 +112,8 @@ cases! {
     }
 
     /// PostgreSQL aborts a transaction in which a statement failed; the others undo the statement only.
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn x2_commit_after_a_failed_statement_says_what_happened(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let transaction = database.transaction().await?;

@@ -6,6 +6,8 @@ use crate::cases::tasks::{add, config, in_task, kept, notes, notes_with, soon};
 use crate::support::cases;
 
 cases! {
+    // A driver of another language is never sent the text of a transaction.
+    #[native]
     async fn x4_no_transaction_is_begun_inside_one_of_sql_text_found_a18(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let connection = database.connection();
@@ -35,6 +37,8 @@ cases! {
     }
 
     /// The words of a text do not always show whether a transaction is open after it; then the server is asked.
+    // A driver of another language is never sent the text of a transaction.
+    #[native]
     async fn x4_what_a_text_leaves_open_is_known_before_a_transaction_begins_found_a18(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let connection = database.connection();

@@ -337,7 +337,10 @@ cases! {
         assert_eq!(row.get::<serde_json::Value>("document").unwrap(), json!({ "a": 1 }));
         let wrong = t.sql("insert into {events} (id, day) values (:id, :day)");
         let error = database.execute(wrong, json!({ "id": 2, "day": "someday" })).await;
-        if t.backend().is_postgres() {
+        if t.backend().is_postgres() && t.driver().is_some() {
+            // The server reads the text.
+            assert_says(&error.unwrap_err(), ErrorKind::Database, &["someday", "date"]);
+        } else if t.backend().is_postgres() {
             assert_says(&error.unwrap_err(), ErrorKind::Parameter, &["parameter 2", "DATE"]);
         }
     }
