@@ -1,5 +1,6 @@
-"""Measures databasez over JDBC and DB-API 2, beside the same drivers without it.
+"""Measures this library and databasez over JDBC and DB-API 2, beside the same drivers without them.
 
+    cargo build --release -p ebbtide-bench --bin lane-sidecar
     taskset -c 1 $(benches/python/setup) benches/python/measure.py
 
 Each lane is a process of its own, which reads the same values, checked before. They take turns, so that all meet the same
@@ -17,15 +18,15 @@ import tempfile
 
 ROUNDS = 5
 ROWS = 10_000
-COMMANDS = {"select": 1000, "rows": 2}
+COMMANDS = {"select": 1000, "rows": 2, "sandbox": 200}
 HERE = os.path.dirname(os.path.abspath(__file__))
 JARS = os.environ.get("EBBTIDE_TEST_JDBC", "/usr/share/java")
 TABLE = [
-    ("H2, by JDBC", "databasez:jdbc-h2", "java:h2"),
-    ("sqlite-jdbc, by JDBC", "databasez:jdbc-sqlite", "java:sqlite"),
-    ("sqlite3, by DB-API 2", "databasez:dbapi2-sqlite3", "module:sqlite3"),
-    ("psycopg, by DB-API 2", "databasez:dbapi2-psycopg", "module:psycopg"),
-    ("duckdb, by DB-API 2", "databasez:dbapi2-duckdb", "module:duckdb"),
+    ("H2, by JDBC", "ebbtide:jdbc-h2", "databasez:jdbc-h2", "java:h2"),
+    ("sqlite-jdbc, by JDBC", "ebbtide:jdbc-sqlite", "databasez:jdbc-sqlite", "java:sqlite"),
+    ("sqlite3, by DB-API 2", "ebbtide:dbapi2-sqlite3", "databasez:dbapi2-sqlite3", "module:sqlite3"),
+    ("psycopg, by DB-API 2", "ebbtide:dbapi2-psycopg", "databasez:dbapi2-psycopg", "module:psycopg"),
+    ("duckdb, by DB-API 2", "ebbtide:dbapi2-duckdb", "databasez:dbapi2-duckdb", "module:duckdb"),
 ]
 
 
@@ -45,6 +46,9 @@ class Lane:
     def command(self, folder):
         """Returns the command line of the process."""
         way, _, rest = self.name.partition(":")
+        if way == "ebbtide":
+            target = os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "..", "..", "target"))
+            return [os.path.join(target, "release", "lane-sidecar"), self.name, folder, str(ROWS)]
         if way != "java":
             return [sys.executable, os.path.join(HERE, "lanes.py"), self.name, folder, str(ROWS)]
         jar, url = {
@@ -70,10 +74,14 @@ class Lane:
 def main():
     """Runs all lanes in turns and prints the table."""
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["EBBTIDE_LANE_PYTHON"] = sys.executable
         lanes = {name: Lane(name, folder) for line in TABLE for name in line[1:]}
         for number in range(ROUNDS + 1):
             for lane in lanes.values():
                 for command, times in COMMANDS.items():
+                    # Only this library has sandboxes, and DuckDB has no savepoints for them.
+                    if command == "sandbox" and (not lane.name.startswith("ebbtide:") or "duckdb" in lane.name):
+                        continue
                     # The first round warms up, longer: the JVM compiles while it runs.
                     taken = lane.run(command, times if number else times * 3)
                     if number:
@@ -81,11 +89,16 @@ def main():
         for lane in lanes.values():
             lane.end()
         drop_schemas()
-    print("| | databasez | the driver alone | × | processor time | × |")
-    print("|---|---|---|---|---|---|")
+    print("| | ebbtide | databasez | the driver alone | databasez ÷ ebbtide | ebbtide ÷ alone | processor time |")
+    print("|---|---|---|---|---|---|---|")
     for command, title in (("select", "a select, µs"), ("rows", "10,000 rows, ms")):
-        for driver, ours, alone in TABLE:
-            print(line("{}: {}".format(driver, title), lanes[ours].times[command], lanes[alone].times[command], command))
+        for driver, *names in TABLE:
+            print(line("{}: {}".format(driver, title), [lanes[name].times[command] for name in names], command))
+    for driver, ours, *_ in TABLE:
+        times = lanes[ours].times["sandbox"]
+        if times:
+            cells = ["{}: a test in a sandbox, three statements, µs".format(driver), shown([time[0] for time in times])]
+            print("| " + " | ".join(cells + ["–"] * 5) + " |")
 
 
 def drop_schemas():
@@ -97,17 +110,19 @@ def drop_schemas():
             connection.execute("DROP SCHEMA IF EXISTS bench_{} CASCADE".format(way))
 
 
-def line(title, many, few, command):
-    """Returns a line of the table: medians, and the lowest and highest in brackets."""
+def shown(times):
+    """Returns the median, and the lowest and highest in brackets."""
+    return "{:.1f} ({:.1f} to {:.1f})".format(statistics.median(times), min(times), max(times))
+
+
+def line(title, sides, command):
+    """Returns a line of the table."""
     scale = 1000 if command == "rows" else 1
-    cells = [title]
-    for clock in (0, 1):
-        sides = [[times[clock] / scale for times in side] for side in (many, few)]
-        middle = [statistics.median(side) for side in sides]
-        texts = ["{:.1f} ({:.1f} to {:.1f})".format(statistics.median(side), min(side), max(side)) for side in sides]
-        # The processor time of a short loop may be none at all.
-        ratio = "{:.1f}".format(middle[0] / middle[1]) if middle[1] else "–"
-        cells += [texts[0], texts[1], ratio] if clock == 0 else ["{:.1f}; {:.1f}".format(*middle), ratio]
+    clocks = [[[time[clock] / scale for time in side] for side in sides] for clock in (0, 1)]
+    ours, many, alone = (statistics.median(times) for times in clocks[0])
+    cells = [title] + [shown(times) for times in clocks[0]]
+    cells += ["{:.1f}".format(many / ours), "{:.1f}".format(ours / alone)]
+    cells.append("; ".join("{:.1f}".format(statistics.median(times)) for times in clocks[1]))
     return "| " + " | ".join(cells) + " |"
 
 

@@ -19,6 +19,15 @@ pub(crate) const SYNTAX: &str = "the mistake is at the text that the server quot
 /// The advice for a missing column.
 pub(crate) const NO_COLUMN: &str = "is the name right, and did the migrations run on this database?";
 
+/// Returns the advice for an error of a database of which no more than its kind is known.
+pub(crate) fn advice(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::Syntax => Some(SYNTAX),
+        ErrorKind::UndefinedObject => Some(NO_COLUMN),
+        _ => None,
+    }
+}
+
 impl Error {
     /// Converts an error of sqlx that did not come from the database itself.
     pub(crate) fn from_sqlx(error: sqlx::Error) -> Self {

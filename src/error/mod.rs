@@ -9,7 +9,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
 
-pub(crate) use driver::{CLOSED_EARLIER, LOST, NO_COLUMN, REPLACED, SYNTAX};
+pub(crate) use driver::{CLOSED_EARLIER, LOST, NO_COLUMN, REPLACED, SYNTAX, advice};
 pub(crate) use nearest::nearest;
 
 /// The result of every fallible operation of this crate.

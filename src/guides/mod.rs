@@ -25,6 +25,10 @@ guides! {
     observability = "OBSERVABILITY.md";
     performance = "PERFORMANCE.md";
     pgbouncer = "PGBOUNCER.md";
+    backends = "BACKENDS.md";
+    jdbc = "JDBC.md";
+    dbapi = "DBAPI.md";
+    sidecars = "SIDECARS.md";
     promises = "PROMISES.md";
     faults = "FAULTS.md";
     architecture = "ARCHITECTURE.md";

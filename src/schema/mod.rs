@@ -194,8 +194,9 @@ impl Schema {
         // Errors in the definitions of any connection are reported before anything is created.
         let mut jobs = Vec::new();
         for (alias, database, apps) in self.places(target).await? {
-            let dialect = database.target()?.engine().dialect();
-            let plan = Arc::new(Plan::new(dialect, apps)?);
+            let target = database.target()?;
+            let engine = target.engine();
+            let plan = Arc::new(Plan::with_rules(engine.dialect(), engine.rules(), apps)?);
             jobs.push((database, SchemaJob { plan, work, alias }));
         }
         for (database, job) in jobs {

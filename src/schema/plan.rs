@@ -37,7 +37,15 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new<'a>(dialect: Dialect, apps: impl IntoIterator<Item = &'a App>) -> Result<Self> {
-        let rules = dialect.rules();
+        Self::with_rules(dialect, dialect.rules(), apps)
+    }
+
+    /// Creates a plan for a server, which may have rules of its own.
+    pub(super) fn with_rules<'a>(
+        dialect: Dialect,
+        rules: &'static dyn ServerRules,
+        apps: impl IntoIterator<Item = &'a App>,
+    ) -> Result<Self> {
         let mut units = Vec::new();
         for app in apps {
             for ddl in app.definitions() {

@@ -139,7 +139,9 @@ impl Driver {
         let path = path.to_string_lossy();
         Ok(match self {
             Self::H2 => format!("jdbc+h2://mem:t{id};DB_CLOSE_DELAY=-1?classpath={place}/h2.jar"),
-            Self::Hsqldb => format!("jdbc+hsqldb://mem:t{id};sql.syntax_pgs=true?classpath={place}/hsqldb.jar"),
+            Self::Hsqldb => {
+                format!("jdbc+hsqldb://mem:t{id};sql.syntax_pgs=true;hsqldb.tx=mvcc?classpath={place}/hsqldb.jar")
+            }
             Self::Derby => format!("jdbc+derby://memory:t{id};create=true?classpath={place}/derby.jar"),
             Self::SqliteJdbc => format!("jdbc+sqlite://{path}?classpath={place}/sqlite-jdbc.jar"),
             Self::PgJdbc => format!("{}?classpath={place}/postgresql.jar", self.server("jdbc+postgresql")?),

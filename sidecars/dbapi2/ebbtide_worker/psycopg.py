@@ -3,6 +3,7 @@
 import collections
 import re
 import select
+import threading
 
 from .failures import Failure
 from .frames import BYTES, SIDECARS_OWN
@@ -10,6 +11,26 @@ from .postgres import POSTGRES_NAMES, POSTGRES_TYPES, Postgres, PostgresPacker, 
 from .rows import MOST_ROWS
 
 PREPARED = 100
+
+# Begins of statements that change no table, so that what sessions have prepared stays true.
+UNCHANGING = re.compile(
+    r"\s*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|TABLE|SHOW|SET|EXPLAIN|SAVEPOINT|RELEASE|BEGIN|START|COMMIT|"
+    r"PREPARE|EXECUTE|DEALLOCATE|DECLARE|FETCH|CLOSE|LISTEN|NOTIFY)\b",
+    re.IGNORECASE,
+)
+
+
+class Changes:
+    """Counts the changes of tables by all sessions of this process."""
+
+    lock = threading.Lock()
+    count = 0
+
+    @classmethod
+    def add(cls):
+        """Counts a change."""
+        with cls.lock:
+            cls.count += 1
 
 
 class PsycopgResult:
@@ -104,6 +125,8 @@ class Psycopg(Postgres):
         self.poll.register(self.link.socket, select.POLLIN)
         self.texts = collections.OrderedDict()
         self.numbered = 0
+        self.changes = Changes.count
+        self.defined = False
         self.no_rows = {getattr(self.pq.ExecStatus, name) for name in ("COMMAND_OK", "EMPTY_QUERY")}
         status = self.pq.ExecStatus
         self.with_rows = {status.TUPLES_OK, status.SINGLE_TUPLE, getattr(status, "TUPLES_CHUNK", status.SINGLE_TUPLE)}
@@ -118,6 +141,29 @@ class Psycopg(Postgres):
         return row
 
     def run(self, sql, parameters, plain, wants_key):
+        try:
+            return self.run_text(sql, parameters, plain)
+        finally:
+            if not UNCHANGING.match(sql):
+                self.note_change(sql)
+
+    def note_change(self, sql):
+        """Counts what may have changed tables. A rollback takes changes back, if there are any."""
+        if not sql.lstrip()[:8].upper() == "ROLLBACK":
+            self.defined = True
+        if self.defined:
+            Changes.add()
+
+    def rollback(self):
+        try:
+            super().rollback()
+        finally:
+            if self.defined:
+                self.defined = False
+                Changes.add()
+
+    def run_text(self, sql, parameters, plain):
+        """Runs a statement as it is, or prepared."""
         if not parameters and plain:
             self.link.send_query(sql.encode())
             self.set_streaming()
@@ -136,6 +182,7 @@ class Psycopg(Postgres):
 
     def run_prepared(self, text, types, values, formats):
         """Runs a statement, which is prepared when it comes for the second time."""
+        self.forget_outdated()
         kind = (text, tuple(types))
         name = self.texts.get(kind)
         if name is None:
@@ -176,6 +223,18 @@ class Psycopg(Postgres):
             oldest = next(iter(self.texts))
             self.drop(oldest)
         self.texts[kind] = b""
+
+    def forget_outdated(self):
+        """Forgets what was prepared before tables changed: inside of a transaction an error would be its end."""
+        changes = Changes.count
+        if changes == self.changes:
+            return
+        self.changes = changes
+        names = [name for name in self.texts.values() if name]
+        self.texts.clear()
+        if names and self.status() in ("IDLE", "INTRANS"):
+            self.link.send_query(b"; ".join(b"DEALLOCATE " + name for name in names))
+            self.discard()
 
     def drop(self, kind):
         """Forgets a prepared statement, here and at the server."""
@@ -245,4 +304,6 @@ class Psycopg(Postgres):
         return cancel.cancel
 
     def is_closed(self, error):
-        return self.link.status != self.pq.ConnStatus.OK
+        # Without a link it could not connect.
+        link = getattr(self, "link", None)
+        return link is None or link.status != self.pq.ConnStatus.OK

@@ -9,7 +9,7 @@ pub(super) fn kind(code: &str, message: &str) -> ErrorKind {
         // A deadlock is told by the message only.
         "40001" => ErrorKind::Deadlock,
         "40XL1" | "40XL2" => ErrorKind::LockTimeout,
-        "40XC0" | "40XD0" | "40XT0" | "08003" | "08006" | "XJ010" => ErrorKind::ConnectionLost,
+        "40XC0" | "40XD0" | "40XT0" | "08003" | "08006" => ErrorKind::ConnectionLost,
         "XJ004" | "XJ041" => ErrorKind::DatabaseNotFound,
         // Another process has it, or it does not start.
         "XJ040" | "XSDB6" | "08001" | "08004" if !message.contains("uthentication") => ErrorKind::Connect,

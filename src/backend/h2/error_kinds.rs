@@ -21,7 +21,9 @@ pub(super) fn kind(code: &str, message: &str) -> ErrorKind {
         "90033" | "90035" | "90038" | "90041" | "90069" | "90071" | "90076" | "90078" | "90119" => {
             ErrorKind::DuplicateObject
         }
-        "21S02" => ErrorKind::Syntax,
+        // With candidates for the name, and in an empty database.
+        "42S03" | "42S04" => ErrorKind::UndefinedObject,
+        "21S02" | "HY004" => ErrorKind::Syntax,
         _ => kind_by_standard(code, message),
     }
 }
@@ -34,9 +36,12 @@ mod tests {
     fn b8_errors_that_users_meet_have_their_kind() {
         for (expected, codes) in [
             (ErrorKind::Constraint, "23505 23502 23513 23506 23503"),
-            (ErrorKind::UndefinedObject, "42S02 42S22 42S12 90079 90022 90063"),
+            (
+                ErrorKind::UndefinedObject,
+                "42S02 42S03 42S04 42S22 42S12 90079 90022 90063",
+            ),
             (ErrorKind::DuplicateObject, "42S01 42S11 42S21 90078 90038"),
-            (ErrorKind::Syntax, "42000 42001"),
+            (ErrorKind::Syntax, "42000 42001 HY004"),
             (ErrorKind::LockTimeout, "HYT00"),
             (ErrorKind::Serialization, "40001"),
             (ErrorKind::Authentication, "28000"),

@@ -67,5 +67,6 @@ pub(super) use driver::connector;
 pub(super) use rules::PostgresRules;
 #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
 pub(super) use {
-    answer::PostgresAnswer, numeric::parse as decimal, oid::named as type_named, parameters::session, textual::textual,
+    answer::PostgresAnswer, numeric::parse as decimal, oid::is_known as type_is_known, oid::named as type_named,
+    parameters::session, textual::textual,
 };

@@ -88,6 +88,13 @@ pub(super) fn element_of(array: u32) -> Option<u32> {
     }
 }
 
+/// Returns whether a name is that of a type of the server itself.
+#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+pub(in crate::backend) fn is_known(name: &str) -> bool {
+    let element = name.strip_prefix('_').or_else(|| name.strip_suffix("[]"));
+    named(element.unwrap_or(name)) != UNKNOWN
+}
+
 /// Returns the type with a name, in the server's words or in those of the standard; `UNKNOWN` for one that is not among
 /// them.
 #[cfg_attr(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::codec::Reader;
 use super::encode::tag;
 use super::frame::{Column, Malformed};
+use crate::backend::postgres::type_is_known as is_named;
 use crate::sql::Dialect;
 
 /// The deepest nesting of arrays; PostgreSQL has the same limit.
@@ -15,6 +16,8 @@ const MOST_DIMENSIONS: usize = 6;
 pub(super) struct Columns {
     pub(super) dialect: Dialect,
     pub(super) list: Vec<Column>,
+    /// The names of the types as users see them, where they differ from the driver's.
+    shown: Vec<Option<String>>,
 }
 
 impl Columns {
@@ -27,8 +30,22 @@ impl Columns {
                 }
             }
         }
-        Self { dialect, list }
+        let shown = list.iter().map(|column| shown(dialect, &column.type_name)).collect();
+        Self { dialect, list, shown }
     }
+
+    /// Returns the name of the type of a column.
+    pub(super) fn type_name(&self, index: usize) -> &str {
+        let shown = self.shown.get(index).and_then(Option::as_deref);
+        let own = || self.list.get(index).map_or("", |column| column.type_name.as_str());
+        shown.unwrap_or_else(own)
+    }
+}
+
+/// Returns the name of a type of PostgreSQL's own in capitals, as the library's own driver names it.
+fn shown(dialect: Dialect, name: &str) -> Option<String> {
+    let own = dialect == Dialect::Postgres && is_named(name);
+    own.then(|| name.to_ascii_uppercase())
 }
 
 /// The rows of one `ROWS`.

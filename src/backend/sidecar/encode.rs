@@ -1,12 +1,17 @@
 //! Writing of parameters, each in the form in which the database takes it without loss.
 
-use chrono::{Datelike, SecondsFormat};
+use chrono::{Datelike, SecondsFormat, SubsecRound};
 
 use super::written::{bytes, text};
 use crate::backend::{mysql, sqlite};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 use crate::value::{NullType, Value};
+
+/// Number of digits of a second that PostgreSQL, MySQL and MariaDB count. They would round up what is finer.
+const MICROSECONDS: u16 = 6;
+/// Number of digits of a second that a value has.
+const NANOSECONDS: u16 = 9;
 
 /// The tags of values.
 pub(super) mod tag {
@@ -45,10 +50,11 @@ pub(super) fn value(dialect: Dialect, value: &Value, place: usize, out: &mut Vec
             (Some(refused), _) => Err(refused),
             // As the driver of sqlx sends it.
             (None, Value::Uuid(it)) => tagged_bytes(out, it.as_bytes()),
-            (None, value) => typed(value, out),
+            (None, value) => typed(value, MICROSECONDS, out),
         },
+        Dialect::Postgres => typed(value, MICROSECONDS, out),
         #[allow(unreachable_patterns, reason = "there are more dialects with more features")]
-        Dialect::Postgres | _ => typed(value, out),
+        _ => typed(value, NANOSECONDS, out),
     }
 }
 
@@ -83,13 +89,13 @@ fn stored(value: &Value, out: &mut Vec<u8>) -> Result<()> {
         | Value::Interval(_)
         | Value::Inet(_)
         | Value::Array(_)
-        | Value::List(_) => return typed(value, out),
+        | Value::List(_) => return typed(value, NANOSECONDS, out),
     }
     Ok(())
 }
 
-/// Writes a value with the tag of its type.
-fn typed(value: &Value, out: &mut Vec<u8>) -> Result<()> {
+/// Writes a value with the tag of its type. `finest` is the number of digits of a second.
+fn typed(value: &Value, finest: u16, out: &mut Vec<u8>) -> Result<()> {
     match value {
         Value::Null => out.extend_from_slice(&[tag::NULL, 0]),
         Value::NullOf(kind) => out.extend_from_slice(&[tag::NULL, tag_of(*kind)]),
@@ -105,11 +111,15 @@ fn typed(value: &Value, out: &mut Vec<u8>) -> Result<()> {
         Value::Untyped(it) => return tagged(out, tag::UNTYPED, it),
         Value::Bytes(it) => return tagged_bytes(out, it),
         Value::Date(it) => return tagged(out, tag::DATE, &dated(*it, "")),
-        Value::Time(it) => return tagged(out, tag::TIME, &it.format("%T%.f").to_string()),
+        Value::Time(it) => {
+            return tagged(out, tag::TIME, &it.trunc_subsecs(finest).format("%T%.f").to_string());
+        }
         Value::DateTime(it) => {
+            let it = it.trunc_subsecs(finest);
             return tagged(out, tag::DATETIME, &dated(it.date(), &it.format(" %T%.f").to_string()));
         }
         Value::Timestamp(it) => {
+            let it = it.trunc_subsecs(finest);
             let text = dated(it.date_naive(), &it.format(" %T%.fZ").to_string());
             return tagged(out, tag::TIMESTAMP, &text);
         }
@@ -125,7 +135,7 @@ fn typed(value: &Value, out: &mut Vec<u8>) -> Result<()> {
             let count = u32::try_from(members.len())
                 .map_err(|_| Error::new(ErrorKind::Parameter, "an array has more than 4,294,967,295 members"))?;
             fixed(out, tag::ARRAY, count.to_be_bytes());
-            return members.iter().try_for_each(|member| typed(member, out));
+            return members.iter().try_for_each(|member| typed(member, finest, out));
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use super::target::Target;
 use crate::backend::postgres::PostgresAnswer;
 use crate::backend::rules::{ServerAnswer, ServerRules};
 use crate::backend::{mysql, sqlite};
-use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, REPLACED};
+use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, REPLACED, advice};
 use crate::sql::Dialect;
 
 /// The errors that a driver gives as the causes of another one.
@@ -177,7 +177,7 @@ impl Target {
                 let details = &failure.details;
                 PostgresAnswer {
                     code: &failure.sqlstate,
-                    message: &failure.message,
+                    message: of_server(&failure.message),
                     detail: details.get("detail"),
                     hint: details.get("hint"),
                     constraint: details.get("constraint"),
@@ -245,8 +245,8 @@ fn described(rules: &dyn ServerRules, failure: &Failure) -> Error {
         constraint.table = get("table");
         error = error.with_constraint(constraint);
     }
-    match failure.details.get("hint") {
-        Some(hint) => error.help(hint.to_owned()),
+    match failure.details.get("hint").or_else(|| advice(kind)) {
+        Some(help) => error.help(help.to_owned()),
         None => error,
     }
 }
@@ -273,6 +273,20 @@ fn constraint_kind(sqlstate: &str, message: &str) -> ConstraintKind {
             }
         }
     }
+}
+
+/// Returns the message of PostgreSQL without what its JDBC driver writes around it: the severity, and the parts of the
+/// answer that are details of the failure.
+fn of_server(message: &str) -> &str {
+    let Some(own) = message
+        .strip_prefix("ERROR: ")
+        .or_else(|| message.strip_prefix("FATAL: "))
+    else {
+        return message;
+    };
+    let parts = ["\n  Detail: ", "\n  Hint: ", "\n  Position: ", "\n  Where: "];
+    let end = parts.iter().filter_map(|part| own.find(part)).min();
+    end.map_or(own, |end| &own[..end])
 }
 
 /// Returns a message of MariaDB's driver without the number of the connection in front of it.
@@ -383,6 +397,8 @@ mod tests {
         unique.details = Pairs(vec![("constraint".to_owned(), "note_pkey".to_owned())]);
         let found = error(Dialect::Postgres, &unique);
         assert_eq!(found.constraint().unwrap().name.as_deref(), Some("note_pkey"));
+        unique.message = "ERROR: it is there\n  Detail: of hunter2\n  Position: 7".to_owned();
+        assert_eq!(error(Dialect::Postgres, &unique).message(), "it is there");
         let mut deadlock = failure(Origin::Driver, "java.sql.SQLTransactionRollbackException");
         (deadlock.sqlstate, deadlock.code) = ("40001".to_owned(), 1213);
         deadlock.message = "(conn=7) Deadlock found".to_owned();

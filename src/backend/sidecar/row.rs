@@ -46,7 +46,7 @@ impl RawRow for BatchRow {
     }
 
     fn type_name(&self, index: usize) -> &str {
-        match self.column(index).map_or("", |column| column.type_name.as_str()) {
+        match self.batch.columns.type_name(index) {
             // A column that is none of a table has the type of its value.
             "" => self.batch.cell(self.row, index).u8().map_or("", class),
             name => name,

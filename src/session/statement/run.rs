@@ -19,8 +19,8 @@ use crate::session::scope::chain::{Chain, Owner};
 use crate::session::scope::handle::LevelHandle;
 use crate::sql::{Bound, Control, Template, excerpt};
 
-/// PostgreSQL's code for a parameter where there cannot be one.
-const NO_PARAMETER: &str = "42P02";
+/// PostgreSQL's codes for a parameter where there cannot be one, and for one whose type no context tells.
+const NO_PARAMETER: [&str; 2] = ["42P02", "42P18"];
 
 /// Advice where a row of a procedure does not have the expected columns.
 const RESULT_SETS: &str = "the rows of all result sets of a procedure are returned one after the other; if there are several, read them \
@@ -58,7 +58,9 @@ impl BoundStatement {
             error.kind(),
             ErrorKind::Syntax | ErrorKind::Database | ErrorKind::Driver
         );
-        if self.bound.values.is_empty() || !(by_kind || error.sqlstate() == Some(NO_PARAMETER)) {
+        if self.bound.values.is_empty()
+            || !(by_kind || error.sqlstate().is_some_and(|code| NO_PARAMETER.contains(&code)))
+        {
             return error;
         }
         match self.template.without_parameters() {

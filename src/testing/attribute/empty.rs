@@ -7,7 +7,7 @@ use crate::error::Result;
 /// Empties all tables but those of the runner and of sqlx, and restarts the key sequences.
 pub(super) async fn empty(database: &Database) -> Result<()> {
     let dialect = database.dialect();
-    let administration = dialect.rules().administration();
+    let administration = database.target()?.engine().rules().administration();
     let tables: Vec<(String, String)> = database.fetch_all(administration.tables(), ()).decode().await?;
     let tables: Vec<String> = tables
         .iter()

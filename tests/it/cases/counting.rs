@@ -269,7 +269,7 @@ cases! {
                 database.execute(insert, params! { id }).await.unwrap();
             }
             database.execute("this is no SQL", ()).await.unwrap_err();
-            database.execute("neither is that", ()).await.unwrap_err();
+            database.execute("this is none either", ()).await.unwrap_err();
             let insert = t.sql("insert into {notes} (id) values (:id)");
             database.execute(insert, params! { id: 2 }).await.unwrap_err();
             let transaction = database.transaction().await.unwrap();

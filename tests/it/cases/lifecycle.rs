@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::hooks::{EventLog, Hooked, hooked};
-use super::pool::{LONG, numbered, open, polled, until, with};
+use super::pool::{LONG, numbered, open, polled, select_one, until, with};
 use crate::support::{Proxy, SilentServer, Test, cases};
 
 /// Returns a URL at which no server answers: a port without a server, a file that does not exist.
@@ -35,7 +35,7 @@ fn dead_kind(t: &Test) -> ErrorKind {
 }
 
 pub(crate) async fn answers(database: &Database) -> bool {
-    matches!(database.fetch_value::<i64>("select 1", ()).await, Ok(1))
+    matches!(database.fetch_value::<i64>(select_one(database), ()).await, Ok(1))
 }
 
 /// Returns the number of files of this folder that the process has open.
@@ -69,6 +69,8 @@ pub(crate) fn watched(t: &Test) -> (String, Option<Proxy>) {
 }
 
 cases! {
+    // Their databases are in memory: nobody can be away.
+    #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
     async fn c4_new_does_no_io(t: Test) {
         if t.backend().is_sqlite() {
             let database = Database::new(t.sqlite_url("new.db")).unwrap();
@@ -87,17 +89,21 @@ cases! {
         let url = t.url();
         let parsed: DatabaseUrl = url.parse().unwrap();
         let config = Config::from_url(url.as_str()).unwrap();
+        let scheme = parsed.driver().map_or(parsed.scheme().to_owned(), |driver| format!("{}+{driver}", parsed.scheme()));
+        let options: serde_json::Map<_, _> =
+            parsed.options().iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         let credentials = if t.backend().is_sqlite() {
             let path = t.folder().join("credentials.db");
             json!({"connection": {"credentials": {"scheme": "sqlite", "database": path}}})
         } else {
             json!({"connection": {"credentials": {
-                "scheme": parsed.scheme(),
+                "scheme": scheme,
                 "host": parsed.host(),
                 "port": parsed.port(),
                 "user": parsed.username(),
                 "password": parsed.password(),
                 "database": parsed.database(),
+                "options": options,
             }}})
         };
         let web = parsed.expose_url().unwrap();
@@ -135,6 +141,7 @@ cases! {
         let dialect = match t.backend().family() {
             "postgres" => Dialect::Postgres,
             "mysql" => Dialect::MySql,
+            "standard" => Dialect::Generic,
             _ => Dialect::Sqlite,
         };
         assert_eq!(database.dialect(), dialect);
@@ -378,6 +385,8 @@ cases! {
         assert!(database.disconnect().await.unwrap(), "it was connected once");
     }
 
+    // Their databases are in memory: nobody can be away.
+    #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
     async fn l4_a_server_that_was_away_can_be_connected_when_it_is_back(t: Test) {
         let proxy = t.backend().is_server().then(|| Proxy::start(&t.url()));
         let url = match &proxy {
@@ -455,6 +464,8 @@ cases! {
         assert!(database.disconnect().await.unwrap());
     }
 
+    // Their databases are in memory: nobody can be away.
+    #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
     async fn l5_connect_checks_that_the_server_answers_unless_lazy(t: Test) {
         let url = dead_url(&t);
         let error = Database::connect(url.as_str()).await.unwrap_err();

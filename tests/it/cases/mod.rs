@@ -5,6 +5,7 @@
 mod any;
 #[cfg(feature = "sqlx-interop")]
 mod bridge;
+mod bridges;
 mod budget;
 mod callbacks;
 mod callbacks_cut_off;
@@ -111,6 +112,7 @@ const LISTED: &[File] = &[
     ("sqlx_migrations", sqlx_migrations::cases),
     #[cfg(feature = "sqlx-interop")]
     ("lent_connection", lent_connection::cases),
+    ("bridges", bridges::cases),
     ("budget", budget::cases),
     #[cfg(feature = "metrics")]
     ("counting", counting::cases),

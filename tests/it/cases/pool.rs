@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::backends::Backend;
+use crate::drivers::Driver;
 use crate::support::{Proxy, Test, cases};
 
 /// Longer than any operation here takes, and shorter than the time limit of a test.
@@ -81,13 +82,20 @@ pub(crate) async fn hold(database: &Database) -> Held {
     let (release, released) = oneshot::channel();
     let task = tokio::spawn(async move {
         let connection = database.connection();
-        one(&connection).await.unwrap();
+        connection.fetch_value::<i64>(select_one(&database), ()).await.unwrap();
         ready.send(()).unwrap();
         let _ = released.await;
         drop(connection);
     });
     is_ready.await.expect("the task holds a connection");
     Held { release, task }
+}
+
+/// Returns a query whose value is 1.
+pub(crate) fn select_one(database: &Database) -> &'static str {
+    // It has no SELECT without FROM.
+    let derby = database.url().to_string().starts_with("jdbc+derby:");
+    if derby { "values 1" } else { "select 1" }
 }
 
 pub(crate) async fn one(connection: &Connection) -> ebbtide::Result<i64> {
@@ -97,20 +105,33 @@ pub(crate) async fn one(connection: &Connection) -> ebbtide::Result<i64> {
 /// Starts a task that requests a connection and uses it once.
 pub(crate) fn caller(database: &Database) -> JoinHandle<ebbtide::Result<i64>> {
     let database = database.clone();
-    tokio::spawn(async move { database.fetch_value("select 1", ()).await })
+    tokio::spawn(async move { database.fetch_value(select_one(&database), ()).await })
 }
 
 /// Returns a connected database whose connections have numbers in the order in which they were opened, and the count of
 /// them.
 pub(crate) async fn numbered(t: &Test, url: &str) -> (Database, Arc<AtomicUsize>) {
     let opened = Arc::new(AtomicUsize::new(0));
-    let (count, backend) = (Arc::clone(&opened), t.backend());
+    let (count, backend, driver) = (Arc::clone(&opened), t.backend(), t.driver());
     let database = Database::new(url).unwrap().after_connect(move |connection| {
         let number = count.fetch_add(1, Ordering::SeqCst) + 1;
         Box::pin(async move {
             let sql = match backend {
                 Backend::Postgres => format!("set ebbtide.number = '{number}'"),
                 Backend::Mysql => format!("set @number = {number}"),
+                Backend::Standard => match driver {
+                    Some(Driver::H2) => format!("set @number = {number}"),
+                    Some(Driver::DuckDb) => format!("set variable number = {number}"),
+                    other => {
+                        let create = if other == Some(Driver::Hsqldb) {
+                            "declare local temporary table numbers (number bigint) on commit preserve rows"
+                        } else {
+                            "declare global temporary table numbers (number bigint) on commit preserve rows not logged"
+                        };
+                        connection.execute(create).await?;
+                        format!("insert into session.numbers values ({number})")
+                    }
+                },
                 _ => format!("pragma cache_size = {number}"),
             };
             connection.execute(AssertSqlSafe(sql)).await?;
@@ -126,6 +147,11 @@ fn number_sql(t: &Test) -> &'static str {
     match t.backend() {
         Backend::Postgres => "select current_setting('ebbtide.number')::bigint",
         Backend::Mysql => "select cast(@number as signed)",
+        Backend::Standard => match t.driver() {
+            Some(Driver::H2) => "select cast(@number as bigint)",
+            Some(Driver::DuckDb) => "select getvariable('number')",
+            _ => "select number from session.numbers",
+        },
         _ => "select cache_size from pragma_cache_size",
     }
 }

@@ -237,7 +237,7 @@ cases! {
         let tasks: Vec<_> = (0..1000)
             .map(|number| {
                 let texts = [add(&t, number), add(&t, number)];
-                let work = wave(texts, numbers(50), database.clone(), dice.roll(7));
+                let work = wave(texts, numbers(&t, 50), database.clone(), dice.roll(7));
                 (number, tokio::spawn(work))
             })
             .collect();

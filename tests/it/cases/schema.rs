@@ -173,6 +173,8 @@ cases! {
         Ok(())
     }
 
+    // Definitions commit there.
+    #[except(mysql, jdbc_h2, jdbc_hsqldb)]
     #[except(mysql)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]

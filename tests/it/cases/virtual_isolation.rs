@@ -40,6 +40,8 @@ async fn level(t: &Test, database: &Database, expected: &str) -> String {
 }
 
 cases! {
+    // H2 has no read-only transactions.
+    #[except(jdbc_h2)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     async fn f8_read_only_is_honoured(t: Test) -> Result<()> {
@@ -82,6 +84,8 @@ cases! {
     }
 
     /// The first use of a sandbox is a read-only transaction; the sandbox itself is not read-only.
+    // H2 has no read-only transactions.
+    #[except(jdbc_h2)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     async fn f8_a_read_only_transaction_may_be_the_first_use(t: Test) -> Result<()> {
@@ -96,6 +100,8 @@ cases! {
     }
 
     /// Reading takes many forms, none of which a read-only transaction may refuse.
+    // H2 has no read-only transactions.
+    #[except(jdbc_h2)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     async fn f8_read_only_lets_everything_that_reads_pass(t: Test) -> Result<()> {

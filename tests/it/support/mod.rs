@@ -44,5 +44,5 @@ pub(crate) use self_test::trials;
 pub(crate) use server::{SilentServer, backend_pids_of_ports, kill_backend};
 pub(crate) use side::SideConnection;
 pub(crate) use swap::Swap;
-pub(crate) use test::Test;
+pub(crate) use test::{Test, standard};
 pub(crate) use watcher::Watcher;

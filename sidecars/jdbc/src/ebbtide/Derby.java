@@ -4,6 +4,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Savepoint;
 import java.sql.Statement;
 import java.util.HashMap;
 import java.util.Locale;
@@ -19,6 +20,11 @@ final class Derby extends Product {
     private static final String NAME = "(\"(?:[^\"]|\"\")+\"|\\w+)";
     private static final Pattern INSERT = Pattern.compile("(?i)INSERT\\s+INTO\\s+(?:" + NAME + "\\s*\\.\\s*)?" + NAME);
 
+    private static final Pattern SAVEPOINT = Pattern.compile(
+            "(?is)(SAVEPOINT|RELEASE(?:\\s+TO)?\\s+SAVEPOINT|ROLLBACK(?:\\s+WORK)?\\s+TO\\s+SAVEPOINT)\\s+" + NAME
+            + "(\\s+(?:UNIQUE|ON\\s+ROLLBACK\\s+RETAIN\\s+(?:CURSORS|LOCKS)))*[\\s;]*");
+
+    private final Map<String, Savepoint> savepoints = new HashMap<String, Savepoint>();
     private final Map<String, Boolean> generating = new HashMap<String, Boolean>();
     private int seen;
 
@@ -93,6 +99,38 @@ final class Derby extends Product {
     private static String name(String written) {
         return written.startsWith("\"") ? written.substring(1, written.length() - 1).replace("\"\"", "\"")
                 : written.toUpperCase(Locale.ROOT);
+    }
+
+    @Override
+    void begin(Connection connection, int level, boolean readOnly) throws SQLException, Refused {
+        savepoints.clear();
+        super.begin(connection, level, readOnly);
+    }
+
+    /** The statements refuse a savepoint within another; the interface takes any number. */
+    @Override
+    boolean savepoint(Connection connection, String text) throws SQLException {
+        Matcher parts = SAVEPOINT.matcher(text.substring(Words.start(text)));
+        if (!parts.matches() || connection.getAutoCommit()) {
+            return false;
+        }
+        String name = name(parts.group(2));
+        char word = Character.toUpperCase(parts.group(1).charAt(1));
+        if (word == 'A') {
+            Savepoint made = connection.setSavepoint();
+            savepoints.put(name, made);
+            return true;
+        }
+        Savepoint known = word == 'E' ? savepoints.remove(name) : savepoints.get(name);
+        if (known == null) {
+            throw new SQLException("There is no savepoint " + name + ".", "3B001");
+        }
+        if (word == 'E') {
+            connection.releaseSavepoint(known);
+        } else {
+            connection.rollback(known);
+        }
+        return true;
     }
 
     @Override

@@ -96,7 +96,7 @@ final class Drivers {
             }
             found.add((Driver) made);
         } catch (ClassNotFoundException error) {
-            throw new Refused("class-missing", "there is no class " + name + " in the jars", shown(jars));
+            throw new Refused("class-missing", "there is no class " + name + " in the jars " + jars, shown(jars));
         } catch (LinkageError error) {
             throw new Refused("class-missing", "the class " + name + " cannot be loaded: " + error, shown(jars));
         } catch (ReflectiveOperationException error) {

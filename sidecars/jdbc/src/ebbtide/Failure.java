@@ -60,7 +60,7 @@ final class Failure {
         }
     }
 
-    /** Returns the vendor's code; sqlite-jdbc leaves out the part that tells the kinds of constraints apart. */
+    /** Returns the vendor's code, which is a severity from Derby and tells nothing; sqlite-jdbc leaves out the part that tells the kinds of constraints apart. */
     private static long code(SQLException error) {
         if (error.getClass().getName().equals("org.sqlite.SQLiteException")) {
             try {
@@ -70,7 +70,8 @@ final class Failure {
                 // The short code is right, too.
             }
         }
-        return error.getErrorCode();
+        Throwable cause = error.getCause();
+        return cause != null && cause.getClass().getName().startsWith("org.apache.derby.") ? 0 : error.getErrorCode();
     }
 
     private static String message(Throwable error) {

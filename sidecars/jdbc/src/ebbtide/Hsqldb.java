@@ -55,6 +55,21 @@ final class Hsqldb extends Product {
         return "07502".equals(error.getSQLState());
     }
 
+    /** It would move the days that the calendar left out in 1582, without an error. */
+    @Override
+    void text(PreparedStatement to, int place, int tag, String text) throws SQLException {
+        boolean dated = tag == Frames.DATE || tag == Frames.DATETIME || tag == Frames.TIMESTAMP;
+        if (dated && text.compareTo("1582-10-05") >= 0 && text.compareTo("1582-10-15") < 0) {
+            throw new SQLException("parameter " + place + " is the day " + text + ", which HSQLDB's calendar leaves out", "22008");
+        }
+        if (tag == Frames.TIMESTAMP && text.compareTo("1582-10-05") < 0) {
+            // The driver counts such days by another calendar; a text is read as it stands.
+            to.setString(place, Texts.utc(text) + "+0:00");
+            return;
+        }
+        super.text(to, place, tag, text);
+    }
+
     @Override
     void interval(PreparedStatement to, int place, int months, int days, long microseconds) throws SQLException, Refused {
         H2.standard(to, place, months, days, microseconds);

@@ -8,6 +8,7 @@ import java.sql.ResultSetMetaData;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.sql.Types;
+import java.time.LocalDate;
 import java.util.Locale;
 
 /**
@@ -15,6 +16,8 @@ import java.util.Locale;
  * texts.
  */
 final class MySql extends Product {
+    private static final int UNKNOWN_STATEMENT = 1243;
+
     private final boolean oracle;
 
     MySql(boolean oracle) {
@@ -131,7 +134,7 @@ final class MySql extends Product {
                     // The driver makes NULL of a zero date that comes in binary form.
                     text = name.equals("DATE") ? "0000-00-00" : "0000-00-00 00:00:00";
                 }
-                to.text(Frames.SERVER_TEXT, name.equals("DATE") ? text : Texts.trimmed(text));
+                to.text(Frames.SERVER_TEXT, name.equals("DATE") ? day(rows, column, text) : Texts.trimmed(text));
                 break;
             case Kind.DECIMAL_TEXT:
                 to.text(Frames.DECIMAL, rows.getString(column));
@@ -139,6 +142,21 @@ final class MySql extends Product {
             default:
                 super.read(rows, column, kind, name, to);
         }
+    }
+
+    /** The text of MariaDB's driver goes through a calendar, which moves days before November 1582. */
+    private String day(ResultSet rows, int column, String text) throws SQLException {
+        if (oracle || text == null || text.startsWith("0000") || text.compareTo("1583") >= 0) {
+            return text;
+        }
+        LocalDate day = rows.getObject(column, LocalDate.class);
+        return day == null ? text : day.toString();
+    }
+
+    /** The server knows a prepared statement no longer: nothing has run. */
+    @Override
+    boolean old(SQLException error, boolean inTransaction) {
+        return error.getErrorCode() == UNKNOWN_STATEMENT;
     }
 
     @Override

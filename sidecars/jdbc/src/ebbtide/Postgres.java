@@ -19,6 +19,7 @@ final class Postgres extends Product {
     private static final int FETCHED = 500;
     private static final String[] READING =
             {"SELECT", "WITH", "TABLE", "VALUES", "INSERT", "UPDATE", "DELETE", "MERGE", "("};
+    private static final String[] WRITING = {"INSERT", "UPDATE", "DELETE", "MERGE"};
 
     private Method typeName;
     private Method state;
@@ -32,8 +33,17 @@ final class Postgres extends Product {
     /** The driver reads a whole result into memory unless it has a portal, which lives in a transaction. */
     @Override
     boolean streamsInTransaction(String text) {
+        return begins(text, READING);
+    }
+
+    @Override
+    boolean returnsWritten(String text) {
+        return begins(text, WRITING);
+    }
+
+    private static boolean begins(String text, String[] words) {
         int start = Words.start(text);
-        for (String word : READING) {
+        for (String word : words) {
             if (text.regionMatches(true, start, word, 0, word.length())) {
                 return true;
             }

@@ -45,6 +45,8 @@ class Product extends Values {
             set(small, properties, "yearIsDateType", "false");
             // The text of a FLOAT has six digits; only a statement that the server prepares returns the number.
             set(small, properties, "useServerPrepStmts", "true");
+            // Statements are kept here; the driver would give out one that the server has forgotten.
+            set(small, properties, "cachePrepStmts", "false");
         }
     }
 
@@ -81,8 +83,18 @@ class Product extends Values {
         return text;
     }
 
+    /** Runs a text about a savepoint by the driver's interface; returns false if it is another text, or to be run as one. */
+    boolean savepoint(Connection connection, String text) throws SQLException {
+        return false;
+    }
+
     /** Notes that a text failed while it ran. */
     void failed(String text) {
+    }
+
+    /** Returns true if the rows that a text returns are those it has written, which the driver does not count. */
+    boolean returnsWritten(String text) {
+        return false;
     }
 
     /** Prepares a statement whose rows are wanted for reading them as they come. */

@@ -24,6 +24,8 @@ final class Runner {
     private final Channel channel;
     private final Frames to;
     private boolean oldCounts;
+    /** Number of rows that were read of a result. */
+    private long read;
 
     Runner(Session session, Channel channel, Frames to) {
         this.session = session;
@@ -41,6 +43,11 @@ final class Runner {
         boolean streamed = wanted && (flags & FEW) == 0;
         if (plain && count > 0) {
             throw new Refused("protocol", "a plain statement has no parameters");
+        }
+        if (count == 0 && session.product.savepoint(session.connection, text)) {
+            session.changedBy(text);
+            done(to, from.request, 0, null);
+            return;
         }
         boolean within = streamed && !plain && !session.inTransaction() && session.product.streamsInTransaction(text);
         if (within) {
@@ -81,7 +88,7 @@ final class Runner {
                 session.product.stream(statement);
             }
             channel.running(statement);
-            done(to, request, results(statement, request, statement.execute(session.product.spelled(text)), wanted,
+            done(to, request, results(statement, request, text, statement.execute(session.product.spelled(text)), wanted,
                     session.manyResults), null);
             done = true;
         } finally {
@@ -126,7 +133,7 @@ final class Runner {
                 statement.setFetchSize(0);
             }
             channel.running(statement);
-            long affected = results(statement, from.request, statement.execute(), (flags & WANTED) != 0,
+            long affected = results(statement, from.request, text, statement.execute(), (flags & WANTED) != 0,
                     session.manyResults && !keys);
             done(to, from.request, affected, keys && affected == 1 ? key(statement) : null);
             done = true;
@@ -163,13 +170,16 @@ final class Runner {
      * Sends all results in their order, or the first one only, and returns the number of rows affected. Some drivers forget
      * the generated keys when they are asked for another result.
      */
-    private long results(Statement statement, int request, boolean first, boolean wanted, boolean many)
+    private long results(Statement statement, int request, String text, boolean first, boolean wanted, boolean many)
             throws SQLException, Refused {
         long affected = NOT_TOLD;
         boolean rows = first;
         while (true) {
             if (rows) {
-                rows(statement, request, wanted);
+                long count = rows(statement, request, wanted);
+                if (session.product.returnsWritten(text)) {
+                    affected = Math.max(affected, 0) + count;
+                }
             } else {
                 long count = count(statement);
                 if (count < 0) {
@@ -195,14 +205,16 @@ final class Runner {
         return statement.getUpdateCount();
     }
 
-    private void rows(Statement statement, int request, boolean wanted) throws SQLException, Refused {
+    private long rows(Statement statement, int request, boolean wanted) throws SQLException, Refused {
         ResultSet rows = statement.getResultSet();
         try {
+            read = 0;
             if (!wanted) {
                 while (rows.next()) {
+                    read++;
                     channel.checkCancelled();
                 }
-                return;
+                return read;
             }
             Columns columns = new Columns(session.product, rows);
             columns.describe(to, request);
@@ -210,6 +222,7 @@ final class Runner {
             while (more) {
                 more = batch(rows, columns, request);
             }
+            return read;
         } finally {
             rows.close();
         }
@@ -233,6 +246,7 @@ final class Runner {
         } finally {
             // What came before an error is sent.
             to.patch(mark, count);
+            read += count;
             to.end();
         }
         if (more) {

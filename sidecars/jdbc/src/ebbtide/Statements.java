@@ -20,6 +20,8 @@ final class Statements extends LinkedHashMap<String, PreparedStatement> {
     private static final int LONGEST = 16 * 1024;
 
     private int seen;
+    /** Set once one was prepared: drivers keep statements that are forgotten here. */
+    private boolean used;
 
     Statements() {
         super(64, 0.75f, true);
@@ -39,12 +41,13 @@ final class Statements extends LinkedHashMap<String, PreparedStatement> {
     PreparedStatement find(Session session, String text) {
         int changes = CHANGES.get();
         if (changes != seen) {
-            if (!isEmpty()) {
+            if (used) {
                 session.product.changed(session.connection);
             }
             end();
             seen = changes;
         }
+        used = true;
         return get(text);
     }
 

@@ -65,12 +65,19 @@ final class Words {
             case "BEGIN":
             case "START":
             case "COMMIT":
+            case "PREPARE":
+            case "DEALLOCATE":
+            case "LISTEN":
+            case "NOTIFY":
             case "":
                 return NOTHING;
             case "SET":
             case "USE":
             case "PRAGMA":
                 return SESSION;
+            case "EXECUTE":
+                // What is prepared is no definition, and forgetting would take it away.
+                return text.toUpperCase(Locale.ROOT).contains("IMMEDIATE") ? TABLES : NOTHING;
             case "ROLLBACK":
                 return BACK;
             default:

@@ -14,6 +14,7 @@ use std::pin::pin;
 
 use ebbtide::{AssertSqlSafe, Config, Connection, Database, ErrorKind, Result};
 
+use crate::cases::pool::select_one;
 use crate::cases::tasks::{add, config, in_task, in_use, notes_with, soon, until};
 use crate::support::Case;
 use crate::support::{Proxy, Test, cut};
@@ -95,7 +96,10 @@ impl<'t> Narrow<'t> {
             let database = database.clone();
             let side = in_task(async move {
                 let connection = database.connection();
-                connection.fetch_value::<i64>("select 1", ()).await.map(|_| connection)
+                connection
+                    .fetch_value::<i64>(select_one(&database), ())
+                    .await
+                    .map(|_| connection)
             });
             Some(side.await.expect("a connection to look from"))
         };

@@ -120,7 +120,7 @@ cases! {
     async fn q2_a_list_beyond_the_limit_is_an_error_that_names_it(t: Test) {
         let database = with_rows(&t, 3).await;
         let sql = || t.sql("select id from {notes} where id in (:ids) order by id");
-        let limit = if t.backend().is_sqlite() { 32_766 } else { 65_535 };
+        let limit = if t.backend().is_sqlite() || t.backend() == crate::backends::Backend::Standard { 32_766 } else { 65_535 };
         let fits: Vec<i64> = (1..=limit).collect();
         assert_eq!(ids(&database, sql(), params! { ids: fits }).await, [1, 2, 3]);
         let ids: Vec<i64> = (1..=70_000).collect();
@@ -336,6 +336,8 @@ cases! {
         assert_eq!(t.committed(&database, "select n from {notes} where id = 1").await, 77);
     }
 
+    // The drivers of MariaDB write the values into such a text.
+    #[except(jdbc_mariadb, dbapi2_pymysql)]
     async fn q2_a_statement_that_takes_no_parameters_names_the_way_out_found_f15(t: Test) {
         let database = with_notes(&t).await;
         let tried: &[(&str, &str)] = match t.backend().family() {

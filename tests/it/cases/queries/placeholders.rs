@@ -3,6 +3,7 @@
 use ebbtide::{ErrorKind, Result, params};
 
 use crate::cases::tasks::{add, notes};
+use crate::drivers::Driver;
 use crate::support::cases;
 
 cases! {
@@ -20,6 +21,12 @@ cases! {
         let twice = "select count(*) from {notes} where id in (:ids) and id in (:ids) and body <> :body";
         for length in [3, 10_000, 20_000] {
             let ids = ids[..length].to_vec();
+            if length == 20_000 && matches!(t.driver(), Some(Driver::PgJdbc | Driver::Pg8000)) {
+                // Their placeholders have no numbers, so a value used twice is two parameters.
+                let error = database.fetch_value::<i64>(t.sql(twice), params! { body: "c", ids }).await.unwrap_err();
+                assert!(error.message().contains("65,535"), "{error}");
+                continue;
+            }
             assert_eq!(database.fetch_value::<i64>(t.sql(twice), params! { body: "c", ids }).await?, 1, "{length}");
         }
         Ok(())
@@ -68,7 +75,8 @@ cases! {
             "$name", "$1a", "$0", "$00", "$70000", "$99999999999", "?99999999999", "?0", ":1", "\\:name", "#1", "$",
         ];
         let mut texts: Vec<_> = alone.iter().map(|wrong| format!("select {wrong} as x from {{notes}}")).collect();
-        if !t.backend().is_mysql() {
+        // It names a variable on MySQL and H2.
+        if !t.backend().is_mysql() && t.driver() != Some(Driver::H2) {
             texts.push("select @name as x".to_owned());
         }
         if t.backend().is_sqlite() {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ebbtide::{AssertSqlSafe, Database};
 
 use crate::cases::tasks::{config, list, notes_with};
+use crate::drivers::Driver;
 use crate::support::Case;
 use crate::support::Test;
 
@@ -26,6 +27,11 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// Returns the notes that are visible in a database or sandbox: `a,b`.
 pub(super) async fn seen(t: &Test, database: &Database) -> String {
+    if t.driver() == Some(Driver::Derby) {
+        // Any number of them, where `list` has places for some.
+        let rows = database.fetch_all(t.sql("select body from {notes} order by body"), ());
+        return rows.value::<String>().await.expect("the notes").join(",");
+    }
     database.fetch_value(list(t), ()).await.expect("the list of notes")
 }
 

@@ -9,8 +9,9 @@ use crate::support::cases;
 use crate::support::{alone, resident};
 
 /// A million rows of some hundred bytes, without a table; `n` counts from 0.
-const MILLION: &str = "with d as (select 0 as n union all select 1 union all select 2 union all select 3 union all select 4
-        union all select 5 union all select 6 union all select 7 union all select 8 union all select 9)
+const MILLION: &str = "with d as (select 0 as n {from} union all select 1 {from} union all select 2 {from} union all
+        select 3 {from} union all select 4 {from} union all select 5 {from} union all select 6 {from} union all
+        select 7 {from} union all select 8 {from} union all select 9 {from})
     select a.n + 10 * b.n + 100 * c.n + 1000 * e.n + 10000 * f.n + 100000 * g.n as n,
         '0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789' as filling
     from d a, d b, d c, d e, d f, d g";
@@ -44,10 +45,10 @@ cases! {
         #[cfg(target_os = "linux")]
         if alone(&t) {
             let database = t.database().await;
-            let outside = growth(database.iterate(MILLION, ())).await;
+            let outside = growth(database.iterate(t.sql(MILLION), ())).await;
             assert!(outside < 10_240, "{outside} kB outside of a transaction");
             let transaction = database.transaction().await.unwrap();
-            let inside = growth(transaction.iterate(MILLION, ())).await;
+            let inside = growth(transaction.iterate(t.sql(MILLION), ())).await;
             assert!(inside < 10_240, "{inside} kB in a transaction");
             transaction.commit().await.unwrap();
         }

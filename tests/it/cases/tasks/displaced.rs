@@ -12,9 +12,9 @@ use crate::cases::messages::assert_error;
 use crate::support::{Test, cases};
 
 /// Uses a guard in a separate task. This takes no lock, so that other tasks can write on SQLite.
-async fn used_elsewhere(transaction: &Arc<Transaction>) {
-    let used = Arc::clone(transaction);
-    let one = in_task(async move { used.fetch_value::<i64>("select 1", ()).await }).await;
+async fn used_elsewhere(t: &Test, transaction: &Arc<Transaction>) {
+    let (used, one) = (Arc::clone(transaction), t.sql("select 1 {from}"));
+    let one = in_task(async move { used.fetch_value::<i64>(one, ()).await }).await;
     assert_eq!(one.expect("the guard works anywhere"), 1);
 }
 
@@ -49,11 +49,11 @@ cases! {
     async fn t9_plain_calls_of_the_first_owner_are_refused_while_another_task_has_the_guard_found_w11(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let transaction = Arc::new(database.transaction().await?);
-        used_elsewhere(&transaction).await;
+        used_elsewhere(&t, &transaction).await;
         every_plain_call_is_refused(&t, &database).await;
         assert_eq!(in_use(&database), 1, "nothing took a connection");
         // The owner's own use restores the binding.
-        transaction.fetch_value::<i64>("select 1", ()).await?;
+        transaction.fetch_value::<i64>(t.sql("select 1 {from}"), ()).await?;
         database.execute(add(&t, "inside"), ()).await?;
         transaction.rollback().await?;
         assert_eq!(kept(&t, &database).await, "");
@@ -70,7 +70,7 @@ cases! {
         let patient = Database::connect(config(&t).lease_timeout(Duration::from_mins(5))).await?;
         let sandbox = if t.can_observe() { patient.sandbox().await? } else { database.sandbox().await? };
         let transaction = Arc::new(sandbox.transaction().await?);
-        used_elsewhere(&transaction).await;
+        used_elsewhere(&t, &transaction).await;
         every_plain_call_is_refused(&t, &sandbox).await;
         transaction.execute(add(&t, "inside"), ()).await?;
         sandbox.execute(add(&t, "inside too"), ()).await?;
@@ -85,11 +85,11 @@ cases! {
             .transaction()
             .run(async |transaction| {
                 let transaction = Arc::new(transaction);
-                used_elsewhere(&transaction).await;
+                used_elsewhere(&t, &transaction).await;
                 every_plain_call_is_refused(&t, &database).await;
                 transaction.execute(add(&t, "a"), ()).await?;
                 database.execute(add(&t, "b"), ()).await?;
-                used_elsewhere(&transaction).await;
+                used_elsewhere(&t, &transaction).await;
                 Ok::<_, Error>(())
             })
             .await?;
@@ -116,7 +116,7 @@ cases! {
             other.execute(b, ()).await.map(drop)
         });
         first_use.await.expect("the task tells");
-        transaction.fetch_value::<i64>("select 1", ()).await?;
+        transaction.fetch_value::<i64>(t.sql("select 1 {from}"), ()).await?;
         taken.send(()).expect("the task waits");
         soon("the task", task).await.expect("no panic")?;
         transaction.rollback().await?;
@@ -166,7 +166,7 @@ cases! {
         let database = notes(&t).await;
         let second = t.database().await;
         let transaction = Arc::new(database.transaction().await?);
-        used_elsewhere(&transaction).await;
+        used_elsewhere(&t, &transaction).await;
         refused(database.fetch_value::<i64>("select 1", ()).await, 2);
         assert_eq!(soon("another database", second.fetch_value::<i64>("select 2", ())).await?, 2);
         // Another task is unaffected.
@@ -180,7 +180,7 @@ cases! {
         let database = notes(&t).await;
         let begun = database.clone();
         let transaction = in_task(async move { begun.transaction().await }).await?;
-        transaction.fetch_value::<i64>("select 1", ()).await?;
+        transaction.fetch_value::<i64>(t.sql("select 1 {from}"), ()).await?;
         for _ in 0..50 {
             let other = database.clone();
             assert_eq!(in_task(async move { other.fetch_value::<i64>("select 1", ()).await }).await?, 1);
@@ -206,7 +206,7 @@ cases! {
         });
         let other = database.share(async {
             let transaction = given.await.expect("it is given");
-            transaction.fetch_value::<i64>("select 1", ()).await?;
+            transaction.fetch_value::<i64>(t.sql("select 1 {from}"), ()).await?;
             drop(transaction);
             back.send(()).expect("the other waits");
             Ok::<_, Error>(())

@@ -146,7 +146,7 @@ cases! {
         let database = notes(&t).await;
         let connection = database.connection();
         for _ in 0..5000 {
-            let mut statement = connection.fetch_all(numbers(900), ()).into_future();
+            let mut statement = connection.fetch_all(numbers(&t, 900), ()).into_future();
             if poll!(&mut statement).is_ready() {
                 continue;
             }

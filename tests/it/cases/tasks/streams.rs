@@ -14,7 +14,7 @@ cases! {
     async fn t5_a_statement_beside_an_open_stream_works(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let transaction = database.transaction().await?;
-        let mut rows = transaction.iterate(numbers(300), ());
+        let mut rows = transaction.iterate(numbers(&t, 300), ());
         assert_eq!(next_number(&mut rows).await, Some(1));
         soon("a statement beside the stream", transaction.execute(add(&t, "a"), ())).await?;
         assert_eq!(next_number(&mut rows).await, Some(2));
@@ -29,7 +29,7 @@ cases! {
     async fn t5_a_statement_inside_the_loop_over_a_stream_works(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let connection = database.connection();
-        let mut rows = connection.iterate(numbers(30), ());
+        let mut rows = connection.iterate(numbers(&t, 30), ());
         let mut sum = 0;
         while let Some(number) = next_number(&mut rows).await {
             soon("a statement in the loop", connection.execute(add(&t, 100 + number), ())).await?;
@@ -42,7 +42,7 @@ cases! {
     async fn t5_streams_on_one_connection_interleave(t: Test) -> Result<()> {
         let database = t.database().await;
         let transaction = database.transaction().await?;
-        let (mut first, mut second) = (transaction.iterate(numbers(200), ()), transaction.iterate(numbers(100), ()));
+        let (mut first, mut second) = (transaction.iterate(numbers(&t, 200), ()), transaction.iterate(numbers(&t, 100), ()));
         let interleaved = async {
             for number in 1..=100 {
                 assert_eq!(next_number(&mut first).await, Some(number));
@@ -60,14 +60,14 @@ cases! {
     async fn t5_savepoints_and_commits_beside_an_open_stream_work(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let transaction = database.transaction().await?;
-        let mut rows = transaction.iterate(numbers(50), ());
+        let mut rows = transaction.iterate(numbers(&t, 50), ());
         assert_eq!(next_number(&mut rows).await, Some(1));
         let savepoint = soon("a savepoint", transaction.transaction().into_future()).await?;
         savepoint.execute(add(&t, "a"), ()).await?;
         soon("its rollback", savepoint.rollback()).await?;
         transaction.execute(add(&t, "b"), ()).await?;
         assert_eq!(next_number(&mut rows).await, Some(2));
-        let mut more = transaction.iterate(numbers(50), ());
+        let mut more = transaction.iterate(numbers(&t, 50), ());
         assert_eq!(next_number(&mut more).await, Some(1));
         soon("the commit", transaction.commit()).await?;
         assert_eq!(rest(rows).await, one_to(50)[2..]);
@@ -79,9 +79,9 @@ cases! {
     async fn t5_a_statement_waits_for_no_stream_that_was_dropped_or_never_read(t: Test) -> Result<()> {
         let database = t.database().await;
         let transaction = database.transaction().await?;
-        let unread = transaction.iterate(numbers(100), ());
+        let unread = transaction.iterate(numbers(&t, 100), ());
         assert_eq!(soon("beside one not read", transaction.fetch_value::<i64>("select 1", ())).await?, 1);
-        let mut dropped = transaction.iterate(numbers(900), ());
+        let mut dropped = transaction.iterate(numbers(&t, 900), ());
         assert_eq!(next_number(&mut dropped).await, Some(1));
         drop(dropped);
         assert_eq!(soon("after one dropped", transaction.fetch_value::<i64>("select 2", ())).await?, 2);
@@ -92,7 +92,7 @@ cases! {
     async fn t5_joined_and_spawned_statements_beside_a_stream_work(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let transaction = database.transaction().await?;
-        let mut rows = transaction.iterate(numbers(200), ());
+        let mut rows = transaction.iterate(numbers(&t, 200), ());
         assert_eq!(next_number(&mut rows).await, Some(1));
         // The reader of the stream waits for the writer, in the same task.
         let (written, wait) = oneshot::channel();
@@ -108,7 +108,7 @@ cases! {
         let (numbers_read, done) = soon("join!", async { futures::join!(reader, writer) }).await;
         assert_eq!((numbers_read, done?.rows_affected), (one_to(200)[1..].to_vec(), 1));
 
-        let mut rows = transaction.iterate(numbers(200), ());
+        let mut rows = transaction.iterate(numbers(&t, 200), ());
         assert_eq!(next_number(&mut rows).await, Some(1));
         let (other, sql) = (database.clone(), add(&t, "b"));
         let task = in_task(database.share(async move { other.execute(sql, ()).await }));
@@ -123,7 +123,7 @@ cases! {
         let database = notes(&t).await;
         let transaction = database.transaction().await?;
         let (ask, mut asked) = tokio::sync::mpsc::channel::<oneshot::Sender<Option<i64>>>(1);
-        let mut rows = transaction.iterate(numbers(40), ());
+        let mut rows = transaction.iterate(numbers(&t, 40), ());
         let reader = tokio::spawn(async move {
             while let Some(answer) = asked.recv().await {
                 let _ = answer.send(next_number(&mut rows).await);
@@ -144,7 +144,7 @@ cases! {
         let database = Database::connect(config(&t).stream_buffer_rows(10_usize)).await?;
         let transaction = database.transaction().await?;
         let opened = line_below();
-        let mut rows = transaction.iterate(numbers(500), ());
+        let mut rows = transaction.iterate(numbers(&t, 500), ());
         assert_eq!(next_number(&mut rows).await, Some(1));
         let beside = soon("the statement", transaction.fetch_value::<i64>("select 7", ())).await;
         let error = beside.expect_err("there are more rows than are buffered");
@@ -159,7 +159,7 @@ cases! {
     #[except(dbapi2_duckdb)]
     async fn t5_in_the_sandbox_too(t: Test) -> Result<()> {
         let database = Database::connect(config(&t).force_rollback(true)).await?;
-        let mut rows = database.iterate(numbers(100), ());
+        let mut rows = database.iterate(numbers(&t, 100), ());
         assert_eq!(next_number(&mut rows).await, Some(1));
         assert_eq!(soon("a statement", database.fetch_value::<i64>("select 7", ())).await?, 7);
         let other = database.clone();

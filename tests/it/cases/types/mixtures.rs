@@ -235,10 +235,10 @@ cases! {
             let row = params! { id, a: number(id), b: number(id / 5), c: number(id / 25), d };
             connection.execute(insert(), row).await.unwrap();
         }
-        let sum = t.sql("select count(a) + count(b) + count(c) as numbers, sum(coalesce(a, 7) + coalesce(b, 7) + coalesce(c, 7)) as sum, min(d) as d from {mixtures}");
+        let sum = t.sql("select count(a) + count(b) + count(c) as numbers, sum(coalesce(a, 7) + coalesce(b, 7) + coalesce(c, 7)) as total, min(d) as d from {mixtures}");
         let row = connection.fetch_one(sum, ()).await.unwrap();
         assert_eq!(row.get::<i64>("numbers").unwrap(), 600);
-        assert_eq!(row.get::<i64>("sum").unwrap(), 250 * 21);
+        assert_eq!(row.get::<i64>("total").unwrap(), 250 * 21);
         assert_eq!(row.get::<String>("d").unwrap(), "x");
     }
 
@@ -331,7 +331,10 @@ cases! {
         assert_eq!(row.get::<serde_json::Value>("document").unwrap(), json!({ "a": 1 }));
         let wrong = t.sql("insert into {events} (id, day) values (:id, :day)");
         let error = database.execute(wrong, json!({ "id": 2, "day": "someday" })).await;
-        if t.backend().is_postgres() {
+        if t.backend().is_postgres() && t.driver().is_some() {
+            // The server reads the text.
+            assert_says(&error.unwrap_err(), ErrorKind::Database, &["someday", "date"]);
+        } else if t.backend().is_postgres() {
             assert_says(&error.unwrap_err(), ErrorKind::Parameter, &["parameter 2", "DATE"]);
         }
     }

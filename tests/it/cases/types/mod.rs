@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use crate::backends::Backend;
 use crate::support::Case;
-use crate::support::Test;
+use crate::support::{Test, standard};
 
 /// Returns the cases of all these files.
 pub(crate) fn cases() -> Vec<Case> {
@@ -55,8 +55,15 @@ pub(super) fn on<'s>(t: &Test, sqlite: &'s str, postgres: &'s str, mysql: &'s st
     match t.backend() {
         Backend::SqliteFile | Backend::SqliteMemory => sqlite,
         Backend::Postgres => postgres,
-        // What standard SQL has, MySQL has too.
-        Backend::Mysql | Backend::Standard => mysql,
+        Backend::Mysql => mysql,
+        // What standard SQL has, MySQL has too, but for these types.
+        Backend::Standard => match mysql {
+            "longtext" => standard(t.driver(), "text"),
+            "longblob" => standard(t.driver(), "bytes"),
+            "json" => standard(t.driver(), "json"),
+            "datetime(6)" => "timestamp",
+            _ => mysql,
+        },
     }
 }
 
@@ -238,6 +245,8 @@ pub(super) async fn with_events(t: &Test) -> Database {
     );
     let create = if t.backend().is_mysql() {
         create
+    } else if t.backend() == Backend::Standard {
+        create.replace(" null,", ",").replace('`', "\"")
     } else {
         create.replace('`', "\"")
     };

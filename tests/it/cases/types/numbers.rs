@@ -21,6 +21,11 @@ fn insert_event(t: &Test) -> AssertSqlSafe<String> {
     }
 }
 
+/// Returns the type of a column on MySQL, or elsewhere.
+fn of<'s>(t: &Test, elsewhere: &'s str, mysql: &'s str) -> &'s str {
+    if t.backend().is_mysql() { mysql } else { elsewhere }
+}
+
 fn event(id: i64) -> Event {
     Event {
         id,
@@ -47,8 +52,8 @@ cases! {
     async fn q4_integers_survive_at_their_extremes(t: Test) {
         let database = t.database().await;
         let (tiny, tiny_unsigned) = (
-            on(&t, "smallint", "smallint", "tinyint"),
-            on(&t, "smallint", "smallint", "tinyint unsigned"),
+            of(&t, "smallint", "tinyint"),
+            of(&t, "smallint", "tinyint unsigned"),
         );
         survive(&t, &database, tiny, &[i8::MIN, -1, 0, 1, i8::MAX]).await;
         survive(&t, &database, "smallint", &[i16::MIN, -1, 0, 1, i16::MAX]).await;
@@ -64,14 +69,14 @@ cases! {
         survive(
             &t,
             &database,
-            on(&t, "integer", "integer", "smallint unsigned"),
+            of(&t, "integer", "smallint unsigned"),
             &[0, 1, u16::MAX],
         )
         .await;
         survive(
             &t,
             &database,
-            on(&t, "bigint", "bigint", "int unsigned"),
+            of(&t, "bigint", "int unsigned"),
             &[0, 1, u32::MAX],
         )
         .await;
@@ -86,7 +91,7 @@ cases! {
         let database = t.database().await;
         let all = [0, 1, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX - 1, u64::MAX];
         if !t.backend().is_sqlite() {
-            survive(&t, &database, on(&t, "", "numeric(20, 0)", "bigint unsigned"), &all).await;
+            survive(&t, &database, of(&t, "numeric(20, 0)", "bigint unsigned"), &all).await;
             return;
         }
         // SQLite's integers have a smaller range; a column of text can hold the others.
@@ -101,6 +106,8 @@ cases! {
         );
     }
 
+    // MariaDB writes six digits of a FLOAT where the module reads text.
+    #[except(dbapi2_pymysql)]
     async fn q4_floating_point_numbers_survive_bit_by_bit(t: Test) {
         let database = t.database().await;
         // MariaDB and SQLite lose the sign of a zero.

@@ -99,7 +99,12 @@ cases! {
     async fn q4_a_nul_in_json_survives_or_is_refused(t: Test) {
         let database = t.database().await;
         let document = json!({ "a": "before\0after" });
-        if t.backend().is_postgres() {
+        if t.driver().is_some() && t.backend().is_postgres() {
+            // The server decides by the type of the column, which drivers of other languages do not know before.
+            survive(&t, &database, "json", &[document.clone()]).await;
+            let error = database.fetch_value::<Value>("select $1::jsonb", (document,)).await.unwrap_err();
+            assert_eq!(error.sqlstate(), Some("22P05"), "{error}");
+        } else if t.backend().is_postgres() {
             let error = database
                 .fetch_value::<Value>("select $1", (document,))
                 .await

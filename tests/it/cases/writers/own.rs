@@ -16,7 +16,7 @@ cases! {
         let database = notes(&t).await;
         let transaction = database.transaction().await?;
         transaction.execute(add(&t, "undone"), ()).await?;
-        let mut rows = transaction.iterate(numbers(900), ());
+        let mut rows = transaction.iterate(numbers(&t, 900), ());
         assert_eq!(next_number(&mut rows).await, Some(1));
         drop(transaction);
         let mut next = Box::pin(database.transaction().into_future());
