@@ -65,7 +65,9 @@ async fn fill(database: &Database, text: bool, count: i64) -> Result<()> {
     );
     database.execute(AssertSqlSafe(create), ()).await?;
     let rows: Vec<_> = (1..=count).map(Note::new).collect();
-    let rows = rows.iter().map(|note| (note.id, note.number, note.name.clone(), note.price, note.created));
+    let rows = rows
+        .iter()
+        .map(|note| (note.id, note.number, note.name.clone(), note.price, note.created));
     database
         .execute_many("INSERT INTO note VALUES (?, ?, ?, ?, ?)", rows.collect::<Vec<_>>())
         .await?;
@@ -86,7 +88,9 @@ async fn sandbox(database: &Database) -> Result<()> {
     let sandbox = database.sandbox().await?;
     sandbox.execute("UPDATE note SET price = 1 WHERE id = 1", ()).await?;
     sandbox.execute("DELETE FROM note WHERE id = 2", ()).await?;
-    let _count: i64 = sandbox.fetch_value("SELECT count(*) FROM note WHERE id < 5", ()).await?;
+    let _count: i64 = sandbox
+        .fetch_value("SELECT count(*) FROM note WHERE id < 5", ())
+        .await?;
     sandbox.disconnect().await?;
     Ok(())
 }
@@ -108,7 +112,10 @@ fn processor_time() -> f64 {
     }
     let mut sum = 0.0;
     for process in processes {
-        let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+        let tasks = fs::read_dir(format!("/proc/{process}/task"))
+            .into_iter()
+            .flatten()
+            .flatten();
         for task in tasks {
             let task = task.file_name();
             sum += used(&format!("{process}/task/{}", task.to_string_lossy()));

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::backends::Backend;
+use crate::drivers::Driver;
 use crate::support::Case;
 use crate::support::{Test, standard};
 
@@ -62,6 +63,8 @@ pub(super) fn on<'s>(t: &Test, sqlite: &'s str, postgres: &'s str, mysql: &'s st
             "longblob" => standard(t.driver(), "bytes"),
             "json" => standard(t.driver(), "json"),
             "datetime(6)" => "timestamp",
+            "binary(16)" if t.driver() == Some(Driver::DuckDb) => "uuid",
+            "time(6)" if t.driver() == Some(Driver::DuckDb) => "time",
             _ => mysql,
         },
     }
