@@ -162,8 +162,7 @@ cases! {
                 None => query.await,
             };
             // A writer of SQLite waits for its turn before its statement is sent.
-            // What DuckDB has ended has no effect.
-            let sent = !t.backend().is_sqlite() && t.driver() != Some(Driver::DuckDb);
+            let sent = !t.backend().is_sqlite();
             let expected = if sent { ErrorKind::OutcomeUnknown } else { ErrorKind::Timeout };
             assert_eq!(kind(&timed_out), Some(expected), "{timed_out:?}");
             if let Some(blocker) = blocker {
