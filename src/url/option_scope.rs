@@ -1,5 +1,6 @@
 //! The databases on which an option has a meaning.
 
+use super::bridge::{dialect_of_subprotocol, subprotocol_of_module};
 use super::{Bridge, DatabaseUrl};
 use crate::sql::Dialect;
 
@@ -36,8 +37,14 @@ impl From<Dialect> for Place {
 impl DatabaseUrl {
     /// Returns the kind of database that its options are for.
     pub(crate) fn place(&self) -> Place {
+        // The module or the subprotocol may be among the options.
+        let named = match self.bridge {
+            Some(Bridge::DbApi) => self.option("dbapi_path").and_then(subprotocol_of_module),
+            Some(Bridge::Jdbc) => self.option("jdbc_dsn_driver"),
+            None => None,
+        };
         Place {
-            dialect: self.dialect,
+            dialect: named.map_or_else(|| self.dialect(), |name| dialect_of_subprotocol(Some(name))),
             bridge: self.bridge,
         }
     }

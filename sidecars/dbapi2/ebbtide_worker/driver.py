@@ -70,6 +70,7 @@ class Driver:
     levels = ""
     product = ""
     parameter = staticmethod(object_parameter)
+    result = Result
 
     def __init__(self, module):
         self.module = module
@@ -157,7 +158,7 @@ class Driver:
                 cursor.execute(sql, self.bound(parameters))
             else:
                 cursor.execute(sql)
-            return Result(self, cursor, wants_key)
+            return self.result(self, cursor, wants_key)
         except BaseException:
             self.forget(cursor)
             raise

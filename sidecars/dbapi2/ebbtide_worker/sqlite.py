@@ -47,6 +47,7 @@ class Sqlite3(TextDriver):
     ddl = "transactional"
     isolation = levels = "4"
     parameter = staticmethod(sqlite_parameter)
+    result = SqliteResult
     ARGUMENTS = (
         "database",
         "timeout",

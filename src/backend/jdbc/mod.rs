@@ -73,7 +73,7 @@ fn target(config: &Config) -> Result<Target> {
         open,
         secrets,
         session: SessionText::of(config)?,
-        file: config.url().sqlite_path().map(DatabaseFile::new),
+        file: DatabaseFile::of(config),
         place,
         shared: Sharing::Program,
         limits: Limits::default(),

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::backend::{DatabaseIdentity, Writers};
+#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+use crate::{config::Config, sql::Dialect};
 
 /// The file of a database, which may not exist yet.
 #[derive(Clone, Debug)]
@@ -19,6 +21,18 @@ impl DatabaseFile {
             path,
             found: OnceLock::new(),
         }
+    }
+
+    /// Returns the file of a driver outside of the program, if it is one.
+    #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+    pub(in crate::backend) fn of(config: &Config) -> Option<Self> {
+        let path = config.url().database()?;
+        let in_memory = path.is_empty() || path.contains(":memory:") || path.contains("mode=memory");
+        if config.dialect() != Dialect::Sqlite || in_memory || config.url().option("mode") == Some("memory") {
+            return None;
+        }
+        let path = path.strip_prefix("file:").unwrap_or(path);
+        Some(Self::new(PathBuf::from(path.split('?').next().unwrap_or(path))))
     }
 
     /// Returns who takes turns with its writers.

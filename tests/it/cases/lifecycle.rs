@@ -71,6 +71,8 @@ pub(crate) fn watched(t: &Test) -> (String, Option<Proxy>) {
 cases! {
     // Their databases are in memory: nobody can be away.
     #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
+    // Its database is a file: nobody can be away.
+    #[except(dbapi2_duckdb)]
     async fn c4_new_does_no_io(t: Test) {
         if t.backend().is_sqlite() {
             let database = Database::new(t.sqlite_url("new.db")).unwrap();
@@ -395,6 +397,8 @@ cases! {
 
     // Their databases are in memory: nobody can be away.
     #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
+    // Its database is a file: nobody can be away.
+    #[except(dbapi2_duckdb)]
     async fn l4_a_server_that_was_away_can_be_connected_when_it_is_back(t: Test) {
         let proxy = t.backend().is_server().then(|| Proxy::start(&t.url()));
         let url = match &proxy {
@@ -476,6 +480,8 @@ cases! {
 
     // Their databases are in memory: nobody can be away.
     #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
+    // Its database is a file: nobody can be away.
+    #[except(dbapi2_duckdb)]
     async fn l5_connect_checks_that_the_server_answers_unless_lazy(t: Test) {
         let url = dead_url(&t);
         let error = Database::connect(url.as_str()).await.unwrap_err();

@@ -105,6 +105,8 @@ cases! {
 
     // Their databases are in memory: nobody can be away.
     #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
+    // Its database is a file: nobody can be away.
+    #[except(dbapi2_duckdb)]
     async fn failure_nobody_there_is_an_error_that_names_the_place(t: Test) {
         let url = dead_url(&t);
         let error = Database::connect(url.as_str()).await.unwrap_err();

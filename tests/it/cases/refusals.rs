@@ -81,6 +81,8 @@ cases! {
     #[except(jdbc_derby)]
     // The library makes private copies of SQLite databases only through sqlx.
     #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    // DuckDB has no savepoints.
+    #[except(dbapi2_duckdb)]
     async fn f7_a_savepoint_outside_of_a_transaction_is_refused_as_the_server_would(t: Test) -> Result<()> {
         let database = notes(&t).await;
         for database in [database.clone(), database.sandbox().await?] {

@@ -250,6 +250,8 @@ cases! {
 
     // Their databases are in memory: nobody can be away.
     #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
+    // Its database is a file: nobody can be away.
+    #[except(dbapi2_duckdb)]
     async fn l9_connect_is_a_method_too_and_counted(t: Test) -> Result<()> {
         let database = Database::new(t.url())?;
         database.connect().await?;

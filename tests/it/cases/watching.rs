@@ -280,6 +280,8 @@ cases! {
         assert!(span.field("db.query.text").ends_with(&format!("in ({first})")), "{span:?}");
     }
 
+    // Its database is a file: nobody can be away.
+    #[except(dbapi2_duckdb)]
     async fn w2_connecting_and_waiting_are_shown_without_passwords(t: Test) {
         let config = Config::from_url(t.url().as_str()).unwrap().pool_size(1).pool_name("mine");
         let watcher = Watcher::default();

@@ -114,6 +114,8 @@ cases! {
 
     // Their databases are in memory: nobody can be away.
     #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
+    // Its database is a file: nobody can be away.
+    #[except(dbapi2_duckdb)]
     async fn r1_a_connect_that_fails_names_the_alias_and_may_be_tried_again(t: Test) -> Result<()> {
         let url = dead_url(&t);
         let connections = registry(&json!({"connections": {"far": url, "near": t.url()}}));

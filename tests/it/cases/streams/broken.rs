@@ -143,6 +143,9 @@ cases! {
     // The driver has the error of a query before its rows.
     // They compute all rows before the first.
     #[except(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pymysql, dbapi2_pg8000, jdbc_h2, jdbc_hsqldb)]
+    #[except(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pymysql, dbapi2_pg8000)]
+    // Python's own module reads one row ahead, and loses the last one before an error.
+    #[except(dbapi2_sqlite3)]
     async fn q7_an_error_in_mid_stream_comes_after_the_rows_before_it(t: Test) {
         let database = with_numbers(&t, |config| config.pool_size(1), 9).await;
         let good = |items: &[Result<Row, Error>]| -> Vec<i64> {
@@ -193,6 +196,9 @@ cases! {
     // The driver has the error of a query before its rows.
     // They compute all rows before the first.
     #[except(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pymysql, dbapi2_pg8000, jdbc_h2, jdbc_hsqldb)]
+    #[except(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pymysql, dbapi2_pg8000)]
+    // Python's own module reads one row ahead, and loses the last one before an error.
+    #[except(dbapi2_sqlite3)]
     async fn q7_batches_before_an_error_come_before_it(t: Test) {
         let database = with_numbers(&t, as_it_is, 9).await;
         let items: Vec<_> = within(database.batched_iterate(failing(&t), (), 3).collect()).await;
