@@ -18,7 +18,10 @@ pub(super) fn kind(number: u16, state: &str, message: &str) -> ErrorKind {
         1040 | 1041 | 1042 | 1043 | 1129 | 1135 | 1203 | 1226 | 3032 | 3159 | 3168 | 4081 | 4082 | 6400 => {
             ErrorKind::Connect
         }
-        1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 3169 | INACTIVE => ErrorKind::ConnectionLost,
+        // Those above 2000 are client libraries' own.
+        1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 2006 | 2013 | 2055 | 3169 | INACTIVE => {
+            ErrorKind::ConnectionLost
+        }
         1064 | 1065 | 1149 => ErrorKind::Syntax,
         1396 if message.starts_with("Operation CREATE") => ErrorKind::DuplicateObject,
         1396 => ErrorKind::UndefinedObject,

@@ -5,6 +5,7 @@ use futures::future::{BoxFuture, ready};
 use futures::stream::BoxStream;
 use sqlx::SqlStr;
 
+use super::channel::Cancelling;
 use super::connection::{Heard, SidecarConnection};
 use super::frame::flag;
 use super::requests::{AHEAD, AHEAD_OF_STREAM, Outbox, Run};
@@ -146,13 +147,15 @@ impl RawConnection for SidecarConnection {
             if self.channel.is_idle() {
                 return Ok(());
             }
-            if !self.runs_to_end {
+            let cancels = !self.runs_to_end;
+            if cancels {
                 self.channel.cancel();
             }
             // What is not cancelled goes on: its rows are thrown away as they come.
             self.channel.more(u32::MAX / 2);
             self.drain().await?;
-            // Some drivers end a statement only with its connection.
+            // Some drivers end a statement only with its connection, also if it had just ended by itself.
+            self.lost |= cancels && self.channel.cancelling == Cancelling::Connection;
             if self.lost {
                 Err(SidecarConnection::gone())
             } else {
