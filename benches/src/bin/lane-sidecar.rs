@@ -135,9 +135,9 @@ async fn answer(lane: &str, folder: &str, count: i64) -> Result<()> {
         std::process::exit(1);
     }
     println!("ready");
-    for line in std::io::stdin().lock().lines() {
-        let line = line.unwrap_or_default();
-        let (word, times) = line.split_once(' ').unwrap_or((&line, "1"));
+    for command in std::io::stdin().lock().lines() {
+        let command = command.unwrap_or_default();
+        let (word, times) = command.split_once(' ').unwrap_or((&command, "1"));
         let times: i64 = times.trim().parse().unwrap_or(1);
         let (begun, before) = (Instant::now(), processor_time());
         for turn in 0..times {

@@ -17,12 +17,10 @@ pub(super) fn kind(code: &str, message: &str) -> ErrorKind {
         "90012" => ErrorKind::Parameter,
         "90131" => ErrorKind::Serialization,
         "90022" | "90036" | "90037" | "90042" | "90045" | "90057" | "90063" | "90070" | "90072" | "90077" | "90079"
-        | "90087" | "90089" | "90114" | "90120" | "90132" => ErrorKind::UndefinedObject,
+        | "90087" | "90089" | "90114" | "90120" | "90132" | "42S03" | "42S04" => ErrorKind::UndefinedObject,
         "90033" | "90035" | "90038" | "90041" | "90069" | "90071" | "90076" | "90078" | "90119" => {
             ErrorKind::DuplicateObject
         }
-        // With candidates for the name, and in an empty database.
-        "42S03" | "42S04" => ErrorKind::UndefinedObject,
         "21S02" | "HY004" => ErrorKind::Syntax,
         _ => kind_by_standard(code, message),
     }

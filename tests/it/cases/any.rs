@@ -270,6 +270,8 @@ struct Price {
 cases! {
     // DuckDB has no savepoints, so no sandbox.
     #[except(dbapi2_duckdb)]
+    // Derby has no SELECT without FROM.
+    #[except(jdbc_derby)]
     async fn b7_one_struct_reads_the_rows_of_every_backend_as_sqlx_does(t: Test) {
         let database = t.database().await;
         let AssertSqlSafe(sql) = with_everything(&t, &database).await;
@@ -297,6 +299,8 @@ cases! {
     }
 
     /// sqlx has no `Decimal` for SQLite, and no driver but PostgreSQL's has arrays.
+    // Derby has no SELECT without FROM.
+    #[except(jdbc_derby)]
     async fn b7_a_struct_with_a_decimal_is_decoded_on_every_backend_found_e6(t: Test) {
         let database = t.database().await;
         let select = || match t.backend().family() {
@@ -313,6 +317,8 @@ cases! {
         assert_eq!((read.amount, read.level), (Decimal::new(25, 1), None));
     }
 
+    // Derby has no SELECT without FROM.
+    #[except(jdbc_derby)]
     async fn b7_integers_are_converted_or_refused_by_name(t: Test) {
         let database = t.database().await;
         let sql = "select 300 as n, 'x' as s, null as missing";
@@ -343,6 +349,8 @@ cases! {
         assert_says(&error, ErrorKind::Decode, &["Level"]);
     }
 
+    // Derby has no SELECT without FROM.
+    #[except(jdbc_derby)]
     async fn b7_columns_are_found_in_any_order_and_described(t: Test) {
         let database = t.database().await;
         let sqlx = database.sqlx::<Any>().unwrap();
@@ -365,6 +373,8 @@ cases! {
         assert_eq!((row.get::<i64, _>("id"), row.get::<i64, _>("id")), (1, 2));
     }
 
+    // Their TIMESTAMP has no zone.
+    #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
     async fn b7_values_of_every_type_are_bound_and_read(t: Test) {
         let database = t.database().await;
         let sqlx = database.sqlx::<Any>().unwrap();
@@ -472,6 +482,8 @@ cases! {
 
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
+    // Derby has no SELECT without FROM.
+    #[except(jdbc_derby)]
     async fn b7_a_connection_of_any_database_has_transactions_and_savepoints(t: Test) {
         let url = t.url();
         let database = t.database().await;
@@ -516,6 +528,8 @@ cases! {
         assert_eq!(ebbtide::Error::from(wrong).kind(), ErrorKind::Url);
     }
 
+    // Derby has no SELECT without FROM.
+    #[except(jdbc_derby)]
     async fn b7_a_pool_of_sqlx_has_connections_to_any_database(t: Test) {
         let pool = sqlx::pool::PoolOptions::<Any>::new().max_connections(2).connect(&t.url()).await.unwrap();
         let sum: i64 = sqlx::query_scalar("select 40 + 2").fetch_one(&pool).await.unwrap();
@@ -529,6 +543,8 @@ cases! {
 
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
+    // Derby has no SELECT without FROM.
+    #[except(jdbc_derby)]
     async fn b7_statements_for_any_database_keep_the_rules_of_the_sandbox(t: Test) {
         let database = t.database().await;
         database.execute(t.sql("create table {notes} (id bigint primary key)"), ()).await.unwrap();

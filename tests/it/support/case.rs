@@ -153,7 +153,7 @@ impl Case {
     fn trial(&self, backend: Backend, driver: Option<Driver>) -> Trial {
         let name = format!("{}::{}", self.name, driver.map_or(backend.name(), Driver::name));
         let left_out = match driver {
-            Some(driver) => driver.left_out(),
+            Some(driver) => driver.left_out().or_else(|| driver.passed_over(&self.name)),
             None => backend.left_out(),
         };
         if let Some(reason) = left_out.or_else(|| (self.missing)(backend)) {

@@ -114,12 +114,19 @@ fn attributes_choose_backends() {
             .map(|trial| trial.name().to_owned())
             .collect::<Vec<_>>()
     };
-    assert_eq!(names(case()).len(), 4);
+    assert_eq!(names(case()).len(), 4 + 12);
+    assert_eq!(names(case().option("native")).len(), 4);
+    assert_eq!(
+        names(case().option("only(postgres, jdbc_h2)")),
+        ["things::works::postgres", "things::works::jdbc_h2"]
+    );
+    assert_eq!(names(case().option("only(dbapi2)")).len(), 6);
     assert_eq!(
         names(case().option("only(postgres, mysql)")),
         ["things::works::postgres", "things::works::mysql"]
     );
-    assert_eq!(names(case().option("except(sqlite)")).len(), 2);
+    // Nor drivers of SQLite, nor those whose database nothing else sees.
+    assert_eq!(names(case().option("except(sqlite)")).len(), 2 + 5);
     assert_eq!(
         names(
             case()
@@ -128,7 +135,7 @@ fn attributes_choose_backends() {
                 .option("limit(5)")
         )
         .len(),
-        3
+        3 + 8
     );
 }
 
