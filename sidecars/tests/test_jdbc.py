@@ -25,7 +25,7 @@ from peer import *  # noqa: E402,F403
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JARS = os.environ.get("EBBTIDE_TEST_JDBC", "")
-JAVA = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", os.path.join(ROOT, "jdbc", "classes"),
+JAVA = ["java", "-XX:+UseSerialGC", "-Xshare:auto", "-cp", os.path.join(ROOT, "jdbc", "classes"),
         "ebbtide.Sidecar"] + ["ebbtide." + file[:-6] for file in sorted(os.listdir(os.path.join(ROOT, "jdbc", "classes", "ebbtide")))]
 NAMES = {"h2": "h2", "hsqldb": "hsqldb", "derby": "derby", "sqlite": "sqlite-jdbc", "postgres": "postgresql",
          "mariadb": "mariadb-java-client"}

@@ -116,10 +116,8 @@ pub(crate) fn product_of_subprotocol(subprotocol: Option<&str>) -> Option<Produc
 pub(crate) fn subprotocol_of_module(module: &str) -> Option<&'static str> {
     let module = module.split(':').next().unwrap_or(module);
     Some(match module {
-        "sqlite3" | "apsw" | "pysqlite3" | "sqlite3.dbapi2" | "pysqlite3.dbapi2" | "apsw.dbapi" => "sqlite",
-        "psycopg" | "psycopg2" | "psycopg2cffi" | "psycopg_c" | "pg8000" | "pg8000.dbapi" | "pg8000.legacy" => {
-            "postgresql"
-        }
+        "sqlite3" | "apsw" | "pysqlite3" | "sqlite3.dbapi2" | "pysqlite3.dbapi2" => "sqlite",
+        "psycopg" | "psycopg2" | "pg8000" | "pg8000.dbapi" | "pg8000.legacy" => "postgresql",
         "pymysql" | "MySQLdb" | "mysql.connector" | "mariadb" => "mysql",
         "duckdb" => "duckdb",
         _ => return None,

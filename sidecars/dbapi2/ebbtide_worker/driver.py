@@ -254,10 +254,15 @@ class Driver:
         """Ends the module's own transaction after a statement outside of ours."""
         if self.inside:
             return
-        if worked:
-            self.connection.commit()
-        else:
+        if not worked:
             self.connection.rollback()
+            return
+        try:
+            self.connection.commit()
+        except BaseException:
+            # The next commit must not keep what this one has refused.
+            self.connection.rollback()
+            raise
 
     def ping(self):
         """Asks the server for a sign of life."""

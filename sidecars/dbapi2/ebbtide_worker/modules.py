@@ -27,6 +27,8 @@ DRIVERS = {
     "psycopg": Psycopg,
     "psycopg2": Psycopg2,
     "pymysql": PyMySql,
+    "pysqlite3": Sqlite3,
+    "pysqlite3.dbapi2": Sqlite3,
     "sqlite3": Sqlite3,
     "sqlite3.dbapi2": Sqlite3,
 }

@@ -117,7 +117,7 @@ impl Arguments {
         if given.is_opaque() && family == Family::Libpq && text.contains('=') {
             return Ok(Self {
                 positional: vec![text.into()],
-                keywords: options(config, family),
+                keywords: options(config, family)?,
                 shown: text.to_owned(),
             });
         }
@@ -146,7 +146,7 @@ impl Arguments {
                 keywords.insert(name.to_owned(), value);
             }
         }
-        keywords.extend(options(config, family));
+        keywords.extend(options(config, family)?);
         let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
         let shown = format!(
             "{}{port}/{}",
@@ -205,7 +205,7 @@ impl Arguments {
 }
 
 /// Returns the options of the URL as keywords. libpq takes texts, the other modules Python's numbers and flags.
-fn options(config: &Config, family: Family) -> Map<String, Value> {
+fn options(config: &Config, family: Family) -> Result<Map<String, Value>> {
     let read = |text: &str| match text.parse::<i64>() {
         _ if family == Family::Libpq => text.into(),
         Ok(number) => number.into(),
@@ -215,8 +215,18 @@ fn options(config: &Config, family: Family) -> Map<String, Value> {
             text => text.into(),
         },
     };
-    let options = config.driver_options().filter(|(name, _)| is_name(name));
-    options.map(|(name, value)| (name.to_owned(), read(value))).collect()
+    let options = config.driver_options().map(|(name, value)| {
+        if !is_name(name) {
+            let message = format!("the option `{name}` is not the name of an argument of a Python module");
+            return Err(Error::new(ErrorKind::Config, message).help("write it as the module's `connect` names it"));
+        }
+        if name == "charset" && family == Family::Keywords && !["utf8mb4", "utf8"].contains(&value) {
+            let message = format!("the character set `{value}` is not that of the session, which is utf8mb4");
+            return Err(Error::new(ErrorKind::Config, message).help("leave `charset` out"));
+        }
+        Ok((name.to_owned(), read(value)))
+    });
+    options.collect()
 }
 
 fn is_name(name: &str) -> bool {

@@ -16,11 +16,14 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::url::{is_secret, product_of_subprotocol, secrets_in, without_secrets};
 
-/// The options of the virtual machine: of those tried, it starts first and takes the least memory with these. Derby
-/// would write a file into the working directory.
-const OPTIONS: [&str; 4] = [
+/// The options of the virtual machine: of those tried, it starts first and takes the least memory with these. What it prints
+/// itself must not go to the pipe of the answers. Derby would write a file into the working directory.
+const OPTIONS: [&str; 7] = [
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "-XX:+DisplayVMOutputToStderr",
     "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "-Xms8m",
     "-Xshare:auto",
     "-Dderby.stream.error.field=java.lang.System.err",
 ];

@@ -91,7 +91,9 @@ impl SidecarConnection {
     /// Reads the answers of a dropped call.
     pub(super) async fn drain(&mut self) -> Result<()> {
         while !self.channel.is_idle() {
-            self.hear().await?;
+            if let Heard::Rows(_) = self.hear().await? {
+                self.channel.more(1);
+            }
         }
         Ok(())
     }

@@ -63,7 +63,8 @@ impl Target {
             .help("nothing is known of its connection after that, so it was closed")
             .fatal(),
         };
-        let error = if failure.closed || error.kind() == ErrorKind::ConnectionLost {
+        let error = if failure.closed || failure.sqlstate.starts_with("08") || error.kind() == ErrorKind::ConnectionLost
+        {
             error.fatal()
         } else {
             error

@@ -200,7 +200,8 @@ impl SidecarConnection {
             match self.finish(last, &mut Ignore).await {
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) if text.asked => {
-                    return Err(error.context(format_args!("cannot set up a session with `{}`", text.sql)));
+                    // The text has the values of all settings.
+                    return Err(error.context("a session cannot be set up as the configuration asks"));
                 }
                 Err(error) => tracing::debug!(target: "ebbtide::sidecar", "`{}` failed: {error}", text.sql),
                 Ok(_) => {}

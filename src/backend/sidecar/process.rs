@@ -98,6 +98,9 @@ pub(super) fn start(kind: SidecarKind, command: &[OsString], secrets: &[String],
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    // Ctrl-C in a terminal is meant for the program, which ends its sidecars when it is ready.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut child, 0);
     let mut child = child.spawn().map_err(|why| not_started(kind, program, &why))?;
     let (Some(input), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {

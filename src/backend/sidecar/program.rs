@@ -43,8 +43,10 @@ const SCRIPTS: &[(&str, &[u8])] = files![
     "values",
 ];
 
-/// The text that starts it. The folder is an argument, so that nothing has to be quoted.
-const START: &str = "import sys; sys.path.insert(0, sys.argv[1]); from ebbtide_worker.process import main; main()";
+/// The text that starts it. The folder is an argument, so that nothing has to be quoted. Files of the working directory, which
+/// Python would import before its own library, come last.
+const START: &str = "import sys; own = sys.path[:1] == ['']; sys.path[:1] = [sys.argv[1]] + ([] if own else sys.path[:1]); \
+    from ebbtide_worker.process import main; own and sys.path.append(''); main()";
 
 /// The classes of the JDBC sidecar, with their names.
 const CLASSES: &[(&str, &[u8])] = files![

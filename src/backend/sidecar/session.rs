@@ -18,7 +18,7 @@ impl SessionText {
     pub(in crate::backend) fn of(config: &Config) -> Result<Vec<Self>> {
         let (texts, usual) = match config.dialect() {
             Dialect::Postgres => (postgres::session(config)?, 1),
-            Dialect::MySql => (mysql::session(config)?, 1),
+            Dialect::MySql => (mysql::session(config)?, 0),
             Dialect::Sqlite => (sqlite::session(config)?, 0),
             #[allow(unreachable_patterns, reason = "there are more dialects with more features")]
             _ => (Vec::new(), 0),
