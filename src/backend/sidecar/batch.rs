@@ -50,7 +50,7 @@ fn shown(dialect: Dialect, name: &str) -> Option<String> {
 
 /// The rows of one `ROWS`.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(super) struct BatchFrame {
     pub(super) columns: Arc<Columns>,
     payload: Vec<u8>,
     /// The place of each value, row after row.
@@ -58,7 +58,7 @@ pub(super) struct Batch {
     rows: u32,
 }
 
-impl Batch {
+impl BatchFrame {
     /// Looks for the values in a payload. Text is checked where it is read, so that it is read once.
     pub(super) fn read(columns: &Arc<Columns>, payload: Vec<u8>) -> Result<Self, Malformed> {
         let mut reader = Reader::new("ROWS", &payload);
@@ -108,7 +108,7 @@ thread_local! {
 }
 
 #[cfg(test)]
-impl Batch {
+impl BatchFrame {
     fn bytes(&self) -> usize {
         self.payload.capacity() + self.places.len() * size_of::<u32>()
     }
@@ -123,7 +123,7 @@ impl Batch {
 }
 
 #[cfg(test)]
-impl Drop for Batch {
+impl Drop for BatchFrame {
     fn drop(&mut self) {
         let bytes = self.bytes();
         KEPT_NOW.with(|now| now.fetch_sub(bytes, std::sync::atomic::Ordering::Relaxed));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::frame::Answer;
 use super::link::{Link, Wires, spawn};
-use super::mailbox::{Ending, Mailbox};
+use super::mailbox::{AnswerQueue, Ending};
 use super::requests::{self, Outbox};
 use crate::backend::CloseFn;
 
@@ -28,7 +28,7 @@ pub(super) struct Channel {
     link: Arc<Link>,
     wires: Arc<Wires>,
     number: u32,
-    mailbox: Arc<Mailbox>,
+    mailbox: Arc<AnswerQueue>,
     /// The last request that was sent.
     last: u32,
     /// The last request whose final answer was read.

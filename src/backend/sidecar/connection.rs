@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::batch::{Batch, Columns};
+use super::batch::{BatchFrame, Columns};
 use super::channel::{Cancelling, Channel};
 use super::driver::Driver;
 use super::errors::{confused, lost, lost_before};
@@ -40,7 +40,7 @@ pub(super) struct SidecarConnection {
 
 /// What a request was answered with, up to the next rows.
 pub(super) enum Heard {
-    Rows(Arc<Batch>),
+    Rows(Arc<BatchFrame>),
     /// The final answer to a request.
     Final(u32, Result<QueryResult, Box<Failure>>),
 }
@@ -128,7 +128,7 @@ impl SidecarConnection {
                     let Some(columns) = &self.columns else {
                         return Err(self.is_confused("ROWS came before COLUMNS"));
                     };
-                    let batch = Batch::read(columns, payload).map_err(|Malformed(why)| self.is_confused(&why))?;
+                    let batch = BatchFrame::read(columns, payload).map_err(|Malformed(why)| self.is_confused(&why))?;
                     if let Some(returned) = &mut self.returned {
                         *returned += u64::from(batch.rows());
                     }
@@ -265,6 +265,6 @@ impl SidecarConnection {
 }
 
 /// Offers the rows of a batch to a sink.
-fn offer(batch: &Arc<Batch>, sink: &mut dyn RowSink) -> Result<()> {
+fn offer(batch: &Arc<BatchFrame>, sink: &mut dyn RowSink) -> Result<()> {
     (0..batch.rows()).try_for_each(|row| sink.row(&mut Offered(Some(BatchRow::new(batch, row)))))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::batch::{Batch, Columns};
+use super::batch::{BatchFrame, Columns};
 use super::codec;
 use super::frame::{Answer, Column, Failure, Frame, Origin, Pairs, kind};
 use super::row::BatchRow;
@@ -50,7 +50,7 @@ fn check(bytes: &[u8]) {
             is_boolean: index == 1,
         });
         let columns = Arc::new(Columns::new(dialect, columns.collect(), true));
-        let Ok(batch) = Batch::read(&columns, payload.clone()) else {
+        let Ok(batch) = BatchFrame::read(&columns, payload.clone()) else {
             return;
         };
         let batch = Arc::new(batch);
@@ -254,7 +254,7 @@ mod tests {
                 is_boolean: false,
             });
             let columns = Arc::new(Columns::new(Dialect::Postgres, columns.collect(), false));
-            let batch = Arc::new(Batch::read(&columns, payload).unwrap());
+            let batch = Arc::new(BatchFrame::read(&columns, payload).unwrap());
             let read = Row::new(Box::new(BatchRow::new(&batch, 0))).values().unwrap();
             for (read, value) in read.iter().zip(&values) {
                 // NaN is not equal to itself; its form is.
@@ -285,7 +285,7 @@ mod tests {
         payload.extend(b"lost");
         payload.extend([2, 0, 0, 0, 0, 0, 0, 0, 7]);
         let row = Row::new(Box::new(BatchRow::new(
-            &Arc::new(Batch::read(&columns, payload).unwrap()),
+            &Arc::new(BatchFrame::read(&columns, payload).unwrap()),
             0,
         )));
         let error = row.get::<i64>("a").unwrap_err().to_string();

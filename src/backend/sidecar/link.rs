@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::frame::{Answer, Frame, Malformed, OF_PROCESS};
-use super::mailbox::{Ending, Mailbox};
+use super::mailbox::{AnswerQueue, Ending};
 use super::requests::Outbox;
 use crate::error::Result;
 
@@ -65,7 +65,7 @@ struct Channels {
 
 /// The library's end of a channel.
 struct Line {
-    mailbox: Arc<Mailbox>,
+    mailbox: Arc<AnswerQueue>,
     /// The last request of each lot that was sent at once, and the number of its bytes.
     unanswered: VecDeque<(u32, usize)>,
     /// The request whose final answer ends the channel.
@@ -94,12 +94,12 @@ impl Link {
     }
 
     /// Opens the channel of the process itself.
-    pub(super) fn of_process(&self) -> Arc<Mailbox> {
+    pub(super) fn of_process(&self) -> Arc<AnswerQueue> {
         self.0.register(OF_PROCESS)
     }
 
     /// Opens a channel. Returns its number.
-    pub(super) fn open(&self) -> (u32, Arc<Mailbox>) {
+    pub(super) fn open(&self) -> (u32, Arc<AnswerQueue>) {
         let number = {
             let mut channels = self.0.channels.lock();
             channels.last += 1;
@@ -155,8 +155,8 @@ pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io
 }
 
 impl Wires {
-    fn register(&self, number: u32) -> Arc<Mailbox> {
-        let mailbox = Arc::<Mailbox>::default();
+    fn register(&self, number: u32) -> Arc<AnswerQueue> {
+        let mailbox = Arc::<AnswerQueue>::default();
         let mut channels = self.channels.lock();
         if let Some(ending) = &channels.ending {
             mailbox.end(ending);

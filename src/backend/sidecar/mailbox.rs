@@ -14,7 +14,7 @@ pub(super) struct Ending(pub(super) String);
 
 /// The answers of one channel, with the numbers of their requests.
 #[derive(Debug, Default)]
-pub(super) struct Mailbox(Mutex<State>);
+pub(super) struct AnswerQueue(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -23,7 +23,7 @@ struct State {
     reader: Option<Waker>,
 }
 
-impl Mailbox {
+impl AnswerQueue {
     /// Adds an answer. Returns what is to be woken.
     pub(super) fn put(&self, request: u32, answer: Answer) -> Option<Waker> {
         let mut state = self.0.lock();

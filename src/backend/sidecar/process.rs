@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::frame::{Answer, VERSION};
 use super::link::{Link, Peer, spawn};
-use super::mailbox::{Ending, Mailbox};
+use super::mailbox::{AnswerQueue, Ending};
 use super::program;
 use super::reading::read_all;
 use super::requests::Outbox;
@@ -139,7 +139,7 @@ pub(super) fn welcome(
     kind: SidecarKind,
     program: &OsString,
     link: &Link,
-    mailbox: &Mailbox,
+    mailbox: &AnswerQueue,
     limit: Duration,
 ) -> Result<()> {
     let mut hello = Outbox::new(super::frame::OF_PROCESS, 0);
@@ -185,7 +185,7 @@ pub(super) fn welcome(
 }
 
 /// Waits for an answer on this thread; `None` if none came in time.
-fn wait(mailbox: &Mailbox, limit: Duration) -> Option<Result<(u32, Answer), Arc<Ending>>> {
+fn wait(mailbox: &AnswerQueue, limit: Duration) -> Option<Result<(u32, Answer), Arc<Ending>>> {
     struct Unpark(thread::Thread);
     impl std::task::Wake for Unpark {
         fn wake(self: Arc<Self>) {

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use super::batch::Batch;
+use super::batch::BatchFrame;
 use super::codec::Reader;
 use super::encode::tag;
 use super::frame::{Column, Malformed};
@@ -19,12 +19,12 @@ use crate::value::{Interval, RawRow, Value, ValueRef};
 /// A row: a batch, which all of its rows share, and a number.
 #[derive(Clone)]
 pub(super) struct BatchRow {
-    batch: Arc<Batch>,
+    batch: Arc<BatchFrame>,
     row: u32,
 }
 
 impl BatchRow {
-    pub(super) fn new(batch: &Arc<Batch>, row: u32) -> Self {
+    pub(super) fn new(batch: &Arc<BatchFrame>, row: u32) -> Self {
         Self {
             batch: Arc::clone(batch),
             row,

@@ -28,14 +28,12 @@ use crate::sql::{Bound, Dialect};
 /// crate would run: on the connection bound to the task, in the open transaction, in the sandbox. `&view`, `&mut view`
 /// and the view itself are executors. It is cheap to clone.
 ///
-/// Statements are analysed before they are sent, like those of the verbs. A statement that would end the transaction
-/// without its guard is refused.
+/// Statements are analysed before they are sent: one that would end the transaction without its guard is refused.
 ///
 /// # Errors
 ///
 /// Errors of the database are sqlx's own. Errors of this crate (no connection, an ended transaction, a broken sandbox)
-/// are [`sqlx::Error::Configuration`], whose `source()` is an [`ebbtide::Error`](crate::Error). `ebbtide::Error::from`
-/// converts either.
+/// are [`sqlx::Error::Configuration`] with an [`Error`] as `source()`, and [`Error::from`] converts either.
 ///
 /// # Cancel safety
 ///
