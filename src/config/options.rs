@@ -13,7 +13,7 @@ use super::settings::Settings;
 use super::ssl_mode::SslMode;
 use super::text::squash;
 use crate::error::{Error, ErrorKind, Result, nearest};
-use crate::url::{Place, is_secret, unsupported_setting};
+use crate::url::{OptionPlace, is_secret, unsupported_setting};
 
 /// An option as it was given.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ fn parameter(name: &str) -> Option<&str> {
 }
 
 /// Returns the option with this name, and its position in the table.
-fn find(name: &str, dialect: Place) -> Option<(usize, &'static OptionSpec)> {
+fn find(name: &str, dialect: OptionPlace) -> Option<(usize, &'static OptionSpec)> {
     let name = if parameter(name).is_some() {
         "server_settings"
     } else {
@@ -91,14 +91,14 @@ pub(super) fn is_known(name: &str, own: bool) -> bool {
 }
 
 /// Returns the names of the options on `dialect`, or on all dialects, for suggestions.
-pub(super) fn names(dialect: Option<Place>) -> impl Iterator<Item = &'static str> {
+pub(super) fn names(dialect: Option<OptionPlace>) -> impl Iterator<Item = &'static str> {
     all()
         .filter(move |known| dialect.is_none_or(|dialect| known.on.covers(dialect)))
         .flat_map(|known| std::iter::once(known.name).chain(known.also.iter().copied()))
 }
 
 /// Applies the options to the settings. Their order does not matter.
-pub(super) fn apply(settings: &mut Settings, database: Place, items: &[Item<'_>]) -> Result<()> {
+pub(super) fn apply(settings: &mut Settings, database: OptionPlace, items: &[Item<'_>]) -> Result<()> {
     let mut found = Vec::with_capacity(items.len());
     for item in items {
         let known = find(item.name, database);
@@ -127,18 +127,18 @@ pub(super) fn apply(settings: &mut Settings, database: Place, items: &[Item<'_>]
 }
 
 /// Returns whether an option of a driver outside of the program is this library's. The others are the driver's.
-fn is_ours(known: &OptionSpec, item: &Item<'_>, database: Place) -> bool {
+fn is_ours(known: &OptionSpec, item: &Item<'_>, database: OptionPlace) -> bool {
     let own = matches!(known.kind, OptionKind::Own { .. } | OptionKind::Warn { .. });
     // The drivers of Java count different units.
     own && known.on.covers(database) && item.name != "connectTimeout" && parameter(item.name).is_none()
 }
 
 /// Returns whether an option in the URL of a driver outside of the program is this library's.
-pub(super) fn is_own_of(name: &str, database: Place) -> bool {
+pub(super) fn is_own_of(name: &str, database: OptionPlace) -> bool {
     find(name, database).is_some_and(|(_, known)| is_ours(known, &Item::of_url(name, ""), database))
 }
 
-fn unknown(item: &Item<'_>, dialect: Place) -> Error {
+fn unknown(item: &Item<'_>, dialect: OptionPlace) -> Error {
     item.error("is unknown")
         .help(match nearest(item.name, names(Some(dialect))) {
             Some(near) => format!("did you mean `{near}`?"),

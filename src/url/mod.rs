@@ -26,7 +26,7 @@ pub(crate) use bridge::{dialect_of_subprotocol, subprotocol_of_module, system_of
 pub(crate) use bridge::{product_of_subprotocol, separators};
 #[allow(unused_imports, reason = "unused without a bridge")]
 pub(crate) use opaque::{secrets_in, without_secrets};
-pub(crate) use option_scope::{OptionScope, Place};
+pub(crate) use option_scope::{OptionPlace, OptionScope};
 pub(crate) use render::percent_encoded;
 pub(crate) use secret::is_secret;
 pub(crate) use socket::read_socket;

@@ -6,12 +6,12 @@ use crate::sql::Dialect;
 
 /// The kind of database that an option is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct OptionPlace {
     dialect: Dialect,
     bridge: Option<Bridge>,
 }
 
-impl Place {
+impl OptionPlace {
     /// Returns whether options that are not this library's belong to the driver.
     pub(crate) fn passes_on(self) -> bool {
         self.bridge.is_some()
@@ -28,7 +28,7 @@ impl Place {
 }
 
 #[cfg(test)]
-impl From<Dialect> for Place {
+impl From<Dialect> for OptionPlace {
     fn from(dialect: Dialect) -> Self {
         Self { dialect, bridge: None }
     }
@@ -36,14 +36,14 @@ impl From<Dialect> for Place {
 
 impl DatabaseUrl {
     /// Returns the kind of database that its options are for.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> OptionPlace {
         // The module or the subprotocol may be among the options.
         let named = match self.bridge {
             Some(Bridge::DbApi) => self.option("dbapi_path").and_then(subprotocol_of_module),
             Some(Bridge::Jdbc) => self.option("jdbc_dsn_driver"),
             None => None,
         };
-        Place {
+        OptionPlace {
             dialect: named.map_or_else(|| self.dialect(), |name| dialect_of_subprotocol(Some(name))),
             bridge: self.bridge,
         }
@@ -69,7 +69,7 @@ pub(crate) enum OptionScope {
 
 impl OptionScope {
     /// Returns whether an option has a meaning on a kind of database.
-    pub(crate) fn covers(self, place: Place) -> bool {
+    pub(crate) fn covers(self, place: OptionPlace) -> bool {
         let native = |covered: bool| covered && place.bridge.is_none();
         match self {
             Self::Any => true,

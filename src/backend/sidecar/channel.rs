@@ -4,9 +4,9 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::frame::Answer;
+use super::frame::AnswerFrame;
 use super::link::{Link, Wires, spawn};
-use super::mailbox::{AnswerQueue, Ending};
+use super::mailbox::{AnswerQueue, ProcessEnding};
 use super::requests::{self, Outbox};
 use crate::backend::CloseFn;
 
@@ -89,12 +89,12 @@ impl Channel {
     }
 
     /// Returns the reason if the process or the connection has ended.
-    pub(super) fn ending(&self) -> Option<Arc<Ending>> {
+    pub(super) fn ending(&self) -> Option<Arc<ProcessEnding>> {
         self.mailbox.ending()
     }
 
     /// Waits for the next answer.
-    pub(super) async fn answer(&mut self) -> Result<(u32, Answer), Arc<Ending>> {
+    pub(super) async fn answer(&mut self) -> Result<(u32, AnswerFrame), Arc<ProcessEnding>> {
         let (request, answer) = poll_fn(|context| self.mailbox.poll(context)).await?;
         if answer.is_final() && request > 0 {
             self.answered = request;
@@ -103,7 +103,7 @@ impl Channel {
     }
 
     /// Closes the connection, and waits until that is done.
-    pub(super) async fn close(mut self) -> Result<(), Arc<Ending>> {
+    pub(super) async fn close(mut self) -> Result<(), Arc<ProcessEnding>> {
         self.send_close();
         while !self.is_idle() {
             self.answer().await?;
@@ -124,7 +124,7 @@ impl Channel {
     pub(super) fn close_handle(&self) -> CloseFn {
         let (wires, number, alone) = (Arc::clone(&self.wires), self.number, self.alone);
         Box::new(move || {
-            let why = Arc::new(Ending("the connection was closed from outside".to_owned()));
+            let why = Arc::new(ProcessEnding("the connection was closed from outside".to_owned()));
             wires.end_channel(number, &why);
             if alone {
                 wires.kill();

@@ -1,7 +1,7 @@
 //! Reading of answers. Whatever the bytes are, the result is a frame or an error, and no more memory is taken than the
 //! bytes that arrived allow.
 
-use super::frame::{Answer, Column, Failure, Frame, HEAD, Malformed, Origin, Pairs, kind};
+use super::frame::{AnswerFrame, Column, Failure, Frame, HEAD, Malformed, Origin, Pairs, kind};
 
 /// A place in bytes that are read from the left.
 #[derive(Clone, Copy, Debug)]
@@ -132,19 +132,19 @@ pub(super) fn frame(bytes: &[u8]) -> Result<Frame, Malformed> {
     })
 }
 
-fn answer(kind: u8, payload: &[u8]) -> Result<Answer, Malformed> {
+fn answer(kind: u8, payload: &[u8]) -> Result<AnswerFrame, Malformed> {
     let mut reader = Reader::new(name(kind), payload);
     let answer = match kind {
-        kind::WELCOME => Answer::Welcome {
+        kind::WELCOME => AnswerFrame::Welcome {
             version: reader.u16()?,
             pairs: reader.pairs()?,
         },
-        kind::OPENED => Answer::Opened(reader.pairs()?),
+        kind::OPENED => AnswerFrame::Opened(reader.pairs()?),
         kind::COLUMNS => {
             let count = reader.u16()?.into();
-            Answer::Columns(reader.many(count, 9, column)?)
+            AnswerFrame::Columns(reader.many(count, 9, column)?)
         }
-        kind::ROWS => return Ok(Answer::Rows(payload.to_vec())),
+        kind::ROWS => return Ok(AnswerFrame::Rows(payload.to_vec())),
         kind::DONE => {
             let rows = u64::try_from(reader.i64()?).ok();
             let key = match reader.u8()? {
@@ -152,9 +152,9 @@ fn answer(kind: u8, payload: &[u8]) -> Result<Answer, Malformed> {
                 1 => Some(reader.i64()?),
                 other => return Err(Malformed::new(format!("DONE has the mark {other} of a key"))),
             };
-            Answer::Done { rows, key }
+            AnswerFrame::Done { rows, key }
         }
-        kind::FAILED => Answer::Failed(Box::new(failure(&mut reader)?)),
+        kind::FAILED => AnswerFrame::Failed(Box::new(failure(&mut reader)?)),
         other => return Err(Malformed::new(format!("{other} is no kind of an answer"))),
     };
     reader.end()?;

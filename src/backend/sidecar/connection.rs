@@ -6,9 +6,9 @@ use super::batch::{BatchFrame, Columns};
 use super::channel::{Cancelling, Channel};
 use super::driver::Driver;
 use super::errors::{confused, lost, lost_before};
-use super::frame::{Answer, Failure, Malformed, Origin, flag};
+use super::frame::{AnswerFrame, Failure, Malformed, Origin, flag};
 use super::requests::{AHEAD, Outbox, Run};
-use super::row::{BatchRow, Offered};
+use super::row::{BatchRow, SidecarOffered};
 use super::target::Target;
 use crate::backend::rules::ServerRules;
 use crate::backend::{QueryResult, RowSink};
@@ -120,11 +120,11 @@ impl SidecarConnection {
                 lost(&ending)
             })?;
             match answer {
-                Answer::Columns(list) => {
+                AnswerFrame::Columns(list) => {
                     let columns = Columns::new(self.target.dialect, list, self.driver.folds_up);
                     self.columns = Some(Arc::new(columns));
                 }
-                Answer::Rows(payload) => {
+                AnswerFrame::Rows(payload) => {
                     let Some(columns) = &self.columns else {
                         return Err(self.is_confused("ROWS came before COLUMNS"));
                     };
@@ -134,7 +134,7 @@ impl SidecarConnection {
                     }
                     return Ok(Heard::Rows(Arc::new(batch)));
                 }
-                Answer::Done { rows, key } => {
+                AnswerFrame::Done { rows, key } => {
                     self.note_done(request);
                     let result = QueryResult {
                         rows_affected: rows.or(self.returned.take()).unwrap_or_default(),
@@ -143,11 +143,11 @@ impl SidecarConnection {
                     return Ok(Heard::Final(request, Ok(result)));
                 }
                 // The connection has ended by itself.
-                Answer::Failed(failure) if request == 0 => {
+                AnswerFrame::Failed(failure) if request == 0 => {
                     self.lost = true;
                     return Err(self.target.error(self.rules, &failure).fatal());
                 }
-                Answer::Failed(failure) => {
+                AnswerFrame::Failed(failure) => {
                     self.note_failure(request, &failure);
                     return Ok(Heard::Final(request, Err(failure)));
                 }
@@ -266,5 +266,5 @@ impl SidecarConnection {
 
 /// Offers the rows of a batch to a sink.
 fn offer(batch: &Arc<BatchFrame>, sink: &mut dyn RowSink) -> Result<()> {
-    (0..batch.rows()).try_for_each(|row| sink.row(&mut Offered(Some(BatchRow::new(batch, row)))))
+    (0..batch.rows()).try_for_each(|row| sink.row(&mut SidecarOffered(Some(BatchRow::new(batch, row)))))
 }

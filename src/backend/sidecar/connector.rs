@@ -10,9 +10,9 @@ use super::channel::Channel;
 use super::connection::SidecarConnection;
 use super::driver::Driver;
 use super::errors::{confused, lost};
-use super::frame::Answer;
+use super::frame::AnswerFrame;
 use super::link::Link;
-use super::slot::Slot;
+use super::slot::SidecarSlot;
 use super::target::{Sharing, SidecarKind, Target};
 use crate::backend::sqlite::DatabaseFile;
 use crate::backend::{Connector, RawConnection, ServerRules, Writers};
@@ -21,7 +21,7 @@ use crate::sql::{Dialect, SeenServer, Server};
 
 /// Returns the connector for a target.
 pub(in crate::backend) fn connector(target: Target) -> Arc<dyn Connector> {
-    let slot = Slot::of(&target);
+    let slot = SidecarSlot::of(&target);
     Arc::new(SidecarConnector::new(target, slot))
 }
 
@@ -30,14 +30,14 @@ pub(in crate::backend) fn connector(target: Target) -> Arc<dyn Connector> {
 pub(super) struct SidecarConnector {
     target: Arc<Target>,
     /// The place of the process that its connections share.
-    slot: Arc<Slot>,
+    slot: Arc<SidecarSlot>,
     seen: SeenServer,
     /// The rules of the server seen last.
     rules: RwLock<&'static dyn ServerRules>,
 }
 
 impl SidecarConnector {
-    pub(super) fn new(target: Target, slot: Arc<Slot>) -> Self {
+    pub(super) fn new(target: Target, slot: Arc<SidecarSlot>) -> Self {
         let seen = SeenServer::default();
         if let Some(product) = target.product {
             seen.set(Server { product, version: 0 });
@@ -54,7 +54,7 @@ impl SidecarConnector {
     async fn link(&self) -> Result<Arc<Link>> {
         let secrets = &self.target.secrets;
         match self.target.shared {
-            Sharing::Connection => Slot::of(&self.target).link(secrets).await,
+            Sharing::Connection => SidecarSlot::of(&self.target).link(secrets).await,
             Sharing::Program => self.slot.link(secrets).await,
         }
     }
@@ -77,8 +77,8 @@ impl SidecarConnector {
         outbox.open(&self.pairs(alone))?;
         channel.send(outbox);
         let opened = match channel.answer().await.map_err(|ending| lost(&ending).refusing())? {
-            (_, Answer::Opened(opened)) => opened,
-            (_, Answer::Failed(failure)) => return Err(self.target.not_opened(self.rules(), &failure)),
+            (_, AnswerFrame::Opened(opened)) => opened,
+            (_, AnswerFrame::Failed(failure)) => return Err(self.target.not_opened(self.rules(), &failure)),
             (_, other) => return Err(confused(&format!("{} came for OPEN", other.name()))),
         };
         let driver = Driver::new(&self.target, &opened);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::frame::{Failure, Origin};
-use super::mailbox::Ending;
+use super::mailbox::ProcessEnding;
 use super::target::Target;
 use crate::backend::postgres::PostgresAnswer;
 use crate::backend::rules::{ServerAnswer, ServerRules};
@@ -24,14 +24,14 @@ impl fmt::Display for Causes {
 impl std::error::Error for Causes {}
 
 /// Returns the error of a process, or a connection, that has ended.
-pub(super) fn lost(ending: &Ending) -> Error {
+pub(super) fn lost(ending: &ProcessEnding) -> Error {
     Error::new(ErrorKind::ConnectionLost, format!("the connection broke: {}", ending.0))
         .help(REPLACED)
         .fatal()
 }
 
 /// Returns the error of a connection that ended before anything was sent.
-pub(super) fn lost_before(ending: &Ending) -> Error {
+pub(super) fn lost_before(ending: &ProcessEnding) -> Error {
     lost(ending).refusing().retryable()
 }
 

@@ -49,7 +49,7 @@ pub(super) mod flag {
 
 /// What a sidecar answers.
 #[derive(Debug, PartialEq)]
-pub(super) enum Answer {
+pub(super) enum AnswerFrame {
     Welcome {
         version: u16,
         pairs: Pairs,
@@ -66,7 +66,7 @@ pub(super) enum Answer {
     Failed(Box<Failure>),
 }
 
-impl Answer {
+impl AnswerFrame {
     /// Returns whether it is the last one to its request.
     pub(super) fn is_final(&self) -> bool {
         !matches!(self, Self::Columns(_) | Self::Rows(_))
@@ -90,7 +90,7 @@ impl Answer {
 pub(super) struct Frame {
     pub(super) channel: u32,
     pub(super) request: u32,
-    pub(super) answer: Answer,
+    pub(super) answer: AnswerFrame,
 }
 
 /// Pairs of a name and a value.

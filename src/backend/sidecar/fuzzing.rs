@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::batch::{BatchFrame, Columns};
 use super::codec;
-use super::frame::{Answer, Column, Failure, Frame, Origin, Pairs, kind};
+use super::frame::{AnswerFrame, Column, Failure, Frame, Origin, Pairs, kind};
 use super::row::BatchRow;
 use crate::sql::DIALECTS;
 use crate::value::RawRow as _;
@@ -41,7 +41,9 @@ fn check(bytes: &[u8]) {
     };
     let again = codec::frame(&written(&frame));
     assert_eq!(again.as_ref(), Ok(&frame));
-    let Answer::Rows(payload) = frame.answer else { return };
+    let AnswerFrame::Rows(payload) = frame.answer else {
+        return;
+    };
     let width = usize::from(payload.get(4).copied().unwrap_or_default() % 4);
     for dialect in DIALECTS {
         let columns = (0..width).map(|index| Column {
@@ -71,16 +73,16 @@ fn written(frame: &Frame) -> Vec<u8> {
     let mut out = frame.channel.to_be_bytes().to_vec();
     out.extend(frame.request.to_be_bytes());
     match &frame.answer {
-        Answer::Welcome { version, pairs: all } => {
+        AnswerFrame::Welcome { version, pairs: all } => {
             out.push(kind::WELCOME);
             out.extend(version.to_be_bytes());
             pairs(&mut out, all);
         }
-        Answer::Opened(all) => {
+        AnswerFrame::Opened(all) => {
             out.push(kind::OPENED);
             pairs(&mut out, all);
         }
-        Answer::Columns(columns) => {
+        AnswerFrame::Columns(columns) => {
             out.push(kind::COLUMNS);
             out.extend((columns.len() as u16).to_be_bytes());
             for column in columns {
@@ -89,17 +91,17 @@ fn written(frame: &Frame) -> Vec<u8> {
                 out.push(u8::from(column.is_boolean) << 1);
             }
         }
-        Answer::Rows(payload) => {
+        AnswerFrame::Rows(payload) => {
             out.push(kind::ROWS);
             out.extend(payload);
         }
-        Answer::Done { rows, key } => {
+        AnswerFrame::Done { rows, key } => {
             out.push(kind::DONE);
             out.extend(rows.map_or(-1, |rows| rows as i64).to_be_bytes());
             out.push(u8::from(key.is_some()));
             out.extend(key.iter().flat_map(|key| key.to_be_bytes()));
         }
-        Answer::Failed(failure) => {
+        AnswerFrame::Failed(failure) => {
             out.push(kind::FAILED);
             failed(&mut out, failure);
         }
@@ -153,7 +155,7 @@ mod tests {
         vec((any::<String>(), any::<String>()), 0..4).prop_map(Pairs)
     }
 
-    fn answers() -> impl Strategy<Value = Answer> {
+    fn answers() -> impl Strategy<Value = AnswerFrame> {
         let column = (any::<String>(), any::<String>(), any::<bool>());
         let column = column.prop_map(|(name, type_name, is_boolean)| Column {
             name,
@@ -181,13 +183,13 @@ mod tests {
             },
         );
         prop_oneof![
-            (any::<u16>(), all_pairs()).prop_map(|(version, pairs)| Answer::Welcome { version, pairs }),
-            all_pairs().prop_map(Answer::Opened),
-            vec(column, 0..4).prop_map(Answer::Columns),
-            vec(any::<u8>(), 0..40).prop_map(Answer::Rows),
+            (any::<u16>(), all_pairs()).prop_map(|(version, pairs)| AnswerFrame::Welcome { version, pairs }),
+            all_pairs().prop_map(AnswerFrame::Opened),
+            vec(column, 0..4).prop_map(AnswerFrame::Columns),
+            vec(any::<u8>(), 0..40).prop_map(AnswerFrame::Rows),
             (prop::option::of(0..=i64::MAX as u64), any::<Option<i64>>())
-                .prop_map(|(rows, key)| Answer::Done { rows, key }),
-            failure.prop_map(|failure| Answer::Failed(Box::new(failure))),
+                .prop_map(|(rows, key)| AnswerFrame::Done { rows, key }),
+            failure.prop_map(|failure| AnswerFrame::Failed(Box::new(failure))),
         ]
     }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::frame::{Answer, Frame, Malformed, OF_PROCESS};
-use super::mailbox::{AnswerQueue, Ending};
+use super::frame::{AnswerFrame, Frame, Malformed, OF_PROCESS};
+use super::mailbox::{AnswerQueue, ProcessEnding};
 use super::requests::Outbox;
 use crate::error::Result;
 
@@ -20,7 +20,7 @@ const SURELY_FITS: usize = 16 * 1024;
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// The process at the other end.
-pub(super) trait Peer: Send + Sync {
+pub(super) trait SidecarPeer: Send + Sync {
     /// Ends it.
     fn kill(&self);
 
@@ -36,7 +36,7 @@ pub(super) struct Link(Arc<Wires>);
 
 /// What the threads of a link share.
 pub(super) struct Wires {
-    peer: Box<dyn Peer>,
+    peer: Box<dyn SidecarPeer>,
     writer: Mutex<Writer>,
     /// Signalled when there is something for the thread that writes.
     to_write: Condvar,
@@ -60,7 +60,7 @@ struct Channels {
     open: HashMap<u32, Line>,
     /// Number of bytes of unanswered requests.
     unanswered: usize,
-    ending: Option<Arc<Ending>>,
+    ending: Option<Arc<ProcessEnding>>,
 }
 
 /// The library's end of a channel.
@@ -73,7 +73,7 @@ struct Line {
 }
 
 impl Link {
-    pub(super) fn new(pipe: Box<dyn Write + Send>, peer: Box<dyn Peer>) -> Self {
+    pub(super) fn new(pipe: Box<dyn Write + Send>, peer: Box<dyn SidecarPeer>) -> Self {
         Self(Arc::new(Wires {
             peer,
             writer: Mutex::new(Writer {
@@ -191,7 +191,7 @@ impl Wires {
     }
 
     /// Ends a channel for its reader.
-    pub(super) fn end_channel(&self, channel: u32, why: &Arc<Ending>) {
+    pub(super) fn end_channel(&self, channel: u32, why: &Arc<ProcessEnding>) {
         let mailbox = self
             .channels
             .lock()
@@ -333,7 +333,7 @@ impl Wires {
         channels.unanswered -= bytes;
         drop(channels);
         // Nobody reads rows of a channel that is being closed.
-        if unread && matches!(answer, Answer::Rows(_)) {
+        if unread && matches!(answer, AnswerFrame::Rows(_)) {
             return Ok(None);
         }
         Ok(mailbox.put(request, answer))
@@ -350,7 +350,7 @@ impl Wires {
             Some(why) => format!("it did not keep to the protocol ({why}); {how}"),
             None => how,
         };
-        let ending = Arc::new(Ending(message));
+        let ending = Arc::new(ProcessEnding(message));
         let open = {
             let mut channels = self.channels.lock();
             channels.ending = Some(Arc::clone(&ending));

@@ -6,11 +6,11 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use super::frame::Answer;
+use super::frame::AnswerFrame;
 
 /// The reason why no more answers come.
 #[derive(Debug)]
-pub(super) struct Ending(pub(super) String);
+pub(super) struct ProcessEnding(pub(super) String);
 
 /// The answers of one channel, with the numbers of their requests.
 #[derive(Debug, Default)]
@@ -18,21 +18,21 @@ pub(super) struct AnswerQueue(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    answers: VecDeque<(u32, Answer)>,
-    ending: Option<Arc<Ending>>,
+    answers: VecDeque<(u32, AnswerFrame)>,
+    ending: Option<Arc<ProcessEnding>>,
     reader: Option<Waker>,
 }
 
 impl AnswerQueue {
     /// Adds an answer. Returns what is to be woken.
-    pub(super) fn put(&self, request: u32, answer: Answer) -> Option<Waker> {
+    pub(super) fn put(&self, request: u32, answer: AnswerFrame) -> Option<Waker> {
         let mut state = self.0.lock();
         state.answers.push_back((request, answer));
         state.reader.take()
     }
 
     /// Notes that no more answers come, and wakes the reader.
-    pub(super) fn end(&self, ending: &Arc<Ending>) {
+    pub(super) fn end(&self, ending: &Arc<ProcessEnding>) {
         let reader = {
             let mut state = self.0.lock();
             state.ending.get_or_insert_with(|| Arc::clone(ending));
@@ -44,12 +44,12 @@ impl AnswerQueue {
     }
 
     /// Returns the reason if no more answers come.
-    pub(super) fn ending(&self) -> Option<Arc<Ending>> {
+    pub(super) fn ending(&self) -> Option<Arc<ProcessEnding>> {
         self.0.lock().ending.clone()
     }
 
     /// Takes the next answer.
-    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<(u32, Answer), Arc<Ending>>> {
+    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<(u32, AnswerFrame), Arc<ProcessEnding>>> {
         let mut state = self.0.lock();
         if let Some(answer) = state.answers.pop_front() {
             return Poll::Ready(Ok(answer));

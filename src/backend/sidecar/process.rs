@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::frame::{Answer, VERSION};
-use super::link::{Link, Peer, spawn};
-use super::mailbox::{AnswerQueue, Ending};
+use super::frame::{AnswerFrame, VERSION};
+use super::link::{Link, SidecarPeer, spawn};
+use super::mailbox::{AnswerQueue, ProcessEnding};
 use super::program;
 use super::reading::read_all;
 use super::requests::Outbox;
@@ -33,7 +33,7 @@ struct Process {
     lines: Arc<LastLines>,
 }
 
-impl Peer for Process {
+impl SidecarPeer for Process {
     fn kill(&self) {
         // It may have ended already.
         let _ = self.child.lock().kill();
@@ -151,7 +151,7 @@ pub(super) fn welcome(
     match wait(mailbox, limit) {
         Some(Ok((
             _,
-            Answer::Welcome {
+            AnswerFrame::Welcome {
                 version: VERSION,
                 pairs,
             },
@@ -160,7 +160,7 @@ pub(super) fn welcome(
             tracing::debug!(target: "ebbtide::sidecar", "{name} has started: {} {}", of("runtime"), of("version"));
             Ok(())
         }
-        Some(Ok((_, Answer::Welcome { version, .. }))) => {
+        Some(Ok((_, AnswerFrame::Welcome { version, .. }))) => {
             link.kill();
             Err(failed(format!(
                 "`{program}` speaks version {version} of the protocol instead of {VERSION}"
@@ -185,7 +185,7 @@ pub(super) fn welcome(
 }
 
 /// Waits for an answer on this thread; `None` if none came in time.
-fn wait(mailbox: &AnswerQueue, limit: Duration) -> Option<Result<(u32, Answer), Arc<Ending>>> {
+fn wait(mailbox: &AnswerQueue, limit: Duration) -> Option<Result<(u32, AnswerFrame), Arc<ProcessEnding>>> {
     struct Unpark(thread::Thread);
     impl std::task::Wake for Unpark {
         fn wake(self: Arc<Self>) {

@@ -18,7 +18,7 @@ type Start = Box<dyn Fn(&[String]) -> Result<Link> + Send + Sync>;
 type Started = Result<Arc<Link>, Arc<Error>>;
 
 /// The place of a process that connections share.
-pub(super) struct Slot {
+pub(super) struct SidecarSlot {
     start: Start,
     state: Mutex<State>,
 }
@@ -31,7 +31,7 @@ enum State {
 }
 
 /// The places that the whole program shares, with what tells them apart.
-static PROGRAMS: Mutex<Vec<(Key, Weak<Slot>)>> = Mutex::new(Vec::new());
+static PROGRAMS: Mutex<Vec<(Key, Weak<SidecarSlot>)>> = Mutex::new(Vec::new());
 
 #[derive(PartialEq, Eq)]
 struct Key {
@@ -41,7 +41,7 @@ struct Key {
     module: Option<String>,
 }
 
-impl Slot {
+impl SidecarSlot {
     pub(super) fn new(start: Start) -> Arc<Self> {
         Arc::new(Self {
             start,
@@ -127,8 +127,8 @@ impl Slot {
     }
 }
 
-impl fmt::Debug for Slot {
+impl fmt::Debug for SidecarSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").finish_non_exhaustive()
+        f.debug_struct("SidecarSlot").finish_non_exhaustive()
     }
 }

@@ -9,10 +9,10 @@ use parking_lot::Mutex;
 
 use super::super::codec::Reader;
 use super::super::frame::{HEAD, LENGTH, kind};
-use super::super::link::{Link, Peer, spawn};
+use super::super::link::{Link, SidecarPeer, spawn};
 use super::super::process::welcome;
 use super::super::reading::read_all;
-use super::super::slot::Slot;
+use super::super::slot::SidecarSlot;
 use super::super::target::SidecarKind;
 
 /// The point at which the process dies, at one of the requests.
@@ -50,9 +50,9 @@ pub(super) struct Script {
 pub(super) type Shared = Arc<Mutex<Script>>;
 
 /// Returns the place of scripted processes.
-pub(super) fn slot(script: &Shared) -> Arc<Slot> {
+pub(super) fn slot(script: &Shared) -> Arc<SidecarSlot> {
     let script = Arc::clone(script);
-    Slot::new(Box::new(move |_| {
+    SidecarSlot::new(Box::new(move |_| {
         let (requests, input) = pipe().unwrap();
         let (output, answers) = pipe().unwrap();
         script.lock().started += 1;
@@ -79,7 +79,7 @@ pub(super) fn slot(script: &Shared) -> Arc<Slot> {
 /// A process that ends with its pipes.
 struct Nobody;
 
-impl Peer for Nobody {
+impl SidecarPeer for Nobody {
     fn kill(&self) {}
 
     fn reap(&self, _grace: Duration) -> String {

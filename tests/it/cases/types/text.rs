@@ -103,7 +103,7 @@ cases! {
         let document = json!({ "a": "before\0after" });
         if t.driver().is_some() && t.backend().is_postgres() {
             // The server decides by the type of the column, which drivers of other languages do not know before.
-            survive(&t, &database, "json", &[document.clone()]).await;
+            survive(&t, &database, "json", std::slice::from_ref(&document)).await;
             let error = database.fetch_value::<Value>("select $1::jsonb", (document,)).await.unwrap_err();
             assert_eq!(error.sqlstate(), Some("22P05"), "{error}");
         } else if t.backend().is_postgres() {
