@@ -9,6 +9,8 @@ use crate::support::cases;
 cases! {
     // APSW and DuckDB take 32,766 values, and a parameter that is used twice is bound twice.
     #[except(dbapi2_apsw, dbapi2_duckdb)]
+    // It is above the number of values that this library sends to databases without a dialect of their own.
+    #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
     async fn q2_a_list_of_many_members_is_found_found_a4(t: Test) -> Result<()> {
         let database = notes(&t).await;
         for body in ["a", "b", "c"] {
