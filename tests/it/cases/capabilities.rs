@@ -177,7 +177,9 @@ async fn time_limit(t: &Test) -> String {
     let create = t.sql("create table {many} (n bigint not null)");
     database.execute(create, ()).await.unwrap();
     let many = t.table("many");
-    let rows: Vec<_> = (0..250).map(|number: i64| (number,)).collect();
+    // DuckDB is too fast otherwise.
+    let count_of_rows = if t.driver() == Some(Driver::DuckDb) { 1500 } else { 250 };
+    let rows: Vec<_> = (0..count_of_rows).map(|number: i64| (number,)).collect();
     let insert = AssertSqlSafe(format!("insert into {many} (n) values (?)"));
     database.execute_many(insert, rows).await.unwrap();
     let long = format!("select count(*) from {many} a, {many} b, {many} c where a.n + b.n <> c.n + 1000");
@@ -189,7 +191,7 @@ async fn time_limit(t: &Test) -> String {
         .await;
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::Timeout);
     let waited = begun.elapsed();
-    assert_eq!(count(&database, &many).await, Some(250));
+    assert_eq!(count(&database, &many).await, Some(count_of_rows));
     assert!(waited < Duration::from_secs(10), "it took {waited:?}");
     "yes".to_owned()
 }

@@ -90,9 +90,6 @@ cases! {
         let error = refused(h2().classpath(&jar).jdbc_driver("java.lang.String")).await;
         says(&error, &["java.lang.String", "java.sql.Driver"]);
 
-        let error = refused(h2().classpath(&jar).jdbc_driver("")).await;
-        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
-
         // The driver of another database refuses the URL.
         let error = refused(h2().classpath(format!("{}/hsqldb.jar", jars()))).await;
         says(&error, &["jdbc:h2:mem:errors", "org.hsqldb"]);

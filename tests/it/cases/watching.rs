@@ -282,6 +282,8 @@ cases! {
 
     // Its database is a file: nobody can be away.
     #[except(dbapi2_duckdb)]
+    // Nor do databases in memory have a port.
+    #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
     async fn w2_connecting_and_waiting_are_shown_without_passwords(t: Test) {
         let config = Config::from_url(t.url().as_str()).unwrap().pool_size(1).pool_name("mine");
         let watcher = Watcher::default();

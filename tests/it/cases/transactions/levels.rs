@@ -192,7 +192,7 @@ cases! {
     #[except(jdbc_derby)]
     // DuckDB has one isolation level.
     #[except(dbapi2_duckdb)]
-    // Their sessions are not given the level of the URL (J15 of docs/FAULTS.md).
+    // It asks for the level as MySQL does, and HSQLDB has no READ UNCOMMITTED.
     #[except(jdbc_h2, jdbc_hsqldb)]
     async fn c5_the_level_of_the_url_holds_for_plain_statements(t: Test) -> Result<()> {
         let separator = if t.url().contains('?') { '&' } else { '?' };
