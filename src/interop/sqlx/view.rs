@@ -90,7 +90,7 @@ pub(super) type Given<DB> = Result<Parts<DB>, sqlx::Error>;
 pub(super) type ViewSteps<DB> = BoxStream<'static, Result<Step<DB>, sqlx::Error>>;
 
 /// A database for which [`Database::sqlx`](crate::Database::sqlx) has a view: that of one backend (a [`SqlxDatabase`]),
-/// or [`Any`] for every backend.
+/// or [`Any`](crate::any::Any) for every backend.
 ///
 /// ```
 /// use ebbtide::{Database, Sqlx, SqlxView};
