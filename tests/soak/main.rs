@@ -109,10 +109,10 @@ fn main() -> ExitCode {
         Box::pin(async move { storm::flood(test).await.outcome() })
     });
     let cases = [
-        storm,
+        storm.option("native"),
         bad_lines.option("only(postgres, mysql)"),
         killed_server.option("only(postgres)").option("cluster"),
-        flood,
+        flood.option("native"),
     ];
     let trials = cases.map(|case| case.option(&format!("limit({limit})")).trials());
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
