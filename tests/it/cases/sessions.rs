@@ -36,7 +36,7 @@ const MYSQL: &[Change] = &[
     ("SET @@session.sql_mode = 'ANSI_QUOTES'", "SELECT @@sql_mode"),
     ("SET @left_over = 'a'", "SELECT COALESCE(CAST(@left_over AS CHAR), '-')"),
     ("SELECT 'a' INTO @left_over", "SELECT COALESCE(CAST(@left_over AS CHAR), '-')"),
-    ("SELECT GET_LOCK('ebbtide_left_over', 1)", "SELECT COALESCE(CAST(IS_USED_LOCK('ebbtide_left_over') AS CHAR), '-')"),
+    ("SELECT GET_LOCK('ebbtide_left_over', 1)", "SELECT IF(IS_USED_LOCK('ebbtide_left_over') = CONNECTION_ID(), 'held', '-')"),
     ("SET NAMES latin1", "SELECT @@character_set_client"),
 ];
 

@@ -37,17 +37,30 @@ pub(super) async fn seen(t: &Test, database: &Database) -> String {
 
 /// Returns a statement that takes a moment.
 pub(super) fn slow(t: &Test) -> AssertSqlSafe<String> {
+    slower(t, 1)
+}
+
+/// Returns a statement that takes about as many times as long as `slow`.
+pub(super) fn slower(t: &Test, times: u32) -> AssertSqlSafe<String> {
     AssertSqlSafe(match t.backend().family() {
-        "postgres" => "select count(*) from (select pg_sleep(0.2)) as s".to_owned(),
-        "mysql" => "select sleep(0.2)".to_owned(),
+        "postgres" => format!(
+            "select count(*) from (select pg_sleep({})) as s",
+            0.2 * f64::from(times)
+        ),
+        "mysql" => format!("select sleep({})", 0.2 * f64::from(times)),
         _ if matches!(t.driver(), Some(Driver::Hsqldb | Driver::Derby)) => {
-            "select count(*) from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) a (n), (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) b (n),
-             (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) c (n), (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) d (n),
-             (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) e (n), (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) f (n)"
-                .to_owned()
+            let numbers = |count: u32| (0..count).map(|n| format!("({n})")).collect::<Vec<_>>().join(", ");
+            let tables = ["a", "b", "c", "d", "e", "f"].map(|name| format!("(values {}) {name} (n)", numbers(10)));
+            format!(
+                "select count(*) from {}, (values {}) times (n)",
+                tables.join(", "),
+                numbers(times)
+            )
         }
-        _ => "with recursive n(i) as (select 1 union all select i + 1 from n where i < 300000) select count(*) from n"
-            .to_owned(),
+        _ => format!(
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {}) select count(*) from n",
+            300_000 * times
+        ),
     })
 }
 
