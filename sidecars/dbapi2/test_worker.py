@@ -8,6 +8,7 @@ EBBTIDE_TEST_POSTGRES_URL and EBBTIDE_TEST_MYSQL_URL for their servers. What is 
 """
 
 import datetime
+import decimal
 import json
 import os
 import queue
@@ -20,6 +21,7 @@ import textwrap
 import threading
 import time
 import unittest
+import uuid
 from random import Random
 from urllib.parse import unquote, urlsplit
 
@@ -34,7 +36,12 @@ from ebbtide_worker.frames import (
     INTERVAL, JSON, MIDDLE_INTEGER, NULL, SERVER_TEXT, SMALL_INTEGER, TEXT, TIME, TIMESTAMP, UNREADABLE, UNSIGNED_INTEGER,
     UUID,
 )  # fmt: skip
+from ebbtide_worker.duckdb import DUCKDB_TYPES, duckdb_packer
+from ebbtide_worker.mysql import pack_json, pack_raw
 from ebbtide_worker.parameters import zone
+from ebbtide_worker.postgres import postgres_packer
+from ebbtide_worker.rows import MOST_ROWS, ColumnPacker, Packer
+from ebbtide_worker.values import pack_utf8
 
 PYTHON = os.environ.get("EBBTIDE_TEST_BARE_PYTHON", sys.executable)
 DRIVERS = os.environ.get("EBBTIDE_TEST_PYTHON", "")
@@ -655,23 +662,23 @@ class Sqlite(Case):
         request = self.connection.send_run(MANY.format(100000), credits=2)
         receive = self.worker.receive
         kinds = [receive(self.connection.number)[1] for _ in range(3)]
-        self.assertEqual(kinds, [frames.COLUMNS, frames.ROWS, frames.ROWS])
+        self.assertEqual(kinds, [frames.COLUMNS, frames.BLOCK, frames.BLOCK])
         with self.assertRaises(queue.Empty):
             self.worker.mailboxes[self.connection.number].get(timeout=0.2)
         self.connection.more(request + 7, 5)
         self.connection.more(request, 1)
         _, kind, payload = receive(self.connection.number)
-        self.assertEqual(kind, frames.ROWS)
-        self.assertTrue(BATCH <= len(payload.data) < 2 * BATCH)
+        self.assertEqual(kind, frames.BLOCK)
+        self.assertEqual(payload.number("I"), MOST_ROWS)
         self.connection.more(request, 1 << 20)
-        while kind == frames.ROWS:
+        while kind == frames.BLOCK:
             _, kind, payload = receive(self.connection.number)
         self.assertEqual(kind, frames.DONE)
 
     def test_sends_every_row_once(self):
         done = self.connection.run(MANY.format(50000))
         self.assertEqual([row[0] for row in done.rows], list(range(1, 50001)))
-        self.assertTrue(10 < done.batches < 40, done.batches)
+        self.assertTrue(50000 // MOST_ROWS < done.batches < 50000 // MOST_ROWS + 4, done.batches)
 
     def test_sends_large_values(self):
         done = self.connection.run(
@@ -705,7 +712,7 @@ class Sqlite(Case):
     def test_cancels_what_waits_for_credits(self):
         request = self.connection.send_run(MANY.format(10**9), credits=1)
         self.assertEqual(self.worker.receive(self.connection.number)[1], frames.COLUMNS)
-        self.assertEqual(self.worker.receive(self.connection.number)[1], frames.ROWS)
+        self.assertEqual(self.worker.receive(self.connection.number)[1], frames.BLOCK)
         self.connection.cancel(request)
         with self.assertRaises(Failed) as caught:
             self.connection.answer(request)
@@ -867,7 +874,7 @@ class Server(Case):
     def test_cancels_what_waits_for_credits(self):
         request = self.connection.send_run(self.numbers.format(100000), credits=1)
         self.assertEqual(self.worker.receive(self.connection.number)[1], frames.COLUMNS)
-        self.assertEqual(self.worker.receive(self.connection.number)[1], frames.ROWS)
+        self.assertEqual(self.worker.receive(self.connection.number)[1], frames.BLOCK)
         self.connection.cancel(request)
         with self.assertRaises(Failed) as caught:
             self.connection.answer(request)
@@ -1372,7 +1379,7 @@ class DuckDb(Case):
     def test_streams(self):
         request = self.connection.send_run("SELECT range FROM range(100000000000)", credits=1)
         self.assertEqual(self.worker.receive(1)[1], frames.COLUMNS)
-        self.assertEqual(self.worker.receive(1)[1], frames.ROWS)
+        self.assertEqual(self.worker.receive(1)[1], frames.BLOCK)
         self.connection.cancel(request)
         self.assertRaises(Failed, self.connection.answer, request)
         self.assertEqual(self.one("SELECT 1"), (INTEGER, 1))
@@ -1384,6 +1391,60 @@ class Units(unittest.TestCase):
     def test_zones(self):
         for text, minutes in (("Z", 0), ("+02", 120), ("-03:30", -210), ("+0545", 345)):
             self.assertEqual(zone(text).utcoffset(None), datetime.timedelta(minutes=minutes))
+
+    def test_b2_a_column_that_is_packed_at_once_has_the_values_that_were_packed_one_by_one(self):
+        random = Random(7)
+        packers = [Packer(), Packer({bytearray: pack_utf8}), postgres_packer(["text", "bytea"]), ColumnPacker([pack_json, pack_raw])]
+        packers += [ColumnPacker([duckdb_packer(one), duckdb_packer(other)], DUCKDB_TYPES) for one, other in DUCKDB_PAIRS]
+        for _ in range(5000):
+            packer = random.choice(packers)
+            columns = []
+            for _ in range(2):
+                pools = random.sample(VALUES, random.choice([1, 1, 1, 2, 3])) + [[None]] * random.choice([0, 0, 1])
+                if packer in packers[-len(DUCKDB_PAIRS) :]:
+                    pools = [pool for pool in pools if not isinstance(pool[0], (bytes, bytearray, memoryview))] or [[None]]
+                columns.append([random.choice(random.choice(pools)) for _ in range(random.choice([4, 5, 20]))])
+            rows = list(zip(*columns))
+            self.assertEqual(repr(read(packer.packed(rows))), repr([read(packer.packed([row]))[0] for row in rows]), rows)
+
+
+VALUES = [
+    [True, False],
+    [0, 1, -1, 2**63 - 1, -(2**63)],
+    [2**63, 2**64 - 1, 2**64],
+    [0.0, -0.0, 1.5, float("nan"), float("inf")],
+    ["", "a", "long " * 10],
+    ["ä", "\ud800", "\U0001f600", "\0", "0044-03-15 (BC)"],
+    [b"", b"a", b"\\x00ff", b"{}"],
+    [b"\xc3", b"\xa9", b"\xc3\xa9", b"\xff"],
+    [bytearray(b""), bytearray(b"a"), bytearray(b"\xc3"), bytearray(b"\xa9")],
+    [memoryview(b"ab"), memoryview(struct.pack("2i", 1, 2)).cast("i")],
+    [decimal.Decimal(text) for text in ("0", "-1.50", "1E+5", "1E-9", "NaN", "-Infinity", "sNaN")],
+    [datetime.date(2026, 12, 1), datetime.date.min, datetime.date.max],
+    [datetime.datetime(2026, 12, 1), datetime.datetime(2026, 12, 1, 3, 4, 5, 123456, fold=1)],
+    [datetime.datetime(1, 1, 1, 0, 0, 0, 1), datetime.datetime.min, datetime.datetime.max],
+    [datetime.datetime(2026, 12, 1, 3, tzinfo=datetime.timezone.utc), datetime.datetime.max.replace(tzinfo=zone("+02"))],
+    [datetime.time(), datetime.time(3, 4, 5, 6), datetime.time(3, tzinfo=datetime.timezone.utc)],
+    [datetime.timedelta(1, 2, 3), datetime.timedelta(-1)],
+    [uuid.UUID(int=1), uuid.UUID(int=2**128 - 1)],
+    [[1, None], [[]], ("a", 1.5)],
+    [{"a": [1]}, {1: 2}],
+    [object, 1j],
+]
+DUCKDB_PAIRS = [("FLOAT", "JSON"), ("DATE", "TIMESTAMP"), ("TIME", "INTERVAL"), ("TIMESTAMP WITH TIME ZONE", "INTEGER")]
+
+
+def read(frame):
+    """Returns the rows of two columns, which were packed."""
+    kind, data = frame
+    payload = frames.Payload(data)
+    count = payload.number("I")
+    if kind == frames.ROWS:
+        rows = [[client.unpack(payload) for _ in range(2)] for _ in range(count)]
+    else:
+        rows = list(map(list, zip(*[client.column(payload, count) for _ in range(2)])))
+    assert payload.at == len(data)
+    return rows
 
 
 def load_tests(loader, tests, pattern):

@@ -1,17 +1,18 @@
 """Channels: a connection, and the thread that answers its requests in order."""
 
+import functools
 import json
-import queue
 import struct
 import threading
 
 from .failures import Failure, failure
 from .frames import (
     BEGIN, CLOSE, COLUMNS, COMMIT, DONE, FAILED, FLAG_KEY, LONGEST_FRAME, FLAG_PLAIN, FLAG_ROWS, FLAG_SKIP, OPEN, OPENED, PING,
-    ROLLBACK, ROWS, RUN, Refused, SIDECARS_OWN, SKIPPED, UNKNOWN, frame, packed_pairs, packed_str,
+    ROLLBACK, RUN, Refused, SIDECARS_OWN, SKIPPED, UNKNOWN, frame, packed_pairs, packed_str,
 )  # fmt: skip
 from .modules import load
 from .parameters import read_parameter
+from .requests import Requests
 from .rows import MOST_ROWS
 
 BATCH = 64 * 1024
@@ -23,12 +24,13 @@ class Channel:
     def __init__(self, number, output):
         self.number = number
         self.output = output
-        self.requests = SimpleQueue()
+        self.requests = Requests()
         # The requests that wait for their turn, and whether they were cancelled.
         self.waiting = {}
         self.changed = threading.Condition()
         self.driver = None
-        self.current = 0
+        # The requests under way: several, if their texts are sent in one go.
+        self.current = ()
         self.is_open = True
         self.is_opening = False
         self.credits = 0
@@ -53,7 +55,7 @@ class Channel:
     def more(self, request, payload):
         """Adds credits to the request under way."""
         with self.changed:
-            if request == self.current:
+            if request in self.current:
                 self.credits += payload.number("I")
                 self.changed.notify_all()
 
@@ -63,7 +65,7 @@ class Channel:
             if request in self.waiting:
                 self.waiting[request] = True
                 return
-            if request != self.current or self.cancelled:
+            if request not in self.current or self.cancelled:
                 return
             self.cancelled = True
             if self.is_opening:
@@ -90,11 +92,8 @@ class Channel:
 
     def refuse_rest(self):
         """Answers the requests that still wait, of a channel that is closed."""
-        while True:
-            try:
-                request, kind, _ = self.requests.get_nowait()
-            except queue.Empty:
-                return
+        while self.requests.is_waiting():
+            request, kind, _ = self.requests.next()
             self.output.write(nobody(self.number, request, kind))
 
     def keep_cancelling(self, request):
@@ -104,13 +103,13 @@ class Channel:
             cancel = driver.canceller() if driver and driver.connection is not None else None
         except Exception:
             cancel = None
-        while cancel is not None and self.current == request:
+        while cancel is not None and request in self.current:
             try:
                 cancel()
             except Exception:
                 pass
             with self.changed:
-                if self.current == request:
+                if request in self.current:
                     self.changed.wait(0.05)
 
     # The channel's own thread
@@ -118,15 +117,15 @@ class Channel:
     def work(self):
         """Answers requests until the channel is closed."""
         while self.is_open:
-            request, kind, payload = self.requests.get()
+            taken, texts = self.requests.take(None if self.failed else getattr(self.driver, "joins", None))
             with self.changed:
-                self.current = request
-                self.cancelled = self.waiting.pop(request)
-                self.is_opening = kind == OPEN and not self.cancelled
+                self.current = [request for request, _, _ in taken]
+                self.cancelled = any([self.waiting.pop(request) for request in self.current])
+                self.is_opening = taken[0][1] == OPEN and not self.cancelled
                 self.credits = 0
-            answer, stays = self.answered(request, kind, payload)
+            answer, stays = self.answered(taken, texts)
             with self.changed:
-                self.current = 0
+                self.current = ()
                 self.is_opening = False
                 if not self.is_open:
                     # It was given up meanwhile, and is answered.
@@ -142,25 +141,35 @@ class Channel:
             self.output.write(answer)
         self.refuse_rest()
 
-    def answered(self, request, kind, payload):
-        """Returns the bytes that answer a request, and whether the channel stays open."""
+    def answered(self, taken, texts):
+        """Returns the bytes that answer requests, and whether the channel stays open."""
         self.pending = []
+        done = 0
         try:
+            request, kind, payload = taken[0]
             if kind == CLOSE:
                 self.close()
                 return frame(self.number, request, DONE, DONE_WITHOUT_COUNT), False
             if self.cancelled:
                 raise cancelled()
-            done = self.act(request, kind, payload)
+            if len(taken) == 1:
+                # It may write what is pending, and begin a new list.
+                final = self.act(request, kind, payload)
+                self.pending.append(final)
+            else:
+                for count in self.driver.together(texts, kind == BEGIN):
+                    self.pending.append(frame(self.number, taken[done][0], DONE, struct.pack(">qB", count, 0)))
+                    done += 1
             self.failed = False
-            self.pending.append(done)
             return b"".join(self.pending), True
         except BaseException as error:
             self.failed = True
             found = self.failure(error)
             stays = kind != OPEN and found.origin != UNKNOWN
             found.closed = found.closed or not stays
-            self.pending.append(frame(self.number, request, FAILED, found.payload()))
+            self.pending.append(frame(self.number, taken[done][0], FAILED, found.payload()))
+            skipped = skipped_failure().payload()
+            self.pending.extend(frame(self.number, request, FAILED, skipped) for request, _, _ in taken[done + 1 :])
             if not stays:
                 self.close()
             return b"".join(self.pending), stays
@@ -210,7 +219,7 @@ class Channel:
     def heed_skip(self, flags):
         """Raises if the request is to be skipped."""
         if flags & FLAG_SKIP and self.failed:
-            raise Failure(SKIPPED, "", "skipped, because the request before it failed")
+            raise skipped_failure()
 
     def open(self, payload):
         """Opens the connection and returns what the driver says of itself."""
@@ -280,49 +289,35 @@ class Channel:
         while True:
             if result.columns is not None:
                 if wanted:
-                    self.pending.append(frame(self.number, request, COLUMNS, packed_columns(result.columns)))
+                    self.pending.append(frame(self.number, request, COLUMNS, packed_columns(tuple(result.columns))))
                 self.send_rows(request, result, wanted)
             if not result.next():
                 return
 
     def send_rows(self, request, result, wanted):
-        """Sends the rows of a result set in batches, as far as there are credits."""
-        fetch = result.fetch
-        pack = result.packer.row
-        rows, size, asked = [], 0, 16
+        """Sends the rows of a result set in frames of about BATCH bytes, as far as there are credits."""
+        asked = 16
         while True:
-            try:
-                fetched = fetch(asked)
-            except Exception:
-                # What came before the error is sent before it.
-                if rows and not self.cancelled:
-                    self.send_batch(request, rows)
-                raise
-            if not fetched:
-                break
+            rows = result.fetch(asked)
+            if not rows:
+                return
             if self.cancelled:
                 raise cancelled()
-            if len(fetched[0]) != len(result.columns):
+            if len(rows[0]) != len(result.columns):
                 # All that follows in the frame would be read as something else.
                 raise Failure(UNKNOWN, "ebbtide.WrongColumns", "the module described other columns than it gave")
-            if not wanted:
-                asked = MOST_ROWS
-                continue
-            before, count = size, len(fetched)
-            for row in fetched:
-                data = pack(row)
-                rows.append(data)
-                size += len(data)
-                if size >= BATCH:
-                    self.send_batch(request, rows)
-                    before -= size
-                    rows, size = [], 0
-            asked = max(1, min(MOST_ROWS, BATCH * count // max(1, size - before)))
-        if rows:
-            self.send_batch(request, rows)
+            asked = MOST_ROWS
+            if wanted:
+                size = self.send_batch(request, result.packer, rows)
+                asked = max(1, min(MOST_ROWS, BATCH * len(rows) // size))
 
-    def send_batch(self, request, rows):
-        """Sends a batch when there is a credit for it."""
+    def send_batch(self, request, packer, rows):
+        """Sends rows when there is a credit for them. Returns the number of bytes."""
+        kind, payload = packer.packed(rows)
+        if len(payload) > 2 * BATCH and len(rows) > 1:
+            # They are larger than those before.
+            half = len(rows) // 2
+            return sum(self.send_batch(request, packer, part) for part in (rows[:half], rows[half:]))
         if self.credits <= 0:
             self.flush()
             with self.changed:
@@ -332,12 +327,12 @@ class Channel:
             if self.cancelled:
                 raise cancelled()
             self.credits -= 1
-        payload = struct.pack(">I", len(rows)) + b"".join(rows)
         if len(payload) + 9 > LONGEST_FRAME:
             raise Refused("unsupported", "a row is larger than 1 GiB, which is the most that a frame can hold")
-        self.pending.append(frame(self.number, request, ROWS, payload))
-        if len(rows) > 1 and len(self.pending[-1]) >= BATCH:
+        self.pending.append(frame(self.number, request, kind, payload))
+        if sum(map(len, self.pending)) >= BATCH:
             self.flush()
+        return len(payload)
 
     def flush(self):
         """Writes what has been answered so far."""
@@ -352,6 +347,11 @@ def nobody(number, request, kind):
         return frame(number, request, DONE, DONE_WITHOUT_COUNT)
     error = Failure(SIDECARS_OWN, "protocol", "the channel {} is not open".format(number), closed=True)
     return frame(number, request, FAILED, error.payload())
+
+
+def skipped_failure():
+    """Returns the failure of a request that is skipped."""
+    return Failure(SKIPPED, "", "skipped, because the request before it failed")
 
 
 def cancelled():
@@ -379,10 +379,8 @@ def read_json(name, text):
         raise Refused("bad-arguments", "the argument {} is not JSON: {}".format(name, error))
 
 
+@functools.lru_cache(256)
 def packed_columns(columns):
     """Returns the payload of COLUMNS."""
     described = [packed_str(name) + packed_str(kind) + struct.pack("B", flags) for name, kind, flags in columns]
     return struct.pack(">H", len(columns)) + b"".join(described)
-
-
-SimpleQueue = getattr(queue, "SimpleQueue", queue.Queue)

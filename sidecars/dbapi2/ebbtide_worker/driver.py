@@ -71,6 +71,8 @@ class Driver:
     product = ""
     parameter = staticmethod(object_parameter)
     result = Result
+    # Says whether a text may be sent in one go with those before it, by the method `together`. None: never.
+    joins = None
 
     def __init__(self, module):
         self.module = module

@@ -3,11 +3,13 @@
 import datetime
 import importlib
 
+from .columns import WHOLE
 from .frames import BYTES
 from .mysql import MySql, PlainDecimal, mysql_parameter
 from .parameters import clock_text
+from .rows import Packer
 from .shutdown import shutdown
-from .values import pack_bytes, pack_server_text, pack_str, pack_text
+from .values import PACKERS, pack_bytes, pack_server_text, pack_str, pack_text
 
 
 class PyMySql(MySql):
@@ -79,6 +81,9 @@ class MySqlDb(MySql):
 def pack_by_type(value):
     """Packs text or bytes, as the module gives them."""
     return pack_bytes(value) if isinstance(value, bytes) else pack_str(value)
+
+
+WHOLE[pack_by_type] = lambda kind, values: WHOLE[PACKERS[kind]](kind, values)
 
 
 class HexLiteral:
@@ -171,7 +176,7 @@ def pack_clock(value):
 class MariaDb(MySql):
     """The module mariadb, which reads values as Python's objects. A date of zeros is None there, as NULL is."""
 
-    packers = {datetime.timedelta: pack_clock}
+    types = Packer({datetime.timedelta: pack_clock})
 
     def connect(self, arguments, keywords, duplicate):
         found_rows = importlib.import_module("mariadb.constants.CLIENT").FOUND_ROWS
