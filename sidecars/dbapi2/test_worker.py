@@ -13,6 +13,7 @@ import json
 import os
 import queue
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -166,6 +167,52 @@ class Process(Case):
         process.stdin.flush()
         self.assertEqual(process.wait(client.LIMIT), 0)
         process.stdin.close()
+
+    def test_b6_a_request_for_which_there_is_no_memory_fails_alone(self):
+        self.module(
+            "limits",
+            """
+            import resource
+            from sqlite3 import *
+            used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (used + (100 << 20), resource.RLIM_INFINITY))
+            """,
+        )
+        connection = self.worker.open("limits", MEMORY)
+        for length in (60 << 20, 300 << 20):
+            error = self.refused("no-memory", connection.run, "SELECT length({})", b"\0" * length)
+            self.assertFalse(error.closed)
+            self.assertEqual(connection.run("SELECT length({})", b"\0" * 1000).rows, [[1000]])
+
+    def test_b6_a_connection_for_which_there_is_no_thread_fails_alone(self):
+        self.module(
+            "threadless",
+            """
+            import threading
+            from sqlite3 import *
+            def start(thread):
+                raise RuntimeError("can't start new thread")
+            threading.Thread.start = start
+            """,
+        )
+        connection = self.worker.open("threadless", MEMORY)
+        error = self.refused("no-thread", self.worker.open, "sqlite3", MEMORY)
+        self.assertIn("can't start new thread", error.message)
+        request = connection.send_run(MANY.format(10**6), credits=1)
+        for _ in range(2):
+            self.worker.receive(connection.number)
+        connection.cancel(request)
+        self.refused("cancelled", connection.answer, request)
+        self.assertEqual(connection.run("SELECT 1").rows, [[1]])
+
+    def test_b6_the_last_answer_comes_before_what_is_refused_behind_it(self):
+        self.module("breaks", SPY.format(style="qmark", savepoints=1))
+        for _ in range(100):
+            connection = self.worker.open("breaks")
+            sent = [connection.send_run("raise ValueError('x')")] + [connection.send_run("one") for _ in range(20)]
+            answers = [self.worker.receive(connection.number) for _ in sent]
+            self.assertEqual([request for request, _, _ in answers], sent)
+            self.assertEqual(Failed(answers[0][2]).origin, 3)
 
     def test_runs_channels_side_by_side(self):
         busy = self.worker.open("sqlite3", MEMORY)
@@ -810,6 +857,48 @@ class Apsw(Sqlite):
         self.assertEqual([(column.type, column.flags) for column in columns], [("BOOLEAN", 2), ("DECIMAL(5, 2)", 0), ("", 0)])
 
 
+class Gate:
+    """A gate in front of a server, which can be shut: then nothing passes, and nothing is refused."""
+
+    def __init__(self, port):
+        self.port = port
+        self.is_open = True
+        self.sockets = [socket.create_server(("127.0.0.1", 0))]
+        self.address = self.sockets[0].getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        """Takes connections."""
+        while self.is_open:
+            try:
+                client = self.sockets[0].accept()[0]
+            except OSError:
+                return
+            self.sockets.append(client)
+            if self.is_open:
+                server = socket.create_connection(("127.0.0.1", self.port))
+                self.sockets.append(server)
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=self.copy, args=pair, daemon=True).start()
+
+    def copy(self, source, target):
+        """Lets bytes pass."""
+        while True:
+            try:
+                data = source.recv(1 << 16)
+                if not data or not self.is_open:
+                    return
+                target.sendall(data)
+            except OSError:
+                return
+
+    def close(self):
+        """Closes all."""
+        self.is_open = False
+        for each in self.sockets:
+            each.close()
+
+
 class Server(Case):
     """What modules of servers have in common."""
 
@@ -911,6 +1000,35 @@ class Postgres(Server):
         found = address("EBBTIDE_TEST_POSTGRES_URL")
         found[self.database] = found.pop("database")
         return found
+
+    def test_b6_a_statement_whose_server_is_out_of_reach_ends_and_keeps_no_thread(self):
+        settings = self.settings()
+        gate = Gate(json.loads(settings["port"]))
+        self.addCleanup(gate.close)
+        settings["port"] = json.dumps(gate.address)
+        before = self.threads()
+        connection = self.worker.open(self.driver, (), settings)
+        identity = connection.run(self.identity).rows[0][0]
+        request = connection.send_run(self.sleep)
+        active = "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND query LIKE '%sleep%' AND state = 'active'"
+        self.until(lambda: self.connection.run(active.format(identity)).rows[0][0] == "1")
+        gate.is_open = False
+        connection.cancel(request)
+        self.assertTrue(self.fails(0, connection.answer, request).closed)
+        connection.close()
+        self.until(lambda: self.threads() == before)
+        self.connection.run(self.kill.format(identity))
+
+    def threads(self):
+        """Returns the number of threads of the worker."""
+        return len(os.listdir("/proc/{}/task".format(self.worker.process.pid)))
+
+    def until(self, condition):
+        """Waits for a condition."""
+        end = time.monotonic() + client.LIMIT
+        while not condition():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
 
     def test_reads_the_servers_text(self):
         values = [
@@ -1080,6 +1198,32 @@ class Psycopg(Postgres):
             self.connection.run("SELECT {} + 2", 1)
         self.connection.run("DEALLOCATE ALL", flags=FLAG_PLAIN)
         self.assertEqual(self.one("SELECT {} + 2", 1)[2], "3")
+
+    def test_b6_texts_that_are_sent_in_one_go_are_answered_one_by_one(self):
+        def texts(*texts):
+            # The first lets the others come together.
+            sent = [self.connection.send_run("SELECT pg_sleep(0.1)"), self.connection.send_begin()]
+            skipping = FLAG_PLAIN | FLAG_SKIP
+            sent += [self.connection.send_run(text, flags=skipping) for text in texts]
+            for request in sent[:2]:
+                self.connection.answer(request)
+            return sent[2:]
+
+        sent = texts("SET LOCAL work_mem TO '1MB'", "SELECT 1", "SAVEPOINT a", "CREATE TEMPORARY TABLE t (a INT)")
+        self.assertEqual([self.connection.answer(request).count for request in sent], [-1, 1, -1, -1])
+        self.connection.run("INSERT INTO t VALUES (1)")
+        sent = [self.connection.send_run(text, flags=FLAG_PLAIN | FLAG_SKIP) for text in ("RELEASE a", "SAVEPOINT b", "SAVEPOINT c")]
+        for request in sent:
+            self.connection.answer(request)
+        self.connection.run("ROLLBACK TO b")
+        self.connection.commit()
+        self.assertEqual(self.connection.run("SELECT a FROM t").rows, [["1"]])
+        sent = texts("SAVEPOINT a", "SET LOCAL work_mem TO 'nothing'", "SAVEPOINT b")
+        self.connection.answer(sent[0])
+        self.assertEqual(self.fails(0, self.connection.answer, sent[1]).sqlstate, "22023")
+        self.fails(2, self.connection.answer, sent[2])
+        self.assertEqual(self.fails(0, self.connection.commit).kind, "ebbtide.NotCommitted")
+        self.assertEqual(self.connection.run("SELECT a FROM t").rows, [["1"]])
 
     def test_reads_several_result_sets_of_a_plain_text(self):
         done = self.connection.run("SELECT 1; CREATE TEMPORARY TABLE u (a INT); SELECT 2", flags=FLAG_ROWS | FLAG_PLAIN)

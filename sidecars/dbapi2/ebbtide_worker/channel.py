@@ -5,6 +5,7 @@ import json
 import struct
 import threading
 
+from .cancellation import Cancellation, started
 from .failures import Failure, failure
 from .frames import (
     BEGIN, CLOSE, COLUMNS, COMMIT, DONE, FAILED, FLAG_KEY, LONGEST_FRAME, FLAG_PLAIN, FLAG_ROWS, FLAG_SKIP, OPEN, OPENED, PING,
@@ -33,13 +34,12 @@ class Channel:
         self.current = ()
         self.is_open = True
         self.is_opening = False
+        self.is_given_up = False
         self.credits = 0
         self.cancelled = False
         self.failed = False
-        self.canceller = None
-        thread = threading.Thread(target=self.work, name="channel {}".format(number))
-        thread.daemon = True
-        thread.start()
+        self.cancellation = None
+        started(self.work)
 
     # Called by the reader
 
@@ -72,51 +72,38 @@ class Channel:
                 self.give_up(request)
                 return
             self.changed.notify_all()
-            self.canceller = threading.Thread(target=self.keep_cancelling, args=(request,))
-            self.canceller.daemon = True
-            self.canceller.start()
+            try:
+                if self.driver is not None and self.driver.connection is not None:
+                    self.cancellation = Cancellation(self.driver)
+            except Exception:
+                # No thread can be started, or the connection is gone: the statement ends by itself.
+                pass
 
     def give_up(self, request):
         """Answers an OPEN that may hang for ever, in an import or in the module. Its thread is left to itself."""
-        self.end()
+        self.is_given_up = True
         error = cancelled()
         error.closed = True
         self.output.write(frame(self.number, request, FAILED, error.payload()))
-        self.refuse_rest()
+        self.end()
 
     def end(self):
-        """Notes that the channel is closed."""
-        with self.changed:
-            self.is_open = False
-        self.output.forget(self.number)
-
-    def refuse_rest(self):
-        """Answers the requests that still wait, of a channel that is closed."""
-        while self.requests.is_waiting():
+        """Answers the requests that still wait, and ends the channel. What comes later finds none, and is answered then."""
+        while True:
+            with self.changed:
+                if not self.requests.is_waiting():
+                    self.is_open = False
+                    self.output.forget(self.number)
+                    return
             request, kind, _ = self.requests.next()
             self.output.write(nobody(self.number, request, kind))
-
-    def keep_cancelling(self, request):
-        """Cancels until the request has ended: the first time may come before the driver has begun."""
-        driver = self.driver
-        try:
-            cancel = driver.canceller() if driver and driver.connection is not None else None
-        except Exception:
-            cancel = None
-        while cancel is not None and request in self.current:
-            try:
-                cancel()
-            except Exception:
-                pass
-            with self.changed:
-                if request in self.current:
-                    self.changed.wait(0.05)
 
     # The channel's own thread
 
     def work(self):
         """Answers requests until the channel is closed."""
-        while self.is_open:
+        stays = True
+        while stays:
             taken, texts = self.requests.take(None if self.failed else getattr(self.driver, "joins", None))
             with self.changed:
                 self.current = [request for request, _, _ in taken]
@@ -127,19 +114,18 @@ class Channel:
             with self.changed:
                 self.current = ()
                 self.is_opening = False
-                if not self.is_open:
-                    # It was given up meanwhile, and is answered.
+                if self.is_given_up:
+                    # It is answered.
                     self.close()
                     return
-                self.changed.notify_all()
-                canceller, self.canceller = self.canceller, None
-            if canceller is not None:
-                # It must not reach the next statement.
-                canceller.join()
-            if not stays:
-                self.end()
+                cancellation, self.cancellation = self.cancellation, None
+            if cancellation is not None and not cancellation.end():
+                stays = False
+                answer += frame(self.number, 0, FAILED, still_cancelling().payload())
             self.output.write(answer)
-        self.refuse_rest()
+        # Only now: what is refused comes behind the last answer.
+        self.close()
+        self.end()
 
     def answered(self, taken, texts):
         """Returns the bytes that answer requests, and whether the channel stays open."""
@@ -164,6 +150,9 @@ class Channel:
             return b"".join(self.pending), True
         except BaseException as error:
             self.failed = True
+            if isinstance(error, MemoryError):
+                # What is not written yet is not written any more.
+                self.pending, done = [], 0
             found = self.failure(error)
             stays = kind != OPEN and found.origin != UNKNOWN
             found.closed = found.closed or not stays
@@ -186,14 +175,17 @@ class Channel:
 
     def close(self):
         """Closes the connection, whatever that gives."""
+        driver, self.driver = self.driver, None
         try:
-            if self.driver is not None and self.driver.connection is not None:
-                self.driver.close()
+            if driver is not None and driver.connection is not None:
+                driver.close()
         except BaseException:
             pass
 
     def act(self, request, kind, payload):
         """Does what a request says, and returns its final answer."""
+        if payload is None:
+            raise no_memory()
         if kind == OPEN:
             return frame(self.number, request, OPENED, packed_pairs(self.open(payload)))
         if self.driver is None or self.driver.connection is None:
@@ -254,8 +246,11 @@ class Channel:
         """Runs a statement, sends its rows, and returns the final answer."""
         flags = payload.number("B")
         credits = payload.number("I")
-        sql = payload.str()
-        parameters = [read_parameter(payload) for _ in range(payload.number("H"))]
+        try:
+            sql = payload.str()
+            parameters = [read_parameter(payload) for _ in range(payload.number("H"))]
+        except MemoryError:
+            raise no_memory()
         self.heed_skip(flags)
         if "\0" in sql:
             # Some modules raise what is no error of theirs, and libpq sends what stands before it.
@@ -341,6 +336,12 @@ class Channel:
             self.pending = []
 
 
+def still_cancelling():
+    """Returns the failure of a connection that ends because the module does not come back from cancelling."""
+    reason = "the module still cancels a statement that has ended, which could reach the next one"
+    return Failure(SIDECARS_OWN, "cancelled", reason, closed=True)
+
+
 def nobody(number, request, kind):
     """Returns the answer to a request of a channel that is not open."""
     if kind == CLOSE:
@@ -352,6 +353,11 @@ def nobody(number, request, kind):
 def skipped_failure():
     """Returns the failure of a request that is skipped."""
     return Failure(SKIPPED, "", "skipped, because the request before it failed")
+
+
+def no_memory():
+    """Returns the error of a request that is larger than the memory of the process. Nothing of it has been run."""
+    return Refused("no-memory", "there is no memory for the text and the values of the request")
 
 
 def cancelled():

@@ -292,6 +292,10 @@ class Driver:
                 return function
         return None
 
+    def breaker(self):
+        """Returns the function that ends the connection, if `canceller` may be in vain, None otherwise."""
+        return None
+
     # Errors
 
     def own_errors(self):

@@ -109,6 +109,9 @@ class Postgres(TextDriver):
     def ping(self):
         self.execute("SELECT 1")
 
+    def cancelling(self):
+        return "1"
+
 
 POSTGRES_NAMES = {
     16: "bool", 17: "bytea", 18: "char", 19: "name", 20: "int8", 21: "int2", 22: "int2vector", 23: "int4", 24: "regproc",

@@ -1,15 +1,18 @@
 """psycopg 3, by its layer of libpq."""
 
 import collections
+import functools
 import importlib
 import re
 import select
 import threading
 
+from .cancellation import PATIENCE
 from .failures import Failure
 from .frames import BYTES, SIDECARS_OWN
 from .postgres import POSTGRES_NAMES, POSTGRES_TYPES, Postgres, postgres_packer, postgres_text
 from .rows import FEW_ROWS, MOST_ROWS
+from .shutdown import shutdown, socket_by_number
 
 PREPARED = 100
 
@@ -360,8 +363,12 @@ class Psycopg(Postgres):
         return self.status() == "INERROR"
 
     def canceller(self):
-        cancel = self.link.get_cancel()
-        return cancel.cancel
+        # The former takes no longer than it is told to, with libpq 17.
+        safe = getattr(self.connection, "cancel_safe", None)
+        return functools.partial(safe, timeout=PATIENCE) if safe else self.link.get_cancel().cancel
+
+    def breaker(self):
+        return shutdown(socket_by_number(self.link.socket))
 
     def is_closed(self, error):
         # Without a link it could not connect.

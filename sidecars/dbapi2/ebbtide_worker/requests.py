@@ -46,6 +46,8 @@ class Requests:
 
 def text_of(kind, payload, first):
     """Returns the text of a request that gives nothing but whether it worked, None for other requests."""
+    if payload is None:
+        return None
     fields = Payload(payload.data)
     try:
         if kind == BEGIN and first:

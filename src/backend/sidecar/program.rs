@@ -21,6 +21,7 @@ const SCRIPTS: &[(&str, &[u8])] = files![
     "dbapi2/ebbtide_worker/",
     ".py",
     "__init__",
+    "cancellation",
     "channel",
     "columns",
     "driver",
