@@ -1364,6 +1364,13 @@ class MySql(Server):
         self.assertEqual([[value for _, value in rows[0]] for rows in done.sets], [["1"], ["b", "2"]])
         self.connection.run("DROP PROCEDURE ebbtide_two")
 
+    def test_b2_text_is_bound_by_the_rule_that_the_session_has_for_backslashes(self):
+        text = "a\\'b\"\\\\n\n\0\x1a\\"
+        for mode in ("", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "ANSI_QUOTES"):
+            self.connection.run("SET SESSION sql_mode = '{}'".format(mode))
+            self.assertEqual(self.one("SELECT {}", text)[2], text, mode)
+
+
 
 @HAS_DRIVERS
 @HAS_MYSQL

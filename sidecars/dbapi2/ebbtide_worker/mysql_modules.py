@@ -12,6 +12,10 @@ from .shutdown import shutdown
 from .values import PACKERS, pack_bytes, pack_server_text, pack_str, pack_text
 
 
+# A flag of the status that the server tells: a backslash in a text is a plain character.
+NO_BACKSLASH_ESCAPES = 1 << 9
+
+
 class PyMySql(MySql):
     """PyMySQL, with a cursor that reads rows as they come."""
 
@@ -96,7 +100,7 @@ class HexLiteral:
         return "X'" + self.data.hex() + "'"
 
 
-def connector_converter():
+def connector_converter(driver):
     """Returns a class of converters that writes bytes, floats and decimals as literals of their own types."""
     base = importlib.import_module("mysql.connector.conversion").MySQLConverter
 
@@ -116,8 +120,10 @@ def connector_converter():
                 return Literal(str(value).encode())
             return super().to_mysql(value)
 
-        def escape(self, value, *arguments, **keywords):
-            return value if isinstance(value, Literal) else super().escape(value, *arguments, **keywords)
+        def escape(self, value, sql_mode=None):
+            # The module asks for the mode once, and the session may change it.
+            mode = "NO_BACKSLASH_ESCAPES" if driver.status() & NO_BACKSLASH_ESCAPES else ""
+            return value if isinstance(value, Literal) else super().escape(value, mode)
 
         def quote(self, value):
             return value if isinstance(value, Literal) else super().quote(value)
@@ -139,9 +145,26 @@ class MySqlConnector(MySql):
         self.raw_cursor = importlib.import_module("mysql.connector.cursor").MySQLCursorRaw
         if not keywords.get("client_flags"):
             keywords["client_flags"] = [flags.FOUND_ROWS]
-        keywords["converter_class"] = connector_converter()
+        keywords["converter_class"] = connector_converter(self)
         self.connection = self.module.connect(*arguments, **keywords)
+        if self.pure:
+            self.keep_status()
         self.prepare_session()
+
+    def keep_status(self):
+        """Keeps the status that the server tells with each answer, of which the part in Python keeps nothing."""
+        self.told = 0
+        handle = self.connection._handle_server_status
+
+        def keep(flags):
+            self.told = flags
+            handle(flags)
+
+        self.connection._handle_server_status = keep
+
+    def status(self):
+        """Returns the flags that the server told last."""
+        return self.told if self.pure else self.connection._server_status or 0
 
     def cursor(self):
         # The method `cursor` of a connection pings the server first, each time.
