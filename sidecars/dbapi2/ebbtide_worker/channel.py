@@ -28,7 +28,8 @@ class Channel:
         self.requests = Requests()
         # The requests that wait for their turn, and whether they were cancelled.
         self.waiting = {}
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
         self.driver = None
         # The requests under way: several, if their texts are sent in one go.
         self.current = ()
@@ -45,7 +46,7 @@ class Channel:
 
     def put(self, request, kind, payload):
         """Adds a request to those that wait."""
-        with self.changed:
+        with self.lock:
             if self.is_open:
                 self.waiting[request] = False
                 self.requests.put((request, kind, payload))
@@ -54,14 +55,14 @@ class Channel:
 
     def more(self, request, payload):
         """Adds credits to the request under way."""
-        with self.changed:
+        with self.lock:
             if request in self.current:
                 self.credits += payload.number("I")
                 self.changed.notify_all()
 
     def cancel(self, request):
         """Cancels the request under way."""
-        with self.changed:
+        with self.lock:
             if request in self.waiting:
                 self.waiting[request] = True
                 return
@@ -90,7 +91,7 @@ class Channel:
     def end(self):
         """Answers the requests that still wait, and ends the channel. What comes later finds none, and is answered then."""
         while True:
-            with self.changed:
+            with self.lock:
                 if not self.requests.is_waiting():
                     self.is_open = False
                     self.output.forget(self.number)
@@ -105,13 +106,13 @@ class Channel:
         stays = True
         while stays:
             taken, texts = self.requests.take(None if self.failed else getattr(self.driver, "joins", None))
-            with self.changed:
+            with self.lock:
                 self.current = [request for request, _, _ in taken]
                 self.cancelled = any([self.waiting.pop(request) for request in self.current])
                 self.is_opening = taken[0][1] == OPEN and not self.cancelled
                 self.credits = 0
             answer, stays = self.answered(taken, texts)
-            with self.changed:
+            with self.lock:
                 self.current = ()
                 self.is_opening = False
                 if self.is_given_up:
@@ -255,7 +256,7 @@ class Channel:
         if "\0" in sql:
             # Some modules raise what is no error of theirs, and libpq sends what stands before it.
             raise Refused("bad-arguments", "the text of the statement has a NUL at {}".format(sql.index("\0")))
-        with self.changed:
+        with self.lock:
             self.credits += credits
         worked = False
         try:
@@ -315,10 +316,10 @@ class Channel:
             return sum(self.send_batch(request, packer, part) for part in (rows[:half], rows[half:]))
         if self.credits <= 0:
             self.flush()
-            with self.changed:
+            with self.lock:
                 while self.credits <= 0 and not self.cancelled:
                     self.changed.wait()
-        with self.changed:
+        with self.lock:
             if self.cancelled:
                 raise cancelled()
             self.credits -= 1
