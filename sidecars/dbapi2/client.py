@@ -1,6 +1,7 @@
 """A client of the frame protocol of docs/SIDECARS.md, for the tests of the worker and for measurements."""
 
 import collections
+import datetime
 import os
 import queue
 import struct
@@ -8,15 +9,16 @@ import subprocess
 import threading
 
 from ebbtide_worker.frames import (
-    ARRAY, BEGIN, BOOL, BYTES, CANCEL, CLOSE, COLUMNS, COMMIT, DONE, DOUBLE, FAILED, FLAG_ROWS, FLOAT, HELLO, INTEGER,
-    INTERVAL, MORE, NULL, OPEN, OPENED, PING, ROLLBACK, ROWS, RUN, UNREADABLE, UNSIGNED_INTEGER, Payload,
-    packed_pairs, packed_str,
+    ARRAY, BEGIN, BLOCK, BOOL, BYTES, CALENDAR, CANCEL, CLOSE, COLUMNS, COMMIT, DATETIME, DONE, DOUBLE, FAILED, FLAG_ROWS,
+    FLOAT, HELLO, INTEGER, INTERVAL, MIXED, MORE, NULL, NULLABLE, OPEN, OPENED, PING, ROLLBACK, ROWS, RUN, UNREADABLE,
+    UNSIGNED_INTEGER, Payload, packed_pairs, packed_str,
 )  # fmt: skip
 from ebbtide_worker.parameters import NUMBER_FORMS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 START = "import sys; sys.path.insert(0, sys.argv[1]); from ebbtide_worker.process import main; main()"
 LIMIT = 30
+WIDTHS = {BOOL: 1, INTEGER: 8, UNSIGNED_INTEGER: 8, FLOAT: 4, DOUBLE: 8, CALENDAR: 10, INTERVAL: 16}
 
 Column = collections.namedtuple("Column", "name type flags")
 Unreadable = collections.namedtuple("Unreadable", "reason")
@@ -89,18 +91,40 @@ def unpack(payload):
     tag = payload.number("B")
     if tag == NULL:
         return tag, None
-    if tag == BOOL:
-        return tag, payload.number("B") == 1
-    if tag in (INTEGER, UNSIGNED_INTEGER, FLOAT, DOUBLE):
-        return tag, payload.number(NUMBER_FORMS[tag])
-    if tag == BYTES:
-        return tag, payload.bytes()
-    if tag == INTERVAL:
-        return tag, struct.unpack(">iiq", payload.take(16))
     if tag == ARRAY:
         return tag, [unpack(payload) for _ in range(payload.number("I"))]
-    text = payload.str()
-    return tag, Unreadable(text) if tag == UNREADABLE else text
+    return value(tag, payload.take(WIDTHS[tag]) if tag in WIDTHS else payload.bytes())
+
+
+def value(tag, data):
+    """Returns the tag and the value that bytes are. A date and time is a text, however it was sent."""
+    if tag == BOOL:
+        return tag, data == b"\1"
+    if tag in NUMBER_FORMS:
+        return tag, struct.unpack(">" + NUMBER_FORMS[tag], data)[0]
+    if tag == INTERVAL:
+        return tag, struct.unpack(">iiq", data)
+    if tag == CALENDAR:
+        high, *parts, low = struct.unpack(">HBBBBBBH", data)
+        return DATETIME, datetime.datetime(high, *parts[:5], microsecond=parts[5] << 16 | low).isoformat(" ")
+    if tag == BYTES:
+        return tag, data
+    return tag, Unreadable(data.decode()) if tag == UNREADABLE else data.decode()
+
+
+def column(payload, count):
+    """Returns the pairs of tag and value of a column of a BLOCK."""
+    form = payload.number("B")
+    there = payload.take(count) if form & NULLABLE else b"\1" * count
+    tag = form & ~NULLABLE
+    if tag == MIXED:
+        found = [unpack(payload) for _ in range(count)]
+    elif tag in WIDTHS:
+        found = [value(tag, payload.take(WIDTHS[tag])) for _ in range(count)]
+    else:
+        ends = [payload.number("I") for _ in range(count)]
+        found = [value(tag, payload.take(end - start)) for start, end in zip([0] + ends, ends)]
+    return [pair if present else (NULL, None) for pair, present in zip(found, there)]
 
 
 class Worker:
@@ -242,13 +266,17 @@ class Connection:
                 done.batches += 1
                 count = payload.number("I")
                 done.sets[-1].extend([unpack(payload) for _ in done.columns] for _ in range(count))
+            elif kind == BLOCK:
+                done.batches += 1
+                count = payload.number("I")
+                done.sets[-1].extend(map(list, zip(*[column(payload, count) for _ in done.columns])))
             elif kind == FAILED:
                 raise Failed(payload)
             else:
                 assert kind == DONE, kind
                 done.count = payload.number("q")
                 done.key = payload.number("q") if payload.number("B") else None
-            if kind in (ROWS, COLUMNS, DONE):
+            if kind in (ROWS, BLOCK, COLUMNS, DONE):
                 assert payload.at == len(payload.data)
             if kind == DONE:
                 return done

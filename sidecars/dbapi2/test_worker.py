@@ -8,10 +8,12 @@ EBBTIDE_TEST_POSTGRES_URL and EBBTIDE_TEST_MYSQL_URL for their servers. What is 
 """
 
 import datetime
+import decimal
 import json
 import os
 import queue
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -20,6 +22,7 @@ import textwrap
 import threading
 import time
 import unittest
+import uuid
 from random import Random
 from urllib.parse import unquote, urlsplit
 
@@ -34,7 +37,12 @@ from ebbtide_worker.frames import (
     INTERVAL, JSON, MIDDLE_INTEGER, NULL, SERVER_TEXT, SMALL_INTEGER, TEXT, TIME, TIMESTAMP, UNREADABLE, UNSIGNED_INTEGER,
     UUID,
 )  # fmt: skip
+from ebbtide_worker.duckdb import DUCKDB_TYPES, duckdb_packer
+from ebbtide_worker.mysql import pack_json, pack_raw
 from ebbtide_worker.parameters import zone
+from ebbtide_worker.postgres import postgres_packer
+from ebbtide_worker.rows import MOST_ROWS, ColumnPacker, Packer
+from ebbtide_worker.values import pack_utf8
 
 PYTHON = os.environ.get("EBBTIDE_TEST_BARE_PYTHON", sys.executable)
 DRIVERS = os.environ.get("EBBTIDE_TEST_PYTHON", "")
@@ -159,6 +167,52 @@ class Process(Case):
         process.stdin.flush()
         self.assertEqual(process.wait(client.LIMIT), 0)
         process.stdin.close()
+
+    def test_b6_a_request_for_which_there_is_no_memory_fails_alone(self):
+        self.module(
+            "limits",
+            """
+            import resource
+            from sqlite3 import *
+            used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (used + (100 << 20), resource.RLIM_INFINITY))
+            """,
+        )
+        connection = self.worker.open("limits", MEMORY)
+        for length in (60 << 20, 300 << 20):
+            error = self.refused("no-memory", connection.run, "SELECT length({})", b"\0" * length)
+            self.assertFalse(error.closed)
+            self.assertEqual(connection.run("SELECT length({})", b"\0" * 1000).rows, [[1000]])
+
+    def test_b6_a_connection_for_which_there_is_no_thread_fails_alone(self):
+        self.module(
+            "threadless",
+            """
+            import threading
+            from sqlite3 import *
+            def start(thread):
+                raise RuntimeError("can't start new thread")
+            threading.Thread.start = start
+            """,
+        )
+        connection = self.worker.open("threadless", MEMORY)
+        error = self.refused("no-thread", self.worker.open, "sqlite3", MEMORY)
+        self.assertIn("can't start new thread", error.message)
+        request = connection.send_run(MANY.format(10**6), credits=1)
+        for _ in range(2):
+            self.worker.receive(connection.number)
+        connection.cancel(request)
+        self.refused("cancelled", connection.answer, request)
+        self.assertEqual(connection.run("SELECT 1").rows, [[1]])
+
+    def test_b6_the_last_answer_comes_before_what_is_refused_behind_it(self):
+        self.module("breaks", SPY.format(style="qmark", savepoints=1))
+        for _ in range(100):
+            connection = self.worker.open("breaks")
+            sent = [connection.send_run("raise ValueError('x')")] + [connection.send_run("one") for _ in range(20)]
+            answers = [self.worker.receive(connection.number) for _ in sent]
+            self.assertEqual([request for request, _, _ in answers], sent)
+            self.assertEqual(Failed(answers[0][2]).origin, 3)
 
     def test_runs_channels_side_by_side(self):
         busy = self.worker.open("sqlite3", MEMORY)
@@ -655,23 +709,23 @@ class Sqlite(Case):
         request = self.connection.send_run(MANY.format(100000), credits=2)
         receive = self.worker.receive
         kinds = [receive(self.connection.number)[1] for _ in range(3)]
-        self.assertEqual(kinds, [frames.COLUMNS, frames.ROWS, frames.ROWS])
+        self.assertEqual(kinds, [frames.COLUMNS, frames.BLOCK, frames.BLOCK])
         with self.assertRaises(queue.Empty):
             self.worker.mailboxes[self.connection.number].get(timeout=0.2)
         self.connection.more(request + 7, 5)
         self.connection.more(request, 1)
         _, kind, payload = receive(self.connection.number)
-        self.assertEqual(kind, frames.ROWS)
-        self.assertTrue(BATCH <= len(payload.data) < 2 * BATCH)
+        self.assertEqual(kind, frames.BLOCK)
+        self.assertEqual(payload.number("I"), MOST_ROWS)
         self.connection.more(request, 1 << 20)
-        while kind == frames.ROWS:
+        while kind == frames.BLOCK:
             _, kind, payload = receive(self.connection.number)
         self.assertEqual(kind, frames.DONE)
 
     def test_sends_every_row_once(self):
         done = self.connection.run(MANY.format(50000))
         self.assertEqual([row[0] for row in done.rows], list(range(1, 50001)))
-        self.assertTrue(10 < done.batches < 40, done.batches)
+        self.assertTrue(50000 // MOST_ROWS < done.batches < 50000 // MOST_ROWS + 4, done.batches)
 
     def test_sends_large_values(self):
         done = self.connection.run(
@@ -705,7 +759,7 @@ class Sqlite(Case):
     def test_cancels_what_waits_for_credits(self):
         request = self.connection.send_run(MANY.format(10**9), credits=1)
         self.assertEqual(self.worker.receive(self.connection.number)[1], frames.COLUMNS)
-        self.assertEqual(self.worker.receive(self.connection.number)[1], frames.ROWS)
+        self.assertEqual(self.worker.receive(self.connection.number)[1], frames.BLOCK)
         self.connection.cancel(request)
         with self.assertRaises(Failed) as caught:
             self.connection.answer(request)
@@ -803,6 +857,48 @@ class Apsw(Sqlite):
         self.assertEqual([(column.type, column.flags) for column in columns], [("BOOLEAN", 2), ("DECIMAL(5, 2)", 0), ("", 0)])
 
 
+class Gate:
+    """A gate in front of a server, which can be shut: then nothing passes, and nothing is refused."""
+
+    def __init__(self, port):
+        self.port = port
+        self.is_open = True
+        self.sockets = [socket.create_server(("127.0.0.1", 0))]
+        self.address = self.sockets[0].getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        """Takes connections."""
+        while self.is_open:
+            try:
+                client = self.sockets[0].accept()[0]
+            except OSError:
+                return
+            self.sockets.append(client)
+            if self.is_open:
+                server = socket.create_connection(("127.0.0.1", self.port))
+                self.sockets.append(server)
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=self.copy, args=pair, daemon=True).start()
+
+    def copy(self, source, target):
+        """Lets bytes pass."""
+        while True:
+            try:
+                data = source.recv(1 << 16)
+                if not data or not self.is_open:
+                    return
+                target.sendall(data)
+            except OSError:
+                return
+
+    def close(self):
+        """Closes all."""
+        self.is_open = False
+        for each in self.sockets:
+            each.close()
+
+
 class Server(Case):
     """What modules of servers have in common."""
 
@@ -867,7 +963,7 @@ class Server(Case):
     def test_cancels_what_waits_for_credits(self):
         request = self.connection.send_run(self.numbers.format(100000), credits=1)
         self.assertEqual(self.worker.receive(self.connection.number)[1], frames.COLUMNS)
-        self.assertEqual(self.worker.receive(self.connection.number)[1], frames.ROWS)
+        self.assertEqual(self.worker.receive(self.connection.number)[1], frames.BLOCK)
         self.connection.cancel(request)
         with self.assertRaises(Failed) as caught:
             self.connection.answer(request)
@@ -904,6 +1000,35 @@ class Postgres(Server):
         found = address("EBBTIDE_TEST_POSTGRES_URL")
         found[self.database] = found.pop("database")
         return found
+
+    def test_b6_a_statement_whose_server_is_out_of_reach_ends_and_keeps_no_thread(self):
+        settings = self.settings()
+        gate = Gate(json.loads(settings["port"]))
+        self.addCleanup(gate.close)
+        settings["port"] = json.dumps(gate.address)
+        before = self.threads()
+        connection = self.worker.open(self.driver, (), settings)
+        identity = connection.run(self.identity).rows[0][0]
+        request = connection.send_run(self.sleep)
+        active = "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND query LIKE '%sleep%' AND state = 'active'"
+        self.until(lambda: self.connection.run(active.format(identity)).rows[0][0] == "1")
+        gate.is_open = False
+        connection.cancel(request)
+        self.assertTrue(self.fails(0, connection.answer, request).closed)
+        connection.close()
+        self.until(lambda: self.threads() == before)
+        self.connection.run(self.kill.format(identity))
+
+    def threads(self):
+        """Returns the number of threads of the worker."""
+        return len(os.listdir("/proc/{}/task".format(self.worker.process.pid)))
+
+    def until(self, condition):
+        """Waits for a condition."""
+        end = time.monotonic() + client.LIMIT
+        while not condition():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
 
     def test_reads_the_servers_text(self):
         values = [
@@ -1074,6 +1199,32 @@ class Psycopg(Postgres):
         self.connection.run("DEALLOCATE ALL", flags=FLAG_PLAIN)
         self.assertEqual(self.one("SELECT {} + 2", 1)[2], "3")
 
+    def test_b6_texts_that_are_sent_in_one_go_are_answered_one_by_one(self):
+        def texts(*texts):
+            # The first lets the others come together.
+            sent = [self.connection.send_run("SELECT pg_sleep(0.1)"), self.connection.send_begin()]
+            skipping = FLAG_PLAIN | FLAG_SKIP
+            sent += [self.connection.send_run(text, flags=skipping) for text in texts]
+            for request in sent[:2]:
+                self.connection.answer(request)
+            return sent[2:]
+
+        sent = texts("SET LOCAL work_mem TO '1MB'", "SELECT 1", "SAVEPOINT a", "CREATE TEMPORARY TABLE t (a INT)")
+        self.assertEqual([self.connection.answer(request).count for request in sent], [-1, 1, -1, -1])
+        self.connection.run("INSERT INTO t VALUES (1)")
+        sent = [self.connection.send_run(text, flags=FLAG_PLAIN | FLAG_SKIP) for text in ("RELEASE a", "SAVEPOINT b", "SAVEPOINT c")]
+        for request in sent:
+            self.connection.answer(request)
+        self.connection.run("ROLLBACK TO b")
+        self.connection.commit()
+        self.assertEqual(self.connection.run("SELECT a FROM t").rows, [["1"]])
+        sent = texts("SAVEPOINT a", "SET LOCAL work_mem TO 'nothing'", "SAVEPOINT b")
+        self.connection.answer(sent[0])
+        self.assertEqual(self.fails(0, self.connection.answer, sent[1]).sqlstate, "22023")
+        self.fails(2, self.connection.answer, sent[2])
+        self.assertEqual(self.fails(0, self.connection.commit).kind, "ebbtide.NotCommitted")
+        self.assertEqual(self.connection.run("SELECT a FROM t").rows, [["1"]])
+
     def test_reads_several_result_sets_of_a_plain_text(self):
         done = self.connection.run("SELECT 1; CREATE TEMPORARY TABLE u (a INT); SELECT 2", flags=FLAG_ROWS | FLAG_PLAIN)
         self.assertEqual([rows[0][0][1] for rows in done.sets], ["1", "2"])
@@ -1212,6 +1363,13 @@ class MySql(Server):
         done = self.connection.run("CALL ebbtide_two()")
         self.assertEqual([[value for _, value in rows[0]] for rows in done.sets], [["1"], ["b", "2"]])
         self.connection.run("DROP PROCEDURE ebbtide_two")
+
+    def test_b2_text_is_bound_by_the_rule_that_the_session_has_for_backslashes(self):
+        text = "a\\'b\"\\\\n\n\0\x1a\\"
+        for mode in ("", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "ANSI_QUOTES"):
+            self.connection.run("SET SESSION sql_mode = '{}'".format(mode))
+            self.assertEqual(self.one("SELECT {}", text)[2], text, mode)
+
 
 
 @HAS_DRIVERS
@@ -1372,7 +1530,7 @@ class DuckDb(Case):
     def test_streams(self):
         request = self.connection.send_run("SELECT range FROM range(100000000000)", credits=1)
         self.assertEqual(self.worker.receive(1)[1], frames.COLUMNS)
-        self.assertEqual(self.worker.receive(1)[1], frames.ROWS)
+        self.assertEqual(self.worker.receive(1)[1], frames.BLOCK)
         self.connection.cancel(request)
         self.assertRaises(Failed, self.connection.answer, request)
         self.assertEqual(self.one("SELECT 1"), (INTEGER, 1))
@@ -1384,6 +1542,60 @@ class Units(unittest.TestCase):
     def test_zones(self):
         for text, minutes in (("Z", 0), ("+02", 120), ("-03:30", -210), ("+0545", 345)):
             self.assertEqual(zone(text).utcoffset(None), datetime.timedelta(minutes=minutes))
+
+    def test_b2_a_column_that_is_packed_at_once_has_the_values_that_were_packed_one_by_one(self):
+        random = Random(7)
+        packers = [Packer(), Packer({bytearray: pack_utf8}), postgres_packer(["text", "bytea"]), ColumnPacker([pack_json, pack_raw])]
+        packers += [ColumnPacker([duckdb_packer(one), duckdb_packer(other)], DUCKDB_TYPES) for one, other in DUCKDB_PAIRS]
+        for _ in range(5000):
+            packer = random.choice(packers)
+            columns = []
+            for _ in range(2):
+                pools = random.sample(VALUES, random.choice([1, 1, 1, 2, 3])) + [[None]] * random.choice([0, 0, 1])
+                if packer in packers[-len(DUCKDB_PAIRS) :]:
+                    pools = [pool for pool in pools if not isinstance(pool[0], (bytes, bytearray, memoryview))] or [[None]]
+                columns.append([random.choice(random.choice(pools)) for _ in range(random.choice([4, 5, 20]))])
+            rows = list(zip(*columns))
+            self.assertEqual(repr(read(packer.packed(rows))), repr([read(packer.packed([row]))[0] for row in rows]), rows)
+
+
+VALUES = [
+    [True, False],
+    [0, 1, -1, 2**63 - 1, -(2**63)],
+    [2**63, 2**64 - 1, 2**64],
+    [0.0, -0.0, 1.5, float("nan"), float("inf")],
+    ["", "a", "long " * 10],
+    ["ä", "\ud800", "\U0001f600", "\0", "0044-03-15 (BC)"],
+    [b"", b"a", b"\\x00ff", b"{}"],
+    [b"\xc3", b"\xa9", b"\xc3\xa9", b"\xff"],
+    [bytearray(b""), bytearray(b"a"), bytearray(b"\xc3"), bytearray(b"\xa9")],
+    [memoryview(b"ab"), memoryview(struct.pack("2i", 1, 2)).cast("i")],
+    [decimal.Decimal(text) for text in ("0", "-1.50", "1E+5", "1E-9", "NaN", "-Infinity", "sNaN")],
+    [datetime.date(2026, 12, 1), datetime.date.min, datetime.date.max],
+    [datetime.datetime(2026, 12, 1), datetime.datetime(2026, 12, 1, 3, 4, 5, 123456, fold=1)],
+    [datetime.datetime(1, 1, 1, 0, 0, 0, 1), datetime.datetime.min, datetime.datetime.max],
+    [datetime.datetime(2026, 12, 1, 3, tzinfo=datetime.timezone.utc), datetime.datetime.max.replace(tzinfo=zone("+02"))],
+    [datetime.time(), datetime.time(3, 4, 5, 6), datetime.time(3, tzinfo=datetime.timezone.utc)],
+    [datetime.timedelta(1, 2, 3), datetime.timedelta(-1)],
+    [uuid.UUID(int=1), uuid.UUID(int=2**128 - 1)],
+    [[1, None], [[]], ("a", 1.5)],
+    [{"a": [1]}, {1: 2}],
+    [object, 1j],
+]
+DUCKDB_PAIRS = [("FLOAT", "JSON"), ("DATE", "TIMESTAMP"), ("TIME", "INTERVAL"), ("TIMESTAMP WITH TIME ZONE", "INTEGER")]
+
+
+def read(frame):
+    """Returns the rows of two columns, which were packed."""
+    kind, data = frame
+    payload = frames.Payload(data)
+    count = payload.number("I")
+    if kind == frames.ROWS:
+        rows = [[client.unpack(payload) for _ in range(2)] for _ in range(count)]
+    else:
+        rows = list(map(list, zip(*[client.column(payload, count) for _ in range(2)])))
+    assert payload.at == len(data)
+    return rows
 
 
 def load_tests(loader, tests, pattern):

@@ -81,6 +81,9 @@ impl Plan {
     /// Returns the steps that create everything.
     pub(super) fn create(&self, safe: bool) -> Vec<Step> {
         let (mut steps, mut last) = (Vec::new(), Vec::new());
+        let guarded = if safe { self.rules.schema().if_not_exists } else { &[] };
+        let transactions = self.rules.transactions();
+        let ends_all = transactions.aborted.is_some() && !transactions.savepoints;
         for &index in &self.order.order {
             let unit = &self.units[index];
             if let Some(migrations) = &unit.migrations {
@@ -94,9 +97,12 @@ impl Plan {
                     self.late(index, definition)
                 };
                 let keys: Vec<&Key> = late.iter().map(|(key, _)| *key).collect();
-                let created = StepAction::Send(definition.create(self.dialect, safe, &keys));
+                let created = StepAction::Send(definition.create(guarded, &keys));
+                let may_be_present = safe && definition.fails_if_present(guarded);
                 steps.push(Step {
-                    may_be_present: safe && definition.fails_if_present(self.dialect),
+                    may_be_present,
+                    // Where its error would be the end of the transaction, the table is looked for.
+                    of: definition.table().filter(|_| may_be_present && ends_all).cloned(),
                     ..unit.step(created, label(definition))
                 });
                 last.extend(late.iter().filter_map(|(key, target)| {

@@ -35,6 +35,6 @@ pub(super) struct Step {
     pub(super) object: String,
     /// `true` if only the server's error may show that the object exists.
     pub(super) may_be_present: bool,
-    /// Table of whose creation it is a part.
+    /// Table of whose creation it is a part, or which it creates; the step is left out if the table is there.
     pub(super) of: Option<ObjectName>,
 }

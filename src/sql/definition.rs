@@ -133,26 +133,25 @@ impl Definition {
         object.kind.ends_with("TABLE").then_some(&object.name)
     }
 
-    /// Returns the statement without the keys in `late`. With `safe` it has `IF NOT EXISTS`, if the dialect supports
-    /// that.
-    pub(crate) fn create(&self, dialect: Dialect, safe: bool, late: &[&Key]) -> String {
+    /// Returns the statement without the keys in `late`. An object of a kind in `guarded` is created `IF NOT EXISTS`.
+    pub(crate) fn create(&self, guarded: &[&str], late: &[&Key]) -> String {
         let mut text = self.text.clone();
         for key in late.iter().rev() {
             text.replace_range(key.cut.clone(), "");
         }
         if let Some(object) = &self.object
-            && let (true, Some(at)) = (safe && object.has_if_not_exists(dialect), object.safe_at)
+            && let (true, Some(at)) = (guarded.contains(&object.kind.as_str()), object.safe_at)
         {
             text.insert_str(at, "IF NOT EXISTS ");
         }
         text
     }
 
-    /// Returns whether the statement fails if the object already exists.
-    pub(crate) fn fails_if_present(&self, dialect: Dialect) -> bool {
+    /// Returns whether the statement that is created so fails if the object already exists.
+    pub(crate) fn fails_if_present(&self, guarded: &[&str]) -> bool {
         self.object
             .as_ref()
-            .is_none_or(|object| object.safe_at.is_some() && !object.has_if_not_exists(dialect))
+            .is_none_or(|object| object.safe_at.is_some() && !guarded.contains(&object.kind.as_str()))
     }
 
     /// Returns the statement that adds a key afterwards.
@@ -179,21 +178,6 @@ impl Definition {
     /// Returns the text, for messages.
     pub(crate) fn text(&self) -> &str {
         &self.text
-    }
-}
-
-impl Object {
-    fn has_if_not_exists(&self, dialect: Dialect) -> bool {
-        match dialect {
-            Dialect::Sqlite => true,
-            // Not every product has it.
-            Dialect::Generic => false,
-            Dialect::MySql => matches!(self.kind.as_str(), "TABLE" | "SCHEMA" | "EVENT"),
-            Dialect::Postgres => matches!(
-                self.kind.as_str(),
-                "TABLE" | "FOREIGN TABLE" | "INDEX" | "SEQUENCE" | "SCHEMA" | "EXTENSION" | "MATERIALIZED VIEW"
-            ),
-        }
     }
 }
 

@@ -50,5 +50,6 @@ pub use params::{IntoParams, Params};
 pub(crate) use raw_row::RawRow;
 pub use row::{ColumnIndex, Row};
 pub use serialize::{Bind, bind};
+pub(crate) use text::usual_moment;
 pub use value::{Interval, Value, ValueRef};
 pub use wrappers::{Array, Json};

@@ -244,7 +244,39 @@ pub(super) fn parse_timestamp(text: &str) -> Option<DateTime<Utc>> {
 }
 
 pub(super) fn parse_date_time(text: &str) -> Option<NaiveDateTime> {
+    if let Some((moment, "")) = usual_moment(text) {
+        return Some(moment);
+    }
     iso_date_time(text)?.as_str().parse().ok()
+}
+
+/// Reads a date and time in the form in which nearly all are written, `2026-12-01 03:04:05.123456`, and returns what
+/// follows it. Of other forms nothing is said.
+pub(crate) fn usual_moment(text: &str) -> Option<(NaiveDateTime, &str)> {
+    let (head, mut rest) = text.as_bytes().split_first_chunk::<19>()?;
+    let [.., b'-', _, _, b'-', _, _, b' ' | b'T', _, _, b':', _, _, b':', _, _] = head else {
+        return None;
+    };
+    let mut nanoseconds = 0;
+    if let [b'.', digits @ ..] = rest {
+        let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        nanoseconds = number(digits.get(..count)?)? * 10_u32.checked_pow(9_u32.checked_sub(count as u32)?)?;
+        rest = &digits[count..];
+    }
+    let day = NaiveDate::from_ymd_opt(number(&head[..4])? as i32, number(&head[5..7])?, number(&head[8..10])?)?;
+    let clock = [&head[11..13], &head[14..16], &head[17..]].map(number);
+    let moment = day.and_hms_nano_opt(clock[0]?, clock[1]?, clock[2]?, nanoseconds)?;
+    Some((moment, text.get(text.len() - rest.len()..)?))
+}
+
+/// Reads at most nine digits.
+fn number(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() || digits.len() > 9 {
+        return None;
+    }
+    digits.iter().try_fold(0, |number, digit| {
+        digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'))
+    })
 }
 
 #[cfg(test)]
@@ -279,6 +311,36 @@ mod tests {
         for value in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
             let text = written(|buffer| buffer.timestamp(value));
             assert_eq!(text.parse::<DateTime<Utc>>().unwrap(), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn b2_the_usual_form_is_read_as_chrono_reads_it() {
+        for text in [
+            "2026-12-01 03:04:05",
+            "2026-12-01T03:04:05.5",
+            "0000-02-29 23:59:59.999999999",
+            "9999-12-31 00:00:00.000001",
+        ] {
+            let expected: NaiveDateTime = text.replace(' ', "T").parse().unwrap();
+            assert_eq!(usual_moment(text), Some((expected, "")), "{text}");
+            let longer = format!("{text}+02 ä");
+            assert_eq!(usual_moment(&longer), Some((expected, "+02 ä")), "{text}");
+        }
+        for text in [
+            "",
+            "2026-12-01",
+            "2026-12-01 03:04",
+            "2026-12-01 03:04:05.",
+            "2026-12-01 03:04:05.0000000001",
+            "2026-13-01 03:04:05",
+            "2026-12-01 24:00:00",
+            "2026-12-01 03:04:60",
+            "+026-12-01 03:04:05",
+            "2026-12-01ä03:04:05",
+            "12026-12-01 03:04:05",
+        ] {
+            assert_eq!(usual_moment(text), None, "{text}");
         }
     }
 

@@ -1,17 +1,19 @@
 """Channels: a connection, and the thread that answers its requests in order."""
 
+import functools
 import json
-import queue
 import struct
 import threading
 
+from .cancellation import Cancellation, started
 from .failures import Failure, failure
 from .frames import (
     BEGIN, CLOSE, COLUMNS, COMMIT, DONE, FAILED, FLAG_KEY, LONGEST_FRAME, FLAG_PLAIN, FLAG_ROWS, FLAG_SKIP, OPEN, OPENED, PING,
-    ROLLBACK, ROWS, RUN, Refused, SIDECARS_OWN, SKIPPED, UNKNOWN, frame, packed_pairs, packed_str,
+    ROLLBACK, RUN, Refused, SIDECARS_OWN, SKIPPED, UNKNOWN, frame, packed_pairs, packed_str,
 )  # fmt: skip
 from .modules import load
 from .parameters import read_parameter
+from .requests import Requests
 from .rows import MOST_ROWS
 
 BATCH = 64 * 1024
@@ -23,27 +25,28 @@ class Channel:
     def __init__(self, number, output):
         self.number = number
         self.output = output
-        self.requests = SimpleQueue()
+        self.requests = Requests()
         # The requests that wait for their turn, and whether they were cancelled.
         self.waiting = {}
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
         self.driver = None
-        self.current = 0
+        # The requests under way: several, if their texts are sent in one go.
+        self.current = ()
         self.is_open = True
         self.is_opening = False
+        self.is_given_up = False
         self.credits = 0
         self.cancelled = False
         self.failed = False
-        self.canceller = None
-        thread = threading.Thread(target=self.work, name="channel {}".format(number))
-        thread.daemon = True
-        thread.start()
+        self.cancellation = None
+        started(self.work)
 
     # Called by the reader
 
     def put(self, request, kind, payload):
         """Adds a request to those that wait."""
-        with self.changed:
+        with self.lock:
             if self.is_open:
                 self.waiting[request] = False
                 self.requests.put((request, kind, payload))
@@ -52,115 +55,111 @@ class Channel:
 
     def more(self, request, payload):
         """Adds credits to the request under way."""
-        with self.changed:
-            if request == self.current:
+        with self.lock:
+            if request in self.current:
                 self.credits += payload.number("I")
                 self.changed.notify_all()
 
     def cancel(self, request):
         """Cancels the request under way."""
-        with self.changed:
+        with self.lock:
             if request in self.waiting:
                 self.waiting[request] = True
                 return
-            if request != self.current or self.cancelled:
+            if request not in self.current or self.cancelled:
                 return
             self.cancelled = True
             if self.is_opening:
                 self.give_up(request)
                 return
             self.changed.notify_all()
-            self.canceller = threading.Thread(target=self.keep_cancelling, args=(request,))
-            self.canceller.daemon = True
-            self.canceller.start()
+            try:
+                if self.driver is not None and self.driver.connection is not None:
+                    self.cancellation = Cancellation(self.driver)
+            except Exception:
+                # No thread can be started, or the connection is gone: the statement ends by itself.
+                pass
 
     def give_up(self, request):
         """Answers an OPEN that may hang for ever, in an import or in the module. Its thread is left to itself."""
-        self.end()
+        self.is_given_up = True
         error = cancelled()
         error.closed = True
         self.output.write(frame(self.number, request, FAILED, error.payload()))
-        self.refuse_rest()
+        self.end()
 
     def end(self):
-        """Notes that the channel is closed."""
-        with self.changed:
-            self.is_open = False
-        self.output.forget(self.number)
-
-    def refuse_rest(self):
-        """Answers the requests that still wait, of a channel that is closed."""
+        """Answers the requests that still wait, and ends the channel. What comes later finds none, and is answered then."""
         while True:
-            try:
-                request, kind, _ = self.requests.get_nowait()
-            except queue.Empty:
-                return
+            with self.lock:
+                if not self.requests.is_waiting():
+                    self.is_open = False
+                    self.output.forget(self.number)
+                    return
+            request, kind, _ = self.requests.next()
             self.output.write(nobody(self.number, request, kind))
-
-    def keep_cancelling(self, request):
-        """Cancels until the request has ended: the first time may come before the driver has begun."""
-        driver = self.driver
-        try:
-            cancel = driver.canceller() if driver and driver.connection is not None else None
-        except Exception:
-            cancel = None
-        while cancel is not None and self.current == request:
-            try:
-                cancel()
-            except Exception:
-                pass
-            with self.changed:
-                if self.current == request:
-                    self.changed.wait(0.05)
 
     # The channel's own thread
 
     def work(self):
         """Answers requests until the channel is closed."""
-        while self.is_open:
-            request, kind, payload = self.requests.get()
-            with self.changed:
-                self.current = request
-                self.cancelled = self.waiting.pop(request)
-                self.is_opening = kind == OPEN and not self.cancelled
+        stays = True
+        while stays:
+            taken, texts = self.requests.take(None if self.failed else getattr(self.driver, "joins", None))
+            with self.lock:
+                self.current = [request for request, _, _ in taken]
+                self.cancelled = any([self.waiting.pop(request) for request in self.current])
+                self.is_opening = taken[0][1] == OPEN and not self.cancelled
                 self.credits = 0
-            answer, stays = self.answered(request, kind, payload)
-            with self.changed:
-                self.current = 0
+            answer, stays = self.answered(taken, texts)
+            with self.lock:
+                self.current = ()
                 self.is_opening = False
-                if not self.is_open:
-                    # It was given up meanwhile, and is answered.
+                if self.is_given_up:
+                    # It is answered.
                     self.close()
                     return
-                self.changed.notify_all()
-                canceller, self.canceller = self.canceller, None
-            if canceller is not None:
-                # It must not reach the next statement.
-                canceller.join()
-            if not stays:
-                self.end()
+                cancellation, self.cancellation = self.cancellation, None
+            if cancellation is not None and not cancellation.end():
+                stays = False
+                answer += frame(self.number, 0, FAILED, still_cancelling().payload())
             self.output.write(answer)
-        self.refuse_rest()
+        # Only now: what is refused comes behind the last answer.
+        self.close()
+        self.end()
 
-    def answered(self, request, kind, payload):
-        """Returns the bytes that answer a request, and whether the channel stays open."""
+    def answered(self, taken, texts):
+        """Returns the bytes that answer requests, and whether the channel stays open."""
         self.pending = []
+        done = 0
         try:
+            request, kind, payload = taken[0]
             if kind == CLOSE:
                 self.close()
                 return frame(self.number, request, DONE, DONE_WITHOUT_COUNT), False
             if self.cancelled:
                 raise cancelled()
-            done = self.act(request, kind, payload)
+            if len(taken) == 1:
+                # It may write what is pending, and begin a new list.
+                final = self.act(request, kind, payload)
+                self.pending.append(final)
+            else:
+                for count in self.driver.together(texts, kind == BEGIN):
+                    self.pending.append(frame(self.number, taken[done][0], DONE, struct.pack(">qB", count, 0)))
+                    done += 1
             self.failed = False
-            self.pending.append(done)
             return b"".join(self.pending), True
         except BaseException as error:
             self.failed = True
+            if isinstance(error, MemoryError):
+                # What is not written yet is not written any more.
+                self.pending, done = [], 0
             found = self.failure(error)
             stays = kind != OPEN and found.origin != UNKNOWN
             found.closed = found.closed or not stays
-            self.pending.append(frame(self.number, request, FAILED, found.payload()))
+            self.pending.append(frame(self.number, taken[done][0], FAILED, found.payload()))
+            skipped = skipped_failure().payload()
+            self.pending.extend(frame(self.number, request, FAILED, skipped) for request, _, _ in taken[done + 1 :])
             if not stays:
                 self.close()
             return b"".join(self.pending), stays
@@ -177,14 +176,17 @@ class Channel:
 
     def close(self):
         """Closes the connection, whatever that gives."""
+        driver, self.driver = self.driver, None
         try:
-            if self.driver is not None and self.driver.connection is not None:
-                self.driver.close()
+            if driver is not None and driver.connection is not None:
+                driver.close()
         except BaseException:
             pass
 
     def act(self, request, kind, payload):
         """Does what a request says, and returns its final answer."""
+        if payload is None:
+            raise no_memory()
         if kind == OPEN:
             return frame(self.number, request, OPENED, packed_pairs(self.open(payload)))
         if self.driver is None or self.driver.connection is None:
@@ -210,7 +212,7 @@ class Channel:
     def heed_skip(self, flags):
         """Raises if the request is to be skipped."""
         if flags & FLAG_SKIP and self.failed:
-            raise Failure(SKIPPED, "", "skipped, because the request before it failed")
+            raise skipped_failure()
 
     def open(self, payload):
         """Opens the connection and returns what the driver says of itself."""
@@ -245,13 +247,16 @@ class Channel:
         """Runs a statement, sends its rows, and returns the final answer."""
         flags = payload.number("B")
         credits = payload.number("I")
-        sql = payload.str()
-        parameters = [read_parameter(payload) for _ in range(payload.number("H"))]
+        try:
+            sql = payload.str()
+            parameters = [read_parameter(payload) for _ in range(payload.number("H"))]
+        except MemoryError:
+            raise no_memory()
         self.heed_skip(flags)
         if "\0" in sql:
             # Some modules raise what is no error of theirs, and libpq sends what stands before it.
             raise Refused("bad-arguments", "the text of the statement has a NUL at {}".format(sql.index("\0")))
-        with self.changed:
+        with self.lock:
             self.credits += credits
         worked = False
         try:
@@ -280,64 +285,50 @@ class Channel:
         while True:
             if result.columns is not None:
                 if wanted:
-                    self.pending.append(frame(self.number, request, COLUMNS, packed_columns(result.columns)))
+                    self.pending.append(frame(self.number, request, COLUMNS, packed_columns(tuple(result.columns))))
                 self.send_rows(request, result, wanted)
             if not result.next():
                 return
 
     def send_rows(self, request, result, wanted):
-        """Sends the rows of a result set in batches, as far as there are credits."""
-        fetch = result.fetch
-        pack = result.packer.row
-        rows, size, asked = [], 0, 16
+        """Sends the rows of a result set in frames of about BATCH bytes, as far as there are credits."""
+        asked = 16
         while True:
-            try:
-                fetched = fetch(asked)
-            except Exception:
-                # What came before the error is sent before it.
-                if rows and not self.cancelled:
-                    self.send_batch(request, rows)
-                raise
-            if not fetched:
-                break
+            rows = result.fetch(asked)
+            if not rows:
+                return
             if self.cancelled:
                 raise cancelled()
-            if len(fetched[0]) != len(result.columns):
+            if len(rows[0]) != len(result.columns):
                 # All that follows in the frame would be read as something else.
                 raise Failure(UNKNOWN, "ebbtide.WrongColumns", "the module described other columns than it gave")
-            if not wanted:
-                asked = MOST_ROWS
-                continue
-            before, count = size, len(fetched)
-            for row in fetched:
-                data = pack(row)
-                rows.append(data)
-                size += len(data)
-                if size >= BATCH:
-                    self.send_batch(request, rows)
-                    before -= size
-                    rows, size = [], 0
-            asked = max(1, min(MOST_ROWS, BATCH * count // max(1, size - before)))
-        if rows:
-            self.send_batch(request, rows)
+            asked = MOST_ROWS
+            if wanted:
+                size = self.send_batch(request, result.packer, rows)
+                asked = max(1, min(MOST_ROWS, BATCH * len(rows) // size))
 
-    def send_batch(self, request, rows):
-        """Sends a batch when there is a credit for it."""
+    def send_batch(self, request, packer, rows):
+        """Sends rows when there is a credit for them. Returns the number of bytes."""
+        kind, payload = packer.packed(rows)
+        if len(payload) > 2 * BATCH and len(rows) > 1:
+            # They are larger than those before.
+            half = len(rows) // 2
+            return sum(self.send_batch(request, packer, part) for part in (rows[:half], rows[half:]))
         if self.credits <= 0:
             self.flush()
-            with self.changed:
+            with self.lock:
                 while self.credits <= 0 and not self.cancelled:
                     self.changed.wait()
-        with self.changed:
+        with self.lock:
             if self.cancelled:
                 raise cancelled()
             self.credits -= 1
-        payload = struct.pack(">I", len(rows)) + b"".join(rows)
         if len(payload) + 9 > LONGEST_FRAME:
             raise Refused("unsupported", "a row is larger than 1 GiB, which is the most that a frame can hold")
-        self.pending.append(frame(self.number, request, ROWS, payload))
-        if len(rows) > 1 and len(self.pending[-1]) >= BATCH:
+        self.pending.append(frame(self.number, request, kind, payload))
+        if sum(map(len, self.pending)) >= BATCH:
             self.flush()
+        return len(payload)
 
     def flush(self):
         """Writes what has been answered so far."""
@@ -346,12 +337,28 @@ class Channel:
             self.pending = []
 
 
+def still_cancelling():
+    """Returns the failure of a connection that ends because the module does not come back from cancelling."""
+    reason = "the module still cancels a statement that has ended, which could reach the next one"
+    return Failure(SIDECARS_OWN, "cancelled", reason, closed=True)
+
+
 def nobody(number, request, kind):
     """Returns the answer to a request of a channel that is not open."""
     if kind == CLOSE:
         return frame(number, request, DONE, DONE_WITHOUT_COUNT)
     error = Failure(SIDECARS_OWN, "protocol", "the channel {} is not open".format(number), closed=True)
     return frame(number, request, FAILED, error.payload())
+
+
+def skipped_failure():
+    """Returns the failure of a request that is skipped."""
+    return Failure(SKIPPED, "", "skipped, because the request before it failed")
+
+
+def no_memory():
+    """Returns the error of a request that is larger than the memory of the process. Nothing of it has been run."""
+    return Refused("no-memory", "there is no memory for the text and the values of the request")
 
 
 def cancelled():
@@ -379,10 +386,8 @@ def read_json(name, text):
         raise Refused("bad-arguments", "the argument {} is not JSON: {}".format(name, error))
 
 
+@functools.lru_cache(256)
 def packed_columns(columns):
     """Returns the payload of COLUMNS."""
     described = [packed_str(name) + packed_str(kind) + struct.pack("B", flags) for name, kind, flags in columns]
     return struct.pack(">H", len(columns)) + b"".join(described)
-
-
-SimpleQueue = getattr(queue, "SimpleQueue", queue.Queue)

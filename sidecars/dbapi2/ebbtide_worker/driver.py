@@ -71,6 +71,8 @@ class Driver:
     product = ""
     parameter = staticmethod(object_parameter)
     result = Result
+    # Says whether a text may be sent in one go with those before it, by the method `together`. None: never.
+    joins = None
 
     def __init__(self, module):
         self.module = module
@@ -288,6 +290,10 @@ class Driver:
             function = getattr(self.connection, name, None)
             if callable(function):
                 return function
+        return None
+
+    def breaker(self):
+        """Returns the function that ends the connection, if `canceller` may be in vain, None otherwise."""
         return None
 
     # Errors

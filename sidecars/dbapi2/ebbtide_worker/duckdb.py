@@ -9,9 +9,10 @@ import struct
 import threading
 import uuid
 
+from .columns import WHOLE, numbers, texts
 from .frames import ARRAY, DATE, DATETIME, DECIMAL, FLOAT, INTERVAL, JSON, TIME, TIMESTAMP, UNSIGNED, UUID
 from .parameters import interval_text, object_parameter
-from .rows import ColumnPacker
+from .rows import ColumnPacker, Packer
 from .text_driver import TextDriver
 from .values import Lossy, pack_date, pack_datetime, pack_int, pack_str, pack_time, packed_text, unreadable
 
@@ -169,7 +170,7 @@ DUCKDB_LOSSY = re.compile(r"\b(INTERVAL|TIMESTAMP_NS|TIME_NS)\b")
 
 @functools.lru_cache(256)
 def duckdb_packer(name):
-    """Returns what packs the values of a type of DuckDB, None for their Python types; always the same, as rows.py wants."""
+    """Returns what packs the values of a type of DuckDB, None for their Python types."""
     lossy = DUCKDB_LOSSY.search(name)
     if lossy:
         reason = "Python has no exact form of {}; cast it in the statement: CAST(… AS VARCHAR)".format(lossy.group(1))
@@ -185,9 +186,20 @@ def text_as(tag, otherwise):
     def pack(value):
         if not isinstance(value, str):
             return otherwise(value)
-        return packed_text(tag, value.replace(" (BC)", " BC").encode("utf-8"))
+        return packed_text(tag, without_brackets(value).encode("utf-8"))
 
+    def column(kind, values):
+        if kind is not str:
+            return WHOLE[otherwise](kind, values)
+        return texts(tag, list(map(without_brackets, values)))
+
+    WHOLE[pack] = column
     return pack
+
+
+def without_brackets(text):
+    """Returns the text of a date as PostgreSQL writes it."""
+    return text.replace(" (BC)", " BC")
 
 
 def finite_date(value):
@@ -204,12 +216,31 @@ def finite_datetime(value):
     return pack_datetime(value)
 
 
-DUCKDB_TYPES = {datetime.date: finite_date, datetime.datetime: finite_datetime}
+def finite_column(pack, bounds):
+    """Returns what packs a column of dates or datetimes. It raises if one may be infinite."""
+
+    def column(kind, values):
+        packed = WHOLE[pack](kind, values)
+        if any(bound in packed for bound in bounds):
+            raise Lossy("one may be infinite")
+        return packed
+
+    return column
+
+
+WHOLE[finite_date] = finite_column(pack_date, (b"0001-01-01", b"9999-12-31"))
+WHOLE[finite_datetime] = finite_column(
+    pack_datetime, [pack_datetime(bound)[1:] for bound in (datetime.datetime.min, datetime.datetime.max)]
+)
+DUCKDB_TYPES = Packer({datetime.date: finite_date, datetime.datetime: finite_datetime})
 
 
 def pack_single(value):
     """Packs a float of 32 bits."""
     return struct.pack(">Bf", FLOAT, value)
+
+
+WHOLE[pack_single] = lambda kind, values: numbers(FLOAT, "f", values)
 
 
 DUCKDB_PACKERS = {

@@ -5,7 +5,7 @@ import struct
 VERSION = 1
 LONGEST_FRAME = 1 << 30
 HELLO, OPEN, RUN, BEGIN, COMMIT, ROLLBACK, PING, MORE, CANCEL, CLOSE = range(1, 11)
-WELCOME, OPENED, COLUMNS, ROWS, DONE, FAILED = range(129, 135)
+WELCOME, OPENED, COLUMNS, ROWS, DONE, FAILED, BLOCK = range(129, 136)
 FLAG_SKIP, FLAG_ROWS, FLAG_PLAIN, FLAG_KEY = 1, 2, 4, 8
 UNSIGNED, BOOLEAN = 1, 2
 DRIVERS_OWN, SIDECARS_OWN, SKIPPED, UNKNOWN = range(4)
@@ -32,7 +32,10 @@ DRIVERS_OWN, SIDECARS_OWN, SKIPPED, UNKNOWN = range(4)
     UNREADABLE,
     SMALL_INTEGER,
     MIDDLE_INTEGER,
-) = range(22)
+    CALENDAR,
+) = range(23)
+# Forms of columns of a BLOCK beside the tags of values: each value has a tag; or a byte for each row says if it is there.
+MIXED, NULLABLE = 127, 128
 
 
 class Refused(Exception):

@@ -4,9 +4,10 @@ import datetime
 import decimal
 import struct
 
+from .columns import WHOLE, bytes_column, text_column
 from .frames import ARRAY, BOOLEAN, DECIMAL, INTERVAL, JSON, Refused, TIMESTAMP, UNSIGNED, UNSIGNED_INTEGER
 from .parameters import clock_text, dated
-from .rows import ColumnPacker
+from .rows import ColumnPacker, Packer
 from .text_driver import TextDriver
 from .values import Lossy, checked_utf8, pack_bytes, pack_server_text, pack_text, packed_text
 
@@ -48,7 +49,7 @@ class MySql(TextDriver):
     levels = "1,2,3,4"
     parameter = staticmethod(mysql_parameter)
     lost = (2006, 2013, 2055, 4031)
-    packers = {}
+    types = Packer()
 
     def prepare_session(self):
         """Asks for what OPENED says."""
@@ -73,7 +74,7 @@ class MySql(TextDriver):
             marks = (UNSIGNED if type_name.endswith(" UNSIGNED") else 0) | (BOOLEAN if kind == 1 and length == 1 else 0)
             columns.append((name, type_name, marks))
             packers.append(self.adapted(packer))
-        return columns, ColumnPacker(packers, self.packers)
+        return columns, ColumnPacker(packers, self.types)
 
     @staticmethod
     def adapted(packer):
@@ -148,3 +149,7 @@ def pack_bits(value):
 def pack_json(value):
     """Packs the text of a JSON document."""
     return packed_text(JSON, checked_utf8(value.encode("utf-8") if isinstance(value, str) else value))
+
+
+WHOLE[pack_json] = text_column(JSON)
+WHOLE[pack_raw] = bytes_column

@@ -3,11 +3,17 @@
 import datetime
 import importlib
 
+from .columns import WHOLE
 from .frames import BYTES
 from .mysql import MySql, PlainDecimal, mysql_parameter
 from .parameters import clock_text
+from .rows import Packer
 from .shutdown import shutdown
-from .values import pack_bytes, pack_server_text, pack_str, pack_text
+from .values import PACKERS, pack_bytes, pack_server_text, pack_str, pack_text
+
+
+# A flag of the status that the server tells: a backslash in a text is a plain character.
+NO_BACKSLASH_ESCAPES = 1 << 9
 
 
 class PyMySql(MySql):
@@ -81,6 +87,9 @@ def pack_by_type(value):
     return pack_bytes(value) if isinstance(value, bytes) else pack_str(value)
 
 
+WHOLE[pack_by_type] = lambda kind, values: WHOLE[PACKERS[kind]](kind, values)
+
+
 class HexLiteral:
     """Bytes that are written with hexadecimal digits."""
 
@@ -91,7 +100,7 @@ class HexLiteral:
         return "X'" + self.data.hex() + "'"
 
 
-def connector_converter():
+def connector_converter(driver):
     """Returns a class of converters that writes bytes, floats and decimals as literals of their own types."""
     base = importlib.import_module("mysql.connector.conversion").MySQLConverter
 
@@ -111,8 +120,10 @@ def connector_converter():
                 return Literal(str(value).encode())
             return super().to_mysql(value)
 
-        def escape(self, value, *arguments, **keywords):
-            return value if isinstance(value, Literal) else super().escape(value, *arguments, **keywords)
+        def escape(self, value, sql_mode=None):
+            # The module asks for the mode once, and the session may change it.
+            mode = "NO_BACKSLASH_ESCAPES" if driver.status() & NO_BACKSLASH_ESCAPES else ""
+            return value if isinstance(value, Literal) else super().escape(value, mode)
 
         def quote(self, value):
             return value if isinstance(value, Literal) else super().quote(value)
@@ -134,9 +145,26 @@ class MySqlConnector(MySql):
         self.raw_cursor = importlib.import_module("mysql.connector.cursor").MySQLCursorRaw
         if not keywords.get("client_flags"):
             keywords["client_flags"] = [flags.FOUND_ROWS]
-        keywords["converter_class"] = connector_converter()
+        keywords["converter_class"] = connector_converter(self)
         self.connection = self.module.connect(*arguments, **keywords)
+        if self.pure:
+            self.keep_status()
         self.prepare_session()
+
+    def keep_status(self):
+        """Keeps the status that the server tells with each answer, of which the part in Python keeps nothing."""
+        self.told = 0
+        handle = self.connection._handle_server_status
+
+        def keep(flags):
+            self.told = flags
+            handle(flags)
+
+        self.connection._handle_server_status = keep
+
+    def status(self):
+        """Returns the flags that the server told last."""
+        return self.told if self.pure else self.connection._server_status or 0
 
     def cursor(self):
         # The method `cursor` of a connection pings the server first, each time.
@@ -171,7 +199,7 @@ def pack_clock(value):
 class MariaDb(MySql):
     """The module mariadb, which reads values as Python's objects. A date of zeros is None there, as NULL is."""
 
-    packers = {datetime.timedelta: pack_clock}
+    types = Packer({datetime.timedelta: pack_clock})
 
     def connect(self, arguments, keywords, duplicate):
         found_rows = importlib.import_module("mariadb.constants.CLIENT").FOUND_ROWS

@@ -6,7 +6,7 @@ import re
 
 from .driver import DIAGNOSTICS
 from .frames import NULL
-from .postgres import POSTGRES_TYPES, Postgres, PostgresPacker, postgres_text
+from .postgres import POSTGRES_TYPES, Postgres, postgres_packer, postgres_text
 from .shutdown import shutdown
 
 
@@ -21,7 +21,7 @@ class Pg8000Result:
         if context.columns is not None:
             names = driver.type_names([column["type_oid"] for column in context.columns])
             self.columns = [(column["name"], name, 0) for column, name in zip(context.columns, names)]
-            self.packer = PostgresPacker(names)
+            self.packer = postgres_packer(names)
 
     def fetch(self, count):
         """Returns at most as many rows, none at the end."""

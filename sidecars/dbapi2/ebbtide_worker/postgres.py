@@ -1,7 +1,5 @@
 """What the modules of PostgreSQL have in common."""
 
-import struct
-
 from .frames import (
     ARRAY, BOOL, BYTES, DECIMAL, DOUBLE, FLOAT, INTEGER, INTERVAL, MIDDLE_INTEGER, Refused, SERVER_TEXT, SMALL_INTEGER,
 )  # fmt: skip
@@ -61,29 +59,9 @@ def pack_bytea(value):
     return pack_bytes(bytes.fromhex(text[2:])) if text.startswith("\\x") else pack_server_text(value)
 
 
-class PostgresPacker(ColumnPacker):
-    """Packs rows whose values are the server's own text, which it has checked to be UTF-8."""
-
-    def __init__(self, names):
-        super().__init__([pack_bytea if name == "bytea" else pack_server_text for name in names])
-        self.binary = "bytea" in names
-
-    def row(self, values, pack=struct.Struct(">BI").pack):
-        if self.binary:
-            return super().row(values)
-        try:
-            parts = []
-            for value in values:
-                if value is None:
-                    parts.append(b"\0")
-                else:
-                    data = value.encode("utf-8") if type(value) is str else value
-                    parts.append(pack(SERVER_TEXT, len(data)))
-                    parts.append(data)
-            row = b"".join(parts)
-        except UnicodeEncodeError:
-            return super().row(values)
-        return row
+def postgres_packer(names):
+    """Returns what packs rows whose values are the server's own text, which it has checked to be UTF-8."""
+    return ColumnPacker([pack_bytea if name == "bytea" else pack_server_text for name in names])
 
 
 class Postgres(TextDriver):
@@ -122,7 +100,7 @@ class Postgres(TextDriver):
     def columns(self, cursor, description):
         names = self.type_names([column[1] for column in description])
         titles = [str(column[0]) for column in description]
-        return [(title, name, 0) for title, name in zip(titles, names)], PostgresPacker(names)
+        return [(title, name, 0) for title, name in zip(titles, names)], postgres_packer(names)
 
     def message(self, error):
         diag = getattr(error, "diag", None)
@@ -130,6 +108,9 @@ class Postgres(TextDriver):
 
     def ping(self):
         self.execute("SELECT 1")
+
+    def cancelling(self):
+        return "1"
 
 
 POSTGRES_NAMES = {

@@ -8,9 +8,9 @@ import sys
 import threading
 
 from .channel import Channel, nobody
-from .failures import failure
+from .failures import Failure, failure
 from .frames import (
-    CANCEL, FAILED, HELLO, LONGEST_FRAME, MORE, OPEN, Payload, Refused, VERSION, WELCOME,
+    CANCEL, FAILED, HELLO, LONGEST_FRAME, MORE, OPEN, Payload, Refused, SIDECARS_OWN, VERSION, WELCOME,
     frame, packed_pairs,
 )  # fmt: skip
 
@@ -46,27 +46,43 @@ class Input:
         self.descriptor = descriptor
         self.held = b""
 
+    def part(self):
+        """Returns what comes next, and holds it."""
+        if not self.held:
+            self.held = os.read(self.descriptor, 1 << 16)
+            if not self.held:
+                os._exit(0)
+        return self.held
+
     def read(self, length):
-        """Returns as many bytes."""
-        if len(self.held) < length:
-            parts = [self.held]
-            missing = length - len(self.held)
-            while missing > 0:
-                part = os.read(self.descriptor, max(missing, 1 << 16))
-                if not part:
-                    os._exit(0)
-                parts.append(part)
-                missing -= len(part)
-            self.held = b"".join(parts)
-        taken, self.held = self.held[:length], self.held[length:]
-        return taken
+        """Returns as many bytes. If there is no memory for them they are passed, and None is returned."""
+        parts = []
+        while length > 0:
+            try:
+                part = self.part()
+                kept = part[:length]
+                if parts is not None:
+                    parts.append(kept)
+            except MemoryError:
+                if parts is None:
+                    raise
+                # Nothing was read, or it is still held.
+                parts = None
+                continue
+            self.held = part[length:]
+            length -= len(kept)
+        try:
+            return None if parts is None else b"".join(parts)
+        except MemoryError:
+            return None
 
     def frame(self):
-        """Returns channel, request, kind and payload of the next frame."""
+        """Returns channel, request, kind and payload of the next frame; None for a payload that memory does not hold."""
         length, channel, request, kind = struct.unpack(">IIIB", self.read(13))
         if not 9 <= length <= LONGEST_FRAME:
             os._exit(2)
-        return channel, request, kind, Payload(self.read(length - 9))
+        data = self.read(length - 9)
+        return channel, request, kind, None if data is None else Payload(data)
 
 
 def serve(source, output):
@@ -79,7 +95,11 @@ def serve(source, output):
             continue
         channel = channels.get(number)
         if channel is None and kind == OPEN:
-            channel = channels[number] = Channel(number, output)
+            try:
+                channel = channels[number] = Channel(number, output)
+            except RuntimeError as error:
+                output.write(frame(number, request, FAILED, without_thread(error).payload()))
+                continue
         if channel is None:
             if kind not in (MORE, CANCEL):
                 output.write(nobody(number, request, kind))
@@ -89,6 +109,11 @@ def serve(source, output):
             channel.cancel(request)
         else:
             channel.put(request, kind, payload)
+
+
+def without_thread(error):
+    """Returns the failure of a connection for which no thread can be started."""
+    return Failure(SIDECARS_OWN, "no-thread", "no thread can be started for the connection: {}".format(error), closed=True)
 
 
 def answer_process(request, kind, payload):

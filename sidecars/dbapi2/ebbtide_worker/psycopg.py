@@ -1,14 +1,18 @@
 """psycopg 3, by its layer of libpq."""
 
 import collections
+import functools
+import importlib
 import re
 import select
 import threading
 
+from .cancellation import PATIENCE
 from .failures import Failure
 from .frames import BYTES, SIDECARS_OWN
-from .postgres import POSTGRES_NAMES, POSTGRES_TYPES, Postgres, PostgresPacker, postgres_text
-from .rows import MOST_ROWS
+from .postgres import POSTGRES_NAMES, POSTGRES_TYPES, Postgres, postgres_packer, postgres_text
+from .rows import FEW_ROWS, MOST_ROWS
+from .shutdown import shutdown, socket_by_number
 
 PREPARED = 100
 
@@ -33,11 +37,21 @@ class Changes:
             cls.count += 1
 
 
+class Prepared:
+    """A text that has come before: the name under which it is prepared, and what it gives, once they are known."""
+
+    def __init__(self):
+        self.name = b""
+        self.columns = None
+        self.packer = None
+
+
 class PsycopgResult:
     """Rows of libpq, in the order in which it gives results."""
 
-    def __init__(self, driver):
+    def __init__(self, driver, prepared=None):
         self.driver = driver
+        self.prepared = prepared
         self.held = collections.deque()
         self.ended = False
         self.columns = None
@@ -48,14 +62,18 @@ class PsycopgResult:
 
     def receive(self):
         """Reads results up to the next with columns, or to the end."""
+        driver = self.driver
         while self.current is None:
-            result = self.held.popleft() if self.held else self.driver.next_result()
+            result = self.held.popleft() if self.held else driver.next_result()
             if result is None:
                 self.ended = True
                 return
+            status = result.status
             # libpq tells the count with the last rows, or with a result of its own.
-            self.count = max(self.count, self.driver.command_count(result))
-            if self.driver.has_rows(result):
+            self.is_last = status not in driver.partial
+            if result.command_tuples is not None:
+                self.count = max(self.count, result.command_tuples)
+            if status in driver.with_rows:
                 self.current = result
                 self.position = 0
                 if self.columns is None:
@@ -63,14 +81,19 @@ class PsycopgResult:
 
     def describe(self, result):
         """Reads the columns of a result. To ask for names of types, what is under way is read to its end first."""
+        known = self.prepared
+        if known is not None and known.columns is not None:
+            self.columns, self.packer = known.columns, known.packer
+            return
         oids = [result.ftype(index) for index in range(result.nfields)]
         if any(oid not in POSTGRES_NAMES and oid not in self.driver.names for oid in oids) and not self.held:
             self.held.extend(iter(self.driver.next_result, None))
             self.held.append(None)
         names = self.driver.type_names(oids)
         self.columns = [(result.fname(index).decode(), name, 0) for index, name in enumerate(names)]
-        self.packer = PostgresPacker(names)
-        self.indexes = range(result.nfields)
+        self.packer = postgres_packer(names)
+        if known is not None:
+            known.columns, known.packer = self.columns, self.packer
 
     def fetch(self, count):
         """Returns at most as many rows, none at the end of the result set."""
@@ -80,13 +103,26 @@ class PsycopgResult:
             end = min(start + count, result.ntuples)
             if start < end:
                 self.position = end
-                value = result.get_value
-                return [[value(row, column) for column in self.indexes] for row in range(start, end)]
+                return self.rows(result, start, end)
             self.current = None
-            if self.driver.is_last(result):
+            if self.is_last:
                 return []
             self.receive()
         return []
+
+    def rows(self, result, start, end):
+        """Returns rows of a result."""
+        if end - start >= FEW_ROWS:
+            loader = self.driver.transformer(self.driver.texts_as_they_are)
+            loader.set_pgresult(result)
+            try:
+                return loader.load_rows(start, end, tuple)
+            except UnicodeDecodeError:
+                # Where the server does not check what it keeps (SQL_ASCII); such a value fails alone.
+                pass
+        value = result.get_value
+        columns = range(len(self.columns))
+        return [[value(row, column) for column in columns] for row in range(start, end)]
 
     def next(self):
         """Goes to the next result set, if there is one."""
@@ -123,20 +159,28 @@ class Psycopg(Postgres):
         self.link.nonblocking = 0
         self.poll = select.poll()
         self.poll.register(self.link.socket, select.POLLIN)
+        # What reads many rows at once, and has every value as text.
+        self.transformer = self.module.adapt.Transformer
+        self.texts_as_they_are = self.module.adapt.AdaptersMap()
+        self.texts_as_they_are.register_loader(0, importlib.import_module("psycopg.types.string").TextLoader)
+        if getattr(self.module, "Pipeline", None) and self.module.Pipeline.is_supported():
+            self.joins = self.may_join
         self.texts = collections.OrderedDict()
         self.numbered = 0
         self.changes = Changes.count
         self.defined = False
-        self.no_rows = {getattr(self.pq.ExecStatus, name) for name in ("COMMAND_OK", "EMPTY_QUERY")}
         status = self.pq.ExecStatus
-        self.with_rows = {status.TUPLES_OK, status.SINGLE_TUPLE, getattr(status, "TUPLES_CHUNK", status.SINGLE_TUPLE)}
+        # Tuples, because an enumeration is slow to hash.
+        self.partial = (getattr(status, "TUPLES_CHUNK", status.SINGLE_TUPLE), status.SINGLE_TUPLE)
+        self.with_rows = (status.TUPLES_OK,) + self.partial
+        self.good = self.with_rows + (status.COMMAND_OK, status.EMPTY_QUERY)
         self.prepare_session()
 
     def question(self, text):
         self.link.send_query(text.encode())
         row = ()
         for part in iter(self.next_result, None):
-            if self.has_rows(part) and part.ntuples:
+            if part.ntuples:
                 row = tuple((part.get_value(0, column) or b"").decode() for column in range(part.nfields))
         return row
 
@@ -184,22 +228,22 @@ class Psycopg(Postgres):
         """Runs a statement, which is prepared when it comes for the second time."""
         self.forget_outdated()
         kind = (text, tuple(types))
-        name = self.texts.get(kind)
-        if name is None:
+        prepared = self.texts.get(kind)
+        if prepared is None:
             self.remember(kind)
             return self.run_once(text, types, values, formats)
         self.texts.move_to_end(kind)
         try:
-            if name == b"":
+            if not prepared.name:
                 self.numbered += 1
                 name = b"ebbtide_%d" % self.numbered
                 self.link.send_prepare(name, text, types)
                 while self.next_result() is not None:
                     pass
-                self.texts[kind] = name
-            self.link.send_query_prepared(name, values, formats)
+                prepared.name = name
+            self.link.send_query_prepared(prepared.name, values, formats)
             self.set_streaming()
-            return PsycopgResult(self)
+            return PsycopgResult(self, prepared)
         except self.module.Error as error:
             # A table has changed, or the statement is prepared no longer, as behind a pooler: nothing has run.
             if error.sqlstate not in ("0A000", "26000"):
@@ -222,7 +266,7 @@ class Psycopg(Postgres):
         if len(self.texts) >= PREPARED:
             oldest = next(iter(self.texts))
             self.drop(oldest)
-        self.texts[kind] = b""
+        self.texts[kind] = Prepared()
 
     def forget_outdated(self):
         """Forgets what was prepared before tables changed: inside of a transaction an error would be its end."""
@@ -230,7 +274,7 @@ class Psycopg(Postgres):
         if changes == self.changes:
             return
         self.changes = changes
-        names = [name for name in self.texts.values() if name]
+        names = [prepared.name for prepared in self.texts.values() if prepared.name]
         self.texts.clear()
         if names and self.status() in ("IDLE", "INTRANS"):
             self.link.send_query(b"; ".join(b"DEALLOCATE " + name for name in names))
@@ -238,9 +282,9 @@ class Psycopg(Postgres):
 
     def drop(self, kind):
         """Forgets a prepared statement, here and at the server."""
-        name = self.texts.pop(kind, b"")
-        if name and self.status() in ("IDLE", "INTRANS"):
-            self.link.send_query(b"DEALLOCATE " + name)
+        prepared = self.texts.pop(kind)
+        if prepared.name and self.status() in ("IDLE", "INTRANS"):
+            self.link.send_query(b"DEALLOCATE " + prepared.name)
             self.discard()
 
     def discard(self):
@@ -248,10 +292,42 @@ class Psycopg(Postgres):
         while self.waited() is not None:
             pass
 
+    def may_join(self, text, first):
+        """Returns true if a text may be sent in one go with others: inside of a transaction, where a failure ends all."""
+        if ";" in text or "\0" in text or not UNCHANGING.match(text):
+            return False
+        return not first or self.status() == "INTRANS" or text[:5].upper() == "BEGIN"
+
+    def together(self, texts, begins):
+        """Sends texts in one go, and gives the number of affected rows of each. Nothing is run behind one that fails."""
+        link = self.link
+        link.enter_pipeline_mode()
+        for text in texts:
+            link.send_query_params(text.encode(), None)
+        link.pipeline_sync()
+        counts, failed = [], None
+        for _ in texts:
+            for result in iter(self.waited, None):
+                if failed is None and result.status not in self.good:
+                    failed = result
+                count = result.command_tuples
+            if failed is None:
+                counts.append(-1 if count is None else count)
+        # What says that the server has read all.
+        self.waited()
+        link.exit_pipeline_mode()
+        if begins and counts:
+            self.inside, self.failed_inside = True, False
+        self.settled(failed is None)
+        for count in counts:
+            yield count
+        if failed is not None:
+            raise self.module.errors.error_from_result(failed, encoding="utf-8")
+
     def set_streaming(self):
         """Has libpq give rows as they come, many at a time where it can."""
         try:
-            self.link.set_chunked_rows_mode(MOST_ROWS // 4)
+            self.link.set_chunked_rows_mode(MOST_ROWS)
         except (AttributeError, self.module.NotSupportedError):
             self.link.set_single_row_mode()
 
@@ -266,7 +342,7 @@ class Psycopg(Postgres):
     def next_result(self):
         """Returns the next result of the statement under way, None at its end. Raises its error."""
         result = self.waited()
-        if result is None or result.status in self.no_rows or result.status in self.with_rows:
+        if result is None or result.status in self.good:
             return result
         status = self.pq.ExecStatus
         if result.status in (status.COPY_IN, status.COPY_OUT, status.COPY_BOTH):
@@ -275,19 +351,6 @@ class Psycopg(Postgres):
         error = self.module.errors.error_from_result(result, encoding="utf-8")
         self.discard()
         raise error
-
-    def has_rows(self, result):
-        """Returns true if a result has columns."""
-        return result.status in self.with_rows
-
-    def is_last(self, result):
-        """Returns true if a result is the last of its statement."""
-        return result.status == self.pq.ExecStatus.TUPLES_OK
-
-    def command_count(self, result):
-        """Returns the number of affected rows that a result tells."""
-        count = result.command_tuples
-        return count if isinstance(count, int) else -1
 
     def status(self):
         """Returns the name of the transaction's status."""
@@ -300,8 +363,12 @@ class Psycopg(Postgres):
         return self.status() == "INERROR"
 
     def canceller(self):
-        cancel = self.link.get_cancel()
-        return cancel.cancel
+        # The former takes no longer than it is told to, with libpq 17.
+        safe = getattr(self.connection, "cancel_safe", None)
+        return functools.partial(safe, timeout=PATIENCE) if safe else self.link.get_cancel().cancel
+
+    def breaker(self):
+        return shutdown(socket_by_number(self.link.socket))
 
     def is_closed(self, error):
         # Without a link it could not connect.

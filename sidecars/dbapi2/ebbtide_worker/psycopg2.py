@@ -2,9 +2,13 @@
 
 import decimal
 import importlib
+import socket
+import struct
 
+from .cancellation import PATIENCE
 from .frames import ARRAY, BYTES, DECIMAL, DOUBLE, FLOAT, INTERVAL
 from .postgres import Postgres, postgres_text
+from .shutdown import shutdown, socket_by_number
 
 
 def psycopg2_parameter(module):
@@ -22,6 +26,19 @@ def psycopg2_parameter(module):
         return value
 
     return change
+
+
+def answers(peer):
+    """Returns true if the server at an address answers: it is asked whether it has TLS."""
+    family = socket.AF_UNIX if isinstance(peer, (str, bytes)) else socket.AF_INET6 if len(peer) == 4 else socket.AF_INET
+    with socket.socket(family) as link:
+        link.settimeout(PATIENCE)
+        try:
+            link.connect(peer)
+            link.sendall(struct.pack(">II", 8, 80877103))
+            return len(link.recv(1)) == 1
+        except OSError:
+            return False
 
 
 class Psycopg2(Postgres):
@@ -46,3 +63,16 @@ class Psycopg2(Postgres):
 
     def is_closed(self, error):
         return self.connection.closed != 0
+
+    def canceller(self):
+        peer = socket_by_number(self.connection.fileno()).getpeername()
+
+        def cancel():
+            # The module lets no other thread run until the server has answered.
+            if answers(peer):
+                self.connection.cancel()
+
+        return cancel
+
+    def breaker(self):
+        return shutdown(socket_by_number(self.connection.fileno()))

@@ -1,15 +1,29 @@
 """Rows as bytes of the protocol: values by their Python types, or by functions of their columns."""
 
 import collections
+import datetime
+import decimal
+import itertools
+import operator
 import struct
+import uuid
 
-from .frames import ARRAY, JSON
-from .fused import fused
-from .values import Lossy, PACKERS, json_text, pack_null, packed_text, unreadable
+from .columns import WHOLE
+from .frames import ARRAY, BLOCK, JSON, MIXED, NULLABLE, ROWS
+from .values import Lossy, PACKERS, json_text, packed_text, unreadable
 
-# The most rows that are asked for at a time, and the most functions for rows of different types that are kept.
-MOST_ROWS = 1024
-MOST_FUNCTIONS = 64
+# The most rows of a frame. With more of them the processor's cache does not hold what is made of them.
+MOST_ROWS = 512
+# So few rows are packed value by value.
+FEW_ROWS = 4
+# What stands in a column for NULL, whose byte says that it is not there.
+FILLERS = {
+    datetime.datetime: datetime.datetime(1970, 1, 1),
+    datetime.date: datetime.date(1970, 1, 1),
+    datetime.time: datetime.time(),
+    uuid.UUID: uuid.UUID(int=0),
+}
+FILLERS.update((kind, kind()) for kind in (bool, int, float, str, bytes, bytearray, decimal.Decimal))
 
 
 class Packer:
@@ -21,7 +35,6 @@ class Packer:
         for container in (list, tuple):
             self.packers.setdefault(container, self.array)
         self.packers.setdefault(dict, self.document)
-        self.functions = {}
 
     def array(self, values):
         return struct.pack(">BI", ARRAY, len(values)) + b"".join(map(self.value, values))
@@ -48,63 +61,59 @@ class Packer:
             )
         )
 
-    def cell(self, value):
-        """Returns the bytes of a value, or of the reason why it cannot be read."""
+    def cell(self, own, value):
+        """Returns the bytes of a value, or of the reason why it cannot be read. `own` is the function of its column."""
+        if value is None:
+            return b"\0"
         try:
-            return self.value(value)
+            return (own or self.packers.get(type(value)) or self.inherited(value))(value)
         except Exception as error:
             return unreadable(str(error) or type(error).__name__)
 
-    def row(self, values):
-        """Returns the bytes of a row. A value that cannot be read leaves the others as they are."""
-        kinds = tuple(map(type, values))
-        try:
-            function = self.functions.get(kinds)
-            if function is None:
-                # Few are kept: a column of SQLite may hold any type.
-                if len(self.functions) >= MOST_FUNCTIONS:
-                    self.functions.clear()
-                function = self.functions[kinds] = self.function(kinds)
-            return function(values)
-        except Exception:
-            return self.guarded(values)
+    def functions(self):
+        """Returns the function of each column, None for one that is packed by the types of its values."""
+        return itertools.repeat(None)
 
-    def guarded(self, values):
-        """Returns the bytes of a row, value by value."""
-        return b"".join(map(self.cell, values))
+    def packed(self, rows):
+        """Returns the kind and the payload of a frame with rows."""
+        count = struct.pack(">I", len(rows))
+        if len(rows) < FEW_ROWS:
+            cells = [map(self.cell, self.functions(), row) for row in rows]
+            return ROWS, count + b"".join(itertools.chain.from_iterable(cells))
+        return BLOCK, count + b"".join(map(self.column, self.functions(), zip(*rows)))
 
-    def function(self, kinds):
-        """Returns a new function for rows of these types."""
-        return fused([self.packers[kind] for kind in kinds], kinds)
+    def column(self, own, values):
+        """Returns the bytes of a column: all values at once, or one by one."""
+        for way in (self.alike, self.nullable):
+            try:
+                return way(own, values)
+            except Exception:
+                pass
+        return struct.pack("B", MIXED) + b"".join([self.cell(own, value) for value in values])
+
+    def alike(self, own, values):
+        """Returns the bytes of a column whose values are of one type. Raises if they are not."""
+        kind = type(values[0])
+        # Texts are joined, which nothing else can be.
+        if kind is not str and len(set(map(type, values))) > 1:
+            raise Lossy("the values are of more than one type")
+        return WHOLE[own or self.packers[kind]](kind, values)
+
+    def nullable(self, own, values):
+        """Returns the bytes of a column whose values are NULL or of one type. Raises if they are not."""
+        (kind,) = set(map(type, values)) - {type(None)}
+        there = bytes(map(operator.is_not, values, itertools.repeat(None)))
+        filler = FILLERS[kind]
+        packed = self.alike(own, [filler if value is None else value for value in values])
+        return struct.pack("B", packed[0] | NULLABLE) + there + packed[1:]
 
 
 class ColumnPacker(Packer):
-    """Packs values by functions of their columns; None stands for the Python type."""
+    """Packs values by functions of their columns; None stands for the Python type, as the packer `types` knows it."""
 
-    shared = {}
-
-    def __init__(self, columns, packers=None):
-        super().__init__(packers)
+    def __init__(self, columns, types=Packer()):
+        self.packers = types.packers
         self.columns = columns
-        # Statements whose columns are packed alike share their functions.
-        if len(self.shared) >= MOST_FUNCTIONS:
-            self.shared.clear()
-        self.functions = self.shared.setdefault((tuple(columns), frozenset((packers or {}).items())), {})
 
-    def guarded(self, values):
-        return b"".join(map(self.column, self.columns, values))
-
-    def function(self, kinds):
-        pairs = zip(self.columns, kinds)
-        return fused([pack_null if kind is type(None) else column or self.packers[kind] for column, kind in pairs], kinds)
-
-    def column(self, packer, value):
-        """Returns the bytes of a value of a column, or of the reason why it cannot be read."""
-        if value is None:
-            return b"\0"
-        if packer is None:
-            return self.cell(value)
-        try:
-            return packer(value)
-        except Exception as error:
-            return unreadable(str(error) or type(error).__name__)
+    def functions(self):
+        return self.columns

@@ -10,3 +10,9 @@ def shutdown(link):
         socket.socket.shutdown(link, socket.SHUT_RDWR)
 
     return end
+
+
+def socket_by_number(descriptor):
+    """Returns a copy of a socket of which a module tells no more than the number, which might become another's."""
+    # The family does not matter to what is done with it.
+    return socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM)

@@ -8,7 +8,7 @@ import struct
 import uuid
 
 from .frames import (
-    BYTES, DATE, DATETIME, DECIMAL, DOUBLE, INTEGER, INTERVAL, SERVER_TEXT, TEXT, TIME, TIMESTAMP, UNREADABLE, UNSIGNED_INTEGER, UUID,
+    BYTES, CALENDAR, DATE, DECIMAL, DOUBLE, INTEGER, INTERVAL, SERVER_TEXT, TEXT, TIME, TIMESTAMP, UNREADABLE, UNSIGNED_INTEGER, UUID,
 )  # fmt: skip
 
 
@@ -95,8 +95,10 @@ def pack_time(value):
 
 
 def pack_datetime(value):
-    tag = DATETIME if value.tzinfo is None else TIMESTAMP
-    return packed_text(tag, value.isoformat(" ").encode())
+    if value.tzinfo is not None:
+        return packed_text(TIMESTAMP, value.isoformat(" ").encode())
+    # The ten bytes are those in which Python keeps one.
+    return struct.pack("B", CALENDAR) + value.__reduce__()[1][0]
 
 
 def pack_timedelta(value):

@@ -76,6 +76,7 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
 
 static SCHEMA: SchemaRules = SchemaRules {
     in_transaction: DefinitionsInTransaction::Undone,
+    if_not_exists: &[],
     lock: None,
     keys_to_missing_tables: false,
     circular_keys: CircularKeys::Dropped {

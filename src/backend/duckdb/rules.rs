@@ -59,6 +59,7 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
 
 static SCHEMA: SchemaRules = SchemaRules {
     in_transaction: DefinitionsInTransaction::Undone,
+    if_not_exists: &["TABLE", "INDEX", "VIEW", "TYPE", "SEQUENCE", "FUNCTION", "SCHEMA"],
     lock: None,
     keys_to_missing_tables: false,
     circular_keys: circular_keys(),

@@ -74,6 +74,7 @@ const ASK: &str = "SELECT 1 / CASE WHEN @ebbtide_transaction IS NULL OR @ebbtide
 
 static SCHEMA: SchemaRules = SchemaRules {
     in_transaction: DefinitionsInTransaction::Commit,
+    if_not_exists: &[],
     lock: None,
     keys_to_missing_tables: false,
     circular_keys: circular_keys(),

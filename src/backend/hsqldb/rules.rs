@@ -66,6 +66,7 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
 
 static SCHEMA: SchemaRules = SchemaRules {
     in_transaction: DefinitionsInTransaction::Commit,
+    if_not_exists: &[],
     lock: None,
     keys_to_missing_tables: false,
     circular_keys: circular_keys(),

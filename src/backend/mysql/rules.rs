@@ -98,6 +98,7 @@ fn read_position(rows: &[Row]) -> Option<Position> {
 
 pub(super) static SCHEMA: SchemaRules = SchemaRules {
     in_transaction: DefinitionsInTransaction::Commit,
+    if_not_exists: &["TABLE", "SCHEMA", "EVENT"],
     lock: None,
     keys_to_missing_tables: false,
     circular_keys: CircularKeys::Unchecked {

@@ -184,6 +184,15 @@ static POSITIONS: PositionRules = PositionRules {
 
 static SCHEMA: SchemaRules = SchemaRules {
     in_transaction: DefinitionsInTransaction::Undone,
+    if_not_exists: &[
+        "TABLE",
+        "FOREIGN TABLE",
+        "INDEX",
+        "SEQUENCE",
+        "SCHEMA",
+        "EXTENSION",
+        "MATERIALIZED VIEW",
+    ],
     lock: Some("SELECT pg_advisory_xact_lock(?)"),
     keys_to_missing_tables: false,
     circular_keys: CircularKeys::Dropped {

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
-use crate::value::Interval;
+use crate::value::{Interval, usual_moment};
 
 pub(super) fn boolean(text: &str) -> Option<bool> {
     const TRUE: [&str; 6] = ["t", "true", "1", "on", "yes", "y"];
@@ -83,6 +83,13 @@ fn nanoseconds(fraction: &str) -> Option<u32> {
 
 /// Reads a date and a time, with their offset from UTC in seconds if there is one.
 fn moment(text: &str) -> Option<(NaiveDateTime, Option<i32>)> {
+    match usual_moment(text) {
+        Some((moment, "")) => return Some((moment, None)),
+        Some((moment, zone)) if zone.starts_with(['Z', '+', '-']) && !zone.ends_with(" BC") => {
+            return Some((moment, Some(offset(zone)?)));
+        }
+        _ => {}
+    }
     let (text, era) = match text.strip_suffix(" BC") {
         Some(text) => (text, " BC"),
         None => (text, ""),
@@ -118,10 +125,9 @@ fn offset(text: &str) -> Option<i32> {
 
 /// Reads a date and a time without an offset; an offset of zero is accepted, too.
 pub(in crate::backend) fn date_time(text: &str) -> Option<NaiveDateTime> {
-    if let Some(day) = date(text) {
-        return Some(day.and_time(NaiveTime::MIN));
-    }
-    let (moment, offset) = moment(text)?;
+    let Some((moment, offset)) = moment(text) else {
+        return date(text).map(|day| day.and_time(NaiveTime::MIN));
+    };
     (offset.unwrap_or(0) == 0).then_some(moment)
 }
 

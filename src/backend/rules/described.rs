@@ -103,6 +103,7 @@ impl DescribedRules {
                 // What is refused in a transaction runs outside of it, like what would commit it.
                 DefinitionsWhere::Commits | DefinitionsWhere::Refused => DefinitionsInTransaction::Commit,
             },
+            if_not_exists: STANDARD_SQL.schema.if_not_exists,
             lock: None,
             keys_to_missing_tables: false,
             circular_keys: STANDARD_SQL.schema.circular_keys,

@@ -192,6 +192,8 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
 
 static SCHEMA: SchemaRules = SchemaRules {
     in_transaction: DefinitionsInTransaction::Commit,
+    // Not every product has it.
+    if_not_exists: &[],
     lock: None,
     keys_to_missing_tables: false,
     circular_keys: circular_keys(),

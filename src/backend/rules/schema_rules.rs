@@ -8,6 +8,8 @@ use crate::value::Params;
 pub(crate) struct SchemaRules {
     /// The effect of a transaction on definitions.
     pub(crate) in_transaction: DefinitionsInTransaction,
+    /// The kinds of objects that can be created `IF NOT EXISTS`.
+    pub(crate) if_not_exists: &'static [&'static str],
     /// The text that takes the lock with a number (its parameter) until the transaction ends, where `IF NOT EXISTS`
     /// fails if another transaction creates the same table; `None` if no lock is needed.
     pub(crate) lock: Option<&'static str>,

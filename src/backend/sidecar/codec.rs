@@ -1,7 +1,7 @@
 //! Reading of answers. Whatever the bytes are, the result is a frame or an error, and no more memory is taken than the
 //! bytes that arrived allow.
 
-use super::frame::{AnswerFrame, Column, Failure, Frame, HEAD, Malformed, Origin, Pairs, kind};
+use super::frame::{AnswerFrame, Column, Failure, Frame, HEAD, Malformed, Order, Origin, Pairs, kind};
 
 /// A place in bytes that are read from the left.
 #[derive(Clone, Copy, Debug)]
@@ -63,18 +63,28 @@ impl<'b> Reader<'b> {
         self.take().map(f64::from_be_bytes)
     }
 
-    /// Reads bytes with their length in front.
-    pub(super) fn bytes(&mut self) -> Result<&'b [u8], Malformed> {
-        let length = self.u32()? as usize;
+    /// Reads a number of bytes.
+    pub(super) fn slice(&mut self, length: usize) -> Result<&'b [u8], Malformed> {
         let (bytes, rest) = self.rest.split_at_checked(length).ok_or_else(|| self.cut_off())?;
         self.rest = rest;
         Ok(bytes)
     }
 
+    /// Reads bytes with their length in front.
+    pub(super) fn bytes(&mut self) -> Result<&'b [u8], Malformed> {
+        let length = self.u32()? as usize;
+        self.slice(length)
+    }
+
     /// Reads text with its length in front.
     pub(super) fn str(&mut self) -> Result<&'b str, Malformed> {
         let bytes = self.bytes()?;
-        std::str::from_utf8(bytes)
+        Reader::new(self.what, bytes).text()
+    }
+
+    /// Reads all that is left as text.
+    pub(super) fn text(&self) -> Result<&'b str, Malformed> {
+        std::str::from_utf8(self.rest)
             .map_err(|why| Malformed::new(format!("{} has text that is not UTF-8: {why}", self.what)))
     }
 
@@ -84,8 +94,7 @@ impl<'b> Reader<'b> {
 
     /// Passes a number of bytes.
     pub(super) fn skip(&mut self, count: usize) -> Result<(), Malformed> {
-        self.rest = self.rest.get(count..).ok_or_else(|| self.cut_off())?;
-        Ok(())
+        self.slice(count).map(drop)
     }
 
     /// Reads `count` members that take at least `least` bytes each.
@@ -144,7 +153,8 @@ fn answer(kind: u8, payload: &[u8]) -> Result<AnswerFrame, Malformed> {
             let count = reader.u16()?.into();
             AnswerFrame::Columns(reader.many(count, 9, column)?)
         }
-        kind::ROWS => return Ok(AnswerFrame::Rows(payload.to_vec())),
+        kind::ROWS => return Ok(AnswerFrame::Rows(Order::Rows, payload.to_vec())),
+        kind::BLOCK => return Ok(AnswerFrame::Rows(Order::Columns, payload.to_vec())),
         kind::DONE => {
             let rows = u64::try_from(reader.i64()?).ok();
             let key = match reader.u8()? {
@@ -167,6 +177,7 @@ fn name(kind: u8) -> &'static str {
         kind::OPENED => "OPENED",
         kind::COLUMNS => "COLUMNS",
         kind::ROWS => "ROWS",
+        kind::BLOCK => "BLOCK",
         kind::DONE => "DONE",
         kind::FAILED => "FAILED",
         _ => "a frame",

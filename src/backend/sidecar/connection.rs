@@ -124,11 +124,12 @@ impl SidecarConnection {
                     let columns = Columns::new(self.target.dialect, list, self.driver.folds_up);
                     self.columns = Some(Arc::new(columns));
                 }
-                AnswerFrame::Rows(payload) => {
+                AnswerFrame::Rows(order, payload) => {
                     let Some(columns) = &self.columns else {
                         return Err(self.is_confused("ROWS came before COLUMNS"));
                     };
-                    let batch = BatchFrame::read(columns, payload).map_err(|Malformed(why)| self.is_confused(&why))?;
+                    let batch = BatchFrame::read(columns, order, payload);
+                    let batch = batch.map_err(|Malformed(why)| self.is_confused(&why))?;
                     if let Some(returned) = &mut self.returned {
                         *returned += u64::from(batch.rows());
                     }

@@ -37,6 +37,7 @@ pub(super) mod tag {
     pub(in crate::backend::sidecar) const UNREADABLE: u8 = 19;
     pub(in crate::backend::sidecar) const I16: u8 = 20;
     pub(in crate::backend::sidecar) const I32: u8 = 21;
+    pub(in crate::backend::sidecar) const CALENDAR: u8 = 22;
 }
 
 /// Writes a parameter. Places count from 1.

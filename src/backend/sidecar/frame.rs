@@ -31,6 +31,7 @@ pub(super) mod kind {
     pub(in crate::backend::sidecar) const ROWS: u8 = 132;
     pub(in crate::backend::sidecar) const DONE: u8 = 133;
     pub(in crate::backend::sidecar) const FAILED: u8 = 134;
+    pub(in crate::backend::sidecar) const BLOCK: u8 = 135;
 }
 
 /// The flags of `RUN`.
@@ -47,6 +48,15 @@ pub(super) mod flag {
     pub(in crate::backend::sidecar) const FEW: u8 = 16;
 }
 
+/// The order of the values in a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// `ROWS`: row after row.
+    Rows,
+    /// `BLOCK`: column after column.
+    Columns,
+}
+
 /// What a sidecar answers.
 #[derive(Debug, PartialEq)]
 pub(super) enum AnswerFrame {
@@ -56,8 +66,8 @@ pub(super) enum AnswerFrame {
     },
     Opened(Pairs),
     Columns(Vec<Column>),
-    /// The payload of `ROWS`, which is read where the columns are known.
-    Rows(Vec<u8>),
+    /// The payload of `ROWS` or `BLOCK`, which is read where the columns are known.
+    Rows(Order, Vec<u8>),
     Done {
         /// `None` if the driver does not tell.
         rows: Option<u64>,
@@ -69,7 +79,7 @@ pub(super) enum AnswerFrame {
 impl AnswerFrame {
     /// Returns whether it is the last one to its request.
     pub(super) fn is_final(&self) -> bool {
-        !matches!(self, Self::Columns(_) | Self::Rows(_))
+        !matches!(self, Self::Columns(_) | Self::Rows(..))
     }
 
     /// Returns its name in the protocol.
@@ -78,7 +88,8 @@ impl AnswerFrame {
             Self::Welcome { .. } => "WELCOME",
             Self::Opened(_) => "OPENED",
             Self::Columns(_) => "COLUMNS",
-            Self::Rows(_) => "ROWS",
+            Self::Rows(Order::Rows, _) => "ROWS",
+            Self::Rows(Order::Columns, _) => "BLOCK",
             Self::Done { .. } => "DONE",
             Self::Failed(_) => "FAILED",
         }

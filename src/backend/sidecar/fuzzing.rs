@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::batch::{BatchFrame, Columns};
 use super::codec;
-use super::frame::{AnswerFrame, Column, Failure, Frame, Origin, Pairs, kind};
+use super::frame::{AnswerFrame, Column, Failure, Frame, Order, Origin, Pairs, kind};
 use super::row::BatchRow;
 use crate::sql::DIALECTS;
 use crate::value::RawRow as _;
@@ -41,7 +41,7 @@ fn check(bytes: &[u8]) {
     };
     let again = codec::frame(&written(&frame));
     assert_eq!(again.as_ref(), Ok(&frame));
-    let AnswerFrame::Rows(payload) = frame.answer else {
+    let AnswerFrame::Rows(order, payload) = frame.answer else {
         return;
     };
     let width = usize::from(payload.get(4).copied().unwrap_or_default() % 4);
@@ -52,7 +52,7 @@ fn check(bytes: &[u8]) {
             is_boolean: index == 1,
         });
         let columns = Arc::new(Columns::new(dialect, columns.collect(), true));
-        let Ok(batch) = BatchFrame::read(&columns, payload.clone()) else {
+        let Ok(batch) = BatchFrame::read(&columns, order, payload.clone()) else {
             return;
         };
         let batch = Arc::new(batch);
@@ -91,8 +91,11 @@ fn written(frame: &Frame) -> Vec<u8> {
                 out.push(u8::from(column.is_boolean) << 1);
             }
         }
-        AnswerFrame::Rows(payload) => {
-            out.push(kind::ROWS);
+        AnswerFrame::Rows(order, payload) => {
+            out.push(match order {
+                Order::Rows => kind::ROWS,
+                Order::Columns => kind::BLOCK,
+            });
             out.extend(payload);
         }
         AnswerFrame::Done { rows, key } => {
@@ -186,7 +189,11 @@ mod tests {
             (any::<u16>(), all_pairs()).prop_map(|(version, pairs)| AnswerFrame::Welcome { version, pairs }),
             all_pairs().prop_map(AnswerFrame::Opened),
             vec(column, 0..4).prop_map(AnswerFrame::Columns),
-            vec(any::<u8>(), 0..40).prop_map(AnswerFrame::Rows),
+            (
+                prop::sample::select(vec![Order::Rows, Order::Columns]),
+                vec(any::<u8>(), 0..40)
+            )
+                .prop_map(|(order, payload)| AnswerFrame::Rows(order, payload)),
             (prop::option::of(0..=i64::MAX as u64), any::<Option<i64>>())
                 .prop_map(|(rows, key)| AnswerFrame::Done { rows, key }),
             failure.prop_map(|failure| AnswerFrame::Failed(Box::new(failure))),
@@ -226,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn b6_any_bytes_are_a_frame_or_an_error(kind in prop_oneof![128..136_u8, any::<u8>()], payload in vec(any::<u8>(), 0..80)) {
+        fn b6_any_bytes_are_a_frame_or_an_error(kind in prop_oneof![128..137_u8, any::<u8>()], payload in vec(any::<u8>(), 0..80)) {
             let bytes = [&[0, 0, 0, 1, 0, 0, 0, 1, kind], &*payload].concat();
             sidecar_frames(&bytes);
             sidecar_frames(&payload);
@@ -257,13 +264,105 @@ mod tests {
                 is_boolean: false,
             });
             let columns = Arc::new(Columns::new(Dialect::Postgres, columns.collect(), false));
-            let batch = Arc::new(BatchFrame::read(&columns, payload).unwrap());
+            let batch = Arc::new(BatchFrame::read(&columns, Order::Rows, payload).unwrap());
             let read = Row::new(Box::new(BatchRow::new(&batch, 0))).values().unwrap();
             for (read, value) in read.iter().zip(&values) {
                 // NaN is not equal to itself; its form is.
                 prop_assert_eq!(format!("{read:?}"), format!("{value:?}"));
             }
         }
+    }
+
+    /// A column of a `BLOCK` with a byte for each row, and what is read from it.
+    fn nullable(form: u8, there: &[bool], values: &[u8]) -> Vec<u8> {
+        let there: Vec<u8> = there.iter().map(|there| u8::from(*there)).collect();
+        [&[form | 0x80][..], &there, values].concat()
+    }
+
+    proptest! {
+        #[test]
+        fn b6_every_column_of_a_block_is_read_as_it_was_written(
+            rows in vec((any::<Option<i64>>(), any::<Option<String>>(), values(), any::<f64>(), any::<String>()), 0..40),
+        ) {
+            let mut payload = (rows.len() as u32).to_be_bytes().to_vec();
+            let there: Vec<_> = rows.iter().map(|row| row.0.is_some()).collect();
+            let numbers: Vec<_> = rows.iter().flat_map(|row| row.0.unwrap_or(9).to_be_bytes()).collect();
+            payload.extend(nullable(2, &there, &numbers));
+            let there: Vec<_> = rows.iter().map(|row| row.1.is_some()).collect();
+            payload.extend(nullable(7, &there, &long(rows.iter().map(|row| row.1.as_deref().unwrap_or("?")))));
+            payload.push(127);
+            for row in &rows {
+                encode::value(Dialect::Generic, &row.2, 1, &mut payload).unwrap();
+            }
+            payload.push(5);
+            payload.extend(rows.iter().flat_map(|row| row.3.to_be_bytes()));
+            payload.push(15);
+            payload.extend(long(rows.iter().map(|row| row.4.as_str())));
+            let column = Column { name: "a".to_owned(), type_name: "text".to_owned(), is_boolean: false };
+            let columns = Arc::new(Columns::new(Dialect::Postgres, vec![column; 5], false));
+            let batch = Arc::new(BatchFrame::read(&columns, Order::Columns, payload.clone()).unwrap());
+            prop_assert_eq!(batch.rows() as usize, rows.len());
+            for (number, (integer, text, value, double, other)) in rows.into_iter().enumerate() {
+                let read = Row::new(Box::new(BatchRow::new(&batch, number as u32))).values().unwrap();
+                let integer = integer.map_or(Value::Null, Value::I64);
+                let text = text.map_or(Value::Null, Value::Text);
+                let written = [integer, text, value, Value::F64(double), Value::Text(other)];
+                prop_assert_eq!(format!("{:?}", read), format!("{written:?}"));
+            }
+            for end in 0..payload.len() {
+                prop_assert!(BatchFrame::read(&columns, Order::Columns, payload[..end].to_vec()).is_err());
+            }
+        }
+    }
+
+    /// Returns the ends of texts, and the texts.
+    fn long<'t>(texts: impl Iterator<Item = &'t str> + Clone) -> Vec<u8> {
+        let ends = texts.clone().scan(0, |end, text| {
+            *end += text.len() as u32;
+            Some(end.to_be_bytes())
+        });
+        let mut out: Vec<u8> = ends.flatten().collect();
+        texts.for_each(|text| out.extend(text.as_bytes()));
+        out
+    }
+
+    #[test]
+    fn b6_a_block_that_is_wrong_is_refused() {
+        let columns = Arc::new(Columns::new(Dialect::Generic, vec![named("a")], false));
+        let read = |payload: &[u8]| BatchFrame::read(&columns, Order::Columns, payload.to_vec());
+        let two = |rest: &[u8]| [&[0, 0, 0, 2][..], rest].concat();
+        for (payload, why) in [
+            (two(&[7, 0, 0, 0, 2, 0, 0, 0, 1, b'a', b'b']), "before it begins"),
+            (two(&[0, 0, 0]), "0 is no form"),
+            (two(&[18, 0, 0, 0, 0]), "18 is no form"),
+            (two(&[1, 1, 1, 1]), "too many"),
+            (vec![0xFF, 0xFF, 0xFF, 0xFF, 2, 0, 0, 0, 0, 0, 0, 0, 0], "cut off"),
+        ] {
+            let error = read(&payload).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    fn named(name: &str) -> Column {
+        Column {
+            name: name.to_owned(),
+            type_name: String::new(),
+            is_boolean: false,
+        }
+    }
+
+    #[test]
+    fn b2_a_date_and_time_in_ten_bytes_is_read_and_one_that_is_none_fails_alone() {
+        let columns = Arc::new(Columns::new(Dialect::Generic, vec![named("a"), named("b")], false));
+        let mut payload = 1_u32.to_be_bytes().to_vec();
+        payload.extend([22, 7, 234, 12, 1, 3, 4, 5, 1, 226, 64]);
+        payload.extend([22, 7, 234, 13, 1, 3, 4, 5, 1, 226, 64]);
+        let batch = Arc::new(BatchFrame::read(&columns, Order::Rows, payload).unwrap());
+        let row = Row::new(Box::new(BatchRow::new(&batch, 0)));
+        let moment: chrono::NaiveDateTime = row.get("a").unwrap();
+        assert_eq!(moment.to_string(), "2026-12-01 03:04:05.123456");
+        let error = row.get::<chrono::NaiveDateTime>("b").unwrap_err().to_string();
+        assert!(error.contains("no such day"), "{error}");
     }
 
     #[test]
@@ -288,7 +387,7 @@ mod tests {
         payload.extend(b"lost");
         payload.extend([2, 0, 0, 0, 0, 0, 0, 0, 7]);
         let row = Row::new(Box::new(BatchRow::new(
-            &Arc::new(BatchFrame::read(&columns, payload).unwrap()),
+            &Arc::new(BatchFrame::read(&columns, Order::Rows, payload).unwrap()),
             0,
         )));
         let error = row.get::<i64>("a").unwrap_err().to_string();

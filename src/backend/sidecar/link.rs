@@ -333,7 +333,7 @@ impl Wires {
         channels.unanswered -= bytes;
         drop(channels);
         // Nobody reads rows of a channel that is being closed.
-        if unread && matches!(answer, AnswerFrame::Rows(_)) {
+        if unread && matches!(answer, AnswerFrame::Rows(..)) {
             return Ok(None);
         }
         Ok(mailbox.put(request, answer))

@@ -2,6 +2,7 @@
 //! process that speaks the protocol of docs/SIDECARS.md.
 
 mod batch;
+mod cell;
 mod channel;
 mod codec;
 mod connection;

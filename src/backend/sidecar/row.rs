@@ -4,11 +4,14 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::{NaiveDate, NaiveDateTime};
+
 use super::batch::BatchFrame;
+use super::cell::Cell;
 use super::codec::Reader;
 use super::encode::tag;
 use super::frame::{Column, Malformed};
-use super::server_text;
+use super::server_text::{TextForm, bytes_of_mysql};
 use super::unreadable::unreadable;
 use crate::backend::OfferedRow;
 use crate::backend::postgres::{decimal, text as reading};
@@ -48,14 +51,19 @@ impl RawRow for BatchRow {
     fn type_name(&self, index: usize) -> &str {
         match self.batch.columns.type_name(index) {
             // A column that is none of a table has the type of its value.
-            "" => self.batch.cell(self.row, index).u8().map_or("", class),
+            "" => self.batch.cell(self.row, index).map_or("", |cell| class(cell.tag)),
             name => name,
         }
     }
 
     fn value(&self, index: usize) -> Result<ValueRef<'_>> {
-        let name = self.column(index).map_or("", |column| column.type_name.as_str());
-        read(self.batch.columns.dialect, name, &mut self.batch.cell(self.row, index))
+        let columns = &*self.batch.columns;
+        let (name, form) = match columns.list.get(index).zip(columns.forms.get(index)) {
+            Some((column, form)) => (column.type_name.as_str(), form),
+            None => ("", &TextForm::Plain),
+        };
+        let cell = self.batch.cell(self.row, index).map_err(|why| unreadable(name, &why))?;
+        read(columns.dialect, name, form, cell)
     }
 
     fn is_boolean(&self, index: usize) -> bool {
@@ -99,7 +107,7 @@ fn class(tag: u8) -> &'static str {
         tag::BYTES => "BLOB",
         tag::DATE => "DATE",
         tag::TIME => "TIME",
-        tag::DATETIME | tag::TIMESTAMP => "TIMESTAMP",
+        tag::DATETIME | tag::CALENDAR | tag::TIMESTAMP => "TIMESTAMP",
         tag::UUID => "UUID",
         tag::JSON => "JSON",
         tag::INTERVAL => "INTERVAL",
@@ -109,22 +117,23 @@ fn class(tag: u8) -> &'static str {
 }
 
 /// Reads a value of a column whose type has a name.
-fn read<'r>(dialect: Dialect, type_name: &str, reader: &mut Reader<'r>) -> Result<ValueRef<'r>> {
+fn read<'r>(dialect: Dialect, type_name: &str, form: &TextForm, cell: Cell<'r>) -> Result<ValueRef<'r>> {
     let broken = |why: Malformed| unreadable(type_name, &why);
-    let tag = reader.u8().map_err(broken)?;
-    Ok(match tag {
+    let mut reader = Reader::new("a value", cell.body);
+    Ok(match cell.tag {
         tag::NULL => ValueRef::Null,
         tag::BOOL => ValueRef::Bool(reader.u8().map_err(broken)? != 0),
         tag::I64 => ValueRef::I64(reader.i64().map_err(broken)?),
         tag::U64 => ValueRef::U64(reader.u64().map_err(broken)?),
         tag::F32 => ValueRef::F32(reader.f32().map_err(broken)?),
         tag::F64 => ValueRef::F64(reader.f64().map_err(broken)?),
-        tag::BYTES => {
-            let bytes = reader.bytes().map_err(broken)?;
-            match dialect {
-                Dialect::MySql => server_text::bytes_of_mysql(type_name, bytes),
-                _ => ValueRef::Bytes(bytes),
-            }
+        tag::BYTES => match dialect {
+            Dialect::MySql => bytes_of_mysql(type_name, cell.body),
+            _ => ValueRef::Bytes(cell.body),
+        },
+        tag::CALENDAR => {
+            let moment = calendar(&mut reader).map_err(broken)?;
+            ValueRef::DateTime(moment.ok_or_else(|| unreadable(type_name, &"there is no such day or time"))?)
         }
         tag::INTERVAL => ValueRef::Owned(Value::Interval(Interval {
             months: reader.i32().map_err(broken)?,
@@ -133,20 +142,39 @@ fn read<'r>(dialect: Dialect, type_name: &str, reader: &mut Reader<'r>) -> Resul
         })),
         tag::ARRAY => {
             let count = reader.u32().map_err(broken)?;
-            let members = (0..count).map(|_| read(dialect, "", reader).and_then(Value::of_member));
-            ValueRef::Owned(Value::Array(members.collect::<Result<_>>()?))
+            let form = TextForm::of(dialect, "");
+            let mut member = || {
+                let cell = Cell::read(&mut reader).map_err(broken)?;
+                read(dialect, "", &form, cell).and_then(Value::of_member)
+            };
+            ValueRef::Owned(Value::Array((0..count).map(|_| member()).collect::<Result<_>>()?))
         }
-        tag::UNREADABLE => return Err(unreadable(type_name, &reader.str().map_err(broken)?)),
-        tag => return of_text(dialect, type_name, tag, reader.str().map_err(broken)?),
+        tag => {
+            let text = reader.text().map_err(broken)?;
+            if tag == tag::UNREADABLE {
+                return Err(unreadable(type_name, &text));
+            }
+            return of_text(type_name, form, tag, text);
+        }
     })
 }
 
+/// Reads a date and time in ten bytes.
+fn calendar(reader: &mut Reader<'_>) -> Result<Option<NaiveDateTime>, Malformed> {
+    let (year, month, day) = (reader.u16()?, reader.u8()?, reader.u8()?);
+    let (hour, minute) = (reader.u8()?, reader.u8()?);
+    // The last three bytes are microseconds.
+    let rest = reader.u32()?;
+    let date = NaiveDate::from_ymd_opt(year.into(), month.into(), day.into());
+    Ok(date.and_then(|date| date.and_hms_micro_opt(hour.into(), minute.into(), rest >> 24, rest & 0xFF_FFFF)))
+}
+
 /// Reads a value that travels as text.
-fn of_text<'r>(dialect: Dialect, type_name: &str, tag: u8, text: &'r str) -> Result<ValueRef<'r>> {
+fn of_text<'r>(type_name: &str, form: &TextForm, tag: u8, text: &'r str) -> Result<ValueRef<'r>> {
     let value = match tag {
         tag::TEXT => Some(ValueRef::Text(text)),
         tag::JSON => Some(ValueRef::Json(text)),
-        tag::UNTYPED => return server_text::read(dialect, type_name, text),
+        tag::UNTYPED => return form.read(type_name, text),
         tag::DECIMAL => {
             let why = "it is NaN or infinite, or has more digits than Decimal holds (28)";
             let value = decimal(text).map(ValueRef::Decimal);

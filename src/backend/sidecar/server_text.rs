@@ -8,12 +8,42 @@ use crate::error::Result;
 use crate::sql::Dialect;
 use crate::value::ValueRef;
 
-/// Reads the server's own text of a value.
-pub(super) fn read<'r>(dialect: Dialect, type_name: &str, text: &'r str) -> Result<ValueRef<'r>> {
-    match dialect {
-        Dialect::Postgres => textual(type_named(&plain(type_name)), text),
-        Dialect::MySql => mysql(type_name, text),
-        _ => Ok(ValueRef::Text(text)),
+/// How the server's own text of a type is read.
+#[derive(Clone, Debug)]
+pub(super) enum TextForm {
+    /// The number of the type.
+    Postgres(u32),
+    /// The first word of the type's name, in capitals.
+    MySql {
+        word: String,
+        unsigned: bool,
+    },
+    Plain,
+}
+
+impl TextForm {
+    /// Returns the form of a type with a name.
+    pub(super) fn of(dialect: Dialect, type_name: &str) -> Self {
+        match dialect {
+            Dialect::Postgres => Self::Postgres(type_named(&plain(type_name))),
+            Dialect::MySql => {
+                let name = type_name.to_ascii_uppercase();
+                Self::MySql {
+                    word: name.split([' ', '(']).next().unwrap_or_default().to_owned(),
+                    unsigned: name.contains("UNSIGNED"),
+                }
+            }
+            _ => Self::Plain,
+        }
+    }
+
+    /// Reads a value.
+    pub(super) fn read<'r>(&self, type_name: &str, text: &'r str) -> Result<ValueRef<'r>> {
+        match self {
+            Self::Postgres(oid) => textual(*oid, text),
+            Self::MySql { word, unsigned } => mysql(type_name, word, *unsigned, text),
+            Self::Plain => Ok(ValueRef::Text(text)),
+        }
     }
 }
 
@@ -38,10 +68,7 @@ fn plain(name: &str) -> Cow<'_, str> {
 }
 
 /// Reads a value of MySQL or MariaDB.
-fn mysql<'r>(type_name: &str, text: &'r str) -> Result<ValueRef<'r>> {
-    let name = type_name.to_ascii_uppercase();
-    let unsigned = name.contains("UNSIGNED");
-    let word = name.split([' ', '(']).next().unwrap_or_default();
+fn mysql<'r>(type_name: &str, word: &str, unsigned: bool, text: &'r str) -> Result<ValueRef<'r>> {
     let zero_date = || {
         unreadable(type_name, &"it is 0000-00-00, which is not a date")
             .help("set the sql_mode NO_ZERO_DATE and store NULL instead, or read `NULLIF(column, '0000-00-00')`")
@@ -91,7 +118,7 @@ mod tests {
     use crate::value::Value;
 
     fn shown(dialect: Dialect, name: &str, text: &str) -> String {
-        match read(dialect, name, text) {
+        match TextForm::of(dialect, name).read(name, text) {
             Ok(value) => format!("{value:?}"),
             Err(error) => error.to_string(),
         }
@@ -122,7 +149,9 @@ mod tests {
         }
         let array = Value::Array(vec![Value::I64(1), Value::Null]);
         assert_eq!(
-            read(Dialect::Postgres, "_int4", "{1,NULL}").unwrap(),
+            TextForm::of(Dialect::Postgres, "_int4")
+                .read("_int4", "{1,NULL}")
+                .unwrap(),
             ValueRef::Owned(array)
         );
         assert!(shown(Dialect::Postgres, "date", "infinity").contains("cannot be read"));

@@ -91,6 +91,7 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
 
 static SCHEMA: SchemaRules = SchemaRules {
     in_transaction: DefinitionsInTransaction::UndoneOrIgnored,
+    if_not_exists: &["TABLE", "INDEX", "VIEW", "TRIGGER"],
     lock: None,
     keys_to_missing_tables: true,
     circular_keys: CircularKeys::Emptied {
