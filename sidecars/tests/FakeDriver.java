@@ -12,10 +12,12 @@ import java.sql.SQLException;
 import java.sql.Timestamp;
 import java.sql.Types;
 import java.util.Properties;
+import java.util.concurrent.CountDownLatch;
 import java.util.logging.Logger;
 
 /** A driver that does what a driver should not. What it does is the text of the statement. */
 public class FakeDriver implements Driver, InvocationHandler {
+    private static final CountDownLatch CANCELLED = new CountDownLatch(1);
     private static final String[] COLUMNS = {"good", "throws", "fails", "old", "more"};
 
     private final String text;
@@ -65,6 +67,8 @@ public class FakeDriver implements Driver, InvocationHandler {
                 return (Integer) arguments[0] == 4 ? "TIMESTAMP" : "TEXT";
             case "getColumnType":
                 return (Integer) arguments[0] == 4 ? Types.TIMESTAMP : Types.VARCHAR;
+            case "cancel":
+                return cancel();
             case "getString":
                 return string((Integer) arguments[0]);
             case "getTimestamp":
@@ -94,6 +98,10 @@ public class FakeDriver implements Driver, InvocationHandler {
 
     private boolean execute() throws Throwable {
         switch (text) {
+            case "ends, and cannot be cancelled":
+                CANCELLED.await();
+                return true;
+            case "cannot be cancelled":
             case "hang":
                 while (true) {
                     try {
@@ -102,6 +110,13 @@ public class FakeDriver implements Driver, InvocationHandler {
                         // A driver that does not let itself be stopped.
                     }
                 }
+            case "unreadable":
+                throw new SQLException() {
+                    @Override
+                    public String getMessage() {
+                        throw new IllegalStateException("not today");
+                    }
+                };
             case "memory":
                 throw new OutOfMemoryError("fake");
             case "stack":
@@ -113,6 +128,16 @@ public class FakeDriver implements Driver, InvocationHandler {
             default:
                 return true;
         }
+    }
+
+    private Object cancel() throws InterruptedException {
+        if (text.equals("ends, and cannot be cancelled")) {
+            CANCELLED.countDown();
+        }
+        if (text.endsWith("cannot be cancelled")) {
+            new CountDownLatch(1).await();
+        }
+        return null;
     }
 
     private int deep(int level) {

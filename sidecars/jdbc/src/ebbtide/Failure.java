@@ -26,6 +26,27 @@ final class Failure {
         frames.end();
     }
 
+    /**
+     * Answers with an error, also if memory is missing for a moment, or if the driver's error cannot be read: a library that
+     * waits for an answer must not wait for ever.
+     */
+    static void tell(Frames frames, int request, Throwable error, boolean closed) {
+        for (int failed = 0;; failed++) {
+            try {
+                frames.drop();
+                write(frames, request, error, closed);
+                return;
+            } catch (OutOfMemoryError missing) {
+                Memory.await(failed);
+            } catch (RuntimeException | LinkageError | StackOverflowError bad) {
+                frames.drop();
+                String message = "the driver failed with " + error.getClass().getName() + ", which cannot be read: " + bad.getClass().getName();
+                write(frames, request, new SQLException(message), closed);
+                return;
+            }
+        }
+    }
+
     /** Answers with an error. */
     static void write(Frames frames, int request, Throwable error, boolean closed) {
         if (error instanceof Refused) {
