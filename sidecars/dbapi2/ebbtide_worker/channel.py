@@ -47,8 +47,8 @@ class Channel:
             if self.is_open:
                 self.waiting[request] = False
                 self.requests.put((request, kind, payload))
-                return
-        self.output.write(nobody(self.number, request, kind))
+            else:
+                self.output.write(nobody(self.number, request, kind))
 
     def more(self, request, payload):
         """Adds credits to the request under way."""
@@ -70,32 +70,33 @@ class Channel:
                 self.give_up(request)
                 return
             self.changed.notify_all()
-            self.canceller = threading.Thread(target=self.keep_cancelling, args=(request,))
-            self.canceller.daemon = True
-            self.canceller.start()
+            canceller = threading.Thread(target=self.keep_cancelling, args=(request,))
+            canceller.daemon = True
+            try:
+                canceller.start()
+                self.canceller = canceller
+            except (RuntimeError, MemoryError):
+                # There is no thread for it. The statement ends between its rows, or by itself.
+                pass
 
     def give_up(self, request):
         """Answers an OPEN that may hang for ever, in an import or in the module. Its thread is left to itself."""
-        self.end()
         error = cancelled()
         error.closed = True
         self.output.write(frame(self.number, request, FAILED, error.payload()))
-        self.refuse_rest()
+        self.end()
 
     def end(self):
-        """Notes that the channel is closed."""
+        """Closes the channel, whose last answer has been written, and answers what still waits before all that comes."""
         with self.changed:
             self.is_open = False
-        self.output.forget(self.number)
-
-    def refuse_rest(self):
-        """Answers the requests that still wait, of a channel that is closed."""
-        while True:
-            try:
-                request, kind, _ = self.requests.get_nowait()
-            except queue.Empty:
-                return
-            self.output.write(nobody(self.number, request, kind))
+            while True:
+                try:
+                    request, kind, _ = self.requests.get_nowait()
+                except queue.Empty:
+                    break
+                self.output.write(nobody(self.number, request, kind))
+            self.output.forget(self.number)
 
     def keep_cancelling(self, request):
         """Cancels until the request has ended: the first time may come before the driver has begun."""
@@ -137,10 +138,9 @@ class Channel:
             if canceller is not None:
                 # It must not reach the next statement.
                 canceller.join()
+            self.output.write(answer)
             if not stays:
                 self.end()
-            self.output.write(answer)
-        self.refuse_rest()
 
     def answered(self, request, kind, payload):
         """Returns the bytes that answer a request, and whether the channel stays open."""
@@ -157,6 +157,8 @@ class Channel:
             return b"".join(self.pending), True
         except BaseException as error:
             self.failed = True
+            if isinstance(error, MemoryError):
+                self.pending = []
             found = self.failure(error)
             stays = kind != OPEN and found.origin != UNKNOWN
             found.closed = found.closed or not stays
@@ -350,8 +352,12 @@ def nobody(number, request, kind):
     """Returns the answer to a request of a channel that is not open."""
     if kind == CLOSE:
         return frame(number, request, DONE, DONE_WITHOUT_COUNT)
-    error = Failure(SIDECARS_OWN, "protocol", "the channel {} is not open".format(number), closed=True)
-    return frame(number, request, FAILED, error.payload())
+    return refused(number, request, "protocol", "the channel {} is not open".format(number))
+
+
+def refused(number, request, word, message):
+    """Returns the answer to a request for which there is no connection."""
+    return frame(number, request, FAILED, Failure(SIDECARS_OWN, word, message, closed=True).payload())
 
 
 def cancelled():

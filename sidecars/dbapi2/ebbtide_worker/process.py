@@ -6,13 +6,19 @@ import signal
 import struct
 import sys
 import threading
+import time
 
-from .channel import Channel, nobody
+from .channel import Channel, nobody, refused
 from .failures import failure
 from .frames import (
     CANCEL, FAILED, HELLO, LONGEST_FRAME, MORE, OPEN, Payload, Refused, VERSION, WELCOME,
     frame, packed_pairs,
 )  # fmt: skip
+
+# A pipe gives no more at once.
+ROOM = 1 << 16
+# The time that other threads have to give memory back.
+PAUSE, TRIES = 0.02, 250
 
 
 class Output:
@@ -46,27 +52,49 @@ class Input:
         self.descriptor = descriptor
         self.held = b""
 
-    def read(self, length):
-        """Returns as many bytes."""
-        if len(self.held) < length:
-            parts = [self.held]
-            missing = length - len(self.held)
-            while missing > 0:
-                part = os.read(self.descriptor, max(missing, 1 << 16))
-                if not part:
-                    os._exit(0)
-                parts.append(part)
-                missing -= len(part)
-            self.held = b"".join(parts)
+    def read(self, most):
+        """Returns some bytes."""
+        part = os.read(self.descriptor, most)
+        if not part:
+            os._exit(0)
+        return part
+
+    def take(self, length):
+        """Returns a few bytes."""
+        while len(self.held) < length:
+            self.held += self.read(ROOM)
         taken, self.held = self.held[:length], self.held[length:]
         return taken
 
+    def payload(self, length):
+        """Returns a payload, None if there is no memory for it."""
+        if length <= len(self.held):
+            return self.take(length)
+        parts, missing, failed = [self.held], length - len(self.held), 0
+        self.held = b""
+        while missing > 0:
+            try:
+                part = self.read(min(missing, ROOM))
+                missing -= len(part)
+                if parts is not None:
+                    parts.append(part)
+            except MemoryError:
+                # Other threads that fail give back what they have, too.
+                parts, failed = None, failed + 1
+                if failed > TRIES:
+                    raise
+                time.sleep(PAUSE)
+        try:
+            return parts and b"".join(parts)
+        except MemoryError:
+            return None
+
     def frame(self):
         """Returns channel, request, kind and payload of the next frame."""
-        length, channel, request, kind = struct.unpack(">IIIB", self.read(13))
+        length, channel, request, kind = struct.unpack(">IIIB", self.take(13))
         if not 9 <= length <= LONGEST_FRAME:
             os._exit(2)
-        return channel, request, kind, Payload(self.read(length - 9))
+        return channel, request, kind, Payload(self.payload(length - 9))
 
 
 def serve(source, output):
@@ -79,7 +107,11 @@ def serve(source, output):
             continue
         channel = channels.get(number)
         if channel is None and kind == OPEN:
-            channel = channels[number] = Channel(number, output)
+            try:
+                channel = channels[number] = Channel(number, output)
+            except (RuntimeError, MemoryError) as error:
+                output.write(refused(number, request, "no-thread", "no thread can be started for the connection: {}".format(error)))
+                continue
         if channel is None:
             if kind not in (MORE, CANCEL):
                 output.write(nobody(number, request, kind))
