@@ -1,3 +1,4 @@
+import java.io.InputStream;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
@@ -12,12 +13,14 @@ import java.sql.SQLException;
 import java.sql.Timestamp;
 import java.sql.Types;
 import java.util.Properties;
+import java.util.Scanner;
 import java.util.concurrent.CountDownLatch;
 import java.util.logging.Logger;
 
 /** A driver that does what a driver should not. What it does is the text of the statement. */
 public class FakeDriver implements Driver, InvocationHandler {
     private static final CountDownLatch CANCELLED = new CountDownLatch(1);
+    private static final String VERSION = version();
     private static final String[] COLUMNS = {"good", "throws", "fails", "old", "more"};
 
     private final String text;
@@ -43,6 +46,12 @@ public class FakeDriver implements Driver, InvocationHandler {
             throw new IllegalStateException("not today");
         }
         return (Connection) proxy(Connection.class, url);
+    }
+
+    /** Returns what stands in the file beside the class: the class with another file is another version of the driver. */
+    private static String version() {
+        InputStream file = FakeDriver.class.getResourceAsStream("version.txt");
+        return file == null ? "none" : new Scanner(file, "UTF-8").nextLine();
     }
 
     private static Object proxy(Class<?> type, String text) {
@@ -110,6 +119,8 @@ public class FakeDriver implements Driver, InvocationHandler {
                         // A driver that does not let itself be stopped.
                     }
                 }
+            case "lost":
+                throw new SQLException("it went wrong", "HY000", new SQLException("the server is gone", "08006"));
             case "unreadable":
                 throw new SQLException() {
                     @Override
@@ -151,7 +162,7 @@ public class FakeDriver implements Driver, InvocationHandler {
             case 3:
                 throw new IllegalArgumentException("bad cell");
             default:
-                return "value";
+                return text.equals("version") ? VERSION : "value";
         }
     }
 

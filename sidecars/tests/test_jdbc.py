@@ -177,7 +177,7 @@ class Opening(Case):
         self.assertEqual(found.kind, "wrong-class")
         found = error(("url", "jdbc:other://me:geheim@host/x?password=geheim;PASSWORD=geheim"), ("jar", jar("h2")))
         self.assertEqual(found.kind, "no-driver")
-        self.assertIn("org.h2.Driver", str(found.causes))
+        self.assertIn("org.h2.Driver", found.message)
         self.assertNotIn("geheim", str(found))
         self.assertIn("jdbc:other://me:***@host/x", found.message)
         self.assertEqual(error(("url", "jdbc:h2:mem:a")).kind, "no-driver")
@@ -198,6 +198,12 @@ class Opening(Case):
         named = self.open("hsqldb", extra=[("driver", "org.hsqldb.jdbc.JDBCDriver"), ("jar", jar("h2"))])
         self.assertEqual(named.rows("VALUES 1"), [[1]])
         other.close()
+
+    def test_lists_with_a_jar_with_a_native_library_share_it(self):
+        one = self.open("sqlite")
+        other = self.open("sqlite", extra=[("jar", jar("h2"))])
+        for connection in (one, other, one):
+            self.assertEqual(connection.rows("SELECT ?", 1), [[1]])
 
     def test_a_channel_that_is_not_open_answers(self):
         connection = self.sidecar.open(self.items("h2"))
@@ -828,11 +834,7 @@ class Life(unittest.TestCase):
 
     def fake(self, java=JAVA):
         """Returns a sidecar, and a function that connects by the driver of FakeDriver.java."""
-        folder = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, folder)
-        source = os.path.join(ROOT, "tests", "FakeDriver.java")
-        subprocess.run(["javac", "--release", "8", "-Xlint:-options", "-d", folder, source], check=True)
-        sidecar = Sidecar(java)
+        sidecar, folder = Sidecar(java), os.path.join(ROOT, "tests", "classes")
         return sidecar, lambda url="jdbc:fake:x": sidecar.open([("url", url), ("jar", folder), ("driver", "FakeDriver")])
 
     def fails(self, action, *arguments, **rest):
@@ -860,6 +862,8 @@ class Life(unittest.TestCase):
             found = error(c.answer, later)
             self.assertEqual((found.origin, found.kind), (1, "protocol"))
         c = connect()
+        found = error(c.run, "lost")
+        self.assertEqual((found.origin, found.state, len(found.causes)), (0, "08006", 1))
         found = error(c.run, "unreadable")
         self.assertEqual((found.origin, found.flags), (0, 0))
         self.assertIn("FakeDriver$1", found.message)

@@ -201,7 +201,9 @@ final class Channel implements Runnable {
         if (request.cancelled && session != null && !ended) {
             calmDown(request);
         }
-        if (!own && !ended) {
+        if (!own) {
+            // The request is answered, and the connection given up.
+            to.mute();
             end();
         }
     }
@@ -250,6 +252,9 @@ final class Channel implements Runnable {
 
     /** Lets go of the connection, and ends this thread after the request. */
     private void end() {
+        if (ended) {
+            return;
+        }
         ended = true;
         if (session != null) {
             try {
