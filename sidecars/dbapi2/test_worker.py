@@ -460,6 +460,67 @@ class Generic(Case):
         self.refused("protocol", connection.answer, sent[1])
         connection.answer(sent[2])
 
+    def test_b6_the_last_answer_of_a_channel_comes_before_what_is_asked_later(self):
+        self.module(
+            "racing",
+            """
+            import threading
+            from ebbtide_worker.channel import Channel
+            from ebbtide_worker.process import Output
+            ending, later = threading.Event(), threading.Event()
+            put, write = Channel.put, Output.write
+            def noted(self, request, kind, payload):
+                if request == 3:
+                    ending.wait(10)
+                put(self, request, kind, payload)
+                if request == 3:
+                    later.set()
+            def late(self, data):
+                if b"it ends" in data:
+                    ending.set()
+                    later.wait(10)
+                write(self, data)
+            Channel.put, Output.write = noted, late
+            """,
+        )
+        self.module("racing_spy", SPY.format(style="qmark", savepoints=1) + "import racing\n")
+        connection = self.worker.open("racing_spy")
+        sent = [connection.send_run("raise ValueError('it ends')"), connection.send(frames.CLOSE)]
+        self.fails(3, connection.answer, sent[0])
+        connection.answer(sent[1])
+
+    @unittest.skipUnless(sys.platform == "linux", "limits of another process are those of Linux")
+    def test_b6_what_memory_does_not_suffice_for_fails_alone(self):
+        connection, other = self.spy(), self.spy()
+        self.limit_memory(200 << 20)
+        request, later = connection.send_run("{}", b"x" * (200 << 20)), connection.send_run("one")
+        error = self.refused("no-memory", connection.answer, request)
+        self.assertFalse(error.closed)
+        self.assertEqual(connection.answer(later).count, 3)
+        error = self.fails(3, connection.run, "value (bytes(300 << 20),)")
+        self.assertEqual((error.kind, error.closed), ("builtins.MemoryError", True))
+        self.assertEqual(other.run("one").count, 3)
+
+    @unittest.skipUnless(sys.platform == "linux", "limits of another process are those of Linux")
+    def test_b6_a_connection_without_a_thread_is_an_error_of_its_own(self):
+        connection = self.spy()
+        # No stack for another one.
+        self.limit_memory(500000)
+        error = self.refused("no-thread", self.spy)
+        self.assertTrue(error.closed)
+        self.assertEqual(connection.run("one").count, 3)
+        self.limit_memory(1 << 40)
+        self.assertEqual(self.spy().run("one").count, 3)
+
+    def limit_memory(self, more):
+        """Lets the worker have some more memory than it has."""
+        import resource
+
+        process = self.worker.process.pid
+        with open("/proc/{}/statm".format(process)) as sizes:
+            size = int(sizes.read().split()[0]) * resource.getpagesize()
+        resource.prlimit(process, resource.RLIMIT_AS, (size + more, resource.RLIM_INFINITY))
+
     def test_survives_errors_that_cannot_be_read(self):
         connection = self.spy()
         self.fails(3, connection.run, "raise type('E', (Error,), {'__str__': None})()")

@@ -1,3 +1,4 @@
+import java.io.InputStream;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
@@ -12,10 +13,14 @@ import java.sql.SQLException;
 import java.sql.Timestamp;
 import java.sql.Types;
 import java.util.Properties;
+import java.util.Scanner;
+import java.util.concurrent.CountDownLatch;
 import java.util.logging.Logger;
 
 /** A driver that does what a driver should not. What it does is the text of the statement. */
 public class FakeDriver implements Driver, InvocationHandler {
+    private static final CountDownLatch CANCELLED = new CountDownLatch(1);
+    private static final String VERSION = version();
     private static final String[] COLUMNS = {"good", "throws", "fails", "old", "more"};
 
     private final String text;
@@ -43,6 +48,12 @@ public class FakeDriver implements Driver, InvocationHandler {
         return (Connection) proxy(Connection.class, url);
     }
 
+    /** Returns what stands in the file beside the class: the class with another file is another version of the driver. */
+    private static String version() {
+        InputStream file = FakeDriver.class.getResourceAsStream("version.txt");
+        return file == null ? "none" : new Scanner(file, "UTF-8").nextLine();
+    }
+
     private static Object proxy(Class<?> type, String text) {
         return Proxy.newProxyInstance(FakeDriver.class.getClassLoader(), new Class<?>[] {type}, new FakeDriver(text));
     }
@@ -65,6 +76,8 @@ public class FakeDriver implements Driver, InvocationHandler {
                 return (Integer) arguments[0] == 4 ? "TIMESTAMP" : "TEXT";
             case "getColumnType":
                 return (Integer) arguments[0] == 4 ? Types.TIMESTAMP : Types.VARCHAR;
+            case "cancel":
+                return cancel();
             case "getString":
                 return string((Integer) arguments[0]);
             case "getTimestamp":
@@ -94,6 +107,10 @@ public class FakeDriver implements Driver, InvocationHandler {
 
     private boolean execute() throws Throwable {
         switch (text) {
+            case "ends, and cannot be cancelled":
+                CANCELLED.await();
+                return true;
+            case "cannot be cancelled":
             case "hang":
                 while (true) {
                     try {
@@ -102,6 +119,15 @@ public class FakeDriver implements Driver, InvocationHandler {
                         // A driver that does not let itself be stopped.
                     }
                 }
+            case "lost":
+                throw new SQLException("it went wrong", "HY000", new SQLException("the server is gone", "08006"));
+            case "unreadable":
+                throw new SQLException() {
+                    @Override
+                    public String getMessage() {
+                        throw new IllegalStateException("not today");
+                    }
+                };
             case "memory":
                 throw new OutOfMemoryError("fake");
             case "stack":
@@ -115,6 +141,16 @@ public class FakeDriver implements Driver, InvocationHandler {
         }
     }
 
+    private Object cancel() throws InterruptedException {
+        if (text.equals("ends, and cannot be cancelled")) {
+            CANCELLED.countDown();
+        }
+        if (text.endsWith("cannot be cancelled")) {
+            new CountDownLatch(1).await();
+        }
+        return null;
+    }
+
     private int deep(int level) {
         return deep(level + 1) + 1;
     }
@@ -126,7 +162,7 @@ public class FakeDriver implements Driver, InvocationHandler {
             case 3:
                 throw new IllegalArgumentException("bad cell");
             default:
-                return "value";
+                return text.equals("version") ? VERSION : "value";
         }
     }
 

@@ -9,6 +9,7 @@ scripts/drivers-jdbc installs the jars. EBBTIDE_TEST_POSTGRES_URL and EBBTIDE_TE
 
 import os
 import queue
+import resource
 import shutil
 import socket
 import struct
@@ -25,7 +26,7 @@ from peer import *  # noqa: E402,F403
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JARS = os.environ.get("EBBTIDE_TEST_JDBC", "")
-JAVA = ["java", "-XX:+UseSerialGC", "-Xshare:auto", "-cp", os.path.join(ROOT, "jdbc", "classes"),
+JAVA = ["java", "-XX:+UseSerialGC", "-Xshare:auto", "-Xlog:disable", "-Xlog:all=warning:stderr", "-cp", os.path.join(ROOT, "jdbc", "classes"),
         "ebbtide.Sidecar"] + ["ebbtide." + file[:-6] for file in sorted(os.listdir(os.path.join(ROOT, "jdbc", "classes", "ebbtide")))]
 NAMES = {"h2": "h2", "hsqldb": "hsqldb", "derby": "derby", "sqlite": "sqlite-jdbc", "postgres": "postgresql",
          "mariadb": "mariadb-java-client"}
@@ -176,7 +177,7 @@ class Opening(Case):
         self.assertEqual(found.kind, "wrong-class")
         found = error(("url", "jdbc:other://me:geheim@host/x?password=geheim;PASSWORD=geheim"), ("jar", jar("h2")))
         self.assertEqual(found.kind, "no-driver")
-        self.assertIn("org.h2.Driver", str(found.causes))
+        self.assertIn("org.h2.Driver", found.message)
         self.assertNotIn("geheim", str(found))
         self.assertIn("jdbc:other://me:***@host/x", found.message)
         self.assertEqual(error(("url", "jdbc:h2:mem:a")).kind, "no-driver")
@@ -197,6 +198,12 @@ class Opening(Case):
         named = self.open("hsqldb", extra=[("driver", "org.hsqldb.jdbc.JDBCDriver"), ("jar", jar("h2"))])
         self.assertEqual(named.rows("VALUES 1"), [[1]])
         other.close()
+
+    def test_lists_with_a_jar_with_a_native_library_share_it(self):
+        one = self.open("sqlite")
+        other = self.open("sqlite", extra=[("jar", jar("h2"))])
+        for connection in (one, other, one):
+            self.assertEqual(connection.rows("SELECT ?", 1), [[1]])
 
     def test_a_channel_that_is_not_open_answers(self):
         connection = self.sidecar.open(self.items("h2"))
@@ -594,6 +601,19 @@ class Running(Case):
         self.assertEqual(self.fails(c.answer, waiting).kind, "cancelled")
         self.assertEqual(c.rows("SELECT 2"), [[2]])
 
+    def test_all_requests_that_are_cancelled_together_end(self):
+        c = self.open("postgres")
+        self.assertEqual(c.rows("SELECT 1"), [[1]])
+        slow, *waiting = [c.start(sql) for sql in ("SELECT pg_sleep(0.3)", "SELECT 2", "SELECT pg_sleep(60)", "SELECT 3")]
+        for request in (slow - 1, waiting[1], waiting[0], slow, waiting[2]):
+            c.cancel(request)
+        start = time.monotonic()
+        self.fails(c.answer, slow)
+        for request in waiting:
+            self.assertEqual(self.fails(c.answer, request).kind, "cancelled")
+        self.assertLess(time.monotonic() - start, 2)
+        self.assertEqual(c.rows("SELECT 4"), [[4]])
+
     def test_a_text_with_several_results(self):
         c = self.open("mariadb")
         for flags in (WANTED, WANTED | FEW):
@@ -812,21 +832,19 @@ class Life(unittest.TestCase):
         self.assertEqual(c.rows("SELECT 1"), [[1]])
         sidecar.end()
 
+    def fake(self, java=JAVA):
+        """Returns a sidecar, and a function that connects by the driver of FakeDriver.java."""
+        sidecar, folder = Sidecar(java), os.path.join(ROOT, "tests", "classes")
+        return sidecar, lambda url="jdbc:fake:x": sidecar.open([("url", url), ("jar", folder), ("driver", "FakeDriver")])
+
+    def fails(self, action, *arguments, **rest):
+        with self.assertRaises(Failed) as caught:
+            action(*arguments, **rest)
+        return caught.exception
+
     def test_a_driver_that_does_what_it_should_not(self):
-        folder = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, folder)
-        source = os.path.join(ROOT, "tests", "FakeDriver.java")
-        subprocess.run(["javac", "--release", "8", "-Xlint:-options", "-d", folder, source], check=True)
-        sidecar = Sidecar(JAVA)
-
-        def error(action, *arguments, **rest):
-            with self.assertRaises(Failed) as caught:
-                action(*arguments, **rest)
-            return caught.exception
-
-        def connect(url="jdbc:fake:x"):
-            return sidecar.open([("url", url), ("jar", folder), ("driver", "FakeDriver")])
-
+        sidecar, connect = self.fake()
+        error = self.fails
         found = error(connect, "jdbc:fake:runtime")
         self.assertEqual((found.origin, found.flags, found.kind), (3, 1, "java.lang.IllegalStateException"))
         c = connect()
@@ -844,6 +862,11 @@ class Life(unittest.TestCase):
             found = error(c.answer, later)
             self.assertEqual((found.origin, found.kind), (1, "protocol"))
         c = connect()
+        found = error(c.run, "lost")
+        self.assertEqual((found.origin, found.state, len(found.causes)), (0, "08006", 1))
+        found = error(c.run, "unreadable")
+        self.assertEqual((found.origin, found.flags), (0, 0))
+        self.assertIn("FakeDriver$1", found.message)
         request, later = c.start("hang"), c.start("good")
         while "FakeDriver.execute" not in threads(sidecar):
             time.sleep(0.05)
@@ -855,6 +878,80 @@ class Life(unittest.TestCase):
         self.assertEqual(error(c.answer, later).kind, "protocol")
         c.close()
         connect().close()
+        self.assertEqual(sidecar.end(), 0)
+
+    def test_a_cancellation_that_hangs_holds_up_nobody(self):
+        sidecar, connect = self.fake()
+        hanging = [connect() for _ in range(12)]
+        other = connect()
+        requests = [c.start("cannot be cancelled") for c in hanging]
+        while threads(sidecar).count("FakeDriver.execute") < len(hanging):
+            time.sleep(0.05)
+        start = time.monotonic()
+        for c, request in zip(hanging, requests):
+            c.cancel(request)
+            sidecar.send(c.number, request, MORE, struct.pack(">I", 1))
+        while "FakeDriver.cancel" not in threads(sidecar):
+            time.sleep(0.05)
+        self.assertEqual(len(other.rows("good")), 1)
+        self.assertLess(time.monotonic() - start, 2)
+        self.assertLessEqual(threads(sidecar).count("ebbtide cancel"), 4)
+        for c, request in zip(hanging, requests):
+            found = self.fails(c.answer, request, timeout=10)
+            self.assertEqual((found.flags, found.kind), (1, "cancelled"))
+        self.assertLess(time.monotonic() - start, 5)
+        self.assertEqual(len(other.rows("good")), 1)
+        sidecar.end()
+
+    def test_a_statement_that_ends_while_its_cancellation_hangs_costs_the_connection(self):
+        sidecar, connect = self.fake()
+        c = connect()
+        request = c.start("ends, and cannot be cancelled")
+        while "FakeDriver.execute" not in threads(sidecar):
+            time.sleep(0.05)
+        c.cancel(request)
+        c.answer(request, timeout=10)
+        number, kind, reader = c.next()
+        self.assertEqual((number, kind, Failed(reader).state), (0, FAILED, "08000"))
+        self.assertEqual(self.fails(c.ping).kind, "protocol")
+        self.assertEqual(len(connect().rows("good")), 1)
+        sidecar.end()
+
+    def test_what_memory_does_not_suffice_for_fails_alone(self):
+        sidecar = Sidecar(["java", "-Xmx40m"] + JAVA[1:])
+        filling, other = [sidecar.open([("url", "jdbc:h2:mem:x;DB_CLOSE_DELAY=-1"), ("jar", jar("h2"))]) for _ in range(2)]
+        request, later = filling.start("SELECT ?", b"x" * 100000000), filling.start("SELECT 1")
+        found = self.fails(filling.answer, request)
+        self.assertEqual((found.origin, found.flags, found.kind), (1, 0, "no-memory"))
+        self.assertEqual(filling.answer(later).rows, [[1]])
+        self.assertEqual(other.rows("SELECT 1"), [[1]])
+        request = filling.start("SELECT x, repeat('y', 100) FROM system_range(1, 10000000)", flags=WANTED | FEW)
+        while filling.mailbox.empty():
+            try:
+                other.ping()
+            except Failed:
+                other = sidecar.open([("url", "jdbc:h2:mem:x;DB_CLOSE_DELAY=-1"), ("jar", jar("h2"))])
+        self.fails(filling.answer, request)
+        filling.close()
+        other.close()
+        self.assertEqual(sidecar.open([("url", "jdbc:h2:mem:x"), ("jar", jar("h2"))]).rows("SELECT 1"), [[1]])
+        self.assertEqual(sidecar.end(), 0)
+
+    def test_a_connection_without_a_thread_is_an_error_of_its_own(self):
+        sidecar = Sidecar(JAVA)
+        items = [("url", "jdbc:h2:mem:x;DB_CLOSE_DELAY=-1"), ("jar", jar("h2"))]
+        one = sidecar.open(items)
+        self.assertEqual(one.rows("SELECT 1"), [[1]])
+        process, unlimited = sidecar.child.pid, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        # No stack for another thread.
+        with open("/proc/%d/statm" % process) as sizes:
+            size = int(sizes.read().split()[0]) * resource.getpagesize()
+        resource.prlimit(process, resource.RLIMIT_AS, (size + 500000, resource.RLIM_INFINITY))
+        found = self.fails(sidecar.open, items)
+        self.assertEqual((found.origin, found.flags, found.kind), (1, 1, "no-thread"))
+        self.assertEqual(one.rows("SELECT 1"), [[1]])
+        resource.prlimit(process, resource.RLIMIT_AS, unlimited)
+        self.assertEqual(sidecar.open(items).rows("SELECT 1"), [[1]])
         self.assertEqual(sidecar.end(), 0)
 
     def test_a_connection_alone_is_served_by_the_reader_which_goes_on_reading(self):

@@ -48,31 +48,37 @@ class Refused(Exception):
 
 
 NUMBERS = {form: (struct.Struct(">" + form).unpack_from, struct.calcsize(form)) for form in "BHIQbhiqfd"}
-CUT = "a frame ended in the middle of a field"
 
 
 class Payload:
-    """Reads the fields of a payload in order."""
+    """Reads the fields of a payload in order. It has none if there was no memory for them."""
 
     def __init__(self, data):
-        self.data = data
+        self.data = data or b""
+        self.missing = data is None
         self.at = 0
 
     def take(self, length):
         """Returns the next bytes."""
         end = self.at + length
         if end > len(self.data):
-            raise Refused("protocol", CUT)
+            raise self.cut()
         taken = self.data[self.at : end]
         self.at = end
         return taken
+
+    def cut(self):
+        """Returns the error of a field that is not there."""
+        if self.missing:
+            return Refused("no-memory", "there is no memory for the text and the values of the request")
+        return Refused("protocol", "a frame ended in the middle of a field")
 
     def number(self, form):
         """Returns the next number, whose form is one of the module struct."""
         unpack, size = NUMBERS[form]
         end = self.at + size
         if end > len(self.data):
-            raise Refused("protocol", CUT)
+            raise self.cut()
         (number,) = unpack(self.data, self.at)
         self.at = end
         return number

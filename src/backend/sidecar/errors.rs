@@ -141,6 +141,14 @@ impl Target {
                 ErrorKind::Config,
                 "correct the options of the driver in the URL, or in `jdbc_driver_args` or `dbapi_driver_args`",
             ),
+            "no-memory" => (
+                ErrorKind::Driver,
+                "send less at once, or give the driver's process more memory: a JVM by the environment variable JAVA_TOOL_OPTIONS=-Xmx4g, Python by the limits of the system",
+            ),
+            "no-thread" => (
+                ErrorKind::Driver,
+                "use fewer connections, or raise the limit of threads (`ulimit -u`, or that of the container)",
+            ),
             "unsupported" => (ErrorKind::Unsupported, "the driver does not have it"),
             "cancelled" => (ErrorKind::Timeout, "the statement was cancelled before its end"),
             "protocol" => return confused(&failure.message),
@@ -388,6 +396,10 @@ mod tests {
                 error.to_string().contains("help: ") && error.message().contains("jdbc:x"),
                 "{error}"
             );
+        }
+        for (class, word) in [("no-memory", "-Xmx"), ("no-thread", "ulimit")] {
+            let error = error(Dialect::Postgres, &failure(Origin::Sidecar, class));
+            assert!(error.advice().unwrap().contains(word) && !error.is_fatal(), "{error}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The programs of the sidecars, which are part of this library.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
@@ -57,7 +58,9 @@ const CLASSES: &[(&str, &[u8])] = files![
     "Cancel",
     "Channel",
     "Columns",
+    "Daemons",
     "Derby",
+    "DriverCall",
     "Drivers",
     "Failure",
     "Frames",
@@ -65,6 +68,7 @@ const CLASSES: &[(&str, &[u8])] = files![
     "Hsqldb",
     "Input",
     "Kind",
+    "Memory",
     "Methods",
     "MySql",
     "Opened",
@@ -83,6 +87,11 @@ const CLASSES: &[(&str, &[u8])] = files![
     "Values",
     "Words",
 ];
+
+/// The file with options that Java 8 does not know, and would not start with. It ignores the option that names the file.
+const OPTIONS_FILE: &str = "options";
+/// Warnings of the virtual machine must not go to the pipe of the answers.
+const OPTIONS: &str = "-Xlog:disable -Xlog:all=warning:stderr";
 
 /// A private folder, which is removed with this. A process needs it until it has said that it is ready.
 #[derive(Debug)]
@@ -108,6 +117,7 @@ pub(super) fn folder(kind: SidecarKind) -> io::Result<Folder> {
     for (name, bytes) in files {
         std::fs::write(package.join(name), bytes)?;
     }
+    std::fs::write(folder.0.join(OPTIONS_FILE), OPTIONS)?;
     Ok(folder)
 }
 
@@ -118,7 +128,9 @@ pub(super) fn arguments(kind: SidecarKind, folder: &Folder, command: &mut Comman
             command.args(["-B", "-c", START]).arg(&folder.0);
         }
         SidecarKind::Jdbc => {
-            command.arg("-cp").arg(&folder.0).arg("ebbtide.Sidecar");
+            let mut options = OsString::from("-XX:VMOptionsFile=");
+            options.push(folder.0.join(OPTIONS_FILE));
+            command.arg(options).arg("-cp").arg(&folder.0).arg("ebbtide.Sidecar");
             // It loads all of them at once.
             let names = CLASSES.iter().filter_map(|(name, _)| name.strip_suffix(".class"));
             command.args(names.map(|name| format!("ebbtide.{name}")));

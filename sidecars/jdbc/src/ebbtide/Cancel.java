@@ -1,91 +1,58 @@
 package ebbtide;
 
-import java.sql.SQLException;
-import java.util.concurrent.Executor;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 
 /**
- * Cancels one request. Each step has a thread of its own: a driver may connect once more to cancel, or not come back.
+ * Cancels one request: asks the driver again and again, then has it abort the connection, then answers in its place. One
+ * clock looks after all requests that are cancelled, and calls no driver.
  */
-final class Cancel implements Runnable, Executor {
-    /** A driver that does not end a statement for so long has its connection aborted. */
-    private static final long PATIENCE = 2000;
-    /** One whose connection does not end for so long afterwards is left alone. */
+final class Cancel implements Runnable {
+    /** The time in milliseconds that a driver has to end a statement, and then a cancellation. */
+    static final long PATIENCE = 2000;
+    /** A connection that does not end for so long after it was aborted is left alone. */
     private static final long LAST = 500;
     /** A cancellation that comes just before the statement reaches the server is lost, so it is repeated. */
     private static final long REPEATED = 100;
-    private static final int CANCELS = 0;
-    private static final int WATCHES = 1;
-    private static final int ABORTS = 2;
+    private static final ScheduledThreadPoolExecutor CLOCK = new ScheduledThreadPoolExecutor(1, new Daemons("ebbtide clock"));
 
     private final Channel channel;
-    private final int request;
-    private final int step;
+    private final Payload request;
+    private final DriverCall interrupt;
+    private final DriverCall abort;
+    private final long start = System.nanoTime();
+    private volatile Future<?> looks;
 
-    private Cancel(Channel channel, int request, int step) {
+    private Cancel(Channel channel, Payload request) {
         this.channel = channel;
         this.request = request;
-        this.step = step;
+        interrupt = new DriverCall(channel, request, false);
+        abort = new DriverCall(channel, request, true);
     }
 
-    static void start(Channel channel, int request) {
-        daemon(new Cancel(channel, request, CANCELS));
-        daemon(new Cancel(channel, request, WATCHES));
-    }
-
-    private static void daemon(Runnable work) {
-        Thread thread = new Thread(work, "ebbtide cancel");
-        thread.setDaemon(true);
-        thread.start();
+    static void start(Channel channel, Payload request) {
+        for (int failed = 0;; failed++) {
+            try {
+                Cancel cancel = new Cancel(channel, request);
+                cancel.looks = CLOCK.scheduleWithFixedDelay(cancel, 0, REPEATED, TimeUnit.MILLISECONDS);
+                return;
+            } catch (OutOfMemoryError error) {
+                Memory.await(failed);
+            }
+        }
     }
 
     @Override
     public void run() {
-        try {
-            if (step == CANCELS) {
-                while (channel.interrupt(request)) {
-                    Thread.sleep(REPEATED);
-                }
-            } else if (step == WATCHES) {
-                watch();
-            } else {
-                abort();
-            }
-        } catch (InterruptedException error) {
-            // Given up.
+        long waited = (System.nanoTime() - start) / 1000000;
+        if (waited >= PATIENCE + LAST) {
+            channel.abandon(request);
         }
-    }
-
-    private void watch() throws InterruptedException {
-        if (still(PATIENCE)) {
-            daemon(new Cancel(channel, request, ABORTS));
-            if (still(LAST)) {
-                channel.abandon(request);
-            }
+        if (channel.stuck(request)) {
+            (waited < PATIENCE ? interrupt : abort).start();
+        } else if (looks != null) {
+            looks.cancel(false);
         }
-    }
-
-    /** Returns true if the request is under way for the whole time. */
-    private boolean still(long milliseconds) throws InterruptedException {
-        for (long end = System.nanoTime() + milliseconds * 1000000; System.nanoTime() - end < 0;) {
-            if (!channel.stuck(request)) {
-                return false;
-            }
-            Thread.sleep(20);
-        }
-        return true;
-    }
-
-    private void abort() {
-        try {
-            channel.abort(request, this);
-        } catch (SQLException | RuntimeException | LinkageError error) {
-            // The request is abandoned.
-        }
-    }
-
-    /** Runs what a driver does to abort. */
-    @Override
-    public void execute(Runnable command) {
-        command.run();
     }
 }

@@ -4,7 +4,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayDeque;
 import java.util.concurrent.Executor;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * The thread of one connection. It answers requests in the order in which they were read.
@@ -15,7 +15,7 @@ final class Channel implements Runnable {
     private final int number;
     private final Sidecar sidecar;
     private final Frames to;
-    /** The requests that wait; guards the two below, too. */
+    /** The requests that wait; guards the two below, too, and the place of the request under way. */
     private final ArrayDeque<Payload> queue = new ArrayDeque<Payload>();
     private boolean serving;
     private boolean gone;
@@ -28,10 +28,11 @@ final class Channel implements Runnable {
 
     /** Guards what the reader and the cancellers touch. */
     private final Object gate = new Object();
-    /** The number of the request under way, 0 if there is none. Who sets it to 0 writes the final answer. */
-    private final AtomicInteger underWay = new AtomicInteger();
+    /** The request under way, null if there is none. Who sets it to null writes the final answer. */
+    private final AtomicReference<Payload> underWay = new AtomicReference<Payload>();
     private Statement running;
-    private int cancelled;
+    /** Set while a canceller is inside the driver. */
+    private volatile boolean interrupting;
     private long credits;
 
     Channel(int number, Sidecar sidecar) {
@@ -52,13 +53,14 @@ final class Channel implements Runnable {
         }
     }
 
-    /** Returns true if the reader may serve the next request itself; it has to call {@link #serveHere} then. */
-    boolean enter() {
+    /** Returns true if the reader may serve a request itself; it has to call {@link #serveHere} then. */
+    boolean enter(Payload request) {
         synchronized (queue) {
             if (gone || ended || serving || !quick || !queue.isEmpty()) {
                 return false;
             }
             serving = true;
+            underWay.set(request);
             return true;
         }
     }
@@ -84,7 +86,9 @@ final class Channel implements Runnable {
                 }
             }
             serving = true;
-            return queue.poll();
+            Payload request = queue.poll();
+            underWay.set(request);
+            return request;
         }
     }
 
@@ -100,7 +104,8 @@ final class Channel implements Runnable {
     /** Adds credits to the request under way; called by the reader. */
     void more(int request, int count) {
         synchronized (gate) {
-            if (request == underWay.get()) {
+            Payload now = underWay.get();
+            if (now != null && now.request == request) {
                 credits += count & 0xffffffffL;
                 gate.notifyAll();
             }
@@ -108,12 +113,19 @@ final class Channel implements Runnable {
     }
 
     /** Cancels a request that is under way or waits for its turn; called by the reader. */
-    void cancel(int request) {
+    void cancel(int number) {
+        Payload request = find(number);
+        if (request == null) {
+            return;
+        }
         synchronized (gate) {
-            cancelled = request;
+            if (request.cancelled) {
+                return;
+            }
+            request.cancelled = true;
             gate.notifyAll();
         }
-        if (request != underWay.get()) {
+        if (!stuck(request)) {
             return;
         }
         if (session == null) {
@@ -124,74 +136,110 @@ final class Channel implements Runnable {
         }
     }
 
+    /** Returns the request with a number, null if it has been answered. */
+    private Payload find(int number) {
+        synchronized (queue) {
+            Payload now = underWay.get();
+            if (now != null && now.request == number) {
+                return now;
+            }
+            for (Payload request : queue) {
+                if (request.request == number) {
+                    return request;
+                }
+            }
+            return null;
+        }
+    }
+
     @Override
     public void run() {
-        for (Payload request = take(); request != null; request = take()) {
-            serve(request);
-            done();
+        try {
+            for (Payload request = take(); request != null; request = take()) {
+                serve(request);
+                done();
+            }
+        } finally {
+            leave();
         }
-        leave();
     }
 
     /** Answers what is still asked of a channel that has ended. */
     private void leave() {
-        sidecar.gone(number);
         synchronized (queue) {
             gone = true;
             for (Payload left = queue.poll(); left != null; left = queue.poll()) {
                 sidecar.lost(left);
             }
         }
+        // Only now, because what comes from now on is answered at once.
+        sidecar.gone(number);
     }
 
     private void serve(Payload request) {
         long start = System.nanoTime();
         try {
-            begin(request.request);
+            checkCancelled(request);
             answer(request);
         } catch (Throwable error) {
             fail(request.request, error);
         }
-        finish(request.request);
+        finish(request);
         if (session != null && session.spoilt() && !ended) {
-            Failure.write(to, 0, new SQLException("the connection could not be given its state back", "08000"), true);
-            end();
+            lose("the connection could not be given its state back");
         }
         to.flush();
         quick = session != null && System.nanoTime() - start < QUICK;
     }
 
-    private void finish(int request) {
+    private void finish(Payload request) {
         boolean own;
-        boolean hit;
-        // A canceller that is inside the driver is waited for, so that it does not hit the next request.
         synchronized (gate) {
-            own = underWay.compareAndSet(request, 0);
-            hit = cancelled == request;
+            own = underWay.compareAndSet(request, null);
+            credits = 0;
         }
-        if (hit && session != null) {
-            session.product.cancelled(session.connection);
+        if (request.cancelled && session != null && !ended) {
+            calmDown(request);
         }
-        if (!own && !ended) {
+        if (!own) {
+            // The request is answered, and the connection given up.
+            to.mute();
             end();
         }
     }
 
-    private void begin(int request) throws Refused {
+    /** Waits for a canceller that is inside the driver, so that it does not hit the next request. */
+    private void calmDown(Payload request) {
+        if (interrupting) {
+            sidecar.waits();
+        }
         synchronized (gate) {
-            underWay.set(request);
-            credits = 0;
-            if (cancelled == request) {
-                throw cancelledError();
+            long end = System.nanoTime() + Cancel.PATIENCE * 1000000;
+            for (long left = Cancel.PATIENCE; interrupting && left > 0; left = (end - System.nanoTime()) / 1000000) {
+                try {
+                    gate.wait(left);
+                } catch (InterruptedException error) {
+                    // Asked again.
+                }
             }
         }
+        if (interrupting) {
+            lose("the driver does not come back from the cancellation of a statement");
+        } else {
+            session.product.cancelled(session.connection);
+        }
+    }
+
+    /** Ends a connection that must not be used again. */
+    private void lose(String why) {
+        Failure.tell(to, 0, new SQLException(why, "08000"), true);
+        end();
     }
 
     private void fail(int request, Throwable error) {
         try {
-            to.drop();
             boolean own = error instanceof SQLException || error instanceof Refused;
-            Failure.write(to, request, error, !own || session == null || session.closed());
+            Failure.tell(to, request, error, !own || session == null || session.closed());
             failed = true;
             if (!own || session == null) {
                 end();
@@ -204,6 +252,9 @@ final class Channel implements Runnable {
 
     /** Lets go of the connection, and ends this thread after the request. */
     private void end() {
+        if (ended) {
+            return;
+        }
         ended = true;
         if (session != null) {
             try {
@@ -281,8 +332,8 @@ final class Channel implements Runnable {
         }
     }
 
-    /** Takes a credit, and waits for one if there is none. */
-    void takeCredit(Frames frames) throws Refused {
+    /** Takes a credit of a request, and waits for one if there is none. */
+    void takeCredit(Payload request, Frames frames) throws Refused {
         synchronized (gate) {
             if (credits > 0) {
                 credits--;
@@ -293,9 +344,7 @@ final class Channel implements Runnable {
         sidecar.waits();
         synchronized (gate) {
             while (credits == 0) {
-                if (cancelled == underWay.get()) {
-                    throw cancelledError();
-                }
+                checkCancelled(request);
                 try {
                     gate.wait();
                 } catch (InterruptedException error) {
@@ -306,66 +355,66 @@ final class Channel implements Runnable {
         }
     }
 
-    /** Says which statement a cancellation is for; null if none is running. */
-    void running(Statement statement) throws Refused {
+    /** Says which statement of a request a cancellation is for. */
+    void running(Payload request, Statement statement) throws Refused {
         synchronized (gate) {
             running = statement;
-            if (statement != null && cancelled == underWay.get()) {
-                throw cancelledError();
-            }
+            checkCancelled(request);
         }
     }
 
-    void checkCancelled() throws Refused {
+    /** Says that the statement has ended. */
+    void idle() {
         synchronized (gate) {
-            if (cancelled == underWay.get()) {
-                throw cancelledError();
-            }
+            running = null;
         }
     }
 
-    private static Refused cancelledError() {
-        return new Refused("cancelled", "the statement was cancelled");
+    void checkCancelled(Payload request) throws Refused {
+        if (request.cancelled) {
+            throw new Refused("cancelled", "the statement was cancelled");
+        }
     }
 
-    /** Cancels the statement of a request in the driver; false if the request is no longer under way. */
-    boolean interrupt(int request) {
+    /** Cancels the statement of a request in the driver, if the request is still under way. */
+    void interrupt(Payload request) throws SQLException {
+        Statement statement;
         synchronized (gate) {
-            if (underWay.get() != request) {
-                return false;
+            if (!stuck(request) || running == null) {
+                return;
             }
-            try {
-                if (running != null) {
-                    session.product.cancel(session.connection, running);
-                }
-            } catch (SQLException | RuntimeException | LinkageError error) {
-                // The connection is aborted if the statement does not end.
+            statement = running;
+            interrupting = true;
+        }
+        try {
+            session.product.cancel(session.connection, statement);
+        } finally {
+            synchronized (gate) {
+                interrupting = false;
+                gate.notifyAll();
             }
-            return true;
         }
     }
 
     /** Returns true if a request is still under way; does not wait for a canceller. */
-    boolean stuck(int request) {
+    boolean stuck(Payload request) {
         return underWay.get() == request;
     }
 
     /** Has the driver end the connection, if the request is still under way. */
-    void abort(int request, Executor executor) throws SQLException {
+    void abort(Payload request, Executor executor) throws SQLException {
         if (stuck(request)) {
             session.connection.abort(executor);
         }
     }
 
     /** Answers for a driver that does not come back. Its thread closes the connection when it does. */
-    void abandon(int request) {
-        if (!underWay.compareAndSet(request, 0)) {
+    void abandon(Payload request) {
+        if (!underWay.compareAndSet(request, null)) {
             return;
         }
         to.mute();
-        Frames frames = sidecar.frames(number);
-        Failure.write(frames, request, new Refused("cancelled", "the driver did not end what it was doing; the connection is lost"), true);
-        frames.flush();
+        sidecar.refuse(request, "cancelled", "the driver did not end what it was doing; the connection is lost");
         leave();
     }
 }

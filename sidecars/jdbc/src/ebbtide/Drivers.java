@@ -4,6 +4,7 @@ import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.net.URISyntaxException;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
@@ -28,6 +29,8 @@ final class Drivers {
     private static final String SERVICE = "META-INF/services/java.sql.Driver";
     private static final Map<List<String>, URLClassLoader> LOADERS = new HashMap<List<String>, URLClassLoader>();
 
+    private static final Map<File, ClassLoader> NATIVE = new HashMap<File, ClassLoader>();
+
     private Drivers() {
     }
 
@@ -42,17 +45,46 @@ final class Drivers {
         for (Driver driver : name.isEmpty() ? announced(loader, tried) : named(loader, name, jars)) {
             String shown = driver.getClass().getName();
             if (!driver.acceptsURL(url)) {
-                tried.add(shown + " does not take this URL");
+                tried.add(shown);
                 continue;
             }
-            Connection connection = driver.connect(url, properties);
+            Connection connection = loadable(driver).connect(url, properties);
             if (connection != null) {
                 return connection;
             }
             tried.add(shown + " did not connect");
         }
-        tried.addAll(shown(jars));
-        throw new Refused("no-driver", "no driver for the URL " + Secrets.hidden(url), tried);
+        String message = tried.isEmpty() ? "no driver was found for the URL " : "no driver takes the URL ";
+        StringBuilder names = new StringBuilder();
+        for (String one : tried) {
+            names.append(names.length() == 0 ? "; tried: " : ", ").append(one);
+        }
+        throw new Refused("no-driver", message + Secrets.hidden(url) + names, shown(jars));
+    }
+
+    /**
+     * Returns the driver of the same jar that can load its native library. A virtual machine loads the one of Debian's
+     * sqlite-jdbc for one class loader only, so lists with that jar share the first one's classes.
+     */
+    private static Driver loadable(Driver driver) {
+        Class<?> type = driver.getClass();
+        if (!type.getName().startsWith("org.sqlite.")) {
+            return driver;
+        }
+        try {
+            File jar = new File(type.getProtectionDomain().getCodeSource().getLocation().toURI()).getCanonicalFile();
+            ClassLoader first;
+            synchronized (NATIVE) {
+                if (!NATIVE.containsKey(jar)) {
+                    NATIVE.put(jar, type.getClassLoader());
+                }
+                first = NATIVE.get(jar);
+            }
+            Thread.currentThread().setContextClassLoader(first);
+            return (Driver) first.loadClass(type.getName()).getDeclaredConstructor().newInstance();
+        } catch (ReflectiveOperationException | URISyntaxException | IOException | RuntimeException error) {
+            return driver;
+        }
     }
 
     private static synchronized ClassLoader loader(List<String> jars) throws Refused {

@@ -14,6 +14,9 @@ final class Failure {
     private static final int UNKNOWN = 3;
     /** No chain of causes has more; some drivers chain one error for each row of a batch. */
     private static final int CAUSES = 16;
+    /** The SQLSTATE of any error, and the class of those of lost connections. */
+    private static final String ANY = "HY000";
+    private static final String LOST = "08";
     private static final String[] DETAILS = {"constraint", "table", "column", "schema", "detail", "hint", "position"};
 
     private Failure() {
@@ -26,6 +29,27 @@ final class Failure {
         frames.end();
     }
 
+    /**
+     * Answers with an error, also if memory is missing for a moment, or if the driver's error cannot be read: a library that
+     * waits for an answer must not wait for ever.
+     */
+    static void tell(Frames frames, int request, Throwable error, boolean closed) {
+        for (int failed = 0;; failed++) {
+            try {
+                frames.drop();
+                write(frames, request, error, closed);
+                return;
+            } catch (OutOfMemoryError missing) {
+                Memory.await(failed);
+            } catch (RuntimeException | LinkageError | StackOverflowError bad) {
+                frames.drop();
+                String message = "the driver failed with " + error.getClass().getName() + ", which cannot be read: " + bad.getClass().getName();
+                write(frames, request, new SQLException(message), closed);
+                return;
+            }
+        }
+    }
+
     /** Answers with an error. */
     static void write(Frames frames, int request, Throwable error, boolean closed) {
         if (error instanceof Refused) {
@@ -34,9 +58,7 @@ final class Failure {
             frames.u16(0);
         } else if (error instanceof SQLException) {
             SQLException failed = (SQLException) error;
-            String state = failed.getSQLState();
-            write(frames, request, DRIVER, closed, error.getClass().getName(), state == null ? "" : state,
-                    code(failed), message(error), causes(error));
+            write(frames, request, DRIVER, closed, error.getClass().getName(), state(failed), code(failed), message(error), causes(error));
             details(frames, error);
         } else {
             write(frames, request, UNKNOWN, closed, error.getClass().getName(), "", 0, message(error), causes(error));
@@ -79,22 +101,40 @@ final class Failure {
         return message == null || message.isEmpty() ? error.getClass().getName() : message;
     }
 
-    /** Returns the causes and the next errors, each once. */
+    /** Returns the SQLSTATE. An error that has none of its own has that of a lost connection that it was caused by. */
+    private static String state(SQLException error) {
+        String own = error.getSQLState();
+        if (own == null || own.isEmpty() || own.equals(ANY)) {
+            for (Throwable cause : chain(error)) {
+                String state = cause instanceof SQLException ? ((SQLException) cause).getSQLState() : null;
+                if (state != null && state.startsWith(LOST)) {
+                    return state;
+                }
+            }
+        }
+        return own == null ? "" : own;
+    }
+
     private static List<String> causes(Throwable error) {
-        List<String> found = new ArrayList<String>();
+        List<String> causes = new ArrayList<String>();
+        for (Throwable cause : chain(error)) {
+            causes.add(cause.getClass().getName() + ": " + message(cause));
+        }
+        return causes;
+    }
+
+    /** Returns the causes and the next errors, each once. */
+    private static List<Throwable> chain(Throwable error) {
         List<Throwable> seen = new ArrayList<Throwable>();
         seen.add(error);
-        for (int i = 0; i < seen.size() && found.size() < CAUSES; i++) {
+        for (int i = 0; i < seen.size() && seen.size() <= CAUSES; i++) {
             Throwable one = seen.get(i);
-            if (i > 0) {
-                found.add(one.getClass().getName() + ": " + message(one));
-            }
             add(seen, one.getCause());
             if (one instanceof SQLException) {
                 add(seen, ((SQLException) one).getNextException());
             }
         }
-        return found;
+        return seen.subList(1, Math.min(seen.size(), CAUSES + 1));
     }
 
     private static void add(List<Throwable> seen, Throwable next) {

@@ -103,7 +103,15 @@ final class Frames {
         }
         length = 0;
         if (buffer.length > KEPT) {
+            shrink();
+        }
+    }
+
+    private void shrink() {
+        try {
             buffer = new byte[KEPT / 4];
+        } catch (OutOfMemoryError error) {
+            // It is given back another time.
         }
     }
 

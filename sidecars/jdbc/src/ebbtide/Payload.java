@@ -18,18 +18,19 @@ final class Payload {
     static final int CANCEL = 9;
     static final int CLOSE = 10;
 
-    final int channel;
+    final Integer channel;
     final int request;
     final int kind;
-    private final byte[] bytes;
+    volatile boolean cancelled;
+    /** The payload, null if there was no memory for it. */
+    final byte[] bytes;
     private int at;
 
-    /** Reads the header of a frame, given without its length. */
-    Payload(byte[] bytes) throws Refused {
+    Payload(int channel, int request, int kind, byte[] bytes) {
+        this.channel = channel;
+        this.request = request;
+        this.kind = kind;
         this.bytes = bytes;
-        channel = i32();
-        request = i32();
-        kind = u8();
     }
 
     /** Returns the place that reading has come to. */
@@ -83,6 +84,9 @@ final class Payload {
     }
 
     private void need(int count) throws Refused {
+        if (bytes == null) {
+            throw new Refused("no-memory", "there is no memory for the text and the values of the request");
+        }
         if (count < 0 || count > bytes.length - at) {
             throw new Refused("protocol", "a frame ends before its fields do");
         }

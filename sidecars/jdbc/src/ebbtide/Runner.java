@@ -56,7 +56,7 @@ final class Runner {
         boolean done = false;
         try {
             if (plain) {
-                plain(from.request, text, wanted, streamed);
+                plain(from, text, wanted, streamed);
             } else {
                 prepared(from, text, count, flags, streamed, within);
             }
@@ -80,19 +80,19 @@ final class Runner {
         }
     }
 
-    private void plain(int request, String text, boolean wanted, boolean streamed) throws SQLException, Refused {
+    private void plain(Payload from, String text, boolean wanted, boolean streamed) throws SQLException, Refused {
         Statement statement = session.connection.createStatement();
         boolean done = false;
         try {
             if (streamed) {
                 session.product.stream(statement);
             }
-            channel.running(statement);
-            done(to, request, results(statement, request, text, statement.execute(session.product.spelled(text)), wanted,
+            channel.running(from, statement);
+            done(to, from.request, results(statement, from, text, statement.execute(session.product.spelled(text)), wanted,
                     session.manyResults), null);
             done = true;
         } finally {
-            channel.running(null);
+            channel.idle();
             if (!done) {
                 session.product.failed(text);
             }
@@ -132,13 +132,13 @@ final class Runner {
             } else if (session.product.streams()) {
                 statement.setFetchSize(0);
             }
-            channel.running(statement);
-            long affected = results(statement, from.request, text, statement.execute(), (flags & WANTED) != 0,
+            channel.running(from, statement);
+            long affected = results(statement, from, text, statement.execute(), (flags & WANTED) != 0,
                     session.manyResults && !keys);
             done(to, from.request, affected, keys && affected == 1 ? key(statement) : null);
             done = true;
         } finally {
-            channel.running(null);
+            channel.idle();
             // A text that is kept changes nothing that others have kept.
             if (!done) {
                 session.product.failed(text);
@@ -170,13 +170,13 @@ final class Runner {
      * Sends all results in their order, or the first one only, and returns the number of rows affected. Some drivers forget
      * the generated keys when they are asked for another result.
      */
-    private long results(Statement statement, int request, String text, boolean first, boolean wanted, boolean many)
+    private long results(Statement statement, Payload from, String text, boolean first, boolean wanted, boolean many)
             throws SQLException, Refused {
         long affected = NOT_TOLD;
         boolean rows = first;
         while (true) {
             if (rows) {
-                long count = rows(statement, request, wanted);
+                long count = rows(statement, from, wanted);
                 if (session.product.returnsWritten(text)) {
                     affected = Math.max(affected, 0) + count;
                 }
@@ -205,22 +205,22 @@ final class Runner {
         return statement.getUpdateCount();
     }
 
-    private long rows(Statement statement, int request, boolean wanted) throws SQLException, Refused {
+    private long rows(Statement statement, Payload from, boolean wanted) throws SQLException, Refused {
         ResultSet rows = statement.getResultSet();
         try {
             read = 0;
             if (!wanted) {
                 while (rows.next()) {
                     read++;
-                    channel.checkCancelled();
+                    channel.checkCancelled(from);
                 }
                 return read;
             }
             Columns columns = new Columns(session.product, rows);
-            columns.describe(to, request);
+            columns.describe(to, from.request);
             boolean more = rows.next();
             while (more) {
-                more = batch(rows, columns, request);
+                more = batch(rows, columns, from);
             }
             return read;
         } finally {
@@ -229,10 +229,10 @@ final class Runner {
     }
 
     /** Sends a batch that begins with the row that {@code rows} is at; returns false if there are no more. */
-    private boolean batch(ResultSet rows, Columns columns, int request) throws SQLException, Refused {
-        channel.takeCredit(to);
+    private boolean batch(ResultSet rows, Columns columns, Payload from) throws SQLException, Refused {
+        channel.takeCredit(from, to);
         int start = to.length();
-        to.begin(request, Frames.ROWS);
+        to.begin(from.request, Frames.ROWS);
         int mark = to.length();
         to.u32(0);
         int count = 0;
@@ -251,7 +251,7 @@ final class Runner {
         }
         if (more) {
             to.flush();
-            channel.checkCancelled();
+            channel.checkCancelled(from);
         }
         return more;
     }

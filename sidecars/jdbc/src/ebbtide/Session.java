@@ -120,7 +120,7 @@ final class Session {
     boolean closed() {
         try {
             return connection.isClosed();
-        } catch (SQLException | RuntimeException error) {
+        } catch (SQLException | RuntimeException | Error error) {
             return true;
         }
     }

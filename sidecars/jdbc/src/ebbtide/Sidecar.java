@@ -23,7 +23,7 @@ public final class Sidecar implements Runnable {
     private final ConcurrentMap<Integer, Channel> channels = new ConcurrentHashMap<Integer, Channel>();
     private final Turns turns = new Turns();
     /** The channel of the last request, and how many were its own one after the other. */
-    private int last;
+    private Integer last = 0;
     private int same;
 
     private Sidecar(Input input, FileOutputStream output) {
@@ -54,9 +54,7 @@ public final class Sidecar implements Runnable {
             TimeZone.setDefault(TimeZone.getTimeZone("UTC"));
         }
         Sidecar sidecar = new Sidecar(new Input(input), output);
-        Thread other = new Thread(sidecar, "ebbtide reader");
-        other.setDaemon(true);
-        other.start();
+        Daemons.start("ebbtide reader", sidecar);
         sidecar.serve(true);
     }
 
@@ -100,10 +98,10 @@ public final class Sidecar implements Runnable {
     /** Reads until another thread takes over. */
     private void read() throws IOException, Refused {
         while (true) {
-            Payload request = new Payload(input.frame());
+            Payload request = input.next();
             Integer number = request.channel;
             Channel channel = channels.get(number);
-            if (request.channel == 0) {
+            if (number == 0) {
                 hello(request);
             } else if (request.kind == Payload.MORE) {
                 if (channel != null) {
@@ -113,7 +111,7 @@ public final class Sidecar implements Runnable {
                 if (channel != null) {
                     channel.cancel(request.request);
                 }
-            } else if (channel != null && alone(request) && channel.enter()) {
+            } else if (channel != null && alone(request) && channel.enter(request)) {
                 long turn = turns.begin();
                 channel.serveHere(request);
                 if (!turns.end(turn)) {
@@ -122,21 +120,28 @@ public final class Sidecar implements Runnable {
             } else if (channel != null && channel.add(request)) {
                 continue;
             } else if (channel == null && request.kind == Payload.OPEN) {
-                channel = new Channel(number, this);
-                channels.put(number, channel);
-                channel.add(request);
-                Thread thread = new Thread(channel, "ebbtide connection " + number);
-                thread.setDaemon(true);
-                thread.start();
+                open(request);
             } else {
                 lost(request);
             }
         }
     }
 
+    private void open(Payload request) {
+        try {
+            Channel channel = new Channel(request.channel, this);
+            channels.put(request.channel, channel);
+            channel.add(request);
+            Daemons.start("ebbtide connection " + request.channel, channel);
+        } catch (OutOfMemoryError error) {
+            gone(request.channel);
+            refuse(request, "no-thread", "no thread can be started for the connection");
+        }
+    }
+
     /** Returns true if nobody else waits while the reader serves the request itself. */
     private boolean alone(Payload request) {
-        same = request.channel == last ? same + 1 : 0;
+        same = request.channel.equals(last) ? same + 1 : 0;
         last = request.channel;
         return same >= ALONE && request.kind >= Payload.RUN && request.kind <= Payload.PING && input.empty() && turns.guarded();
     }
@@ -176,13 +181,24 @@ public final class Sidecar implements Runnable {
 
     /** Answers a request of a channel that is not open. */
     void lost(Payload request) {
-        Frames frames = frames(request.channel);
-        if (request.kind == Payload.CLOSE) {
-            Runner.done(frames, request.request, -1, null);
-        } else {
-            Refused error = new Refused("protocol", "channel " + request.channel + " is not open");
-            Failure.write(frames, request.request, error, true);
+        refuse(request, "protocol", "the channel is not open");
+    }
+
+    /** Answers a request in the place of its channel. */
+    void refuse(Payload request, String word, String message) {
+        for (int failed = 0;; failed++) {
+            try {
+                Frames frames = frames(request.channel);
+                if (request.kind == Payload.CLOSE) {
+                    Runner.done(frames, request.request, -1, null);
+                } else {
+                    Failure.write(frames, request.request, new Refused(word, message), true);
+                }
+                frames.flush();
+                return;
+            } catch (OutOfMemoryError missing) {
+                Memory.await(failed);
+            }
         }
-        frames.flush();
     }
 }

@@ -134,6 +134,53 @@ async fn b2_a_stream_of_h2_is_dropped_and_the_connection_stays() {
 }
 
 #[tokio::test]
+async fn b6_all_statements_of_a_dropped_script_are_cancelled() {
+    let connector = h2("scripts");
+    let mut raw = connector.connect().await.unwrap();
+    let endless =
+        "SELECT count(*) FROM SYSTEM_RANGE(1, 1000000) a, SYSTEM_RANGE(1, 1000000) b, SYSTEM_RANGE(1, 1000000) c";
+    let (statement, values) = statement(GENERIC, &[endless; 4].join("; "), vec![]);
+    let request = Request {
+        statement: &statement,
+        values: &values,
+    };
+    {
+        let mut sink = Rows::default();
+        let mut call = raw.run(request, &mut sink);
+        assert!(futures::poll!(&mut call).is_pending());
+    }
+    raw.settle().await.unwrap();
+    assert_eq!(rows(&mut *raw, GENERIC, "SELECT 1", vec![]).await.unwrap(), ["I64(1)"]);
+}
+
+#[tokio::test]
+async fn b6_what_the_jvm_has_no_memory_for_fails_alone() {
+    let mut target = jdbc(GENERIC, "h2", "jdbc:h2:mem:memory;DB_CLOSE_DELAY=-1");
+    target.command.push("-Xmx40m".into());
+    let connector = connector(target);
+    let mut raw = connector.connect().await.unwrap();
+    let mut other = connector.connect().await.unwrap();
+    let huge = vec![Value::Bytes(vec![7; 100_000_000])];
+    let error = rows(&mut *raw, GENERIC, "SELECT ?", huge).await.unwrap_err();
+    assert!(error.message().contains("no memory") && !error.is_fatal(), "{error}");
+    for raw in [&mut raw, &mut other] {
+        assert_eq!(rows(&mut **raw, GENERIC, "SELECT 1", vec![]).await.unwrap(), ["I64(1)"]);
+    }
+    // The driver fails, and nothing is known of its connection.
+    let error = rows(&mut *raw, GENERIC, "SELECT LENGTH(REPEAT('x', 100000000))", vec![])
+        .await
+        .unwrap_err();
+    assert!(
+        error.message().contains("OutOfMemoryError") && error.is_fatal(),
+        "{error}"
+    );
+    assert_eq!(
+        rows(&mut *other, GENERIC, "SELECT 1", vec![]).await.unwrap(),
+        ["I64(1)"]
+    );
+}
+
+#[tokio::test]
 async fn b2_sqlite_jdbc_has_the_same_values_and_errors_as_the_native_driver() {
     let connector = connector(jdbc(Dialect::Sqlite, "sqlite-jdbc", "jdbc:sqlite::memory:"));
     let mut raw = connector.connect().await.unwrap();
