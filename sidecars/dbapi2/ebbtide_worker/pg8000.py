@@ -3,11 +3,22 @@
 import importlib
 import itertools
 import re
+import ssl
 
 from .driver import DIAGNOSTICS
 from .frames import NULL
 from .postgres import POSTGRES_TYPES, Postgres, PostgresPacker, postgres_text
 from .shutdown import shutdown
+
+
+def encryption(verify, root=None, cert=None, key=None):
+    """Returns an SSLContext that checks nothing (`none`), the authority (`ca`), or the name of the host, too (`full`)."""
+    context = ssl.create_default_context(cafile=root)
+    context.check_hostname = verify == "full"
+    context.verify_mode = ssl.CERT_NONE if verify == "none" else ssl.CERT_REQUIRED
+    if cert:
+        context.load_cert_chain(cert, key)
+    return context
 
 
 class Pg8000Result:
@@ -48,6 +59,8 @@ class Pg8000(Postgres):
 
     def connect(self, arguments, keywords, duplicate):
         converters = importlib.import_module("pg8000.converters")
+        if isinstance(keywords.get("ssl_context"), dict):
+            keywords = dict(keywords, ssl_context=encryption(**keywords["ssl_context"]))
         self.connection = self.module.connect(*arguments, **keywords)
         self.connection.autocommit = True
         for oid in converters.PG_TYPES:

@@ -8,9 +8,7 @@ use super::generic::{GenericRules, STANDARD_SQL};
 use super::levels::LevelTexts;
 use super::schema_rules::{DefinitionsInTransaction, SchemaRules};
 use super::server_answer::ServerAnswer;
-use super::transaction_rules::{
-    CommitCheck, ProbeTexts, ReadOnly, StatementSavepointTexts, StatementSavepoints, TransactionRules,
-};
+use super::transaction_rules::TransactionRules;
 use super::{Administration, BeginOptions, ServerRules, refuse_levels};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
@@ -78,24 +76,11 @@ impl DescribedRules {
         } else {
             Box::leak(capabilities.product.clone().into_boxed_str())
         };
-        let usual = STANDARD_SQL.transactions;
+        let standard = TransactionRules::STANDARD;
         let facts = Box::leak(Box::new(TransactionRules {
-            begin: usual.begin,
-            default_isolation: capabilities.default_level.unwrap_or(usual.default_isolation),
-            one_writer: false,
-            aborted: None,
+            default_isolation: capabilities.default_level.unwrap_or(standard.default_isolation),
             savepoints: capabilities.savepoints && capabilities.transactions,
-            statements_may_end: true,
-            code_may_commit: true,
-            finishes_dropped_calls: false,
-            settings_outlive_rollback: true,
-            savepoint_outside: None,
-            read_only: ReadOnly::AtBegin,
-            statement_savepoints: StatementSavepoints::Always,
-            statement_savepoint: StatementSavepointTexts::STANDARD,
-            probe: ProbeTexts::STANDARD,
-            commit_check: CommitCheck::Nothing,
-            at_commit: None,
+            ..standard
         }));
         let schema = Box::leak(Box::new(SchemaRules {
             in_transaction: match capabilities.definitions {
@@ -103,12 +88,7 @@ impl DescribedRules {
                 // What is refused in a transaction runs outside of it, like what would commit it.
                 DefinitionsWhere::Commits | DefinitionsWhere::Refused => DefinitionsInTransaction::Commit,
             },
-            lock: None,
-            keys_to_missing_tables: false,
-            circular_keys: STANDARD_SQL.schema.circular_keys,
-            find_table: STANDARD_SQL.schema.find_table,
-            time: STANDARD_SQL.schema.time,
-            bytes: STANDARD_SQL.schema.bytes,
+            ..SchemaRules::STANDARD
         }));
         Self {
             name,
@@ -153,6 +133,10 @@ impl ServerRules for DescribedRules {
 
     fn leaves_open(&self, error: &Error, plain: bool) -> bool {
         Self::usual().leaves_open(error, plain)
+    }
+
+    fn ends_transaction(&self, answer: ServerAnswer<'_>) -> bool {
+        Self::usual().ends_transaction(answer)
     }
 
     fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
