@@ -369,7 +369,7 @@ SIGNS_OF_LIFE = (
     "SELECT 1 FROM DUAL",
     "SELECT 1 FROM RDB$DATABASE",
     "SELECT 1 FROM SYSIBM.SYSDUMMY1",
-    "VALUES 1",
+    "VALUES (1)",
 )
 PRODUCTS = {
     "chdb": "ClickHouse",

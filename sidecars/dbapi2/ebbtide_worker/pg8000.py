@@ -3,7 +3,6 @@
 import importlib
 import itertools
 import re
-import ssl
 
 from .driver import DIAGNOSTICS
 from .frames import NULL
@@ -13,6 +12,8 @@ from .shutdown import shutdown
 
 def encryption(verify, root=None, cert=None, key=None):
     """Returns an SSLContext that checks nothing (`none`), the authority (`ca`), or the name of the host, too (`full`)."""
+    # A Python may be built without it.
+    ssl = importlib.import_module("ssl")
     context = ssl.create_default_context(cafile=root)
     context.check_hostname = verify == "full"
     context.verify_mode = ssl.CERT_NONE if verify == "none" else ssl.CERT_REQUIRED

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn u3_settings_are_written_in_the_words_of_the_module() {
+    fn b10_settings_are_written_in_the_words_of_the_module() {
         let full = "ssl_mode=verify-full&ssl_root_cert=Cargo.toml";
         let refused = |module: &str, options: &str| {
             let url = format!("dbapi2+mysql://h/d?dbapi_path={module}&{options}");

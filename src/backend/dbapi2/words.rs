@@ -15,8 +15,7 @@ pub(super) fn of(config: &Config, driver: ForeignDriver) -> Result<Map<String, V
     let mut words = match driver {
         ForeignDriver::Psycopg | ForeignDriver::Psycopg2 => libpq(settings, driver),
         ForeignDriver::Pg8000 => pg8000(config),
-        ForeignDriver::PyMySql => pymysql(settings)?,
-        ForeignDriver::MySqlConnector => mysql_connector(settings)?,
+        ForeignDriver::PyMySql | ForeignDriver::MySqlConnector => mysql(settings, driver)?,
         _ => Vec::new(),
     };
     // What is null is the module's to choose, except for the threshold, where it means never.
@@ -83,43 +82,30 @@ fn pg8000(config: &Config) -> Words {
     vec![("ssl_context", context), ("unix_sock", path(socket.as_deref()))]
 }
 
-fn pymysql(settings: &Settings) -> Result<Words> {
+fn mysql(settings: &Settings, driver: ForeignDriver) -> Result<Words> {
     let mut words = files(settings, ["ssl_ca", "ssl_cert", "ssl_key"]);
     words.push(("unix_socket", path(settings.socket.as_deref())));
+    let is_pymysql = driver == ForeignDriver::PyMySql;
     match encryption(settings) {
         Some(SslMode::Disable) => words.push(("ssl_disabled", true.into())),
         // Without a word about a certificate, the module would be content with a server that cannot encrypt.
-        Some(SslMode::Require) => {
+        Some(SslMode::Require) if is_pymysql => {
             words.extend([
                 ("ssl", json!({"verify_mode": false})),
                 ("ssl_verify_cert", false.into()),
             ]);
         }
-        Some(SslMode::VerifyCa) => words.push(("ssl_verify_cert", true.into())),
-        Some(SslMode::VerifyFull) if settings.ssl_root_cert.is_none() => {
-            let help = "PyMySQL checks the name of the host only with a file of authorities: set `ssl_root_cert`";
-            return Err(no_word("ssl_mode=verify-full", help));
-        }
-        Some(SslMode::VerifyFull) => {
-            words.extend([("ssl_verify_cert", true.into()), ("ssl_verify_identity", true.into())]);
-        }
-        Some(SslMode::Allow | SslMode::Prefer) | None => {}
-    }
-    Ok(words)
-}
-
-fn mysql_connector(settings: &Settings) -> Result<Words> {
-    let mut words = files(settings, ["ssl_ca", "ssl_cert", "ssl_key"]);
-    words.push(("unix_socket", path(settings.socket.as_deref())));
-    match encryption(settings) {
-        Some(SslMode::Disable) => words.push(("ssl_disabled", true.into())),
         Some(SslMode::Require) => {
             let help = "mysql.connector cannot insist on encryption without checking the certificate: use `verify-ca`";
             return Err(no_word("ssl_mode=require", help));
         }
-        Some(SslMode::VerifyCa) => words.push(("ssl_verify_cert", true.into())),
-        Some(SslMode::VerifyFull) => {
-            words.extend([("ssl_verify_cert", true.into()), ("ssl_verify_identity", true.into())]);
+        Some(SslMode::VerifyFull) if is_pymysql && settings.ssl_root_cert.is_none() => {
+            let help = "PyMySQL checks the name of the host only with a file of authorities: set `ssl_root_cert`";
+            return Err(no_word("ssl_mode=verify-full", help));
+        }
+        Some(mode @ (SslMode::VerifyCa | SslMode::VerifyFull)) => {
+            words.push(("ssl_verify_cert", true.into()));
+            words.push(("ssl_verify_identity", (mode == SslMode::VerifyFull).into()));
         }
         Some(SslMode::Allow | SslMode::Prefer) | None => {}
     }

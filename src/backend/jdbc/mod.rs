@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn u3_settings_are_written_in_the_words_of_the_driver() {
+    fn b10_settings_are_written_in_the_words_of_the_driver() {
         let made = made("jdbc+postgresql://h/d?sslmode=disable&ssl_mode=require&statement_cache_capacity=0");
         assert_eq!(open(&made, "url"), ["jdbc:postgresql://h/d"]);
         assert_eq!(open(&made, "property"), ["sslmode=require", "prepareThreshold=0"]);

@@ -29,6 +29,8 @@ pub(super) fn of(config: &Config, driver: ForeignDriver) -> Vec<(&'static str, S
             ]
         }
         ForeignDriver::ConnectorJ => {
+            // It encrypts only if it is told to; an authority is given to check something.
+            let mode = mode.or(settings.ssl_root_cert.as_ref().map(|_| SslMode::VerifyCa));
             let flag = |on: fn(SslMode) -> bool| mode.map(|mode| on(mode).to_string());
             vec![
                 ("useSsl", flag(|mode| mode != SslMode::Disable)),

@@ -90,7 +90,7 @@ fn b2_b3_what_is_not_ours_is_the_drivers() {
 }
 
 #[test]
-fn u3_no_setting_beside_a_connection_is_passed_over() {
+fn b10_no_setting_beside_a_connection_is_passed_over() {
     let read = Config::from_value(json!({
         "connection": "jdbc+postgresql://h/d", "ssl_mode": "require", "ssl_root_cert": "a.pem", "socket": "/run/pg",
         "server_settings": {"work_mem": "4MB"},
@@ -122,7 +122,7 @@ fn u3_no_setting_beside_a_connection_is_passed_over() {
 }
 
 #[test]
-fn u3_options_in_the_words_of_a_driver_are_the_drivers() {
+fn b10_options_in_the_words_of_a_driver_are_the_drivers() {
     for (url, mode, drivers) in [
         (
             "jdbc+postgresql://h/d?sslmode=require&ssl_mode=verify-ca",

@@ -71,7 +71,7 @@ fn odd_names(t: &Test) -> Vec<String> {
 
 cases! {
     #[only(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql)]
-    async fn u3_encryption_that_is_asked_for_is_had_or_refused(t: Test) {
+    async fn b10_encryption_that_is_asked_for_is_had_or_refused(t: Test) {
         let can = can_encrypt(&t).await;
         for config in in_each_way(&t, "ssl_mode", "require", |config| config.ssl_mode(SslMode::Require)) {
             match Database::connect(config).await {
@@ -92,7 +92,7 @@ cases! {
     }
 
     #[only(jdbc_postgresql, dbapi2_psycopg, dbapi2_pg8000)]
-    async fn u3_nothing_is_sent_to_a_server_that_cannot_encrypt(t: Test) {
+    async fn b10_nothing_is_sent_to_a_server_that_cannot_encrypt(t: Test) {
         let (address, serving) = service(1, |_, mut stream: TcpStream| {
             let asked = first_message(&mut stream) == SSL_REQUEST;
             stream.write_all(b"N").unwrap();
@@ -106,7 +106,7 @@ cases! {
     }
 
     #[only(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql)]
-    async fn u3_certificates_are_read_and_checked(t: Test) {
+    async fn b10_certificates_are_read_and_checked(t: Test) {
         let missing = t.folder().join("missing.pem");
         let missing = missing.to_str().unwrap();
         for config in in_each_way(&t, "ssl_root_cert", missing, |config| config.ssl_root_cert(missing)) {
@@ -123,7 +123,7 @@ cases! {
     }
 
     #[only(jdbc_h2, jdbc_hsqldb, jdbc_derby, jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw, dbapi2_duckdb)]
-    async fn u3_where_nothing_can_be_encrypted_it_is_refused(t: Test) {
+    async fn b10_where_nothing_can_be_encrypted_it_is_refused(t: Test) {
         for config in in_each_way(&t, "ssl_mode", "require", |config| config.ssl_mode(SslMode::Require)) {
             assert_error(&refused(config).await, ErrorKind::Config, &["`ssl_mode`", "no effect"]);
         }
@@ -131,7 +131,7 @@ cases! {
     }
 
     #[only(jdbc_postgresql, jdbc_mariadb, dbapi2_pymysql, dbapi2_sqlite3)]
-    async fn u7_settings_for_which_a_driver_has_no_word_are_refused(t: Test) {
+    async fn b10_settings_for_which_a_driver_has_no_word_are_refused(t: Test) {
         let (wrong, words): (Config, &[&str]) = match t.driver() {
             Some(Driver::PgJdbc) => (config(&t).socket("/run/postgresql"), &["`socket`", "socketFactory"]),
             Some(Driver::ConnectorJ) => (config(&t).ssl_cert("a.pem"), &["`ssl_cert`", "keyStore"]),
@@ -142,7 +142,7 @@ cases! {
     }
 
     #[only(jdbc, dbapi2)]
-    async fn u7_settings_of_the_server_take_effect_or_are_refused(t: Test) -> Result<()> {
+    async fn b10_settings_of_the_server_take_effect_or_are_refused(t: Test) -> Result<()> {
         let (name, value, question) = match t.driver() {
             Some(Driver::PgJdbc | Driver::Psycopg | Driver::Pg8000) => ("work_mem", "5MB", "show work_mem"),
             Some(Driver::ConnectorJ | Driver::PyMysql) => ("wait_timeout", "1234", "select cast(@@wait_timeout as char)"),
@@ -172,7 +172,7 @@ cases! {
     }
 
     #[only(jdbc_mariadb, dbapi2_pymysql)]
-    async fn u7_the_collation_is_that_of_the_session(t: Test) {
+    async fn b10_the_collation_is_that_of_the_session(t: Test) {
         for config in in_each_way(&t, "collation", "utf8mb4_bin", |config| config.collation("utf8mb4_bin")) {
             let database = Database::connect(config).await.unwrap();
             let found: String = database.fetch_value("select @@collation_connection", ()).await.unwrap();
@@ -181,7 +181,7 @@ cases! {
     }
 
     #[only(jdbc_postgresql, dbapi2_psycopg)]
-    async fn u7_without_a_cache_nothing_is_prepared_on_the_server(t: Test) {
+    async fn b10_without_a_cache_nothing_is_prepared_on_the_server(t: Test) {
         for capacity in [0, 100] {
             let database = Database::connect(config(&t).pool_size(1).statement_cache_capacity(capacity)).await.unwrap();
             for number in 0..12_i64 {
@@ -246,7 +246,10 @@ cases! {
             let quoted = format!("'{}'", value.replace('\'', "''"));
             let (option, given, question) = match t.driver() {
                 Some(Driver::H2) => ("INIT", format!("SET @A = {quoted}"), "select @A"),
-                Some(Driver::PgJdbc) => ("ApplicationName", value.clone(), "select current_setting('application_name')"),
+                Some(Driver::PgJdbc) => {
+                    let escaped = value.replace(' ', "\\ ");
+                    ("options", format!("-c my.value={escaped}"), "select current_setting('my.value')")
+                }
                 _ => ("sessionVariables", format!("@a={quoted}"), "select @a"),
             };
             let written = config(&t).option(option, &given).unwrap().url().expose();
