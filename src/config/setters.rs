@@ -303,8 +303,9 @@ impl Config {
             kind: crate::error::ErrorKind::Config,
             ..Item::of_url(name, value)
         };
-        options::apply(&mut self.settings, self.url.place(), &[item])?;
-        if self.url.place().passes_on() && !options::is_own_of(name, self.url.place()) {
+        let place = self.place();
+        options::apply(&mut self.settings, place, &[item])?;
+        if place.passes_on() && !options::is_own_of(name, place) {
             // It is the driver's, which finds it in the URL.
             self.url = url;
         }
