@@ -58,7 +58,8 @@ pub use backend::SqlxDatabase;
 #[cfg(feature = "registry")]
 pub use config::{AppConfig, ConnectionsConfig};
 pub use config::{
-    Config, DbApiPool, IntoConfig, IsolationLevel, IsolationPolicy, ReadYourWrites, Settings, SqliteMode, SslMode,
+    BridgeSettings, Config, DbApiPool, IntoConfig, IsolationLevel, IsolationPolicy, ReadYourWrites, Settings,
+    SqliteMode, SslMode,
 };
 pub use connection::Connection;
 #[cfg(feature = "registry")]

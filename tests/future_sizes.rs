@@ -145,15 +145,15 @@ fn life_cycle(table: &mut Table, database: &Database) {
     table.future("bookmark", 656, database.bookmark());
     table.boxed(
         "database_exists",
-        3376,
+        2680,
         database_exists("sqlite::memory:").into_future(),
     );
     table.boxed(
         "create_database",
-        3432,
+        2736,
         create_database("sqlite::memory:").into_future(),
     );
-    table.boxed("drop_database", 3384, drop_database("sqlite::memory:").into_future());
+    table.boxed("drop_database", 2688, drop_database("sqlite::memory:").into_future());
 }
 
 async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(), sqlx::Error> {

@@ -295,6 +295,25 @@ class Modules(Case):
         self.refused("bad-arguments", self.worker.open, "sqlite3", ["1", "2"], {"nonsense": "1"})
         self.refused("bad-arguments", self.worker.open, "sqlite3", ["not json"])
 
+    def test_b9_an_argument_that_connect_does_not_have_is_named(self):
+        error = self.refused("bad-arguments", self.worker.open, "sqlite3", ['":memory:"'], {"tiemout": "1"})
+        self.assertIn("sqlite3.connect has no argument `tiemout`", str(error))
+        self.assertEqual(dict(error.details)["option"], "tiemout")
+        self.assertIn("timeout", dict(error.details)["known"].split(","))
+
+    def test_b6_a_sign_of_life_is_one_that_the_database_knows(self):
+        module = "import sqlite3\nfrom sqlite3 import Error\n"
+        module += "class Connection(sqlite3.Connection):\n"
+        module += "    def cursor(self): return super().cursor(Cursor)\n"
+        module += "class Cursor(sqlite3.Cursor):\n"
+        module += "    def execute(self, sql, *rest):\n"
+        module += "        if sql == 'SELECT 1': raise Error('FROM is missing')\n"
+        module += "        return super().execute(sql, *rest)\n"
+        module += "def connect(path): return sqlite3.connect(path, factory=Connection, check_same_thread=False)\n"
+        self.module("strict", module)
+        connection = self.worker.open("strict", ['":memory:"'])
+        connection.answer(connection.send(frames.PING))
+
     def test_refuses_to_connect(self):
         error = self.fails(0, self.worker.open, "sqlite3", ['"/no/such/folder/file.db"'])
         self.assertEqual(error.kind, "sqlite3.OperationalError")

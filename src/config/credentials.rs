@@ -275,6 +275,7 @@ pub(super) fn read_credentials(value: &Value, path: &str, engine: Option<(&str, 
             name,
             value: Some(Cow::Borrowed(value)),
             kind: ErrorKind::Config,
+            may_be_drivers: true,
         });
     }
     Config::build(url, labelled)

@@ -204,9 +204,15 @@ fn set(mut config: Config, path: &str, rest: &Table) -> Result<Config> {
             name,
             value: value.as_deref().map(Cow::Borrowed),
             kind: ErrorKind::Config,
+            may_be_drivers: false,
         });
     }
-    options::apply(&mut config.settings, config.url.place(), &items)?;
+    // Where the others have a meaning depends on the driver.
+    let (first, others): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| options::names_driver(item.name));
+    for items in [first, others] {
+        let place = config.place();
+        options::apply(&mut config.settings, place, &items)?;
+    }
     config.follow_socket(None);
     config.follow_mode();
     Ok(config)

@@ -1,5 +1,6 @@
 //! The configuration of a database: a URL and settings. No I/O.
 
+mod bridge_settings;
 mod client_options;
 #[cfg(feature = "registry")]
 mod connections;
@@ -26,6 +27,7 @@ mod text;
 
 use std::str::FromStr;
 
+pub use bridge_settings::BridgeSettings;
 #[cfg(feature = "registry")]
 pub(crate) use connections::unknown_alias;
 #[cfg(feature = "registry")]
@@ -43,7 +45,8 @@ pub use ssl_mode::SslMode;
 use crate::error::{Error, Result};
 use crate::sql::Dialect;
 use crate::url::{
-    Bridge, DatabaseUrl, dialect_of_subprotocol, read_socket, subprotocol_of_module, system_of_subprotocol,
+    Bridge, DatabaseUrl, ForeignDriver, OptionPlace, dialect_of_subprotocol, read_socket, subprotocol_of_module,
+    system_of_subprotocol,
 };
 use options::Item;
 
@@ -184,8 +187,8 @@ impl Config {
     #[allow(dead_code, reason = "unused without a bridge")]
     pub(crate) fn subprotocol(&self) -> Option<&str> {
         let setting = match self.url.bridge()? {
-            Bridge::Jdbc => &self.settings.jdbc_dsn_driver,
-            Bridge::DbApi => &self.settings.dbapi_dsn_driver,
+            Bridge::Jdbc => &self.settings.bridge.jdbc_dsn_driver,
+            Bridge::DbApi => &self.settings.bridge.dbapi_dsn_driver,
         };
         self.url.driver().or(setting.as_deref())
     }
@@ -194,10 +197,31 @@ impl Config {
     /// tells more than a URL.
     pub(crate) fn product_name(&self) -> Option<&str> {
         let module = match self.url.bridge()? {
-            Bridge::DbApi => self.settings.dbapi_path.as_deref().and_then(subprotocol_of_module),
+            Bridge::DbApi => self
+                .settings
+                .bridge
+                .dbapi_path
+                .as_deref()
+                .and_then(subprotocol_of_module),
             Bridge::Jdbc => None,
         };
         module.or_else(|| self.subprotocol())
+    }
+
+    /// Returns the driver outside of the program.
+    #[allow(dead_code, reason = "unused without a bridge")]
+    pub(crate) fn foreign_driver(&self) -> Option<ForeignDriver> {
+        self.place().foreign_driver()
+    }
+
+    /// Returns the kind of database that its settings are for.
+    fn place(&self) -> OptionPlace {
+        let bridge = &self.settings.bridge;
+        self.url.place_with(
+            bridge.dbapi_path.as_deref(),
+            bridge.jdbc_dsn_driver.as_deref(),
+            bridge.jdbc_driver.as_deref(),
+        )
     }
 
     /// Returns the options of the URL that belong to a driver outside of the program, in their order.
@@ -254,7 +278,7 @@ impl Config {
 
     /// Sets the socket if the host is a path. `before` is the previous host, whose socket no longer applies.
     fn follow_socket(&mut self, before: Option<&str>) {
-        if !self.url.is_served() || self.url.bridge().is_some() {
+        if !self.url.is_served() {
             return;
         }
         let path = |host: Option<&str>| host.filter(|host| host.starts_with('/')).map(str::to_owned);

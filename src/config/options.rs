@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::bridge_settings::BridgeSettings;
 use super::client_options::client_options;
 use super::option::{GivenValue, OptionKind, OptionSpec};
 use super::own_options::{CLASSPATH, OWN};
@@ -13,7 +14,7 @@ use super::settings::Settings;
 use super::ssl_mode::SslMode;
 use super::text::squash;
 use crate::error::{Error, ErrorKind, Result, nearest};
-use crate::url::{OptionPlace, is_secret, unsupported_setting};
+use crate::url::{OptionPlace, OptionScope, is_secret, mentions_secret, unsupported_setting};
 
 /// An option as it was given.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Item<'a> {
     /// `None` for a null in a dictionary.
     pub(super) value: Option<Cow<'a, str>>,
     pub(super) kind: ErrorKind,
+    /// Set if it may be one of a driver outside of the program, as an option of a URL may.
+    pub(super) may_be_drivers: bool,
 }
 
 impl<'a> Item<'a> {
@@ -33,6 +36,7 @@ impl<'a> Item<'a> {
             name,
             value: Some(value.into()),
             kind: ErrorKind::Url,
+            may_be_drivers: true,
         }
     }
 
@@ -47,7 +51,7 @@ impl<'a> Item<'a> {
             Some("") => self.error(format_args!("is empty, but must be {expected}")),
             Some(value)
                 if is_secret(self.name)
-                    || is_secret(value)
+                    || mentions_secret(value)
                     || value.contains("://")
                     || squash(self.name).ends_with("args") =>
             {
@@ -102,7 +106,8 @@ pub(super) fn apply(settings: &mut Settings, database: OptionPlace, items: &[Ite
     let mut found = Vec::with_capacity(items.len());
     for item in items {
         let known = find(item.name, database);
-        if database.passes_on() && !known.is_some_and(|(_, known)| is_ours(known, item, database)) {
+        let passes_on = item.may_be_drivers && database.passes_on();
+        if passes_on && !known.is_some_and(|(_, known)| is_ours(known, item.name, database)) {
             continue;
         }
         let (place, known) = known.ok_or_else(|| unknown(item, database))?;
@@ -127,15 +132,15 @@ pub(super) fn apply(settings: &mut Settings, database: OptionPlace, items: &[Ite
 }
 
 /// Returns whether an option of a driver outside of the program is this library's. The others are the driver's.
-fn is_ours(known: &OptionSpec, item: &Item<'_>, database: OptionPlace) -> bool {
+fn is_ours(known: &OptionSpec, name: &str, database: OptionPlace) -> bool {
     let own = matches!(known.kind, OptionKind::Own { .. } | OptionKind::Warn { .. });
     // The drivers of Java count different units.
-    own && known.on.covers(database) && item.name != "connectTimeout" && parameter(item.name).is_none()
+    own && known.on.covers(database) && name != "connectTimeout" && !database.keeps(known.name, name)
 }
 
 /// Returns whether an option in the URL of a driver outside of the program is this library's.
 pub(super) fn is_own_of(name: &str, database: OptionPlace) -> bool {
-    find(name, database).is_some_and(|(_, known)| is_ours(known, &Item::of_url(name, ""), database))
+    find(name, database).is_some_and(|(_, known)| is_ours(known, name, database))
 }
 
 fn unknown(item: &Item<'_>, dialect: OptionPlace) -> Error {
@@ -278,6 +283,7 @@ pub(super) fn check(settings: &Settings) -> Result<()> {
             name,
             value: text,
             kind: ErrorKind::Config,
+            may_be_drivers: false,
         };
         apply_one(&mut copy, known, &item)?;
     }
@@ -287,6 +293,7 @@ pub(super) fn check(settings: &Settings) -> Result<()> {
             name,
             value: None,
             kind: ErrorKind::Config,
+            may_be_drivers: false,
         };
         if value.contains('\0') {
             return Err(item.error("holds a NUL character"));
@@ -294,6 +301,13 @@ pub(super) fn check(settings: &Settings) -> Result<()> {
         set_parameter(&mut copy, &item, name, value)?;
     }
     Ok(())
+}
+
+/// Returns whether an option names the driver outside of the program, on which the meaning of others depends.
+pub(super) fn names_driver(name: &str) -> bool {
+    let name = squash(name);
+    let names = ["dbapi_path", "dbapi_dsn_driver", "jdbc_driver", "jdbc_dsn_driver"];
+    names.iter().any(|known| squash(known) == name)
 }
 
 /// Returns all options, the crate's own first. They take effect in this order, not in the order in which they are
@@ -304,13 +318,18 @@ fn all() -> impl Iterator<Item = &'static OptionSpec> {
 
 /// Returns all settings with their names.
 pub(super) fn show_all(settings: &Settings) -> impl Iterator<Item = (&'static str, Value)> {
-    all().filter_map(move |known| match known.kind {
-        OptionKind::Own { show, .. } => Some((known.name, show(settings))),
-        _ => None,
-    })
+    all().filter_map(|known| show(known, settings))
 }
 
-/// Replaces the values of secret names, and arguments without names.
+/// Returns the setting of an option with its name, if it has one of its own.
+fn show(known: &'static OptionSpec, settings: &Settings) -> Option<(&'static str, Value)> {
+    match known.kind {
+        OptionKind::Own { show, .. } => Some((known.name, show(settings))),
+        _ => None,
+    }
+}
+
+/// Replaces the values of secret names.
 fn hide_secrets(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -323,8 +342,22 @@ fn hide_secrets(value: &mut Value) {
             }
         }
         Value::Array(members) => members.iter_mut().for_each(hide_secrets),
-        Value::String(text) if is_secret(text) => *value = "***".into(),
+        Value::String(text) if mentions_secret(text) => *value = "***".into(),
         _ => {}
+    }
+}
+
+/// Adds the settings to a debug output, without secrets.
+fn show_fields(out: &mut fmt::DebugStruct<'_, '_>, shown: impl Iterator<Item = (&'static str, Value)>) {
+    for (name, mut value) in shown {
+        match &mut value {
+            // Of arguments without names, any may be one.
+            Value::Array(members) if name.ends_with("driver_args") => {
+                members.iter_mut().for_each(|member| *member = "***".into());
+            }
+            value => hide_secrets(value),
+        }
+        out.field(name, &format_args!("{value}"));
     }
 }
 
@@ -332,10 +365,21 @@ fn hide_secrets(value: &mut Value) {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Settings");
-        for (name, mut value) in show_all(self) {
-            hide_secrets(&mut value);
-            out.field(name, &format_args!("{value}"));
-        }
+        show_fields(&mut out, show_all(self));
         out.field("warnings", &self.warnings).finish()
+    }
+}
+
+#[expect(clippy::missing_fields_in_debug, reason = "the table names the fields")]
+impl fmt::Debug for BridgeSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = Settings {
+            bridge: Box::new(self.clone()),
+            ..Settings::default()
+        };
+        let mut out = f.debug_struct("BridgeSettings");
+        let own = all().filter(|known| matches!(known.on, OptionScope::Jdbc | OptionScope::DbApi));
+        show_fields(&mut out, own.filter_map(|known| show(known, &settings)));
+        out.finish()
     }
 }

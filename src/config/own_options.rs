@@ -12,10 +12,10 @@ use crate::url::OptionScope;
 
 /// Creates the entry for a field of [`Settings`]. Its type reads the value, unless a function is given.
 macro_rules! own {
-    ($name:literal, $also:expr, $on:ident, $field:ident) => {
-        own!($name, $also, $on, $field, |given| SettingType::read(given))
+    ($name:literal, $also:expr, $on:ident, $($field:ident).+) => {
+        own!($name, $also, $on, $($field).+, |given| SettingType::read(given))
     };
-    ($name:literal, $also:expr, $on:ident, $field:ident, $read:expr) => {
+    ($name:literal, $also:expr, $on:ident, $($field:ident).+, $read:expr) => {
         OptionSpec {
             name: $name,
             also: &$also,
@@ -23,10 +23,10 @@ macro_rules! own {
             kind: OptionKind::Own {
                 apply: |settings, given| {
                     let read: fn(&GivenValue<'_>) -> Result<_, Expected> = $read;
-                    settings.$field = read(given)?;
+                    settings.$($field).+ = read(given)?;
                     Ok(())
                 },
-                show: |settings| settings.$field.show(),
+                show: |settings| settings.$($field).+.show(),
             },
         }
     };
@@ -66,10 +66,10 @@ pub(super) static OWN: &[OptionSpec] = &[
     own!("statement_cache_capacity", CACHE_NAMES, Any, statement_cache_capacity),
     own!("pool_name", ["pool_logging_name"], Any, pool_name),
     own!("application_name", ["program_name"], Any, application_name),
-    own!("ssl_mode", ["ssl", "tls", "use_ssl"], Servers, ssl_mode),
-    own!("ssl_root_cert", ["ssl_ca", "ssl_ca_file"], Servers, ssl_root_cert),
-    own!("ssl_cert", [], Servers, ssl_cert),
-    own!("ssl_key", [], Servers, ssl_key),
+    own!("ssl_mode", ["ssl", "tls", "use_ssl"], Connecting, ssl_mode),
+    own!("ssl_root_cert", ["ssl_ca", "ssl_ca_file"], Connecting, ssl_root_cert),
+    own!("ssl_cert", [], Connecting, ssl_cert),
+    own!("ssl_key", [], Connecting, ssl_key),
     own!(
         "isolation_level",
         ["isolation", "transaction_isolation"],
@@ -92,7 +92,7 @@ pub(super) static OWN: &[OptionSpec] = &[
     own!("keep_session", [], Any, keep_session),
     own!("stream_buffer_rows", [], Any, stream_buffer_rows, |v| v
         .whole(1, u64::from(u32::MAX))),
-    own!("socket", ["unix_socket", "unix_sock"], Servers, socket),
+    own!("socket", ["unix_socket", "unix_sock"], Connecting, socket),
     OptionSpec {
         name: "server_settings",
         also: &[],
@@ -102,8 +102,12 @@ pub(super) static OWN: &[OptionSpec] = &[
             show: show_server,
         },
     },
-    own!("charset", ["character_encoding"], MySql, charset),
-    own!("collation", ["connection_collation"], MySql, collation),
+    own!("charset", ["character_encoding"], MySqlSessions, charset, |v| {
+        // Java's name for it.
+        let is_utf8 = v.text.is_some_and(|text| text.eq_ignore_ascii_case("utf-8"));
+        Ok(v.text.map(|text| if is_utf8 { "utf8mb4" } else { text }.to_owned()))
+    }),
+    own!("collation", ["connection_collation"], MySqlSessions, collation),
     own!("mode", ["sqlite_mode"], Sqlite, sqlite_mode),
     // SQLite itself counts milliseconds. The limit turns `5000` into an error, because it would mean 83 minutes.
     own!(
@@ -150,34 +154,34 @@ pub(super) static OWN: &[OptionSpec] = &[
             // Each adds to it, as databasez has it.
             apply: |settings, given| {
                 for path in read_paths(given)? {
-                    if !settings.classpath.contains(&path) {
-                        settings.classpath.push(path);
+                    if !settings.bridge.classpath.contains(&path) {
+                        settings.bridge.classpath.push(path);
                     }
                 }
                 Ok(())
             },
-            show: |settings| Value::from(settings.classpath.clone()),
+            show: |settings| Value::from(settings.bridge.classpath.clone()),
         },
     },
-    own!("jdbc_driver", [], Jdbc, jdbc_driver),
-    own!("jdbc_driver_args", [], Jdbc, jdbc_driver_args, |v| {
+    own!("jdbc_driver", [], Jdbc, bridge.jdbc_driver),
+    own!("jdbc_driver_args", [], Jdbc, bridge.jdbc_driver_args, |v| {
         match SettingType::read(v) {
             Ok(Some(Value::Array(_))) => Err(Cow::Borrowed("a JSON object")),
             read => read,
         }
     }),
-    own!("jdbc_dsn_driver", [], Jdbc, jdbc_dsn_driver, subprotocol),
-    own!("java", [], Jdbc, java),
-    own!("dbapi_path", [], DbApi, dbapi_path, |v| match v.text {
+    own!("jdbc_dsn_driver", [], Jdbc, bridge.jdbc_dsn_driver, subprotocol),
+    own!("java", [], Jdbc, bridge.java),
+    own!("dbapi_path", [], DbApi, bridge.dbapi_path, |v| match v.text {
         Some("") => Err(Cow::Borrowed("the name of a module, such as `sqlite3`")),
         _ => SettingType::read(v),
     }),
-    own!("dbapi_driver_args", [], DbApi, dbapi_driver_args, |v| {
+    own!("dbapi_driver_args", [], DbApi, bridge.dbapi_driver_args, |v| {
         SettingType::read(v).map_err(|_| Cow::Borrowed("a JSON object of keywords, or a JSON array"))
     }),
-    own!("dbapi_dsn_driver", [], DbApi, dbapi_dsn_driver, subprotocol),
-    own!("dbapi_pool", [], DbApi, dbapi_pool),
-    own!("python", [], DbApi, python),
+    own!("dbapi_dsn_driver", [], DbApi, bridge.dbapi_dsn_driver, subprotocol),
+    own!("dbapi_pool", [], DbApi, bridge.dbapi_pool),
+    own!("python", [], DbApi, bridge.python),
     // Settings of databasez, which its dictionaries have beside the connection.
     ignored(
         "dbapi_force_async_wrapper",

@@ -9,41 +9,42 @@ use super::{Config, DbApiPool, IsolationLevel, IsolationPolicy, ReadYourWrites, 
 use crate::error::Result;
 use crate::url::DatabaseUrl;
 
-/// Defines setters that only set the field of [`Settings`](super::Settings) with the same name. They take the type of
+/// Defines setters that only set the field with the same name of [`Settings`](super::Settings), or of a part of them. They take the type of
 /// the field, a text or `None`, or a path.
 macro_rules! plain {
-    ($($(#[$doc:meta])* $name:ident: $($type:ident)*;)*) => {
+    ($place:tt $($(#[$doc:meta])* $name:ident: $($type:ident)*;)*) => {
         impl Config {
-            $(plain! { @ $(#[$doc])* $name $($type)* })*
+            $(plain! { @ $place $(#[$doc])* $name $($type)* })*
         }
     };
-    (@ $(#[$doc:meta])* $name:ident text) => {
+    (@ [$($place:ident).+] $(#[$doc:meta])* $name:ident text) => {
         $(#[$doc])*
         #[must_use]
         pub fn $name<'a>(mut self, $name: impl Into<Option<&'a str>>) -> Self {
-            self.settings.$name = $name.into().map(str::to_owned);
+            self.$($place).+.$name = $name.into().map(str::to_owned);
             self
         }
     };
-    (@ $(#[$doc:meta])* $name:ident path) => {
+    (@ [$($place:ident).+] $(#[$doc:meta])* $name:ident path) => {
         $(#[$doc])*
         #[must_use]
         pub fn $name(mut self, $name: impl Into<PathBuf>) -> Self {
-            self.settings.$name = Some($name.into());
+            self.$($place).+.$name = Some($name.into());
             self
         }
     };
-    (@ $(#[$doc:meta])* $name:ident $type:ident) => {
+    (@ [$($place:ident).+] $(#[$doc:meta])* $name:ident $type:ident) => {
         $(#[$doc])*
         #[must_use]
         pub fn $name(mut self, $name: $type) -> Self {
-            self.settings.$name = $name;
+            self.$($place).+.$name = $name;
             self
         }
     };
 }
 
 plain! {
+    [settings]
     /// Sets the maximum number of connections that are kept open: 1 to 65,535.
     pool_size: u32;
     /// Sets the number of connections that may be opened beyond the pool's size: 0 to 65,535.
@@ -117,6 +118,10 @@ plain! {
     immutable: bool;
     /// SQLite: sets the virtual file system to use.
     vfs: text;
+}
+
+plain! {
+    [settings.bridge]
     /// JDBC: sets the class of the driver.
     jdbc_driver: text;
     /// JDBC: sets what stands after `jdbc:` in the driver's URLs, if the scheme does not say it.
@@ -195,14 +200,14 @@ impl Config {
     /// use ebbtide::Config;
     ///
     /// let config = Config::from_url("jdbc+h2://mem:test?classpath=lib/h2.jar")?.classpath("lib/h2-extras.jar");
-    /// assert_eq!(config.settings().classpath, ["lib/h2.jar", "lib/h2-extras.jar"]);
+    /// assert_eq!(config.settings().bridge.classpath, ["lib/h2.jar", "lib/h2-extras.jar"]);
     /// # Ok::<(), ebbtide::Error>(())
     /// ```
     #[must_use]
     pub fn classpath(mut self, path: impl Into<String>) -> Self {
         let path = path.into();
-        if !self.settings.classpath.contains(&path) {
-            self.settings.classpath.push(path);
+        if !self.settings.bridge.classpath.contains(&path) {
+            self.settings.bridge.classpath.push(path);
         }
         self
     }
@@ -210,14 +215,14 @@ impl Config {
     /// JDBC: sets properties for the driver: a JSON object.
     #[must_use]
     pub fn jdbc_driver_args(mut self, jdbc_driver_args: impl Into<Option<serde_json::Value>>) -> Self {
-        self.settings.jdbc_driver_args = jdbc_driver_args.into();
+        self.settings.bridge.jdbc_driver_args = jdbc_driver_args.into();
         self
     }
 
     /// DB-API 2: sets arguments of `connect`: a JSON object for keywords, an array for positions.
     #[must_use]
     pub fn dbapi_driver_args(mut self, dbapi_driver_args: impl Into<Option<serde_json::Value>>) -> Self {
-        self.settings.dbapi_driver_args = dbapi_driver_args.into();
+        self.settings.bridge.dbapi_driver_args = dbapi_driver_args.into();
         self
     }
 
@@ -298,8 +303,9 @@ impl Config {
             kind: crate::error::ErrorKind::Config,
             ..Item::of_url(name, value)
         };
-        options::apply(&mut self.settings, self.url.place(), &[item])?;
-        if self.url.place().passes_on() && !options::is_own_of(name, self.url.place()) {
+        let place = self.place();
+        options::apply(&mut self.settings, place, &[item])?;
+        if place.passes_on() && !options::is_own_of(name, place) {
             // It is the driver's, which finds it in the URL.
             self.url = url;
         }

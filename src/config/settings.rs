@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::db_api_pool::DbApiPool;
+use super::bridge_settings::BridgeSettings;
 use super::isolation_level::IsolationLevel;
 use super::isolation_policy::IsolationPolicy;
 use super::read_your_writes::ReadYourWrites;
@@ -12,7 +12,7 @@ use super::ssl_mode::SslMode;
 
 /// The settings of a database besides its URL, with the values after URL options, dictionary and setters.
 ///
-/// Each field except `server_settings` and `warnings` can be set by an option of the same name in the URL, by a key of
+/// Each field except `server_settings` and `warnings`, and each field of `bridge`, can be set by an option of the same name in the URL, by a key of
 /// the same name in a dictionary, and by the setter of the same name on [`Config`](crate::Config); the later one wins.
 /// Names are compared without `_`, `-` and case, so `pool_size`, `pool-size` and `poolSize` are the same option. A
 /// duration is a plain number of seconds (fractions allowed) or a number with its unit: `250ms`, `10s`, `5min`, `1h`. A
@@ -58,13 +58,15 @@ pub struct Settings {
     /// Number of prepared statements that each connection keeps. Default 100. On PostgreSQL, 0 is for a pooler such as
     /// `PgBouncer` that runs each transaction in another session (`pgbouncer=true` does the same): see
     /// [the guide](crate::guides::pgbouncer). On MySQL and MariaDB at least 32 are kept, because closing statements costs
-    /// a delay of 40 ms on a TCP connection.
+    /// a delay of 40 ms on a TCP connection. Of drivers outside of the program, pgjdbc, psycopg and psycopg2 follow a 0 and
+    /// prepare nothing on the server; the number that others keep is theirs.
     pub statement_cache_capacity: usize,
     /// Name of the pool in spans and metrics. Default `None`: built from host, port and database.
     pub pool_name: Option<String>,
     /// Name that the server shows for these connections.
     pub application_name: Option<String>,
-    /// Encryption of the connection. Default [`SslMode::Prefer`]. Also `ssl`, `sslmode`, `ssl-mode`, `tls`.
+    /// Encryption of the connection. Default [`SslMode::Prefer`], with which a driver outside of the program does as it
+    /// does by itself. Also `ssl`, `sslmode`, `ssl-mode`, `tls`.
     pub ssl_mode: SslMode,
     /// A file with the certificates of trusted authorities. Default: the authorities of the web. Also `sslrootcert`,
     /// `ssl-ca`.
@@ -127,10 +129,12 @@ pub struct Settings {
     /// `unix_socket`, and a `host` that starts with `/`.
     pub socket: Option<PathBuf>,
     /// Parameters set on the server when a connection is opened, by name: PostgreSQL's run-time parameters (libpq's
-    /// `options=-c name=value`, `options[name]=value`, `search_path=…`), MySQL's session variables, SQLite's pragmas.
+    /// `options=-c name=value`, `options[name]=value`, `search_path=…`), MySQL's session variables, SQLite's pragmas, and
+    /// what `SET` sets on H2 and DuckDB.
     /// In a dictionary: a table under `server_settings`. On [`Config`](crate::Config): `server_setting`, for one.
     pub server_settings: Vec<(String, String)>,
-    /// MySQL: the character set of the connection. Default `None`: `utf8mb4`.
+    /// MySQL: the character set of the connection. Default `None`: `utf8mb4`, which drivers outside of the program always
+    /// have.
     pub charset: Option<String>,
     /// MySQL: the collation of the connection. Default `None`: the character set's own.
     pub collation: Option<String>,
@@ -154,27 +158,8 @@ pub struct Settings {
     pub immutable: bool,
     /// SQLite: the virtual file system to use. Default `None`: the operating system's.
     pub vfs: Option<String>,
-    /// JDBC: jars and folders of the class path, in addition to those of other databases of the program. Each option
-    /// `classpath` of a URL, each entry of a list in a dictionary, and each call of the setter adds one.
-    pub classpath: Vec<String>,
-    /// JDBC: the class of the driver. Default `None`: the one of the jars that takes the URL.
-    pub jdbc_driver: Option<String>,
-    /// JDBC: properties for the driver: a JSON object.
-    pub jdbc_driver_args: Option<serde_json::Value>,
-    /// JDBC: what stands after `jdbc:` in the driver's URLs, if the scheme does not say it (`jdbc+h2`).
-    pub jdbc_dsn_driver: Option<String>,
-    /// JDBC: the program that runs Java. Default `None`: `java`, of `JAVA_HOME` or in the path.
-    pub java: Option<PathBuf>,
-    /// DB-API 2: the module, as Python imports it: `package.module`, or `package.module:attribute`.
-    pub dbapi_path: Option<String>,
-    /// DB-API 2: arguments of `connect`: a JSON object for keywords, an array for positions.
-    pub dbapi_driver_args: Option<serde_json::Value>,
-    /// DB-API 2: the scheme of the address that the module is given, if the scheme does not say it.
-    pub dbapi_dsn_driver: Option<String>,
-    /// DB-API 2: the processes in which the module runs. Default [`DbApiPool::Thread`].
-    pub dbapi_pool: DbApiPool,
-    /// DB-API 2: the Python interpreter, such as that of a virtual environment. Default `None`: `python3` in the path.
-    pub python: Option<PathBuf>,
+    /// The settings of JDBC drivers and of modules of DB-API 2.
+    pub bridge: Box<BridgeSettings>,
     /// Requests of the URL that cannot be fulfilled, one sentence each. They are logged as warnings when connecting. No
     /// option sets them.
     pub warnings: Vec<String>,
@@ -227,16 +212,7 @@ impl Default for Settings {
             shared_cache: false,
             immutable: false,
             vfs: None,
-            classpath: Vec::new(),
-            jdbc_driver: None,
-            jdbc_driver_args: None,
-            jdbc_dsn_driver: None,
-            java: None,
-            dbapi_path: None,
-            dbapi_driver_args: None,
-            dbapi_dsn_driver: None,
-            dbapi_pool: DbApiPool::default(),
-            python: None,
+            bridge: Box::default(),
             warnings: Vec::new(),
         }
     }

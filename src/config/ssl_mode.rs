@@ -45,8 +45,8 @@ impl SslMode {
             "disable" | "disabled" => Self::Disable,
             "allow" => Self::Allow,
             "prefer" | "preferred" => Self::Prefer,
-            // The last is Go's spelling; it means encrypted but not checked.
-            "require" | "required" | "skipverify" => Self::Require,
+            // The last two are the spellings of Go and of MariaDB's Java; they mean encrypted but not checked.
+            "require" | "required" | "skipverify" | "trust" => Self::Require,
             "verifyca" => Self::VerifyCa,
             "verifyfull" | "verifyidentity" => Self::VerifyFull,
             other => match flag(other) {

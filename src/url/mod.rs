@@ -2,6 +2,7 @@
 
 mod bridge;
 mod check;
+mod foreign_driver;
 mod opaque;
 mod option_scope;
 mod parse;
@@ -24,11 +25,12 @@ pub use bridge::Bridge;
 pub(crate) use bridge::{dialect_of_subprotocol, subprotocol_of_module, system_of_subprotocol};
 #[allow(unused_imports, reason = "unused without a bridge")]
 pub(crate) use bridge::{product_of_subprotocol, separators};
+pub(crate) use foreign_driver::ForeignDriver;
 #[allow(unused_imports, reason = "unused without a bridge")]
-pub(crate) use opaque::{secrets_in, without_secrets};
+pub(crate) use opaque::{secret_values, secrets_in, without_secrets};
 pub(crate) use option_scope::{OptionPlace, OptionScope};
 pub(crate) use render::percent_encoded;
-pub(crate) use secret::is_secret;
+pub(crate) use secret::{is_secret, mentions_secret};
 pub(crate) use socket::read_socket;
 pub(crate) use unsupported::unsupported_setting;
 

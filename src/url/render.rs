@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::bridge::has_server;
 use super::opaque::without_secrets;
-use super::secret::is_secret;
+use super::secret::{is_secret, mentions_secret};
 use super::{DatabaseUrl, MEMORY};
 
 /// The characters that are encoded in a part of a URL: all but the unreserved ones. The other sets make exceptions.
@@ -131,7 +131,7 @@ impl DatabaseUrl {
             out.push(if index == 0 { '?' } else { '&' });
             out.extend(utf8_percent_encode(name, OPTION));
             out.push('=');
-            if hide && (is_secret(name) || is_secret(value)) {
+            if hide && (is_secret(name) || mentions_secret(value)) {
                 out.push_str(HIDDEN);
             } else {
                 out.extend(utf8_percent_encode(value, VALUE));

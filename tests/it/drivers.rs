@@ -47,12 +47,13 @@ impl Bridge {
 }
 
 /// The files of cases in which drivers differ most.
-const ABOUT_DRIVERS: [&str; 12] = [
+const ABOUT_DRIVERS: [&str; 13] = [
     "any::",
     "bridges::",
     "cancellation::statements",
     "capabilities::",
     "driver_faults::",
+    "driver_settings::",
     "own_texts::",
     "queries::",
     "sandbox::statements",

@@ -234,6 +234,7 @@ class Channel:
         if module is None:
             raise Refused("protocol", "OPEN names no module")
         self.driver = load(module)
+        self.driver.check(keywords)
         try:
             self.driver.connect(arguments, keywords, duplicate)
         except TypeError as error:

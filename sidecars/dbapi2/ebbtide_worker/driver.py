@@ -1,5 +1,6 @@
 """A connection of a module of which nothing is known but PEP 249, and the base of all others."""
 
+import inspect
 import os
 
 from .failures import SQLSTATE
@@ -80,9 +81,22 @@ class Driver:
         self.connection = None
         self.inside = False
         self.failed_inside = False
+        self.signs_of_life = SIGNS_OF_LIFE
         self.paramstyle = getattr(module, "paramstyle", None) or "qmark"
 
     # Opening
+
+    def known_keywords(self):
+        """Returns the names that `connect` takes as keywords, None if any may be one."""
+        return named_parameters(self.module.connect)
+
+    def check(self, keywords):
+        """Refuses a keyword that `connect` does not take."""
+        known = self.known_keywords() if keywords else None
+        for name in keywords:
+            if known is not None and name not in known:
+                message = "{}.connect has no argument `{}`".format(self.name(), name)
+                raise Refused("bad-arguments", message, details=[("option", name), ("known", ",".join(sorted(known)))])
 
     def connect(self, arguments, keywords, duplicate):
         """Opens the connection."""
@@ -271,8 +285,17 @@ class Driver:
         ping = getattr(self.connection, "ping", None)
         if callable(ping):
             ping()
-        else:
-            self.execute("SELECT 1")
+            return
+        for text in self.signs_of_life:
+            try:
+                self.execute(text)
+                self.signs_of_life = (text,)
+                return
+            except self.own_errors() as error:
+                # A database that does not know the text refuses it, too.
+                last = error
+                self.rollback_api()
+        raise last
 
     def close(self):
         """Closes the connection."""
@@ -336,6 +359,24 @@ class Driver:
         return any(getattr(self.connection, name, None) in CLOSED for name in ("closed", "broken"))
 
 
+def named_parameters(function):
+    """Returns the names of a function's parameters, None if it takes any, or does not tell."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return {parameter.name for parameter in parameters if parameter.kind != parameter.VAR_POSITIONAL}
+
+
+SIGNS_OF_LIFE = (
+    "SELECT 1",
+    "SELECT 1 FROM DUAL",
+    "SELECT 1 FROM RDB$DATABASE",
+    "SELECT 1 FROM SYSIBM.SYSDUMMY1",
+    "VALUES (1)",
+)
 PRODUCTS = {
     "chdb": "ClickHouse",
     "cx_Oracle": "Oracle",

@@ -62,7 +62,7 @@ def failure(driver, error):
     if isinstance(error, Failure):
         return error
     if isinstance(error, Refused):
-        return Failure(SIDECARS_OWN, error.word, str(error), reasons=error.causes)
+        return Failure(SIDECARS_OWN, error.word, str(error), reasons=error.causes, details=error.details)
     module = driver.module if driver else None
     own = driver is not None and isinstance(error, driver.own_errors())
     result = Failure(

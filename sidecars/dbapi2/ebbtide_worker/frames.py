@@ -39,12 +39,13 @@ MIXED, NULLABLE = 127, 128
 
 
 class Refused(Exception):
-    """An error of the sidecar itself: its word, its message, and causes."""
+    """An error of the sidecar itself: its word, its message, causes, and pairs of details."""
 
-    def __init__(self, word, message, causes=()):
+    def __init__(self, word, message, causes=(), details=()):
         super().__init__(message)
         self.word = word
         self.causes = list(causes)
+        self.details = list(details)
 
 
 NUMBERS = {form: (struct.Struct(">" + form).unpack_from, struct.calcsize(form)) for form in "BHIQbhiqfd"}

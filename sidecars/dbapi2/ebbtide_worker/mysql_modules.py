@@ -136,6 +136,11 @@ class MySqlConnector(MySql):
 
     stream = "1"
 
+    def known_keywords(self):
+        constants = importlib.import_module("mysql.connector.constants")
+        others = {"connect_timeout", "db", "failover", "option_files", "option_groups", "passwd", "read_default_file", "username"}
+        return {*constants.DEFAULT_CONFIGURATION, *constants.CNX_POOL_ARGS, *others}
+
     def connect(self, arguments, keywords, duplicate):
         flags = importlib.import_module("mysql.connector.constants").ClientFlag
         # Only the part that is written in Python has a socket that another thread can end.

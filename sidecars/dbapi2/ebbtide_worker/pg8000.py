@@ -10,6 +10,18 @@ from .postgres import POSTGRES_TYPES, Postgres, postgres_packer, postgres_text
 from .shutdown import shutdown
 
 
+def encryption(verify, root=None, cert=None, key=None):
+    """Returns an SSLContext that checks nothing (`none`), the authority (`ca`), or the name of the host, too (`full`)."""
+    # A Python may be built without it.
+    ssl = importlib.import_module("ssl")
+    context = ssl.create_default_context(cafile=root)
+    context.check_hostname = verify == "full"
+    context.verify_mode = ssl.CERT_NONE if verify == "none" else ssl.CERT_REQUIRED
+    if cert:
+        context.load_cert_chain(cert, key)
+    return context
+
+
 class Pg8000Result:
     """What pg8000 gives for a statement, all of it."""
 
@@ -48,6 +60,8 @@ class Pg8000(Postgres):
 
     def connect(self, arguments, keywords, duplicate):
         converters = importlib.import_module("pg8000.converters")
+        if isinstance(keywords.get("ssl_context"), dict):
+            keywords = dict(keywords, ssl_context=encryption(**keywords["ssl_context"]))
         self.connection = self.module.connect(*arguments, **keywords)
         self.connection.autocommit = True
         for oid in converters.PG_TYPES:

@@ -150,6 +150,10 @@ class Psycopg(Postgres):
     stream = "1"
     PLACEHOLDER = re.compile(r"%(?:\(p(\d+)\)s|%)")
 
+    def known_keywords(self):
+        options = {option.keyword.decode() for option in self.module.pq.Conninfo.get_defaults()}
+        return options | {"autocommit", "context", "cursor_factory", "prepare_threshold", "row_factory"}
+
     def connect(self, arguments, keywords, duplicate):
         keywords = dict(keywords, autocommit=True, client_encoding="utf8")
         self.prepares = keywords.get("prepare_threshold", 5) is not None

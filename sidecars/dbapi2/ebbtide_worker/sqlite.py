@@ -59,6 +59,9 @@ class Sqlite3(TextDriver):
         "uri",
     )
 
+    def known_keywords(self):
+        return {"autocommit", *self.ARGUMENTS}
+
     def connect(self, arguments, keywords, duplicate):
         keywords = dict(zip(self.ARGUMENTS, arguments), **keywords)
         keywords["check_same_thread"] = False
@@ -148,6 +151,9 @@ class Apsw(TextDriver):
     ddl = "transactional"
     isolation = levels = "4"
     parameter = staticmethod(sqlite_parameter)
+
+    def known_keywords(self):
+        return {"filename", "flags", "vfs", "statementcachesize"}
 
     def connect(self, arguments, keywords, duplicate):
         self.connection = self.module.Connection(*arguments, **keywords)

@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value};
 
+use super::words;
+use crate::backend::sidecar::{check_charset, check_transport, secrets_of};
 use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
-use crate::url::{Bridge, DatabaseUrl, is_secret, secrets_in, subprotocol_of_module};
+use crate::error::{Error, ErrorKind, Result, nearest};
+use crate::sql::Dialect;
+use crate::url::{Bridge, DatabaseUrl, ForeignDriver, is_secret, secret_values, subprotocol_of_module};
 
 /// The way in which a module is told where the database is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,7 +57,10 @@ impl Arguments {
             Family::Libpq | Family::Keywords => Self::of_server(config, family)?,
             Family::Text => Self::of_text(config),
         };
-        match &config.settings().dbapi_driver_args {
+        let driver = ForeignDriver::of_module(module);
+        check_transport(config, driver)?;
+        arguments.keywords.extend(words::of(config, driver)?);
+        match &config.settings().bridge.dbapi_driver_args {
             Some(Value::Object(given)) => {
                 for (name, value) in given {
                     if !is_name(name) {
@@ -66,6 +72,15 @@ impl Arguments {
             }
             Some(Value::Array(given)) => arguments.positional.extend(given.iter().cloned()),
             _ => {}
+        }
+        let text = |name: &str| arguments.keywords.get(name).and_then(Value::as_str);
+        if config.dialect() == Dialect::MySql {
+            check_charset(text("charset"))?;
+            if text("collation").is_some() {
+                let message =
+                    "the session is set up after the module has connected, which undoes its argument `collation`";
+                return Err(Error::new(ErrorKind::Config, message).help("give `collation` as a setting of `Config`"));
+            }
         }
         Ok(arguments)
     }
@@ -84,6 +99,7 @@ impl Arguments {
                 keywords.insert("config".to_owned(), options.collect::<Map<_, _>>().into());
             }
             Family::Sqlite => {
+                check_uri(&options)?;
                 let mut uri = url::form_urlencoded::Serializer::new(String::new());
                 uri.extend_pairs(&options);
                 let plain = path.strip_prefix("file:").unwrap_or(&path);
@@ -135,7 +151,10 @@ impl Arguments {
         let mut keywords = Map::new();
         let database = if family == Family::Libpq { "dbname" } else { "database" };
         let parts = [
-            ("host", url.host().map(Value::from)),
+            (
+                "host",
+                url.host().filter(|host| !host.starts_with('/')).map(Value::from),
+            ),
             ("port", url.port().map(Value::from)),
             ("user", url.username().map(Value::from)),
             ("password", url.password().map(Value::from)),
@@ -192,26 +211,55 @@ impl Arguments {
 
     /// Returns what no message may show.
     pub(super) fn secrets(&self, config: &Config) -> Vec<String> {
-        let named = self.keywords.iter().filter(|(name, _)| is_secret(name));
-        let mut secrets: Vec<String> = named
-            .filter_map(|(_, value)| value.as_str().map(str::to_owned))
+        let mut secrets: Vec<String> = self
+            .keywords
+            .iter()
+            .flat_map(|(name, value)| secret_values(name, value))
             .collect();
-        secrets.extend(self.positional.iter().filter_map(Value::as_str).flat_map(secrets_in));
-        secrets.extend(config.url().password().map(str::to_owned));
-        secrets.sort();
-        secrets.dedup();
-        secrets
+        secrets.extend(self.positional.iter().flat_map(|value| secret_values("", value)));
+        // Any of those without a name may be one. Short ones are in every other message.
+        if let Some(Value::Array(given)) = &config.settings().bridge.dbapi_driver_args {
+            let texts = given.iter().filter(|value| value.is_string() || value.is_number());
+            let texts = texts.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            secrets.extend(texts.filter(|text| text.len() >= 4));
+        }
+        secrets_of(config, secrets)
     }
 }
 
+/// Refuses an option that SQLite itself would ignore. A virtual file system may have options of its own.
+fn check_uri(options: &[(&str, &str)]) -> Result<()> {
+    let known = ["vfs", "mode", "cache", "psow", "nolock", "immutable"];
+    let unknown = options.iter().find(|(name, _)| !known.contains(name));
+    match unknown.filter(|_| !options.iter().any(|(name, _)| *name == "vfs")) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let message = format!("the option `{name}` has no effect on the file of a SQLite database");
+            Err(
+                Error::new(ErrorKind::Config, message).help(match nearest(name, known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "set pragmas with `server_setting`, give arguments of the module in `dbapi_driver_args`, and name the \
+                             module in the URL if the option is one of this library"
+                        .to_owned(),
+                }),
+            )
+        }
+    }
+}
+
+/// The arguments of psycopg that are not libpq's.
+const OF_PSYCOPG: [&str; 2] = ["prepare_threshold", "autocommit"];
+
 /// Returns the options of the URL as keywords. libpq takes texts, the other modules Python's numbers and flags.
 fn options(config: &Config, family: Family) -> Result<Map<String, Value>> {
-    let read = |text: &str| match text.parse::<i64>() {
-        _ if family == Family::Libpq => text.into(),
-        Ok(number) => number.into(),
-        Err(_) => match text {
+    let read = |name: &str, text: &str| match text.parse::<i64>() {
+        _ if is_secret(name) || (family == Family::Libpq && !OF_PSYCOPG.contains(&name)) => text.into(),
+        // What a number would not be written as is text, such as `007`.
+        Ok(number) if number.to_string() == text => number.into(),
+        _ => match text {
             "true" | "True" => true.into(),
             "false" | "False" => false.into(),
+            "None" => Value::Null,
             text => text.into(),
         },
     };
@@ -220,11 +268,7 @@ fn options(config: &Config, family: Family) -> Result<Map<String, Value>> {
             let message = format!("the option `{name}` is not the name of an argument of a Python module");
             return Err(Error::new(ErrorKind::Config, message).help("write it as the module's `connect` names it"));
         }
-        if name == "charset" && family == Family::Keywords && !["utf8mb4", "utf8"].contains(&value) {
-            let message = format!("the character set `{value}` is not that of the session, which is utf8mb4");
-            return Err(Error::new(ErrorKind::Config, message).help("leave `charset` out"));
-        }
-        Ok((name.to_owned(), read(value)))
+        Ok((name.to_owned(), read(name, value)))
     });
     options.collect()
 }

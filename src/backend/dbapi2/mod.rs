@@ -1,6 +1,7 @@
 //! Databases with a module of Python's DB-API 2.
 
 mod arguments;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ fn target(config: &Config) -> Result<Target> {
             .iter()
             .map(|(name, value)| ("keyword".to_owned(), format!("{name}={}", json(value)))),
     );
-    let python = settings.python.clone();
+    let python = settings.bridge.python.clone();
     Ok(Target {
         kind: SidecarKind::DbApi,
         dialect: config.dialect(),
@@ -52,7 +53,7 @@ fn target(config: &Config) -> Result<Target> {
         session: SessionText::of(config)?,
         file: DatabaseFile::of(config),
         place,
-        shared: match settings.dbapi_pool {
+        shared: match settings.bridge.dbapi_pool {
             DbApiPool::Thread => Sharing::Program,
             DbApiPool::Process => Sharing::Connection,
         },
@@ -66,7 +67,7 @@ fn module(config: &Config) -> Result<&str> {
         Error::new(ErrorKind::Config, message)
             .help("set `dbapi_path` to a module as Python imports it, such as `sqlite3` or `package.module:attribute`")
     };
-    let Some(module) = config.settings().dbapi_path.as_deref() else {
+    let Some(module) = config.settings().bridge.dbapi_path.as_deref() else {
         return Err(error(format!("{} names no Python module", config.url())));
     };
     let name = |part: &str| {
@@ -155,7 +156,6 @@ mod tests {
                     r#"keyword user="u""#,
                     r#"keyword password="p""#,
                     r#"keyword database="d""#,
-                    r#"keyword charset="utf8mb4""#,
                     "keyword ssl_disabled=true",
                 ],
             ),
@@ -224,6 +224,84 @@ mod tests {
                 made.secrets
             );
             assert!(!made.place.contains("hunter2"), "{}", made.place);
+        }
+    }
+
+    #[test]
+    fn u2_numbers_and_nested_and_positional_secrets_are_hidden() {
+        let config = Config::from_url("dbapi2+mysql://u@h/d").unwrap().dbapi_path("pymysql");
+        let given = config
+            .clone()
+            .dbapi_driver_args(json!({"password": 12_345, "ssl": {"password": "hunter2"}}));
+        assert_eq!(target(&given).unwrap().secrets, ["12345", "hunter2"]);
+        let given = config.dbapi_driver_args(json!(["hunter3", 67_890, 1, {"key": "k"}]));
+        assert_eq!(target(&given).unwrap().secrets, ["67890", "hunter3", "k"]);
+        assert!(!format!("{given:?}").contains("hunter3"));
+    }
+
+    #[test]
+    fn b3_options_are_numbers_only_if_they_look_the_same() {
+        let found = open(&made(
+            "dbapi2+mysql://h/d?max_allowed_packet=5&a=007&b=-0&passwd=12345&c=+5&d=true",
+            "pymysql",
+        ));
+        for expected in [
+            "max_allowed_packet=5",
+            r#"a="007""#,
+            r#"b="-0""#,
+            r#"passwd="12345""#,
+            r#"c=" 5""#,
+            "d=true",
+        ] {
+            assert!(found.contains(&format!("keyword {expected}")), "{expected}: {found:?}");
+        }
+        let found = open(&made("dbapi2://h:1/d?prepare_threshold=7&keepalives=0", "psycopg"));
+        for expected in ["prepare_threshold=7", r#"keepalives="0""#] {
+            assert!(found.contains(&format!("keyword {expected}")), "{expected}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn b10_settings_are_written_in_the_words_of_the_module() {
+        let full = "ssl_mode=verify-full&ssl_root_cert=Cargo.toml";
+        let refused = |module: &str, options: &str| {
+            let url = format!("dbapi2+mysql://h/d?dbapi_path={module}&{options}");
+            target(&Config::from_url(url).unwrap()).unwrap_err().to_string()
+        };
+        assert!(refused("psycopg", full).contains("no certificate in the file Cargo.toml"));
+        assert!(refused("pymysql", "ssl_mode=verify-full").contains("`ssl_root_cert`"));
+        assert!(refused("mysql.connector", "ssl_mode=require").contains("`verify-ca`"));
+        for (module, options, expected) in [
+            ("psycopg", "ssl_mode=require", vec![r#"sslmode="require""#]),
+            ("psycopg2", "socket=/run/pg", vec![r#"host="/run/pg""#]),
+            ("psycopg", "statement_cache_capacity=0", vec!["prepare_threshold=null"]),
+            (
+                "pg8000",
+                "ssl_mode=disable&socket=/run/pg",
+                vec!["ssl_context=false", r#"unix_sock="/run/pg/.s.PGSQL.5432""#],
+            ),
+            (
+                "pymysql",
+                "ssl_mode=require",
+                vec![r#"ssl={"verify_mode":false}"#, "ssl_verify_cert=false"],
+            ),
+            ("pymysql", "ssl=true", vec![r#"ssl={"verify_mode":false}"#]),
+            (
+                "mysql.connector",
+                "ssl_mode=verify-ca&host=/run/my.sock",
+                vec!["ssl_verify_cert=true", r#"unix_socket="/run/my.sock""#],
+            ),
+        ] {
+            let scheme = if module.starts_with('p') && module != "pymysql" {
+                "dbapi2+postgresql"
+            } else {
+                "dbapi2+mysql"
+            };
+            let url = format!("{scheme}:///d?dbapi_path={module}&{options}");
+            let found = open(&target(&Config::from_url(url).unwrap()).unwrap());
+            for expected in expected {
+                assert!(found.contains(&format!("keyword {expected}")), "{module}: {found:?}");
+            }
         }
     }
 

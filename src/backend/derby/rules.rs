@@ -4,8 +4,8 @@ use sqlx::SqlStr;
 
 use super::error_kinds;
 use crate::backend::rules::{
-    BeginOptions, CircularKeys, CommitCheck, DefinitionsInTransaction, GenericRules, LevelTexts, MadeByConnecting,
-    ProbeTexts, ReadOnly, SchemaRules, StatementSavepointTexts, StatementSavepoints, TransactionRules, refuse_levels,
+    BeginOptions, CircularKeys, DefinitionsInTransaction, GenericRules, LevelTexts, MadeByConnecting, ProbeTexts,
+    SchemaRules, StatementSavepointTexts, StatementSavepoints, TransactionRules, refuse_levels,
 };
 use crate::config::IsolationLevel;
 use crate::error::Result;
@@ -21,7 +21,6 @@ const LEVELS: [IsolationLevel; 4] = [
 ];
 
 pub(in crate::backend) static RULES: GenericRules = GenericRules {
-    name: "Derby",
     transactions: &TRANSACTIONS,
     levels: &SAVEPOINTS,
     begin,
@@ -29,6 +28,7 @@ pub(in crate::backend) static RULES: GenericRules = GenericRules {
     ends: Some(&["40001", "40XC0", "40XD0", "40XL1", "40XL2", "40XT0"]),
     schema: &SCHEMA,
     administration: &ADMINISTRATION,
+    ..GenericRules::new("Derby")
 };
 
 /// Returns no text: it has none for a beginning, and its driver switches level and access.
@@ -48,17 +48,6 @@ static SAVEPOINTS: LevelTexts = LevelTexts {
 };
 
 static TRANSACTIONS: TransactionRules = TransactionRules {
-    begin: "START TRANSACTION",
-    default_isolation: IsolationLevel::ReadCommitted,
-    one_writer: false,
-    aborted: None,
-    savepoints: true,
-    statements_may_end: true,
-    code_may_commit: true,
-    finishes_dropped_calls: false,
-    settings_outlive_rollback: true,
-    savepoint_outside: None,
-    read_only: ReadOnly::AtBegin,
     statement_savepoints: StatementSavepoints::Never,
     statement_savepoint: StatementSavepointTexts {
         set: "SAVEPOINT ebbtide_statement ON ROLLBACK RETAIN CURSORS",
@@ -70,15 +59,11 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
         ask: "RELEASE SAVEPOINT ebbtide_marker; SAVEPOINT ebbtide_marker ON ROLLBACK RETAIN CURSORS",
         release: "RELEASE SAVEPOINT ebbtide_marker",
     },
-    commit_check: CommitCheck::Nothing,
-    at_commit: None,
+    ..TransactionRules::STANDARD
 };
 
 static SCHEMA: SchemaRules = SchemaRules {
     in_transaction: DefinitionsInTransaction::Undone,
-    if_not_exists: &[],
-    lock: None,
-    keys_to_missing_tables: false,
     circular_keys: CircularKeys::Dropped {
         list: "SELECT '\"' || k.CONSTRAINTNAME || '\"' FROM SYS.SYSCONSTRAINTS k JOIN SYS.SYSTABLES t ON t.TABLEID = k.TABLEID \
                JOIN SYS.SYSFOREIGNKEYS f ON f.CONSTRAINTID = k.CONSTRAINTID JOIN SYS.SYSCONSTRAINTS p \
@@ -86,8 +71,7 @@ static SCHEMA: SchemaRules = SchemaRules {
                WHERE LOWER(t.TABLENAME) = LOWER(CAST(? AS VARCHAR(128))) AND LOWER(u.TABLENAME) = LOWER(CAST(? AS VARCHAR(128)))",
     },
     find_table,
-    time: "TIMESTAMP",
-    bytes: "BLOB",
+    ..SchemaRules::STANDARD
 };
 
 /// It has no `information_schema`.

@@ -4,24 +4,23 @@ use sqlx::{SqlSafeStr, SqlStr};
 
 use super::error_kinds;
 use crate::backend::rules::{
-    BeginOptions, CommitCheck, DefinitionsInTransaction, GenericRules, LevelTexts, MadeByConnecting, ProbeTexts,
-    ReadOnly, SchemaRules, StatementSavepointTexts, StatementSavepoints, TransactionRules, circular_keys,
+    BeginOptions, DefinitionsInTransaction, GenericRules, MadeByConnecting, SchemaRules, TransactionRules,
     refuse_levels,
 };
 use crate::config::IsolationLevel;
 use crate::error::Result;
-use crate::sql::ObjectName;
+use crate::sql::{Dialect, ObjectName};
 use crate::value::Params;
 
 pub(in crate::backend) static RULES: GenericRules = GenericRules {
-    name: "DuckDB",
     transactions: &TRANSACTIONS,
-    levels: &LevelTexts::STANDARD,
     begin,
     kind: error_kinds::kind,
     ends: Some(&[]),
     schema: &SCHEMA,
+    parameter: |name, value| Some(format!("SET {name} = {}", Dialect::Generic.quote_text(value))),
     administration: &ADMINISTRATION,
+    ..GenericRules::new("DuckDB")
 };
 
 fn begin(name: &'static str, options: BeginOptions) -> Result<Option<SqlStr>> {
@@ -41,31 +40,20 @@ fn begin(name: &'static str, options: BeginOptions) -> Result<Option<SqlStr>> {
 static TRANSACTIONS: TransactionRules = TransactionRules {
     begin: "BEGIN TRANSACTION",
     default_isolation: IsolationLevel::Snapshot,
-    one_writer: false,
     aborted: Some("25P02"),
     savepoints: false,
     statements_may_end: false,
     code_may_commit: false,
-    finishes_dropped_calls: false,
-    settings_outlive_rollback: true,
     savepoint_outside: Some("42601"),
-    read_only: ReadOnly::AtBegin,
-    statement_savepoints: StatementSavepoints::Always,
-    statement_savepoint: StatementSavepointTexts::STANDARD,
-    probe: ProbeTexts::STANDARD,
-    commit_check: CommitCheck::Nothing,
-    at_commit: None,
+    ..TransactionRules::STANDARD
 };
 
 static SCHEMA: SchemaRules = SchemaRules {
     in_transaction: DefinitionsInTransaction::Undone,
     if_not_exists: &["TABLE", "INDEX", "VIEW", "TYPE", "SEQUENCE", "FUNCTION", "SCHEMA"],
-    lock: None,
-    keys_to_missing_tables: false,
-    circular_keys: circular_keys(),
     find_table,
     time: "TIMESTAMPTZ",
-    bytes: "BLOB",
+    ..SchemaRules::STANDARD
 };
 
 fn find_table(name: &ObjectName) -> (&'static str, Params) {

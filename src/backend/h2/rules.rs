@@ -4,23 +4,31 @@ use sqlx::SqlStr;
 
 use super::error_kinds;
 use crate::backend::rules::{
-    BeginOptions, CommitCheck, DefinitionsInTransaction, GenericRules, LevelTexts, MadeByConnecting, ProbeTexts,
-    ReadOnly, SchemaRules, StatementSavepointTexts, StatementSavepoints, TransactionRules, circular_keys, find_table,
-    level_words, unsupported,
+    BeginOptions, GenericRules, MadeByConnecting, ProbeTexts, StatementSavepoints, TransactionRules, level_words,
+    unsupported,
 };
 use crate::backend::sqlx::own_sql;
-use crate::config::IsolationLevel;
 use crate::error::Result;
+use crate::sql::Dialect;
 
 pub(in crate::backend) static RULES: GenericRules = GenericRules {
-    name: "H2",
     transactions: &TRANSACTIONS,
-    levels: &LevelTexts::STANDARD,
     begin,
     kind: error_kinds::kind,
     ends: Some(&["40001"]),
-    schema: &SCHEMA,
+    parameter: |name, value| {
+        let is_word = value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        let value = if is_word && !value.is_empty() {
+            value.to_owned()
+        } else {
+            Dialect::Generic.quote_text(value)
+        };
+        Some(format!("SET {name} {value}"))
+    },
     administration: &ADMINISTRATION,
+    ..GenericRules::new("H2")
 };
 
 fn begin(name: &'static str, options: BeginOptions) -> Result<Option<SqlStr>> {
@@ -45,18 +53,7 @@ fn begin(name: &'static str, options: BeginOptions) -> Result<Option<SqlStr>> {
 
 static TRANSACTIONS: TransactionRules = TransactionRules {
     begin: "BEGIN",
-    default_isolation: IsolationLevel::ReadCommitted,
-    one_writer: false,
-    aborted: None,
-    savepoints: true,
-    statements_may_end: true,
-    code_may_commit: true,
-    finishes_dropped_calls: false,
-    settings_outlive_rollback: true,
-    savepoint_outside: None,
-    read_only: ReadOnly::AtBegin,
     statement_savepoints: StatementSavepoints::Never,
-    statement_savepoint: StatementSavepointTexts::STANDARD,
     probe: ProbeTexts {
         // The release of a savepoint that is gone is no error, and the number of a transaction changes with its end. One
         // that has changed nothing has no number, and nothing that could be lost.
@@ -64,24 +61,12 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
         ask: ASK,
         release: ASK,
     },
-    commit_check: CommitCheck::Nothing,
-    at_commit: None,
+    ..TransactionRules::STANDARD
 };
 
 /// Divides by zero if the transaction is not the one that it was.
 const ASK: &str = "SELECT 1 / CASE WHEN @ebbtide_transaction IS NULL OR @ebbtide_transaction = TRANSACTION_ID() \
                    THEN 1 ELSE 0 END";
-
-static SCHEMA: SchemaRules = SchemaRules {
-    in_transaction: DefinitionsInTransaction::Commit,
-    if_not_exists: &[],
-    lock: None,
-    keys_to_missing_tables: false,
-    circular_keys: circular_keys(),
-    find_table,
-    time: "TIMESTAMP",
-    bytes: "BLOB",
-};
 
 static ADMINISTRATION: MadeByConnecting = MadeByConnecting {
     name: "H2",

@@ -4,9 +4,7 @@ use sqlx::SqlStr;
 
 use super::error_kinds;
 use crate::backend::rules::{
-    BeginOptions, CommitCheck, DefinitionsInTransaction, GenericRules, LevelTexts, MadeByConnecting, ProbeTexts,
-    ReadOnly, SchemaRules, StatementSavepointTexts, StatementSavepoints, TransactionRules, circular_keys, find_table,
-    level_words, refuse_levels,
+    BeginOptions, GenericRules, MadeByConnecting, StatementSavepoints, TransactionRules, level_words, refuse_levels,
 };
 use crate::backend::sqlx::own_sql;
 use crate::config::IsolationLevel;
@@ -20,14 +18,12 @@ const LEVELS: [IsolationLevel; 3] = [
 ];
 
 pub(in crate::backend) static RULES: GenericRules = GenericRules {
-    name: "HSQLDB",
     transactions: &TRANSACTIONS,
-    levels: &LevelTexts::STANDARD,
     begin,
     kind: error_kinds::kind,
     ends: Some(&["40001"]),
-    schema: &SCHEMA,
     administration: &ADMINISTRATION,
+    ..GenericRules::new("HSQLDB")
 };
 
 fn begin(name: &'static str, options: BeginOptions) -> Result<Option<SqlStr>> {
@@ -47,32 +43,9 @@ fn begin(name: &'static str, options: BeginOptions) -> Result<Option<SqlStr>> {
 
 static TRANSACTIONS: TransactionRules = TransactionRules {
     begin: "START TRANSACTION READ WRITE",
-    default_isolation: IsolationLevel::ReadCommitted,
-    one_writer: false,
-    aborted: None,
-    savepoints: true,
-    statements_may_end: true,
     code_may_commit: false,
-    finishes_dropped_calls: false,
-    settings_outlive_rollback: true,
-    savepoint_outside: None,
-    read_only: ReadOnly::AtBegin,
     statement_savepoints: StatementSavepoints::Never,
-    statement_savepoint: StatementSavepointTexts::STANDARD,
-    probe: ProbeTexts::STANDARD,
-    commit_check: CommitCheck::Nothing,
-    at_commit: None,
-};
-
-static SCHEMA: SchemaRules = SchemaRules {
-    in_transaction: DefinitionsInTransaction::Commit,
-    if_not_exists: &[],
-    lock: None,
-    keys_to_missing_tables: false,
-    circular_keys: circular_keys(),
-    find_table,
-    time: "TIMESTAMP",
-    bytes: "BLOB",
+    ..TransactionRules::STANDARD
 };
 
 static ADMINISTRATION: MadeByConnecting = MadeByConnecting {

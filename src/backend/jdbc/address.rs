@@ -1,31 +1,40 @@
 //! The URL of a JDBC driver.
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::Config;
-use crate::url::separators;
+use crate::error::{Error, ErrorKind, Result};
+use crate::url::{ForeignDriver, separators};
 
-/// What is encoded in a name or a value behind a question mark.
-const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'&').add(b'#').add(b'+').add(b'"');
+/// What no name of a database needs to have encoded.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Returns the URL for the driver, with the options that are not this library's, in their order. User and password are
-/// no part of it.
-pub(super) fn of(config: &Config, subprotocol: &str) -> String {
+/// The address of a database, in two parts.
+pub(super) struct Address<'a> {
+    pub(super) url: String,
+    /// The options that a URL cannot hold, for the properties: drivers differ in what they decode, and most cannot
+    /// write the signs that separate options.
+    pub(super) others: Vec<(&'a str, &'a str)>,
+}
+
+/// Returns the address for the driver, with the options that are not this library's, in their order, except those in
+/// `taken`. User and password are no part of it.
+pub(super) fn of<'a>(config: &'a Config, subprotocol: &str, taken: &[(&'static str, String)]) -> Result<Address<'a>> {
     let url = config.url();
     // The name of its driver; others know it by the shorter one.
-    let subprotocol = if subprotocol == "postgres" {
+    let known = if subprotocol == "postgres" {
         "postgresql"
     } else {
         subprotocol
     };
-    let mut out = format!("jdbc:{subprotocol}:");
+    let mut out = format!("jdbc:{known}:");
     let text = url.database().unwrap_or_default();
     let mut options: Vec<(&str, &str)> = Vec::new();
     if url.is_opaque() {
         out.push_str(text);
     } else {
         out.push_str("//");
-        match url.host() {
+        match url.host().filter(|host| !host.starts_with('/')) {
             Some(host) if host.contains(':') => out.extend(["[", host, "]"]),
             host => out.push_str(host.unwrap_or("localhost")),
         }
@@ -34,31 +43,59 @@ pub(super) fn of(config: &Config, subprotocol: &str) -> String {
             out.push_str(&port.to_string());
         }
         // SQL Server's driver takes the name of the database for an option.
-        if subprotocol == "sqlserver" {
+        if known == "sqlserver" {
             options.extend(url.database().map(|name| ("databaseName", name)));
         } else {
             out.push('/');
-            out.push_str(text);
+            out.push_str(&name_in_path(config, text)?);
         }
     }
-    options.extend(config.driver_options());
-    let (first, between) = separators(subprotocol);
-    for (index, (name, value)) in options.iter().enumerate() {
-        out.push(if index == 0 && !(first == '?' && text.contains('?')) {
+    let is_taken = |name: &str| taken.iter().any(|(taken, _)| taken.eq_ignore_ascii_case(name));
+    options.extend(config.driver_options().filter(|(name, _)| !is_taken(name)));
+    let (plain, others): (Vec<_>, Vec<_>) = options
+        .into_iter()
+        .partition(|(name, value)| is_plain(name) && is_plain(value));
+    let (first, between) = separators(known);
+    let has_options = text.starts_with("file:") && text.contains('?');
+    if url.is_opaque() && first == '?' && text.contains('?') && !has_options && !plain.is_empty() {
+        return Err(
+            not_writable("`?`").help("rename the file, or set what its options say with SQL in `after_connect`")
+        );
+    }
+    for (index, (name, value)) in plain.iter().enumerate() {
+        out.push(if index == 0 && !(first == '?' && has_options) {
             first
         } else {
             between
         });
-        if first == '?' {
-            out.extend(utf8_percent_encode(name, QUERY));
-            out.push('=');
-            out.extend(utf8_percent_encode(value, QUERY));
-        } else {
-            out.extend([*name, "=", *value]);
-        }
+        out.extend([*name, "=", *value]);
     }
-    if first == ':' && !options.is_empty() {
+    if first == ':' && !plain.is_empty() {
         out.push(between);
     }
-    out
+    Ok(Address { url: out, others })
+}
+
+/// Returns the name of a database as the driver of a server reads it.
+fn name_in_path(config: &Config, name: &str) -> Result<String> {
+    // Connector/J decodes nothing.
+    if config.foreign_driver() == Some(ForeignDriver::ConnectorJ) {
+        return if name.contains('?') {
+            Err(not_writable("`?`").help("rename the database, or change to it with `USE` in `after_connect`"))
+        } else {
+            Ok(name.to_owned())
+        };
+    }
+    Ok(utf8_percent_encode(name, NAME).to_string())
+}
+
+fn not_writable(sign: &str) -> Error {
+    let message = format!("the name of the database has a {sign}, at which the options begin in a URL of this driver");
+    Error::new(ErrorKind::Config, message)
+}
+
+/// Returns whether every driver reads a text in a URL as it stands there.
+fn is_plain(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/,@()*!'$[]<>|^`\"".contains(&byte))
 }

@@ -1,6 +1,7 @@
 //! Databases with a JDBC driver.
 
 mod address;
+mod words;
 
 use std::env;
 use std::ffi::OsString;
@@ -10,11 +11,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Connector;
-use super::sidecar::{self, Limits, SessionText, Sharing, SidecarKind, Target};
+use super::sidecar::{self, Limits, SessionText, Sharing, SidecarKind, Target, check_transport, secrets_of};
 use super::sqlite::DatabaseFile;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::url::{is_secret, product_of_subprotocol, secrets_in, without_secrets};
+use crate::url::{ForeignDriver, product_of_subprotocol, secret_values, secrets_in, without_secrets};
+use address::Address;
 
 /// The options of the virtual machine: of those tried, it starts first and takes the least memory with these. What it prints
 /// itself must not go to the pipe of the answers. Derby would write a file into the working directory.
@@ -40,23 +42,33 @@ fn target(config: &Config) -> Result<Target> {
         return Err(Error::new(ErrorKind::Config, message)
             .help("write the part after `jdbc:` of the driver's URLs into the scheme, as in `jdbc+h2://mem:test`, or set `jdbc_dsn_driver`"));
     };
-    let url = address::of(config, subprotocol);
-    let properties = properties(config, subprotocol);
-    let mut secrets = secrets_in(&url);
-    secrets.extend(config.url().password().map(str::to_owned));
-    secrets.extend(
-        properties
-            .iter()
-            .filter(|(name, _)| is_secret(name))
-            .map(|(_, value)| value.clone()),
-    );
-    secrets.sort();
-    secrets.dedup();
+    let driver = config.foreign_driver().unwrap_or(ForeignDriver::OtherJdbc);
+    check_transport(config, driver)?;
+    let words = words::of(config, driver);
+    let Address { url, others } = address::of(config, subprotocol, &words)?;
+    let properties = properties(config, words, &others);
+    let values = properties
+        .iter()
+        .flat_map(|(name, value)| secret_values(name, &value.as_str().into()));
+    let given = settings
+        .bridge
+        .jdbc_driver_args
+        .iter()
+        .flat_map(|given| secret_values("", given));
+    let secrets = secrets_of(config, secrets_in(&url).into_iter().chain(values).chain(given));
+    let session = SessionText::of(config)?;
     let place = without_secrets(&url);
     let mut open = vec![("url".to_owned(), url)];
-    open.extend(settings.classpath.iter().map(|jar| ("jar".to_owned(), jar.clone())));
     open.extend(
         settings
+            .bridge
+            .classpath
+            .iter()
+            .map(|jar| ("jar".to_owned(), jar.clone())),
+    );
+    open.extend(
+        settings
+            .bridge
             .jdbc_driver
             .iter()
             .map(|class| ("driver".to_owned(), class.clone())),
@@ -70,12 +82,12 @@ fn target(config: &Config) -> Result<Target> {
         kind: SidecarKind::Jdbc,
         dialect: config.dialect(),
         product: product_of_subprotocol(Some(subprotocol)),
-        command: std::iter::once(java(settings.java.clone()))
+        command: std::iter::once(java(settings.bridge.java.clone()))
             .chain(OPTIONS.map(OsString::from))
             .collect(),
         open,
         secrets,
-        session: SessionText::of(config)?,
+        session,
         file: DatabaseFile::of(config),
         place,
         shared: Sharing::Program,
@@ -97,8 +109,9 @@ fn java(given: Option<PathBuf>) -> OsString {
         .map_or_else(|| "java".into(), PathBuf::into_os_string)
 }
 
-/// Returns the properties for the driver. The arguments that the user gives come last, and take the place of others.
-fn properties(config: &Config, subprotocol: &str) -> Vec<(String, String)> {
+/// Returns the properties for the driver: what the settings are in its own words, options of the URL, and the arguments that
+/// the user gives, each of which takes the place of those before it.
+fn properties(config: &Config, words: Vec<(&'static str, String)>, options: &[(&str, &str)]) -> Vec<(String, String)> {
     let (url, settings) = (config.url(), config.settings());
     let mut properties: Vec<(String, String)> = Vec::new();
     let mut set = |name: &str, value: String| {
@@ -111,10 +124,13 @@ fn properties(config: &Config, subprotocol: &str) -> Vec<(String, String)> {
     if let Some(password) = url.password() {
         set("password", password.to_owned());
     }
-    if let (Some(name), "postgresql" | "postgres") = (&settings.application_name, subprotocol) {
-        set("ApplicationName", name.clone());
+    for (name, value) in options {
+        set(name, (*value).to_owned());
     }
-    if let Some(Value::Object(given)) = &settings.jdbc_driver_args {
+    for (name, value) in words {
+        set(name, value);
+    }
+    if let Some(Value::Object(given)) = &settings.bridge.jdbc_driver_args {
         for (name, value) in given.iter().filter(|(_, value)| !value.is_null()) {
             set(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
@@ -145,7 +161,7 @@ mod tests {
             ),
             (
                 "jdbc+sqlite:///data/a.db?journal_mode=WAL&x=a%26b",
-                "jdbc:sqlite:/data/a.db?journal_mode=WAL&x=a%26b",
+                "jdbc:sqlite:/data/a.db?journal_mode=WAL",
             ),
             (
                 "jdbc+h2://mem:test;DB_CLOSE_DELAY=-1",
@@ -203,6 +219,76 @@ mod tests {
         );
         assert_eq!(made.place, "jdbc:h2:mem:x;PASSWORD=***");
         assert_eq!(made.secrets, ["hunter3", "hunter4"]);
+    }
+
+    #[test]
+    fn b2_what_a_url_cannot_hold_travels_beside_it() {
+        let odd = made("jdbc+postgresql://h/a%2Bb%20c%25?options=-c%20x%3D1&currentSchema=s&x=a%26b");
+        assert_eq!(open(&odd, "url"), ["jdbc:postgresql://h/a%2Bb%20c%25?currentSchema=s"]);
+        assert_eq!(open(&odd, "property"), ["options=-c x=1", "x=a&b"]);
+        let odd = made("jdbc+mariadb://h/a%2Bb%20c%25?sessionVariables=@a='b;c'");
+        assert_eq!(open(&odd, "url"), ["jdbc:mariadb://h/a+b c%"]);
+        assert_eq!(open(&odd, "property"), ["sessionVariables=@a='b;c'"]);
+        for url in ["jdbc+mariadb://h/a%3Fb", "jdbc+sqlite://a%3Fb.db?cache_size=1"] {
+            let error = target(&Config::from_url(url).unwrap()).unwrap_err().to_string();
+            assert!(error.contains("has a `?`") && error.contains("help"), "{error}");
+        }
+    }
+
+    #[test]
+    fn b10_settings_are_written_in_the_words_of_the_driver() {
+        let made = made("jdbc+postgresql://h/d?sslmode=disable&ssl_mode=require&statement_cache_capacity=0");
+        assert_eq!(open(&made, "url"), ["jdbc:postgresql://h/d"]);
+        assert_eq!(open(&made, "property"), ["sslmode=require", "prepareThreshold=0"]);
+        for (mode, words) in [
+            ("trust", ["true", "true", "false"]),
+            ("verify-ca", ["true", "false", "true"]),
+            ("verify-full", ["true", "false", "false"]),
+            ("disable", ["false", "false", "false"]),
+        ] {
+            let made = self::made(&format!("jdbc+mariadb://h/d?sslMode={mode}&useSSL=true"));
+            let names = ["useSsl", "trustServerCertificate", "disableSslHostnameVerification"];
+            let expected: Vec<String> = names
+                .iter()
+                .zip(words)
+                .map(|(name, word)| format!("{name}={word}"))
+                .collect();
+            assert_eq!(
+                (open(&made, "property"), open(&made, "url")),
+                (
+                    expected.iter().map(String::as_str).collect(),
+                    vec!["jdbc:mariadb://h/d"]
+                )
+            );
+        }
+        // MySQL's URLs have two drivers, with other words.
+        let config = Config::from_url("jdbc+mysql://h/d?sslMode=REQUIRED").unwrap();
+        assert_eq!(
+            open(&target(&config).unwrap(), "url"),
+            ["jdbc:mysql://h/d?sslMode=REQUIRED"]
+        );
+        let error = target(&config.clone().ssl_mode(crate::SslMode::Require))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("`ssl_mode`") && error.contains("jdbc_driver_args"),
+            "{error}"
+        );
+        let config = config
+            .ssl_mode(crate::SslMode::Require)
+            .jdbc_driver("org.mariadb.jdbc.Driver");
+        assert!(open(&target(&config).unwrap(), "property").contains(&"useSsl=true"));
+    }
+
+    #[test]
+    fn u2_keys_and_nested_secrets_are_no_part_of_messages() {
+        let config = Config::from_url("jdbc+hsqldb://file:x;crypt_key=hunter2?hexkey=hunter3").unwrap();
+        let config =
+            config.jdbc_driver_args(serde_json::json!({"pool": {"key": 1234}, "trustStorePassword": "hunter4"}));
+        let made = target(&config).unwrap();
+        assert_eq!(made.secrets, ["1234", "hunter2", "hunter3", "hunter4"]);
+        let shown = format!("{config:?} {} {}", config.url(), made.place);
+        assert!(!shown.contains("hunter") && !shown.contains("1234"), "{shown}");
     }
 
     #[test]

@@ -8,9 +8,7 @@ use super::generic::{GenericRules, STANDARD_SQL};
 use super::levels::LevelTexts;
 use super::schema_rules::{DefinitionsInTransaction, SchemaRules};
 use super::server_answer::ServerAnswer;
-use super::transaction_rules::{
-    CommitCheck, ProbeTexts, ReadOnly, StatementSavepointTexts, StatementSavepoints, TransactionRules,
-};
+use super::transaction_rules::TransactionRules;
 use super::{Administration, BeginOptions, ServerRules, refuse_levels};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
@@ -78,24 +76,11 @@ impl DescribedRules {
         } else {
             Box::leak(capabilities.product.clone().into_boxed_str())
         };
-        let usual = STANDARD_SQL.transactions;
+        let standard = TransactionRules::STANDARD;
         let facts = Box::leak(Box::new(TransactionRules {
-            begin: usual.begin,
-            default_isolation: capabilities.default_level.unwrap_or(usual.default_isolation),
-            one_writer: false,
-            aborted: None,
+            default_isolation: capabilities.default_level.unwrap_or(standard.default_isolation),
             savepoints: capabilities.savepoints && capabilities.transactions,
-            statements_may_end: true,
-            code_may_commit: true,
-            finishes_dropped_calls: false,
-            settings_outlive_rollback: true,
-            savepoint_outside: None,
-            read_only: ReadOnly::AtBegin,
-            statement_savepoints: StatementSavepoints::Always,
-            statement_savepoint: StatementSavepointTexts::STANDARD,
-            probe: ProbeTexts::STANDARD,
-            commit_check: CommitCheck::Nothing,
-            at_commit: None,
+            ..standard
         }));
         let schema = Box::leak(Box::new(SchemaRules {
             in_transaction: match capabilities.definitions {
@@ -103,13 +88,7 @@ impl DescribedRules {
                 // What is refused in a transaction runs outside of it, like what would commit it.
                 DefinitionsWhere::Commits | DefinitionsWhere::Refused => DefinitionsInTransaction::Commit,
             },
-            if_not_exists: STANDARD_SQL.schema.if_not_exists,
-            lock: None,
-            keys_to_missing_tables: false,
-            circular_keys: STANDARD_SQL.schema.circular_keys,
-            find_table: STANDARD_SQL.schema.find_table,
-            time: STANDARD_SQL.schema.time,
-            bytes: STANDARD_SQL.schema.bytes,
+            ..SchemaRules::STANDARD
         }));
         Self {
             name,
@@ -154,6 +133,10 @@ impl ServerRules for DescribedRules {
 
     fn leaves_open(&self, error: &Error, plain: bool) -> bool {
         Self::usual().leaves_open(error, plain)
+    }
+
+    fn ends_transaction(&self, answer: ServerAnswer<'_>) -> bool {
+        Self::usual().ends_transaction(answer)
     }
 
     fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
@@ -214,6 +197,30 @@ mod tests {
             none.begin(BeginOptions::default()).unwrap_err().kind(),
             ErrorKind::Unsupported
         );
+    }
+
+    #[test]
+    fn b8_the_codes_of_the_standard_tell_what_became_of_a_transaction() {
+        let rules = described(of("Oracle"));
+        for (code, ends, kind) in [
+            ("40001", true, ErrorKind::Serialization),
+            ("40003", true, ErrorKind::Database),
+            ("25P02", false, ErrorKind::TransactionAborted),
+            ("08006", false, ErrorKind::ConnectionLost),
+            ("HY000", false, ErrorKind::Database),
+            ("40", false, ErrorKind::Database),
+        ] {
+            let answer = ServerAnswer {
+                code,
+                number: None,
+                message: "",
+            };
+            assert_eq!(
+                (rules.ends_transaction(answer), rules.error_kind(answer)),
+                (ends, kind),
+                "{code}"
+            );
+        }
     }
 
     #[test]

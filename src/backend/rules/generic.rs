@@ -7,16 +7,12 @@ use super::administration::Administration;
 use super::begin_options::{BeginOptions, level_words, unsupported};
 use super::levels::LevelTexts;
 use super::made_by_connecting::MadeByConnecting;
-use super::schema_rules::{CircularKeys, DefinitionsInTransaction, SchemaRules};
+use super::schema_rules::SchemaRules;
 use super::server_answer::ServerAnswer;
-use super::transaction_rules::{
-    CommitCheck, ProbeTexts, ReadOnly, StatementSavepointTexts, StatementSavepoints, TransactionRules,
-};
+use super::transaction_rules::TransactionRules;
 use crate::backend::sqlx::own_sql;
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::ObjectName;
-use crate::value::Params;
 
 /// Returns the text that begins a transaction in standard SQL.
 pub(crate) fn begin(server: &str, options: BeginOptions) -> Result<SqlStr> {
@@ -53,6 +49,8 @@ pub(crate) struct GenericRules {
     /// it is asked.
     pub(crate) ends: Option<&'static [&'static str]>,
     pub(crate) schema: &'static SchemaRules,
+    /// Returns the statement that sets a parameter of a session, if there is one for all of them.
+    pub(crate) parameter: fn(&str, &str) -> Option<String>,
     pub(crate) administration: &'static MadeByConnecting,
 }
 
@@ -81,7 +79,9 @@ impl ServerRules for GenericRules {
     }
 
     fn ends_transaction(&self, answer: ServerAnswer<'_>) -> bool {
-        self.ends.is_some_and(|ends| ends.contains(&answer.code))
+        // The standard's class 40 says that the transaction was rolled back.
+        let standard = || answer.code.len() == 5 && answer.code.starts_with("40");
+        self.ends.map_or_else(standard, |ends| ends.contains(&answer.code))
     }
 
     fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
@@ -90,6 +90,10 @@ impl ServerRules for GenericRules {
 
     fn schema(&self) -> &'static SchemaRules {
         self.schema
+    }
+
+    fn parameter(&self, name: &str, value: &str) -> Option<String> {
+        (self.parameter)(name, value)
     }
 
     fn administration(&self) -> &'static dyn Administration {
@@ -101,6 +105,7 @@ impl ServerRules for GenericRules {
 pub(crate) fn kind_by_standard(code: &str, _message: &str) -> ErrorKind {
     match code {
         "25006" => ErrorKind::ReadOnly,
+        "25P02" => ErrorKind::TransactionAborted,
         "40001" => ErrorKind::Serialization,
         "42S01" | "42S11" | "42S21" => ErrorKind::DuplicateObject,
         "42S02" | "42S12" | "42S22" => ErrorKind::UndefinedObject,
@@ -133,24 +138,6 @@ pub(crate) fn refuse_levels(
     }
 }
 
-/// Returns the query for a table, and its parameters. Names without quotes are folded to upper case or to lower case.
-pub(crate) fn find_table(name: &ObjectName) -> (&'static str, Params) {
-    let sql = "SELECT COUNT(*) FROM information_schema.tables WHERE LOWER(table_schema) = \
-               LOWER(COALESCE(CAST(? AS VARCHAR(128)), CURRENT_SCHEMA)) AND LOWER(table_name) = LOWER(?)";
-    (sql, name.schema_and_table())
-}
-
-/// Drops the keys of tables that refer to each other.
-pub(crate) const fn circular_keys() -> CircularKeys {
-    CircularKeys::Dropped {
-        list: "SELECT '\"' || r.constraint_name || '\"' FROM information_schema.referential_constraints r \
-               JOIN information_schema.table_constraints k ON k.constraint_schema = r.constraint_schema \
-               AND k.constraint_name = r.constraint_name JOIN information_schema.table_constraints u \
-               ON u.constraint_schema = r.unique_constraint_schema AND u.constraint_name = r.unique_constraint_name \
-               WHERE LOWER(k.table_name) = LOWER(?) AND LOWER(u.table_name) = LOWER(?)",
-    }
-}
-
 /// The rules of a database of which nothing is known.
 pub(crate) static STANDARD_SQL: GenericRules = GenericRules::new("this database");
 
@@ -159,48 +146,17 @@ impl GenericRules {
     pub(crate) const fn new(name: &'static str) -> Self {
         Self {
             name,
-            transactions: &TRANSACTIONS,
+            transactions: &TransactionRules::STANDARD,
             levels: &LevelTexts::STANDARD,
             begin: |name, options| begin(name, options).map(Some),
             kind: kind_by_standard,
             ends: None,
-            schema: &SCHEMA,
+            schema: &SchemaRules::STANDARD,
+            parameter: |_, _| None,
             administration: &ADMINISTRATION,
         }
     }
 }
-
-/// Of two ways the one that is right on every server.
-static TRANSACTIONS: TransactionRules = TransactionRules {
-    begin: "START TRANSACTION",
-    default_isolation: IsolationLevel::ReadCommitted,
-    one_writer: false,
-    aborted: None,
-    savepoints: true,
-    statements_may_end: true,
-    code_may_commit: true,
-    finishes_dropped_calls: false,
-    settings_outlive_rollback: true,
-    savepoint_outside: None,
-    read_only: ReadOnly::AtBegin,
-    statement_savepoints: StatementSavepoints::Always,
-    statement_savepoint: StatementSavepointTexts::STANDARD,
-    probe: ProbeTexts::STANDARD,
-    commit_check: CommitCheck::Nothing,
-    at_commit: None,
-};
-
-static SCHEMA: SchemaRules = SchemaRules {
-    in_transaction: DefinitionsInTransaction::Commit,
-    // Not every product has it.
-    if_not_exists: &[],
-    lock: None,
-    keys_to_missing_tables: false,
-    circular_keys: circular_keys(),
-    find_table,
-    time: "TIMESTAMP",
-    bytes: "BLOB",
-};
 
 static ADMINISTRATION: MadeByConnecting = MadeByConnecting {
     name: "this database",

@@ -33,9 +33,7 @@ pub(crate) use begin_options::{BeginOptions, Mode, level_words, unsupported};
     reason = "only drivers outside of the process describe their database"
 )]
 pub(crate) use described::{Capabilities, DefinitionsWhere, described};
-pub(crate) use generic::{
-    GenericRules, STANDARD_SQL, begin as standard_begin, circular_keys, find_table, kind_by_standard, refuse_levels,
-};
+pub(crate) use generic::{GenericRules, STANDARD_SQL, begin as standard_begin, kind_by_standard, refuse_levels};
 pub(crate) use levels::LevelTexts;
 #[cfg(feature = "macros")]
 pub(crate) use lock::{DatabaseLock, LOCK_LIMIT, LockName, held_too_long};
@@ -100,6 +98,16 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
 
     /// Returns the facts about the definitions of tables.
     fn schema(&self) -> &'static SchemaRules;
+
+    /// Returns the statement that sets a parameter of a session, for a database that has no dialect of its own here; `None`
+    /// if there is none for all parameters.
+    #[cfg_attr(
+        not(any(feature = "jdbc", feature = "dbapi2")),
+        allow(dead_code, reason = "only drivers outside of the program have such databases")
+    )]
+    fn parameter(&self, _name: &str, _value: &str) -> Option<String> {
+        None
+    }
 
     /// Returns the way to create, find and drop databases.
     fn administration(&self) -> &'static dyn Administration;

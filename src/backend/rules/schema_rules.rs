@@ -33,6 +33,37 @@ pub(crate) struct SchemaRules {
     pub(crate) bytes: &'static str,
 }
 
+impl SchemaRules {
+    /// The facts about a server of which nothing is known but that it has the views of the standard.
+    pub(crate) const STANDARD: Self = Self {
+        in_transaction: DefinitionsInTransaction::Commit,
+        // Not every product has it.
+        if_not_exists: &[],
+        lock: None,
+        keys_to_missing_tables: false,
+        circular_keys: CIRCULAR_KEYS,
+        find_table,
+        time: "TIMESTAMP",
+        bytes: "BLOB",
+    };
+}
+
+/// Returns the query for a table, and its parameters. Names without quotes are folded to upper case or to lower case.
+fn find_table(name: &ObjectName) -> (&'static str, Params) {
+    let sql = "SELECT COUNT(*) FROM information_schema.tables WHERE LOWER(table_schema) = \
+               LOWER(COALESCE(CAST(? AS VARCHAR(128)), CURRENT_SCHEMA)) AND LOWER(table_name) = LOWER(?)";
+    (sql, name.schema_and_table())
+}
+
+/// The keys of tables that refer to each other, in the views of the standard.
+const CIRCULAR_KEYS: CircularKeys = CircularKeys::Dropped {
+    list: "SELECT '\"' || r.constraint_name || '\"' FROM information_schema.referential_constraints r \
+               JOIN information_schema.table_constraints k ON k.constraint_schema = r.constraint_schema \
+               AND k.constraint_name = r.constraint_name JOIN information_schema.table_constraints u \
+               ON u.constraint_schema = r.unique_constraint_schema AND u.constraint_name = r.unique_constraint_name \
+               WHERE LOWER(k.table_name) = LOWER(?) AND LOWER(u.table_name) = LOWER(?)",
+};
+
 /// The effect of a transaction on definitions of tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DefinitionsInTransaction {

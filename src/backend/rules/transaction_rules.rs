@@ -44,6 +44,28 @@ pub(crate) struct TransactionRules {
     pub(crate) at_commit: Option<AtCommitRules>,
 }
 
+impl TransactionRules {
+    /// The facts about a server of which nothing is known: of two ways the one that is right on every server.
+    pub(crate) const STANDARD: Self = Self {
+        begin: "START TRANSACTION",
+        default_isolation: IsolationLevel::ReadCommitted,
+        one_writer: false,
+        aborted: None,
+        savepoints: true,
+        statements_may_end: true,
+        code_may_commit: true,
+        finishes_dropped_calls: false,
+        settings_outlive_rollback: true,
+        savepoint_outside: None,
+        read_only: ReadOnly::AtBegin,
+        statement_savepoints: StatementSavepoints::Always,
+        statement_savepoint: StatementSavepointTexts::STANDARD,
+        probe: ProbeTexts::STANDARD,
+        commit_check: CommitCheck::Nothing,
+        at_commit: None,
+    };
+}
+
 /// The texts of the savepoint to which a failed statement in the sandbox is rolled back.
 #[derive(Debug)]
 pub(crate) struct StatementSavepointTexts {

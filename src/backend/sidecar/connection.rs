@@ -11,9 +11,10 @@ use super::requests::{AHEAD, Outbox, Run};
 use super::row::{BatchRow, SidecarOffered};
 use super::target::Target;
 use crate::backend::rules::ServerRules;
+use crate::backend::sqlx::Ignore;
 use crate::backend::{QueryResult, RowSink};
 use crate::error::{Error, ErrorKind, LOST, Result};
-use crate::sql::{Control, Statement, split};
+use crate::sql::{Control, Product, Statement, split};
 
 /// A connection of a driver in a sidecar.
 pub(super) struct SidecarConnection {
@@ -174,21 +175,53 @@ impl SidecarConnection {
             self.depth = depth;
         }
         self.lost |= failure.closed || failure.origin == Origin::Foreign;
-        if failure.origin == Origin::Driver && self.depth > 0 && self.rules.transactions().aborted.is_some() {
+        let rules = self.rules.transactions();
+        // Without savepoints, there is no way to ask a database that is not described here.
+        let aborts = rules.aborted.is_some() || (self.is_undescribed() && !rules.savepoints);
+        if failure.origin == Origin::Driver && self.depth > 0 && aborts {
             self.failed_at.get_or_insert(self.depth);
         }
     }
 
-    /// Returns the library's error for a failure.
-    pub(super) fn error(&mut self, failure: &Failure) -> Error {
-        let error = self.target.error(self.rules, failure);
-        self.lost |= error.is_fatal();
-        error
+    /// Returns whether nothing is known of the database but the standard and what its driver says.
+    pub(super) fn is_undescribed(&self) -> bool {
+        self.driver.server.product == Product::Other
     }
 
-    /// Reads the answers to all requests up to `last`, of which `credits` `ROWS` may come without being read. The first
-    /// failure is the result.
+    /// Returns the library's error for a failure. If nobody knows whether it means the end of the connection, the driver
+    /// is asked for a sign of life.
+    pub(super) async fn error(&mut self, failure: &Failure) -> Error {
+        let error = self.target.error(self.rules, failure);
+        self.lost |= error.is_fatal();
+        let unclear = error.kind() == ErrorKind::Database && !is_about_values(&failure.sqlstate);
+        if !unclear || self.lost || self.depth > 0 || !self.is_undescribed() || !self.channel.is_idle() {
+            return error;
+        }
+        self.lost |= self.pinged().await.is_err();
+        if self.lost { error.fatal() } else { error }
+    }
+
+    /// Asks the driver for a sign of life.
+    pub(super) async fn pinged(&mut self) -> Result<()> {
+        let mut outbox = self.channel.outbox();
+        outbox.ping()?;
+        let last = self.send(outbox);
+        let answer = self.answers(last, &mut Ignore).await?;
+        answer
+            .map(drop)
+            .map_err(|failure| self.target.error(self.rules, &failure))
+    }
+
+    /// Reads the answers to all requests up to `last`. The first failure is the result.
     pub(super) async fn finish(&mut self, last: u32, sink: &mut dyn RowSink) -> Result<QueryResult> {
+        match self.answers(last, sink).await? {
+            Ok(result) => Ok(result),
+            Err(failure) => Err(self.error(&failure).await),
+        }
+    }
+
+    /// Does the same, and returns the first failure as it came.
+    async fn answers(&mut self, last: u32, sink: &mut dyn RowSink) -> Result<Result<QueryResult, Box<Failure>>> {
         let (mut sum, mut failed, mut refused, mut unread) = (QueryResult::default(), None, None, 0);
         loop {
             match self.hear().await? {
@@ -217,10 +250,11 @@ impl SidecarConnection {
                 }
             }
         }
-        if let Some(failure) = failed {
-            return Err(self.error(&failure));
+        match (failed, refused) {
+            (Some(failure), _) => Ok(Err(failure)),
+            (None, Some(refused)) => Err(refused),
+            (None, None) => Ok(Ok(sum)),
         }
-        refused.map_or(Ok(sum), Err)
     }
 
     /// Adds the statements of a text without parameters; each is skipped if the one before it fails. `after` is `true`
@@ -263,6 +297,11 @@ impl SidecarConnection {
             }
         }
     }
+}
+
+/// Returns whether an SQLSTATE is about values and rows, so that the connection is surely alive.
+fn is_about_values(sqlstate: &str) -> bool {
+    sqlstate.starts_with("21") || sqlstate.starts_with("22")
 }
 
 /// Offers the rows of a batch to a sink.

@@ -8,7 +8,7 @@ use super::target::Target;
 use crate::backend::postgres::PostgresAnswer;
 use crate::backend::rules::{ServerAnswer, ServerRules};
 use crate::backend::{mysql, sqlite};
-use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, REPLACED, advice};
+use crate::error::{Constraint, ConstraintKind, Error, ErrorKind, REPLACED, advice, nearest};
 use crate::sql::Dialect;
 
 /// The errors that a driver gives as the causes of another one.
@@ -154,9 +154,13 @@ impl Target {
             "protocol" => return confused(&failure.message),
             _ => (ErrorKind::Driver, "the message is that of the driver's process"),
         };
-        let help = match failure.details.get("hint") {
-            Some(hint) => hint.to_owned(),
-            None => help.to_owned(),
+        // An option that the driver does not have, and those that it has.
+        let known = failure.details.get("known").unwrap_or_default().split(',');
+        let near = failure.details.get("option").and_then(|option| nearest(option, known));
+        let help = match (failure.details.get("hint"), near) {
+            (Some(hint), _) => hint.to_owned(),
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) => help.to_owned(),
         };
         let mut message = failure.message.clone();
         if failure.class == "module-missing"

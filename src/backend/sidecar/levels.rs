@@ -162,6 +162,14 @@ impl SidecarConnection {
                 Ok(()) => Ok(false),
             };
         }
+        // Of a database that is not described here, nobody says that an error aborts a transaction; one that it has aborted
+        // takes no savepoint.
+        if self.is_undescribed() && rules.savepoints && self.depth > 0 {
+            return match self.ask(rules.probe.set).await {
+                Err(error) if error.is_fatal() || error.ends_transaction() => Err(error),
+                asked => Ok(asked.is_ok()),
+            };
+        }
         // A driver that is switched by its interface begins another one by itself; an error tells if one has ended.
         let silent = self.driver.transactions != Transactions::Text;
         if silent || !rules.statements_may_end || !rules.savepoints {

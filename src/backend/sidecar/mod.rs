@@ -22,12 +22,14 @@ mod raw_connection;
 mod reading;
 mod requests;
 mod row;
+mod secrets;
 mod server_text;
 mod session;
 mod slot;
 mod stderr;
 mod target;
 mod text;
+mod transport;
 mod unreadable;
 mod written;
 
@@ -36,6 +38,8 @@ mod tests;
 
 pub(in crate::backend) use {
     connector::connector,
-    session::SessionText,
+    secrets::of as secrets_of,
+    session::{SessionText, check_charset},
     target::{Limits, Sharing, SidecarKind, Target},
+    transport::{check as check_transport, encryption, no_word},
 };

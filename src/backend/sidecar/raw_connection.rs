@@ -48,7 +48,7 @@ impl RawConnection for SidecarConnection {
                 }
             }
             if let Some(failure) = failed {
-                Err(self.error(&failure))?;
+                Err(self.error(&failure).await)?;
             }
         })
     }
@@ -167,10 +167,9 @@ impl RawConnection for SidecarConnection {
     fn ping(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             self.ready().await?;
-            let mut outbox = self.channel.outbox();
-            outbox.ping()?;
-            let last = self.send(outbox);
-            self.finish(last, &mut Ignore).await.map(drop)
+            let alive = self.pinged().await;
+            self.lost |= alive.is_err();
+            alive
         })
     }
 

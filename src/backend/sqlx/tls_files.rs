@@ -46,7 +46,7 @@ impl TlsFiles {
     }
 
     /// Checks that the files can be read and hold what they should.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         self.0.iter().try_for_each(TlsFile::check)
     }
 }

@@ -10,8 +10,8 @@ fn b2_databasez_examples_of_jdbc_mean_the_same() {
     let text = "jdbc+sqlite://testsuite.sqlite3?classpath=tests/sqlite-jdbc-3.47.0.0.jar&jdbc_driver=org.sqlite.JDBC";
     let read = config(text);
     assert_eq!(read.dialect(), Dialect::Sqlite);
-    assert_eq!(read.settings().classpath, ["tests/sqlite-jdbc-3.47.0.0.jar"]);
-    assert_eq!(read.settings().jdbc_driver.as_deref(), Some("org.sqlite.JDBC"));
+    assert_eq!(read.settings().bridge.classpath, ["tests/sqlite-jdbc-3.47.0.0.jar"]);
+    assert_eq!(read.settings().bridge.jdbc_driver.as_deref(), Some("org.sqlite.JDBC"));
     let dictionary = json!({
         "connection": "jdbc://testsuite.sqlite3?classpath=a.jar",
         "jdbc_dsn_driver": "sqlite",
@@ -21,9 +21,9 @@ fn b2_databasez_examples_of_jdbc_mean_the_same() {
     });
     let read = Config::from_value(&dictionary).unwrap();
     assert_eq!((read.dialect(), read.subprotocol()), (Dialect::Sqlite, Some("sqlite")));
-    assert_eq!(read.settings().classpath, ["a.jar", "b.jar", "c.jar"]);
+    assert_eq!(read.settings().bridge.classpath, ["a.jar", "b.jar", "c.jar"]);
     assert_eq!(
-        read.settings().jdbc_driver_args,
+        read.settings().bridge.jdbc_driver_args,
         Some(json!({"user": "u", "password": "hunter2"}))
     );
     assert_eq!(read.settings().warnings.len(), 1, "{:?}", read.settings().warnings);
@@ -42,10 +42,10 @@ fn b3_databasez_examples_of_dbapi2_mean_the_same() {
     let read = Config::from_value(&dictionary).unwrap();
     assert_eq!(read.dialect(), Dialect::Sqlite);
     assert_eq!(
-        (read.url().bridge(), read.settings().dbapi_pool),
+        (read.url().bridge(), read.settings().bridge.dbapi_pool),
         (Some(Bridge::DbApi), DbApiPool::Process)
     );
-    assert_eq!(read.settings().dbapi_driver_args, Some(json!({"timeout": 3})));
+    assert_eq!(read.settings().bridge.dbapi_driver_args, Some(json!({"timeout": 3})));
     assert_eq!(read.settings().warnings.len(), 1);
     for (module, dialect) in [
         ("apsw", Dialect::Sqlite),
@@ -90,6 +90,77 @@ fn b2_b3_what_is_not_ours_is_the_drivers() {
 }
 
 #[test]
+fn b10_no_setting_beside_a_connection_is_passed_over() {
+    let read = Config::from_value(json!({
+        "connection": "jdbc+postgresql://h/d", "ssl_mode": "require", "ssl_root_cert": "a.pem", "socket": "/run/pg",
+        "server_settings": {"work_mem": "4MB"},
+    }))
+    .unwrap();
+    assert_eq!(read.settings().ssl_mode, SslMode::Require);
+    assert_eq!(read.settings().ssl_root_cert.as_deref(), Some(Path::new("a.pem")));
+    assert_eq!(read.settings().server_settings.len(), 1);
+    // The meaning of others depends on the driver, which may be named beside them.
+    let sqlite =
+        json!({"connection": "dbapi2://x.db", "dbapi_path": "sqlite3", "foreign_keys": false, "busy_timeout": 1});
+    assert!(!Config::from_value(sqlite).unwrap().settings().foreign_keys);
+    let read =
+        Config::from_value(json!({"connection": "jdbc+mysql://h/d", "charset": "UTF-8", "collation": "x"})).unwrap();
+    assert_eq!(read.settings().charset.as_deref(), Some("utf8mb4"));
+    for (wrong, words) in [
+        (
+            json!({"connection": "jdbc+h2://mem:x", "charset": "x"}),
+            "`charset` does not apply to drivers of JDBC",
+        ),
+        (
+            json!({"connection": "jdbc+sqlite://x", "mode": "ro"}),
+            "`mode` does not apply",
+        ),
+    ] {
+        let error = Config::from_value(wrong).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn b10_options_in_the_words_of_a_driver_are_the_drivers() {
+    for (url, mode, drivers) in [
+        (
+            "jdbc+postgresql://h/d?sslmode=require&ssl_mode=verify-ca",
+            SslMode::VerifyCa,
+            vec!["sslmode"],
+        ),
+        ("jdbc+postgresql://h/d?ssl=true", SslMode::Prefer, vec!["ssl"]),
+        (
+            "jdbc+mariadb://h/d?sslMode=verify-ca&useSSL=true",
+            SslMode::VerifyCa,
+            vec!["useSSL"],
+        ),
+        (
+            "jdbc+sqlserver://h/d?ssl_mode=require",
+            SslMode::Prefer,
+            vec!["ssl_mode"],
+        ),
+        ("jdbc+h2://mem:x?ssl=true", SslMode::Require, vec![]),
+        (
+            "dbapi2+mysql://h/d?dbapi_path=pymysql&ssl=true&ssl_ca=a",
+            SslMode::Require,
+            vec!["ssl_ca"],
+        ),
+    ] {
+        let read = config(url);
+        assert_eq!(read.settings().ssl_mode, mode, "{url}");
+        assert_eq!(
+            read.driver_options().map(|(name, _)| name).collect::<Vec<_>>(),
+            drivers,
+            "{url}"
+        );
+    }
+    let read = config("jdbc+postgresql://h/d?server_settings[a]=1&options[b]=2&options=-c%20c%3D3");
+    assert_eq!(read.settings().server_settings.len(), 2);
+    assert_eq!(read.driver_options().count(), 1);
+}
+
+#[test]
 fn u5_configurations_of_bridges_round_trip() {
     for made in [
         config("jdbc+h2://mem:x;MODE=MySQL?user=sa&password=p&classpath=a.jar&classpath=b.jar&IFEXISTS=TRUE"),
@@ -116,5 +187,8 @@ fn u5_configurations_of_bridges_round_trip() {
     )
     .unwrap();
     assert_eq!(parts.url().expose(), "jdbc+postgresql://u:p@h/d");
-    assert_eq!(parts.settings().java.as_deref(), Some(Path::new("/opt/java/bin/java")));
+    assert_eq!(
+        parts.settings().bridge.java.as_deref(),
+        Some(Path::new("/opt/java/bin/java"))
+    );
 }

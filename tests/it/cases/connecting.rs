@@ -14,7 +14,7 @@ use super::pool::with;
 use crate::support::{Test, cases};
 
 /// A service that answers `count` connections in its own way.
-fn service<T: Send + 'static>(
+pub(super) fn service<T: Send + 'static>(
     count: usize,
     answer: impl Fn(usize, TcpStream) -> T + Send + 'static,
 ) -> (String, JoinHandle<Vec<T>>) {
@@ -27,7 +27,7 @@ fn service<T: Send + 'static>(
     (address, serving)
 }
 
-async fn refused(url: impl AsRef<str>) -> Error {
+pub(super) async fn refused(url: impl AsRef<str>) -> Error {
     let connecting = Database::connect(url.as_ref());
     let connected = tokio::time::timeout(Duration::from_secs(20), connecting)
         .await
@@ -44,10 +44,10 @@ fn as_user(t: &Test, user: &str, password: &str) -> String {
 }
 
 /// The first message of a client of PostgreSQL that asks for TLS.
-const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+pub(super) const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 /// Reads the first message of a client.
-fn first_message(stream: &mut TcpStream) -> Vec<u8> {
+pub(super) fn first_message(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = vec![0; 1024];
     let read = stream.read(&mut bytes).unwrap();
     bytes.truncate(read);

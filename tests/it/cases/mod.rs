@@ -17,6 +17,8 @@ mod connecting;
 #[cfg(feature = "metrics")]
 mod counting;
 mod driver_faults;
+#[cfg(all(feature = "jdbc", feature = "dbapi2"))]
+mod driver_settings;
 mod echo;
 mod ended_by_server;
 mod failure;
@@ -119,6 +121,8 @@ const LISTED: &[File] = &[
     #[cfg(feature = "metrics")]
     ("counting", counting::cases),
     ("driver_faults", driver_faults::cases),
+    #[cfg(all(feature = "jdbc", feature = "dbapi2"))]
+    ("driver_settings", driver_settings::cases),
     ("echo", echo::cases),
     ("failure", failure::cases),
     ("locked", locked::cases),

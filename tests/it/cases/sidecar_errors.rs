@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ebbtide::{Config, Database, Error, ErrorKind};
 
+use crate::drivers::Driver;
 use crate::support::{OwnSidecar, Test, cases};
 
 async fn refused(config: Config) -> Error {
@@ -158,6 +159,70 @@ cases! {
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         sidecar.ended().await;
+    }
+
+    #[only(jdbc_h2, dbapi2_pymysql, dbapi2_psycopg, dbapi2_pg8000, dbapi2_sqlite3, dbapi2_apsw)]
+    async fn b9_options_that_a_module_cannot_take_are_refused(t: Test) {
+        let (option, near) = match t.driver() {
+            Some(Driver::PyMysql) => ("connect_timeot", Some("connect_timeout")),
+            Some(Driver::Psycopg) => ("keepalive", Some("keepalives")),
+            Some(Driver::Pg8000) => ("ssl_contxt", Some("ssl_context")),
+            Some(Driver::Sqlite3) => ("cahe", Some("cache")),
+            Some(Driver::H2) => ("NONSENSE", None),
+            _ => ("nonsense", None),
+        };
+        let error = refused(Config::from_url(t.url().as_str()).unwrap().option(option, "1").unwrap()).await;
+        says(&error, &[option]);
+        if let Some(near) = near {
+            assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+            says(&error, &[&format!("did you mean `{near}`?")]);
+        }
+        if t.driver() == Some(Driver::Sqlite3) {
+            let config = Config::from_url(t.url().as_str()).unwrap();
+            let error = refused(config.dbapi_driver_args(serde_json::json!({"cached_statement": 1}))).await;
+            says(&error, &["`cached_statement`", "did you mean `cached_statements`?"]);
+        }
+    }
+
+    /// Of a database that nobody has described, no error tells that the connection is lost.
+    #[only(dbapi2_sqlite3)]
+    async fn b6_a_dead_connection_of_an_undescribed_module_is_replaced(t: Test) {
+        let file = t.folder().join("undescribed.db");
+        let (_sidecar, config) = module(&t, "undescribed");
+        let config = config.database(file.to_str().unwrap()).pool_size(1);
+        let database = Database::connect(config.clone()).await.unwrap();
+        for _ in 0..2 {
+            let error = database.execute("select 1 -- die", ()).await.unwrap_err();
+            assert!(error.to_string().contains("bitten"), "{error}");
+            assert_eq!(database.fetch_value::<i64>("select 7", ()).await.unwrap(), 7);
+        }
+        // One that dies while it is idle is found when it is taken again.
+        let database = Database::connect(config.health_check_after(Duration::ZERO)).await.unwrap();
+        database.execute("select 1 -- die later", ()).await.unwrap();
+        assert_eq!(database.fetch_value::<i64>("select 7", ()).await.unwrap(), 7);
+    }
+
+    /// Its driver reports success for the commit of an aborted transaction.
+    #[only(dbapi2_sqlite3)]
+    async fn b6_an_aborted_transaction_of_an_undescribed_module_is_not_committed(t: Test) {
+        for name in ["undescribed", "undescribed:plain"] {
+            let file = t.folder().join("undescribed.db");
+            let (_sidecar, config) = module(&t, name);
+            let database = Database::connect(config.database(file.to_str().unwrap())).await.unwrap();
+            database.execute("create table if not exists n (id int)", ()).await.unwrap();
+            let transaction = database.transaction().await.unwrap();
+            transaction.execute("insert into n values (1)", ()).await.unwrap();
+            transaction.execute("select 1 -- abort", ()).await.unwrap_err();
+            let error = transaction.commit().await.unwrap_err();
+            let ended = [ErrorKind::TransactionAborted, ErrorKind::TransactionEnded];
+            assert!(ended.contains(&error.kind()), "{name}: {error}");
+            assert_eq!(database.fetch_value::<i64>("select count(*) from n", ()).await.unwrap(), 0);
+            let transaction = database.transaction().await.unwrap();
+            transaction.execute("insert into n values (1)", ()).await.unwrap();
+            transaction.commit().await.unwrap();
+            assert_eq!(database.fetch_value::<i64>("select count(*) from n", ()).await.unwrap(), 1);
+            database.execute("delete from n", ()).await.unwrap();
+        }
     }
 
     /// What a module prints never mixes with the answers.

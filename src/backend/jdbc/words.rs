@@ -1,0 +1,47 @@
+//! The settings in the words of a driver.
+
+use std::path::PathBuf;
+
+use crate::backend::sidecar::encryption;
+use crate::config::{Config, SslMode};
+use crate::url::ForeignDriver;
+
+/// Returns the properties that the settings stand for.
+pub(super) fn of(config: &Config, driver: ForeignDriver) -> Vec<(&'static str, String)> {
+    let settings = config.settings();
+    let file = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+    let mode = encryption(settings);
+    let words = match driver {
+        ForeignDriver::PgJdbc => {
+            // As in libpq, a given root certificate is checked with `require`, too.
+            let mode = mode.map(|mode| match mode {
+                SslMode::Require if settings.ssl_root_cert.is_some() => SslMode::VerifyCa,
+                mode => mode,
+            });
+            let never_prepares = settings.statement_cache_capacity == 0;
+            vec![
+                ("sslmode", mode.map(|mode| mode.as_str().to_owned())),
+                ("sslrootcert", file(&settings.ssl_root_cert)),
+                ("sslcert", file(&settings.ssl_cert)),
+                ("sslkey", file(&settings.ssl_key)),
+                ("ApplicationName", settings.application_name.clone()),
+                ("prepareThreshold", never_prepares.then(|| "0".to_owned())),
+            ]
+        }
+        ForeignDriver::ConnectorJ => {
+            // It encrypts only if it is told to; an authority is given to check something.
+            let mode = mode.or(settings.ssl_root_cert.as_ref().map(|_| SslMode::VerifyCa));
+            let flag = |on: fn(SslMode) -> bool| mode.map(|mode| on(mode).to_string());
+            vec![
+                ("useSsl", flag(|mode| mode != SslMode::Disable)),
+                ("trustServerCertificate", flag(|mode| mode == SslMode::Require)),
+                ("disableSslHostnameVerification", flag(|mode| mode == SslMode::VerifyCa)),
+                ("serverSslCert", file(&settings.ssl_root_cert)),
+                ("localSocket", file(&settings.socket)),
+            ]
+        }
+        _ => Vec::new(),
+    };
+    let given = words.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    given.collect()
+}

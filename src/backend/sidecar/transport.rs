@@ -1,0 +1,92 @@
+//! The settings that say how a database is reached. Each driver has words of its own for them, or none.
+
+use crate::backend::sqlx::TlsFiles;
+use crate::config::{Config, Settings, SqliteMode, SslMode};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Dialect;
+use crate::url::ForeignDriver;
+
+/// Refuses the settings for which a driver has no words: above all, nobody must believe a connection to be encrypted that
+/// is not.
+pub(in crate::backend) fn check(config: &Config, driver: ForeignDriver) -> Result<()> {
+    let settings = config.settings();
+    let given = [
+        ("ssl_mode", encryption(settings).is_some()),
+        ("ssl_root_cert", settings.ssl_root_cert.is_some()),
+        ("ssl_cert", settings.ssl_cert.is_some()),
+        ("ssl_key", settings.ssl_key.is_some()),
+        ("socket", settings.socket.is_some()),
+    ];
+    let without_word = given.iter().find(|(name, given)| *given && !driver.follows(name));
+    if let Some((name, _)) = without_word {
+        return Err(no_word(name, &own_option(driver, name)));
+    }
+    let mut read_here = settings.clone();
+    if driver == ForeignDriver::PgJdbc {
+        // Its keys are not in PEM format.
+        read_here.ssl_key = None;
+    }
+    TlsFiles::of(&read_here).check()?;
+    if settings.statement_cache_capacity == 0 && !driver.prepares_at_will() {
+        tracing::warn!(
+            "statement_cache_capacity=0 has no effect on this driver, which prepares statements as it sees fit"
+        );
+    }
+    let of_file = [
+        ("sqlite_mode", settings.sqlite_mode != SqliteMode::default()),
+        ("shared_cache", settings.shared_cache),
+        ("immutable", settings.immutable),
+        ("vfs", settings.vfs.is_some()),
+    ];
+    match of_file.iter().find(|(_, given)| *given) {
+        Some((name, _)) if config.dialect() == Dialect::Sqlite => Err(no_word(name, opening(driver))),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the mode of encryption, if it asks for more or less than a driver does by itself.
+pub(in crate::backend) fn encryption(settings: &Settings) -> Option<SslMode> {
+    Some(settings.ssl_mode).filter(|mode| !matches!(mode, SslMode::Allow | SslMode::Prefer))
+}
+
+/// Returns the error for a setting that a driver cannot follow. `help` names the way out.
+pub(in crate::backend) fn no_word(setting: &str, help: &str) -> Error {
+    let message = format!("the setting `{setting}` has no effect on this driver");
+    Error::new(ErrorKind::Config, message).help(help.to_owned())
+}
+
+/// Returns what stands for a setting in the driver's own options.
+fn own_option(driver: ForeignDriver, setting: &str) -> String {
+    let own = match driver {
+        ForeignDriver::PgJdbc => "`socketFactory` is pgjdbc's own option for sockets",
+        ForeignDriver::ConnectorJ => {
+            "Connector/J reads certificates of clients by its options `keyStore` and `keyStorePassword`"
+        }
+        ForeignDriver::H2 => "begin the address with `ssl://` to encrypt a connection to a server of H2",
+        ForeignDriver::Hsqldb => "begin the address with `hsqls://` to encrypt a connection to a server of HSQLDB",
+        ForeignDriver::Derby => "the client of Derby has the option `ssl` (`;ssl=basic`)",
+        ForeignDriver::SqliteJdbc | ForeignDriver::Sqlite3 | ForeignDriver::Apsw | ForeignDriver::DuckDb => {
+            "leave it out: the database is a file, without a server"
+        }
+        ForeignDriver::OtherJdbc => {
+            return format!(
+                "leave `{setting}` out, and set the driver's own options in the URL or in `jdbc_driver_args`"
+            );
+        }
+        _ => return format!("leave `{setting}` out, and set the driver's own options in `dbapi_driver_args`"),
+    };
+    own.to_owned()
+}
+
+/// Returns how a driver is told in which way a file of SQLite is opened.
+fn opening(driver: ForeignDriver) -> &'static str {
+    match driver {
+        ForeignDriver::Sqlite3 => {
+            "write SQLite's own option into the URL: `mode=ro`, `cache=shared`, `immutable=1` or `vfs=…`"
+        }
+        ForeignDriver::SqliteJdbc => {
+            "write a name that begins with `file:`, with SQLite's own option: `jdbc:sqlite:file:app.db?mode=ro`"
+        }
+        _ => "give the driver's own argument in `dbapi_driver_args`, such as `flags` of apsw",
+    }
+}
