@@ -52,9 +52,9 @@ mod url;
 mod value;
 
 pub use any::FromRow;
-pub use backend::QueryResult;
 #[cfg(feature = "sqlx-interop")]
 pub use backend::SqlxDatabase;
+pub use backend::{Notification, QueryResult};
 #[cfg(feature = "registry")]
 pub use config::{AppConfig, ConnectionsConfig};
 pub use config::{
@@ -64,7 +64,10 @@ pub use config::{
 pub use connection::Connection;
 #[cfg(feature = "registry")]
 pub use connections::{Atomic, ConnectionToken, Connections, InTransaction, Route, connections, in_transaction};
-pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, Lifecycle, NewConnection, SandboxBuilder};
+pub use database::{
+    CapturedCallbacks, Database, HookError, IntoDatabase, Lifecycle, ListenEvent, NewConnection, Notifications,
+    SandboxBuilder,
+};
 #[cfg(feature = "derive")]
 /// Makes an enum or a newtype a type that rows and statements of every backend have: `Type`, `Decode` and `Encode` for
 /// `ebbtide::any::Any`.

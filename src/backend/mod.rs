@@ -16,6 +16,7 @@ mod interrupt;
 mod jdbc;
 mod mysql;
 mod native_job;
+mod notification;
 mod position;
 mod postgres;
 pub(crate) mod rules;
@@ -46,6 +47,8 @@ use crate::value::{RawRow, Value};
 pub(crate) use begin::Begin;
 pub(crate) use interrupt::{Armed, Interrupt, Interruptible};
 pub(crate) use native_job::{NativeJob, Pulse};
+pub use notification::Notification;
+pub(crate) use notification::NotificationSource;
 pub(crate) use position::{Position, Reached};
 use rules::BeginOptions;
 pub(crate) use rules::ServerRules;
@@ -228,6 +231,11 @@ pub(crate) trait Connector: Debug + Send + Sync {
     /// returns the same connector.
     fn private(&self) -> Option<Arc<dyn Connector>> {
         None
+    }
+
+    /// Opens a connection that listens to these channels.
+    fn listen(&self, _channels: Vec<String>) -> BoxFuture<'_, Result<Box<dyn NotificationSource>>> {
+        Box::pin(ready(Err(notification::unsupported())))
     }
 
     /// Returns the address that it connects to, without the password, for messages.

@@ -3,6 +3,7 @@
 mod callbacks;
 mod hooks;
 mod lifecycle;
+mod listen;
 mod pools;
 mod replicas;
 mod sandbox;
@@ -34,6 +35,7 @@ use hooks::Hooks;
 pub use hooks::{HookError, NewConnection};
 pub use lifecycle::Lifecycle;
 use lifecycle::{LifecycleState, not_connected};
+pub use listen::{ListenEvent, Notifications};
 use pools::Live;
 pub use sandbox::SandboxBuilder;
 use sandbox::SandboxOptions;

@@ -11,6 +11,7 @@ use crate::backend::RawConnection;
 impl Pool {
     /// Closes the idle connections and refuses all waiters; connections in use are closed when they are given back.
     pub(crate) async fn close(&self) {
+        self.ended.send_replace(true);
         let here = Handle::try_current().ok().map(|handle| self.runtime_key(&handle));
         let (idle, watches) = self.state.lock().close();
         watches.iter().for_each(AbortHandle::abort);

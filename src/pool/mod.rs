@@ -24,6 +24,7 @@ use std::time::Instant;
 
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
+use tokio::sync::watch::{Receiver, Sender};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
@@ -61,6 +62,8 @@ pub(crate) struct Pool {
     state: MeteredState,
     /// Notifies those who wait for the end of a closed pool that a connection was given back.
     given_back: Notify,
+    /// Whether the pool was closed.
+    ended: Sender<bool>,
     this: Weak<Pool>,
 }
 
@@ -87,6 +90,7 @@ impl Pool {
             prepare,
             next_writer: Semaphore::new(1),
             given_back: Notify::new(),
+            ended: Sender::new(false),
             this: Weak::clone(this),
         })
     }
@@ -102,6 +106,11 @@ impl Pool {
 
     pub(crate) fn status(&self) -> PoolStatus {
         self.state.lock().status()
+    }
+
+    /// Returns a receiver that has `true` once the pool is closed; its sender is gone with the pool.
+    pub(crate) fn ended(&self) -> Receiver<bool> {
+        self.ended.subscribe()
     }
 
     /// Returns whether an idle connection is available.

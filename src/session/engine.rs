@@ -240,7 +240,9 @@ impl Engine {
     }
 
     fn take_sandbox(&self) -> Option<Arc<Level>> {
-        match std::mem::replace(&mut *self.sandbox.as_ref()?.root.lock(), SandboxRoot::Closed) {
+        let sandbox = self.sandbox.as_ref()?;
+        sandbox.listeners.end();
+        match std::mem::replace(&mut *sandbox.root.lock(), SandboxRoot::Closed) {
             SandboxRoot::Open(root) => Some(root),
             SandboxRoot::Fresh | SandboxRoot::Closed => None,
         }

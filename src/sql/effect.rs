@@ -6,6 +6,7 @@ use super::code::defines_code;
 use super::control::Verb;
 use super::lexer::TokenKind;
 use super::local::{Local, ended_by_commit};
+use super::notify::{NotifyCall, notifies};
 use super::path_change::{PathChange, path_change};
 use super::session_change::{SessionChange, session_change, taints_session, third_argument};
 use super::switches::{Setting, switched};
@@ -42,6 +43,8 @@ pub(crate) struct Effect {
     pub(crate) local_only: bool,
     /// Everything that the text changes until the transaction ends (PostgreSQL).
     pub(crate) local: Vec<Local>,
+    /// The notifications that the text sends (PostgreSQL).
+    pub(crate) notifies: Vec<NotifyCall>,
 }
 
 impl Effect {
@@ -95,6 +98,7 @@ impl Effect {
             self.local.extend(local);
             self.local.extend(set_config(statement, holes, slot));
             self.local.extend(ended_by_commit(statement));
+            self.notifies.extend(notifies(statement, holes, slot));
         }
     }
 }

@@ -27,6 +27,7 @@ mod list;
 mod local;
 mod mention;
 #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+mod notify;
 mod one_row;
 mod order;
 mod path_change;

@@ -88,7 +88,7 @@ impl Template {
                 ErrorKind::Unsupported,
                 "LISTEN makes the connection receive notifications, which cannot be read on a connection of the pool, so it was not sent",
             )
-            .help("use a `sqlx::postgres::PgListener`, which has a connection of its own; `NOTIFY` and `pg_notify` work on any connection"));
+            .help("use `database.listen([\"channel\"])`, which has a connection of its own; `NOTIFY` and `pg_notify` work on any connection"));
         }
         let facts = Facts::of(dialect, mode.server, &parts);
         let acts = match dialect {

@@ -8,10 +8,11 @@ use sqlx::{Postgres, SqlStr};
 
 use super::answers::Answers;
 use super::errors::connect_error;
+use super::listener::listen;
 use super::options::{another_way, connect_options, keeping};
 use super::{arguments, errors, types};
 use crate::backend::sqlx::{KeptStatement, Native, OptionsOf, SingleRow, SqlxConnector, TlsFiles, raw_row};
-use crate::backend::{Connector, QueryResult};
+use crate::backend::{Connector, NotificationSource, QueryResult};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::sql::{Dialect, Product, SeenServer, Server, Statement};
@@ -108,6 +109,13 @@ impl Native for Postgres {
 
     fn error(error: sqlx::Error) -> Error {
         errors::error(error)
+    }
+
+    fn listen(
+        options: OptionsOf<Self>,
+        channels: Vec<String>,
+    ) -> BoxFuture<'static, Result<Box<dyn NotificationSource>>> {
+        Box::pin(listen(options, channels))
     }
 
     fn another_way(options: &OptionsOf<Self>, error: &sqlx::Error) -> Option<OptionsOf<Self>> {

@@ -23,6 +23,8 @@ mod errors;
 #[cfg(all(feature = "postgres", any(test, fuzzing)))]
 pub(super) mod fuzzing;
 #[cfg(feature = "postgres")]
+mod listener;
+#[cfg(feature = "postgres")]
 mod literal;
 #[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
 #[cfg_attr(

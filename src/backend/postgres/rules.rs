@@ -67,6 +67,10 @@ impl ServerRules for PostgresRules {
         error_kinds::kind(answer.code, answer.message)
     }
 
+    fn notify(&self) -> Option<&'static str> {
+        Some("SELECT pg_notify($1, $2)")
+    }
+
     fn schema(&self) -> &'static SchemaRules {
         &SCHEMA
     }

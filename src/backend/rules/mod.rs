@@ -96,6 +96,12 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
         None
     }
 
+    /// Returns the statement that sends a notification, whose parameters are the channel and the payload; `None` where
+    /// there are no notifications.
+    fn notify(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Returns the facts about the definitions of tables.
     fn schema(&self) -> &'static SchemaRules;
 

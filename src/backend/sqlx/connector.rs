@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, Connection, Executor, SqlStr};
 
 use super::schema_changes::Definitions;
 use super::{Keeping, Native, SqlxConnection, TlsFiles};
-use crate::backend::{Connector, RawConnection};
+use crate::backend::{Connector, NotificationSource, RawConnection};
 use crate::error::{Error, Result};
 use crate::sql::{Dialect, SeenServer};
 
@@ -94,6 +94,13 @@ where
 
     fn place(&self) -> String {
         self.place.clone()
+    }
+
+    fn listen(&self, channels: Vec<String>) -> BoxFuture<'_, Result<Box<dyn NotificationSource>>> {
+        Box::pin(async move {
+            self.files.check()?;
+            DB::listen(self.options.clone(), channels).await
+        })
     }
 
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {

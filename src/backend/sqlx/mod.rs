@@ -28,7 +28,7 @@ use futures::future::{BoxFuture, ready};
 use sqlx::{AssertSqlSafe, Connection, Database, IntoArguments, SqlSafeStr, SqlStr};
 use sqlx_core::database::HasStatementCache;
 
-use super::{Interrupt, OfferedRow, QueryResult, RowSink};
+use super::{Interrupt, NotificationSource, OfferedRow, QueryResult, RowSink, notification};
 use crate::error::{Error, Result};
 use crate::sql::{Server, Statement};
 use crate::value::{RawRow, Value};
@@ -131,6 +131,14 @@ pub(crate) trait Native:
     /// Returns the options for another attempt to connect, if the first failed with `error` and another way is left.
     fn another_way(_options: &OptionsOf<Self>, _error: &sqlx::Error) -> Option<OptionsOf<Self>> {
         None
+    }
+
+    /// Opens a connection that listens to channels.
+    fn listen(
+        _options: OptionsOf<Self>,
+        _channels: Vec<String>,
+    ) -> BoxFuture<'static, Result<Box<dyn NotificationSource>>> {
+        Box::pin(ready(Err(notification::unsupported())))
     }
 
     /// Returns whether a call dropped half-way leaves the connection usable. `between_rows` is `true` if the drop came

@@ -32,7 +32,7 @@ fn answer_lost(error: Error) -> Error {
         ErrorKind::OutcomeUnknown,
         "the statement was executed, but its result is lost: a notification arrived before it",
     )
-    .help("a function executed LISTEN on this connection, which cannot receive notifications; use sqlx's `PgListener` to listen")
+    .help("a function executed LISTEN on this connection, which cannot receive notifications; use `database.listen` to listen")
     .with_source(error)
 }
 

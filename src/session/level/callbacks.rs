@@ -44,7 +44,7 @@ impl Level {
     pub(in crate::session) fn take_callbacks(&self, below: Option<&Arc<Self>>) -> Vec<Callback> {
         let (ended, callbacks) = {
             let mut state = self.state.lock();
-            if state.callbacks.is_empty() {
+            if state.callbacks.is_empty() && state.messages.is_empty() {
                 return Vec::new();
             }
             (state.ended.clone(), std::mem::take(&mut state.callbacks))
@@ -55,8 +55,10 @@ impl Level {
             // It is unknown which of them should run.
             Some(Ended::Interrupted(_)) | None => return Vec::new(),
         };
+        let below = below.filter(|below| matches!(below.kind, LevelKind::Transaction { .. }));
+        self.pass_messages(happened == Finish::Commit, below.map(|below| &**below));
         if happened == Finish::Commit
-            && let Some(below) = below.filter(|below| matches!(below.kind, LevelKind::Transaction { .. }))
+            && let Some(below) = below
         {
             let mut below = below.state.lock();
             below.callbacks.extend(callbacks);

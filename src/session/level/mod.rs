@@ -29,6 +29,7 @@ use super::engine::Engine;
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Caller, CloseHandle, Drain, Lease, TaskOrThread, Turn};
+use crate::session::sandbox::listeners::Message;
 use crate::session::scope::chain::{Chain, Owner};
 use crate::sql::Statement;
 use crate::telemetry::TransactionSpan;
@@ -135,6 +136,8 @@ pub(super) struct LevelState {
     pub(super) waiting: VecDeque<(u64, Caller, Instant)>,
     /// Callbacks in the order in which they were registered.
     pub(super) callbacks: Vec<Registered>,
+    /// Notifications of a sandbox that wait for the commit.
+    pub(in crate::session) messages: Vec<Message>,
     /// Set if the server gave the transaction up, and running it again may help.
     pub(super) retryable: bool,
     /// Set if something in the transaction may have been kept; it is unknown whether it was.

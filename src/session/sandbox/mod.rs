@@ -2,6 +2,7 @@
 
 pub(super) mod blockers;
 pub(super) mod isolation;
+pub(super) mod listeners;
 pub(super) mod open_handle;
 pub(super) mod report;
 pub(super) mod runtime;
@@ -23,6 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{InFlight, Lease, Pool};
 use crate::session::level::callbacks::Callback;
 use blockers::Latest;
+use listeners::Listeners;
 use statement_log::StatementLog;
 
 /// The parameters of a sandbox.
@@ -62,6 +64,7 @@ pub(crate) struct Sandbox {
     pub(super) latest: Arc<Latest>,
     /// Callbacks that a test captures instead of having them run.
     pub(super) captured: Mutex<Option<Vec<Callback>>>,
+    pub(crate) listeners: Listeners,
 }
 
 impl Sandbox {
@@ -71,6 +74,7 @@ impl Sandbox {
             label: plan.name.as_deref().map(label),
             latest: Arc::default(),
             captured: Mutex::default(),
+            listeners: Listeners::default(),
             plan,
         }
     }

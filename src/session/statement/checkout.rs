@@ -146,6 +146,9 @@ impl Checkout {
         let Ok(lease) = self.lease() else { return };
         lease.mark(InFlight::None);
         let Some(error) = error else {
+            if let (Self::Level { level, .. }, false) = (&*self, work.template.effect().notifies.is_empty()) {
+                level.notifies(work);
+            }
             if work.template.effect().deferrable {
                 // Also outside of sandboxes, which need to know it.
                 engine.deferred.set(true);

@@ -31,6 +31,7 @@ mod lent_connection;
 mod lexing;
 mod lifecycle;
 mod limits;
+mod listening;
 mod locked;
 mod messages;
 #[cfg(feature = "sqlx-interop")]
@@ -143,6 +144,7 @@ const LISTED: &[File] = &[
     ("lexing", lexing::cases),
     ("lifecycle", lifecycle::cases),
     ("limits", limits::cases),
+    ("listening", listening::cases),
     ("queries", queries::cases),
     ("refusals", refusals::cases),
     ("registry", registry::cases),
