@@ -19,6 +19,8 @@ import tempfile
 ROUNDS = 5
 ROWS = 10_000
 COMMANDS = {"select": 1000, "rows": 2, "sandbox": 200}
+# A message of the size of a select, to another process and back over two pipes.
+PIPES = "ebbtide:pipes"
 HERE = os.path.dirname(os.path.abspath(__file__))
 JARS = os.environ.get("EBBTIDE_TEST_JDBC", "/usr/share/java")
 TABLE = [
@@ -60,7 +62,7 @@ class Lane:
         return ["java", "-cp", path, "Direct", url, str(ROWS)]
 
     def run(self, command, times):
-        """Returns the microseconds that an operation takes, by the clock and of processor time."""
+        """Returns the microseconds that an operation takes, by the clock, of processor time, and more that the lane tells."""
         self.process.stdin.write("{} {}\n".format(command, times * self.repeats))
         self.process.stdin.flush()
         return tuple(map(float, self.process.stdout.readline().split()))
@@ -76,11 +78,14 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.environ["EBBTIDE_LANE_PYTHON"] = sys.executable
         lanes = {name: Lane(name, folder) for line in TABLE for name in line[1:]}
+        lanes[PIPES] = Lane(PIPES, folder)
         for number in range(ROUNDS + 1):
             for lane in lanes.values():
                 for command, times in COMMANDS.items():
                     # Only this library has sandboxes, and DuckDB has no savepoints for them.
                     if command == "sandbox" and (not lane.name.startswith("ebbtide:") or "duckdb" in lane.name):
+                        continue
+                    if lane.name == PIPES and command != "select":
                         continue
                     # The first round warms up, longer: the JVM compiles while it runs.
                     taken = lane.run(command, times if number else times * 3)
@@ -94,6 +99,7 @@ def main():
     for command, title in (("select", "a select, µs"), ("rows", "10,000 rows, ms")):
         for driver, *names in TABLE:
             print(line("{}: {}".format(driver, title), [lanes[name].times[command] for name in names], command))
+    print("| {} |".format(" | ".join(["two pipes alone, µs", shown([time[0] for time in lanes[PIPES].times["select"]])] + ["–"] * 5)))
     for driver, ours, *_ in TABLE:
         times = lanes[ours].times["sandbox"]
         if times:
@@ -119,10 +125,12 @@ def line(title, sides, command):
     """Returns a line of the table."""
     scale = 1000 if command == "rows" else 1
     clocks = [[[time[clock] / scale for time in side] for side in sides] for clock in (0, 1)]
+    own = statistics.median(time[2] / scale for time in sides[0])
     ours, many, alone = (statistics.median(times) for times in clocks[0])
     cells = [title] + [shown(times) for times in clocks[0]]
     cells += ["{:.1f}".format(many / ours), "{:.1f}".format(ours / alone)]
-    cells.append("; ".join("{:.1f}".format(statistics.median(times)) for times in clocks[1]))
+    used = ["{:.1f}".format(statistics.median(times)) for times in clocks[1]]
+    cells.append("; ".join(["{} ({:.1f})".format(used[0], own)] + used[1:]))
     return "| " + " | ".join(cells) + " |"
 
 

@@ -41,7 +41,7 @@ from ebbtide_worker.duckdb import DUCKDB_TYPES, duckdb_packer
 from ebbtide_worker.mysql import pack_json, pack_raw
 from ebbtide_worker.parameters import zone
 from ebbtide_worker.postgres import postgres_packer
-from ebbtide_worker.rows import MOST_ROWS, ColumnPacker, Packer
+from ebbtide_worker.rows import ColumnPacker, HeldRows, Packer
 from ebbtide_worker.values import pack_utf8
 
 PYTHON = os.environ.get("EBBTIDE_TEST_BARE_PYTHON", sys.executable)
@@ -796,7 +796,7 @@ class Sqlite(Case):
         self.connection.more(request, 1)
         _, kind, payload = receive(self.connection.number)
         self.assertEqual(kind, frames.BLOCK)
-        self.assertEqual(payload.number("I"), MOST_ROWS)
+        self.assertTrue(BATCH // 2 <= len(payload.data) <= 2 * BATCH)
         self.connection.more(request, 1 << 20)
         while kind == frames.BLOCK:
             _, kind, payload = receive(self.connection.number)
@@ -805,7 +805,7 @@ class Sqlite(Case):
     def test_sends_every_row_once(self):
         done = self.connection.run(MANY.format(50000))
         self.assertEqual([row[0] for row in done.rows], list(range(1, 50001)))
-        self.assertTrue(50000 // MOST_ROWS < done.batches < 50000 // MOST_ROWS + 4, done.batches)
+        self.assertTrue(10 < done.batches < 40, done.batches)
 
     def test_sends_large_values(self):
         done = self.connection.run(
@@ -1636,7 +1636,8 @@ class Units(unittest.TestCase):
                     pools = [pool for pool in pools if not isinstance(pool[0], (bytes, bytearray, memoryview))] or [[None]]
                 columns.append([random.choice(random.choice(pools)) for _ in range(random.choice([4, 5, 20]))])
             rows = list(zip(*columns))
-            self.assertEqual(repr(read(packer.packed(rows))), repr([read(packer.packed([row]))[0] for row in rows]), rows)
+            alone = [read(packed(packer, [row]))[0] for row in rows]
+            self.assertEqual(repr(read(packed(packer, rows))), repr(alone), rows)
 
 
 VALUES = [
@@ -1663,6 +1664,13 @@ VALUES = [
     [object, 1j],
 ]
 DUCKDB_PAIRS = [("FLOAT", "JSON"), ("DATE", "TIMESTAMP"), ("TIME", "INTERVAL"), ("TIMESTAMP WITH TIME ZONE", "INTEGER")]
+
+
+def packed(packer, rows):
+    """Returns the kind and the payload of a frame with rows."""
+    held = HeldRows()
+    held.add(rows)
+    return packer.packed(held)
 
 
 def read(frame):

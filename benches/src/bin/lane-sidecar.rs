@@ -6,10 +6,12 @@
 //! ```
 //!
 //! Reads `select N`, `rows N` and `sandbox N`, and answers each with the microseconds that an operation takes: by the
-//! clock, and of processor time, that of the process of the drivers included.
+//! clock, of processor time, that of the process of the drivers included, and of processor time without that. The lane `pipes` answers `select N` with
+//! the time in which as many bytes as a select has go to the program `cat` and back: nothing over pipes is faster.
 
 use std::fs;
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use chrono::{NaiveDate, NaiveDateTime};
@@ -102,26 +104,74 @@ fn used(process: &str) -> f64 {
     first / 1000.0
 }
 
-/// Returns the processor time of this process and of those that it has started, all threads included.
-fn processor_time() -> f64 {
-    let mut processes = vec!["self".to_owned()];
+/// Returns the processor time of a process, all threads included.
+fn of_process(process: &str) -> f64 {
+    let tasks = fs::read_dir(format!("/proc/{process}/task"));
+    let tasks = tasks.into_iter().flatten().flatten();
+    tasks
+        .map(|task| used(&format!("{process}/task/{}", task.file_name().to_string_lossy())))
+        .sum()
+}
+
+/// Returns the processor time of this process and of those that it has started, and that of this process alone.
+fn processor_time() -> [f64; 2] {
+    let own = of_process("self");
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    for task in tasks {
-        let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        processes.extend(children.split_whitespace().map(str::to_owned));
-    }
-    let mut sum = 0.0;
-    for process in processes {
-        let tasks = fs::read_dir(format!("/proc/{process}/task"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        for task in tasks {
-            let task = task.file_name();
-            sum += used(&format!("{process}/task/{}", task.to_string_lossy()));
+    let children = tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
+    let of_children: f64 = children
+        .flat_map(|children| children.split_whitespace().map(of_process).collect::<Vec<_>>())
+        .sum();
+    [own + of_children, own]
+}
+
+/// Number of bytes of a `RUN` and of its answer.
+const FRAMES: [u8; 128] = [7; 128];
+
+/// Returns what sends bytes to another process and waits until they are back.
+fn pipes() -> std::io::Result<impl FnMut() -> std::io::Result<()>> {
+    let mut child = Command::new("cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let (input, output) = (child.stdin.take(), child.stdout.take());
+    let (mut input, mut output) = input.zip(output).ok_or(std::io::ErrorKind::BrokenPipe)?;
+    Ok(move || {
+        input.write_all(&FRAMES)?;
+        output.read_exact(&mut [0; FRAMES.len()])
+    })
+}
+
+/// Answers the commands of the lane of pipes.
+fn answer_pipes() -> std::io::Result<()> {
+    let mut turn = pipes()?;
+    println!("ready");
+    for command in std::io::stdin().lock().lines() {
+        let times = times(&command?);
+        let (begun, before) = (Instant::now(), processor_time());
+        for _ in 0..times {
+            turn()?;
         }
+        tell(begun, before, times);
     }
-    sum
+    Ok(())
+}
+
+/// Returns the number in a command.
+fn times(command: &str) -> i64 {
+    command
+        .split_once(' ')
+        .and_then(|(_, times)| times.trim().parse().ok())
+        .unwrap_or(1)
+}
+
+/// Answers a command.
+fn tell(begun: Instant, before: [f64; 2], times: i64) {
+    let clock = begun.elapsed().as_secs_f64() * 1e6 / times as f64;
+    let now = processor_time();
+    let [all, own] = [0, 1].map(|at| (now[at] - before[at]) / times as f64);
+    println!("{clock} {all} {own}");
+    // A closed pipe ends the next read.
+    let _ = std::io::stdout().flush();
 }
 
 async fn answer(lane: &str, folder: &str, count: i64) -> Result<()> {
@@ -137,8 +187,7 @@ async fn answer(lane: &str, folder: &str, count: i64) -> Result<()> {
     println!("ready");
     for command in std::io::stdin().lock().lines() {
         let command = command.unwrap_or_default();
-        let (word, times) = command.split_once(' ').unwrap_or((&command, "1"));
-        let times: i64 = times.trim().parse().unwrap_or(1);
+        let (word, times) = (command.split(' ').next().unwrap_or_default(), times(&command));
         let (begun, before) = (Instant::now(), processor_time());
         for turn in 0..times {
             match word {
@@ -147,10 +196,7 @@ async fn answer(lane: &str, folder: &str, count: i64) -> Result<()> {
                 _ => sandbox(&database).await?,
             }
         }
-        let clock = begun.elapsed().as_secs_f64() * 1e6 / times as f64;
-        println!("{clock} {}", (processor_time() - before) / times as f64);
-        // A closed pipe ends the next read.
-        let _ = std::io::stdout().flush();
+        tell(begun, before, times);
     }
     database.disconnect().await?;
     Ok(())
@@ -164,6 +210,13 @@ async fn main() {
         std::process::exit(2);
     };
     let lane = lane.trim_start_matches("ebbtide:");
+    if lane == "pipes" {
+        if let Err(error) = answer_pipes() {
+            eprintln!("{error}");
+            std::process::exit(1);
+        }
+        return;
+    }
     if let Err(error) = answer(lane, folder, count.parse().unwrap_or(10_000)).await {
         eprintln!("{error}");
         std::process::exit(1);

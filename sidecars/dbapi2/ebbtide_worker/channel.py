@@ -14,7 +14,7 @@ from .frames import (
 from .modules import load
 from .parameters import read_parameter
 from .requests import Requests
-from .rows import MOST_ROWS
+from .rows import FIRST_ROWS, HeldRows, MOST_ROWS, rows_of
 
 BATCH = 64 * 1024
 
@@ -293,28 +293,43 @@ class Channel:
 
     def send_rows(self, request, result, wanted):
         """Sends the rows of a result set in frames of about BATCH bytes, as far as there are credits."""
-        asked = 16
+        fetch, packer, width = result.fetch, result.packer, len(result.columns)
+        # How many rows make a frame is not known before some have come.
+        held, most, asked = HeldRows(), 0, FIRST_ROWS
         while True:
-            rows = result.fetch(asked)
-            if not rows:
-                return
+            try:
+                fetched = fetch(asked)
+            except Exception:
+                # What came before the error is sent before it.
+                if held.count and not self.cancelled:
+                    self.send_batch(request, packer, held)
+                raise
+            if not fetched:
+                break
             if self.cancelled:
                 raise cancelled()
-            if len(rows[0]) != len(result.columns):
+            if len(fetched[0]) != width:
                 # All that follows in the frame would be read as something else.
                 raise Failure(UNKNOWN, "ebbtide.WrongColumns", "the module described other columns than it gave")
-            asked = MOST_ROWS
-            if wanted:
-                size = self.send_batch(request, result.packer, rows)
-                asked = max(1, min(MOST_ROWS, BATCH * len(rows) // size))
+            if not wanted:
+                asked = MOST_ROWS
+                continue
+            held.add(fetched)
+            if not most and held.count >= FIRST_ROWS:
+                most = rows_of(BATCH, held.count, len(packer.packed(held)[1]))
+            if most and held.count >= most:
+                size = self.send_batch(request, packer, held)
+                held, most = HeldRows(), rows_of(BATCH, held.count, size)
+            asked = max(1, min(MOST_ROWS, most - held.count)) if most else FIRST_ROWS
+        if held.count:
+            self.send_batch(request, packer, held)
 
-    def send_batch(self, request, packer, rows):
+    def send_batch(self, request, packer, held):
         """Sends rows when there is a credit for them. Returns the number of bytes."""
-        kind, payload = packer.packed(rows)
-        if len(payload) > 2 * BATCH and len(rows) > 1:
+        kind, payload = packer.packed(held)
+        if len(payload) > 2 * BATCH and held.count > 1:
             # They are larger than those before.
-            half = len(rows) // 2
-            return sum(self.send_batch(request, packer, part) for part in (rows[:half], rows[half:]))
+            return sum(self.send_batch(request, packer, half) for half in held.halves())
         if self.credits <= 0:
             self.flush()
             with self.lock:
@@ -327,7 +342,7 @@ class Channel:
         if len(payload) + 9 > LONGEST_FRAME:
             raise Refused("unsupported", "a row is larger than 1 GiB, which is the most that a frame can hold")
         self.pending.append(frame(self.number, request, kind, payload))
-        if sum(map(len, self.pending)) >= BATCH:
+        if sum(map(len, self.pending)) >= BATCH // 2:
             self.flush()
         return len(payload)
 

@@ -12,8 +12,9 @@ from .columns import WHOLE
 from .frames import ARRAY, BLOCK, JSON, MIXED, NULLABLE, ROWS
 from .values import Lossy, PACKERS, json_text, packed_text, unreadable
 
-# The most rows of a frame. With more of them the processor's cache does not hold what is made of them.
-MOST_ROWS = 512
+# The rows that are asked for at first, and at most: with more of them the processor's cache does not hold all. The most of
+# a frame.
+FIRST_ROWS, MOST_ROWS, MOST_OF_FRAME = 16, 512, 16384
 # So few rows are packed value by value.
 FEW_ROWS = 4
 # What stands in a column for NULL, whose byte says that it is not there.
@@ -24,6 +25,37 @@ FILLERS = {
     uuid.UUID: uuid.UUID(int=0),
 }
 FILLERS.update((kind, kind()) for kind in (bool, int, float, str, bytes, bytearray, decimal.Decimal))
+
+
+class HeldRows:
+    """Rows that wait for their frame, as columns."""
+
+    def __init__(self, columns=(), count=0):
+        self.columns = columns
+        self.count = count
+
+    def add(self, rows):
+        """Adds rows."""
+        columns = zip(*rows)
+        if not self.count:
+            self.columns = list(map(list, columns))
+        else:
+            for column, values in zip(self.columns, columns):
+                column.extend(values)
+        self.count += len(rows)
+
+    def halves(self):
+        """Returns the first half, and the rest."""
+        middle = self.count // 2
+        return [
+            HeldRows([column[:middle] for column in self.columns], middle),
+            HeldRows([column[middle:] for column in self.columns], self.count - middle),
+        ]
+
+
+def rows_of(size, count, bytes_of_count):
+    """Returns the number of rows that take a size, if so many take so many bytes."""
+    return max(1, min(MOST_OF_FRAME, size * count // bytes_of_count))
 
 
 class Packer:
@@ -74,13 +106,13 @@ class Packer:
         """Returns the function of each column, None for one that is packed by the types of its values."""
         return itertools.repeat(None)
 
-    def packed(self, rows):
+    def packed(self, held):
         """Returns the kind and the payload of a frame with rows."""
-        count = struct.pack(">I", len(rows))
-        if len(rows) < FEW_ROWS:
-            cells = [map(self.cell, self.functions(), row) for row in rows]
+        count = struct.pack(">I", held.count)
+        if held.count < FEW_ROWS:
+            cells = [map(self.cell, self.functions(), row) for row in zip(*held.columns)]
             return ROWS, count + b"".join(itertools.chain.from_iterable(cells))
-        return BLOCK, count + b"".join(map(self.column, self.functions(), zip(*rows)))
+        return BLOCK, count + b"".join(map(self.column, self.functions(), held.columns))
 
     def column(self, own, values):
         """Returns the bytes of a column: all values at once, or one by one."""

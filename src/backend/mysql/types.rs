@@ -3,7 +3,6 @@
 use std::fmt::Display;
 
 use rust_decimal::Decimal;
-use sqlx::error::BoxDynError;
 use sqlx::mysql::types::MySqlTime;
 use sqlx::mysql::{MySqlRow, MySqlTypeInfo, MySqlValueRef};
 use sqlx::{Column, Decode, MySql, Row, Type, TypeInfo};
@@ -17,27 +16,30 @@ use crate::value::ValueRef;
 #[expect(clippy::match_same_arms, reason = "the usual types come first")]
 pub(super) fn value(row: &MySqlRow, index: usize) -> Result<ValueRef<'_>> {
     // sqlx's `is_null` is not used: it treats zero dates as NULL.
-    let Ok(bytes) = decode::<&[u8]>(row, index) else {
+    let Ok(raw) = row.try_get_raw(index) else {
+        return Ok(ValueRef::Null);
+    };
+    let Ok(bytes) = <&[u8] as Decode<MySql>>::decode(raw.clone()) else {
         return Ok(ValueRef::Null);
     };
     let info = row.column(index).type_info();
     let name = info.name();
     match name {
-        "BIGINT" | "INT" | "MEDIUMINT" | "SMALLINT" | "TINYINT" => integer(row, index, name),
+        "BIGINT" | "INT" | "MEDIUMINT" | "SMALLINT" | "TINYINT" => integer(raw, name),
         // The usual types come first: each comparison of a name takes its time.
         "VARCHAR" | "TEXT" | "CHAR" if is_text(info) => utf8(bytes).map(ValueRef::Text),
-        "DOUBLE" => read(row, index, name).map(ValueRef::F64),
-        "DATETIME" => date_time(row, index, bytes, name).map(ValueRef::DateTime),
-        "TIMESTAMP" => date_time(row, index, bytes, name).map(|moment| ValueRef::Timestamp(moment.and_utc())),
+        "DOUBLE" => read(raw, name).map(ValueRef::F64),
+        "DATETIME" => date_time(raw, bytes, name).map(ValueRef::DateTime),
+        "TIMESTAMP" => date_time(raw, bytes, name).map(|moment| ValueRef::Timestamp(moment.and_utc())),
         // TINYINT(1), signed or not.
-        "BOOLEAN" if !<u64 as Type<MySql>>::compatible(info) => integer(row, index, name),
-        "YEAR" => whole(row, index, name).map(|year| ValueRef::I64(year as i64)),
+        "BOOLEAN" if !<u64 as Type<MySql>>::compatible(info) => integer(raw, name),
+        "YEAR" => whole(raw, name).map(|year| ValueRef::I64(year as i64)),
         "BOOLEAN" | "BIGINT UNSIGNED" | "INT UNSIGNED" | "MEDIUMINT UNSIGNED" | "SMALLINT UNSIGNED"
-        | "TINYINT UNSIGNED" | "BIT" => whole(row, index, name).map(ValueRef::U64),
-        "FLOAT" => read(row, index, name).map(ValueRef::F32),
+        | "TINYINT UNSIGNED" | "BIT" => whole(raw, name).map(ValueRef::U64),
+        "FLOAT" => read(raw, name).map(ValueRef::F32),
         "DECIMAL" => decimal(utf8(bytes)?).map(ValueRef::Decimal),
-        "DATE" => date(row, index, bytes).map(ValueRef::Date),
-        "TIME" => time(row, index).map(ValueRef::Time),
+        "DATE" => date(raw, bytes).map(ValueRef::Date),
+        "TIME" => time(raw).map(ValueRef::Time),
         "JSON" => utf8(bytes).map(ValueRef::Json),
         "NULL" => Ok(ValueRef::Null),
         _ if is_text(info) => utf8(bytes).map(ValueRef::Text),
@@ -50,21 +52,16 @@ fn is_text(info: &MySqlTypeInfo) -> bool {
     <str as Type<MySql>>::compatible(info) || matches!(info.name(), "ENUM" | "SET")
 }
 
-fn decode<'r, T: Decode<'r, MySql>>(row: &'r MySqlRow, index: usize) -> Result<T, BoxDynError> {
-    let raw: MySqlValueRef<'r> = row.try_get_raw(index)?;
-    T::decode(raw)
+fn read<'r, T: Decode<'r, MySql>>(raw: MySqlValueRef<'r>, name: &str) -> Result<T> {
+    T::decode(raw).map_err(|why| unreadable(name, &why))
 }
 
-fn read<'r, T: Decode<'r, MySql>>(row: &'r MySqlRow, index: usize, name: &str) -> Result<T> {
-    decode(row, index).map_err(|why| unreadable(name, &why))
+fn integer<'r>(raw: MySqlValueRef<'r>, name: &str) -> Result<ValueRef<'r>> {
+    read(raw, name).map(ValueRef::I64)
 }
 
-fn integer<'r>(row: &'r MySqlRow, index: usize, name: &str) -> Result<ValueRef<'r>> {
-    read(row, index, name).map(ValueRef::I64)
-}
-
-fn whole(row: &MySqlRow, index: usize, name: &str) -> Result<u64> {
-    read(row, index, name)
+fn whole(raw: MySqlValueRef<'_>, name: &str) -> Result<u64> {
+    read(raw, name)
 }
 
 fn unreadable(name: &str, why: &dyn Display) -> Error {
@@ -107,24 +104,24 @@ fn zero_date(name: &str) -> Error {
         .help("set the sql_mode NO_ZERO_DATE and store NULL instead, or read `NULLIF(column, '0000-00-00')`")
 }
 
-fn date(row: &MySqlRow, index: usize, bytes: &[u8]) -> Result<NaiveDate> {
+fn date(raw: MySqlValueRef<'_>, bytes: &[u8]) -> Result<NaiveDate> {
     if is_zero_date(bytes) {
         return Err(zero_date("DATE"));
     }
-    read(row, index, "DATE")
+    read(raw, "DATE")
 }
 
-fn date_time(row: &MySqlRow, index: usize, bytes: &[u8], name: &str) -> Result<NaiveDateTime> {
+fn date_time(raw: MySqlValueRef<'_>, bytes: &[u8], name: &str) -> Result<NaiveDateTime> {
     if is_zero_date(bytes) {
         return Err(zero_date(name));
     }
-    read(row, index, name)
+    read(raw, name)
 }
 
 /// Reads a TIME. On MySQL it is a span of up to 839 hours, positive or negative. Only spans within a day are times of
 /// day.
-fn time(row: &MySqlRow, index: usize) -> Result<NaiveTime> {
-    let span: MySqlTime = read(row, index, "TIME")?;
+fn time(raw: MySqlValueRef<'_>) -> Result<NaiveTime> {
+    let span: MySqlTime = read(raw, "TIME")?;
     let (minute, second) = (span.minutes().into(), span.seconds().into());
     let time = NaiveTime::from_hms_micro_opt(span.hours(), minute, second, span.microseconds());
     time.filter(|_| span.is_valid_time_of_day())
