@@ -1,6 +1,7 @@
 //! Drivers of other languages: JDBC drivers in a JVM and DB-API 2 modules in a Python interpreter. Each is a child
 //! process that speaks the protocol of docs/SIDECARS.md.
 
+mod answer_queue;
 mod batch;
 mod channel;
 mod codec;
@@ -14,7 +15,7 @@ mod frame;
 pub(super) mod fuzzing;
 mod levels;
 mod link;
-mod mailbox;
+mod open_channel;
 mod process;
 mod program;
 mod raw_connection;
@@ -23,6 +24,7 @@ mod requests;
 mod row;
 mod server_text;
 mod session;
+mod shared_link;
 mod slot;
 mod stderr;
 mod target;
