@@ -40,6 +40,14 @@ fn target(config: &Config) -> Result<Target> {
         return Err(Error::new(ErrorKind::Config, message)
             .help("write the part after `jdbc:` of the driver's URLs into the scheme, as in `jdbc+h2://mem:test`, or set `jdbc_dsn_driver`"));
     };
+    if settings
+        .jdbc_driver
+        .as_ref()
+        .is_some_and(|class| class.trim().is_empty())
+    {
+        return Err(Error::new(ErrorKind::Config, "`jdbc_driver` is empty")
+            .help("name the class of a driver, or leave the option out: then the jars are asked for their drivers"));
+    }
     let url = address::of(config, subprotocol);
     let properties = properties(config, subprotocol);
     let mut secrets = secrets_in(&url);
@@ -203,6 +211,17 @@ mod tests {
         );
         assert_eq!(made.place, "jdbc:h2:mem:x;PASSWORD=***");
         assert_eq!(made.secrets, ["hunter3", "hunter4"]);
+    }
+
+    #[test]
+    fn b9_an_empty_class_of_a_driver_is_refused() {
+        let config = Config::from_url("jdbc:h2:mem:x?jdbc_driver=").unwrap();
+        let error = target(&config).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(
+            error.message().contains("jdbc_driver") && error.advice().is_some(),
+            "{error}"
+        );
     }
 
     #[test]
