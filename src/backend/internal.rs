@@ -6,6 +6,22 @@ use crate::error::Result;
 use crate::sql::TemplateCache;
 use crate::value::{Params, Row};
 
+/// A text by which SQLite tells whether a transaction is open: it refuses this setting inside of one. The setting has no
+/// meaning for the temp database and leaves no trace, so a check that is cancelled can be repeated.
+pub(super) const TRANSACTION_QUESTION: &str = "PRAGMA temp.synchronous = NORMAL";
+/// `SQLITE_ERROR`, the code of the refusal.
+const REFUSED: &str = "1";
+
+/// Returns whether a transaction is open on SQLite, by the answer to [`TRANSACTION_QUESTION`].
+pub(super) fn transaction_of_sqlite(answer: Result<()>) -> Result<bool> {
+    match answer {
+        // Any other code, such as that of an interruption, answers nothing.
+        Err(error) if error.sqlstate() == Some(REFUSED) => Ok(true),
+        Err(error) => Err(error),
+        Ok(()) => Ok(false),
+    }
+}
+
 /// A sink that keeps its rows.
 #[derive(Default)]
 struct Kept(Vec<Row>);

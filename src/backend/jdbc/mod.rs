@@ -42,6 +42,15 @@ fn target(config: &Config) -> Result<Target> {
         return Err(Error::new(ErrorKind::Config, message)
             .help("write the part after `jdbc:` of the driver's URLs into the scheme, as in `jdbc+h2://mem:test`, or set `jdbc_dsn_driver`"));
     };
+    if settings
+        .bridge
+        .jdbc_driver
+        .as_ref()
+        .is_some_and(|class| class.trim().is_empty())
+    {
+        return Err(Error::new(ErrorKind::Config, "`jdbc_driver` is empty")
+            .help("name the class of a driver, or leave the option out: then the jars are asked for their drivers"));
+    }
     let driver = config.foreign_driver().unwrap_or(ForeignDriver::OtherJdbc);
     check_transport(config, driver)?;
     let words = words::of(config, driver);
@@ -289,6 +298,17 @@ mod tests {
         assert_eq!(made.secrets, ["1234", "hunter2", "hunter3", "hunter4"]);
         let shown = format!("{config:?} {} {}", config.url(), made.place);
         assert!(!shown.contains("hunter") && !shown.contains("1234"), "{shown}");
+    }
+
+    #[test]
+    fn b9_an_empty_class_of_a_driver_is_refused() {
+        let config = Config::from_url("jdbc:h2:mem:x?jdbc_driver=").unwrap();
+        let error = target(&config).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(
+            error.message().contains("jdbc_driver") && error.advice().is_some(),
+            "{error}"
+        );
     }
 
     #[test]

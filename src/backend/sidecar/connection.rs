@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::batch::{BatchFrame, Columns};
 use super::channel::{Cancelling, Channel};
 use super::driver::Driver;
-use super::errors::{confused, lost, lost_before};
+use super::errors::confused;
 use super::frame::{AnswerFrame, Failure, Malformed, Origin, flag};
 use super::requests::{AHEAD, Outbox, Run};
-use super::row::{BatchRow, SidecarOffered};
+use super::row::{BatchRow, OfferedBatchRow};
 use super::target::Target;
 use crate::backend::rules::ServerRules;
 use crate::backend::sqlx::Ignore;
@@ -68,7 +68,7 @@ impl SidecarConnection {
     pub(super) async fn ready(&mut self) -> Result<()> {
         if let Some(ending) = self.channel.ending() {
             self.lost = true;
-            return Err(lost_before(&ending));
+            return Err(self.target.lost_before(&ending));
         }
         if self.lost {
             return Err(Self::gone());
@@ -118,7 +118,7 @@ impl SidecarConnection {
         loop {
             let (request, answer) = self.channel.answer().await.map_err(|ending| {
                 self.lost = true;
-                lost(&ending)
+                self.target.lost(&ending)
             })?;
             match answer {
                 AnswerFrame::Columns(list) => {
@@ -143,11 +143,6 @@ impl SidecarConnection {
                         last_insert_id: key,
                     };
                     return Ok(Heard::Final(request, Ok(result)));
-                }
-                // The connection has ended by itself.
-                AnswerFrame::Failed(failure) if request == 0 => {
-                    self.lost = true;
-                    return Err(self.target.error(self.rules, &failure).fatal());
                 }
                 AnswerFrame::Failed(failure) => {
                     self.note_failure(request, &failure);
@@ -306,5 +301,5 @@ fn is_about_values(sqlstate: &str) -> bool {
 
 /// Offers the rows of a batch to a sink.
 fn offer(batch: &Arc<BatchFrame>, sink: &mut dyn RowSink) -> Result<()> {
-    (0..batch.rows()).try_for_each(|row| sink.row(&mut SidecarOffered(Some(BatchRow::new(batch, row)))))
+    (0..batch.rows()).try_for_each(|row| sink.row(&mut OfferedBatchRow(Some(BatchRow::new(batch, row)))))
 }

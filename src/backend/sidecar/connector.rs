@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 use super::channel::Channel;
 use super::connection::SidecarConnection;
 use super::driver::Driver;
-use super::errors::{confused, lost};
+use super::errors::confused;
 use super::frame::AnswerFrame;
 use super::link::Link;
 use super::slot::SidecarSlot;
@@ -76,7 +76,11 @@ impl SidecarConnector {
         let mut outbox = channel.outbox();
         outbox.open(&self.pairs(alone))?;
         channel.send(outbox);
-        let opened = match channel.answer().await.map_err(|ending| lost(&ending).refusing())? {
+        let opened = match channel
+            .answer()
+            .await
+            .map_err(|ending| self.target.lost(&ending).refusing())?
+        {
             (_, AnswerFrame::Opened(opened)) => opened,
             (_, AnswerFrame::Failed(failure)) => return Err(self.target.not_opened(self.rules(), &failure)),
             (_, other) => return Err(confused(&format!("{} came for OPEN", other.name()))),

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::answer_queue::QueueEnding;
 use super::frame::{Failure, Origin};
-use super::mailbox::ProcessEnding;
 use super::target::Target;
 use crate::backend::postgres::PostgresAnswer;
 use crate::backend::rules::{ServerAnswer, ServerRules};
@@ -23,18 +23,6 @@ impl fmt::Display for Causes {
 
 impl std::error::Error for Causes {}
 
-/// Returns the error of a process, or a connection, that has ended.
-pub(super) fn lost(ending: &ProcessEnding) -> Error {
-    Error::new(ErrorKind::ConnectionLost, format!("the connection broke: {}", ending.0))
-        .help(REPLACED)
-        .fatal()
-}
-
-/// Returns the error of a connection that ended before anything was sent.
-pub(super) fn lost_before(ending: &ProcessEnding) -> Error {
-    lost(ending).refusing().retryable()
-}
-
 /// Returns the error for an answer that the protocol does not have at its place.
 pub(super) fn confused(what: &str) -> Error {
     Error::new(
@@ -46,6 +34,22 @@ pub(super) fn confused(what: &str) -> Error {
 }
 
 impl Target {
+    /// Returns the error of a process, or a connection, that has ended.
+    pub(super) fn lost(&self, ending: &QueueEnding) -> Error {
+        let message = format!("the connection broke: {}", self.redacted(&ending.reason));
+        let error = Error::new(ErrorKind::ConnectionLost, message).help(REPLACED).fatal();
+        if ending.nothing_ran {
+            error.refusing().retryable()
+        } else {
+            error
+        }
+    }
+
+    /// Returns the error of a connection that ended before anything was sent.
+    pub(super) fn lost_before(&self, ending: &QueueEnding) -> Error {
+        self.lost(ending).refusing().retryable()
+    }
+
     /// Returns the error of a statement.
     pub(super) fn error(&self, rules: &dyn ServerRules, failure: &Failure) -> Error {
         let failure = &self.shown(failure);
@@ -63,8 +67,7 @@ impl Target {
             .help("nothing is known of its connection after that, so it was closed")
             .fatal(),
         };
-        let error = if failure.closed || failure.sqlstate.starts_with("08") || error.kind() == ErrorKind::ConnectionLost
-        {
+        let error = if failure.closed || error.kind() == ErrorKind::ConnectionLost {
             error.fatal()
         } else {
             error
@@ -235,7 +238,11 @@ fn described(rules: &dyn ServerRules, failure: &Failure) -> Error {
         number: Some(failure.code),
         message: &failure.message,
     };
-    let kind = rules.error_kind(answer);
+    let kind = match rules.error_kind(answer) {
+        // The class of connections, where the product's own table says nothing.
+        ErrorKind::Database if failure.sqlstate.starts_with("08") => ErrorKind::ConnectionLost,
+        kind => kind,
+    };
     // Sessions look for this code where an error aborts a transaction.
     let aborted = rules
         .transactions()
@@ -335,6 +342,7 @@ mod tests {
     use super::*;
     use crate::backend::sidecar::frame::Pairs;
     use crate::backend::sidecar::target::{Limits, Sharing, SidecarKind};
+    use crate::sql::{Product, Server};
 
     fn target(dialect: Dialect) -> Target {
         Target {
@@ -430,6 +438,31 @@ mod tests {
         let found = error(Dialect::Sqlite, &busy);
         assert_eq!(found.constraint().unwrap().name.as_deref(), Some("note.text"));
         assert_eq!(found.message(), "UNIQUE constraint failed: note.text");
+        let lost = |dialect: Dialect, rules: &dyn ServerRules, sqlstate: &str| {
+            let mut failure = failure(Origin::Driver, "java.sql.SQLNonTransientConnectionException");
+            failure.sqlstate = sqlstate.to_owned();
+            let error = target(dialect).error(rules, &failure);
+            (error.kind(), error.is_fatal())
+        };
+        for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
+            let rules = dialect.rules();
+            assert_eq!(
+                lost(dialect, rules, "08006"),
+                (ErrorKind::ConnectionLost, true),
+                "{dialect:?}"
+            );
+            assert!(!lost(dialect, rules, "HY000").1, "{dialect:?}");
+        }
+        // A product's own table comes first.
+        let derby = Dialect::Generic.rules_of(Some(Server {
+            product: Product::Derby,
+            version: 0,
+        }));
+        assert_eq!(lost(Dialect::Generic, derby, "08001"), (ErrorKind::Connect, false));
+        assert_eq!(
+            lost(Dialect::Generic, derby, "08S01"),
+            (ErrorKind::ConnectionLost, true)
+        );
         let mut closed = failure(Origin::Driver, "x");
         closed.closed = true;
         assert!(error(Dialect::Postgres, &closed).is_fatal());

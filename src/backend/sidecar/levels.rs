@@ -9,13 +9,11 @@ use super::driver::Transactions;
 use super::frame::flag;
 use super::requests::Run;
 use crate::backend::Begin;
+use crate::backend::internal::{TRANSACTION_QUESTION, transaction_of_sqlite};
 use crate::backend::sqlx::Ignore;
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, split};
-
-/// The code with which SQLite refuses a setting inside a transaction.
-const REFUSED: &str = "1";
 
 impl SidecarConnection {
     /// Begins a transaction.
@@ -70,16 +68,6 @@ impl SidecarConnection {
 
     /// Sets a savepoint.
     pub(super) async fn savepoint(&mut self) -> Result<()> {
-        if !self.rules.transactions().savepoints {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!(
-                    "{} has no savepoints, so a transaction cannot be nested",
-                    self.rules.name()
-                ),
-            )
-            .help("use one transaction, and no sandbox, on this database"));
-        }
         let mut outbox = self.channel.outbox();
         let text = (self.rules.levels().savepoint)(self.depth);
         self.add_texts(&mut outbox, &text, 0, false)?;
@@ -155,12 +143,7 @@ impl SidecarConnection {
             return Ok(false);
         }
         if rules.one_writer {
-            // SQLite refuses this setting inside a transaction, and it has no meaning for the temp database.
-            return match self.ask("PRAGMA temp.synchronous = NORMAL").await {
-                Err(error) if error.sqlstate() == Some(REFUSED) => Ok(true),
-                Err(error) => Err(error),
-                Ok(()) => Ok(false),
-            };
+            return transaction_of_sqlite(self.ask(TRANSACTION_QUESTION).await);
         }
         // Of a database that is not described here, nobody says that an error aborts a transaction; one that it has aborted
         // takes no savepoint.
@@ -196,16 +179,22 @@ impl SidecarConnection {
     /// Sets up a new session, so that values mean the same on each connection, and as the configuration asks.
     pub(super) async fn set_up(&mut self) -> Result<()> {
         let target = Arc::clone(&self.target);
+        let mut outbox = self.channel.outbox();
         for text in &target.session {
-            let mut outbox = self.channel.outbox();
             let run = Run {
                 flags: flag::PLAIN,
                 credits: 0,
                 sql: &text.sql,
             };
             outbox.run(run, target.dialect, [].iter())?;
-            let last = self.send(outbox);
-            match self.finish(last, &mut Ignore).await {
+        }
+        // They are sent at once. Each may fail alone.
+        let requests = outbox.first()..=outbox.last();
+        if !target.session.is_empty() {
+            self.send(outbox);
+        }
+        for (text, request) in target.session.iter().zip(requests) {
+            match self.finish(request, &mut Ignore).await {
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) if text.asked => {
                     // The text has the values of all settings.

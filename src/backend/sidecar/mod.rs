@@ -1,6 +1,7 @@
 //! Drivers of other languages: JDBC drivers in a JVM and DB-API 2 modules in a Python interpreter. Each is a child
 //! process that speaks the protocol of docs/SIDECARS.md.
 
+mod answer_queue;
 mod batch;
 mod cell;
 mod channel;
@@ -15,7 +16,7 @@ mod frame;
 pub(super) mod fuzzing;
 mod levels;
 mod link;
-mod mailbox;
+mod open_channel;
 mod process;
 mod program;
 mod raw_connection;
@@ -25,6 +26,7 @@ mod row;
 mod secrets;
 mod server_text;
 mod session;
+mod shared_link;
 mod slot;
 mod stderr;
 mod target;

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::answer_queue::{AnswerQueue, QueueEnding};
 use super::frame::{AnswerFrame, VERSION};
-use super::link::{Link, SidecarPeer, spawn};
-use super::mailbox::{AnswerQueue, ProcessEnding};
+use super::link::Link;
 use super::program;
 use super::reading::read_all;
 use super::requests::Outbox;
+use super::shared_link::{SidecarPeer, spawn};
 use super::stderr::LastLines;
 use super::target::SidecarKind;
 use crate::error::{Error, ErrorKind, Result};
@@ -117,10 +118,10 @@ pub(super) fn start(kind: SidecarKind, command: &[OsString], secrets: &[String],
         lines: Arc::clone(&lines),
     };
     let link = Link::new(Box::new(input), Box::new(process));
-    let mailbox = link.of_process();
-    let wires = link.wires();
+    let answers = link.of_process();
+    let shared = link.shared();
     let threads = spawn("ebbtide-stderr", move || lines.read(errors))
-        .and_then(|()| spawn("ebbtide-read", move || read_all(&wires, output)));
+        .and_then(|()| spawn("ebbtide-read", move || read_all(&shared, output)));
     if let Err(why) = threads {
         link.kill();
         return Err(Error::new(
@@ -128,7 +129,7 @@ pub(super) fn start(kind: SidecarKind, command: &[OsString], secrets: &[String],
             format!("no thread can be started: {why}"),
         ));
     }
-    welcome(kind, program, &link, &mailbox, limit)?;
+    welcome(kind, program, &link, &answers, limit)?;
     // It has read its program, and nothing is left behind if this one is killed.
     drop(folder);
     Ok(link)
@@ -139,16 +140,16 @@ pub(super) fn welcome(
     kind: SidecarKind,
     program: &OsString,
     link: &Link,
-    mailbox: &AnswerQueue,
+    answers: &AnswerQueue,
     limit: Duration,
 ) -> Result<()> {
     let mut hello = Outbox::new(super::frame::OF_PROCESS, 0);
     hello.hello()?;
-    link.wires().send(super::frame::OF_PROCESS, hello);
+    link.shared().send(super::frame::OF_PROCESS, hello);
     let name = kind.process();
     let program = Path::new(program).display();
     let failed = |message: String| Error::new(ErrorKind::Connect, message).help(kind.way_out());
-    match wait(mailbox, limit) {
+    match wait(answers, limit) {
         Some(Ok((
             _,
             AnswerFrame::Welcome {
@@ -173,7 +174,10 @@ pub(super) fn welcome(
                 other.name()
             )))
         }
-        Some(Err(ending)) => Err(failed(format!("`{program}` did not start as {name}: {}", ending.0))),
+        Some(Err(ending)) => Err(failed(format!(
+            "`{program}` did not start as {name}: {}",
+            ending.reason
+        ))),
         None => {
             link.kill();
             let limit = limit.as_secs_f32();
@@ -185,7 +189,7 @@ pub(super) fn welcome(
 }
 
 /// Waits for an answer on this thread; `None` if none came in time.
-fn wait(mailbox: &AnswerQueue, limit: Duration) -> Option<Result<(u32, AnswerFrame), Arc<ProcessEnding>>> {
+fn wait(answers: &AnswerQueue, limit: Duration) -> Option<Result<(u32, AnswerFrame), Arc<QueueEnding>>> {
     struct Unpark(thread::Thread);
     impl std::task::Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -196,7 +200,7 @@ fn wait(mailbox: &AnswerQueue, limit: Duration) -> Option<Result<(u32, AnswerFra
     let mut context = std::task::Context::from_waker(&waker);
     let end = Instant::now() + limit;
     loop {
-        if let std::task::Poll::Ready(answer) = mailbox.poll(&mut context) {
+        if let std::task::Poll::Ready(answer) = answers.poll(&mut context) {
             return Some(answer);
         }
         let left = end.saturating_duration_since(Instant::now());

@@ -142,7 +142,7 @@ impl RawConnection for SidecarConnection {
         Box::pin(async move {
             if let Some(ending) = self.channel.ending() {
                 self.lost = true;
-                return Err(super::errors::lost_before(&ending));
+                return Err(self.target.lost_before(&ending));
             }
             if self.channel.is_idle() {
                 return Ok(());
@@ -191,8 +191,8 @@ impl RawConnection for SidecarConnection {
 
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
-            let closed = self.channel.close().await;
-            closed.map_err(|ending| super::errors::lost(&ending))
+            let Self { channel, target, .. } = *self;
+            channel.close().await.map_err(|ending| target.lost(&ending))
         })
     }
 }

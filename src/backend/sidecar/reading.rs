@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use super::codec;
 use super::frame::{HEAD, LENGTH, LONGEST, Malformed};
-use super::link::Wires;
+use super::shared_link::SharedLink;
 
 /// Number of bytes that are read at once: a `ROWS` and what surrounds it.
 const ROOM: usize = 128 * 1024;
@@ -14,12 +14,12 @@ const ROOM: usize = 128 * 1024;
 const LONG: usize = 8 * ROOM;
 
 /// Reads until the end, and then ends everything.
-pub(super) fn read_all(wires: &Arc<Wires>, mut pipe: impl Read) {
-    let wrong = frames(wires, &mut pipe).err();
-    wires.end(wrong.as_ref());
+pub(super) fn read_all(shared: &Arc<SharedLink>, mut pipe: impl Read) {
+    let wrong = frames(shared, &mut pipe).err();
+    shared.end(wrong.as_ref());
 }
 
-fn frames(wires: &Wires, pipe: &mut impl Read) -> Result<(), Malformed> {
+fn frames(shared: &SharedLink, pipe: &mut impl Read) -> Result<(), Malformed> {
     let mut buffer = vec![0; ROOM];
     let (mut start, mut end) = (0, 0);
     let mut wakers: Vec<Waker> = Vec::new();
@@ -27,7 +27,7 @@ fn frames(wires: &Wires, pipe: &mut impl Read) -> Result<(), Malformed> {
         while let Some(length) = complete(&buffer[start..end])? {
             let frame = &buffer[start + LENGTH..start + LENGTH + length];
             start += LENGTH + length;
-            if let Some(waker) = wires.deliver(codec::frame(frame)?)? {
+            if let Some(waker) = shared.deliver(codec::frame(frame)?)? {
                 wakers.push(waker);
             }
         }

@@ -27,6 +27,8 @@ pub(super) const AHEAD_OF_STREAM: u32 = 2;
 pub(super) struct Outbox {
     pub(super) bytes: Vec<u8>,
     channel: u32,
+    /// The number of the first request.
+    first: u32,
     /// The number of the last request.
     last: u32,
 }
@@ -37,8 +39,14 @@ impl Outbox {
         Self {
             bytes: Vec::with_capacity(64),
             channel,
+            first: last + 1,
             last,
         }
+    }
+
+    /// Returns the number of the first request.
+    pub(super) fn first(&self) -> u32 {
+        self.first
     }
 
     /// Returns the number of the last request.
@@ -126,10 +134,7 @@ impl Outbox {
 
     /// Adds a frame with the next number.
     fn request(&mut self, kind: u8, payload: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        let number = self
-            .last
-            .checked_add(1)
-            .ok_or_else(|| too_much("more requests than their numbers"))?;
+        let number = self.last + 1;
         self.frame(number, kind, payload)?;
         self.last = number;
         Ok(())

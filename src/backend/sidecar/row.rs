@@ -84,9 +84,9 @@ impl fmt::Debug for BatchRow {
 }
 
 /// A row that is offered to a sink.
-pub(super) struct SidecarOffered(pub(super) Option<BatchRow>);
+pub(super) struct OfferedBatchRow(pub(super) Option<BatchRow>);
 
-impl OfferedRow for SidecarOffered {
+impl OfferedRow for OfferedBatchRow {
     fn look(&self) -> Option<&dyn RawRow> {
         self.0.as_ref().map(|row| row as &dyn RawRow)
     }

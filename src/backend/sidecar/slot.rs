@@ -7,8 +7,9 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::link::{Link, spawn};
+use super::link::Link;
 use super::process;
+use super::shared_link::spawn;
 use super::target::{Sharing, SidecarKind, Target};
 use crate::error::{Error, ErrorKind, Result};
 

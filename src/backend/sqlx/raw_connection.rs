@@ -11,6 +11,7 @@ use super::answer::{is_notification, is_to_be_repeated};
 use super::connection::{SqlxConnection, is_unprepared};
 use super::pooled::{Alone, is_removed};
 use super::{Ignore, KeptStatement, Native, is_stale_plan, own_sql};
+use crate::backend::internal::{TRANSACTION_QUESTION, transaction_of_sqlite};
 use crate::backend::{
     Begin, CloseFn, Interrupt, Interruptible, NativeJob, OuterTransaction, QueryResult, RawConnection, Request,
     RowSink, SandboxedConnection,
@@ -18,9 +19,6 @@ use crate::backend::{
 use crate::error::{Error, Result};
 use crate::sql::Defines;
 use crate::value::RawRow;
-
-/// `SQLITE_ERROR`: the setting cannot change inside a transaction.
-const REFUSED: &str = "1";
 
 impl<DB> RawConnection for SqlxConnection<DB>
 where
@@ -205,14 +203,7 @@ where
             if DB::COUNTS_ANSWERS {
                 return self.probe().await;
             }
-            // SQLite refuses this setting inside a transaction, and it has no meaning for the temp database. It leaves
-            // no trace, so a check that is cancelled can be repeated.
-            match self.run_own(own_sql("PRAGMA temp.synchronous = NORMAL")).await {
-                // Any other code, such as that of an interruption, answers nothing.
-                Err(error) if error.sqlstate() == Some(REFUSED) => Ok(true),
-                Err(error) => Err(error),
-                Ok(()) => Ok(false),
-            }
+            transaction_of_sqlite(self.run_own(own_sql(TRANSACTION_QUESTION)).await)
         })
     }
 

@@ -3,7 +3,7 @@
 mod database;
 mod jdbc;
 mod measure;
-mod peer;
+pub(super) mod peer;
 mod real;
 mod scripted;
 

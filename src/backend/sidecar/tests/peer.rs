@@ -9,9 +9,10 @@ use parking_lot::Mutex;
 
 use super::super::codec::Reader;
 use super::super::frame::{HEAD, LENGTH, kind};
-use super::super::link::{Link, SidecarPeer, spawn};
+use super::super::link::Link;
 use super::super::process::welcome;
 use super::super::reading::read_all;
+use super::super::shared_link::{SidecarPeer, spawn};
 use super::super::slot::SidecarSlot;
 use super::super::target::SidecarKind;
 
@@ -28,7 +29,7 @@ pub(super) enum Dies {
 
 /// What a scripted process does, and what has become of its database.
 #[derive(Debug, Default)]
-pub(super) struct Script {
+pub(in crate::backend::sidecar) struct Script {
     /// The number of the request at which it dies, counted over all processes, and how.
     pub(super) death: Option<(usize, Dies)>,
     /// Number of requests so far.
@@ -39,6 +40,10 @@ pub(super) struct Script {
     pub(super) started: usize,
     /// Texts that are answered with nothing until they are cancelled.
     pub(super) hangs: Vec<&'static str>,
+    /// Texts that are answered after the end of their channel, against the order.
+    pub(super) late: Vec<&'static str>,
+    /// A text after which the connection ends by itself.
+    pub(super) ends: Option<&'static str>,
     /// Set if `CANCEL` was received.
     pub(super) cancelled: bool,
     /// The pairs of `OPENED`.
@@ -47,10 +52,10 @@ pub(super) struct Script {
     pub(super) log: Vec<String>,
 }
 
-pub(super) type Shared = Arc<Mutex<Script>>;
+pub(in crate::backend::sidecar) type Shared = Arc<Mutex<Script>>;
 
 /// Returns the place of scripted processes.
-pub(super) fn slot(script: &Shared) -> Arc<SidecarSlot> {
+pub(in crate::backend::sidecar) fn slot(script: &Shared) -> Arc<SidecarSlot> {
     let script = Arc::clone(script);
     SidecarSlot::new(Box::new(move |_| {
         let (requests, input) = pipe().unwrap();
@@ -63,13 +68,13 @@ pub(super) fn slot(script: &Shared) -> Arc<SidecarSlot> {
         };
         spawn("scripted", move || process.serve(requests)).unwrap();
         let link = Link::new(Box::new(input), Box::new(Nobody));
-        let (mailbox, wires) = (link.of_process(), link.wires());
-        spawn("scripted-read", move || read_all(&wires, output)).unwrap();
+        let (answers, shared) = (link.of_process(), link.shared());
+        spawn("scripted-read", move || read_all(&shared, output)).unwrap();
         welcome(
             SidecarKind::Jdbc,
             &"scripted".into(),
             &link,
-            &mailbox,
+            &answers,
             Duration::from_secs(10),
         )?;
         Ok(link)
@@ -100,6 +105,8 @@ struct Connection {
     pending: Vec<String>,
     failed: bool,
     hanging: Option<u32>,
+    late: Option<u32>,
+    ended: bool,
 }
 
 /// A request as it arrived.
@@ -161,6 +168,26 @@ impl Process {
                 }
                 None => self.write(asked.channel, asked.request, &answers),
             }
+            self.end(&asked);
+        }
+    }
+
+    /// Writes what comes after the last answer of a channel.
+    fn end(&mut self, asked: &Asked) {
+        let Some(channel) = self.channels.get_mut(&asked.channel) else {
+            return;
+        };
+        let late = channel.late.take_if(|_| asked.kind == kind::CLOSE);
+        let ends = asked.kind == kind::RUN && {
+            let script = self.script.lock();
+            script.ends.is_some() && script.log.last().map(String::as_str) == script.ends
+        };
+        channel.ended |= ends;
+        if let Some(request) = late {
+            self.write(asked.channel, request, &[(kind::FAILED, failed(3, "too late"))]);
+        }
+        if ends {
+            self.write(asked.channel, 0, &[(kind::FAILED, failed(0, "hunter2 has gone"))]);
         }
     }
 
@@ -180,6 +207,9 @@ impl Process {
         let channel = self.channels.entry(asked.channel).or_default();
         let done = vec![(kind::DONE, done())];
         let mut reader = Reader::new("a request", &asked.payload);
+        if channel.ended && asked.kind != kind::CLOSE {
+            return vec![(kind::FAILED, failed(1, "the channel is not open"))];
+        }
         match asked.kind {
             kind::HELLO => return vec![(kind::WELCOME, [&1_u16.to_be_bytes()[..], &[0, 0]].concat())],
             kind::OPEN => {
@@ -201,6 +231,10 @@ impl Process {
                 channel.failed = sql.starts_with("FAIL");
                 if channel.failed {
                     return vec![(kind::FAILED, failed(0, "it fails"))];
+                }
+                if script.late.contains(&sql.as_str()) {
+                    channel.late = Some(asked.request);
+                    return Vec::new();
                 }
                 if script.hangs.contains(&sql.as_str()) {
                     channel.hanging = Some(asked.request);
@@ -239,6 +273,7 @@ impl Process {
                 channel.in_transaction = false;
                 channel.pending.clear();
             }
+            kind::CLOSE => script.log.push("CLOSE".to_owned()),
             _ => {}
         }
         done

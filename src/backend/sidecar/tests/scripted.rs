@@ -267,3 +267,119 @@ async fn b6_a_connection_is_closed_from_outside() {
     assert!(result.as_ref().is_err_and(Error::leaves_open));
     assert!(!raw.interrupted(false));
 }
+
+#[tokio::test]
+async fn b6_a_connection_that_ended_by_itself_is_sent_nothing_more() {
+    let script = script();
+    script.lock().ends = Some("INSERT last");
+    let mut raw = connector(&script).connect().await.unwrap();
+    run(&mut *raw, POSTGRES, "INSERT last").await.unwrap();
+    while raw.interrupted(false) {
+        tokio::task::yield_now().await;
+    }
+    let error = run(&mut *raw, POSTGRES, "INSERT more").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionLost);
+    assert!(error.is_retryable() && !error.leaves_open(), "{error}");
+    assert!(error.message().contains("*** has gone"), "{error}");
+    assert_eq!(script.lock().log.last().map(String::as_str), Some("INSERT last"));
+}
+
+#[tokio::test]
+async fn b6_what_met_the_end_of_its_connection_was_not_run() {
+    let script = script();
+    script.lock().ends = Some("INSERT last");
+    for _ in 0..50 {
+        let mut raw = connector(&script).connect().await.unwrap();
+        run(&mut *raw, POSTGRES, "INSERT last").await.unwrap();
+        let error = run(&mut *raw, POSTGRES, "INSERT more").await.unwrap_err();
+        assert!(error.is_retryable() && !error.leaves_open(), "{error}");
+    }
+    assert!(!script.lock().kept.iter().any(|text| text == "INSERT more"));
+}
+
+#[tokio::test]
+async fn b6_a_call_dropped_as_its_connection_ends_ends_no_other() {
+    let script = script();
+    script.lock().late.push("UPDATE late");
+    script.lock().ends = Some("INSERT last");
+    let connector = connector(&script);
+    let mut other = connector.connect().await.unwrap();
+    for text in ["INSERT last", "UPDATE late"].repeat(50) {
+        let mut raw = connector.connect().await.unwrap();
+        let (statement, values) = statement(POSTGRES, text, vec![]);
+        let request = Request {
+            statement: &statement,
+            values: &values,
+        };
+        let mut sink = Rows::default();
+        let mut call = raw.run(request, &mut sink);
+        let _ = futures::poll!(&mut call);
+        drop(call);
+        drop(raw);
+        assert_eq!(rows(&mut *other, POSTGRES, "SELECT 1", vec![]).await.unwrap().len(), 4);
+    }
+    assert_eq!(script.lock().started, 1);
+}
+
+#[tokio::test]
+async fn b6_a_forgotten_connection_is_closed_in_a_process_of_others() {
+    let script = script();
+    script.lock().hangs.push("UPDATE hangs");
+    let connector = connector(&script);
+    let mut other = connector.connect().await.unwrap();
+    for busy in [false, true] {
+        let mut raw = connector.connect().await.unwrap();
+        let close = raw.close_handle().unwrap();
+        if busy {
+            let (statement, values) = statement(POSTGRES, "UPDATE hangs", vec![]);
+            let request = Request {
+                statement: &statement,
+                values: &values,
+            };
+            let mut sink = Rows::default();
+            assert!(futures::poll!(raw.run(request, &mut sink)).is_pending());
+        }
+        close();
+        assert!(
+            run(&mut *raw, POSTGRES, "INSERT more")
+                .await
+                .unwrap_err()
+                .is_retryable()
+        );
+        std::mem::forget(raw);
+        // An answer to what was sent later shows that the other was heard.
+        other.ping().await.unwrap();
+        assert_eq!(script.lock().log.last().map(String::as_str), Some("CLOSE"));
+        assert_eq!(script.lock().cancelled, busy);
+    }
+}
+
+#[tokio::test]
+async fn b6_the_texts_of_a_session_are_sent_at_once_and_fail_alone() {
+    let script = script();
+    let text = |sql: &str, asked| SessionText {
+        sql: sql.to_owned(),
+        asked,
+    };
+    let mut target = dbapi(POSTGRES, &[]);
+    target.session = vec![
+        text("FAIL unknown", false),
+        text("UPDATE hangs", true),
+        text("SET b", true),
+    ];
+    script.lock().hangs.push("UPDATE hangs");
+    let connector = SidecarConnector::new(target.clone(), slot(&script));
+    let mut connecting = connector.connect();
+    while script.lock().log.len() < 3 {
+        assert!(futures::poll!(&mut connecting).is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(connecting);
+    target.session = vec![text("FAIL unknown", false), text("SET b", true)];
+    let connector = SidecarConnector::new(target.clone(), slot(&script));
+    connector.connect().await.unwrap();
+    target.session.push(text("FAIL asked", true));
+    let connector = SidecarConnector::new(target, slot(&script));
+    let error = connector.connect().await.err().unwrap();
+    assert!(error.message().contains("it fails"), "{error}");
+}
