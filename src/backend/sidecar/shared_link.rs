@@ -256,7 +256,7 @@ impl SharedLink {
         }
         channels.unanswered -= answered.bytes;
         drop(channels);
-        if answered.unread && matches!(frame.answer, AnswerFrame::Rows(_)) {
+        if answered.unread && matches!(frame.answer, AnswerFrame::Rows(..)) {
             return Ok(None);
         }
         Ok(answers.put(frame.request, frame.answer))
