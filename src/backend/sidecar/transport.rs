@@ -10,8 +10,11 @@ use crate::url::ForeignDriver;
 /// is not.
 pub(in crate::backend) fn check(config: &Config, driver: ForeignDriver) -> Result<()> {
     let settings = config.settings();
+    // Only a driver that is not known might encrypt by itself.
+    let is_known = !matches!(driver, ForeignDriver::OtherJdbc | ForeignDriver::OtherModule);
+    let is_plain = is_known && settings.ssl_mode == SslMode::Disable;
     let given = [
-        ("ssl_mode", encryption(settings).is_some()),
+        ("ssl_mode", encryption(settings).is_some() && !is_plain),
         ("ssl_root_cert", settings.ssl_root_cert.is_some()),
         ("ssl_cert", settings.ssl_cert.is_some()),
         ("ssl_key", settings.ssl_key.is_some()),
