@@ -187,7 +187,7 @@ impl Object {
         match dialect {
             Dialect::Sqlite => true,
             // Not every product has it.
-            Dialect::Generic => false,
+            Dialect::SqlServer | Dialect::Generic => false,
             Dialect::MySql => matches!(self.kind.as_str(), "TABLE" | "SCHEMA" | "EVENT"),
             Dialect::Postgres => matches!(
                 self.kind.as_str(),
@@ -223,14 +223,19 @@ fn name(dialect: Dialect, text: &str, parts: &[Word<'_>]) -> Option<(ObjectName,
     let written = text[parts[0].start..parts[used - 1].end].to_owned();
     let folded = match dialect {
         Dialect::Postgres => path.clone(),
-        Dialect::MySql | Dialect::Sqlite | Dialect::Generic => path.iter().map(|part| part.to_lowercase()).collect(),
+        Dialect::MySql | Dialect::Sqlite | Dialect::SqlServer | Dialect::Generic => {
+            path.iter().map(|part| part.to_lowercase()).collect()
+        }
     };
     Some((ObjectName { written, path, folded }, used))
 }
 
 fn unquoted(text: &str) -> String {
     let mut characters = text.chars();
-    let quote = characters.next().unwrap_or('"');
+    let quote = match characters.next() {
+        Some('[') => ']',
+        quote => quote.unwrap_or('"'),
+    };
     let inside = characters.as_str();
     let inside = inside.strip_suffix(quote).unwrap_or(inside);
     inside.replace(&format!("{quote}{quote}"), &quote.to_string())

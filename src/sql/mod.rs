@@ -42,6 +42,8 @@ mod steps;
 mod summary;
 mod switches;
 mod template;
+mod transact;
+mod union_types;
 mod utility;
 mod values_row;
 mod variable;
@@ -92,4 +94,4 @@ pub(crate) fn names_of(template: &Template) -> impl Iterator<Item = String> {
 
 /// All dialects, for [`crate::fuzzing`].
 #[cfg(any(test, fuzzing))]
-pub(crate) const DIALECTS: [Dialect; 4] = Dialect::ALL;
+pub(crate) const DIALECTS: [Dialect; 5] = Dialect::ALL;

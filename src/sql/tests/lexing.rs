@@ -51,6 +51,10 @@ fn pieces(dialect: Dialect) -> (Vec<&'static str>, Vec<&'static str>) {
             blanks.extend(["--'\r", "--;\n"]);
             values.extend([r"'\'", "$$ ' ; $$", "$t$ $$ ; $t$", "`a;`", "1::INT"]);
         }
+        Dialect::SqlServer => {
+            blanks.extend(["/* /* ' */ ; */", "--\r'\n", "--;\n"]);
+            values.extend([r"'\'", "N'; COMMIT'", "[a';]]]", "@a", "@@rowcount", "0x1F"]);
+        }
         Dialect::Sqlite => {
             blanks.extend([" \u{feff}", " \u{b}", "--\r'\n", "--;\n"]);
             values.extend([r"'\'", "[a';]", "`;`", "X'1F'"]);

@@ -1,0 +1,217 @@
+//! The options of a connection, from the configuration to the driver's, and the text that sets up a session.
+
+use std::fmt::Write;
+
+use tiberius::{AuthMethod, Config as Options, EncryptionLevel};
+
+use super::rules::set_level;
+use crate::config::{Config, IsolationLevel, SslMode};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The usual port.
+const PORT: u16 = 1433;
+
+/// A way to connect: the encryption, and what is done if the server has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Encryption {
+    pub(super) level: EncryptionLevel,
+    /// Set if it is connected without encryption if the server has none.
+    pub(super) or_none: bool,
+    /// Set if the certificate of the server is checked.
+    checked: bool,
+}
+
+impl Encryption {
+    pub(super) fn of(config: &Config) -> Result<Self> {
+        let settings = config.settings();
+        if cfg!(not(feature = "tls")) && settings.ssl_mode > SslMode::Prefer {
+            return Err(Error::new(ErrorKind::Config, "TLS is not compiled in")
+                .help("enable it in Cargo.toml: ebbtide = { …, features = [\"tls\"] }"));
+        }
+        let (level, or_none, checked) = match settings.ssl_mode {
+            SslMode::Disable => (EncryptionLevel::NotSupported, false, false),
+            SslMode::Allow | SslMode::Prefer if cfg!(not(feature = "tls")) => {
+                (EncryptionLevel::NotSupported, false, false)
+            }
+            SslMode::Allow | SslMode::Prefer => (EncryptionLevel::On, true, false),
+            SslMode::Require => (EncryptionLevel::Required, false, false),
+            // The driver checks the host with the authority.
+            SslMode::VerifyCa | SslMode::VerifyFull => (EncryptionLevel::Required, false, true),
+        };
+        Ok(Self {
+            level,
+            or_none,
+            checked: checked && !settings.trust_server_certificate,
+        })
+    }
+}
+
+/// Returns the host and port to connect to.
+pub(super) fn address(config: &Config) -> (String, u16) {
+    let host = config.url().host().unwrap_or("localhost");
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    (host.to_owned(), config.url().port().unwrap_or(PORT))
+}
+
+/// Returns the options to connect with.
+pub(super) fn connect_options(config: &Config, encryption: Encryption) -> Result<Options> {
+    let (url, settings) = (config.url(), config.settings());
+    if settings.socket.is_some() {
+        return Err(Error::new(ErrorKind::Config, "SQL Server has no Unix socket").help("give a host and a port"));
+    }
+    let (host, port) = address(config);
+    let mut options = Options::new();
+    options.host(host);
+    options.port(port);
+    options.encryption(encryption.level);
+    // The pool has limits of its own; those of the driver would leave the connection out of step.
+    options.handshake_timeout(None);
+    options.command_timeout(None);
+    options.application_name(settings.application_name.as_deref().unwrap_or("ebbtide"));
+    if let Some(database) = url.database() {
+        options.database(database);
+    }
+    options.authentication(AuthMethod::sql_server(
+        url.username().unwrap_or_default(),
+        url.password().unwrap_or_default(),
+    ));
+    trust(&mut options, config, encryption.checked);
+    Ok(options)
+}
+
+#[cfg(feature = "tls")]
+fn trust(options: &mut Options, config: &Config, checked: bool) {
+    let settings = config.settings();
+    if !checked {
+        options.trust_cert();
+    } else if let Some(file) = &settings.ssl_root_cert {
+        options.trust_cert_ca(file.display());
+    } else {
+        options.trust_webpki_roots();
+    }
+    if let (Some(certificate), Some(key)) = (&settings.ssl_cert, &settings.ssl_key) {
+        options.client_certificate(certificate, key);
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn trust(_options: &mut Options, _config: &Config, _checked: bool) {}
+
+/// The settings that text is read by, and those on which the library's transactions rely.
+const SESSION: &str = "SET QUOTED_IDENTIFIER, ANSI_NULLS, ANSI_PADDING, ANSI_WARNINGS, ARITHABORT, CONCAT_NULL_YIELDS_NULL ON; \
+                       SET TEXTSIZE 2147483647; SET NOCOUNT, CURSOR_CLOSE_ON_COMMIT OFF";
+
+/// The settings that a user of the connection may have changed, and on which every commit depends.
+pub(super) const RESET: &str =
+    "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION; SET IMPLICIT_TRANSACTIONS OFF; SET XACT_ABORT OFF";
+
+/// Returns the text that sets up a session.
+pub(super) fn session(config: &Config) -> Result<String> {
+    let mut text = format!("{SESSION}; {RESET}");
+    if let Some(level) = usual_level(config)? {
+        text.push_str("; ");
+        text.push_str(&level);
+    }
+    for (name, value) in &config.settings().server_settings {
+        let word = |text: &str| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-. ".contains(&byte);
+            !text.is_empty() && text.bytes().all(plain) && !text.contains("--")
+        };
+        if !word(value) || name.contains('.') {
+            let message = format!("the server setting `{name}` is not one that `SET` takes");
+            return Err(Error::new(ErrorKind::Config, message)
+                .help("give the name of an option of `SET` and its value, such as `LOCK_TIMEOUT` and `5000`"));
+        }
+        let _ = write!(text, "; SET {name} {value}");
+    }
+    Ok(text)
+}
+
+/// Returns the text that sets the isolation level of statements that ask for none, if the configuration has one.
+pub(super) fn usual_level(config: &Config) -> Result<Option<String>> {
+    config.settings().isolation_level.map(set_level).transpose()
+}
+
+/// Returns the text that restores that level, or the server's own.
+pub(super) fn restored_level(config: &Config) -> Result<String> {
+    set_level(
+        config
+            .settings()
+            .isolation_level
+            .unwrap_or(IsolationLevel::ReadCommitted),
+    )
+}
+
+/// Returns the address of the server, for messages.
+pub(super) fn place(config: &Config) -> String {
+    match address(config) {
+        (host, port) if host.contains(':') => format!("[{host}]:{port}"),
+        (host, port) => format!("{host}:{port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(url: &str) -> Config {
+        Config::from_url(url).unwrap()
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn b1_encryption_is_what_the_url_says() {
+        for (url, level, or_none, checked) in [
+            ("mssql://h/d", EncryptionLevel::On, true, false),
+            ("mssql://h/d?encrypt=true", EncryptionLevel::Required, false, true),
+            (
+                "mssql://h/d?Encrypt=yes&TrustServerCertificate=yes",
+                EncryptionLevel::Required,
+                false,
+                false,
+            ),
+            ("mssql://h/d?encrypt=no", EncryptionLevel::On, true, false),
+            (
+                "mssql://h/d?ssl_mode=disable",
+                EncryptionLevel::NotSupported,
+                false,
+                false,
+            ),
+            (
+                "mssql://h/d?ssl_mode=verify-full",
+                EncryptionLevel::Required,
+                false,
+                true,
+            ),
+        ] {
+            let found = Encryption::of(&config(url)).unwrap();
+            let expected = Encryption {
+                level,
+                or_none,
+                checked,
+            };
+            assert_eq!(found, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn b1_a_session_is_set_up_as_the_url_says() {
+        let text = session(&config("mssql://h/d?isolation_level=snapshot&lock_timeout=5000")).unwrap();
+        assert!(
+            text.contains("; SET TRANSACTION ISOLATION LEVEL SNAPSHOT; SET LOCK_TIMEOUT 5000"),
+            "{text}"
+        );
+        assert!(text.contains("SET IMPLICIT_TRANSACTIONS OFF"), "{text}");
+        let wrong = config("mssql://h/d").server_setting("LOCK_TIMEOUT", "1; DROP TABLE note");
+        assert_eq!(session(&wrong).unwrap_err().kind(), ErrorKind::Config);
+    }
+
+    #[test]
+    fn b1_the_address_is_that_of_the_url() {
+        assert_eq!(place(&config("mssql://ada@db/shop")), "db:1433");
+        assert_eq!(
+            place(&config("mssql+aioodbc://ada:x@[::1]:1500/shop?driver=ODBC+Driver+18")),
+            "[::1]:1500"
+        );
+    }
+}
