@@ -101,7 +101,7 @@ static APPLIED: &[OptionSpec] = &[
         match given.text()? {
             // The words of ODBC's drivers; their check of the certificate is the default.
             "mandatory" | "Mandatory" | "strict" | "Strict" => {
-                settings.ssl_mode = settings.ssl_mode.max(SslMode::VerifyFull)
+                settings.ssl_mode = settings.ssl_mode.max(SslMode::VerifyFull);
             }
             "optional" | "Optional" => {}
             _ => at_least(settings, given, SslMode::VerifyFull)?,

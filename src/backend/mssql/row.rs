@@ -187,7 +187,7 @@ mod tests {
             row.value(0).map(|value| format!("{value:?}"))
         };
         assert_eq!(read(0.1 + 0.2).unwrap(), "Decimal(0.3000)");
-        assert_eq!(read(-123_456_789.1235).unwrap(), "Decimal(-123456789.1235)");
+        assert_eq!(read(-123_456_789.123_5).unwrap(), "Decimal(-123456789.1235)");
         let error = read(922_337_203_685_477.6).unwrap_err();
         assert!(error.to_string().contains("DECIMAL(19, 4)"), "{error}");
         let float = row(ColumnType::Float8, ColumnData::F64(Some(0.5)));
