@@ -29,11 +29,6 @@ pub(super) fn kind(number: i64) -> ErrorKind {
     }
 }
 
-/// Returns whether an error certainly undid its own statement alone.
-pub(super) fn is_of_statement(number: i64) -> bool {
-    matches!(number, 207 | 208 | 229 | 515 | 547 | 2601 | 2627 | 2812)
-}
-
 /// Returns whether the server has ended the whole transaction with an error, or accepts nothing but its end.
 pub(super) fn ends_transaction(number: i64) -> bool {
     matches!(

@@ -41,9 +41,6 @@ pub(super) fn of_server(answer: &TokenError) -> Error {
     if let Some(advice) = advice(kind) {
         error = error.help(advice);
     }
-    if error_kinds::is_of_statement(number) {
-        error = error.of_statement();
-    }
     if error_kinds::ends_transaction(number) {
         error = error.ending_transaction();
     }

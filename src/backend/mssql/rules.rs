@@ -50,8 +50,9 @@ impl ServerRules for SqlServerRules {
         Ok(Some(own_sql(format!("{}; {}", set_level(level)?, TRANSACTIONS.begin))))
     }
 
-    fn leaves_open(&self, error: &Error, plain: bool) -> bool {
-        plain && error.is_of_statement()
+    fn leaves_open(&self, _error: &Error, _plain: bool) -> bool {
+        // A number does not tell: `XACT_ABORT`, which is on in triggers, makes nearly every error end the transaction.
+        false
     }
 
     fn ends_transaction(&self, answer: ServerAnswer<'_>) -> bool {
@@ -169,6 +170,14 @@ mod tests {
             begin(Some(IsolationLevel::Serializable)).unwrap(),
             "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; BEGIN TRANSACTION"
         );
+    }
+
+    #[test]
+    fn b1_no_error_certainly_leaves_the_transaction_open() {
+        for number in [207, 208, 229, 515, 547, 2601, 2627, 2812] {
+            let error = Error::new(error_kinds::kind(number), "no").with_code(number.to_string());
+            assert!(!SqlServerRules.leaves_open(&error, true), "{number}");
+        }
     }
 
     #[test]

@@ -302,7 +302,7 @@ async fn b1_errors_say_what_they_mean_for_the_transaction() {
         (ErrorKind::Deadlock, Some("1205"))
     );
     let unique = run(&mut *raw, "SELECT 2").await.unwrap_err();
-    assert!(unique.is_of_statement() && !unique.ends_transaction());
+    assert!(!unique.is_of_statement() && !unique.ends_transaction());
     assert_eq!(unique.constraint().unwrap().name.as_deref(), Some("UQ"));
     assert!(run(&mut *raw, "SELECT 3").await.unwrap_err().is_fatal());
     assert!(!raw.interrupted(false));
