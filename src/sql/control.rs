@@ -7,26 +7,8 @@ use super::implicit_commits::commits_implicitly;
 use super::server::Server;
 use super::split::statements;
 use super::transact;
+use super::transaction_control::Control;
 use super::word::Word;
-
-/// The effect of a text on its transaction; for a script, the strongest one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Control {
-    /// Has no effect.
-    None,
-    /// Releases a savepoint.
-    Release,
-    /// Sets a savepoint, or rolls back to one.
-    Savepoint,
-    /// Commits implicitly, as MySQL does for the definition of tables.
-    Implicit,
-    /// Starts a transaction.
-    Begin,
-    /// Rolls the transaction back.
-    Rollback,
-    /// Commits the transaction, or prepares it for a later commit.
-    Commit,
-}
 
 /// The effect of a text on the definitions of tables and views.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -133,8 +133,8 @@ impl Definition {
         object.kind.ends_with("TABLE").then_some(&object.name)
     }
 
-    /// Returns the statement without the keys in `late`. With `safe` it has `IF NOT EXISTS`, if the dialect supports
-    /// that.
+    /// Returns the statement without the keys in `late`. With `safe` it has `IF NOT EXISTS`, or a question for the object
+    /// before it, if the dialect supports that.
     pub(crate) fn create(&self, dialect: Dialect, safe: bool, late: &[&Key]) -> String {
         let mut text = self.text.clone();
         for key in late.iter().rev() {
@@ -143,7 +143,13 @@ impl Definition {
         if let Some(object) = &self.object
             && let (true, Some(at)) = (safe && object.has_if_not_exists(dialect), object.safe_at)
         {
-            text.insert_str(at, "IF NOT EXISTS ");
+            match dialect {
+                Dialect::SqlServer => {
+                    let name = dialect.quote_text(&object.name.written);
+                    text.insert_str(0, &format!("IF OBJECT_ID({name}) IS NULL "));
+                }
+                _ => text.insert_str(at, "IF NOT EXISTS "),
+            }
         }
         text
     }
@@ -186,8 +192,10 @@ impl Object {
     fn has_if_not_exists(&self, dialect: Dialect) -> bool {
         match dialect {
             Dialect::Sqlite => true,
+            // Other objects must be the first of their text.
+            Dialect::SqlServer => matches!(self.kind.as_str(), "TABLE" | "SEQUENCE"),
             // Not every product has it.
-            Dialect::SqlServer | Dialect::Generic => false,
+            Dialect::Generic => false,
             Dialect::MySql => matches!(self.kind.as_str(), "TABLE" | "SCHEMA" | "EVENT"),
             Dialect::Postgres => matches!(
                 self.kind.as_str(),

@@ -1,8 +1,9 @@
 //! Other readings of a text: what a token is may depend on the session and on the version of the server, which are not
 //! known here.
 
-use super::control::{Control, Facts};
+use super::control::Facts;
 use super::lexer::{Lexer, Token, TokenKind};
+use super::transaction_control::Control;
 use super::word::words;
 use super::{Dialect, SqlMode};
 

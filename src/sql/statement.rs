@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::control::{Control, Defines, Facts};
+use super::control::{Defines, Facts};
 use super::definition::ObjectName;
+use super::transaction_control::Control;
 use super::{Act, Effect, act};
 use crate::value::Value;
 

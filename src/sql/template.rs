@@ -9,9 +9,10 @@ use parking_lot::RwLock;
 
 use super::bind_error::{BindError, names};
 use super::bind_order::BindOrder;
-use super::control::{Control, Facts, Verb};
+use super::control::{Facts, Verb};
 use super::effect::Effect;
 use super::list::{ListContext, ListPlace};
+use super::transaction_control::Control;
 use super::{Act, Bound, Dialect, SqlMode, Statement, Summary, sanitized, shown};
 use crate::error::Result;
 

@@ -1,9 +1,9 @@
 //! The words of T-SQL (SQL Server). Its statements need nothing between them, so that a word that begins one counts
 //! anywhere in a text; all of these words are reserved, so that none of them is a name without quotes.
 
-use super::control::Control;
 use super::lexer::TokenKind;
 use super::switches::Setting;
+use super::transaction_control::Control;
 use super::word::Word;
 
 /// The words that begin a statement that writes, or may write.

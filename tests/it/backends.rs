@@ -173,7 +173,8 @@ pub(crate) fn trials() -> Vec<Trial> {
             Trial::test(format!("backends::the_server_answers::{}", backend.name()), move || {
                 let url = backend.server_url()?;
                 if backend == Backend::SqlServer {
-                    return block_on_here(async { ebbtide::Database::connect(url.as_str()).await?.disconnect().await })
+                    let connected = async { Ok(ebbtide::Database::connect(url.as_str()).await?.disconnect().await?) };
+                    return block_on_here(connected)
                         .map(drop)
                         .map_err(|error| format!("{} does not answer: {error}", backend.name()).into());
                 }

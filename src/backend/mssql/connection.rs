@@ -43,7 +43,7 @@ pub(super) enum Phase {
 }
 
 /// A piece of an answer.
-pub(super) enum Answered {
+pub(super) enum AnswerItem {
     /// The columns of the rows that follow.
     Columns,
     Row(Row),
@@ -53,14 +53,14 @@ pub(super) enum Answered {
 }
 
 /// A text to send.
-pub(super) enum Sent<'t> {
+pub(super) enum OutgoingText<'t> {
     /// It runs in the session itself, so that settings and temporary tables stay. Its rows are not counted.
     Batch(Cow<'t, str>),
     /// It runs as the text of a procedure, with parameters.
     Text(&'t str, Parameters<'t>),
 }
 
-impl<'t> Sent<'t> {
+impl<'t> OutgoingText<'t> {
     pub(super) fn of(request: Request<'t>) -> Result<Self> {
         let statement = request.statement;
         if request.values.is_empty() && runs_in_session(statement) {
@@ -130,29 +130,35 @@ impl SqlServerConnection {
     /// Sends a text, and gives its answer to a sink. A text that writes and returns rows counts them.
     pub(super) async fn run_sent(
         &mut self,
-        sent: Sent<'_>,
+        sent: OutgoingText<'_>,
         counts_rows: bool,
         sink: &mut dyn RowSink,
     ) -> Result<QueryResult> {
         self.ready().await?;
         self.phase = Phase::Waiting(self.wire.received());
-        let (mut result, mut refused, mut in_rows) = (QueryResult::default(), None, false);
+        let (mut result, mut refused) = (QueryResult::default(), None);
+        // The rows since the last count, if some are under way.
+        let mut rows = None;
         let outcome = async {
             let mut answer = send(&mut self.client, sent).await?;
             while let Some(item) = answer.try_next().await? {
                 self.phase = Phase::Reading;
                 match item {
-                    Answered::Columns => in_rows = true,
-                    Answered::Row(row) if refused.is_none() => {
-                        refused = sink.row(&mut SqlServerOffered(Some(SqlServerRow(row)))).err();
-                    }
-                    Answered::Count(rows) => {
-                        if counts_rows || !in_rows {
-                            result.rows_affected += rows;
+                    AnswerItem::Columns => rows = Some(0),
+                    AnswerItem::Row(row) => {
+                        rows = rows.map(|count| count + 1);
+                        if refused.is_none() {
+                            refused = sink.row(&mut SqlServerOffered(Some(SqlServerRow(row)))).err();
                         }
-                        in_rows = false;
                     }
-                    Answered::Row(_) | Answered::Other => {}
+                    AnswerItem::Count(count) => {
+                        // Babelfish counts no rows of OUTPUT.
+                        let counted = rows
+                            .take()
+                            .map_or(count, |rows| if counts_rows { count.max(rows) } else { 0 });
+                        result.rows_affected += counted;
+                    }
+                    AnswerItem::Other => {}
                 }
             }
             Ok(())
@@ -167,10 +173,10 @@ impl SqlServerConnection {
         self.ready().await?;
         self.phase = Phase::Waiting(self.wire.received());
         let outcome = async {
-            let mut answer = send(&mut self.client, Sent::Batch(text.into())).await?;
+            let mut answer = send(&mut self.client, OutgoingText::Batch(text.into())).await?;
             let mut rows = Vec::new();
             while let Some(item) = answer.try_next().await? {
-                if let Answered::Row(row) = item {
+                if let AnswerItem::Row(row) = item {
                     rows.push(row);
                 }
             }
@@ -203,19 +209,19 @@ fn gone() -> Error {
 /// Sends a text, and returns its answer as it arrives.
 pub(super) async fn send<'c>(
     client: &'c mut Client<Wire>,
-    sent: Sent<'_>,
-) -> Result<BoxStream<'c, Result<Answered, Driver>>, Driver> {
+    sent: OutgoingText<'_>,
+) -> Result<BoxStream<'c, Result<AnswerItem, Driver>>, Driver> {
     match sent {
-        Sent::Batch(text) => {
+        OutgoingText::Batch(text) => {
             let items = client.simple_query(text).await?;
             Ok(items
                 .map_ok(|item| match item {
-                    QueryItem::Metadata(_) => Answered::Columns,
-                    QueryItem::Row(row) => Answered::Row(row),
+                    QueryItem::Metadata(_) => AnswerItem::Columns,
+                    QueryItem::Row(row) => AnswerItem::Row(row),
                 })
                 .boxed())
         }
-        Sent::Text(text, parameters) => {
+        OutgoingText::Text(text, parameters) => {
             let Parameters { nulls, types, values } = parameters;
             let mut command = Command::new("sp_executesql");
             if nulls.is_empty() {
@@ -227,15 +233,15 @@ pub(super) async fn send<'c>(
                 command.bind_param("@params", types);
             }
             for (name, value) in values {
-                command.bind_param(name, Bound(value));
+                command.bind_param(name, EncodedValue(value));
             }
             let items = command.exec(client).await?;
             Ok(items
                 .map_ok(|item| match item {
-                    CommandItem::Metadata(_) => Answered::Columns,
-                    CommandItem::Row(row) => Answered::Row(row),
-                    CommandItem::RowsAffected(rows) => Answered::Count(rows),
-                    CommandItem::ReturnStatus(_) | CommandItem::ReturnValue(_) => Answered::Other,
+                    CommandItem::Metadata(_) => AnswerItem::Columns,
+                    CommandItem::Row(row) => AnswerItem::Row(row),
+                    CommandItem::RowsAffected(rows) => AnswerItem::Count(rows),
+                    CommandItem::ReturnStatus(_) | CommandItem::ReturnValue(_) => AnswerItem::Other,
                 })
                 .boxed())
         }
@@ -243,9 +249,9 @@ pub(super) async fn send<'c>(
 }
 
 /// A value that has the driver's form already.
-struct Bound<'v>(tiberius::ColumnData<'v>);
+struct EncodedValue<'v>(tiberius::ColumnData<'v>);
 
-impl<'v> tiberius::IntoSql<'v> for Bound<'v> {
+impl<'v> tiberius::IntoSql<'v> for EncodedValue<'v> {
     fn into_sql(self) -> tiberius::ColumnData<'v> {
         self.0
     }

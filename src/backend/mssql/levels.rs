@@ -3,8 +3,8 @@
 use sqlx::SqlStr;
 
 use super::connection::SqlServerConnection;
-use crate::backend::rules::ServerRules;
-use crate::backend::{Begin, mssql::SqlServerRules};
+use super::rules::SqlServerRules;
+use crate::backend::{Begin, ServerRules};
 use crate::error::{Error, Result};
 
 impl SqlServerConnection {

@@ -26,10 +26,10 @@ impl<'v> Parameters<'v> {
         let mut parameters = Self::default();
         for (value, place) in values.iter().zip(1..) {
             match sent(value, place)? {
-                Sent::Null(declared) => {
+                EncodedParameter::Null(declared) => {
                     let _ = write!(parameters.nulls, "DECLARE @P{place} {declared}; ");
                 }
-                Sent::Value(data, declared) => {
+                EncodedParameter::Value(data, declared) => {
                     let comma = if parameters.types.is_empty() { "" } else { ", " };
                     let _ = write!(parameters.types, "{comma}@P{place} {declared}");
                     parameters.values.push((format!("@P{place}"), data));
@@ -41,12 +41,12 @@ impl<'v> Parameters<'v> {
 }
 
 /// A value as it is sent, and its declared type.
-enum Sent<'v> {
+enum EncodedParameter<'v> {
     Null(&'static str),
     Value(ColumnData<'v>, Cow<'static, str>),
 }
 
-fn sent(value: &Value, place: usize) -> Result<Sent<'_>> {
+fn sent(value: &Value, place: usize) -> Result<EncodedParameter<'_>> {
     let out_of_range = || {
         let message =
             format!("parameter {place} is a date outside of the years 1 to 9999, which SQL Server cannot store");
@@ -54,8 +54,8 @@ fn sent(value: &Value, place: usize) -> Result<Sent<'_>> {
     };
     let (data, declared): (_, Cow<'static, str>) = match value {
         // Text is converted to nearly any type.
-        Value::Null => return Ok(Sent::Null("NVARCHAR(4000)")),
-        Value::NullOf(kind) => return Ok(Sent::Null(null_type(*kind))),
+        Value::Null => return Ok(EncodedParameter::Null("NVARCHAR(4000)")),
+        Value::NullOf(kind) => return Ok(EncodedParameter::Null(null_type(*kind))),
         Value::Bool(it) => (ColumnData::Bit(Some(*it)), "BIT".into()),
         Value::I16(it) => (ColumnData::I16(Some(*it)), "SMALLINT".into()),
         Value::I32(it) => (ColumnData::I32(Some(*it)), "INT".into()),
@@ -95,7 +95,7 @@ fn sent(value: &Value, place: usize) -> Result<Sent<'_>> {
         }
         Value::List(_) => return Err(unsupported(place, "a list outside of IN (…)", "bind a JSON document")),
     };
-    Ok(Sent::Value(data, declared))
+    Ok(EncodedParameter::Value(data, declared))
 }
 
 fn unsupported(place: usize, what: &str, help: &'static str) -> Error {

@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, ready};
 use futures::stream::{BoxStream, TryStreamExt};
 use sqlx::SqlStr;
 
-use super::connection::{Answered, Phase, Sent, SqlServerConnection, send};
+use super::connection::{AnswerItem, OutgoingText, Phase, SqlServerConnection, send};
 use super::errors;
 use super::options::RESET;
 use super::row::SqlServerRow;
@@ -22,13 +22,13 @@ impl RawConnection for SqlServerConnection {
     fn run<'a>(&'a mut self, request: Request<'a>, sink: &'a mut dyn RowSink) -> BoxFuture<'a, Result<QueryResult>> {
         Box::pin(async move {
             let counts_rows = !request.statement.is_script() && !request.statement.asks();
-            self.run_sent(Sent::of(request)?, counts_rows, sink).await
+            self.run_sent(OutgoingText::of(request)?, counts_rows, sink).await
         })
     }
 
     fn stream<'a>(&'a mut self, request: Request<'a>) -> BoxStream<'a, Result<Box<dyn RawRow>>> {
         Box::pin(try_stream! {
-            let sent = Sent::of(request)?;
+            let sent = OutgoingText::of(request)?;
             self.ready().await?;
             self.phase = Phase::Waiting(self.wire.received());
             let Self { client, phase, .. } = self;
@@ -37,7 +37,7 @@ impl RawConnection for SqlServerConnection {
                 Err(error) => failed = Some(error),
                 Ok(mut answer) => loop {
                     match answer.try_next().await {
-                        Ok(Some(Answered::Row(row))) => {
+                        Ok(Some(AnswerItem::Row(row))) => {
                             *phase = Phase::BetweenRows;
                             yield Box::new(SqlServerRow(row)) as Box<dyn RawRow>;
                             *phase = Phase::Reading;
@@ -64,7 +64,7 @@ impl RawConnection for SqlServerConnection {
 
     fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<QueryResult>> {
         Box::pin(async move {
-            let sent = Sent::Batch(sql.as_str().to_owned().into());
+            let sent = OutgoingText::Batch(sql.as_str().to_owned().into());
             self.run_sent(sent, false, &mut Ignore).await
         })
     }

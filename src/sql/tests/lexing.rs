@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::control::Control;
+use super::super::Control;
 use super::*;
 
 /// Returns what is certainly blank, and what is certainly a value, for a server.

@@ -256,12 +256,12 @@ struct CleanupInner {
 
 impl Cleanup {
     /// Drops the tables. The folder is removed with the last handle to it.
-    pub(crate) fn empty(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    pub(crate) fn empty(&self) -> Result<(), sqlx::Error> {
         let tables = std::mem::take(&mut *self.0.tables.lock().unwrap_or_else(PoisonError::into_inner));
         match &self.0.url {
             Some(_) if tables.is_empty() => Ok(()),
-            Some(url) if url.starts_with("mssql") => Ok(block_on_here(drop_tables_of_sql_server(url, &tables))?),
-            Some(url) => Ok(block_on_here(drop_tables(url, &tables))?),
+            Some(url) if url.starts_with("mssql") => block_on_here(drop_tables_of_sql_server(url, &tables)),
+            Some(url) => block_on_here(drop_tables(url, &tables)),
             None => Ok(()),
         }
     }
@@ -328,7 +328,7 @@ async fn drop_tables(url: &str, tables: &[String]) -> Result<(), sqlx::Error> {
 }
 
 /// Drops tables through the library, because sqlx has no driver. Those with keys to others go first.
-async fn drop_tables_of_sql_server(url: &str, tables: &[String]) -> ebbtide::Result<()> {
+async fn drop_tables_of_sql_server(url: &str, tables: &[String]) -> Result<(), sqlx::Error> {
     let database = Database::connect(url).await?;
     for _ in 0..tables.len() {
         for table in tables {
@@ -336,7 +336,8 @@ async fn drop_tables_of_sql_server(url: &str, tables: &[String]) -> ebbtide::Res
             let _ = database.execute(sql, ()).await;
         }
     }
-    database.disconnect().await.map(drop)
+    database.disconnect().await?;
+    Ok(())
 }
 
 fn scratch_folder() -> std::io::Result<TempDir> {

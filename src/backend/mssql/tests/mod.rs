@@ -136,7 +136,7 @@ async fn b1_what_changes_the_session_runs_in_it() {
     ] {
         run(&mut *raw, sql).await.unwrap();
     }
-    let (statement, values) = statement("SELECT :a", vec![Value::Null]);
+    let (statement, values) = statement("SELECT ?", vec![Value::Null]);
     let request = Request {
         statement: &statement,
         values: &values,
