@@ -52,10 +52,11 @@ pub(super) fn read_date_time(at: DateTime2) -> Option<NaiveDateTime> {
     Some(read_date(at.date())?.and_time(read_time(at.time())?))
 }
 
-/// Reads a `datetime`, which counts 300 parts of a second, and shows them rounded to milliseconds.
+/// Reads a `datetime`, which counts 300 parts of a second, as the server converts it to `datetime2`: so it equals its
+/// column when it is sent back.
 pub(super) fn read_old_date_time(at: DateTime) -> Option<NaiveDateTime> {
-    let milliseconds = (i64::from(at.seconds_fragments()) * 10 + 1) / 3;
-    since_1900(at.days())?.checked_add_signed(TimeDelta::milliseconds(milliseconds))
+    let ticks = (i64::from(at.seconds_fragments()) * 100_000 + 1) / 3;
+    since_1900(at.days())?.checked_add_signed(TimeDelta::nanoseconds(ticks * i64::from(TICK)))
 }
 
 /// Reads a `smalldatetime`, which counts minutes.
@@ -92,18 +93,22 @@ mod tests {
     }
 
     #[test]
-    fn b1_old_kinds_of_dates_are_read_as_the_server_shows_them() {
+    fn b1_old_kinds_of_dates_are_read_as_the_server_converts_them() {
         assert_eq!(
             read_old_date_time(DateTime::new(0, 1)),
-            Some(at("1900-01-01T00:00:00.003"))
+            Some(at("1900-01-01T00:00:00.0033333"))
         );
         assert_eq!(
             read_old_date_time(DateTime::new(0, 2)),
-            Some(at("1900-01-01T00:00:00.007"))
+            Some(at("1900-01-01T00:00:00.0066667"))
         );
         assert_eq!(
             read_old_date_time(DateTime::new(-1, 3)),
             Some(at("1899-12-31T00:00:00.010"))
+        );
+        assert_eq!(
+            read_old_date_time(DateTime::new(2_958_463, 300 * 86_400 - 1)),
+            Some(at("9999-12-31T23:59:59.9966667"))
         );
         assert_eq!(
             read_small_date_time(SmallDateTime::new(1, 61)),
