@@ -17,7 +17,7 @@ fn unite_column(rows: &mut [Option<Vec<Value>>], column: usize) -> bool {
     let values = || rows.iter().flatten().filter_map(|row| row.get(column));
     let mut kinds = values().filter_map(kind);
     let Some(kind) = kinds.next() else { return true };
-    if !kinds.all(|other| other == kind) {
+    if !kinds.all(|other| other == kind) || (kind == NullType::Decimal && !common_decimal(values())) {
         return false;
     }
     for value in rows.iter_mut().flatten().filter_map(|row| row.get_mut(column)) {
@@ -26,6 +26,30 @@ fn unite_column(rows: &mut [Option<Vec<Value>>], column: usize) -> bool {
         }
     }
     true
+}
+
+/// The digits of a NULL in front of and behind the point: it is sent as `DECIMAL(38, 10)`.
+const DIGITS_OF_NULL: (u32, u32) = (28, 10);
+/// The most digits of a `DECIMAL`. Of more than that, those behind the point are rounded.
+const MOST_DIGITS: u32 = 38;
+
+/// Returns whether one `DECIMAL` holds all digits of all these decimals.
+fn common_decimal<'v>(values: impl Iterator<Item = &'v Value>) -> bool {
+    let (before, behind) = values
+        .map(digits)
+        .fold((1, 0), |all, one| (all.0.max(one.0), all.1.max(one.1)));
+    before + behind <= MOST_DIGITS
+}
+
+/// Returns the number of digits in front of and behind the point of the type that a decimal is sent with.
+fn digits(value: &Value) -> (u32, u32) {
+    match value {
+        Value::Decimal(decimal) => {
+            let whole = decimal.trunc().mantissa().unsigned_abs();
+            (whole.checked_ilog10().map_or(1, |log| log + 1), decimal.scale())
+        }
+        _ => DIGITS_OF_NULL,
+    }
 }
 
 /// Returns the type of a value; `None` for a NULL without one.
@@ -71,5 +95,26 @@ mod tests {
         let (together, rows) = united(Dialect::SqlServer, nulls);
         assert!(together);
         assert_eq!(rows[0], Some(vec![Value::NullOf(NullType::Bytes)]));
+    }
+
+    #[test]
+    fn b1_decimals_that_would_lose_digits_beside_each_other_are_not_inserted_together() {
+        let decimal = |text: &str| Value::Decimal(text.parse().unwrap());
+        let null = || Value::Null;
+        for (first, second, together) in [
+            // DECIMAL(9, 5) and DECIMAL(13, 2) are DECIMAL(16, 5).
+            (decimal("1234.56789"), decimal("12345678901.25"), true),
+            (decimal("1234567890123456789012345678"), decimal("0.1234567891"), true),
+            (decimal("1234567890123456789012345678"), decimal("0.12345678912"), false),
+            (decimal("-0.0000000001"), null(), true),
+            (decimal("1234567890123456789012345678"), null(), true),
+            (decimal("3.141592653589793"), null(), false),
+            (decimal("12345678901234567890123456789"), null(), false),
+            (null(), decimal("3.141592653589793"), false),
+            (Value::NullOf(NullType::Decimal), null(), true),
+        ] {
+            let rows = vec![Some(vec![first.clone()]), Some(vec![second.clone()])];
+            assert_eq!(united(Dialect::SqlServer, rows).0, together, "{first:?} {second:?}");
+        }
     }
 }
