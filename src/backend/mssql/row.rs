@@ -12,8 +12,9 @@ use crate::backend::OfferedRow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{RawRow, ValueRef};
 
-/// The amount of money up to which a number of double precision holds each of its four decimal places.
-const EXACT_MONEY: f64 = 9.0e11;
+/// The amount of money, 2^38, up to which the driver's number of double precision gives each of its four decimal places:
+/// from there on 10,000 times the nearest number may lie half-way between two amounts.
+const EXACT_MONEY: f64 = 274_877_906_944.0;
 
 /// A row.
 pub(super) struct SqlServerRow(pub(super) Row);
@@ -192,6 +193,22 @@ mod tests {
         assert!(error.to_string().contains("DECIMAL(19, 4)"), "{error}");
         let float = row(ColumnType::Float8, ColumnData::F64(Some(0.5)));
         assert_eq!(float.value(0).unwrap(), ValueRef::F64(0.5));
+    }
+
+    #[test]
+    fn b1_every_place_of_money_is_read_up_to_its_limit() {
+        // The wire has 10,000 times the amount, which the driver divides.
+        let read = |wire: i64| money(wire as f64 / 1e4);
+        let limit = (1_i64 << 38) * 10_000;
+        for start in [0, 1 << 40, 1 << 50, 1 << 51, limit - 100_000] {
+            for wire in (start..limit).take(100_000) {
+                assert_eq!(read(wire), Some(Decimal::new(wire, 4)), "{wire}");
+                assert_eq!(read(-wire), Some(Decimal::new(-wire, 4)), "-{wire}");
+            }
+        }
+        for wire in [limit, limit + 1, i64::MAX, i64::MIN] {
+            assert_eq!(read(wire), None, "{wire}");
+        }
     }
 
     #[test]
