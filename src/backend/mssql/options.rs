@@ -113,18 +113,63 @@ pub(super) fn session(config: &Config) -> Result<String> {
         text.push_str(&level);
     }
     for (name, value) in &config.settings().server_settings {
-        let word = |text: &str| {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-. ".contains(&byte);
-            !text.is_empty() && text.bytes().all(plain) && !text.contains("--")
-        };
-        if !word(value) || name.contains('.') {
-            let message = format!("the server setting `{name}` is not one that `SET` takes");
-            return Err(Error::new(ErrorKind::Config, message)
-                .help("give the name of an option of `SET` and its value, such as `LOCK_TIMEOUT` and `5000`"));
-        }
-        let _ = write!(text, "; SET {name} {value}");
+        let _ = write!(text, "; {}", setting(name, value)?);
     }
     Ok(text)
+}
+
+/// The settings on which the library relies: what a commit means, that statements are run, and that values and rows
+/// arrive whole.
+const RELIED_ON: [&str; 21] = [
+    "ANSI_DEFAULTS",
+    "ANSI_NULLS",
+    "ANSI_PADDING",
+    "ANSI_WARNINGS",
+    "ARITHABORT",
+    "CONCAT_NULL_YIELDS_NULL",
+    "CURSOR_CLOSE_ON_COMMIT",
+    "FMTONLY",
+    "IMPLICIT_TRANSACTIONS",
+    "NOCOUNT",
+    "NOEXEC",
+    "NUMERIC_ROUNDABORT",
+    "PARSEONLY",
+    "QUOTED_IDENTIFIER",
+    "REMOTE_PROC_TRANSACTIONS",
+    "ROWCOUNT",
+    "SHOWPLAN_ALL",
+    "SHOWPLAN_TEXT",
+    "SHOWPLAN_XML",
+    "TEXTSIZE",
+    "XACT_ABORT",
+];
+
+/// Returns the text that sets an option of `SET` to a word or a number.
+fn setting(name: &str, value: &str) -> Result<String> {
+    let refused = |why: &str, help: &'static str| {
+        let message = format!("server_settings: {name} = {value:?} {why}");
+        Err(Error::new(ErrorKind::Config, message).help(help))
+    };
+    if RELIED_ON.iter().any(|relied_on| relied_on.eq_ignore_ascii_case(name)) {
+        return refused("would change what this library relies on", "leave it out");
+    }
+    let is_word = |text: &str| {
+        let begins = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+        text.as_bytes().first().is_some_and(begins)
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let is_number = value.parse::<i64>().is_ok() && !value.starts_with('+');
+    if !is_word(name) || !(is_word(value) || is_number) {
+        let help = "give the name of an option of `SET` and one word or number, such as `LOCK_TIMEOUT` and `5000`";
+        return refused("is not an option of `SET`", help);
+    }
+    if name.eq_ignore_ascii_case("LOCK_TIMEOUT") && !is_number {
+        return refused(
+            "is not a number",
+            "give a number of milliseconds; -1 waits without a limit",
+        );
+    }
+    Ok(format!("SET {name} {value}"))
 }
 
 /// Returns the text that sets the isolation level of statements that ask for none, if the configuration has one.
@@ -204,6 +249,39 @@ mod tests {
         assert!(text.contains("SET IMPLICIT_TRANSACTIONS OFF"), "{text}");
         let wrong = config("mssql://h/d").server_setting("LOCK_TIMEOUT", "1; DROP TABLE note");
         assert_eq!(session(&wrong).unwrap_err().kind(), ErrorKind::Config);
+    }
+
+    #[test]
+    fn b1_a_server_setting_is_one_option_and_one_word() {
+        for (name, value) in [
+            ("LOCK_TIMEOUT", "-1"),
+            ("language", "us_english"),
+            ("DATEFIRST", "1"),
+            ("DEADLOCK_PRIORITY", "LOW"),
+        ] {
+            assert_eq!(setting(name, value).unwrap(), format!("SET {name} {value}"));
+        }
+        for (name, value) in [
+            ("LOCK_TIMEOUT", "5000 DROP TABLE note"),
+            ("LOCK_TIMEOUT", "LOW"),
+            ("LOCK_TIMEOUT", "5.5"),
+            ("LANGUAGE", ""),
+            ("LANGUAGE", "'a'"),
+            ("DATEFIRST", "+1"),
+            ("DATEFIRST 1; SET LOCK_TIMEOUT", "1"),
+            ("XACT_ABORT OFF; SET LOCK_TIMEOUT", "1"),
+            ("", "ON"),
+            ("1", "ON"),
+            ("xact_abort", "ON"),
+            ("IMPLICIT_TRANSACTIONS", "ON"),
+            ("ANSI_DEFAULTS", "ON"),
+            ("ROWCOUNT", "1"),
+            ("NOEXEC", "ON"),
+        ] {
+            let error = setting(name, value).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{name} {value}");
+            assert!(error.message().contains(name), "{error}");
+        }
     }
 
     #[test]
