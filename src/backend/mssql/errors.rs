@@ -31,17 +31,17 @@ fn lost(message: &str) -> Error {
 /// Converts an error that the server reports.
 pub(super) fn of_server(answer: &TokenError) -> Error {
     let number = i64::from(answer.code());
-    let kind = error_kinds::kind(number);
+    let kind = error_kinds::kind(number, answer.message());
     let mut error = Error::new(kind, answer.message().to_owned())
         .with_code(number.to_string())
         .with_number(number);
     if let Some(constraint) = error_kinds::constraint(number, answer.message()) {
         error = error.with_constraint(constraint);
     }
-    if let Some(advice) = advice(kind) {
+    if let Some(advice) = error_kinds::advice(number).or_else(|| advice(kind)) {
         error = error.help(advice);
     }
-    if error_kinds::ends_transaction(number) {
+    if error_kinds::ends_transaction(number, answer.message()) {
         error = error.ending_transaction();
     }
     if kind == ErrorKind::LockTimeout {

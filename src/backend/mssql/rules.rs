@@ -56,11 +56,13 @@ impl ServerRules for SqlServerRules {
     }
 
     fn ends_transaction(&self, answer: ServerAnswer<'_>) -> bool {
-        answer.number.is_some_and(error_kinds::ends_transaction)
+        answer
+            .number
+            .is_some_and(|number| error_kinds::ends_transaction(number, answer.message))
     }
 
     fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind {
-        error_kinds::kind(answer.number.unwrap_or_default())
+        error_kinds::kind(answer.number.unwrap_or_default(), answer.message)
     }
 
     fn schema(&self) -> &'static SchemaRules {
@@ -118,7 +120,9 @@ const ASK: &str = "IF @@TRANCOUNT = 0 OR CURRENT_TRANSACTION_ID() <> \
 
 /// Savepoints cannot be released. A name that was used before is that of the savepoint set last.
 static LEVELS: LevelTexts = LevelTexts {
-    commit: "COMMIT TRANSACTION",
+    // What a procedure has begun and not ended would keep the transaction open.
+    commit: "COMMIT TRANSACTION; IF @@TRANCOUNT > 0 BEGIN ROLLBACK TRANSACTION; \
+             RAISERROR('the transaction was rolled back: something in it has begun another one and not ended it', 16, 1) END",
     rollback: "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION",
     savepoint: |level| format!("SAVE TRANSACTION ebbtide_{level}"),
     release: |_| String::new(),
@@ -173,9 +177,23 @@ mod tests {
     }
 
     #[test]
+    fn b1_a_commit_that_would_commit_nothing_is_an_error() {
+        let message = LEVELS.commit.split('\'').nth(1).unwrap();
+        let answer = |message| ServerAnswer {
+            code: "50000",
+            number: Some(50_000),
+            message,
+        };
+        assert_eq!(SqlServerRules.error_kind(answer(message)), ErrorKind::TransactionEnded);
+        assert!(SqlServerRules.ends_transaction(answer(message)));
+        assert_eq!(SqlServerRules.error_kind(answer("the user's own")), ErrorKind::Database);
+        assert!(!SqlServerRules.ends_transaction(answer("the user's own")));
+    }
+
+    #[test]
     fn b1_no_error_certainly_leaves_the_transaction_open() {
         for number in [207, 208, 229, 515, 547, 2601, 2627, 2812] {
-            let error = Error::new(error_kinds::kind(number), "no").with_code(number.to_string());
+            let error = Error::new(error_kinds::kind(number, "no"), "no").with_code(number.to_string());
             assert!(!SqlServerRules.leaves_open(&error, true), "{number}");
         }
     }

@@ -90,7 +90,7 @@ async fn b1_levels_are_sent_as_sql_server_has_them() {
         "SAVE TRANSACTION ebbtide_1",
         "SAVE TRANSACTION ebbtide_2",
         "ROLLBACK TRANSACTION ebbtide_2",
-        "COMMIT TRANSACTION",
+        super::SqlServerRules.levels().commit,
     ];
     assert_eq!(peer.heard(), texts);
     let options = BeginOptions {
@@ -106,7 +106,7 @@ async fn b1_levels_are_sent_as_sql_server_has_them() {
         "SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION",
         "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION; SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
         "BEGIN TRANSACTION",
-        "COMMIT TRANSACTION",
+        super::SqlServerRules.levels().commit,
     ];
     assert_eq!(peer.heard(), texts);
 }
@@ -123,6 +123,21 @@ async fn b1_a_commit_that_fails_leaves_no_transaction() {
     );
     assert_eq!(raw.depth(), 0);
     assert_eq!(peer.heard()[2], "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION");
+}
+
+#[tokio::test]
+async fn b1_a_commit_that_leaves_a_transaction_open_is_no_commit() {
+    let message = "the transaction was rolled back: something in it has begun another one and not ended it";
+    let steps = vec![("COMMIT", Step::Answer(error(50_000, 16, message)))];
+    let (_peer, mut raw) = connected(steps).await;
+    raw.begin(None).await.unwrap();
+    let failed = raw.commit(None).await.unwrap_err();
+    assert_eq!(
+        (failed.kind(), failed.message()),
+        (ErrorKind::TransactionEnded, message)
+    );
+    assert!(failed.ends_transaction() && !failed.is_fatal());
+    assert_eq!(raw.depth(), 0);
 }
 
 #[tokio::test]
