@@ -13,7 +13,7 @@ use super::row::{SqlServerOffered, SqlServerRow};
 use super::wire::{Wire, WireState};
 use crate::backend::{QueryResult, Request, RowSink};
 use crate::error::{CLOSED_EARLIER, Error, ErrorKind, LOST, Result};
-use crate::sql::{SessionChange, Statement};
+use crate::sql::{Control, SessionChange, Statement};
 
 /// A connection to SQL Server.
 pub(super) struct SqlServerConnection {
@@ -65,6 +65,13 @@ impl<'t> OutgoingText<'t> {
         let statement = request.statement;
         if request.values.is_empty() && runs_in_session(statement) {
             return Ok(Self::Batch(statement.text().into()));
+        }
+        if statement.control() >= Control::Begin {
+            // The server would report that only after it has run the text (266).
+            let message = "a text with values begins or ends a transaction, which SQL Server allows only in a text without \
+                           values; nothing was sent";
+            return Err(Error::new(ErrorKind::Refused, message)
+                .help("use `transaction()`, or give BEGIN TRANSACTION, COMMIT and ROLLBACK texts of their own"));
         }
         Ok(Self::Text(statement.text(), Parameters::of(request.values)?))
     }

@@ -184,6 +184,32 @@ async fn b1_changed_rows_are_counted_and_read_ones_are_not() {
 }
 
 #[tokio::test]
+async fn b1_a_text_with_values_that_controls_a_transaction_is_not_sent() {
+    let (peer, mut raw) = connected(vec![]).await;
+    for (sql, sent) in [
+        ("INSERT INTO note VALUES (:a); COMMIT", false),
+        ("BEGIN TRAN INSERT INTO note VALUES (:a)", false),
+        ("IF :a = 1 ROLLBACK", false),
+        ("SAVE TRAN there INSERT INTO note VALUES (:a)", true),
+    ] {
+        let (statement, values) = statement(sql, vec![Value::I64(1)]);
+        let request = Request {
+            statement: &statement,
+            values: &values,
+        };
+        let result = raw.run(request, &mut Numbers::default()).await;
+        assert_eq!(
+            result.err().map(|error| error.kind()),
+            (!sent).then_some(ErrorKind::Refused),
+            "{sql}"
+        );
+        assert_eq!(peer.heard().len(), usize::from(sent), "{sql}");
+    }
+    run(&mut *raw, "INSERT INTO note VALUES (1); COMMIT").await.unwrap();
+    assert_eq!(peer.heard().len(), 1);
+}
+
+#[tokio::test]
 async fn b1_a_statement_that_is_dropped_while_it_runs_is_cancelled() {
     let steps = vec![
         ("WAITFOR", Step::Wait { own_message: false }),
