@@ -150,21 +150,48 @@ pub(super) fn locks(parts: &[Word<'_>]) -> bool {
     parts.iter().any(|part| part.is_one_of(&HINTS))
 }
 
-/// Returns whether a text changes its session: a setting, the database, the user, a temporary table or a cursor.
+/// Returns whether a text changes its session: a setting, the database, the user, a temporary table, a cursor, an open key,
+/// a trace flag or a lock of the application.
 pub(super) fn changes_session(parts: &[Word<'_>]) -> bool {
     if defines_code(parts) {
         return false;
     }
     parts.iter().enumerate().any(|(index, part)| {
-        let next = |what: fn(&Word<'_>) -> bool| parts.get(index + 1).is_some_and(what);
-        let temporary = |part: &Word<'_>| part.text.trim_start_matches('[').starts_with('#');
+        let next = |words: &[&str]| parts.get(index + 1).is_some_and(|part| part.is_one_of(words));
         // An `UPDATE` has its own `SET`, which the name of a column follows.
         (part.is("SET") && sets_session(parts, index))
             || part.is_one_of(&["USE", "REVERT", "SETUSER", "CURSOR"])
-            || (part.is_one_of(&["EXEC", "EXECUTE"]) && next(|part| part.is("AS")))
-            || (part.is_one_of(&["TABLE", "INTO"]) && next(temporary))
-            || part.is_one_of(&["SP_GETAPPLOCK", "SP_SET_SESSION_CONTEXT", "SP_SETAPPROLE"])
+            || (part.is_one_of(&["EXEC", "EXECUTE"]) && next(&["AS"]))
+            || (part.is_one_of(&["OPEN", "CLOSE"]) && next(&["ALL", "MASTER", "SYMMETRIC"]))
+            || (part.is("DBCC") && next(&["TRACEON", "TRACEOFF"]))
+            || ((part.is("TABLE") || creates_into(parts, index)) && is_temporary(&parts[index + 1..]))
+            || is_procedure_of_session(part)
     })
+}
+
+/// Returns whether the part at a position is the `INTO` of a `SELECT`, which creates the table that it names.
+fn creates_into(parts: &[Word<'_>], index: usize) -> bool {
+    const VERBS: [&str; 5] = ["DELETE", "INSERT", "MERGE", "SELECT", "UPDATE"];
+    let verb = parts[..index].iter().rfind(|part| part.is_one_of(&VERBS));
+    parts[index].is("INTO") && verb.is_some_and(|verb| verb.is("SELECT"))
+}
+
+/// Returns whether the name at the beginning is that of a temporary table. The database may be named before it.
+fn is_temporary(parts: &[Word<'_>]) -> bool {
+    let mut names = parts.chunk_by(|one, next| one.is_symbol(b'.') || next.is_symbol(b'.'));
+    let name = names.next().unwrap_or_default();
+    name.iter().any(|part| bare(part).starts_with('#'))
+}
+
+fn is_procedure_of_session(part: &Word<'_>) -> bool {
+    const PROCEDURES: [&str; 3] = ["SP_GETAPPLOCK", "SP_SET_SESSION_CONTEXT", "SP_SETAPPROLE"];
+    let is_name = matches!(part.kind, TokenKind::Word | TokenKind::Quoted);
+    is_name && PROCEDURES.iter().any(|name| bare(part).eq_ignore_ascii_case(name))
+}
+
+/// Returns a name without its quotes.
+fn bare<'t>(part: &Word<'t>) -> &'t str {
+    part.text.trim_matches(['[', ']', '"'])
 }
 
 /// The settings of a session that have a name of one word, or begin with it.
@@ -276,6 +303,32 @@ mod tests {
             ("CREATE TABLE #own (id int)", SessionChange::Changed),
             ("SELECT 1 AS a INTO #own", SessionChange::Changed),
             ("SELECT a FROM #own", SessionChange::None),
+            ("CREATE TABLE tempdb..#own (id int)", SessionChange::Changed),
+            ("SELECT a INTO [tempdb].[dbo].[#own] FROM note", SessionChange::Changed),
+            ("SELECT a INTO copy FROM dbo.#own", SessionChange::None),
+            ("INSERT INTO #own VALUES (1)", SessionChange::None),
+            ("SELECT 1 INSERT INTO #own SELECT a FROM note", SessionChange::None),
+            (
+                "INSERT INTO note OUTPUT inserted.id INTO #own VALUES (1)",
+                SessionChange::None,
+            ),
+            ("DELETE FROM note SELECT 1 AS a INTO #own", SessionChange::Changed),
+            (
+                "OPEN SYMMETRIC KEY k DECRYPTION BY PASSWORD = 'a'",
+                SessionChange::Changed,
+            ),
+            ("OPEN MASTER KEY DECRYPTION BY PASSWORD = 'a'", SessionChange::Changed),
+            ("CLOSE ALL SYMMETRIC KEYS", SessionChange::Changed),
+            ("SELECT 1; CLOSE MASTER KEY", SessionChange::Changed),
+            ("DBCC TRACEON (1222)", SessionChange::Changed),
+            ("DBCC TRACEOFF (1222)", SessionChange::Changed),
+            ("DBCC CHECKIDENT (note)", SessionChange::None),
+            ("EXEC sp_getapplock 'a', 'Exclusive', 'Session'", SessionChange::Changed),
+            (
+                "EXEC sys.[sp_getapplock] 'a', 'Exclusive', 'Session'",
+                SessionChange::Changed,
+            ),
+            ("SELECT 'sp_getapplock'", SessionChange::None),
             ("CREATE PROCEDURE p AS SET NOCOUNT ON", SessionChange::None),
             ("EXECUTE AS USER = 'a'", SessionChange::Changed),
         ] {
