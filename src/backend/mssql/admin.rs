@@ -3,16 +3,16 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::backend::rules::{Admin, Administration, CreateOptions, advise, database_name, encoding_word, is_utf8};
+use crate::backend::rules::{
+    Admin, AdminSession, Administration, CreateOptions, advise, database_name, encoding_word, is_utf8,
+};
 #[cfg(feature = "macros")]
-use crate::backend::rules::{AdminSession, DatabaseLock, LOCK_LIMIT, LockName, held_too_long};
+use crate::backend::rules::{DatabaseLock, LOCK_LIMIT, LockName, held_too_long};
 #[cfg(feature = "macros")]
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
-use crate::value::IntoParams;
-#[cfg(feature = "macros")]
-use crate::value::Params;
+use crate::value::{IntoParams, Params};
 
 /// Length of the longest name, in UTF-16 units.
 const LONGEST: usize = 128;
@@ -39,13 +39,9 @@ impl Administration for SqlServerAdministration {
         async {
             let name = database_name(&admin.config)?;
             let server = admin.session(Some(MASTER)).await?;
-            let params = (name,).into_params()?;
-            let rows = server.rows("SELECT DB_ID(?)", params).await;
+            let exists = has(&*server, name).await;
             server.close().await;
-            Ok(rows?
-                .first()
-                .map_or(Ok(None), |row| row.get::<Option<i64>>(0))?
-                .is_some())
+            exists
         }
         .boxed()
     }
@@ -75,7 +71,7 @@ impl Administration for SqlServerAdministration {
                 Dialect::SqlServer.quote_identifier(name)
             );
             let server = admin.session(Some(MASTER)).await?;
-            let created = server.run(sql, ().into_params()?).await;
+            let created = server.run(sql, Params::default()).await;
             server.close().await;
             created.map(|()| true).map_err(explain)
         }
@@ -84,26 +80,14 @@ impl Administration for SqlServerAdministration {
 
     fn drop<'a>(&'a self, admin: &'a Admin) -> BoxFuture<'a, Result<bool>> {
         async {
-            let name = Dialect::SqlServer.quote_identifier(database_name(&admin.config)?);
-            if !self.exists(admin).await? {
-                return Ok(false);
-            }
+            let name = database_name(&admin.config)?;
             let server = admin.session(Some(MASTER)).await?;
-            // Ends the sessions in it. It fails if the database is gone, or if the user may not do that; then the next
-            // statement tells.
-            let alone = format!("ALTER DATABASE {name} SET SINGLE_USER WITH ROLLBACK IMMEDIATE");
-            let dropped = match server.run(alone, ().into_params()?).await {
-                Err(error) if error.is_fatal() => Err(error),
-                _ => server.run(format!("DROP DATABASE {name}"), ().into_params()?).await,
+            let dropped = match has(&*server, name).await {
+                Ok(true) => drop_in(&*server, name).await,
+                absent => absent,
             };
             server.close().await;
-            match dropped {
-                Ok(()) => Ok(true),
-                Err(error) if matches!(error.kind(), ErrorKind::UndefinedObject | ErrorKind::DatabaseNotFound) => {
-                    Ok(false)
-                }
-                Err(error) => Err(explain(error)),
-            }
+            dropped
         }
         .boxed()
     }
@@ -145,6 +129,42 @@ impl Administration for SqlServerAdministration {
     ) -> BoxFuture<'a, Result<()>> {
         session.run(emptied(tables), Params::default())
     }
+}
+
+/// Returns whether the server has a database.
+async fn has(server: &dyn AdminSession, name: &str) -> Result<bool> {
+    let rows = server.rows("SELECT DB_ID(?)", (name,).into_params()?).await?;
+    let id = rows.first().map_or(Ok(None), |row| row.get::<Option<i64>>(0))?;
+    Ok(id.is_some())
+}
+
+/// Drops a database, and returns whether that was done here.
+async fn drop_in(server: &dyn AdminSession, name: &str) -> Result<bool> {
+    let quoted = Dialect::SqlServer.quote_identifier(name);
+    let set = |what: &str| server.run(format!("ALTER DATABASE {quoted} SET {what}"), Params::default());
+    // Ends the sessions in it. It fails if the database is gone, or if the user may not do that; then the next statement
+    // tells.
+    let alone = set("SINGLE_USER WITH ROLLBACK IMMEDIATE").await;
+    if alone.as_ref().is_err_and(Error::is_fatal) {
+        return alone.map(|()| false);
+    }
+    let Err(error) = server.run(format!("DROP DATABASE {quoted}"), Params::default()).await else {
+        return Ok(true);
+    };
+    // Its number does not tell whether the database is gone or may not be dropped by this user.
+    if matches!(has(server, name).await, Ok(false)) {
+        return Ok(false);
+    }
+    if alone.is_ok() {
+        // The first error is the one to show.
+        let _ = set("MULTI_USER").await;
+    }
+    Err(match error.kind() {
+        ErrorKind::UndefinedObject => {
+            error.help("the database exists: let an administrator give this user the right to drop it")
+        }
+        _ => explain(error),
+    })
 }
 
 /// Returns the text that empties tables. A table that foreign keys name cannot be truncated, so that the keys are

@@ -1,5 +1,6 @@
 //! What only the wire shows, on a scripted server.
 
+mod dropping;
 mod peer;
 
 use std::sync::Arc;

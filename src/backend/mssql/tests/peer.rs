@@ -14,6 +14,8 @@ pub(super) enum Step {
     Answer(Vec<u8>),
     /// Nothing is said until the client cancels; then it is acknowledged, in the answer or in a message of its own.
     Wait { own_message: bool },
+    /// A part of the answer is sent; the client cancels, and its acknowledgement is the end of the answer.
+    Cancelled(Vec<u8>),
     /// A part of the answer is sent, and the rest when the test allows it.
     Cut(Vec<u8>, usize),
     /// The socket is closed.
@@ -23,13 +25,24 @@ pub(super) enum Step {
 /// What a server does, and what it was asked.
 #[derive(Default)]
 pub(super) struct Script {
-    /// The answers to texts that begin so; any other text is done.
+    /// The answers to texts that begin so, in this order, of which the last one stays; any other text is done.
     pub(super) steps: Vec<(&'static str, Step)>,
     /// The tokens of the answer to a login; none accepts it.
     pub(super) login: Option<Vec<u8>>,
     pub(super) heard: Vec<String>,
     pub(super) connections: usize,
     pub(super) attentions: usize,
+}
+
+impl Script {
+    fn next_step(&mut self, text: &str) -> Option<Step> {
+        let known = |(begin, _): &(&str, Step)| text.starts_with(begin);
+        let first = self.steps.iter().position(known)?;
+        if self.steps[first + 1..].iter().any(known) {
+            return Some(self.steps.remove(first).1);
+        }
+        Some(self.steps[first].1.clone())
+    }
 }
 
 /// A server.
@@ -77,8 +90,7 @@ async fn serve(mut socket: TcpStream, script: Arc<Mutex<Script>>, on: Arc<Notify
                 let step = {
                     let mut script = script.lock();
                     script.heard.push(text.clone());
-                    let known = script.steps.iter().find(|(begin, _)| text.starts_with(begin));
-                    known.map(|(_, step)| step.clone())
+                    script.next_step(&text)
                 };
                 match step.unwrap_or_else(|| Step::Answer(done(0, 0))) {
                     Step::Answer(tokens) => send(&mut socket, &tokens).await?,
@@ -87,6 +99,13 @@ async fn serve(mut socket: TcpStream, script: Arc<Mutex<Script>>, on: Arc<Notify
                         send_part(&mut socket, &tokens[..at], false).await?;
                         on.notified().await;
                         send(&mut socket, &tokens[at..]).await?;
+                    }
+                    Step::Cancelled(tokens) => {
+                        send_part(&mut socket, &tokens, false).await?;
+                        let (kind, _) = message(&mut socket).await?;
+                        assert_eq!(kind, ATTENTION);
+                        script.lock().attentions += 1;
+                        send(&mut socket, &done(DONE_ATTENTION, 0)).await?;
                     }
                     Step::Wait { own_message } => {
                         let (kind, _) = message(&mut socket).await?;
@@ -228,5 +247,16 @@ pub(super) fn rows(rows: &[&[i64]]) -> Vec<u8> {
         }
     }
     tokens.extend(done(0, rows.len() as u64));
+    tokens
+}
+
+/// Returns a row with a NULL, with the end of its batch.
+pub(super) fn null() -> Vec<u8> {
+    let end = done(0, 1);
+    let mut tokens = rows(&[&[0]]);
+    // The number and its length are those of the only row.
+    tokens.truncate(tokens.len() - end.len() - 9);
+    tokens.push(0);
+    tokens.extend(end);
     tokens
 }
