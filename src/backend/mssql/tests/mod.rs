@@ -62,6 +62,16 @@ async fn connected(steps: Vec<(&'static str, Step)>) -> (Peer, Box<dyn RawConnec
     (peer, raw)
 }
 
+/// Starts a stream, and drops it after its first row.
+async fn first_row(raw: &mut dyn RawConnection, sql: &str) -> i64 {
+    let (statement, values) = statement(sql, Vec::new());
+    let mut stream = raw.stream(Request {
+        statement: &statement,
+        values: &values,
+    });
+    Row::new(stream.next().await.unwrap().unwrap()).get(0).unwrap()
+}
+
 /// Starts a call and drops it when the peer has heard its text.
 async fn drop_once_heard(peer: &Peer, raw: &mut dyn RawConnection, sql: &str) {
     let mut call = Box::pin(run(raw, sql));
@@ -169,22 +179,6 @@ async fn b1_what_changes_the_session_runs_in_it() {
 }
 
 #[tokio::test]
-async fn b1_changed_rows_are_counted_and_read_ones_are_not() {
-    let steps = vec![
-        ("SELECT", Step::Answer(rows(&[&[7], &[8]]))),
-        ("INSERT", Step::Answer(done(0, 3))),
-        ("DELETE", Step::Answer(rows(&[&[9]]))),
-    ];
-    let (_peer, mut raw) = connected(steps).await;
-    let (result, numbers) = run(&mut *raw, "SELECT n FROM note").await.unwrap();
-    assert_eq!((result.rows_affected, numbers), (0, vec![7, 8]));
-    let (result, _) = run(&mut *raw, "INSERT INTO note VALUES (1), (2), (3)").await.unwrap();
-    assert_eq!(result.rows_affected, 3);
-    let (result, numbers) = run(&mut *raw, "DELETE FROM note OUTPUT deleted.n").await.unwrap();
-    assert_eq!((result.rows_affected, numbers), (1, vec![9]));
-}
-
-#[tokio::test]
 async fn b1_a_text_with_values_that_controls_a_transaction_is_not_sent() {
     let (peer, mut raw) = connected(vec![]).await;
     for (sql, sent) in [
@@ -208,6 +202,22 @@ async fn b1_a_text_with_values_that_controls_a_transaction_is_not_sent() {
     }
     run(&mut *raw, "INSERT INTO note VALUES (1); COMMIT").await.unwrap();
     assert_eq!(peer.heard().len(), 1);
+}
+
+#[tokio::test]
+async fn b1_changed_rows_are_counted_and_read_ones_are_not() {
+    let steps = vec![
+        ("SELECT", Step::Answer(rows(&[&[7], &[8]]))),
+        ("INSERT", Step::Answer(done(0, 3))),
+        ("DELETE", Step::Answer(rows(&[&[9]]))),
+    ];
+    let (_peer, mut raw) = connected(steps).await;
+    let (result, numbers) = run(&mut *raw, "SELECT n FROM note").await.unwrap();
+    assert_eq!((result.rows_affected, numbers), (0, vec![7, 8]));
+    let (result, _) = run(&mut *raw, "INSERT INTO note VALUES (1), (2), (3)").await.unwrap();
+    assert_eq!(result.rows_affected, 3);
+    let (result, numbers) = run(&mut *raw, "DELETE FROM note OUTPUT deleted.n").await.unwrap();
+    assert_eq!((result.rows_affected, numbers), (1, vec![9]));
 }
 
 #[tokio::test]
@@ -246,29 +256,49 @@ async fn b1_a_cancellation_that_leaves_the_connection_out_of_step_ends_it() {
 #[tokio::test]
 async fn b1_a_stream_that_is_dropped_between_rows_is_cancelled() {
     let answer = rows(&[&[1], &[2], &[3]]);
+    let begun = answer[..answer.len() - done(0, 3).len()].to_vec();
+    let steps = vec![
+        ("SELECT n", Step::Cancelled(begun)),
+        ("SELECT 5", Step::Answer(rows(&[&[5]]))),
+    ];
+    let (peer, mut raw) = connected(steps).await;
+    for _ in 0..3 {
+        assert_eq!(first_row(&mut *raw, "SELECT n FROM note").await, 1);
+        assert!(raw.interrupted(true));
+        raw.settle().await.unwrap();
+        assert_eq!(run(&mut *raw, "SELECT 5").await.unwrap().1, [5]);
+    }
+    assert_eq!(peer.script.lock().attentions, 3);
+}
+
+#[tokio::test]
+async fn b1_an_answer_that_ends_before_its_cancellation_is_acknowledged_ends_the_connection() {
+    let answer = rows(&[&[1], &[2], &[3]]);
     let cut = answer.len() - done(0, 3).len();
     let steps = vec![
         ("SELECT n", Step::Cut(answer, cut)),
         ("SELECT 5", Step::Answer(rows(&[&[5]]))),
     ];
     let (peer, mut raw) = connected(steps).await;
-    {
-        let (statement, values) = statement("SELECT n FROM note", Vec::new());
-        let mut stream = raw.stream(Request {
-            statement: &statement,
-            values: &values,
-        });
-        let first = Row::new(stream.next().await.unwrap().unwrap());
-        assert_eq!(first.get::<i64>(0).unwrap(), 1);
-    }
+    assert_eq!(first_row(&mut *raw, "SELECT n FROM note").await, 1);
     assert!(raw.interrupted(true));
-    // The server ends its answer; the attention is acknowledged after it.
     peer.on.notify_one();
-    let settled = raw.settle().await;
-    match settled {
-        Ok(()) => assert_eq!(run(&mut *raw, "SELECT 5").await.unwrap().1, [5]),
-        Err(error) => assert!(error.is_fatal() && !raw.interrupted(true), "{error}"),
-    }
+    let ended = raw.settle().await.unwrap_err();
+    assert!(ended.is_fatal() && !raw.interrupted(true), "{ended}");
+}
+
+#[tokio::test]
+async fn b1_a_stream_that_is_dropped_after_its_answer_has_arrived_leaves_the_connection_usable() {
+    let steps = vec![
+        ("SELECT n", Step::Answer(rows(&[&[1], &[2], &[3]]))),
+        ("SELECT 5", Step::Answer(rows(&[&[5]]))),
+    ];
+    let (_peer, mut raw) = connected(steps).await;
+    assert_eq!(first_row(&mut *raw, "SELECT n FROM note").await, 1);
+    assert!(raw.interrupted(true));
+    // The driver has read the end of the answer, so what comes next is the acknowledgement.
+    raw.settle().await.unwrap();
+    assert_eq!(run(&mut *raw, "SELECT 5").await.unwrap().1, [5]);
 }
 
 #[tokio::test]
