@@ -113,7 +113,8 @@ pub(super) fn session(config: &Config) -> Result<String> {
         text.push_str(&level);
     }
     for (name, value) in &config.settings().server_settings {
-        let _ = write!(text, "; {}", setting(name, value)?);
+        check_setting(name, value)?;
+        let _ = write!(text, "; SET {name} {value}");
     }
     Ok(text)
 }
@@ -144,14 +145,14 @@ const RELIED_ON: [&str; 21] = [
     "XACT_ABORT",
 ];
 
-/// Returns the text that sets an option of `SET` to a word or a number.
-fn setting(name: &str, value: &str) -> Result<String> {
+/// Checks that a setting is an option of `SET` with a word or a number, and not one on which the library relies.
+fn check_setting(name: &str, value: &str) -> Result<()> {
     let refused = |why: &str, help: &'static str| {
         let message = format!("server_settings: {name} = {value:?} {why}");
         Err(Error::new(ErrorKind::Config, message).help(help))
     };
     if RELIED_ON.iter().any(|relied_on| relied_on.eq_ignore_ascii_case(name)) {
-        return refused("would change what this library relies on", "leave it out");
+        return refused("is a setting on which this library relies", "leave it out");
     }
     let is_word = |text: &str| {
         let begins = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
@@ -169,7 +170,7 @@ fn setting(name: &str, value: &str) -> Result<String> {
             "give a number of milliseconds; -1 waits without a limit",
         );
     }
-    Ok(format!("SET {name} {value}"))
+    Ok(())
 }
 
 /// Returns the text that sets the isolation level of statements that ask for none, if the configuration has one.
@@ -259,7 +260,7 @@ mod tests {
             ("DATEFIRST", "1"),
             ("DEADLOCK_PRIORITY", "LOW"),
         ] {
-            assert_eq!(setting(name, value).unwrap(), format!("SET {name} {value}"));
+            assert!(check_setting(name, value).is_ok(), "{name} {value}");
         }
         for (name, value) in [
             ("LOCK_TIMEOUT", "5000 DROP TABLE note"),
@@ -278,7 +279,7 @@ mod tests {
             ("ROWCOUNT", "1"),
             ("NOEXEC", "ON"),
         ] {
-            let error = setting(name, value).unwrap_err();
+            let error = check_setting(name, value).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{name} {value}");
             assert!(error.message().contains(name), "{error}");
         }

@@ -37,11 +37,11 @@ const OWN: &[Own] = own! {
         // Every statement with text in its parameters sends it to PostgreSQL.
         "SELECT {};n{ASK}",
         // The cases of sql_server.rs send those of SQL Server.
-        "ALTER DATABASE {name} SET SINGLE_USER WITH ROLLBACK IMMEDIATE",
+        "ALTER DATABASE {quoted} SET {what}",
         "ALTER TABLE {table} NOCHECK CONSTRAINT ALL",
         "ALTER TABLE {table} WITH CHECK CHECK CONSTRAINT ALL",
         "CREATE DATABASE {}{collation}",
-        "DROP DATABASE {name}",
+        "DROP DATABASE {quoted}",
         "ROLLBACK TRANSACTION ebbtide_statement",
         "ROLLBACK TRANSACTION ebbtide_{level}",
         "SELECT @@TRANCOUNT, CAST(XACT_STATE() AS INT)",
