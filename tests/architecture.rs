@@ -111,7 +111,7 @@ fn imports_go_from_left_to_right_only() {
 #[test]
 fn features_of_backends_are_named_in_backend_only() {
     for (file, module, text) in sources() {
-        let named = ["\"postgres\"", "\"mysql\"", "\"sqlite\""]
+        let named = ["\"postgres\"", "\"mysql\"", "\"sqlite\"", "\"mssql\""]
             .iter()
             .any(|name| text.contains(&format!("feature = {name}")));
         assert!(

@@ -14,6 +14,7 @@ pub(crate) mod internal;
 mod interrupt;
 #[cfg(feature = "jdbc")]
 mod jdbc;
+mod mssql;
 mod mysql;
 mod native_job;
 mod notification;
@@ -84,6 +85,8 @@ pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         Dialect::MySql => mysql::connector(config),
         #[cfg(feature = "sqlite")]
         Dialect::Sqlite => sqlite::connector(config),
+        #[cfg(feature = "mssql")]
+        Dialect::SqlServer => mssql::connector(config),
         #[allow(unreachable_patterns, reason = "reachable when a backend is left out")]
         _ => Err(left_out(dialect)),
     }
@@ -102,6 +105,7 @@ impl Dialect {
             (Self::MySql, Some(Product::MariaDb)) => &mysql::MariaDbRules,
             (Self::MySql, _) => &mysql::MySqlRules,
             (Self::Sqlite, _) => &sqlite::SqliteRules,
+            (Self::SqlServer, _) => &mssql::SqlServerRules,
             (Self::Generic, Some(Product::H2)) => &h2::RULES,
             (Self::Generic, Some(Product::Hsqldb)) => &hsqldb::RULES,
             (Self::Generic, Some(Product::Derby)) => &derby::RULES,
@@ -128,6 +132,7 @@ fn left_out(dialect: Dialect) -> Error {
         Dialect::Postgres => "postgres",
         Dialect::MySql => "mysql",
         Dialect::Sqlite => "sqlite",
+        Dialect::SqlServer => "mssql",
         Dialect::Generic => "jdbc",
     };
     Error::new(ErrorKind::Config, format!("{dialect} is not compiled in")).help(format!(
@@ -386,6 +391,7 @@ mod tests {
             (Dialect::Postgres, "features = [\"postgres\"]"),
             (Dialect::MySql, "features = [\"mysql\"]"),
             (Dialect::Sqlite, "features = [\"sqlite\"]"),
+            (Dialect::SqlServer, "features = [\"mssql\"]"),
         ] {
             let error = left_out(dialect);
             assert_eq!(error.kind(), ErrorKind::Config);

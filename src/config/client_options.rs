@@ -97,6 +97,17 @@ static APPLIED: &[OptionSpec] = &[
     also("ssl_verify_identity", OptionScope::MySql, |settings, given| {
         at_least(settings, given, SslMode::VerifyFull)
     }),
+    also("encrypt", OptionScope::SqlServer, |settings, given| {
+        match given.text()? {
+            // The words of ODBC's drivers; their check of the certificate is the default.
+            "mandatory" | "Mandatory" | "strict" | "Strict" => {
+                settings.ssl_mode = settings.ssl_mode.max(SslMode::VerifyFull);
+            }
+            "optional" | "Optional" => {}
+            _ => at_least(settings, given, SslMode::VerifyFull)?,
+        }
+        Ok(())
+    }),
     also("pgbouncer", OptionScope::Postgres, |settings, given| {
         prepares(settings, !given.flag()?);
         Ok(())
@@ -143,6 +154,7 @@ static SERVER: &[OptionSpec] = rows! {
     MySql "storage_engine" [] => "default_storage_engine",
     MySql "innodb_lock_wait_timeout" [] => "innodb_lock_wait_timeout",
     MySql "wait_timeout" [] => "wait_timeout",
+    SqlServer "lock_timeout" [] => "LOCK_TIMEOUT",
     Sqlite "cache_size" [] => "cache_size",
     Sqlite "temp_store" [] => "temp_store",
     Sqlite "mmap_size" [] => "mmap_size",
@@ -245,6 +257,14 @@ static IGNORED: &[OptionSpec] = rows! {
     MySql "use_legacy_datetime_code" [] unless FLAG_OFF => PLAIN_JDBC,
     MySql "use_jdbc_compliant_timezone_shift" [] unless [] => PLAIN_JDBC,
     MySql "fail_over_read_only" [] unless [] => PLAIN_JDBC,
+    // SQL Server's.
+    SqlServer "driver" [] unless [] => "the library speaks to SQL Server itself; no driver of ODBC is used",
+    SqlServer "mars_connection" ["multiple_active_result_sets"] unless ["no", "No", "false", "False", "0"] => "a connection runs one statement at a time",
+    SqlServer "multi_subnet_failover" [] unless ["no", "No", "false", "False", "0"] => "the addresses of the host are tried in turn",
+    SqlServer "application_intent" [] unless ["readwrite", "ReadWrite"] => "give replicas to the database instead",
+    SqlServer "connect_retry_count" ["connect_retry_interval"] unless ["0"] => "a broken connection is replaced by the pool",
+    SqlServer "fast_executemany" ["use_insertmanyvalues"] unless [] => "`execute_many` sends many rows at once",
+    SqlServer "long_as_max" [] unless [] => "text that is long is always sent as such",
     // SQLite's.
     Sqlite "uri" [] unless FLAG_ON => "a `file:` name is always read as a URI",
     Sqlite "check_same_thread" [] unless FLAG_OFF => "connections are not bound to a thread",

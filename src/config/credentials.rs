@@ -229,7 +229,7 @@ pub(super) fn read_credentials(value: &Value, path: &str, engine: Option<(&str, 
         };
         return Err(wrong(path, value, expected));
     };
-    let parts = collect(table, path)?;
+    let mut parts = collect(table, path)?;
     let given = match (engine, parts.text(path, "scheme")?) {
         (Some((there, _)), Some(_)) => {
             return Err(
@@ -243,14 +243,18 @@ pub(super) fn read_credentials(value: &Value, path: &str, engine: Option<(&str, 
     };
     let (here, given) = given.ok_or_else(|| {
         error(format!("`{}` is missing", join(path, "scheme")))
-            .help("it is `postgresql`, `mysql` or `sqlite`; or give a `url`")
+            .help("it is `postgresql`, `mysql`, `sqlite` or `mssql`; or give a `url`")
     })?;
     let given = scheme(given);
     if given.contains([':', '/', '@']) {
         return Err(error(format!("`{here}` is not a scheme")).help("give a whole URL under `url`"));
     }
     let mut url = DatabaseUrl::of_scheme(given).map_err(|error| error.context(format_args!("`{here}`")))?;
-    if let Some(driver) = parts.text(path, "driver")? {
+    let driver = parts.text(path, "driver")?;
+    if let Some(driver) = driver.filter(|driver| url.names_driver_of_odbc(driver)) {
+        let here = parts.place(path, "driver");
+        parts.options.push((here, "driver".to_owned(), Some(driver.to_owned())));
+    } else if let Some(driver) = driver {
         if url.driver().is_some_and(|known| known != driver) {
             return Err(error(format!(
                 "`{}` contradicts the driver in the scheme",

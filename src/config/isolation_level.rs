@@ -25,7 +25,7 @@ pub enum IsolationLevel {
     RepeatableRead,
     /// Transactions behave as if they ran one after the other.
     Serializable,
-    /// All statements see one snapshot. No current backend offers it under this name.
+    /// All statements see one snapshot (SQL Server, in a database that allows it).
     Snapshot,
 }
 

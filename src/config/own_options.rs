@@ -92,6 +92,7 @@ pub(super) static OWN: &[OptionSpec] = &[
     own!("keep_session", [], Any, keep_session),
     own!("stream_buffer_rows", [], Any, stream_buffer_rows, |v| v
         .whole(1, u64::from(u32::MAX))),
+    own!("trust_server_certificate", [], SqlServer, trust_server_certificate),
     own!("socket", ["unix_socket", "unix_sock"], Connecting, socket),
     OptionSpec {
         name: "server_settings",

@@ -98,6 +98,8 @@ plain! {
     keep_session: bool;
     /// Sets how many rows of an open stream are buffered when another statement needs its connection: at least 1.
     stream_buffer_rows: usize;
+    /// SQL Server: sets whether the server's certificate is accepted without a check.
+    trust_server_certificate: bool;
     /// Sets the Unix socket to connect to: PostgreSQL's directory, MySQL's file.
     socket: path;
     /// MySQL: sets the character set of the connection.

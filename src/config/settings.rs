@@ -75,6 +75,9 @@ pub struct Settings {
     pub ssl_cert: Option<PathBuf>,
     /// A file with the client's private key.
     pub ssl_key: Option<PathBuf>,
+    /// SQL Server: `true` if the server's certificate is not checked, although `encrypt=true` or `ssl_mode` asks for it.
+    /// Default false.
+    pub trust_server_certificate: bool,
     /// Isolation level of transactions that request none, and of statements outside of transactions. Default `None`: the
     /// server's own. It is set as a session begins, at no round trip. Behind `PgBouncer` (`pgbouncer=true`) it holds for
     /// transactions only. Also `isolation`.
@@ -129,8 +132,8 @@ pub struct Settings {
     /// `unix_socket`, and a `host` that starts with `/`.
     pub socket: Option<PathBuf>,
     /// Parameters set on the server when a connection is opened, by name: PostgreSQL's run-time parameters (libpq's
-    /// `options=-c name=value`, `options[name]=value`, `search_path=…`), MySQL's session variables, SQLite's pragmas, and
-    /// what `SET` sets on H2 and DuckDB.
+    /// `options=-c name=value`, `options[name]=value`, `search_path=…`), MySQL's session variables, SQLite's pragmas, SQL Server's
+    /// options of `SET`, and what `SET` sets on H2 and DuckDB.
     /// In a dictionary: a table under `server_settings`. On [`Config`](crate::Config): `server_setting`, for one.
     pub server_settings: Vec<(String, String)>,
     /// MySQL: the character set of the connection. Default `None`: `utf8mb4`, which drivers outside of the program always
@@ -182,6 +185,7 @@ impl Default for Settings {
             application_name: None,
             ssl_mode: SslMode::default(),
             ssl_root_cert: None,
+            trust_server_certificate: false,
             ssl_cert: None,
             ssl_key: None,
             isolation_level: None,

@@ -298,7 +298,7 @@ impl Error {
         self.0.help.as_deref()
     }
 
-    /// Returns the SQLSTATE that the server gave (SQLite: its extended result code, in decimal).
+    /// Returns the SQLSTATE that the server gave (SQLite: its extended result code, in decimal; SQL Server: its number).
     pub fn sqlstate(&self) -> Option<&str> {
         self.0.code.as_deref()
     }

@@ -26,6 +26,7 @@ guides! {
     performance = "PERFORMANCE.md";
     pgbouncer = "PGBOUNCER.md";
     backends = "BACKENDS.md";
+    mssql = "MSSQL.md";
     jdbc = "JDBC.md";
     dbapi = "DBAPI.md";
     sidecars = "SIDECARS.md";

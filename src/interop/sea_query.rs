@@ -20,11 +20,12 @@ fn build(statement: &impl QueryStatementBuilder, dialect: Dialect) -> Result<(Sq
     let (mysql, sqlite) = (MySqlBuilder::default(), SqliteBuilder::default());
     let build = || match dialect {
         // Its numbered placeholders are read like those of any text, and sent as `?`.
-        Dialect::Postgres | Dialect::Generic => statement.build_any(&PostgresQueryBuilder),
-        Dialect::MySql => statement.build_any(&mysql),
-        Dialect::Sqlite => statement.build_any(&sqlite),
+        Dialect::Postgres | Dialect::Generic => Ok(statement.build_any(&PostgresQueryBuilder)),
+        Dialect::MySql => Ok(statement.build_any(&mysql)),
+        Dialect::Sqlite => Ok(statement.build_any(&sqlite)),
+        Dialect::SqlServer => Err(without_builder(dialect)),
     };
-    let (text, values) = catch_unwind(AssertUnwindSafe(build)).map_err(|panic| cannot(dialect, &*panic))?;
+    let (text, values) = catch_unwind(AssertUnwindSafe(build)).map_err(|panic| cannot(dialect, &*panic))??;
     if let Some(what) = mysql.left_out().or(sqlite.left_out()) {
         let message = format!("sea-query has no {what} for {dialect}, so the statement was not sent");
         return Err(Error::new(ErrorKind::Unsupported, message).help(format!("write it as SQL text for {dialect}")));
@@ -37,11 +38,17 @@ fn build(statement: &impl QueryStatementBuilder, dialect: Dialect) -> Result<(Sq
 /// Returns the text of a definition. The builder panics on features that a dialect lacks.
 pub(super) fn written(statement: &impl SchemaStatementBuilder, dialect: Dialect) -> Result<String> {
     let build = || match dialect {
-        Dialect::Postgres | Dialect::Generic => statement.build(PostgresQueryBuilder),
-        Dialect::MySql => statement.build(MysqlQueryBuilder),
-        Dialect::Sqlite => statement.build(SqliteQueryBuilder),
+        Dialect::Postgres | Dialect::Generic => Ok(statement.build(PostgresQueryBuilder)),
+        Dialect::MySql => Ok(statement.build(MysqlQueryBuilder)),
+        Dialect::Sqlite => Ok(statement.build(SqliteQueryBuilder)),
+        Dialect::SqlServer => Err(without_builder(dialect)),
     };
-    catch_unwind(AssertUnwindSafe(build)).map_err(|panic| cannot(dialect, &*panic))
+    catch_unwind(AssertUnwindSafe(build)).map_err(|panic| cannot(dialect, &*panic))?
+}
+
+fn without_builder(dialect: Dialect) -> Error {
+    let message = format!("sea-query writes no statements for {dialect}");
+    Error::new(ErrorKind::Unsupported, message).help(format!("write it as SQL text for {dialect}"))
 }
 
 fn cannot(dialect: Dialect, panic: &(dyn Any + Send)) -> Error {

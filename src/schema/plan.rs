@@ -97,7 +97,7 @@ impl Plan {
                     self.late(index, definition)
                 };
                 let keys: Vec<&Key> = late.iter().map(|(key, _)| *key).collect();
-                let created = StepAction::Send(definition.create(guarded, &keys));
+                let created = StepAction::Send(definition.create(self.dialect, guarded, &keys));
                 let may_be_present = safe && definition.fails_if_present(guarded);
                 steps.push(Step {
                     may_be_present,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::bind::is_list;
 use super::bind_error::BindError;
-use super::dialect::numbered;
 use super::template::Template;
-use super::{Bound, Dialect, Statement};
+use super::union_types::unite;
+use super::{Bound, Statement};
 use crate::error::Result;
 use crate::value::{Params, Value};
 
@@ -35,6 +35,7 @@ impl Template {
             bound.push(values.map_err(|error| error.in_row(index + 1, total))?);
         }
         let row = self.row.as_ref().filter(|_| bound.iter().all(Option::is_some));
+        let row = row.filter(|_| unite(self.dialect, &mut bound));
         let chunks = match row {
             Some(row) => self.chunks(row, bound.into_iter().flatten().collect()),
             None => self.one_by_one(bound)?,
@@ -128,8 +129,9 @@ impl Template {
                 out.push_str(", ");
             }
             let end = self.fill(&mut out, row.start, &self.holes, |out, hole| {
-                if self.dialect == Dialect::Postgres {
-                    numbered(out, index * self.slots + hole.slot + 1);
+                if self.dialect.numbers_placeholders() {
+                    let number = index * self.slots + hole.slot + 1;
+                    self.dialect.write_placeholder(out, number);
                 } else {
                     out.push('?');
                 }

@@ -192,7 +192,7 @@ impl Template {
                         "give it two names, or write `= ANY(…)` instead of IN (…) and `<> ALL(…)` instead of NOT IN (…)",
                     ));
                 }
-                Dialect::MySql | Dialect::Sqlite | Dialect::Generic
+                Dialect::MySql | Dialect::Sqlite | Dialect::SqlServer | Dialect::Generic
                     if of_slot().any(|place| place == ListPlace::Value) =>
                 {
                     return Err(BindError::new(

@@ -11,8 +11,8 @@ pub(super) struct BindOrder {
     pub(super) numbers: Box<[Option<usize>]>,
     /// Set if every value has a number.
     pub(super) numbered: bool,
-    /// The character before a number.
-    pub(super) sign: char,
+    /// What stands before a number.
+    pub(super) sign: &'static str,
     /// Number of bound values.
     pub(super) total: usize,
 }
@@ -23,7 +23,7 @@ impl BindOrder {
         match self.number(slot) {
             None => out.push('?'),
             Some(number) => {
-                out.push(self.sign);
+                out.push_str(self.sign);
                 out.push_str(&(number + member).to_string());
             }
         }

@@ -6,26 +6,9 @@ use super::generic_commits::commits_in_standard_sql;
 use super::implicit_commits::commits_implicitly;
 use super::server::Server;
 use super::split::statements;
+use super::transact;
+use super::transaction_control::Control;
 use super::word::Word;
-
-/// The effect of a text on its transaction; for a script, the strongest one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Control {
-    /// Has no effect.
-    None,
-    /// Releases a savepoint.
-    Release,
-    /// Sets a savepoint, or rolls back to one.
-    Savepoint,
-    /// Commits implicitly, as MySQL does for the definition of tables.
-    Implicit,
-    /// Starts a transaction.
-    Begin,
-    /// Rolls the transaction back.
-    Rollback,
-    /// Commits the transaction, or prepares it for a later commit.
-    Commit,
-}
 
 /// The effect of a text on the definitions of tables and views.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,6 +125,9 @@ impl Facts {
 
     fn add(&mut self, dialect: Dialect, server: Option<Server>, statement: &[Word<'_>]) {
         let verb = Verb::of(statement);
+        if dialect == Dialect::SqlServer {
+            self.chains |= transact::begins_again(statement);
+        }
         if self.statements == 0 {
             self.verb = verb;
         }
@@ -208,6 +194,9 @@ fn control(dialect: Dialect, server: Option<Server>, statement: &[Word<'_>]) -> 
     let Some(first) = statement.first() else {
         return Control::None;
     };
+    if dialect == Dialect::SqlServer {
+        return transact::control(statement);
+    }
     if first.is("BEGIN") && is(1, "NOT") {
         return Control::None;
     }
@@ -247,7 +236,7 @@ fn control(dialect: Dialect, server: Option<Server>, statement: &[Word<'_>]) -> 
     let implicit = match dialect {
         Dialect::MySql => commits_implicitly(server, statement),
         Dialect::Generic => commits_in_standard_sql(server, statement),
-        Dialect::Postgres | Dialect::Sqlite => false,
+        Dialect::Postgres | Dialect::Sqlite | Dialect::SqlServer => false,
     };
     if implicit {
         return Control::Implicit;

@@ -133,8 +133,9 @@ impl Definition {
         object.kind.ends_with("TABLE").then_some(&object.name)
     }
 
-    /// Returns the statement without the keys in `late`. An object of a kind in `guarded` is created `IF NOT EXISTS`.
-    pub(crate) fn create(&self, guarded: &[&str], late: &[&Key]) -> String {
+    /// Returns the statement without the keys in `late`. An object of a kind in `guarded` is created `IF NOT EXISTS`, or after a
+    /// question for it.
+    pub(crate) fn create(&self, dialect: Dialect, guarded: &[&str], late: &[&Key]) -> String {
         let mut text = self.text.clone();
         for key in late.iter().rev() {
             text.replace_range(key.cut.clone(), "");
@@ -142,7 +143,13 @@ impl Definition {
         if let Some(object) = &self.object
             && let (true, Some(at)) = (guarded.contains(&object.kind.as_str()), object.safe_at)
         {
-            text.insert_str(at, "IF NOT EXISTS ");
+            match dialect {
+                Dialect::SqlServer => {
+                    let name = dialect.quote_text(&object.name.written);
+                    text.insert_str(0, &format!("IF OBJECT_ID({name}) IS NULL "));
+                }
+                _ => text.insert_str(at, "IF NOT EXISTS "),
+            }
         }
         text
     }
@@ -207,14 +214,19 @@ fn name(dialect: Dialect, text: &str, parts: &[Word<'_>]) -> Option<(ObjectName,
     let written = text[parts[0].start..parts[used - 1].end].to_owned();
     let folded = match dialect {
         Dialect::Postgres => path.clone(),
-        Dialect::MySql | Dialect::Sqlite | Dialect::Generic => path.iter().map(|part| part.to_lowercase()).collect(),
+        Dialect::MySql | Dialect::Sqlite | Dialect::SqlServer | Dialect::Generic => {
+            path.iter().map(|part| part.to_lowercase()).collect()
+        }
     };
     Some((ObjectName { written, path, folded }, used))
 }
 
 fn unquoted(text: &str) -> String {
     let mut characters = text.chars();
-    let quote = characters.next().unwrap_or('"');
+    let quote = match characters.next() {
+        Some('[') => ']',
+        quote => quote.unwrap_or('"'),
+    };
     let inside = characters.as_str();
     let inside = inside.strip_suffix(quote).unwrap_or(inside);
     inside.replace(&format!("{quote}{quote}"), &quote.to_string())

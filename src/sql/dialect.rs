@@ -19,18 +19,26 @@ pub enum Dialect {
     MySql,
     /// SQLite.
     Sqlite,
+    /// SQL Server: T-SQL. The feature `mssql` has the driver, which is experimental.
+    SqlServer,
     /// Standard SQL: every database without a dialect of its own here.
     Generic,
 }
 
 impl Dialect {
     /// All dialects.
-    pub(crate) const ALL: [Self; 4] = [Self::Postgres, Self::MySql, Self::Sqlite, Self::Generic];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Postgres,
+        Self::MySql,
+        Self::Sqlite,
+        Self::SqlServer,
+        Self::Generic,
+    ];
 
     /// Returns whether its databases are on a server; otherwise a database is a file, or in memory.
     pub(crate) fn is_served(self) -> bool {
         match self {
-            Self::Postgres | Self::MySql | Self::Generic => true,
+            Self::Postgres | Self::MySql | Self::SqlServer | Self::Generic => true,
             Self::Sqlite => false,
         }
     }
@@ -40,7 +48,7 @@ impl Dialect {
     pub(crate) fn schema_setting(self) -> Option<&'static str> {
         match self {
             Self::Postgres => Some("search_path"),
-            Self::MySql | Self::Sqlite | Self::Generic => None,
+            Self::MySql | Self::Sqlite | Self::SqlServer | Self::Generic => None,
         }
     }
 
@@ -48,6 +56,8 @@ impl Dialect {
     pub fn max_parameters(self) -> usize {
         match self {
             Self::Postgres | Self::MySql => 65_535,
+            // Of 2,100 parameters of a procedure, the one that runs a statement takes the text and the types.
+            Self::SqlServer => 2_098,
             // No database is known that takes fewer. The server reports what is too many for it.
             Self::Sqlite | Self::Generic => 32_766,
         }
@@ -64,22 +74,46 @@ impl Dialect {
     /// assert_eq!(Dialect::Postgres.quote_identifier("order"), r#""order""#);
     /// assert_eq!(Dialect::Sqlite.quote_identifier(r#"a"b"#), r#""a""b""#);
     /// assert_eq!(Dialect::MySql.quote_identifier("a`b"), "`a``b`");
+    /// assert_eq!(Dialect::SqlServer.quote_identifier("a]b"), "[a]]b]");
     /// ```
     pub fn quote_identifier(self, name: &str) -> String {
-        let quote = match self {
-            Self::Postgres | Self::Sqlite | Self::Generic => '"',
-            Self::MySql => '`',
+        let (opening, closing) = match self {
+            Self::Postgres | Self::Sqlite | Self::Generic => ('"', '"'),
+            Self::MySql => ('`', '`'),
+            Self::SqlServer => ('[', ']'),
         };
         let mut quoted = String::with_capacity(name.len() + 2);
-        quoted.push(quote);
+        quoted.push(opening);
         for character in name.chars().filter(|&character| character != '\0') {
-            if character == quote {
-                quoted.push(quote);
+            if character == closing {
+                quoted.push(closing);
             }
             quoted.push(character);
         }
-        quoted.push(quote);
+        quoted.push(closing);
         quoted
+    }
+
+    /// Returns whether every placeholder has a number, which may occur several times.
+    pub(super) fn numbers_placeholders(self) -> bool {
+        match self {
+            Self::Postgres | Self::SqlServer => true,
+            Self::MySql | Self::Sqlite | Self::Generic => false,
+        }
+    }
+
+    /// Returns what stands before the number of a placeholder.
+    pub(super) fn placeholder(self) -> &'static str {
+        match self {
+            Self::SqlServer => "@P",
+            Self::Postgres | Self::MySql | Self::Sqlite | Self::Generic => "$",
+        }
+    }
+
+    /// Writes the placeholder with a number, counted from 1.
+    pub(super) fn write_placeholder(self, out: &mut String, number: usize) {
+        out.push_str(self.placeholder());
+        out.push_str(&number.to_string());
     }
 
     /// Quotes a string, for statements in which it cannot be bound. It is one literal, regardless of the server's
@@ -89,6 +123,7 @@ impl Dialect {
         match self {
             Self::MySql => format!("'{}'", doubled.replace('\\', "\\\\")),
             Self::Postgres if text.contains('\\') => format!("E'{}'", doubled.replace('\\', "\\\\")),
+            Self::SqlServer => format!("N'{doubled}'"),
             Self::Postgres | Self::Sqlite | Self::Generic => format!("'{doubled}'"),
         }
     }
@@ -100,15 +135,10 @@ impl fmt::Display for Dialect {
             Self::Postgres => "PostgreSQL",
             Self::MySql => "MySQL",
             Self::Sqlite => "SQLite",
+            Self::SqlServer => "SQL Server",
             Self::Generic => "SQL",
         })
     }
-}
-
-/// Writes the placeholder with a number, counted from 1, in the syntax of PostgreSQL.
-pub(super) fn numbered(out: &mut String, number: usize) {
-    out.push('$');
-    out.push_str(&number.to_string());
 }
 
 #[cfg(test)]

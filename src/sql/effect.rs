@@ -10,6 +10,7 @@ use super::notify::{NotifyCall, notifies};
 use super::path_change::{PathChange, path_change};
 use super::session_change::{SessionChange, session_change, taints_session, third_argument};
 use super::switches::{Setting, switched};
+use super::transact;
 use super::word::{Word, closing};
 
 /// The known effects of a text.
@@ -76,7 +77,10 @@ impl Effect {
     fn add(&mut self, dialect: Dialect, statement: &[Word<'_>], holes: usize, slot: &impl Fn(usize) -> usize) {
         self.reads &= reads(dialect, statement, false);
         self.asks &= reads(dialect, statement, true);
-        self.locks |= locks(statement);
+        self.locks |= match dialect {
+            Dialect::SqlServer => transact::locks(statement),
+            _ => locks(statement),
+        };
         self.writes |= dialect == Dialect::Sqlite && writes(statement);
         self.taints_session |= taints_session(dialect, statement);
         self.session = self.session.max(session_change(dialect, statement));
@@ -86,10 +90,15 @@ impl Effect {
             .any(|part| part.is_one_of(&["DEFERRABLE", "DEFERRED", "DEFER_FOREIGN_KEYS"]));
         self.opaque |= match dialect {
             Dialect::MySql | Dialect::Generic => holds_others(statement),
+            Dialect::SqlServer => transact::runs_others(statement),
             Dialect::Postgres | Dialect::Sqlite => false,
         };
-        if matches!(dialect, Dialect::MySql | Dialect::Generic) && self.switches.is_none() {
-            self.switches = switched(statement);
+        if self.switches.is_none() {
+            self.switches = match dialect {
+                Dialect::MySql | Dialect::Generic => switched(statement),
+                Dialect::SqlServer => transact::switched(statement),
+                Dialect::Postgres | Dialect::Sqlite => None,
+            };
         }
         if dialect == Dialect::Postgres {
             self.defines_code |= defines_code(statement);
@@ -140,7 +149,8 @@ fn reads(dialect: Dialect, statement: &[Word<'_>], trusting: bool) -> bool {
     if !matches!(
         verb,
         Verb::Select | Verb::Values | Verb::Table | Verb::Show | Verb::Explain
-    ) {
+    ) || (dialect == Dialect::SqlServer && transact::may_write(statement))
+    {
         return false;
     }
     let tables = if trusting { Vec::new() } else { common_tables(statement) };

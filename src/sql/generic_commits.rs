@@ -90,7 +90,7 @@ fn sets_isolation(statement: &[Word<'_>]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::control::Control;
+    use crate::sql::Control;
     use crate::sql::{Dialect, SqlMode, Template};
 
     #[test]

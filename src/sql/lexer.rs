@@ -3,7 +3,8 @@
 //! Nothing is an error here. An unterminated token extends to the end, and the server reports the error.
 
 use super::lexical::{
-    continuation, is_name, is_word, is_word_start, line_comment, number, space, variable_with_suffix,
+    continuation, is_name, is_name_of_sql_server, is_word, is_word_start, line_comment, number, space,
+    variable_with_suffix,
 };
 use super::version_comment::version_comment;
 use super::{Dialect, SqlMode};
@@ -73,7 +74,7 @@ impl<'a> Lexer<'a> {
             end: match dialect {
                 // The driver removes white space of any kind around a text.
                 Dialect::Sqlite => sql.trim_end().len(),
-                Dialect::Postgres | Dialect::MySql | Dialect::Generic => sql.len(),
+                Dialect::Postgres | Dialect::MySql | Dialect::SqlServer | Dialect::Generic => sql.len(),
             },
             at: 0,
             last: TokenKind::Space,
@@ -99,7 +100,7 @@ impl<'a> Lexer<'a> {
         match self.dialect {
             Dialect::MySql => self.mode.plain_backslashes == self.other_backslashes,
             Dialect::Postgres | Dialect::Generic => self.other_backslashes,
-            Dialect::Sqlite => false,
+            Dialect::Sqlite | Dialect::SqlServer => false,
         }
     }
 
@@ -141,8 +142,16 @@ impl<'a> Lexer<'a> {
                 (TokenKind::Literal, self.quoted(b'"', self.escapes()))
             }
             b'"' => (TokenKind::Quoted, self.quoted(b'"', false)),
-            b'`' if self.dialect != Dialect::Postgres => (TokenKind::Quoted, self.quoted(b'`', false)),
+            b'`' if !matches!(self.dialect, Dialect::Postgres | Dialect::SqlServer) => {
+                (TokenKind::Quoted, self.quoted(b'`', false))
+            }
             b'[' if self.dialect == Dialect::Sqlite => (TokenKind::Quoted, self.until(b"]", 1)),
+            b'[' if self.dialect == Dialect::SqlServer => (TokenKind::Quoted, self.quoted(b']', false)),
+            b'n' | b'N' if self.dialect == Dialect::SqlServer && self.byte(1) == b'\'' => {
+                (TokenKind::Literal, self.quoted_from(1, b'\'', false))
+            }
+            // Variables, whose names begin with `@`, and temporary tables.
+            b'@' | b'#' if self.dialect == Dialect::SqlServer => (TokenKind::Word, self.run(1, is_name_of_sql_server)),
             b'e' | b'E' if self.dialect == Dialect::Postgres && self.byte(1) == b'\'' => {
                 (TokenKind::Literal, self.escape_string())
             }
@@ -158,6 +167,9 @@ impl<'a> Lexer<'a> {
             b'\\' if self.byte(1) == b':' => (TokenKind::Escaped(':'), 2),
             b':' | b'$' | b'?' => self.sign(byte),
             b'0'..=b'9' => (TokenKind::Number, number(self.dialect, self.rest())),
+            byte if is_word_start(byte) && self.dialect == Dialect::SqlServer => {
+                (TokenKind::Word, self.run(1, is_name_of_sql_server))
+            }
             byte if is_word_start(byte) => (TokenKind::Word, self.run(1, is_name)),
             byte => (TokenKind::Symbol(byte), 1),
         }
@@ -236,7 +248,7 @@ impl<'a> Lexer<'a> {
                 return length;
             }
         }
-        if self.dialect != Dialect::Postgres {
+        if !matches!(self.dialect, Dialect::Postgres | Dialect::SqlServer) {
             return self.until(b"*/", 2);
         }
         let (mut at, mut depth) = (2, 1);

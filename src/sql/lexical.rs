@@ -38,15 +38,14 @@ pub(super) fn line_comment(dialect: Dialect, rest: &[u8]) -> usize {
     let starts = match (dialect, rest) {
         // So that `5--1` is a sum. The end of the text counts as a control character.
         (Dialect::MySql, [b'-', b'-', ..]) => byte(rest, 2) <= b' ' || byte(rest, 2) == 0x7f,
-        (Dialect::MySql, [b'#', ..]) | (Dialect::Postgres | Dialect::Sqlite | Dialect::Generic, [b'-', b'-', ..]) => {
-            true
-        }
+        (Dialect::MySql, [b'#', ..])
+        | (Dialect::Postgres | Dialect::Sqlite | Dialect::SqlServer | Dialect::Generic, [b'-', b'-', ..]) => true,
         _ => false,
     };
     match dialect {
         _ if !starts => 0,
         Dialect::Postgres | Dialect::Generic => run(rest, 0, |byte| byte != b'\n' && byte != b'\r'),
-        Dialect::MySql | Dialect::Sqlite => run(rest, 0, |byte| byte != b'\n'),
+        Dialect::MySql | Dialect::Sqlite | Dialect::SqlServer => run(rest, 0, |byte| byte != b'\n'),
     }
 }
 
@@ -74,7 +73,18 @@ pub(super) fn number(dialect: Dialect, rest: &[u8]) -> usize {
     match dialect {
         // A word that follows directly makes it invalid.
         Dialect::Sqlite => run(rest, 1, |byte| byte == b'.' || is_name(byte)),
+        Dialect::SqlServer if matches!(rest, [b'0', b'x' | b'X', ..]) => run(rest, 2, |byte| byte.is_ascii_hexdigit()),
         Dialect::Postgres | Dialect::Generic if radix => run(rest, 1, is_word),
+        Dialect::SqlServer => {
+            let whole = run(rest, 0, |byte| byte.is_ascii_digit());
+            let decimal = byte(rest, whole) == b'.';
+            let end = if decimal {
+                run(rest, whole + 1, |byte| byte.is_ascii_digit())
+            } else {
+                whole
+            };
+            exponent(rest, end)
+        }
         Dialect::Postgres | Dialect::Generic => {
             let whole = grouped(rest, 0);
             let decimal = byte(rest, whole) == b'.' && byte(rest, whole + 1) != b'.';
@@ -142,6 +152,11 @@ pub(super) fn is_word_start(byte: u8) -> bool {
 /// Returns whether a byte can occur in the name of a parameter, or in the tag of a dollar quote.
 pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_digit() || is_word_start(byte)
+}
+
+/// Returns whether a byte can occur in a name of SQL Server after the first one.
+pub(super) fn is_name_of_sql_server(byte: u8) -> bool {
+    matches!(byte, b'@' | b'#') || is_name(byte)
 }
 
 /// Returns whether a byte can occur in a name after the first one.

@@ -43,6 +43,9 @@ mod steps;
 mod summary;
 mod switches;
 mod template;
+mod transact;
+mod transaction_control;
+mod union_types;
 mod utility;
 mod values_row;
 mod variable;
@@ -56,7 +59,7 @@ pub(crate) use act::Act;
 pub(crate) use batch::Batch;
 pub(crate) use byte_order_mark::without_byte_order_mark;
 pub(crate) use cache::TemplateCache;
-pub(crate) use control::{Control, Defines};
+pub(crate) use control::Defines;
 pub(crate) use definition::{Definition, Key, ObjectName};
 pub use dialect::Dialect;
 pub(crate) use effect::Effect;
@@ -78,6 +81,7 @@ pub(crate) use statement::{Bound, Statement};
 pub(crate) use summary::{Summary, sanitized, shown};
 pub(crate) use switches::Setting;
 pub(crate) use template::Template;
+pub(crate) use transaction_control::Control;
 
 /// Returns the texts of the tokens, for [`crate::fuzzing`].
 #[cfg(any(test, fuzzing))]
@@ -93,4 +97,4 @@ pub(crate) fn names_of(template: &Template) -> impl Iterator<Item = String> {
 
 /// All dialects, for [`crate::fuzzing`].
 #[cfg(any(test, fuzzing))]
-pub(crate) const DIALECTS: [Dialect; 4] = Dialect::ALL;
+pub(crate) const DIALECTS: [Dialect; 5] = Dialect::ALL;

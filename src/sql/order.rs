@@ -1,6 +1,6 @@
 //! The order in which the values of a statement are bound, and the placeholders that have numbers.
 //!
-//! PostgreSQL numbers all placeholders, MySQL and standard SQL none. SQLite supports both, but its driver searches for the name of a
+//! PostgreSQL and SQL Server number all placeholders, MySQL and standard SQL none. SQLite supports both, but its driver searches for the name of a
 //! numbered one among all that have numbers, once for each value: the work grows with their product. So a value has a
 //! bare `?` wherever the text uses it once, and is bound again for each further use in a list or in one of many rows. A
 //! scalar that the text uses several times keeps one number, because SQLite takes `?1` and `?1` for the same
@@ -19,7 +19,7 @@ impl Template {
     /// Returns the order for the text with one value for each slot, or with lists of these widths.
     pub(super) fn order(&self, widths: Option<&[u32]>) -> BindOrder {
         let order = match self.dialect {
-            Dialect::Postgres => self.order_by(widths, |_| true),
+            Dialect::Postgres | Dialect::SqlServer => self.order_by(widths, |_| true),
             Dialect::MySql | Dialect::Generic => self.order_by(widths, |_| false),
             Dialect::Sqlite => {
                 let shared = self.uses.iter().filter(|uses| **uses > 1).count();
@@ -50,10 +50,9 @@ impl Template {
         // SQLite takes `?7` as its seventh parameter and a bare one after it as the eighth; its driver would count
         // differently. It takes `$7` as the next parameter, and the driver gives that the seventh value; bare ones then
         // count only themselves.
-        let sign = if self.dialect == Dialect::Sqlite && bare == 0 {
-            '?'
-        } else {
-            '$'
+        let sign = match self.dialect {
+            Dialect::Sqlite if bare == 0 => "?",
+            dialect => dialect.placeholder(),
         };
         BindOrder {
             numbers: numbers.collect(),
@@ -73,7 +72,7 @@ impl Template {
 
     /// Puts the values of one of many rows into the order in which they are bound.
     pub(super) fn in_order_of_row(&self, values: Vec<Value>) -> Vec<Value> {
-        if self.in_line || self.dialect == Dialect::Postgres {
+        if self.in_line || self.dialect.numbers_placeholders() {
             return values;
         }
         self.arrange(&BindOrder::default(), values, None)

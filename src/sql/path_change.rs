@@ -22,9 +22,9 @@ pub(super) fn path_change(dialect: Dialect, statement: &[Word<'_>]) -> PathChang
     match dialect {
         Dialect::Postgres if first.is_one_of(&["SET", "RESET", "DISCARD"]) => set(statement),
         Dialect::Postgres => set_config(statement),
-        Dialect::MySql if first.is("USE") => PathChange::Session,
+        Dialect::MySql | Dialect::SqlServer if first.is("USE") => PathChange::Session,
         Dialect::Generic if first.is_one_of(&["USE", "SET"]) => PathChange::Session,
-        Dialect::MySql | Dialect::Sqlite | Dialect::Generic => PathChange::None,
+        Dialect::MySql | Dialect::Sqlite | Dialect::SqlServer | Dialect::Generic => PathChange::None,
     }
 }
 

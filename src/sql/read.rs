@@ -16,7 +16,7 @@ use super::split::statements;
 use super::template::{Placeholder, Style, Template};
 use super::values_row::row_of_values;
 use super::word::Word;
-use super::{Act, Dialect, SqlMode, Statement, variable};
+use super::{Act, Dialect, SqlMode, Statement, transact, variable};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Template {
@@ -90,10 +90,17 @@ impl Template {
             )
             .help("use `database.listen([\"channel\"])`, which has a connection of its own; `NOTIFY` and `pg_notify` work on any connection"));
         }
+        if dialect == Dialect::SqlServer && transact::separates_batches(&text, &parts) {
+            return Err(Error::new(
+                ErrorKind::Syntax,
+                "the text has the line `GO`, which separates batches for the tools of SQL Server and is no statement, so it was not sent",
+            )
+            .help("send each batch by itself, without the line"));
+        }
         let facts = Facts::of(dialect, mode.server, &parts);
         let acts = match dialect {
             Dialect::Sqlite => Act::of_all(&parts),
-            Dialect::Postgres | Dialect::MySql | Dialect::Generic => Vec::new(),
+            Dialect::Postgres | Dialect::MySql | Dialect::SqlServer | Dialect::Generic => Vec::new(),
         };
         let doubtful = is_doubtful(dialect, mode, sql, &tokens, facts.control);
         let mut effect = Effect::of(dialect, statements(dialect, &parts), |hole| holes[hole].slot);

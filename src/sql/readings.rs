@@ -1,8 +1,9 @@
 //! Other readings of a text: what a token is may depend on the session and on the version of the server, which are not
 //! known here.
 
-use super::control::{Control, Facts};
+use super::control::Facts;
 use super::lexer::{Lexer, Token, TokenKind};
+use super::transaction_control::Control;
 use super::word::words;
 use super::{Dialect, SqlMode};
 
@@ -20,6 +21,10 @@ pub(super) fn is_doubtful(dialect: Dialect, mode: SqlMode, sql: &str, tokens: &[
             Facts::of(dialect, mode.server, &other).control > control
         }
         // What the text says between other quotes and comments than those that are read here.
+        // It is not certain that a line ends at a carriage return alone.
+        Dialect::SqlServer if control == Control::None && sql.replace("\r\n", "\n").contains('\r') => {
+            names_control(sql)
+        }
         Dialect::Generic if control == Control::None && has_other_readings(sql) => names_control(sql),
         _ => false,
     }
@@ -36,15 +41,18 @@ fn has_other_readings(sql: &str) -> bool {
 
 /// Returns whether a text has, anywhere, a word that begins or ends transactions.
 fn names_control(sql: &str) -> bool {
-    const WORDS: [&str; 11] = [
+    const WORDS: [&str; 14] = [
         "ABORT",
         "AUTOCOMMIT",
         "BEGIN",
         "CHECKPOINT",
         "COMMIT",
         "END",
+        "EXEC",
+        "EXECUTE",
         "RELEASE",
         "ROLLBACK",
+        "SAVE",
         "SAVEPOINT",
         "SHUTDOWN",
         "START",

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use super::Dialect;
 use super::bind_order::{BindOrder, width};
 use super::control::Facts;
-use super::dialect::numbered;
-use super::lexical::is_name;
+use super::lexical::{is_name, is_name_of_sql_server};
 use super::template::{Placeholder, Style, Template};
 
 impl Template {
@@ -33,7 +32,7 @@ impl Template {
         if literal {
             let mut text = String::with_capacity(sql.len());
             let end = self.fill(&mut text, 0, &self.holes, |text, hole| match self.style {
-                Style::Dollar => numbered(text, hole.slot + 1),
+                Style::Dollar => self.dialect.write_placeholder(text, hole.slot + 1),
                 _ => text.push('?'),
             });
             text.push_str(&self.text[end..]);
@@ -56,7 +55,12 @@ impl Template {
     ) -> usize {
         // `LIKE?` must not become `LIKE$1`, which is a name; SQLite also takes `$1(…)` and `$1::` for one.
         let sqlite = self.dialect == Dialect::Sqlite;
-        let apart = sqlite || (self.dialect == Dialect::Postgres && self.style == Style::Question);
+        let (apart, is_name): (bool, fn(u8) -> bool) = match self.dialect {
+            Dialect::Sqlite => (true, is_name),
+            Dialect::SqlServer => (true, is_name_of_sql_server),
+            Dialect::Postgres => (self.style == Style::Question, is_name),
+            Dialect::MySql | Dialect::Generic => (false, is_name),
+        };
         for hole in holes {
             out.push_str(&self.text[from..hole.at]);
             if apart && out.bytes().next_back().is_some_and(is_name) {
@@ -118,6 +122,9 @@ fn empty(dialect: Dialect, negated: bool) -> &'static str {
         (Dialect::MySql, true) => "NOT IN (SELECT NULL FROM DUAL WHERE 1 = 0)",
         (Dialect::Generic, false) => "IN (SELECT NULL FROM (SELECT 1) AS ebbtide_empty (x) WHERE 1 = 0)",
         (Dialect::Generic, true) => "NOT IN (SELECT NULL FROM (SELECT 1) AS ebbtide_empty (x) WHERE 1 = 0)",
+        // Text is converted to the type of the other side; a NULL without a type would be an integer.
+        (Dialect::SqlServer, false) => "IN (SELECT CAST(NULL AS NVARCHAR(1)) WHERE 1 = 0)",
+        (Dialect::SqlServer, true) => "NOT IN (SELECT CAST(NULL AS NVARCHAR(1)) WHERE 1 = 0)",
         (Dialect::Sqlite, false) => "IN ()",
         (Dialect::Sqlite, true) => "NOT IN ()",
     }

@@ -14,12 +14,13 @@ pub(crate) enum Product {
     Hsqldb,
     Derby,
     DuckDb,
+    SqlServer,
     /// Any other one.
     Other,
 }
 
 impl Product {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Postgres,
         Self::MySql,
         Self::MariaDb,
@@ -28,6 +29,7 @@ impl Product {
         Self::Hsqldb,
         Self::Derby,
         Self::DuckDb,
+        Self::SqlServer,
         Self::Other,
     ];
 }

@@ -2,6 +2,7 @@
 
 use super::Dialect;
 use super::lexer::TokenKind;
+use super::transact;
 use super::word::{Word, closing};
 
 /// A change of the session, as seen by the next user of its connection.
@@ -32,6 +33,7 @@ pub(super) fn session_change(dialect: Dialect, statement: &[Word<'_>]) -> Sessio
         Dialect::Postgres => postgres(first, rest) || session_lock(statement) || sets_config(statement),
         Dialect::MySql => mysql(first, rest) || called(statement, "GET_LOCK") || assigns_variable(statement),
         Dialect::Generic => generic(first, rest),
+        Dialect::SqlServer => transact::changes_session(statement),
         Dialect::Sqlite => sqlite(first, rest) || called(statement, "LOAD_EXTENSION"),
     };
     if changed {
@@ -80,7 +82,7 @@ fn undoes(dialect: Dialect, first: &Word<'_>, rest: &[Word<'_>]) -> bool {
             first.is("DEALLOCATE") || (first.is("DROP") && rest.first().is_some_and(dropped))
         }
         // Not known from its words.
-        Dialect::Sqlite | Dialect::Generic => false,
+        Dialect::Sqlite | Dialect::SqlServer | Dialect::Generic => false,
     }
 }
 
@@ -262,6 +264,7 @@ pub(super) fn taints_session(dialect: Dialect, statement: &[Word<'_>]) -> bool {
                 || any(|part| part.is("GET_LOCK"))
         }
         Dialect::Generic => generic(first, rest),
+        Dialect::SqlServer => transact::changes_session(statement),
         Dialect::Sqlite => {
             let asks = [
                 "TABLE_INFO",

@@ -2,6 +2,7 @@
 
 use super::Dialect;
 use super::lexer::Lexer;
+use super::transact;
 use super::word::{Word, words};
 
 /// Returns the statements of a text, without the parentheses around them.
@@ -59,6 +60,8 @@ enum Body {
     /// It is one block. Each of its statements ends with a semicolon, so that `END` follows one. In between, the words
     /// can be names.
     Single(Block),
+    /// It is the rest of the text (SQL Server).
+    ToTheEnd,
 }
 
 #[derive(PartialEq, Eq)]
@@ -71,7 +74,9 @@ enum Block {
 impl Body {
     fn of(dialect: Dialect, parts: &[Word<'_>]) -> Self {
         match dialect {
+            Dialect::SqlServer if transact::defines_code(parts) => Self::ToTheEnd,
             _ if !has_body(parts) => Self::None,
+            Dialect::SqlServer => Self::None,
             Dialect::MySql | Dialect::Generic => Self::Nested(0),
             Dialect::Postgres | Dialect::Sqlite => Self::Single(Block::NotBegun),
         }
@@ -80,6 +85,7 @@ impl Body {
     fn is_open(&self) -> bool {
         match self {
             Self::None => false,
+            Self::ToTheEnd => true,
             Self::Nested(blocks) => *blocks > 0,
             Self::Single(block) => *block == Block::Open,
         }
@@ -91,7 +97,7 @@ impl Body {
         let before = index.checked_sub(1).map(|index| &parts[index]);
         let next = parts.get(index + 1);
         match self {
-            Self::None | Self::Single(Block::Ended) => {}
+            Self::None | Self::ToTheEnd | Self::Single(Block::Ended) => {}
             Self::Nested(blocks) => {
                 let after_end = before.is_some_and(|before| before.is("END"));
                 if part.is("BEGIN") || (part.is("CASE") && !after_end) {

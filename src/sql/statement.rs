@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::control::{Control, Defines, Facts};
+use super::control::{Defines, Facts};
 use super::definition::ObjectName;
+use super::transaction_control::Control;
 use super::{Act, Effect, act};
 use crate::value::Value;
 
@@ -91,7 +92,7 @@ impl Statement {
 
     /// Returns its effect on the transaction.
     #[cfg_attr(
-        not(any(feature = "jdbc", feature = "dbapi2")),
+        not(any(feature = "jdbc", feature = "dbapi2", feature = "mssql")),
         allow(dead_code, reason = "the drivers of sqlx take such texts")
     )]
     pub(crate) fn control(&self) -> Control {

@@ -10,6 +10,8 @@ pub(crate) enum Setting {
     Autocommit,
     /// If other than `NO_CHAIN`, a COMMIT starts the next transaction, or ends the session.
     CompletionType,
+    /// If on, a statement outside of a transaction begins one, which nobody commits (SQL Server).
+    ImplicitTransactions,
 }
 
 impl Setting {
@@ -17,6 +19,7 @@ impl Setting {
         match self {
             Self::Autocommit => "autocommit",
             Self::CompletionType => "completion_type",
+            Self::ImplicitTransactions => "implicit_transactions",
         }
     }
 
@@ -41,6 +44,7 @@ impl Setting {
         let known: &[&str] = match self {
             Self::Autocommit => &["1", "on", "true"],
             Self::CompletionType => &["0", "no_chain"],
+            Self::ImplicitTransactions => &["off"],
         };
         let value = value.trim_matches(['\'', '"']);
         known.iter().any(|known| value.eq_ignore_ascii_case(known))

@@ -9,9 +9,10 @@ use parking_lot::RwLock;
 
 use super::bind_error::{BindError, names};
 use super::bind_order::BindOrder;
-use super::control::{Control, Facts, Verb};
+use super::control::{Facts, Verb};
 use super::effect::Effect;
 use super::list::{ListContext, ListPlace};
+use super::transaction_control::Control;
 use super::{Act, Bound, Dialect, SqlMode, Statement, Summary, sanitized, shown};
 use crate::error::Result;
 
@@ -92,7 +93,7 @@ impl Template {
 
     /// Returns the number of values that a row binds if several rows are in one statement.
     pub(super) fn row_width(&self) -> usize {
-        if self.dialect == Dialect::Postgres {
+        if self.dialect.numbers_placeholders() {
             self.slots
         } else {
             self.holes.len()
@@ -106,7 +107,7 @@ impl Template {
         }
         let help = match self.dialect {
             Dialect::Postgres => "pass the list as one `Array` and compare with `= ANY(:name)`, or split it",
-            Dialect::MySql | Dialect::Sqlite | Dialect::Generic => {
+            Dialect::MySql | Dialect::Sqlite | Dialect::SqlServer | Dialect::Generic => {
                 "split the list, or put it into a temporary table and join the table"
             }
         };

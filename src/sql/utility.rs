@@ -58,7 +58,7 @@ fn own_way(dialect: Dialect, first: &str, second: &str) -> &'static str {
         (Dialect::Sqlite, "PRAGMA") => {
             "read it with `SELECT * FROM pragma_name(:value)`, or write the value into the text"
         }
-        (Dialect::Generic, _) => "write the value into the text, with each quote in it doubled",
+        (Dialect::Generic | Dialect::SqlServer, _) => "write the value into the text, with each quote in it doubled",
         (Dialect::Sqlite, _) => "write the value into the text, as `SELECT quote(:value)` returns it",
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{DatabaseUrl, error, parse, scheme};
 use crate::error::Result;
+use crate::sql::Dialect;
 
 fn is_subprotocol(text: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
@@ -50,6 +51,10 @@ impl DatabaseUrl {
 
     fn check_host(&self) -> Result<()> {
         match self.host() {
+            Some(host) if self.dialect == Dialect::SqlServer && self.bridge.is_none() && host.contains('\\') => Err(
+                error("the host names an instance of SQL Server, whose port this library does not look up")
+                    .help("give the port of the instance: `mssql://host:port/database`"),
+            ),
             Some(host) if host.contains(',') => Err(parse::several_hosts()),
             Some(host)
                 if !host.starts_with('/') && host.contains(|c: char| c.is_whitespace() || "/@?#[]\\".contains(c)) =>

@@ -53,7 +53,7 @@ fn error(message: impl Into<Cow<'static, str>>) -> Error {
 ///
 /// # Dialects
 ///
-/// `postgres` and `postgresql`, `mysql` and `mariadb`, `sqlite`. A driver suffix written for Python, such as
+/// `postgres` and `postgresql`, `mysql` and `mariadb`, `sqlite`, `mssql` and `sqlserver`. A driver suffix written for Python, such as
 /// `postgresql+asyncpg`, is accepted.
 ///
 /// # Drivers outside of the program
@@ -241,6 +241,7 @@ impl DatabaseUrl {
             Dialect::MySql if self.scheme == "mariadb" => "mariadb",
             Dialect::MySql => "mysql",
             Dialect::Sqlite => "sqlite",
+            Dialect::SqlServer => "microsoft.sql_server",
             Dialect::Generic => "other_sql",
         }
     }
@@ -250,6 +251,7 @@ impl DatabaseUrl {
         match self.dialect() {
             Dialect::Postgres => Some(5432),
             Dialect::MySql => Some(3306),
+            Dialect::SqlServer => Some(1433),
             Dialect::Sqlite | Dialect::Generic => None,
         }
     }

@@ -94,12 +94,13 @@ impl DatabaseUrl {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OptionScope {
     Any,
-    /// PostgreSQL, MySQL, and all drivers outside of the program.
+    /// All servers, and all drivers outside of the program.
     Connecting,
-    /// PostgreSQL and MySQL.
+    /// PostgreSQL, MySQL and SQL Server.
     Servers,
     Postgres,
     MySql,
+    SqlServer,
     Sqlite,
     /// MySQL, by whatever driver.
     MySqlSessions,
@@ -119,6 +120,7 @@ impl OptionScope {
             Self::Servers => native(place.dialect.is_served()),
             Self::Postgres => native(place.dialect == Dialect::Postgres),
             Self::MySql => native(place.dialect == Dialect::MySql),
+            Self::SqlServer => native(place.dialect == Dialect::SqlServer),
             Self::Sqlite => native(place.dialect == Dialect::Sqlite),
             Self::MySqlSessions => place.dialect == Dialect::MySql,
             Self::SqliteSessions => place.dialect == Dialect::Sqlite,

@@ -1,24 +1,27 @@
 //! The names of dialects and drivers.
 
-use super::Bridge;
 use super::unsupported::unsupported_scheme;
+use super::{Bridge, DatabaseUrl};
 use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::sql::Dialect;
 
 /// The schemes and their dialects; the ones that an error names come first.
-const SCHEMES: [(&str, Dialect); 8] = [
+const SCHEMES: [(&str, Dialect); 11] = [
     ("postgres", Dialect::Postgres),
     ("postgresql", Dialect::Postgres),
     ("mysql", Dialect::MySql),
     ("mariadb", Dialect::MySql),
     ("sqlite", Dialect::Sqlite),
+    ("mssql", Dialect::SqlServer),
     ("pgsql", Dialect::Postgres),
     ("mysql2", Dialect::MySql),
     ("sqlite3", Dialect::Sqlite),
+    ("sqlserver", Dialect::SqlServer),
+    ("azuresql", Dialect::SqlServer),
 ];
 
 /// The number of [`SCHEMES`] that an error names.
-const NAMED: usize = 5;
+const NAMED: usize = 6;
 
 const POSTGRES_DRIVERS: [&str; 13] = [
     "asyncpg",
@@ -63,12 +66,18 @@ const SQLITE_DRIVERS: [&str; 7] = [
     "sqlx",
 ];
 
+const SQL_SERVER_DRIVERS: [&str; 6] = ["aioodbc", "pyodbc", "pymssql", "pytds", "tiberius", "native"];
+
+/// The names that stand for no dialect where they stand alone: drivers of any database.
+const OF_ANY_DIALECT: [&str; 4] = ["native", "sqlx", "aioodbc", "pyodbc"];
+
 /// Returns the driver suffixes that only stand for this dialect.
 pub(super) fn drivers(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Postgres => &POSTGRES_DRIVERS,
         Dialect::MySql => &MYSQL_DRIVERS,
         Dialect::Sqlite => &SQLITE_DRIVERS,
+        Dialect::SqlServer => &SQL_SERVER_DRIVERS,
         Dialect::Generic => &[],
     }
 }
@@ -79,6 +88,7 @@ pub(super) fn usual(dialect: Dialect) -> &'static str {
         Dialect::Postgres => "postgresql",
         Dialect::MySql => "mysql",
         Dialect::Sqlite => "sqlite",
+        Dialect::SqlServer => "mssql",
         Dialect::Generic => "jdbc",
     }
 }
@@ -116,9 +126,17 @@ fn dialect_of(name: &str) -> Option<Dialect> {
     if let Some((_, dialect)) = SCHEMES.iter().find(|(known, _)| *known == name) {
         return Some(*dialect);
     }
-    [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite]
+    Dialect::ALL
         .into_iter()
-        .find(|dialect| drivers(*dialect).contains(&name) && !["native", "sqlx"].contains(&name))
+        .find(|dialect| drivers(*dialect).contains(&name) && !OF_ANY_DIALECT.contains(&name))
+}
+
+impl DatabaseUrl {
+    /// Returns whether a driver is one of ODBC for SQL Server, such as `ODBC Driver 18 for SQL Server`, which stands for
+    /// nothing in a scheme.
+    pub(crate) fn names_driver_of_odbc(&self, driver: &str) -> bool {
+        self.bridge.is_none() && self.dialect == Dialect::SqlServer && !SQL_SERVER_DRIVERS.contains(&driver)
+    }
 }
 
 pub(super) fn check_driver(dialect: Dialect, driver: &str) -> Result<()> {

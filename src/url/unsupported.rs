@@ -3,10 +3,7 @@
 use crate::sql::Dialect;
 
 /// The schemes of databases and drivers that are not supported: the name for messages, and whether it is planned.
-const SCHEMES: [(&str, &str, bool); 15] = [
-    ("mssql", "SQL Server", true),
-    ("sqlserver", "SQL Server", true),
-    ("azuresql", "SQL Server", true),
+const SCHEMES: [(&str, &str, bool); 12] = [
     ("odbc", "drivers of ODBC", true),
     ("oracle", "Oracle", false),
     ("oracledb", "Oracle", false),
@@ -22,12 +19,12 @@ const SCHEMES: [(&str, &str, bool); 15] = [
 ];
 
 /// The beginnings of settings that belong to one of these schemes, with its name for messages.
-const SETTINGS: [(&str, &str); 2] = [("odbc", "drivers of ODBC"), ("trustservercertificate", "SQL Server")];
+const SETTINGS: [(&str, &str); 1] = [("odbc", "drivers of ODBC")];
 
 /// The databases that are supported, for help.
 const SUPPORTED: &str = "the supported databases are PostgreSQL (`postgres://…` or `postgresql://…`), \
                                     MySQL and MariaDB (`mysql://…` or `mariadb://…`), SQLite (`sqlite://…`), \
-                                    and those with a driver for Java (`jdbc+…`) or Python (`dbapi2://…`)";
+                                    SQL Server (`mssql://…`), and those with a driver for Java (`jdbc+…`) or Python (`dbapi2://…`)";
 
 /// Returns advice about a scheme that is known and not supported. `within` is the dialect of the scheme or driver after
 /// it, with its own scheme.

@@ -1,7 +1,7 @@
 //! The backends that every case runs on. A new backend is an entry here.
 //!
-//! SQLite always runs. PostgreSQL and MySQL run if `EBBTIDE_TEST_POSTGRES_URL` and `EBBTIDE_TEST_MYSQL_URL` name a
-//! server. `EBBTIDE_TEST_BACKENDS` (`sqlite,postgres,mysql`) names those that must run: a listed backend that cannot be
+//! SQLite always runs. PostgreSQL, MySQL and SQL Server run if `EBBTIDE_TEST_POSTGRES_URL`, `EBBTIDE_TEST_MYSQL_URL` and
+//! `EBBTIDE_TEST_MSSQL_URL` name a server. `EBBTIDE_TEST_BACKENDS` (`sqlite,postgres,mysql,mssql`) names those that must run: a listed backend that cannot be
 //! reached fails, and one that is not listed is ignored.
 //!
 //! A backend can also be reached by a driver of another language: see `drivers.rs`.
@@ -28,13 +28,21 @@ pub(crate) enum Backend {
     Postgres,
     /// The same on MySQL or MariaDB.
     Mysql,
+    /// The same on SQL Server, which nothing but the library reaches here.
+    SqlServer,
     /// A database of another product, for each test, which only a driver of another language reaches.
     Standard,
 }
 
 impl Backend {
     /// Those that the library reaches by itself.
-    pub(crate) const NATIVE: [Self; 4] = [Self::SqliteFile, Self::SqliteMemory, Self::Postgres, Self::Mysql];
+    pub(crate) const NATIVE: [Self; 5] = [
+        Self::SqliteFile,
+        Self::SqliteMemory,
+        Self::Postgres,
+        Self::Mysql,
+        Self::SqlServer,
+    ];
 
     /// Returns the name, as it appears at the end of a test's name.
     pub(crate) fn name(self) -> &'static str {
@@ -43,6 +51,7 @@ impl Backend {
             Self::SqliteMemory => "sqlite_memory",
             Self::Postgres => "postgres",
             Self::Mysql => "mysql",
+            Self::SqlServer => "mssql",
             Self::Standard => "standard",
         }
     }
@@ -53,6 +62,7 @@ impl Backend {
             Self::SqliteFile | Self::SqliteMemory => "sqlite",
             Self::Postgres => "postgres",
             Self::Mysql => "mysql",
+            Self::SqlServer => "mssql",
             Self::Standard => "standard",
         }
     }
@@ -71,7 +81,7 @@ impl Backend {
 
     /// Returns whether the backend has a server, which several connections share.
     pub(crate) fn is_server(self) -> bool {
-        matches!(self, Self::Postgres | Self::Mysql)
+        matches!(self, Self::Postgres | Self::Mysql | Self::SqlServer)
     }
 
     /// Returns why servers cannot be started for a single test; `None` if they can.
@@ -81,11 +91,15 @@ impl Backend {
             Self::Standard => Some("its database is in memory".to_owned()),
             Self::Postgres => programs().err(),
             Self::Mysql => maria_programs().err(),
+            Self::SqlServer => Some("SQL Server is not started by tests".to_owned()),
         }
     }
 
     /// Returns why statements that write cannot return rows; `None` if they can.
     pub(crate) fn no_returning(self) -> Option<String> {
+        if self == Self::SqlServer {
+            return Some("SQL Server has no RETURNING, but OUTPUT".to_owned());
+        }
         self.is_mysql_itself()
             .then(|| "MySQL itself has no RETURNING; MariaDB has".to_owned())
     }
@@ -111,6 +125,7 @@ impl Backend {
             Self::SqliteFile | Self::SqliteMemory => cfg!(feature = "sqlite"),
             Self::Postgres => cfg!(feature = "postgres"),
             Self::Mysql => cfg!(feature = "mysql"),
+            Self::SqlServer => cfg!(feature = "mssql"),
             Self::Standard => true,
         }
     }
@@ -120,6 +135,7 @@ impl Backend {
             Self::SqliteFile | Self::SqliteMemory | Self::Standard => None,
             Self::Postgres => Some("EBBTIDE_TEST_POSTGRES_URL"),
             Self::Mysql => Some("EBBTIDE_TEST_MYSQL_URL"),
+            Self::SqlServer => Some("EBBTIDE_TEST_MSSQL_URL"),
         }
     }
 
@@ -156,6 +172,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         .map(|backend| {
             Trial::test(format!("backends::the_server_answers::{}", backend.name()), move || {
                 let url = backend.server_url()?;
+                if backend == Backend::SqlServer {
+                    let connected = async { Ok(ebbtide::Database::connect(url.as_str()).await?.disconnect().await?) };
+                    return block_on_here(connected)
+                        .map(drop)
+                        .map_err(|error| format!("{} does not answer: {error}", backend.name()).into());
+                }
                 block_on_here(async {
                     SideConnection::connect(&url)
                         .await?
@@ -168,7 +190,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         })
         .collect();
     trials.push(Trial::test("backends::the_list_names_known_ones", || {
-        let known = ["sqlite", "postgres", "mysql", Bridge::Jdbc.name(), Bridge::DbApi.name()];
+        let known = [
+            "sqlite",
+            "postgres",
+            "mysql",
+            "mssql",
+            Bridge::Jdbc.name(),
+            Bridge::DbApi.name(),
+        ];
         for name in listed().unwrap_or_default() {
             if !known.contains(&name.as_str()) {
                 return Err(format!("{LIST} names `{name}`; known are {}", known.join(", ")).into());

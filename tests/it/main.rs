@@ -42,6 +42,9 @@ fn main() -> ExitCode {
             Ok(())
         }),
         Trial::test("every_file_of_cases_is_listed", cases::every_file_is_listed),
+        Trial::test("the_list_for_sql_server_is_of_cases", || {
+            support::the_list_is_of_cases(&cases::all())
+        }),
     ];
     trials.extend(support::trials());
     trials.extend(backends::trials());

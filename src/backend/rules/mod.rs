@@ -58,7 +58,7 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
 
     /// Returns the texts of the levels of a transaction, for a driver that leaves them to this library.
     #[cfg_attr(
-        not(any(test, feature = "jdbc", feature = "dbapi2")),
+        not(any(test, feature = "jdbc", feature = "dbapi2", feature = "mssql")),
         allow(dead_code, reason = "the drivers of sqlx know theirs")
     )]
     fn levels(&self) -> &'static LevelTexts {
@@ -81,7 +81,7 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
 
     /// Returns the kind of an error that the server reports.
     #[cfg_attr(
-        not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
+        not(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "mssql")),
         allow(dead_code, reason = "only the drivers receive errors of servers")
     )]
     fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind;

@@ -194,13 +194,13 @@ fn c5_poll_interval_of_databasez_is_named_in_one_warning() {
 
 #[test]
 fn u7_settings_of_databases_that_are_not_supported_say_so_found_f18() {
-    for option in ["odbc_dsn=x", "TrustServerCertificate=yes"] {
-        let told = refusal(&format!("postgres://h/d?{option}"));
-        assert!(
-            told.contains("not supported yet; the supported databases are PostgreSQL"),
-            "{told}"
-        );
-    }
+    let told = refusal("postgres://h/d?odbc_dsn=x");
+    assert!(
+        told.contains("not supported yet; the supported databases are PostgreSQL"),
+        "{told}"
+    );
+    let told = refusal("postgres://h/d?TrustServerCertificate=yes");
+    assert!(told.contains("does not apply to PostgreSQL"), "{told}");
     let told = refusal("postgres://h/d?jdbc_driver=x");
     assert!(
         told.contains("does not apply to PostgreSQL") && told.contains("jdbc+h2://"),
@@ -213,10 +213,36 @@ fn u7_settings_of_databases_that_are_not_supported_say_so_found_f18() {
         told.contains("does not apply to SQLite") && told.contains("dbapi2://"),
         "{told}"
     );
-    let told = Config::from_value(json!({"scheme": "mssql", "host": "h"}))
-        .unwrap_err()
-        .to_string();
-    assert!(told.contains("SQL Server is not supported yet"), "{told}");
+}
+
+#[test]
+fn b1_the_ways_to_name_sql_server_of_databasez_and_tortoise_are_read() {
+    let driver = "ODBC Driver 18 for SQL Server";
+    let dictionaries = [
+        json!({"scheme": "mssql+aioodbc", "host": "h", "user": "sa", "database": "d", "options": {"driver": driver}}),
+        json!({"scheme": "mssql", "host": "h", "user": "sa", "database": "d", "driver": driver, "Encrypt": "yes"}),
+    ];
+    for dictionary in dictionaries {
+        let config = Config::from_value(dictionary).unwrap();
+        assert_eq!(config.dialect(), Dialect::SqlServer);
+        assert_eq!(config.url().host(), Some("h"));
+        let warnings = &config.settings().warnings;
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("`driver` has no effect"),
+            "{warnings:?}"
+        );
+    }
+    let read = settings("mssql://sa@h/d?encrypt=true&trust_server_certificate=yes&MultipleActiveResultSets=False");
+    assert_eq!(
+        (read.ssl_mode, read.trust_server_certificate),
+        (SslMode::VerifyFull, true)
+    );
+    assert!(read.warnings.is_empty(), "{:?}", read.warnings);
+    let told = refusal("mssql://sa@h%5CSQLEXPRESS/d");
+    assert!(
+        told.contains("instance of SQL Server") && told.contains("mssql://host:port"),
+        "{told}"
+    );
 }
 
 #[test]

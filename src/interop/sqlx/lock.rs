@@ -40,7 +40,7 @@ impl MigrationLock {
                 }
             }
             Dialect::MySql => Self::Named,
-            Dialect::Sqlite | Dialect::Generic => Self::Transaction,
+            Dialect::Sqlite | Dialect::SqlServer | Dialect::Generic => Self::Transaction,
         }
     }
 
@@ -52,7 +52,7 @@ impl MigrationLock {
             } else {
                 Self::Advisory
             }),
-            Dialect::MySql | Dialect::Sqlite | Dialect::Generic => None,
+            Dialect::MySql | Dialect::Sqlite | Dialect::SqlServer | Dialect::Generic => None,
         }
     }
 
@@ -134,7 +134,7 @@ impl MigrationLock {
             Dialect::Postgres => advisory::invalid_indexes(connection).await.unwrap_or_default(),
             #[cfg(not(feature = "postgres"))]
             Dialect::Postgres => None,
-            Dialect::MySql | Dialect::Sqlite | Dialect::Generic => None,
+            Dialect::MySql | Dialect::Sqlite | Dialect::SqlServer | Dialect::Generic => None,
         }
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn migrate(
         dialect @ Dialect::MySql => return Err(without_driver(dialect)),
         #[cfg(not(feature = "sqlite"))]
         dialect @ Dialect::Sqlite => return Err(without_driver(dialect)),
-        dialect @ Dialect::Generic => return Err(without_driver(dialect)),
+        dialect @ (Dialect::SqlServer | Dialect::Generic) => return Err(without_driver(dialect)),
     };
     within(&target, &work, || target.lend(&work, job)).await
 }

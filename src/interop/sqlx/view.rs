@@ -321,7 +321,7 @@ pub(super) fn check<DB: SqlxDatabase>(dialect: Dialect) -> Result<()> {
         Dialect::Postgres => "Postgres",
         Dialect::MySql => "MySql",
         Dialect::Sqlite => "Sqlite",
-        Dialect::Generic => {
+        Dialect::SqlServer | Dialect::Generic => {
             return Err(Error::new(ErrorKind::Unsupported, message)
                 .help("sqlx has no driver for this database; use the verbs of `Database`"));
         }

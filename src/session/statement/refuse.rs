@@ -52,6 +52,10 @@ pub(in crate::session) fn unswitched(work: &BoundStatement) -> Result<()> {
             "may switch `autocommit` off, and what is written on its connection afterwards would be lost silently",
             "use `transaction()` to commit statements together; outside of it, each statement is committed by itself",
         ),
+        Some(Setting::ImplicitTransactions) => (
+            "may switch implicit transactions on, and what is written on its connection afterwards would be lost silently",
+            "use `transaction()` to commit statements together; outside of it, each statement is committed by itself",
+        ),
         Some(Setting::CompletionType) => (
             "may change `completion_type`, after which a COMMIT on its connection begins another transaction or ends the session",
             "leave the statement out: the library begins and ends transactions itself, by `transaction()`",

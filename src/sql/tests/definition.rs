@@ -54,8 +54,8 @@ fn r4_if_not_exists_goes_where_the_server_has_it() {
             "comment on table note is 'create table'",
         ),
     ] {
-        assert_eq!(one(dialect, text).create(guarded, &[]), expected);
-        assert_eq!(one(dialect, text).create(&[], &[]), text);
+        assert_eq!(one(dialect, text).create(dialect, guarded, &[]), expected);
+        assert_eq!(one(dialect, text).create(dialect, &[], &[]), text);
     }
     assert!(one(Dialect::Postgres, "create type mood as enum ('a')").fails_if_present(guarded));
     assert!(!one(Dialect::Postgres, "create or replace view v as select 1").fails_if_present(guarded));
@@ -107,7 +107,7 @@ fn r4_keys_are_taken_out_and_added_afterwards() {
         .iter()
         .filter_map(|needed| needed.key.as_ref())
         .collect();
-    assert_eq!(definition.create(&[], &keys), "create table b (id int, c int)");
+    assert_eq!(definition.create(Dialect::Postgres, &[], &keys), "create table b (id int, c int)");
     let added: Vec<_> = keys.iter().filter_map(|key| definition.add(key)).collect();
     assert_eq!(
         added,

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::control::Control;
+use super::super::Control;
 use super::*;
 
 /// Returns what is certainly blank, and what is certainly a value, for a server.
@@ -50,6 +50,10 @@ fn pieces(dialect: Dialect) -> (Vec<&'static str>, Vec<&'static str>) {
         Dialect::Generic => {
             blanks.extend(["--'\r", "--;\n"]);
             values.extend([r"'\'", "$$ ' ; $$", "$t$ $$ ; $t$", "`a;`", "1::INT"]);
+        }
+        Dialect::SqlServer => {
+            blanks.extend(["/* /* ' */ ; */", "--\r'\n", "--;\n"]);
+            values.extend([r"'\'", "N'; COMMIT'", "[a';]]]", "@a", "@@rowcount", "0x1F"]);
         }
         Dialect::Sqlite => {
             blanks.extend([" \u{feff}", " \u{b}", "--\r'\n", "--;\n"]);

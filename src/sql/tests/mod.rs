@@ -1,4 +1,4 @@
-//! Tests of the whole module, on all three dialects.
+//! Tests of the whole module, on all dialects.
 
 mod batch;
 mod binding;
@@ -18,7 +18,10 @@ use super::{Bound, Dialect, SqlMode, Template};
 use crate::error::{Error, ErrorKind};
 use crate::value::{ParamValues, Params, Value};
 
-const ALL: [Dialect; 4] = Dialect::ALL;
+const ALL: [Dialect; 5] = Dialect::ALL;
+
+/// The dialects whose statements have the words of the standard.
+const STANDARD: [Dialect; 4] = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite, Dialect::Generic];
 
 fn none() -> Params {
     Params(ParamValues::Empty)

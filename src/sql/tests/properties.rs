@@ -43,6 +43,14 @@ fn is_placeholder(kind: TokenKind) -> bool {
     )
 }
 
+/// Returns the number of placeholders in a text that is sent.
+fn holes(dialect: Dialect, text: &str) -> usize {
+    let of_sql_server = |text: &str| dialect == Dialect::SqlServer && text.starts_with("@P");
+    let placeholders =
+        Lexer::new(dialect, text).filter(|token| is_placeholder(token.kind) || of_sql_server(token.text));
+    placeholders.count()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -65,7 +73,7 @@ proptest! {
     fn q2_nothing_hidden_is_a_parameter((dialect, text) in hidden(), after in 0..3_i64) {
         let sql = format!("SELECT {text} , :a");
         let found = shown(&bind(dialect, &sql, named(&[("a", after)])));
-        let sign = match dialect { Dialect::Postgres => "$1", _ => "?" };
+        let sign = match dialect { Dialect::Postgres => "$1", Dialect::SqlServer => "@P1", _ => "?" };
         prop_assert_eq!(found, (format!("SELECT {text} , {sign}"), vec![after]));
         let sql = format!("SELECT 1 {text} ");
         prop_assert_eq!(sent(dialect, &sql, none()).0, sql);
@@ -107,8 +115,7 @@ proptest! {
             }
         };
         let bound = template.bind(params(values())).unwrap();
-        let holes = |text: &str| Lexer::new(dialect, text).filter(|token| is_placeholder(token.kind)).count();
-        let found = holes(bound.statement.text());
+        let found = holes(dialect, bound.statement.text());
         // PostgreSQL's `?` next to other placeholders is an operator and stays.
         prop_assert!(found >= template.holes.len(), "{} became {}", sql, bound.statement.text());
         if dialect != Dialect::Postgres {
@@ -117,7 +124,7 @@ proptest! {
         let mut lists = values();
         lists[0] = Value::List(vec![Value::Null; width]);
         if let Ok(bound) = template.bind(params(lists)) {
-            prop_assert!(dialect == Dialect::Postgres || holes(bound.statement.text()) >= bound.values.len().min(1));
+            prop_assert!(dialect == Dialect::Postgres || holes(dialect, bound.statement.text()) >= bound.values.len().min(1));
             let array = Value::Array(vec![Value::Null; width]);
             let is_array = |value: &Value| dialect == Dialect::Postgres && *value == array;
             prop_assert!(bound.values.iter().all(|value| *value == Value::Null || is_array(value)));

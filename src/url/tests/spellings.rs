@@ -34,16 +34,17 @@ fn u5_the_spellings_of_databasez_work_or_have_a_hint_found_f18() {
         "mariadb+mariadbconnector://h/d",
         "sqlite+aiosqlite:///app.db",
         "sqlite+pysqlite:///app.db",
+        "mssql+aioodbc://u:p@h/d?driver=ODBC+Driver+18+for+SQL+Server",
+        "mssql+pyodbc://h/d",
+        "MSSQL+pymssql://h/d",
+        "sqlserver://h/d",
     ] {
         url(text);
     }
     for (text, words) in [
-        ("mssql://h/d", "unknown scheme `mssql`; the known ones are `postgres`"),
-        ("mssql+aioodbc://u:p@h/d?driver=x", "SQL Server is not supported yet"),
-        ("mssql+pyodbc://h/d", "SQL Server is not supported yet"),
-        ("MSSQL+pymssql://h/d", "SQL Server is not supported yet"),
         ("h2://mem:x", "`jdbc+h2://…`"),
-        ("mssql://h/d", "use one of those: SQL Server is not supported yet"),
+        ("mssql+psycopg://h/d", "leave the driver out: `mssql://…`"),
+        ("aioodbc://h/d", "unknown scheme `aioodbc`"),
         ("odbc://h/d", "drivers of ODBC are not supported yet"),
         ("oracle+oracledb://h/d", "Oracle is not supported"),
         ("mysql+aioodbc://h/d", "leave the driver out: `mysql://…`"),
@@ -139,12 +140,21 @@ fn u8_an_unknown_scheme_names_the_known_ones_nearest_first() {
         "{}",
         refusal("marriadb://h")
     );
-    for text in ["mssql://h", "oracle://h"] {
+    for text in ["informix://h", "oracle://h"] {
         let told = refusal(text);
         assert!(
-            ["postgres", "postgresql", "mysql", "mariadb", "sqlite", "jdbc", "dbapi2"]
-                .iter()
-                .all(|name| told.contains(name)),
+            [
+                "postgres",
+                "postgresql",
+                "mysql",
+                "mariadb",
+                "sqlite",
+                "mssql",
+                "jdbc",
+                "dbapi2"
+            ]
+            .iter()
+            .all(|name| told.contains(name)),
             "{told}"
         );
     }

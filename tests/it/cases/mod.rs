@@ -73,6 +73,8 @@ mod sidecar_errors;
 #[cfg(all(feature = "jdbc", feature = "dbapi2"))]
 mod sidecar_killed;
 mod slow;
+#[cfg(feature = "schema")]
+mod sql_server;
 #[cfg(feature = "sqlx-interop")]
 mod sqlx_migrations;
 mod statement_log;
@@ -118,6 +120,8 @@ const LISTED: &[File] = &[
     #[cfg(feature = "sqlx-interop")]
     ("lent_connection", lent_connection::cases),
     ("bridges", bridges::cases),
+    #[cfg(feature = "schema")]
+    ("sql_server", sql_server::cases),
     ("budget", budget::cases),
     #[cfg(feature = "metrics")]
     ("counting", counting::cases),

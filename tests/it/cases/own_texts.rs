@@ -36,6 +36,21 @@ const OWN: &[Own] = own! {
         "CREATE TABLE …",
         // Every statement with text in its parameters sends it to PostgreSQL.
         "SELECT {};n{ASK}",
+        // The cases of sql_server.rs send those of SQL Server.
+        "ALTER DATABASE {quoted} SET {what}",
+        "ALTER TABLE {table} NOCHECK CONSTRAINT ALL",
+        "ALTER TABLE {table} WITH CHECK CHECK CONSTRAINT ALL",
+        "CREATE DATABASE {}{collation}",
+        "DROP DATABASE {quoted}",
+        "ROLLBACK TRANSACTION ebbtide_statement",
+        "ROLLBACK TRANSACTION ebbtide_{level}",
+        "SELECT @@TRANCOUNT, CAST(XACT_STATE() AS INT)",
+        "SELECT COUNT(*) FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = COALESCE(?, SCHEMA_NAME()) AND TABLE_NAME = ?",
+        "SELECT DB_ID(?)",
+        "SELECT QUOTENAME(name) FROM sys.foreign_keys WHERE parent_object_id = OBJECT_ID(?) AND referenced_object_id = OBJECT_ID(?)",
+        "SELECT s.name, t.name FROM sys.tables t JOIN sys.schemas s ON s.schema_id = t.schema_id WHERE t.is_ms_shipped = 0 ORDER BY 1, 2",
+        "SET QUOTED_IDENTIFIER, ANSI_NULLS, ANSI_PADDING, ANSI_WARNINGS, ARITHABORT, CONCAT_NULL_YIELDS_NULL ON; SET TEXTSIZE 2147483647; SET NOCOUNT, CURSOR_CLOSE_ON_COMMIT OFF",
+        "SET TRANSACTION ISOLATION LEVEL {words}",
         // Drivers of other languages are never given these by a user; every transaction with them sends one.
         "BEGIN TRANSACTION",
         "BEGIN TRANSACTION READ ONLY",

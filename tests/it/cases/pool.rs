@@ -126,6 +126,7 @@ pub(crate) async fn numbered(t: &Test, url: &str) -> (Database, Arc<AtomicUsize>
             let sql = match backend {
                 Backend::Postgres => format!("set ebbtide.number = '{number}'"),
                 Backend::Mysql => format!("set @number = {number}"),
+                Backend::SqlServer => format!("exec sp_set_session_context N'number', {number}"),
                 Backend::Standard => match driver {
                     Some(Driver::H2) => format!("set @number = {number}"),
                     Some(Driver::DuckDb) => format!("set variable number = {number}"),
@@ -154,6 +155,7 @@ fn number_sql(t: &Test) -> &'static str {
     match t.backend() {
         Backend::Postgres => "select current_setting('ebbtide.number')::bigint",
         Backend::Mysql => "select cast(@number as signed)",
+        Backend::SqlServer => "select cast(session_context(N'number') as bigint)",
         Backend::Standard => match t.driver() {
             Some(Driver::H2) => "select cast(@number as bigint)",
             Some(Driver::DuckDb) => "select getvariable('number')",

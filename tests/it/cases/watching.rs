@@ -34,6 +34,7 @@ fn system(t: &Test) -> &'static str {
         Backend::Mysql if t.driver() == Some(Driver::ConnectorJ) => "mariadb",
         Backend::Mysql => "mysql",
         Backend::SqliteFile | Backend::SqliteMemory => "sqlite",
+        Backend::SqlServer => "microsoft.sql_server",
         Backend::Standard => match t.driver() {
             Some(Driver::H2) => "h2database",
             Some(Driver::Hsqldb) => "hsqldb",
@@ -47,6 +48,7 @@ fn system(t: &Test) -> &'static str {
 fn placeholder(t: &Test, number: usize) -> String {
     match t.backend() {
         Backend::Postgres => format!("${number}"),
+        Backend::SqlServer => format!("@P{number}"),
         Backend::Mysql | Backend::SqliteFile | Backend::SqliteMemory | Backend::Standard => "?".to_owned(),
     }
 }
@@ -81,7 +83,7 @@ cases! {
         let namespace = match t.backend() {
             Backend::SqliteMemory => ":memory:",
             Backend::SqliteFile => "test.db",
-            Backend::Standard => "",
+            Backend::SqlServer | Backend::Standard => "",
             Backend::Postgres | Backend::Mysql => "test",
         };
         assert!(insert.field("db.namespace").ends_with(namespace), "{insert:?}");
@@ -208,6 +210,7 @@ cases! {
         let span = watcher.statement("insert");
         let code = match t.backend() {
             Backend::Mysql => "1062",
+            Backend::SqlServer => "2627",
             Backend::SqliteFile | Backend::SqliteMemory => "2067",
             // The state of the standard, except that DuckDB has only the class of the exception.
             Backend::Standard if t.driver() == Some(Driver::DuckDb) => "ConstraintException",

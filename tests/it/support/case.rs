@@ -4,10 +4,10 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
-use libtest_mimic::{Completion, Trial};
+use libtest_mimic::{Completion, Failed, Trial};
 
 use super::{Test, galera_provider, pgbouncer, runner};
-use crate::backends::Backend;
+use crate::backends::{Backend, setting};
 use crate::drivers::Driver;
 
 /// Lists the cases of a file: `cases! { async fn x2_inner_rollback_keeps_the_outer(t: Test) { … } }`.
@@ -35,6 +35,25 @@ macro_rules! cases {
     };
 }
 pub(crate) use cases;
+
+/// The cases that SQL Server runs besides its own.
+const SQL_SERVER: &str = include_str!("../sql_server.txt");
+
+/// The variable with which it runs all of them, to find those that could be listed.
+const ALL_CASES: &str = "EBBTIDE_TEST_MSSQL_ALL";
+
+/// Returns an error if the list of cases for SQL Server names one that is not there.
+pub(crate) fn the_list_is_of_cases(cases: &[Case]) -> Result<(), Failed> {
+    let file = |name: &str| name.split("::").next().unwrap_or_default().to_owned();
+    // A file may be left out with a feature.
+    let known = |name: &str| {
+        cases.iter().any(|case| case.name == name) || !cases.iter().any(|case| file(&case.name) == file(name))
+    };
+    match SQL_SERVER.lines().find(|name| !known(name)) {
+        Some(name) => Err(format!("tests/it/sql_server.txt names `{name}`, and there is no such case").into()),
+        None => Ok(()),
+    }
+}
 
 /// The body of a case.
 pub(crate) type Body = fn(Test) -> LocalBoxFuture<'static, Result<(), String>>;
@@ -157,9 +176,17 @@ impl Case {
         (backends, drivers)
     }
 
+    /// Returns whether the case is meant for a backend. Most cases have SQL that SQL Server does not read; the list has those
+    /// that were tried on it.
+    fn is_for(&self, backend: Backend) -> bool {
+        let tried = || SQL_SERVER.lines().any(|name| name == self.name);
+        backend != Backend::SqlServer || self.backends.len() == 1 || setting(ALL_CASES).is_some() || tried()
+    }
+
     /// Returns the tests of this case.
     pub(crate) fn trials(&self) -> Vec<Trial> {
-        let backends = self.backends.iter().map(|&backend| (backend, None));
+        let backends = self.backends.iter().filter(|backend| self.is_for(**backend));
+        let backends = backends.map(|&backend| (backend, None));
         let drivers = self.drivers.iter().map(|&driver| (driver.backend(), Some(driver)));
         backends
             .chain(drivers)

@@ -27,7 +27,7 @@ mod watcher;
 
 #[cfg(target_os = "linux")]
 pub(crate) use alone::{alone, resident};
-pub(crate) use case::{Case, Outcome, cases};
+pub(crate) use case::{Case, Outcome, cases, the_list_is_of_cases};
 pub(crate) use cluster::{Cluster, Server, programs, until};
 pub(crate) use cut::cut;
 pub(crate) use dice::Dice;

@@ -75,9 +75,8 @@ pub(crate) fn slowest(count: usize) -> String {
     let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
     times.sort_unstable_by(|one, other| other.cmp(one));
     let lines = times.iter().take(count);
-    lines
-        .map(|(time, name)| format!("{:6.1} s  {name}\n", time.as_secs_f64()))
-        .collect()
+    let lines = lines.map(|(time, name)| format!("{:6.1} s  {name}", time.as_secs_f64()));
+    lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 fn run_on_runtime(

@@ -8,6 +8,8 @@ pub(crate) enum Backend {
     Sqlite,
     Postgres,
     Mysql,
+    /// SQL Server, for which nothing is promised while it is experimental.
+    SqlServer,
     /// Any driver of JDBC.
     Jdbc,
     /// Any Python module of DB-API 2.
@@ -15,7 +17,14 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 5] = [Self::Sqlite, Self::Postgres, Self::Mysql, Self::Jdbc, Self::DbApi];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Sqlite,
+        Self::Postgres,
+        Self::Mysql,
+        Self::SqlServer,
+        Self::Jdbc,
+        Self::DbApi,
+    ];
 
     /// Those that the library reaches by itself.
     pub(crate) const NATIVE: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mysql];
@@ -33,6 +42,7 @@ impl Backend {
             "sqlite_file" | "sqlite_memory" | "sqlite" => Some(Self::Sqlite),
             "postgres" => Some(Self::Postgres),
             "mysql" => Some(Self::Mysql),
+            "mssql" => Some(Self::SqlServer),
             driver if driver.starts_with("jdbc_") => Some(Self::Jdbc),
             driver if driver.starts_with("dbapi2_") => Some(Self::DbApi),
             _ => None,
@@ -49,6 +59,7 @@ impl Backend {
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
             Self::Mysql => "mysql",
+            Self::SqlServer => "mssql",
             Self::Jdbc => "jdbc",
             Self::DbApi => "dbapi2",
         }
@@ -61,6 +72,7 @@ impl fmt::Display for Backend {
             Self::Sqlite => "SQLite",
             Self::Postgres => "PostgreSQL",
             Self::Mysql => "MySQL",
+            Self::SqlServer => "SQL Server",
             Self::Jdbc => "JDBC",
             Self::DbApi => "DB-API",
         })

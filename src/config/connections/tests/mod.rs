@@ -97,9 +97,9 @@ fn c2_engines_of_tortoise_are_known() {
         "database": "shop", "minsize": 1, "maxsize": 9, "connect_timeout": 3, "echo": true, "no_delay": true,
         "storage_engine": "InnoDB", "ssl": false}}));
     assert_eq!(config.settings().pool_size, 9);
-    let text = error_of_one(&json!({"engine": "tortoise.backends.mssql", "credentials": {}}));
+    let text = error_of_one(&json!({"engine": "tortoise.backends.oracle", "credentials": {}}));
     assert!(
-        text.starts_with("`connections.default.engine`: unknown scheme `mssql`"),
+        text.starts_with("`connections.default.engine`: unknown scheme `oracle`"),
         "{text}"
     );
 }

@@ -48,6 +48,7 @@ pub(super) fn slower(t: &Test, times: u32) -> AssertSqlSafe<String> {
             0.2 * f64::from(times)
         ),
         "mysql" => format!("select sleep({})", 0.2 * f64::from(times)),
+        "mssql" => format!("waitfor delay '00:00:{:06.3}'; select 1", 0.2 * f64::from(times)),
         _ if matches!(t.driver(), Some(Driver::Hsqldb | Driver::Derby)) => {
             let numbers = |count: u32| (0..count).map(|n| format!("({n})")).collect::<Vec<_>>().join(", ");
             let tables = ["a", "b", "c", "d", "e", "f"].map(|name| format!("(values {}) {name} (n)", numbers(10)));

@@ -16,6 +16,7 @@ use ebbtide::{AssertSqlSafe, Config, Database, Error, ErrorKind, Result, RowStre
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::time::{sleep, timeout};
 
+use crate::backends::Backend;
 use crate::drivers::Driver;
 use crate::support::Case;
 use crate::support::Test;
@@ -99,6 +100,8 @@ pub(super) fn list_of(t: &Test, table: &str) -> String {
             places.join(" || "),
             places.join(" || ")
         )
+    } else if t.backend() == Backend::SqlServer {
+        format!("select coalesce(string_agg(cast(body as nvarchar(max)), ',') within group (order by body), '') from {{{table}}}")
     } else if driver == Some(Driver::H2) {
         format!("select coalesce(listagg(body, ',') within group (order by body), '') from {{{table}}}")
     } else if t.backend().is_mysql() || driver == Some(Driver::Hsqldb) {

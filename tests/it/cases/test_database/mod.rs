@@ -34,7 +34,7 @@ impl<'t> Own<'t> {
         let name = format!("{name}_{}", self.t.id());
         let url: DatabaseUrl = self.t.url().parse().unwrap();
         let url = match self.t.backend() {
-            Backend::SqliteMemory | Backend::Standard => url,
+            Backend::SqliteMemory | Backend::SqlServer | Backend::Standard => url,
             Backend::SqliteFile => url.with_database(self.t.folder().join(name).to_str().unwrap()),
             Backend::Postgres | Backend::Mysql => url.with_database(name.as_str()),
         };

@@ -58,6 +58,17 @@ pub(super) fn on<'s>(t: &Test, sqlite: &'s str, postgres: &'s str, mysql: &'s st
         Backend::Postgres => postgres,
         Backend::Mysql => mysql,
         // What standard SQL has, MySQL has too, but for these types.
+        Backend::SqlServer => match mysql {
+            "longtext" => "nvarchar(max)",
+            "longblob" => "varbinary(max)",
+            "json" => "nvarchar(max)",
+            "datetime(6)" => "datetime2",
+            "double" => "float",
+            "0.1e0" => "cast(0.1 as float)",
+            "0.1e0 + 0.2e0" => "cast(0.1 as float) + cast(0.2 as float)",
+            "boolean" => "bit",
+            _ => mysql,
+        },
         Backend::Standard => match mysql {
             "longtext" => standard(t.driver(), "text"),
             "longblob" => standard(t.driver(), "bytes"),
