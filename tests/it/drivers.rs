@@ -4,7 +4,7 @@
 //! JDBC runs if `EBBTIDE_TEST_JDBC` names a folder with the jars, DB-API if `EBBTIDE_TEST_PYTHON` names an interpreter
 //! with the modules; `scripts/drivers-jdbc` and `scripts/drivers-python` install them. A driver of a server also needs the URL of the server.
 //! `EBBTIDE_TEST_BACKENDS` (`jdbc,dbapi2`) names those that must run. With `EBBTIDE_TEST_DRIVERS=some` most drivers run
-//! only the files of cases that are about drivers, because all cases on all of them take half an hour.
+//! only the files of cases that are about drivers, because all cases on all of them take a quarter of an hour.
 //! With `EBBTIDE_TEST_EXCEPTED=yes` only what `#[except(…)]` takes from drivers runs: what passes needs no exception.
 
 use std::path::Path;

@@ -58,7 +58,12 @@ fn main() -> ExitCode {
     let whole_run = !arguments.list && !arguments.exact;
     let conclusion = libtest_mimic::run(&arguments, trials);
     if whole_run {
-        let _ = write!(std::io::stderr(), "\nwhat took longest:\n{}", support::slowest(20));
+        // A closed standard error cannot be helped.
+        let _ = writeln!(
+            std::io::stderr(),
+            "\nwhat took longest:\n{}",
+            support::slowest(20).join("\n")
+        );
         say_what_is_left_out();
     }
     conclusion.exit_code()

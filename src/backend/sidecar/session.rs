@@ -24,7 +24,7 @@ impl SessionText {
                 (mysql::session(config)?, 0)
             }
             Dialect::Sqlite => (sqlite::session(config)?, 0),
-            Dialect::Generic => (parameters(config)?, 0),
+            Dialect::SqlServer | Dialect::Generic => (parameters(config)?, 0),
         };
         let texts = texts.into_iter().enumerate();
         Ok(texts

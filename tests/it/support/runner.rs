@@ -70,13 +70,14 @@ pub(crate) fn run(
 /// What each case took.
 static TIMES: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
 
-/// Returns the cases that took longest so far, one in a line.
-pub(crate) fn slowest(count: usize) -> String {
+/// Returns a line for each of the cases that took longest so far.
+pub(crate) fn slowest(count: usize) -> Vec<String> {
     let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
     times.sort_unstable_by(|one, other| other.cmp(one));
     let lines = times.iter().take(count);
-    let lines = lines.map(|(time, name)| format!("{:6.1} s  {name}", time.as_secs_f64()));
-    lines.collect::<Vec<_>>().join("\n") + "\n"
+    lines
+        .map(|(time, name)| format!("{:6.1} s  {name}", time.as_secs_f64()))
+        .collect()
 }
 
 fn run_on_runtime(
