@@ -26,8 +26,8 @@ mod lexical;
 mod list;
 mod local;
 mod mention;
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
 mod notify;
+#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
 mod one_row;
 mod order;
 mod path_change;
