@@ -43,13 +43,20 @@ const BEGINNING: [&str; 14] = [
 
 /// Returns whether a text has the line `GO`, which tools understand and the server does not.
 pub(super) fn separates_batches(text: &str, parts: &[Word<'_>]) -> bool {
-    parts.iter().any(|part| {
-        let line = |text: &str| text.bytes().all(|byte| byte.is_ascii_whitespace());
-        let before = text[..part.start].rsplit('\n').next().unwrap_or_default();
-        let after = text[part.end..].split('\n').next().unwrap_or_default();
-        part.is("GO")
-            && line(before)
-            && line(after.trim_matches(|letter: char| letter.is_ascii_digit() || letter == ' '))
+    let on_other_lines = |first: Option<&Word<'_>>, second: Option<&Word<'_>>| match (first, second) {
+        (Some(first), Some(second)) => text[first.end..second.start].contains('\n'),
+        _ => true,
+    };
+    (0..parts.len()).any(|index| {
+        // It may be followed by a number of times.
+        let counted = parts
+            .get(index + 1)
+            .filter(|part| part.kind == TokenKind::Number)
+            .is_some();
+        let last = index + usize::from(counted);
+        parts[index].is("GO")
+            && on_other_lines(index.checked_sub(1).map(|before| &parts[before]), parts.get(index))
+            && on_other_lines(parts.get(last), parts.get(last + 1))
     })
 }
 
@@ -187,16 +194,22 @@ fn sets_session(parts: &[Word<'_>], index: usize) -> bool {
 
 /// Returns the setting that a text changes, or may change, from the value on which the library relies.
 pub(super) fn switched(parts: &[Word<'_>]) -> Option<Setting> {
-    let on = |index: usize| {
-        let mut names = parts[index + 1..]
-            .iter()
-            .take_while(|part| !part.is_one_of(&["ON", "OFF"]));
-        let listed = names.any(|part| part.is_one_of(&["IMPLICIT_TRANSACTIONS", "ANSI_DEFAULTS"]));
-        let value = parts[index + 1..].iter().find(|part| part.is_one_of(&["ON", "OFF"]));
-        listed && value.is_some_and(|value| !Setting::ImplicitTransactions.keeps(value.text))
-    };
-    let switched = !defines_code(parts) && (0..parts.len()).any(|index| parts[index].is("SET") && on(index));
-    switched.then_some(Setting::ImplicitTransactions)
+    let switched = |index: usize| parts[index].is("SET") && switches_on(&parts[index + 1..]);
+    let found = !defines_code(parts) && (0..parts.len()).any(switched);
+    found.then_some(Setting::ImplicitTransactions)
+}
+
+/// Returns whether an assignment, which may have several names with commas between them, switches implicit transactions on.
+fn switches_on(assignment: &[Word<'_>]) -> bool {
+    let mut listed = false;
+    for pair in assignment.chunks(2) {
+        listed |= pair[0].is_one_of(&["IMPLICIT_TRANSACTIONS", "ANSI_DEFAULTS"]);
+        match pair.get(1) {
+            Some(comma) if comma.is_symbol(b',') => {}
+            value => return listed && !value.is_some_and(|value| Setting::ImplicitTransactions.keeps(value.text)),
+        }
+    }
+    false
 }
 
 #[cfg(test)]
