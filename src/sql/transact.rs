@@ -49,10 +49,7 @@ pub(super) fn separates_batches(text: &str, parts: &[Word<'_>]) -> bool {
     };
     (0..parts.len()).any(|index| {
         // It may be followed by a number of times.
-        let counted = parts
-            .get(index + 1)
-            .filter(|part| part.kind == TokenKind::Number)
-            .is_some();
+        let counted = parts.get(index + 1).is_some_and(|part| part.kind == TokenKind::Number);
         let last = index + usize::from(counted);
         parts[index].is("GO")
             && on_other_lines(index.checked_sub(1).map(|before| &parts[before]), parts.get(index))
