@@ -154,6 +154,20 @@ async fn b6_all_statements_of_a_dropped_script_are_cancelled() {
 }
 
 #[tokio::test]
+async fn b2_lists_with_the_jar_of_sqlite_jdbc_share_its_native_library() {
+    for more in ["", "h2"] {
+        let mut target = jdbc(Dialect::Sqlite, "sqlite-jdbc", "jdbc:sqlite::memory:");
+        let more = (!more.is_empty()).then(|| ("jar".to_owned(), format!("{}/{more}.jar", folder())));
+        target.open.extend(more);
+        let mut raw = connector(target).connect().await.unwrap();
+        assert_eq!(
+            rows(&mut *raw, Dialect::Sqlite, "SELECT 1", vec![]).await.unwrap(),
+            ["I64(1)"]
+        );
+    }
+}
+
+#[tokio::test]
 async fn b6_what_the_jvm_has_no_memory_for_fails_alone() {
     let mut target = jdbc(GENERIC, "h2", "jdbc:h2:mem:memory;DB_CLOSE_DELAY=-1");
     target.command.push("-Xmx40m".into());
@@ -224,9 +238,11 @@ async fn b9_what_jdbc_lacks_is_named() {
             .collect();
         connector(target)
     };
+    let jar = format!("{}/h2.jar", folder());
     for (pairs, word) in [
         (&[("url", "jdbc:h2:mem:x"), ("jar", "/no/such.jar")][..], "/no/such.jar"),
         (&[("url", "jdbc:none:x")][..], "jdbc:none"),
+        (&[("url", "jdbc:none:x"), ("jar", jar.as_str())][..], "org.h2.Driver"),
         (
             &[("url", "jdbc:h2:mem:x"), ("driver", "no.such.Driver")][..],
             "no.such.Driver",
