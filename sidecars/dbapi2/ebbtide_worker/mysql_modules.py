@@ -3,11 +3,18 @@
 import datetime
 import importlib
 
-from .frames import BYTES
+from .frames import BYTES, Refused
 from .mysql import MySql, PlainDecimal, mysql_parameter
 from .parameters import clock_text
 from .shutdown import shutdown
 from .values import pack_bytes, pack_server_text, pack_str, pack_text
+
+
+def asks_for_encryption(keywords):
+    """Returns whether the keywords of PyMySQL ask for more than encryption if the server has it."""
+    if keywords.get("ssl_disabled"):
+        return False
+    return bool(keywords.get("ssl")) or any(keywords.get("ssl_" + name) for name in ("ca", "verify_cert", "verify_identity"))
 
 
 class PyMySql(MySql):
@@ -23,7 +30,15 @@ class PyMySql(MySql):
         cursors = importlib.import_module("pymysql.cursors")
         keywords = dict(keywords, conv=encoders, autocommit=True, cursorclass=cursors.SSCursor)
         keywords["client_flag"] = keywords.get("client_flag", 0) | found_rows
+        keywords["defer_connect"] = True
         self.connection = self.module.connect(*arguments, **keywords)
+        encrypts = asks_for_encryption(keywords)
+        if encrypts and not getattr(self.connection, "_ssl_required", False):
+            raise Refused("unsupported", "this version of PyMySQL goes on without encryption if the server has none; it needs 1.2")
+        self.connection.connect()
+        if encrypts and not self.connection._secure:
+            self.connection.close()
+            raise Refused("unsupported", "the server does not encrypt connections")
         self.prepare_session()
 
     def fields(self, cursor, description):
