@@ -303,11 +303,13 @@ impl Config {
             kind: crate::error::ErrorKind::Config,
             ..Item::of_url(name, value)
         };
-        options::apply(&mut self.settings, self.url.place(), &[item])?;
-        if self.url.place().passes_on() && !options::is_own_of(name, self.url.place()) {
+        let before = self.place();
+        options::apply(&mut self.settings, before, &[item])?;
+        if before.passes_on() && !options::is_own_of(name, before) {
             // It is the driver's, which finds it in the URL.
             self.url = url;
         }
+        self.read_on(before)?;
         self.follow_mode();
         Ok(self)
     }
