@@ -63,7 +63,7 @@ pub use config::{
 };
 pub use connection::Connection;
 #[cfg(feature = "registry")]
-pub use connections::{Atomic, ConnectionToken, Connections, InTransaction, Route};
+pub use connections::{Atomic, ConnectionToken, Connections, InTransaction, Route, connections, in_transaction};
 pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, Lifecycle, NewConnection, SandboxBuilder};
 #[cfg(feature = "derive")]
 /// Makes an enum or a newtype a type that rows and statements of every backend have: `Type`, `Decode` and `Encode` for
@@ -95,9 +95,41 @@ pub use database::{CapturedCallbacks, Database, HookError, IntoDatabase, Lifecyc
 ///
 /// A composite type is PostgreSQL's alone: read rows with one by `.decode_on::<sqlx::Postgres, _>()`.
 pub use ebbtide_macros::Type;
+#[cfg(all(feature = "derive", feature = "registry"))]
+/// Runs the body of an `async fn` in a transaction of a database of the [installed](Connections::install) registry:
+/// `#[ebbtide::atomic("default")]`, or `#[ebbtide::atomic]` if there is only one.
+///
+/// It is [`transactional`] with [`in_transaction`] for the database, and has the same options. The body's statements are
+/// those of the database of that alias, wherever it comes from: `connections()?.get("default")`.
+///
+/// ```
+/// use ebbtide::{Connections, Result, params};
+///
+/// #[ebbtide::atomic("default", retry)]
+/// async fn add(texts: &[&str]) -> Result<()> {
+///     let database = ebbtide::connections()?.get("default").await?;
+///     for text in texts {
+///         database.execute("INSERT INTO note VALUES (:text)", params! { text: *text }).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// Connections::init("sqlite::memory:")?.install()?;
+/// let database = ebbtide::connections()?.get("default").await?;
+/// database.execute("CREATE TABLE note (text TEXT UNIQUE)", ()).await?;
+/// add(&["a", "b"]).await?;
+/// assert!(add(&["c", "a"]).await.is_err()); // there is an `a` already: `c` is undone too
+/// assert_eq!(database.fetch_value::<i64>("SELECT count(*) FROM note", ()).await?, 2);
+/// # Ok(()) }
+/// ```
+pub use ebbtide_macros::atomic;
 #[cfg(feature = "macros")]
 #[doc = include_str!("testing/attribute.md")]
 pub use ebbtide_macros::test;
+#[cfg(feature = "derive")]
+#[doc = include_str!("guides/transactional.md")]
+pub use ebbtide_macros::transactional;
 pub use error::{Constraint, ConstraintKind, Error, ErrorKind, Result};
 pub use force_rollback::ForceRollback;
 #[cfg(feature = "sqlx-interop")]

@@ -1,6 +1,7 @@
 //! Several databases under their aliases.
 
 mod close;
+mod installed;
 mod route;
 mod run;
 mod slot;
@@ -24,6 +25,7 @@ use crate::pool::Caller;
 use crate::router::Routers;
 use crate::session::Chain;
 
+pub use installed::{connections, in_transaction};
 pub use route::Route;
 use slot::Slot;
 use token::AliasOverrides;

@@ -52,16 +52,7 @@ impl Connections {
     /// ```
     #[track_caller]
     pub fn in_transaction<'a>(&self, alias: impl Into<Option<&'a str>>) -> InTransaction {
-        self.begin(alias.into().map(str::to_owned), Location::caller())
-    }
-
-    fn begin(&self, alias: Option<String>, place: &'static Location<'static>) -> InTransaction {
-        InTransaction {
-            connections: self.clone(),
-            alias,
-            begin: TransactionBuilder::without_target(place),
-            place,
-        }
+        InTransaction::new(Ok(self.clone()), alias.into().map(str::to_owned), Location::caller())
     }
 
     /// Returns a wrapper that makes functions atomic on the database of that alias, or on the only one: each of their
@@ -109,7 +100,8 @@ impl Connections {
 /// As for [`TransactionBuilder`]: if the future is dropped, no transaction begins.
 #[must_use = "a transaction begins when this is awaited or run"]
 pub struct InTransaction {
-    connections: Connections,
+    /// Or why there are none.
+    connections: Result<Connections>,
     alias: Option<String>,
     begin: TransactionBuilder,
     place: &'static Location<'static>,
@@ -148,9 +140,40 @@ settings! {
 }
 
 impl InTransaction {
-    /// Returns the transaction on its database, which is connected first.
-    async fn with_target(self) -> Result<TransactionBuilder> {
-        let registry = &self.connections.registry;
+    pub(super) fn new(
+        connections: Result<Connections>,
+        alias: Option<String>,
+        place: &'static Location<'static>,
+    ) -> Self {
+        Self {
+            connections,
+            alias,
+            begin: TransactionBuilder::without_target(place),
+            place,
+        }
+    }
+
+    /// Connects the database if necessary, and returns the transaction on it with the settings made here, for
+    /// [`retry`](TransactionBuilder::retry).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Connections::in_transaction`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`Connections::get`]; no transaction has begun.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {
+    /// # let connections = ebbtide::Connections::init("sqlite::memory:")?;
+    /// let transaction = connections.in_transaction("default").builder().await?;
+    /// let one: i64 = transaction.retry().run(async |transaction| transaction.fetch_value("SELECT 1", ()).await).await?;
+    /// # assert_eq!(one, 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn builder(self) -> Result<TransactionBuilder> {
+        let registry = &self.connections?.registry;
         let alias = match &self.alias {
             Some(alias) => alias,
             None => registry.only(|alias| format!("name the connection to use: `in_transaction(\"{alias}\")`"))?,
@@ -178,7 +201,7 @@ impl InTransaction {
         F: AsyncFnOnce(Transaction) -> Result<T, E>,
         E: From<Error>,
     {
-        self.with_target().await?.run(work).await
+        self.builder().await?.run(work).await
     }
 }
 
@@ -187,7 +210,7 @@ impl IntoFuture for InTransaction {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.with_target().await?.await })
+        Box::pin(async move { self.builder().await?.await })
     }
 }
 
@@ -232,7 +255,7 @@ impl Atomic {
         F: AsyncFnOnce() -> Result<T, E>,
         E: From<Error>,
     {
-        let begin = self.connections.begin(self.alias.clone(), self.place);
+        let begin = InTransaction::new(Ok(self.connections.clone()), self.alias.clone(), self.place);
         begin.run(async move |_| work().await)
     }
 
@@ -267,7 +290,7 @@ impl Atomic {
         move |argument| {
             let (atomic, function) = (atomic.clone(), function.clone());
             Box::pin(async move {
-                let begin = atomic.connections.begin(atomic.alias, atomic.place);
+                let begin = InTransaction::new(Ok(atomic.connections), atomic.alias, atomic.place);
                 begin.run(async move |_| function(argument).await).await
             })
         }

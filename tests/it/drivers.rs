@@ -5,10 +5,13 @@
 //! with the modules; `scripts/drivers-jdbc` and `scripts/drivers-python` install them. A driver of a server also needs the URL of the server.
 //! `EBBTIDE_TEST_BACKENDS` (`jdbc,dbapi2`) names those that must run. With `EBBTIDE_TEST_DRIVERS=some` most drivers run
 //! only the files of cases that are about drivers, because all cases on all of them take half an hour.
+//! With `EBBTIDE_TEST_EXCEPTED=yes` only what `#[except(…)]` takes from drivers runs: what passes needs no exception.
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
+
+use ebbtide::Database;
 
 use crate::backends::{Backend, LIST, listed, setting};
 
@@ -192,6 +195,20 @@ impl Driver {
             ),
             Self::PyMysql => format!("{}?dbapi_path=pymysql&python={place}", self.server("dbapi2+mysql")?),
         })
+    }
+
+    /// Drops a database that its driver keeps in memory as long as the process lives.
+    pub(crate) async fn drop_database(self, url: &str) {
+        match self {
+            // That it is dropped comes as an error.
+            Self::Derby => drop(Database::connect(url.replace("create=true", "drop=true").as_str()).await),
+            Self::H2 | Self::Hsqldb => {
+                if let Ok(database) = Database::connect(url).await {
+                    let _ = database.execute("shutdown", ()).await;
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Returns the URL of the server with another scheme.

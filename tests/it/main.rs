@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use crate::backends::Backend;
+use crate::backends::{Backend, setting};
 use crate::drivers::Driver;
 use crate::support::Case;
 
@@ -45,11 +45,17 @@ fn main() -> ExitCode {
     ];
     trials.extend(support::trials());
     trials.extend(backends::trials());
-    trials.extend(cases.iter().flat_map(Case::trials));
+    let excepted = setting("EBBTIDE_TEST_EXCEPTED").is_some();
+    trials.extend(
+        cases
+            .iter()
+            .flat_map(if excepted { Case::excepted } else { Case::trials }),
+    );
 
     let whole_run = !arguments.list && !arguments.exact;
     let conclusion = libtest_mimic::run(&arguments, trials);
     if whole_run {
+        let _ = write!(std::io::stderr(), "\nwhat took longest:\n{}", support::slowest(20));
         say_what_is_left_out();
     }
     conclusion.exit_code()

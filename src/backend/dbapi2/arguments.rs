@@ -274,13 +274,15 @@ fn check_uri(options: &[(&str, &str)]) -> Result<()> {
     match unknown.filter(|_| !options.iter().any(|(name, _)| *name == "vfs")) {
         None => Ok(()),
         Some((name, _)) => {
-            let message = format!("the option `{name}` is neither this library's nor one of SQLite's names of files");
-            Err(Error::new(ErrorKind::Config, message).help(match nearest(name, known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    "set a pragma with `server_setting`, and arguments of the module in `dbapi_driver_args`".to_owned()
-                }
-            }))
+            let message = format!("the option `{name}` has no effect on the file of a SQLite database");
+            Err(
+                Error::new(ErrorKind::Config, message).help(match nearest(name, known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "set pragmas with `server_setting`, give arguments of the module in `dbapi_driver_args`, and name the \
+                             module in the URL if the option is one of this library"
+                        .to_owned(),
+                }),
+            )
         }
     }
 }

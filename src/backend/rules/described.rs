@@ -200,6 +200,30 @@ mod tests {
     }
 
     #[test]
+    fn b8_the_codes_of_the_standard_tell_what_became_of_a_transaction() {
+        let rules = described(of("Oracle"));
+        for (code, ends, kind) in [
+            ("40001", true, ErrorKind::Serialization),
+            ("40003", true, ErrorKind::Database),
+            ("25P02", false, ErrorKind::TransactionAborted),
+            ("08006", false, ErrorKind::ConnectionLost),
+            ("HY000", false, ErrorKind::Database),
+            ("40", false, ErrorKind::Database),
+        ] {
+            let answer = ServerAnswer {
+                code,
+                number: None,
+                message: "",
+            };
+            assert_eq!(
+                (rules.ends_transaction(answer), rules.error_kind(answer)),
+                (ends, kind),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
     fn b8_descriptions_are_shared_and_bounded() {
         let address = |rules: &'static dyn ServerRules| std::ptr::from_ref(rules).cast::<()>();
         assert_eq!(address(described(of("Oracle"))), address(described(of("Oracle"))));

@@ -13,10 +13,13 @@ use crate::url::ForeignDriver;
 /// is not.
 pub(in crate::backend) fn check(config: &Config, driver: ForeignDriver) -> Result<()> {
     let settings = config.settings();
+    // Only a driver that is not known might encrypt by itself.
+    let is_known = !matches!(driver, ForeignDriver::OtherJdbc | ForeignDriver::OtherModule);
+    let is_plain = is_known && settings.ssl_mode == SslMode::Disable;
     let given = [
         (
             "ssl_mode",
-            !matches!(settings.ssl_mode, SslMode::Allow | SslMode::Prefer),
+            !is_plain && !matches!(settings.ssl_mode, SslMode::Allow | SslMode::Prefer),
         ),
         ("ssl_root_cert", settings.ssl_root_cert.is_some()),
         ("ssl_cert", settings.ssl_cert.is_some()),

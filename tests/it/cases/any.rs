@@ -162,6 +162,12 @@ fn uuids(t: &Test) -> &'static str {
     kind(t, standard, ["blob", "uuid", "binary(16)"])
 }
 
+/// Creates a type that other tests use at the same time, unless it is there.
+async fn with_type(database: &Database, create: &str) {
+    let block = format!("do $$ begin {create}; exception when duplicate_object or unique_violation then null; end $$");
+    database.execute(AssertSqlSafe(block), ()).await.unwrap();
+}
+
 /// Creates a table with one row that holds [`everything`], and returns the query for it.
 async fn with_everything(t: &Test, database: &Database) -> AssertSqlSafe<String> {
     let mood = kind(
@@ -170,8 +176,7 @@ async fn with_everything(t: &Test, database: &Database) -> AssertSqlSafe<String>
         ["text", "ebbtide_any_mood", "enum('very_happy', 'so-so')"],
     );
     if t.backend().family() == "postgres" {
-        let create = "drop type if exists ebbtide_any_mood cascade; create type ebbtide_any_mood as enum ('very_happy', 'so-so')";
-        database.execute(create, ()).await.unwrap();
+        with_type(database, "create type ebbtide_any_mood as enum ('very_happy', 'so-so')").await;
     }
     let json = kind(t, standard(t.driver(), "json"), ["text", "jsonb", "json"]);
     let double = kind(t, "double precision", ["real", "float8", "double"]);
@@ -598,7 +603,7 @@ cases! {
     #[only(postgres)]
     async fn b7_arrays_of_enums_and_newtypes_are_bound_and_read_found_e6(t: Test) {
         let database = t.database().await;
-        database.execute("drop type if exists ebbtide_any_mood_2 cascade; create type ebbtide_any_mood_2 as enum ('very_happy', 'so-so')", ()).await.unwrap();
+        with_type(&database, "create type ebbtide_any_mood_2 as enum ('very_happy', 'so-so')").await;
         let sqlx = database.sqlx::<Any>().unwrap();
         #[derive(Debug, PartialEq, sqlx::FromRow)]
         struct Team {

@@ -11,7 +11,8 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::lifecycle::{until_all_is_closed, watched};
-use super::pool::{LONG, hold, open, until};
+use super::pool::{LONG, hold, open, select_one, until};
+use super::tasks::numbers;
 use crate::support::cases;
 
 pub(crate) fn is_not_connected<T>(result: Result<T, Error>) -> bool {
@@ -53,14 +54,12 @@ cases! {
         assert!(timeout(LONG, closing).await.expect("no hang").unwrap().unwrap());
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn l7_a_connection_in_use_is_closed_when_it_is_given_back(t: Test) {
         let (url, proxy) = watched(&t);
         let database = Database::connect(url.as_str()).await.unwrap();
         let transaction = database.transaction().await.unwrap();
         assert!(database.disconnect().await.unwrap());
-        assert_eq!(transaction.fetch_value::<i64>("select 1", ()).await.unwrap(), 1, "what has begun may end");
+        assert_eq!(transaction.fetch_value::<i64>(t.sql("select 1 {from}"), ()).await.unwrap(), 1, "what has begun may end");
         transaction.commit().await.unwrap();
         drop(transaction);
         until_all_is_closed(&t, proxy.as_ref()).await;
@@ -77,8 +76,6 @@ cases! {
         until_all_is_closed(&t, proxy.as_ref()).await;
     }
 
-    // They have no SELECT without FROM in a UNION.
-    #[except(jdbc_hsqldb, jdbc_derby)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     async fn l8_handles_of_all_kinds_may_outlive_the_database(t: Test) {
@@ -89,7 +86,7 @@ cases! {
         let transaction = connection.transaction().await.unwrap();
         transaction.execute(t.sql("insert into {things} values (1)"), ()).await.unwrap();
         let inner = transaction.transaction().await.unwrap();
-        let mut rows = inner.iterate("select 1 as one union select 2", ());
+        let mut rows = inner.iterate(numbers(&t, 2), ());
         assert!(rows.next().await.unwrap().is_ok());
         drop(database);
         assert!(rows.next().await.unwrap().is_ok());
@@ -100,13 +97,11 @@ cases! {
         until_all_is_closed(&t, proxy.as_ref()).await;
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn l8_dropping_it_off_a_runtime_never_panics(t: Test) {
         let (url, proxy) = watched(&t);
         let database = Database::connect(url.as_str()).await.unwrap();
         let transaction = database.transaction().await.unwrap();
-        transaction.fetch_value::<i64>("select 1", ()).await.unwrap();
+        transaction.fetch_value::<i64>(t.sql("select 1 {from}"), ()).await.unwrap();
         let held = hold(&database).await;
         held.release().await;
         thread::spawn(move || {
@@ -118,18 +113,17 @@ cases! {
         until_all_is_closed(&t, proxy.as_ref()).await;
     }
 
-    // They have no SELECT without FROM in a UNION.
-    #[except(jdbc_hsqldb, jdbc_derby)]
     async fn l8_dropping_it_after_its_runtime_never_panics(t: Test) {
         let (url, proxy) = watched(&t);
+        let two = numbers(&t, 2);
         let end = thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             let (database, transaction, rows) = runtime.block_on(async {
                 let database = Database::connect(url.as_str()).await.unwrap();
                 hold(&database).await.release().await;
                 let transaction = database.transaction().await.unwrap();
-                transaction.fetch_value::<i64>("select 1", ()).await.unwrap();
-                let mut rows = transaction.iterate("select 1 as one union select 2", ());
+                transaction.fetch_value::<i64>(select_one(&database), ()).await.unwrap();
+                let mut rows = transaction.iterate(two, ());
                 assert!(rows.next().await.unwrap().is_ok());
                 (database, transaction, rows)
             });
@@ -158,7 +152,7 @@ cases! {
                     let counter = PanicCounter(seen);
                     let transaction = database.transaction().await.unwrap();
                     let inner = transaction.transaction().await.unwrap();
-                    inner.fetch_value::<i64>("select 1", ()).await.unwrap();
+                    inner.fetch_value::<i64>(select_one(&database), ()).await.unwrap();
                     ready.send(()).unwrap();
                     std::future::pending::<()>().await;
                     drop((inner, transaction, database, counter));

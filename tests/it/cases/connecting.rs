@@ -161,9 +161,8 @@ cases! {
                 times.push(start.elapsed());
             }
             times.sort();
-            let slow = times[times.len() * 4 / 5];
-            // One in each batch, and a few for the load of the machine. With a delay for each it would be all.
-            assert!(slow < Duration::from_millis(30), "{capacity}: {times:?}");
+            // One in each batch has the delay, and some are slow by the load of the machine. With a delay for each it would be all.
+            assert!(times[times.len() / 2] < Duration::from_millis(30), "{capacity}: {times:?}");
             let sql = "show session status where variable_name in ('Com_stmt_close', 'Com_stmt_prepare')";
             let counts = database.fetch_all(sql, ()).await.unwrap();
             let counts: Vec<i64> = counts.iter().map(|row| row.get::<String>(1).unwrap().parse().unwrap()).collect();

@@ -156,8 +156,6 @@ impl Recorder for StatusReader {
 }
 
 cases! {
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn w2_a_recorder_may_ask_for_the_status_of_the_pool(t: Test) {
         let reader = StatusReader::default();
         let config = Config::from_url(t.url().as_str()).unwrap();
@@ -165,7 +163,7 @@ cases! {
             let database = Database::connect(config).await.unwrap();
             assert!(reader.0.0.set(database.clone()).is_ok());
             // Checked out and returned.
-            database.fetch_value::<i64>("select 1", ()).await.unwrap();
+            database.fetch_value::<i64>(t.sql("select 1 {from}"), ()).await.unwrap();
             database
         };
         let mut work = pin!(work);
@@ -189,8 +187,6 @@ cases! {
         assert_eq!(histogram(&counter.counts(), "operation.duration SELECT cancelled").len(), 1);
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn w2_the_gauges_are_what_the_pool_says_of_itself(t: Test) {
         let counter = Counter::new(&t);
         let config = counter.config(&t).pool_size(2).max_overflow(1);
@@ -207,9 +203,9 @@ cases! {
 
         let mut held = vec![hold(&database).await, hold(&database).await, hold(&database).await];
         same("all are in use", [0.0, 3.0, 0.0]);
-        let mut waiting = Box::pin(async { database.execute("select 1", ()).await });
+        let mut waiting = Box::pin(async { database.execute(t.sql("select 1 {from}"), ()).await });
         assert!(futures::poll!(&mut waiting).is_pending());
-        let given_up = polled(async { database.execute("select 1", ()).await }, 1).await;
+        let given_up = polled(async { database.execute(t.sql("select 1 {from}"), ()).await }, 1).await;
         assert!(given_up.is_none());
         same("one waits, and one has given up", [0.0, 3.0, 1.0]);
         held.pop().unwrap().release().await;
@@ -234,8 +230,6 @@ cases! {
         }
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn w2_times_and_time_outs_are_counted(t: Test) {
         let counter = Counter::new(&t);
         let config = counter.config(&t).pool_size(1).pool_timeout(Duration::from_millis(50));
@@ -245,7 +239,7 @@ cases! {
             assert_eq!(histogram(&counts, &format!("connection.{name}")).len(), 1, "{name} of connecting");
         }
         for _ in 0..3 {
-            counter.count(async { database.fetch_value::<i64>("select 1", ()).await }).await.unwrap();
+            counter.count(async { database.fetch_value::<i64>(t.sql("select 1 {from}"), ()).await }).await.unwrap();
         }
         let counts = counter.counts();
         assert_eq!(histogram(&counts, "connection.create_time"), [] as [f64; 0]);
@@ -253,7 +247,7 @@ cases! {
         assert_eq!(histogram(&counts, "connection.use_time").len(), 3);
 
         let held = hold(&database).await;
-        let error = counter.count(async { database.execute("select 1", ()).await }).await.unwrap_err();
+        let error = counter.count(async { database.execute(t.sql("select 1 {from}"), ()).await }).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout);
         let counts = counter.counts();
         assert_eq!(counts["db.client.connection.timeouts"], DebugValue::Counter(1));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use ebbtide::{AssertSqlSafe, Database, ErrorKind, Interval, IsolationLevel, Value, params};
 
 use crate::backends::Backend;
@@ -109,6 +109,55 @@ cases! {
             let values = row.values().unwrap();
             assert!(values.iter().all(|value| !value.is_null()), "{values:?}");
             assert_eq!(*first.get_or_insert_with(|| values.clone()), values);
+        }
+    }
+
+    /// So it does with the end of a day, which no Rust time can hold.
+    #[only(postgres, jdbc_postgresql, dbapi2_psycopg, dbapi2_pg8000)]
+    async fn q4_the_end_of_a_day_is_refused_however_often_it_is_read(t: Test) {
+        let database = t.database().await;
+        for _ in 0..12 {
+            let read = database.fetch_value::<NaiveTime>("select '24:00:00'::time as v", ()).await;
+            let error = read.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Decode, "{error:?}");
+            assert!(error.to_string().contains("`v`"), "{error}");
+        }
+    }
+
+    /// Drivers have types of their own, which lose digits, fractions, signs and zones.
+    #[only(jdbc_postgresql, dbapi2_psycopg, dbapi2_pg8000, jdbc_mariadb, dbapi2_pymysql, jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    async fn q4_values_are_those_of_the_own_driver(t: Test) {
+        let expressions: &[&str] = match t.backend() {
+            Backend::Postgres => &[
+                "7::int2", "7::int4", "9223372036854775807", "1.5::float4", "0.1::float8", "'-Infinity'::float8", "1.50::numeric",
+                "true", "'a'::text", "''::text", "'\\x00ff'::bytea", "date '2026-12-01'", "date '0044-03-15 BC'", "null::int4",
+                "time '03:04:05.123456'", "timestamp '2026-12-01 03:04:05.123456'", "timestamptz '2026-12-01 03:04:05.123456+01'",
+                "interval '1 year 2 mons -3 days 04:05:06.7'", "'c56a4180-65aa-42ec-a945-5fd21dec0538'::uuid",
+                "'{\"a\": 1}'::jsonb", "inet '10.0.0.1/8'", "array[1, null, 3]", "array['a b', 'c\"d']",
+            ],
+            Backend::Mysql => &[
+                "cast(18446744073709551615 as unsigned)", "cast(-1 as signed)", "cast(1.50 as decimal(10, 2))", "1e0", "0.1e0", "'a'",
+                "''", "cast('b' as binary)", "x'00ff'", "date '2026-12-01'", "time '03:04:05'", "null", "from_unixtime(1)",
+                "cast('2026-12-01 03:04:05.123456' as datetime(6))", "cast('03:04:05.123456' as time(6))",
+            ],
+            _ => &[
+                "7", "9223372036854775807", "-9223372036854775808", "1.5", "0.1", "1e300", "'a'", "''", "x'00ff'", "x''", "null",
+                "'2026-12-01 03:04:05.123456'", "1 = 1",
+            ],
+        };
+        let own = Database::connect(t.side_url()).await.unwrap();
+        let mut urls = vec![t.url()];
+        if t.driver() == Some(Driver::PyMysql) {
+            urls.push(t.url().replace("dbapi_path=pymysql", "dbapi_path=mysql.connector"));
+        }
+        for url in urls {
+            let database = Database::connect(url.as_str()).await.unwrap();
+            for expression in expressions {
+                let query = || AssertSqlSafe(format!("select {expression} as v"));
+                let read = database.fetch_one(query(), ()).await.unwrap();
+                let expected = own.fetch_one(query(), ()).await.unwrap();
+                assert_eq!(read.values().unwrap(), expected.values().unwrap(), "{expression}");
+            }
         }
     }
 

@@ -316,7 +316,7 @@ cases! {
         // An abandoned statement continues on its thread for a while and keeps its locks; the limit also holds for
         // waiters.
         for _ in 0..60 {
-            let sql = if t.can_observe() { count(&t) } else { ebbtide::AssertSqlSafe("select 0".to_owned()) };
+            let sql = if t.can_observe() { count(&t) } else { t.sql("select 0 {from}") };
             match soon("a new one", database.fetch_value::<i64>(sql, ())).await {
                 Ok(count) => {
                     assert_eq!(count, 0);

@@ -361,8 +361,6 @@ cases! {
         assert!(database.disconnect().await.unwrap(), "the count began again");
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn l4_concurrent_first_connects_make_one_pool(t: Test) {
         let Hooked { database, events, .. } = hooked(&t.url());
         let connects: Vec<_> = (0..8)
@@ -380,8 +378,6 @@ cases! {
         assert!(!database.is_connected());
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn l4_a_failed_connect_leaves_the_count_as_it_was(t: Test) {
         let Hooked { database, connect_fails, .. } = hooked(&t.url());
         connect_fails.store(true, Ordering::SeqCst);
@@ -421,8 +417,6 @@ cases! {
         assert!(database.disconnect().await.unwrap());
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn l4_those_who_wait_for_a_connect_that_fails_try_for_themselves(t: Test) {
         let Hooked { database, events, connect_fails, .. } = hooked(&t.url());
         connect_fails.store(true, Ordering::SeqCst);

@@ -78,6 +78,8 @@ mod statement_log;
 mod streams;
 mod tasks;
 mod test_database;
+#[cfg(feature = "derive")]
+mod transactional;
 mod transactions;
 mod transactions_side_by_side;
 mod two_databases;
@@ -158,6 +160,8 @@ const LISTED: &[File] = &[
     ("streams", streams::cases),
     ("tasks", tasks::cases),
     ("test_database", test_database::cases),
+    #[cfg(feature = "derive")]
+    ("transactional", transactional::cases),
     ("transactions", transactions::cases),
     ("transactions_side_by_side", transactions_side_by_side::cases),
     ("cancellation", cancellation::cases),

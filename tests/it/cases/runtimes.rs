@@ -11,7 +11,7 @@ use ebbtide::ErrorKind;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-use super::pool::{LONG, caller, hold, numbered, numbers, one, open, poll_once, until, with};
+use super::pool::{LONG, caller, hold, numbered, numbers, one, open, poll_once, select_one, until, with};
 use crate::support::cases;
 
 /// Creates a runtime that only runs inside `block_on`.
@@ -39,7 +39,7 @@ cases! {
                     for _ in 0..15 {
                         let transaction = database.transaction().await.unwrap();
                         most.fetch_max(in_use.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                        assert_eq!(transaction.fetch_value::<i64>("select 1", ()).await.unwrap(), 1);
+                        assert_eq!(transaction.fetch_value::<i64>(select_one(&database), ()).await.unwrap(), 1);
                         assert!(database.status().unwrap().size <= 2);
                         in_use.fetch_sub(1, Ordering::SeqCst);
                         transaction.commit().await.unwrap();
@@ -51,7 +51,7 @@ cases! {
             thread.join().expect("every runtime got its turns");
         }
         assert!(most.load(Ordering::SeqCst) <= 2, "{most:?}");
-        assert_eq!(database.fetch_value::<i64>("select 1", ()).await.unwrap(), 1);
+        assert_eq!(database.fetch_value::<i64>(select_one(&database), ()).await.unwrap(), 1);
         let status = database.status().unwrap();
         assert!(status.size <= 2 && status.in_use == 0 && status.waiting == 0, "{status:?}");
     }
@@ -62,16 +62,16 @@ cases! {
             let used = database.clone();
             let thread = elsewhere(move || async move {
                 for _ in 0..3 {
-                    assert_eq!(used.fetch_value::<i64>("select 1", ()).await.unwrap(), 1);
+                    assert_eq!(used.fetch_value::<i64>(select_one(&used), ()).await.unwrap(), 1);
                 }
                 // One transaction is left half done, and its runtime ends.
                 let transaction = used.transaction().await.unwrap();
-                transaction.fetch_value::<i64>("select 1", ()).await.unwrap();
+                transaction.fetch_value::<i64>(select_one(&used), ()).await.unwrap();
                 drop(transaction);
             });
             thread.join().unwrap();
         }
-        let answer = timeout(LONG, database.fetch_value::<i64>("select 1", ())).await;
+        let answer = timeout(LONG, database.fetch_value::<i64>(select_one(&database), ())).await;
         assert_eq!(answer.expect("no hang").unwrap(), 1);
         assert_eq!(numbers(database.status().unwrap()), (1, 1, 0, 0));
         assert!(opened.load(Ordering::SeqCst) <= 7, "one for each runtime at most: {opened:?}");
@@ -91,11 +91,9 @@ cases! {
         // SQLite's connections, and those of other languages, have threads of their own and serve every runtime.
         let left = if t.backend().is_sqlite() || t.driver().is_some() { 3 } else { 0 };
         assert_eq!(numbers(database.status().unwrap()), (left, left, 0, 0));
-        assert_eq!(timeout(LONG, database.fetch_value::<i64>("select 1", ())).await.unwrap().unwrap(), 1);
+        assert_eq!(timeout(LONG, database.fetch_value::<i64>(select_one(&database), ())).await.unwrap().unwrap(), 1);
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn t7_a_guard_that_outlives_its_runtime_gives_its_place_back(t: Test) {
         let database = open(&t, "pool_size=1&lazy=true").await;
         database.execute(t.sql("create table {things} (n {int})"), ()).await.unwrap();
@@ -121,11 +119,11 @@ cases! {
         let used = database.clone();
         let transaction = elsewhere(move || async move {
             let transaction = used.transaction().await.unwrap();
-            transaction.fetch_value::<i64>("select 1", ()).await.unwrap();
+            transaction.fetch_value::<i64>(select_one(&used), ()).await.unwrap();
             transaction
         });
         let transaction = transaction.join().unwrap();
-        let answer = timeout(LONG, transaction.fetch_value::<i64>("select 1", ()).into_future()).await.expect("no hang");
+        let answer = timeout(LONG, transaction.fetch_value::<i64>(select_one(&database), ()).into_future()).await.expect("no hang");
         if t.backend().is_sqlite() || t.driver().is_some() {
             assert_eq!(answer.unwrap(), 1);
         } else {
@@ -241,7 +239,7 @@ cases! {
         let database = open(&t, "lazy=true").await;
         let thread = thread::spawn(move || {
             // Polled by hand, without a runtime.
-            let mut query = pin!(database.fetch_value::<i64>("select 1", ()).into_future());
+            let mut query = pin!(database.fetch_value::<i64>(select_one(&database), ()).into_future());
             query.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         });
         let Poll::Ready(Err(error)) = thread.join().expect("no panic") else { panic!("no error at once") };

@@ -301,6 +301,8 @@ cases! {
 
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
+    // Derby's readers wait for what a sandbox has written.
+    #[except(jdbc_derby)]
     async fn r5_models_work_on_what_is_set(t: Test) -> Result<()> {
         let schema = schema(&t);
         let connection = DbConnection::new(t.url())?;
@@ -317,8 +319,6 @@ cases! {
         Ok(())
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn r6_routers_are_asked_in_order(t: Test) -> Result<()> {
         let connections = registry(&json!({
             "connections": {"default": t.url(), "replica": t.url(), "log": t.url()},
@@ -337,13 +337,11 @@ cases! {
         assert_eq!(connections.alias_for_write("entry")?, "log", "the connection of its app");
         assert_eq!(connections.alias_for_read("audit.other")?, "log", "the app is named");
         let log = connections.for_write("note").await?;
-        assert_eq!(log.fetch_value::<i64>("select 1", ()).await?, 1);
+        assert_eq!(log.fetch_value::<i64>(t.sql("select 1 {from}"), ()).await?, 1);
         assert!(format!("{connections:?}").contains("connected: [\"log\"]"), "{connections:?}");
         connections.close_all().await
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn r6_an_explicit_database_beats_the_routers(t: Test) -> Result<()> {
         let connections = with_replica(&t);
         let own = t.database().await;
@@ -355,7 +353,7 @@ cases! {
         transaction.rollback().await?;
         assert!(format!("{connections:?}").contains("connected: []"), "{connections:?}");
         let routed = connections.for_read("note").using(None).await?;
-        assert_eq!(routed.fetch_value::<i64>("select 1", ()).await?, 1);
+        assert_eq!(routed.fetch_value::<i64>(t.sql("select 1 {from}"), ()).await?, 1);
         connections.close_all().await
     }
 

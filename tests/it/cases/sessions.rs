@@ -74,8 +74,7 @@ async fn ask(database: &Database, question: &'static str) -> String {
 
 cases! {
     // It sets what PostgreSQL, MySQL and SQLite have.
-    #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
-    #[except(dbapi2_duckdb)]
+    #[except(standard)]
     async fn t6_the_next_user_finds_a_session_as_it_was_opened_found_w3(t: Test) {
         let database = narrow(&t.url()).await;
         database.execute(t.sql("create table {kept} (n {int})"), ()).await.unwrap();
@@ -120,8 +119,6 @@ cases! {
     /// What it changes on the driver's connection is not known, so it is always reset.
     // It needs sqlx's own driver.
     #[native]
-    // It sets what PostgreSQL, MySQL and SQLite have.
-    #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
     async fn t6_the_drivers_own_connection_comes_back_as_it_was_opened_found_w3(t: Test) {
         let database = narrow(&t.url()).await;
         with_db!(t.backend(), {
@@ -140,10 +137,9 @@ cases! {
 
     /// What the URL and the hook have set is still there.
     // The options of the URL are the modules' own, which do not know these settings.
-    // It sets what PostgreSQL, MySQL and SQLite have.
-    #[except(dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql, jdbc_h2, jdbc_hsqldb, jdbc_derby)]
     #[except(dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql)]
-    #[except(dbapi2_duckdb)]
+    // It sets what PostgreSQL, MySQL and SQLite have.
+    #[except(standard)]
     async fn t6_a_session_that_was_reset_has_the_settings_of_its_beginning_found_w3(t: Test) -> Result<()> {
         let (url, question, change) = if t.backend().is_postgres() {
             ("search_path=pg_catalog&isolation_level=serializable&application_name=till", "SELECT concat_ws(',', \
@@ -187,9 +183,7 @@ cases! {
     }
 
     // It sets what PostgreSQL, MySQL and SQLite have.
-    #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
-    // It sets what PostgreSQL, MySQL and SQLite have.
-    #[except(dbapi2_duckdb)]
+    #[except(standard)]
     async fn t6_a_setting_keeps_what_is_left_in_the_session_found_w3(t: Test) -> Result<()> {
         let database = Database::connect(Config::from_url(t.url())?.pool_size(1).keep_session(true)).await?;
         let (change, question) = changes(&t)[3];
@@ -299,9 +293,7 @@ cases! {
 
     /// Sessions in use at the same time do not take turns because of it.
     // It sets what PostgreSQL, MySQL and SQLite have.
-    #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
-    // It sets what PostgreSQL, MySQL and SQLite have.
-    #[except(dbapi2_duckdb)]
+    #[except(standard)]
     async fn t6_many_users_that_change_their_sessions_do_not_meet_found_w3(t: Test) {
         let database = Database::connect(Config::from_url(t.url()).unwrap().pool_size(3)).await.unwrap();
         let (change, question) = changes(&t)[0];

@@ -12,8 +12,8 @@ use tokio::time::{sleep, timeout};
 
 use super::closing::is_not_connected;
 use super::lifecycle::{answers, dead_url, until_all_is_closed, watched};
-use super::pool::{LONG, hold, open, until};
-use super::tasks::{add, config, kept, line_below, notes, notes_with};
+use super::pool::{LONG, hold, open, select_one, until};
+use super::tasks::{add, config, kept, line_below, notes, notes_with, numbers};
 use crate::support::{Test, Watcher, cases};
 
 /// A transaction in a task of its own, which has written.
@@ -41,7 +41,7 @@ async fn in_progress(t: &Test, database: &Database) -> InProgress {
                 // A savepoint needs no other connection.
                 database
                     .transaction()
-                    .run(async |inner| inner.execute("select 1", ()).await)
+                    .run(async |inner| inner.execute(select_one(&database), ()).await)
                     .await
                     .map(drop)
             })
@@ -58,8 +58,6 @@ fn warnings(watcher: &Watcher) -> Vec<String> {
 }
 
 cases! {
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     async fn l9_disconnect_waits_for_a_transaction_in_progress_found_n3(t: Test) -> Result<()> {
@@ -70,7 +68,7 @@ cases! {
             async move { database.disconnect().await }
         });
         until("nothing new begins", || !database.is_connected()).await;
-        assert!(is_not_connected(database.execute("select 1", ()).await), "at once");
+        assert!(is_not_connected(database.execute(t.sql("select 1 {from}"), ()).await), "at once");
         assert!(is_not_connected(database.transaction().await.map(drop)));
         sleep(Duration::from_millis(50)).await;
         assert!(!closing.is_finished(), "it waits");
@@ -85,12 +83,10 @@ cases! {
         Ok(())
     }
 
-    // They have no SELECT without FROM in a UNION.
-    #[except(jdbc_hsqldb, jdbc_derby)]
     async fn l9_disconnect_waits_for_statements_streams_and_connections_found_n3(t: Test) -> Result<()> {
         let database = notes(&t).await;
         let held = hold(&database).await;
-        let mut rows = database.iterate("select 1 as n union select 2 order by n", ());
+        let mut rows = database.iterate(numbers(&t, 2), ());
         let first = futures::StreamExt::next(&mut rows).await.expect("a row")?;
         assert_eq!(first.get::<i64>(0)?, 1);
         let closing = tokio::spawn({
@@ -122,8 +118,6 @@ cases! {
         Ok(())
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn l9_disconnect_does_not_wait_for_its_own_caller_found_f8(t: Test) -> Result<()> {
         let (url, proxy) = watched(&t);
         let database = Database::connect(url.as_str()).await?;
@@ -133,7 +127,7 @@ cases! {
         assert!(timeout(Duration::from_secs(5), watcher.watch(database.disconnect())).await.expect("at once")?);
         let warned = warnings(&watcher);
         assert!(warned.len() == 1 && warned[0].contains(&place), "{warned:?}");
-        transaction.fetch_value::<i64>("select 1", ()).await?;
+        transaction.fetch_value::<i64>(t.sql("select 1 {from}"), ()).await?;
         transaction.commit().await?;
         drop(transaction);
         until_all_is_closed(&t, proxy.as_ref()).await;
@@ -266,18 +260,16 @@ cases! {
         Ok(())
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn l9_with_disconnects_on_success_error_and_panic(t: Test) -> Result<()> {
         let (url, proxy) = watched(&t);
-        let answer = Database::with(url.as_str(), async |database| database.fetch_value::<i64>("select 42", ()).await).await?;
+        let answer = Database::with(url.as_str(), async |database| database.fetch_value::<i64>(t.sql("select 42 {from}"), ()).await).await?;
         assert_eq!(answer, 42);
         until_all_is_closed(&t, proxy.as_ref()).await;
 
         let database = Database::new(url.as_str())?;
         let failed: Result<()> = Database::with(&database, async |database| {
             assert!(answers(&database).await);
-            database.fetch_value::<i64>("select missing", ()).await.map(drop)
+            database.fetch_value::<i64>(t.sql("select missing {from}"), ()).await.map(drop)
         }).await;
         assert!(failed.is_err() && !database.is_connected());
 
@@ -344,8 +336,6 @@ cases! {
         Ok(())
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     async fn l9_a_forgotten_guard_in_force_rollback_frees_its_connection(t: Test) -> Result<()> {
@@ -353,7 +343,7 @@ cases! {
         let forced = Config::from_url(url)?.force_rollback(true).lease_timeout(Duration::from_millis(100));
         let database = Database::connect(forced).await?;
         let transaction = database.transaction().await?;
-        transaction.execute("select 1", ()).await?;
+        transaction.execute(t.sql("select 1 {from}"), ()).await?;
         std::mem::forget(transaction);
         assert!(timeout(Duration::from_secs(5), database.disconnect()).await.expect("it does not wait for ever")?);
         until_all_is_closed(&t, proxy.as_ref()).await;

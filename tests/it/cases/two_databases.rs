@@ -6,7 +6,7 @@ use ebbtide::{AssertSqlSafe, Connections, ConnectionsConfig, Database, Error, Er
 use futures::FutureExt as _;
 use serde_json::json;
 
-use super::tasks::{add, in_task, in_use, kept, kind, list, notes, soon, undo};
+use super::tasks::{add, in_task, in_use, kept, kind, list, notes, soon, undo, until};
 use crate::support::{Test, cases};
 
 /// Returns the database of the test as `default`, and a SQLite file as `log`; both with a table of notes.
@@ -33,7 +33,7 @@ async fn logged(t: &Test, log: &Database) -> String {
 async fn assert_ended_with(t: &Test, main: &Database, log: &Database, expected: (&str, &str)) {
     assert_eq!(kept(t, main).await, expected.0, "the test's database");
     assert_eq!(logged(t, log).await, expected.1, "the log");
-    assert_eq!((in_use(main), in_use(log)), (0, 0));
+    until("nothing is in use", || (in_use(main), in_use(log)) == (0, 0)).await;
 }
 
 cases! {

@@ -100,12 +100,8 @@ cases! {
     }
 
     /// Reading takes many forms, none of which a read-only transaction may refuse.
-    // H2 has no read-only transactions.
     // Its statements are those of PostgreSQL, MySQL and SQLite.
-    #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
-    #[except(jdbc_h2)]
-    // DuckDB has no savepoints.
-    #[except(dbapi2_duckdb)]
+    #[except(standard)]
     async fn f8_read_only_lets_everything_that_reads_pass(t: Test) -> Result<()> {
         let plain = notes(&t).await;
         let reads = match t.backend().family() {

@@ -63,6 +63,8 @@ pub(crate) struct Case {
     body: Body,
     backends: Vec<Backend>,
     drivers: Vec<Driver>,
+    /// Those that `except` names.
+    excepted: Vec<Driver>,
     current_thread: bool,
     /// Returns why its own servers cannot be started, if it needs some.
     missing: fn(Backend) -> Option<String>,
@@ -79,6 +81,7 @@ impl Case {
             body,
             backends: Backend::NATIVE.to_vec(),
             drivers: Driver::ALL.to_vec(),
+            excepted: Vec::new(),
             current_thread: false,
             missing: |_| None,
             returning: false,
@@ -98,12 +101,26 @@ impl Case {
             }
             "except" => {
                 let (backends, drivers) = self.named(arguments);
+                let needless: Vec<_> = drivers.iter().filter(|driver| !self.drivers.contains(driver)).collect();
+                assert!(
+                    needless.is_empty(),
+                    "{}: `except` names {needless:?}, which are out already",
+                    self.name
+                );
                 // What a backend cannot do, no driver can do for it.
                 self.drivers
                     .retain(|driver| !drivers.contains(driver) && !backends.contains(&alike(*driver)));
                 self.backends.retain(|backend| !backends.contains(backend));
+                self.excepted.extend(drivers);
             }
-            "native" => self.drivers.clear(),
+            "native" => {
+                assert!(
+                    self.excepted.is_empty(),
+                    "{}: `native` leaves no driver to except",
+                    self.name
+                );
+                self.drivers.clear();
+            }
             "current_thread" => self.current_thread = true,
             "cluster" => self.missing = Backend::no_programs,
             "returning" => self.returning = true,
@@ -147,6 +164,14 @@ impl Case {
         backends
             .chain(drivers)
             .map(|(backend, driver)| self.trial(backend, driver))
+            .collect()
+    }
+
+    /// Returns the tests that `except` takes from drivers.
+    pub(crate) fn excepted(&self) -> Vec<Trial> {
+        let excepted = self.excepted.iter();
+        excepted
+            .map(|&driver| self.trial(driver.backend(), Some(driver)))
             .collect()
     }
 

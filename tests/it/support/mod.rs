@@ -39,7 +39,7 @@ pub(crate) use native::with_db;
 pub(crate) use own_sidecar::OwnSidecar;
 pub(crate) use pooler::{Pooler, pgbouncer};
 pub(crate) use proxy::Proxy;
-pub(crate) use runner::block_on_here;
+pub(crate) use runner::{block_on_here, slowest};
 pub(crate) use self_test::trials;
 pub(crate) use server::{SilentServer, backend_pids_of_ports, kill_backend};
 pub(crate) use side::SideConnection;

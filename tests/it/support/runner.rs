@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::{Either, select};
 use tokio::runtime::{Builder, Runtime};
@@ -28,6 +29,7 @@ pub(crate) fn run(
     current_thread: bool,
     limit: Duration,
 ) -> Result<(), String> {
+    let start = Instant::now();
     let test = Test::new(name, backend, driver)?;
     let cleanup = test.cleanup();
     let (cancel, cancelled) = oneshot::channel();
@@ -58,7 +60,24 @@ pub(crate) fn run(
     let cleaned = cleanup
         .empty()
         .map_err(|error| format!("{name}: cannot drop the tables of the test: {error}"));
+    TIMES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push((start.elapsed(), name.to_owned()));
     result.map_err(|error| error.to_string()).flatten().and(cleaned)
+}
+
+/// What each case took.
+static TIMES: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
+
+/// Returns the cases that took longest so far, one in a line.
+pub(crate) fn slowest(count: usize) -> String {
+    let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
+    times.sort_unstable_by(|one, other| other.cmp(one));
+    let lines = times.iter().take(count);
+    lines
+        .map(|(time, name)| format!("{:6.1} s  {name}\n", time.as_secs_f64()))
+        .collect()
 }
 
 fn run_on_runtime(

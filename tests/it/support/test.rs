@@ -44,6 +44,7 @@ impl Test {
         };
         let cleanup = Cleanup(Arc::new(CleanupInner {
             url: side.clone().filter(|_| backend.is_server()),
+            driver: driver.map(|driver| (driver, url.clone())),
             tables: Mutex::default(),
             folder,
         }));
@@ -248,13 +249,17 @@ pub(crate) struct Cleanup(Arc<CleanupInner>);
 #[derive(Debug)]
 struct CleanupInner {
     url: Option<String>,
+    driver: Option<(Driver, String)>,
     tables: Mutex<Vec<String>>,
     folder: TempDir,
 }
 
 impl Cleanup {
-    /// Drops the tables. The folder is removed with the last handle to it.
+    /// Drops the tables, or the database. The folder is removed with the last handle to it.
     pub(crate) fn empty(&self) -> Result<(), sqlx::Error> {
+        if let Some((driver, url)) = &self.0.driver {
+            block_on_here(async { Ok(driver.drop_database(url).await) })?;
+        }
         let tables = std::mem::take(&mut *self.0.tables.lock().unwrap_or_else(PoisonError::into_inner));
         match &self.0.url {
             Some(url) if !tables.is_empty() => block_on_here(drop_tables(url, &tables)),

@@ -3,12 +3,23 @@
 use futures::StreamExt;
 
 use super::super::connector::connector;
+use super::database::keeps_what_is_committed;
 use super::*;
+use crate::Database;
 use crate::error::ErrorKind;
+
+/// Returns the folder of the jars.
+fn folder() -> String {
+    std::env::var("EBBTIDE_TEST_JDBC").unwrap_or_else(|_| "/usr/share/java".to_owned())
+}
+
+fn url_of_h2(name: &str) -> String {
+    format!("jdbc+h2://mem:{name};DB_CLOSE_DELAY=-1?classpath={}/h2.jar", folder())
+}
 
 /// Returns a target for a database of a driver in a jar.
 pub(super) fn jdbc(dialect: Dialect, jar: &str, url: &str) -> Target {
-    let folder = std::env::var("EBBTIDE_TEST_JDBC").unwrap_or_else(|_| "/usr/share/java".to_owned());
+    let folder = folder();
     let path = format!("{folder}/{jar}.jar");
     assert!(
         std::path::Path::new(&path).exists(),
@@ -192,53 +203,30 @@ async fn b9_what_jdbc_lacks_is_named() {
     );
 }
 
-/// Runs a query with a driver of sqlx and with one of a sidecar, and compares the values.
-async fn read_alike(url: &str, target: Target, sql: &str) {
-    let config = crate::config::Config::from_url(url).unwrap();
-    let dialect = target.dialect;
-    let mut native = crate::backend::connector(&config).unwrap().connect().await.unwrap();
-    let mut foreign = connector(target).connect().await.unwrap();
-    let expected = rows(&mut *native, dialect, sql, vec![]).await.unwrap();
-    let read = rows(&mut *foreign, dialect, sql, vec![]).await.unwrap();
-    assert_eq!(read, expected);
-    foreign.begin(None).await.unwrap();
-    assert!(foreign.transaction_open().await.unwrap());
-    assert!(
-        run(&mut *foreign, dialect, "SELECT nocolumn FROM notable")
-            .await
-            .is_err()
-    );
-    assert!(foreign.transaction_open().await.unwrap());
-    foreign.rollback_to(0).await.unwrap();
-    assert_eq!(
-        rows(&mut *foreign, dialect, "SELECT 1", vec![]).await.unwrap(),
-        ["I64(1)"]
-    );
+#[tokio::test]
+async fn b2_a_database_of_h2_keeps_what_is_committed() {
+    keeps_what_is_committed(&url_of_h2("database")).await.unwrap();
 }
 
 #[tokio::test]
-#[ignore = "needs the servers of EBBTIDE_TEST_POSTGRES_URL and EBBTIDE_TEST_MYSQL_URL"]
-async fn b2_values_are_those_of_the_native_drivers() {
-    let target = jdbc(
-        Dialect::Postgres,
-        "postgresql",
-        "jdbc:postgresql://127.0.0.1:5432/ebbtide_test?user=postgres",
-    );
-    let sql = "SELECT 7::int2, 7::int4, 7::int8, 1.5::float4, 0.1::float8, 1.50::numeric, true, 'a'::text, '\\x00ff'::bytea, \
-               date '2026-12-01', time '03:04:05.123456', timestamp '2026-12-01 03:04:05.123456', \
-               timestamptz '2026-12-01 03:04:05.123456+01', interval '1 year 2 mons -3 days 04:05:06.7', \
-               'c56a4180-65aa-42ec-a945-5fd21dec0538'::uuid, '{\"a\": 1}'::jsonb, inet '10.0.0.1/8', ARRAY[1, NULL, 3], \
-               ARRAY['a b', 'c\"d'], NULL::int4, date '0044-03-15 BC'";
-    let url = std::env::var("EBBTIDE_TEST_POSTGRES_URL").unwrap();
-    read_alike(&url, target, sql).await;
-    let target = jdbc(
-        Dialect::MySql,
-        "mariadb-java-client",
-        "jdbc:mariadb://127.0.0.1:3306/ebbtide_test?user=root",
-    );
-    let sql = "SELECT CAST(18446744073709551615 AS UNSIGNED), CAST(-1 AS SIGNED), CAST(1.50 AS DECIMAL(10, 2)), 1e0, 'a', \
-               CAST('b' AS BINARY), DATE '2026-12-01', TIME '03:04:05', CAST('2026-12-01 03:04:05.123456' AS DATETIME(6)), \
-               NULL, FROM_UNIXTIME(1)";
-    let url = std::env::var("EBBTIDE_TEST_MYSQL_URL").unwrap();
-    read_alike(&url, target, sql).await;
+async fn b2_many_tasks_share_one_process() {
+    let database = Database::connect(url_of_h2("tasks").as_str()).await.unwrap();
+    let tasks = (0..50).map(|number| {
+        let database = database.clone();
+        tokio::spawn(async move { database.fetch_value::<i64>("SELECT CAST(? AS BIGINT)", (number,)).await })
+    });
+    for (number, task) in tasks.collect::<Vec<_>>().into_iter().enumerate() {
+        assert_eq!(task.await.unwrap().unwrap(), number as i64);
+    }
+}
+
+#[tokio::test]
+async fn b6_a_statement_that_takes_too_long_is_ended_and_the_connection_stays() {
+    let url = format!("{}&pool_size=1", url_of_h2("limits"));
+    let database = Database::connect(url.as_str()).await.unwrap();
+    let slow = "SELECT COUNT(*) FROM SYSTEM_RANGE(1, 1000000) a, SYSTEM_RANGE(1, 1000000) b WHERE a.x + b.x < 0";
+    let call = database.fetch_value::<i64>(slow, ());
+    let limited = tokio::time::timeout(std::time::Duration::from_millis(200), call.into_future()).await;
+    assert!(limited.is_err());
+    assert_eq!(database.fetch_value::<i64>("SELECT 1", ()).await.unwrap(), 1);
 }

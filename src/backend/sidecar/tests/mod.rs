@@ -17,6 +17,11 @@ use crate::error::Result;
 use crate::sql::{Dialect, Statement, Template};
 use crate::value::{Params, Row, Value};
 
+/// Returns the interpreter.
+fn python() -> String {
+    std::env::var("EBBTIDE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned())
+}
+
 /// Returns a target of the DB-API.
 fn dbapi(dialect: Dialect, open: &[(&str, &str)]) -> Target {
     let url = match dialect {
@@ -29,7 +34,7 @@ fn dbapi(dialect: Dialect, open: &[(&str, &str)]) -> Target {
         kind: SidecarKind::DbApi,
         dialect,
         product: None,
-        command: vec!["python3".into()],
+        command: vec![python().into()],
         open: open
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))

@@ -3,6 +3,7 @@
 use futures::StreamExt;
 
 use super::super::connector::connector;
+use super::database::keeps_what_is_committed;
 use super::*;
 use crate::error::ErrorKind;
 
@@ -44,6 +45,18 @@ async fn b3_rows_that_are_streamed_keep_little() {
     let most = MOST_KEPT.with(|most| most.load(Ordering::Relaxed));
     assert!((1..1_000_000).contains(&most), "{most} bytes");
     assert_eq!(KEPT_NOW.with(|now| now.load(Ordering::Relaxed)), 0);
+}
+
+#[tokio::test]
+async fn b3_a_database_of_sqlite3_keeps_what_is_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let url = format!(
+        "dbapi2+sqlite://{}?dbapi_path=sqlite3&python={}",
+        path.display(),
+        python()
+    );
+    keeps_what_is_committed(&url).await.unwrap();
 }
 
 #[tokio::test]

@@ -43,17 +43,18 @@ impl Way {
     /// Uses the connection of the caller in `database` this way, and leaves at most one note.
     async fn go(self, t: &Test, database: &Database, number: u32) -> Result<()> {
         let (note, number) = (add(t, format!("s{number}")), WIDE + i64::from(number));
+        let rows = rows(t, number);
         with_db!(t.backend(), {
             let view = database.sqlx::<DB>()?;
             match self {
                 Self::Stream => {
-                    let read: Vec<_> = sqlx::query(rows(number)).fetch(&view).try_collect().await?;
+                    let read: Vec<_> = sqlx::query(rows).fetch(&view).try_collect().await?;
                     assert_eq!(read.len(), 900);
                     assert!(read.iter().all(|row| row.get::<i64, _>(1) == number));
                     Ok(())
                 }
                 Self::Row => {
-                    let row = sqlx::query(rows(number)).fetch(&view).try_next().await?;
+                    let row = sqlx::query(rows).fetch(&view).try_next().await?;
                     assert_eq!(row.expect("900 rows").get::<i64, _>(1), number);
                     Ok(())
                 }
@@ -62,7 +63,7 @@ impl Way {
                     let lent = database.with_sqlx(move |raw: &mut Raw<DB>| {
                         Box::pin(async move {
                             sqlx::query(note).execute(&mut *raw).await?;
-                            sqlx::query(rows(number)).fetch_all(raw).await
+                            sqlx::query(rows).fetch_all(raw).await
                         })
                     });
                     assert_eq!(lent.await?.len(), 900);

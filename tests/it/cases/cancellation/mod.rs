@@ -15,7 +15,7 @@ use std::pin::pin;
 use ebbtide::{AssertSqlSafe, Config, Connection, Database, ErrorKind, Result};
 
 use crate::cases::pool::select_one;
-use crate::cases::tasks::{add, config, in_task, in_use, notes_with, soon, until};
+use crate::cases::tasks::{add, config, in_task, in_use, notes_with, numbers, soon, until};
 use crate::support::Case;
 use crate::support::{Proxy, Test, cut};
 
@@ -137,7 +137,7 @@ impl<'t> Narrow<'t> {
     /// Checks that the next user finds no open transaction, no foreign rows, and no leak.
     pub(super) async fn assert_clean(&self, after: &str) {
         let number = self.fresh();
-        let question = AssertSqlSafe(format!("select {number}"));
+        let question = self.t.sql(&format!("select {number} {{from}}"));
         let answer = soon("the next query", self.database.fetch_value::<i64>(question, ())).await;
         assert_eq!(
             answer.unwrap_or_else(|error| panic!("{after}: {error:?}")),
@@ -195,9 +195,11 @@ impl<'t> Proxied<'t> {
     }
 }
 
-pub(super) fn rows(number: impl Display) -> AssertSqlSafe<String> {
+/// Returns a query of 900 rows.
+pub(super) fn rows(t: &Test, number: impl Display) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!(
-        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 900) select i, {number} from n"
+        "select i, {number} from ({}) as rows_of_numbers",
+        numbers(t, 900).0
     ))
 }
 

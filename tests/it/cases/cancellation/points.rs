@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 
-use ebbtide::{AssertSqlSafe, ErrorKind, IsolationLevel, Result, Transaction, params};
+use ebbtide::{ErrorKind, IsolationLevel, Result, Transaction, params};
 use futures::TryStreamExt as _;
 use tokio::sync::oneshot;
 
@@ -201,11 +201,11 @@ cases! {
                         let sql = t.sql("insert into {notes} (body) values (:body)");
                         points.cut(transaction.execute(sql, params! { body: format!("s{number}") })).await.is_some()
                     }
-                    2 => points.cut(transaction.fetch_all(rows(number), ())).await.is_some(),
-                    _ => points.cut(transaction.iterate(rows(number), ()).try_collect::<Vec<_>>()).await.is_some(),
+                    2 => points.cut(transaction.fetch_all(rows(&t, number), ())).await.is_some(),
+                    _ => points.cut(transaction.iterate(rows(&t, number), ()).try_collect::<Vec<_>>()).await.is_some(),
                 };
                 let after = format!("statement of shape {shape} in a transaction, cut at {}", points.polls);
-                let question = AssertSqlSafe(format!("select {number}"));
+                let question = t.sql(&format!("select {number} {{from}}"));
                 let next = soon("the next statement", transaction.fetch_value::<i64>(question, ())).await;
                 let goes_on = may_have_ended(next, &after);
                 assert!(goes_on.is_none_or(|answer| answer == i64::from(number)), "{after}: {goes_on:?}");
@@ -221,6 +221,8 @@ cases! {
         Ok(())
     }
 
+    // To DuckDB it is a conflict if a connection that was closed has not yet undone its update; others wait.
+    #[except(dbapi2_duckdb)]
     async fn x4_many_rows_at_once_cut_off_at_every_point_are_all_or_nothing(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         // An update cannot be sent as one statement with many tuples, so it needs a transaction of its own.
@@ -291,12 +293,12 @@ cases! {
                 let inner = transaction.transaction().await?;
                 inner.execute(add(&t, "dropped too"), ()).await?;
                 drop((inner, transaction));
-                let question = narrow.database.fetch_value::<i64>("select 77", ());
+                let question = narrow.database.fetch_value::<i64>(t.sql("select 77 {from}"), ());
                 if let Some(answer) = points.cut(question).await {
                     assert_eq!(answer?, 77);
                 }
                 if let Some(handle) = &handle {
-                    let again = soon("the handle", handle.fetch_value::<i64>("select 78", ())).await;
+                    let again = soon("the handle", handle.fetch_value::<i64>(t.sql("select 78 {from}"), ())).await;
                     let again = may_have_ended(again, "the handle's connection");
                     assert!(again.is_none_or(|answer| answer == 78));
                 }

@@ -12,8 +12,6 @@ use crate::drivers::Driver;
 use crate::support::cases;
 
 cases! {
-    // They have no recursive queries without FROM.
-    #[except(jdbc_hsqldb, jdbc_derby)]
     async fn q8_a_plain_statement_cut_off_at_every_point_never_answers_the_next(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         for shape in 0..5 {
@@ -23,16 +21,16 @@ cases! {
                 let database = &narrow.database;
                 let value = i64::from(number);
                 let done = match shape {
-                    0 => points.cut(database.fetch_all(rows(number), ())).await.map(|rows| rows.map(|rows| rows.len())),
+                    0 => points.cut(database.fetch_all(rows(&t, number), ())).await.map(|rows| rows.map(|rows| rows.len())),
                     1 => {
                         let sql = t.sql("select count(*) from {notes} where id = :id or id <> :id");
                         points.cut(database.fetch_value::<i64>(sql, params! { id: value })).await.map(|n| n.map(|_| 900))
                     }
                     2 => points.cut(database.execute(add(&t, format!("q{number}")), ())).await.map(|done| done.map(|_| 900)),
-                    3 => points.cut(database.iterate(rows(number), ()).try_collect::<Vec<_>>()).await.map(|rows| rows.map(|rows| rows.len())),
+                    3 => points.cut(database.iterate(rows(&t, number), ()).try_collect::<Vec<_>>()).await.map(|rows| rows.map(|rows| rows.len())),
                     _ => {
                         // Two statements in one text.
-                        let sql = AssertSqlSafe(t.words(&format!("insert into {{notes}} (body) values ('p{number}'); select {number}")));
+                        let sql = AssertSqlSafe(t.words(&format!("insert into {{notes}} (body) values ('p{number}'); select {number} {{from}}")));
                         points.cut(database.execute(sql, ())).await.map(|done| done.map(|_| 900))
                     }
                 };
@@ -45,21 +43,19 @@ cases! {
         Ok(())
     }
 
-    // They have no recursive queries without FROM.
-    #[except(jdbc_hsqldb, jdbc_derby)]
     async fn q8_a_connection_kept_by_its_task_goes_on_after_a_cut(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         let connection = narrow.database.connection();
         let mut points = Points::new();
         while points.next() {
             let number = narrow.fresh();
-            drop(points.cut(connection.fetch_all(rows(number), ())).await.transpose()?);
-            let question = AssertSqlSafe(format!("select {number}"));
+            drop(points.cut(connection.fetch_all(rows(&t, number), ())).await.transpose()?);
+            let question = t.sql(&format!("select {number} {{from}}"));
             let answer = soon("the next", connection.fetch_value::<i64>(question, ())).await;
             // A discarded connection may be reported once; then there is a new one.
             let answer = match may_have_ended(answer, &format!("cut at {}", points.polls)) {
                 Some(answer) => answer,
-                None => connection.fetch_value(AssertSqlSafe(format!("select {number}")), ()).await?,
+                None => connection.fetch_value(t.sql(&format!("select {number} {{from}}")), ()).await?,
             };
             assert_eq!(answer, i64::from(number));
         }
@@ -68,13 +64,11 @@ cases! {
         Ok(())
     }
 
-    // They have no recursive queries without FROM.
-    #[except(jdbc_hsqldb, jdbc_derby)]
     async fn q8_a_stream_dropped_after_each_row_leaves_the_connection_usable(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         for taken in [0, 1, 2, 49, 50, 51, 899, 900] {
             let number = narrow.fresh();
-            let mut stream = narrow.database.iterate(rows(number), ());
+            let mut stream = narrow.database.iterate(rows(&t, number), ());
             for row in 1..=taken {
                 let read = stream.next().await.expect("900 rows")?;
                 assert_eq!((read.get::<i64>(0)?, read.get::<i64>(1)?), (row, i64::from(number)));
@@ -84,7 +78,7 @@ cases! {
 
             let transaction = narrow.database.transaction().await?;
             transaction.execute(add(&t, format!("before{number}")), ()).await?;
-            let mut stream = transaction.iterate(rows(number), ());
+            let mut stream = transaction.iterate(rows(&t, number), ());
             for _ in 0..taken {
                 stream.next().await.expect("900 rows")?;
             }
@@ -108,16 +102,16 @@ cases! {
                 let transaction = if inside { Some(database.transaction().await?) } else { None };
                 proxy.hold_answers();
                 let error = match verb {
-                    "execute" => database.execute(rows(number), ()).timeout(limit).await.err(),
+                    "execute" => database.execute(rows(&t, number), ()).timeout(limit).await.err(),
                     "execute_many" => {
                         let sql = t.sql("update {notes} set body = :new where id = :id");
                         let rows = (0..3).map(|id| params! { new: format!("{number}{id}"), id: i64::from(id) });
                         database.execute_many(sql, rows).timeout(limit).await.err()
                     }
-                    "fetch_all" => database.fetch_all(rows(number), ()).timeout(limit).await.err(),
-                    "fetch_one" => database.fetch_one(rows(number), ()).timeout(limit).await.err(),
-                    "fetch_optional" => database.fetch_optional(rows(number), ()).timeout(limit).await.err(),
-                    _ => database.fetch_value::<i64>(rows(number), ()).timeout(limit).await.err(),
+                    "fetch_all" => database.fetch_all(rows(&t, number), ()).timeout(limit).await.err(),
+                    "fetch_one" => database.fetch_one(rows(&t, number), ()).timeout(limit).await.err(),
+                    "fetch_optional" => database.fetch_optional(rows(&t, number), ()).timeout(limit).await.err(),
+                    _ => database.fetch_value::<i64>(rows(&t, number), ()).timeout(limit).await.err(),
                 };
                 proxy.resume();
                 let error = error.expect("no answer came");
@@ -125,7 +119,7 @@ cases! {
                 assert_eq!(error.kind(), ErrorKind::Timeout, "{verb}");
                 assert!(error.message().contains(file!()), "{verb} says where: {error}");
                 if let Some(transaction) = transaction {
-                    let question = AssertSqlSafe(format!("select {number}"));
+                    let question = t.sql(&format!("select {number} {{from}}"));
                     let next = soon("the next", transaction.fetch_value::<i64>(question, ())).await;
                     let answer = may_have_ended(next, verb);
                     assert!(answer.is_none_or(|answer| answer == i64::from(number)), "{verb}: {answer:?}");
@@ -183,8 +177,6 @@ cases! {
         Ok(())
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn q8_timeout_counts_the_wait_for_a_connection(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         let database = narrow.database.clone();
@@ -197,7 +189,7 @@ cases! {
             transaction.commit().await
         });
         signal.await.expect("it came so far");
-        let waited = narrow.database.execute("select 1", ()).timeout(Duration::from_millis(30)).await;
+        let waited = narrow.database.execute(t.sql("select 1 {from}"), ()).timeout(Duration::from_millis(30)).await;
         assert_eq!(kind(&waited), Some(ErrorKind::Timeout));
         assert_eq!(narrow.database.status()?.waiting, 0, "it left the queue");
         go.send(()).expect("the holder waits");

@@ -69,7 +69,7 @@ cases! {
 
             let transaction = database.transaction().await?;
             transaction.execute(add(&t, "in it"), ()).await?;
-            proxied.cut_between(transaction.fetch_all(rows(7), ())).await;
+            proxied.cut_between(transaction.fetch_all(rows(&t, 7), ())).await;
             proxy.resume();
             drop(transaction);
             narrow.assert_clean("a statement in a transaction").await;
@@ -218,7 +218,7 @@ cases! {
                         let run = sandbox.transaction().run(async |_| sandbox.execute(add(&t, &body), ()).await);
                         points.cut(run).await.map(|done| done.map(drop))
                     }
-                    _ => points.cut(sandbox.fetch_all(rows(number), ())).await.map(|rows| rows.map(drop)),
+                    _ => points.cut(sandbox.fetch_all(rows(&t, number), ())).await.map(|rows| rows.map(drop)),
                 };
                 let after = format!("shape {shape}, cut at {}", points.polls);
                 let next = format!("next{number}");

@@ -155,8 +155,6 @@ cases! {
     }
 
     /// sqlx has no `Decimal` for SQLite, but the rows of one backend can be named.
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     // It reads rows of sqlx's own drivers.
     #[native]
     async fn q3_a_struct_of_one_backend_is_decoded_found_e6(t: Test) {

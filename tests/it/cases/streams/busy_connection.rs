@@ -220,8 +220,6 @@ cases! {
         caller.unwrap();
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn t5_more_rows_than_the_buffer_takes_are_an_error_that_names_the_stream(t: Test) {
         let database = with_numbers(&t, |config| config.stream_buffer_rows(10), 100).await;
         let transaction = database.transaction().await.unwrap();
@@ -229,7 +227,7 @@ cases! {
         let mut rows = transaction.iterate(numbers(&t), ());
         take(&mut rows, 1, 5).await;
         for _ in 0..3 {
-            let refused = within(transaction.fetch_value::<i64>("select 1", ()).into_future())
+            let refused = within(transaction.fetch_value::<i64>(t.sql("select 1 {from}"), ()).into_future())
                 .await
                 .unwrap_err();
             assert_says(
@@ -246,7 +244,7 @@ cases! {
         // The stream has lost nothing, and near its end other statements succeed.
         take(&mut rows, 6, 85).await;
         assert_eq!(
-            within(transaction.fetch_value::<i64>("select 7", ()).into_future())
+            within(transaction.fetch_value::<i64>(t.sql("select 7 {from}"), ()).into_future())
                 .await
                 .unwrap(),
             7
@@ -255,15 +253,13 @@ cases! {
         within(transaction.commit()).await.unwrap();
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn t5_as_many_rows_as_the_buffer_takes_are_put_aside(t: Test) {
         let database = with_numbers(&t, |config| config.stream_buffer_rows(10), 15).await;
         let transaction = database.transaction().await.unwrap();
         let mut rows = transaction.iterate(numbers(&t), ());
         take(&mut rows, 1, 5).await;
         assert_eq!(
-            within(transaction.fetch_value::<i64>("select 7", ()).into_future())
+            within(transaction.fetch_value::<i64>(t.sql("select 7 {from}"), ()).into_future())
                 .await
                 .unwrap(),
             7
@@ -271,12 +267,12 @@ cases! {
         take_rest(&mut rows, 6, 15).await;
         let mut rows = transaction.iterate(numbers(&t), ());
         take(&mut rows, 1, 4).await;
-        let refused = within(transaction.fetch_value::<i64>("select 7", ()).into_future()).await;
+        let refused = within(transaction.fetch_value::<i64>(t.sql("select 7 {from}"), ()).into_future()).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConcurrentUse);
         drop(rows);
         // Once dropped, it blocks no other call.
         assert_eq!(
-            within(transaction.fetch_value::<i64>("select 7", ()).into_future())
+            within(transaction.fetch_value::<i64>(t.sql("select 7 {from}"), ()).into_future())
                 .await
                 .unwrap(),
             7
@@ -284,14 +280,12 @@ cases! {
         within(transaction.commit()).await.unwrap();
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     // DuckDB computes some two thousand rows at a time, and gives none of those with an error.
     #[except(dbapi2_duckdb)]
     // The driver has the error of a query before its rows.
-    // They compute all rows before the first.
-    #[except(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pymysql, dbapi2_pg8000, jdbc_h2, jdbc_hsqldb)]
     #[except(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pymysql, dbapi2_pg8000)]
+    // They compute all rows before the first.
+    #[except(jdbc_h2, jdbc_hsqldb)]
     // Python's own module reads one row ahead, and loses the last one before an error.
     #[except(dbapi2_sqlite3)]
     async fn t5_an_error_in_a_stream_that_was_put_aside_is_the_streams(t: Test) {
@@ -300,7 +294,7 @@ cases! {
         let mut rows = transaction.iterate(failing(&t), ());
         take(&mut rows, 1, 1).await;
         assert_eq!(
-            within(transaction.fetch_value::<i64>("select 7", ()).into_future())
+            within(transaction.fetch_value::<i64>(t.sql("select 7 {from}"), ()).into_future())
                 .await
                 .unwrap(),
             7
@@ -313,9 +307,9 @@ cases! {
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     // The driver has the error of a query before its rows.
-    // They compute all rows before the first.
-    #[except(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pymysql, dbapi2_pg8000, jdbc_h2, jdbc_hsqldb)]
     #[except(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pymysql, dbapi2_pg8000)]
+    // They compute all rows before the first.
+    #[except(jdbc_h2, jdbc_hsqldb)]
     // Python's own module reads one row ahead, and loses the last one before an error.
     #[except(dbapi2_sqlite3)]
     async fn t5_in_the_sandbox_streams_and_statements_share_the_connection(t: Test) {
@@ -352,21 +346,19 @@ cases! {
         }
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn t5_an_exhausted_pool_is_an_error_that_names_the_stream(t: Test) {
         let limit = Duration::from_millis(300);
         let database = with_numbers(&t, |config| config.pool_size(1).pool_timeout(limit), 500).await;
         let line = line!() + 1;
         let mut rows = database.iterate(numbers(&t), ());
         take(&mut rows, 1, 5).await;
-        let error = within(database.fetch_value::<i64>("select 1", ()).into_future())
+        let error = within(database.fetch_value::<i64>(t.sql("select 1 {from}"), ()).into_future())
             .await
             .unwrap_err();
         assert_says(&error, ErrorKind::Timeout, &[&at(line)]);
         take_rest(&mut rows, 6, 500).await;
         assert_eq!(
-            within(database.fetch_value::<i64>("select 1", ()).into_future())
+            within(database.fetch_value::<i64>(t.sql("select 1 {from}"), ()).into_future())
                 .await
                 .unwrap(),
             1
@@ -374,8 +366,6 @@ cases! {
     }
 
     #[current_thread]
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn t5_on_one_thread_nothing_hangs_either(t: Test) {
         let database = with_numbers(&t, as_it_is, 1_000).await;
         let transaction = database.transaction().await.unwrap();
@@ -385,7 +375,7 @@ cases! {
         take(&mut rows, 1, 5).await;
         drop(rows);
         assert_eq!(
-            within(database.fetch_value::<i64>("select 1", ()).into_future())
+            within(database.fetch_value::<i64>(t.sql("select 1 {from}"), ()).into_future())
                 .await
                 .unwrap(),
             1

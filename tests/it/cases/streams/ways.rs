@@ -248,12 +248,8 @@ cases! {
         }
     }
 
-    // They have no recursive queries without FROM.
-    #[except(jdbc_hsqldb, jdbc_derby)]
     // It needs sqlx's own driver.
     #[native]
-    // DuckDB has no savepoints.
-    #[except(dbapi2_duckdb)]
     async fn f6_a_sandbox_reports_every_way_that_takes_long(t: Test) {
         let parent = with_numbers(&t, |config| config.lease_timeout(Duration::from_millis(60)), 3).await;
         for way in WAYS {

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{add, config, in_task, in_use, kept, kind, notes, refused, soon};
 use crate::cases::messages::assert_error;
+use crate::cases::pool::select_one;
 use crate::support::{Test, cases};
 
 /// Uses a guard in a separate task. This takes no lock, so that other tasks can write on SQLite.
@@ -108,11 +109,11 @@ cases! {
         let (other, guard, sql) = (database.clone(), Arc::clone(&transaction), [add(&t, "a"), add(&t, "b")]);
         let task = tokio::spawn(async move {
             let [a, b] = sql;
-            guard.fetch_value::<i64>("select 1", ()).await?;
+            guard.fetch_value::<i64>(select_one(&other), ()).await?;
             used.send(()).expect("the test waits");
             may_go_on.await.expect("the test tells");
             assert_eq!(kind(&other.execute(a, ()).await), Some(ErrorKind::ConcurrentUse));
-            guard.fetch_value::<i64>("select 1", ()).await?;
+            guard.fetch_value::<i64>(select_one(&other), ()).await?;
             other.execute(b, ()).await.map(drop)
         });
         first_use.await.expect("the task tells");
@@ -168,10 +169,10 @@ cases! {
         let transaction = Arc::new(database.transaction().await?);
         used_elsewhere(&t, &transaction).await;
         refused(database.fetch_value::<i64>("select 1", ()).await, 2);
-        assert_eq!(soon("another database", second.fetch_value::<i64>("select 2", ())).await?, 2);
+        assert_eq!(soon("another database", second.fetch_value::<i64>(select_one(&second), ())).await?, 1);
         // Another task is unaffected.
         let other = database.clone();
-        assert_eq!(in_task(async move { other.fetch_value::<i64>("select 3", ()).await }).await?, 3);
+        assert_eq!(in_task(async move { other.fetch_value::<i64>(select_one(&other), ()).await }).await?, 1);
         transaction.rollback().await
     }
 
@@ -183,7 +184,7 @@ cases! {
         transaction.fetch_value::<i64>(t.sql("select 1 {from}"), ()).await?;
         for _ in 0..50 {
             let other = database.clone();
-            assert_eq!(in_task(async move { other.fetch_value::<i64>("select 1", ()).await }).await?, 1);
+            assert_eq!(in_task(async move { other.fetch_value::<i64>(select_one(&other), ()).await }).await?, 1);
         }
         database.execute(add(&t, "inside"), ()).await?;
         transaction.rollback().await?;

@@ -14,6 +14,7 @@ use tokio::sync::{Barrier, oneshot};
 use super::{
     add, config, in_use, is_undo, kept, let_others_run, list, logged, notes, notes_with, refused, soon, undo, until,
 };
+use crate::cases::pool::select_one;
 use crate::support::cases;
 
 cases! {
@@ -144,7 +145,7 @@ cases! {
         // The first to be polled writes first; on SQLite the other waits for the lock and is dropped while it waits.
         let winner = database.transaction().run(async |_| database.execute(add(&t, "winner"), ()).await);
         let loser = database.transaction().run(async |_| {
-            database.fetch_value::<i64>("select 1", ()).await?;
+            database.fetch_value::<i64>(select_one(&database), ()).await?;
             std::future::pending::<Result<()>>().await
         });
         let won = async {
@@ -174,7 +175,7 @@ cases! {
                         open.set(open.get() + 1);
                         transaction.execute(add(t, number), ()).await?;
                         let_others_run().await;
-                        database.fetch_value::<i64>("select 1", ()).await?;
+                        database.fetch_value::<i64>(select_one(database), ()).await?;
                         assert_eq!(open.get(), 1, "never two at once");
                         open.set(0);
                         if number % 3 == 0 { Err(undo()) } else { Ok(()) }

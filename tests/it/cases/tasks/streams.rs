@@ -76,17 +76,15 @@ cases! {
         Ok(())
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn t5_a_statement_waits_for_no_stream_that_was_dropped_or_never_read(t: Test) -> Result<()> {
         let database = t.database().await;
         let transaction = database.transaction().await?;
         let unread = transaction.iterate(numbers(&t, 100), ());
-        assert_eq!(soon("beside one not read", transaction.fetch_value::<i64>("select 1", ())).await?, 1);
+        assert_eq!(soon("beside one not read", transaction.fetch_value::<i64>(t.sql("select 1 {from}"), ())).await?, 1);
         let mut dropped = transaction.iterate(numbers(&t, 900), ());
         assert_eq!(next_number(&mut dropped).await, Some(1));
         drop(dropped);
-        assert_eq!(soon("after one dropped", transaction.fetch_value::<i64>("select 2", ())).await?, 2);
+        assert_eq!(soon("after one dropped", transaction.fetch_value::<i64>(t.sql("select 2 {from}"), ())).await?, 2);
         assert_eq!(rest(unread).await, one_to(100));
         transaction.rollback().await
     }
@@ -142,37 +140,34 @@ cases! {
         transaction.rollback().await
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     async fn t5_too_many_rows_to_put_aside_fail_at_once_naming_the_stream(t: Test) -> Result<()> {
         let database = Database::connect(config(&t).stream_buffer_rows(10_usize)).await?;
         let transaction = database.transaction().await?;
         let opened = line_below();
         let mut rows = transaction.iterate(numbers(&t, 500), ());
         assert_eq!(next_number(&mut rows).await, Some(1));
-        let beside = soon("the statement", transaction.fetch_value::<i64>("select 7", ())).await;
+        let beside = soon("the statement", transaction.fetch_value::<i64>(t.sql("select 7 {from}"), ())).await;
         let error = beside.expect_err("there are more rows than are buffered");
         assert_eq!(error.kind(), ErrorKind::ConcurrentUse);
         assert!(error.message().contains(&opened), "{opened} is named: {error}");
         assert_eq!(rest(rows).await, one_to(500)[1..], "the stream has lost nothing");
-        assert_eq!(transaction.fetch_value::<i64>("select 8", ()).await?, 8);
+        assert_eq!(transaction.fetch_value::<i64>(t.sql("select 8 {from}"), ()).await?, 8);
         transaction.rollback().await
     }
 
-    // Derby has no SELECT without FROM.
-    #[except(jdbc_derby)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     async fn t5_in_the_sandbox_too(t: Test) -> Result<()> {
         let database = Database::connect(config(&t).force_rollback(true)).await?;
         let mut rows = database.iterate(numbers(&t, 100), ());
         assert_eq!(next_number(&mut rows).await, Some(1));
-        assert_eq!(soon("a statement", database.fetch_value::<i64>("select 7", ())).await?, 7);
+        assert_eq!(soon("a statement", database.fetch_value::<i64>(t.sql("select 7 {from}"), ())).await?, 7);
         let other = database.clone();
-        let task = in_task(async move { other.fetch_value::<i64>("select 8", ()).await });
+        let eight = t.sql("select 8 {from}");
+        let task = in_task(async move { other.fetch_value::<i64>(eight, ()).await });
         assert_eq!(soon("another task's", task).await?, 8);
         let inside = database.transaction().run(async |transaction: Transaction| {
-            transaction.fetch_value::<i64>("select 9", ()).await
+            transaction.fetch_value::<i64>(t.sql("select 9 {from}"), ()).await
         });
         assert_eq!(soon("a transaction", inside).await?, 9);
         assert_eq!(rest(rows).await, one_to(100)[1..]);
