@@ -71,6 +71,7 @@ const OWN: &[Own] = own! {
             => "SELECT COUNT(*) FROM information_schema.tables WHERE LOWER(table_schema) = LOWER(COALESCE(CAST(NULL AS VARCHAR(128)), CURRENT_SCHEMA)) AND LOWER(table_name) = LOWER('a')",
     }
     "jdbc_h2" {
+        "SET {name} {value}" => "SET QUERY_TIMEOUT 0",
         "SET @ebbtide_transaction = TRANSACTION_ID()",
         "SELECT 1 / CASE WHEN @ebbtide_transaction IS NULL OR @ebbtide_transaction = TRANSACTION_ID() THEN 1 ELSE 0 END",
         "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema <> 'INFORMATION_SCHEMA' ORDER BY 1, 2",
@@ -87,6 +88,7 @@ const OWN: &[Own] = own! {
         "SELECT s.SCHEMANAME, t.TABLENAME FROM SYS.SYSTABLES t JOIN SYS.SYSSCHEMAS s ON s.SCHEMAID = t.SCHEMAID WHERE t.TABLETYPE = 'T' ORDER BY 1, 2",
     }
     "dbapi2_duckdb" {
+        "SET {name} = {}" => "SET default_null_order = 'nulls_last'",
         "SELECT COUNT(*) FROM information_schema.tables WHERE LOWER(table_schema) = LOWER(COALESCE(CAST(? AS VARCHAR), current_schema())) AND LOWER(table_name) = LOWER(CAST(? AS VARCHAR))"
             => "SELECT COUNT(*) FROM information_schema.tables WHERE LOWER(table_schema) = LOWER(COALESCE(CAST(NULL AS VARCHAR), current_schema())) AND LOWER(table_name) = LOWER(CAST('a' AS VARCHAR))",
         "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' ORDER BY 1, 2",
@@ -125,6 +127,7 @@ const OWN: &[Own] = own! {
         "SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe" => "BEGIN; SAVEPOINT ebbtide_probe; RELEASE SAVEPOINT ebbtide_probe; ROLLBACK",
     }
     "postgres" {
+        "SELECT pg_notify($1, $2)" => "SELECT pg_notify('a', 'b')",
         "SET TRANSACTION DEFERRABLE" => "BEGIN; SET TRANSACTION DEFERRABLE; COMMIT",
         "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES {}) AS settings (name, value)"
             => "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES ('TimeZone', 'UTC'), ('DateStyle', 'ISO, MDY')) AS settings (name, value)",
