@@ -265,12 +265,14 @@ pub(crate) fn expand(attribute: Attribute, options: TokenStream, function: Token
         .as_ref()
         .map_or_else(|| quote!(_), ToTokens::to_token_stream);
     let body = &function.block;
-    // The span of the name is the place that reports show.
-    let run = quote_spanned!(function.sig.ident.span()=> begin.run(async move |#handle| -> #output #body).await);
+    // The body does not see this variable, whatever its own are called.
+    let transaction = Ident::new("transaction", Span::mixed_site());
+    // The name is where a result that does not fit is reported.
+    let run = quote_spanned!(function.sig.ident.span()=> .run(async move |#handle| -> #output #body).await);
     function.block = syn::parse_quote!({
         #copies
-        let begin = #begin;
-        #run
+        let #transaction = #begin;
+        #transaction #run
     });
     Ok(function.into_token_stream())
 }
@@ -324,9 +326,13 @@ fn copies(function: &ItemFn) -> TokenStream {
         FnArg::Typed(argument) if impl_trait(&argument.ty).is_none() => Some(&argument.ty),
         _ => None,
     });
-    let checks = types.map(|ty| quote_spanned!(ty.span()=> let _ = |argument: #ty| copied(&argument);));
-    quote! {
-        fn copied<T: ::core::clone::Clone>(_: &T) {}
-        #(#checks)*
-    }
+    let checks = types.map(|ty| {
+        quote_spanned! {ty.span()=>
+            let _ = |argument: #ty| {
+                fn copied<T: ::core::clone::Clone>(_: &T) {}
+                copied(&argument)
+            };
+        }
+    });
+    quote!(#(#checks)*)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_stream::stream;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -23,6 +24,9 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5
 /// The silence after which the server is asked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(30);
 
+/// The longest name of a channel, in bytes (`NAMEDATALEN` - 1).
+const LONGEST_NAME: usize = 63;
+
 /// Something that a listener hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -35,7 +39,8 @@ pub enum ListenEvent {
 
 /// A stream of notifications. Returned by [`Database::listen`].
 ///
-/// It reconnects by itself, and ends when the database is disconnected. Its connection is closed when it is dropped.
+/// It reconnects by itself, and ends when the database is disconnected, or its last handle is dropped: keep one. Its
+/// connection is closed when it is polled after that, or dropped.
 ///
 /// # Cancel safety
 ///
@@ -56,13 +61,16 @@ impl Database {
     /// `SELECT pg_notify(…)` in statements of this sandbox are delivered when the application's outermost transaction is
     /// committed, or at once outside of transactions, and to the listeners of that sandbox alone; equal ones of a
     /// transaction once, as by the server. The arguments must be texts or parameters, and the `SELECT` without a table.
-    /// Those that triggers and functions send are not delivered.
+    /// Not delivered are those that triggers and functions send, those of a stream or call that is dropped before its end,
+    /// and those with parameters of sqlx's own queries; `ROLLBACK TO` as SQL text does not take back what was sent after the
+    /// savepoint.
     ///
     /// # Errors
     ///
     /// [`Unsupported`](ErrorKind::Unsupported) on every database but PostgreSQL, through its own driver, and behind
     /// `PgBouncer` (`pgbouncer=true`, or `statement_cache_capacity=0`), which gives the session to others; [`Parameter`](ErrorKind::Parameter) without a
-    /// channel; those of connecting.
+    /// channel, or with a name that none can have; those of connecting. Payloads must be UTF-8, which a database with the
+    /// encoding `SQL_ASCII` does not ensure.
     ///
     /// # Cancel safety
     ///
@@ -95,6 +103,20 @@ impl Database {
         let (rules, pooled) = (self.dialect().rules(), settings.statement_cache_capacity == 0);
         let limit = settings.connect_timeout;
         async move {
+            if Handle::try_current().is_err() {
+                return Err(Error::new(ErrorKind::Connect, "a connection to listen on was requested outside of a tokio runtime")
+                    .help("call it from `#[tokio::main]`, `#[tokio::test]` or a task; blocking code can use `Handle::block_on`"));
+            }
+            if let Some(name) = channels
+                .iter()
+                .find(|name| name.is_empty() || name.len() > LONGEST_NAME || name.contains('\0'))
+            {
+                return Err(Error::new(
+                    ErrorKind::Parameter,
+                    format!("there is no channel with the name {name:?}"),
+                )
+                .help("the name of a channel has 1 to 63 bytes, and no NUL"));
+            }
             if channels.is_empty() {
                 return Err(Error::new(ErrorKind::Parameter, "there is no channel to listen to")
                     .help("name one: `database.listen([\"orders\"])`"));
@@ -215,6 +237,7 @@ impl Listening {
                     Ok(notification) => yield ListenEvent::Notification(notification),
                     Err(error) => {
                         tracing::warn!(%error, "the connection that listens was lost");
+                        drop(source);
                         source = tokio::select! {
                             biased;
                             _ = ended.wait_for(|ended| *ended) => return,
@@ -234,7 +257,7 @@ async fn next(source: &mut Box<dyn NotificationSource>, limit: Duration) -> Resu
         if let Ok(received) = timeout(SILENCE, source.receive()).await {
             return received;
         }
-        match timeout(limit, source.ping()).await {
+        match timeout(limit.min(SILENCE), source.ping()).await {
             Ok(answered) => answered?,
             Err(_) => return Err(Error::new(ErrorKind::ConnectionLost, "the server does not answer")),
         }

@@ -45,21 +45,42 @@ impl NotifyArgument {
     }
 }
 
+/// Words behind which it depends on rows or values whether a function is called.
+const DEPENDS: [&str; 14] = [
+    "FROM",
+    "WHERE",
+    "HAVING",
+    "SELECT",
+    "CASE",
+    "COALESCE",
+    "NULLIF",
+    "AND",
+    "OR",
+    "LIMIT",
+    "OFFSET",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+];
+
 /// Returns the notifications that a statement sends: `NOTIFY`, and `SELECT pg_notify(…)` without a table, whose arguments
 /// are texts or placeholders. `holes` is the number of placeholders before the statement.
 pub(super) fn notifies(statement: &[Word<'_>], holes: usize, slot: &impl Fn(usize) -> usize) -> Vec<NotifyCall> {
     match statement {
         [notify, channel, rest @ ..] if notify.is("NOTIFY") => {
-            let payload = match rest {
-                [comma, payload, ..] if comma.is_symbol(b',') => literal(payload).map(NotifyArgument::Text),
-                _ => None,
-            };
             let channel = NotifyArgument::Text(identifier(channel));
-            vec![NotifyCall { channel, payload }]
+            match rest {
+                [comma, payload, ..] if comma.is_symbol(b',') => literal(payload)
+                    .map(|payload| NotifyCall {
+                        channel,
+                        payload: Some(NotifyArgument::Text(payload)),
+                    })
+                    .into_iter()
+                    .collect(),
+                _ => vec![NotifyCall { channel, payload: None }],
+            }
         }
-        [select, rest @ ..]
-            if select.is("SELECT") && !rest.iter().any(|part| part.is_one_of(&["FROM", "WHERE", "HAVING"])) =>
-        {
+        [select, rest @ ..] if select.is("SELECT") && !rest.iter().any(|part| part.is_one_of(&DEPENDS)) => {
             calls(rest, holes, slot)
         }
         _ => Vec::new(),
@@ -71,6 +92,10 @@ fn calls(words: &[Word<'_>], mut holes: usize, slot: &impl Fn(usize) -> usize) -
     for (index, part) in words.iter().enumerate() {
         holes += usize::from(part.hole);
         if !part.is("PG_NOTIFY") || !words.get(index + 1).is_some_and(|next| next.is_symbol(b'(')) {
+            continue;
+        }
+        let schema = index.checked_sub(2).filter(|_| words[index - 1].is_symbol(b'.'));
+        if schema.is_some_and(|schema| !words[schema].is("PG_CATALOG")) {
             continue;
         }
         let mut at = index + 2;
@@ -161,6 +186,10 @@ mod tests {
             // It depends on the rows, or on what an expression is.
             ("SELECT pg_notify('a', id::text) FROM note", &[]),
             ("SELECT pg_notify('a', 'b' || 'c')", &[]),
+            ("SELECT CASE WHEN $1 = 'a' THEN pg_notify('a', 'b') END", &[]),
+            ("SELECT pg_notify('a', 'b') LIMIT 0", &[]),
+            ("SELECT shop.pg_notify('a', 'b')", &[]),
+            ("NOTIFY a, E'b\\n'", &[]),
             ("SELECT 'pg_notify(''a'', ''b'')'", &[]),
         ] {
             assert_eq!(sent(sql), pairs(expected), "{sql}");

@@ -98,7 +98,9 @@ where
 
     fn listen(&self, channels: Vec<String>) -> BoxFuture<'_, Result<Box<dyn NotificationSource>>> {
         Box::pin(async move {
-            self.files.check()?;
+            // sqlx's listener tries again and again without a word; this tells what is wrong.
+            let connection = Box::pin(self.open()).await?;
+            let _ = connection.close().await;
             DB::listen(self.options.clone(), channels).await
         })
     }

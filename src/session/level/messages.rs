@@ -15,8 +15,13 @@ impl Engine {
 }
 
 impl Level {
-    /// Delivers the notifications of a statement that was run here: at once, or after the commit of its transaction.
+    /// Delivers the notifications of a statement that was run in a sandbox: at once, or after the commit of its
+    /// transaction.
     pub(in crate::session) fn notifies(&self, work: &BoundStatement) {
+        // A list has been made several values, so the slots are not known.
+        if self.engine.sandbox.is_none() || work.bound.values.len() != work.template.parameters() {
+            return;
+        }
         let calls = work.template.effect().notifies.iter();
         let messages: Vec<_> = calls.filter_map(|call| call.resolve(&work.bound.values)).collect();
         match self.kind {

@@ -163,12 +163,35 @@ cases! {
         let database = t.database().await;
         let error = database.listen([""; 0]).await.expect_err("no channel");
         assert!(error.kind() == ErrorKind::Parameter && error.to_string().contains("no channel"), "{error}");
+        for name in ["", "a\0b", &"n".repeat(64)] {
+            let error = database.listen([name]).await.expect_err("no such name");
+            assert!(error.kind() == ErrorKind::Parameter && error.to_string().contains("1 to 63 bytes"), "{error}");
+        }
         let error = database.execute("LISTEN a", ()).await.expect_err("it is refused");
         assert!(error.to_string().contains("database.listen"), "{error}");
         let joint = if t.url().contains('?') { '&' } else { '?' };
         let pooled = Database::connect(format!("{}{joint}pgbouncer=true", t.url())).await?;
         let error = pooled.listen(["a"]).await.expect_err("its sessions are others'");
         assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("PgBouncer"), "{error}");
+        Ok(())
+    }
+
+    /// sqlx starts a task as it drops a listener.
+    #[only(postgres)]
+    async fn m1_a_stream_may_be_dropped_outside_of_a_runtime(t: Test) -> Result<()> {
+        let database = t.database().await;
+        let events = database.listen([t.table("channel")]).await?;
+        std::thread::spawn(move || drop(events)).join().expect("no panic");
+        Ok(())
+    }
+
+    #[only(postgres)]
+    async fn m1_a_server_that_is_away_is_told_at_once(t: Test) -> Result<()> {
+        let away = Database::new("postgres://ada@127.0.0.1:1/shop")?;
+        let lazy = Database::connect(away.config().lazy(true)).await?;
+        let began = std::time::Instant::now();
+        let error = lazy.listen([t.table("channel")]).await.expect_err("nobody is there");
+        assert!(error.kind() == ErrorKind::Connect && began.elapsed() < Duration::from_secs(5), "{error}");
         Ok(())
     }
 

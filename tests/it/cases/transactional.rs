@@ -49,6 +49,16 @@ async fn panics(database: &&Database, sql: AssertSqlSafe<String>) -> Result<()> 
     panic!("as wished")
 }
 
+/// The names that the attribute uses itself are the function's own.
+#[ebbtide::transactional(transaction, retry = 2)]
+async fn named_alike(transaction: &Database, begin: i64, argument: String) -> Result<(i64, String)> {
+    fn copied(argument: &str) -> String {
+        argument.to_owned()
+    }
+    let found: i64 = transaction.fetch_value("select 7", ()).await?;
+    Ok((begin + found, copied(&argument)))
+}
+
 #[ebbtide::transactional(database, rollback_only)]
 async fn tried(database: Database, sql: AssertSqlSafe<String>) -> Result<u64> {
     Ok(database.execute(sql, ()).await?.rows_affected)
@@ -184,6 +194,13 @@ cases! {
         assert_eq!(anywhere(&transaction, add(&t, "g")).await?, 1);
         transaction.commit().await?;
         assert_eq!(kept(&t, &notes.database).await, "(b!),c,d,e,f,g");
+        Ok(())
+    }
+
+    #[only(postgres, mysql, sqlite_file, sqlite_memory)]
+    async fn x14_names_of_the_function_are_its_own(t: Test) -> Result<()> {
+        let database = t.database().await;
+        assert_eq!(named_alike(&database, 1, "a".to_owned()).await?, (8, "a".to_owned()));
         Ok(())
     }
 
