@@ -217,7 +217,7 @@ cases! {
         }
         assert!(wrong.is_empty(), "{wrong:?}");
         if t.driver() == Some(Driver::ConnectorJ) {
-            assert_error(&refused(config(&t).database("a?b")).await, ErrorKind::Config, &["`?`", "USE"]);
+            assert_error(&refused(config(&t).database("a?b")).await, ErrorKind::Config, &["`?`", "rename the database"]);
         }
     }
 
