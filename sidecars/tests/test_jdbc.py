@@ -917,6 +917,30 @@ class Life(unittest.TestCase):
         self.assertEqual(len(connect().rows("good")), 1)
         sidecar.end()
 
+    def test_a_cancellation_does_not_hit_the_end_of_the_transaction_for_reading(self):
+        sidecar, connect = self.fake()
+        c = connect("jdbc:fake:postgres")
+        request = c.start("SELECT and its cancellation is late")
+        while "FakeDriver.execute" not in threads(sidecar):
+            time.sleep(0.05)
+        c.cancel(request)
+        found = self.fails(c.answer, request, timeout=10)
+        self.assertEqual((found.origin, found.flags, found.state), (0, 0, "57014"))
+        self.assertEqual(c.rows("SELECT what was cancelled")[0][0], Tagged(15, "the statement"))
+        c.close()
+        self.assertEqual(sidecar.end(), 0)
+
+    def test_a_connection_whose_transaction_for_reading_does_not_end_is_lost(self):
+        sidecar, connect = self.fake()
+        c = connect("jdbc:fake:postgres")
+        request, later = c.start("SELECT and the rollback fails"), c.start("INSERT INTO t VALUES (1)")
+        found = self.fails(c.answer, request)
+        self.assertEqual((found.origin, found.flags, found.message), (0, 0, "it went wrong"))
+        number, kind, reader = c.next()
+        self.assertEqual((number, kind, Failed(reader).state), (0, FAILED, "08000"))
+        self.assertEqual(self.fails(c.answer, later).kind, "protocol")
+        self.assertEqual(sidecar.end(), 0)
+
     def test_what_memory_does_not_suffice_for_fails_alone(self):
         sidecar = Sidecar(["java", "-Xmx40m"] + JAVA[1:])
         filling, other = [sidecar.open([("url", "jdbc:h2:mem:x;DB_CLOSE_DELAY=-1"), ("jar", jar("h2"))]) for _ in range(2)]

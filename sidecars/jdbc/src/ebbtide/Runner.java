@@ -70,12 +70,13 @@ final class Runner {
     }
 
     private void endReading(boolean done) throws SQLException {
+        boolean ended = false;
         try {
             session.endReading(done);
-        } catch (SQLException error) {
-            if (done) {
+            ended = true;
+        } finally {
+            if (done && !ended) {
                 to.takeBack();
-                throw error;
             }
         }
     }
