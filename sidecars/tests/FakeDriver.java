@@ -29,6 +29,7 @@ public class FakeDriver implements Driver, InvocationHandler {
 
     private String text;
     private int row;
+    private boolean broken;
 
     public FakeDriver() {
         this("");
@@ -88,7 +89,9 @@ public class FakeDriver implements Driver, InvocationHandler {
                 }
                 return execute();
             case "next":
-                return row++ == 0;
+                return row++ < (text.startsWith("breaks off") ? 3 : 1);
+            case "isClosed":
+                return broken && text.endsWith("without a connection");
             case "getColumnCount":
                 return COLUMNS.length;
             case "getColumnLabel":
@@ -206,6 +209,15 @@ public class FakeDriver implements Driver, InvocationHandler {
                 throw new SQLException("no such cell");
             case 3:
                 throw new IllegalArgumentException("bad cell");
+            case 5:
+                if (text.startsWith("breaks off") && row == (text.contains("at once") ? 1 : 3)) {
+                    broken = true;
+                    if (text.endsWith("without memory")) {
+                        throw new OutOfMemoryError("fake");
+                    }
+                    throw new SQLException("the server is gone", "08006");
+                }
+                return "value";
             default:
                 if (text.equals("SELECT what was cancelled")) {
                     return HIT.getCount() == 0 ? "the rollback" : "the statement";

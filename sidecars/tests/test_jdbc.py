@@ -880,6 +880,18 @@ class Life(unittest.TestCase):
         connect().close()
         self.assertEqual(sidecar.end(), 0)
 
+    def test_a_row_that_breaks_off_leaves_none_of_its_cells(self):
+        sidecar, connect = self.fake()
+        row = ["value", Tagged(19, "no such cell"), Tagged(19, "java.lang.IllegalArgumentException: bad cell"),
+               Tagged(11, "2026-03-29 02:30:00.5"), "value"]
+        for why, origin in [("without memory", 3), ("without a connection", 0)]:
+            # The reader of the answer says if there are bytes behind the last row.
+            found = self.fails(connect().run, "breaks off " + why)
+            self.assertEqual((found.origin, found.result.batches, found.result.rows), (origin, 1, [row, row]))
+            found = self.fails(connect().run, "breaks off at once " + why)
+            self.assertEqual((found.origin, found.result.sets, found.result.batches), (origin, 1, 0))
+        self.assertEqual(sidecar.end(), 0)
+
     def test_a_cancellation_that_hangs_holds_up_nobody(self):
         sidecar, connect = self.fake()
         hanging = [connect() for _ in range(12)]
