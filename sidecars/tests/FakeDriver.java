@@ -30,6 +30,7 @@ public class FakeDriver implements Driver, InvocationHandler {
     private String text;
     private int row;
     private boolean broken;
+    private final CountDownLatch ended = new CountDownLatch(1);
 
     public FakeDriver() {
         this("");
@@ -145,6 +146,9 @@ public class FakeDriver implements Driver, InvocationHandler {
                         // A driver that does not let itself be stopped.
                     }
                 }
+            case "ends when it is cancelled":
+                ended.await();
+                throw new SQLException("cancelled", "57014");
             case "SELECT and its cancellation is late":
                 CANCELLED.await();
                 throw new SQLException("cancelled", "57014");
@@ -179,6 +183,7 @@ public class FakeDriver implements Driver, InvocationHandler {
             HIT.await(300, TimeUnit.MILLISECONDS);
             cancelling = false;
         }
+        ended.countDown();
         if (text.equals("ends, and cannot be cancelled")) {
             CANCELLED.countDown();
         }
