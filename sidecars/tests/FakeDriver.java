@@ -15,6 +15,7 @@ import java.sql.Types;
 import java.util.Properties;
 import java.util.Scanner;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.logging.Logger;
 
 /** A driver that does what a driver should not. What it does is the text of the statement. */
@@ -23,8 +24,13 @@ public class FakeDriver implements Driver, InvocationHandler {
     private static final String VERSION = version();
     private static final String[] COLUMNS = {"good", "throws", "fails", "old", "more"};
 
+    private static volatile boolean cancelling;
+    private static final CountDownLatch HIT = new CountDownLatch(1);
+
     private String text;
     private int row;
+    private boolean broken;
+    private final CountDownLatch ended = new CountDownLatch(1);
 
     public FakeDriver() {
         this("");
@@ -45,7 +51,20 @@ public class FakeDriver implements Driver, InvocationHandler {
         if (url.endsWith("runtime")) {
             throw new IllegalStateException("not today");
         }
+        if (url.endsWith("postgres")) {
+            return (Connection) postgres(url);
+        }
         return (Connection) proxy(Connection.class, url);
+    }
+
+    /** Returns what is in a package of pgjdbc, so that it is taken for that driver. */
+    private static Object postgres(String url) throws SQLException {
+        try {
+            Class<?>[] types = {Connection.class, Class.forName("org.postgresql.Like")};
+            return Proxy.newProxyInstance(FakeDriver.class.getClassLoader(), types, new FakeDriver(url));
+        } catch (ClassNotFoundException error) {
+            throw new SQLException(error);
+        }
     }
 
     /** Returns what stands in the file beside the class: the class with another file is another version of the driver. */
@@ -63,6 +82,7 @@ public class FakeDriver implements Driver, InvocationHandler {
         Class<?> returned = method.getReturnType();
         switch (method.getName()) {
             case "prepareStatement":
+                text = (String) arguments[0];
                 return proxy(PreparedStatement.class, (String) arguments[0]);
             case "execute":
                 if (arguments != null) {
@@ -70,7 +90,9 @@ public class FakeDriver implements Driver, InvocationHandler {
                 }
                 return execute();
             case "next":
-                return row++ == 0;
+                return row++ < (text.startsWith("breaks off") ? 3 : 1);
+            case "isClosed":
+                return broken && text.endsWith("without a connection");
             case "getColumnCount":
                 return COLUMNS.length;
             case "getColumnLabel":
@@ -81,6 +103,8 @@ public class FakeDriver implements Driver, InvocationHandler {
                 return (Integer) arguments[0] == 4 ? Types.TIMESTAMP : Types.VARCHAR;
             case "cancel":
                 return cancel();
+            case "rollback":
+                return rollback();
             case "getString":
                 return string((Integer) arguments[0]);
             case "getTimestamp":
@@ -122,6 +146,14 @@ public class FakeDriver implements Driver, InvocationHandler {
                         // A driver that does not let itself be stopped.
                     }
                 }
+            case "ends when it is cancelled":
+                ended.await();
+                throw new SQLException("cancelled", "57014");
+            case "SELECT and its cancellation is late":
+                CANCELLED.await();
+                throw new SQLException("cancelled", "57014");
+            case "SELECT and the rollback fails":
+                throw new SQLException("it went wrong", "HY000");
             case "lost":
                 throw new SQLException("it went wrong", "HY000", new SQLException("the server is gone", "08006"));
             case "unreadable":
@@ -145,11 +177,29 @@ public class FakeDriver implements Driver, InvocationHandler {
     }
 
     private Object cancel() throws InterruptedException {
+        if (text.equals("SELECT and its cancellation is late")) {
+            cancelling = true;
+            CANCELLED.countDown();
+            HIT.await(300, TimeUnit.MILLISECONDS);
+            cancelling = false;
+        }
+        ended.countDown();
         if (text.equals("ends, and cannot be cancelled")) {
             CANCELLED.countDown();
         }
         if (text.endsWith("cannot be cancelled")) {
             new CountDownLatch(1).await();
+        }
+        return null;
+    }
+
+    private Object rollback() throws SQLException {
+        if (cancelling) {
+            HIT.countDown();
+            throw new SQLException("the rollback was cancelled", "57014");
+        }
+        if (text.equals("SELECT and the rollback fails")) {
+            throw new SQLException("the rollback failed", "HY000");
         }
         return null;
     }
@@ -164,7 +214,19 @@ public class FakeDriver implements Driver, InvocationHandler {
                 throw new SQLException("no such cell");
             case 3:
                 throw new IllegalArgumentException("bad cell");
+            case 5:
+                if (text.startsWith("breaks off") && row == (text.contains("at once") ? 1 : 3)) {
+                    broken = true;
+                    if (text.endsWith("without memory")) {
+                        throw new OutOfMemoryError("fake");
+                    }
+                    throw new SQLException("the server is gone", "08006");
+                }
+                return "value";
             default:
+                if (text.equals("SELECT what was cancelled")) {
+                    return HIT.getCount() == 0 ? "the rollback" : "the statement";
+                }
                 return text.equals("version") ? VERSION : "value";
         }
     }

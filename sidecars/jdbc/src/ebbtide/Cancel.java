@@ -13,6 +13,8 @@ final class Cancel implements Runnable {
     static final long PATIENCE = 2000;
     /** A connection that does not end for so long after it was aborted is left alone. */
     private static final long LAST = 500;
+    /** The longest time that an interruption waits for a thread at no cost of its own time. */
+    private static final long QUEUED = 2000;
     /** A cancellation that comes just before the statement reaches the server is lost, so it is repeated. */
     private static final long REPEATED = 100;
     private static final ScheduledThreadPoolExecutor CLOCK = new ScheduledThreadPoolExecutor(1, new Daemons("ebbtide clock"));
@@ -45,7 +47,10 @@ final class Cancel implements Runnable {
 
     @Override
     public void run() {
-        long waited = (System.nanoTime() - start) / 1000000;
+        long waited = Math.max(interrupt.taken(), (System.nanoTime() - start) / 1000000 - QUEUED);
+        if (waited >= PATIENCE) {
+            interrupt.giveUp();
+        }
         if (waited >= PATIENCE + LAST) {
             channel.abandon(request);
         }

@@ -33,6 +33,8 @@ final class Channel implements Runnable {
     private Statement running;
     /** Set while a canceller is inside the driver. */
     private volatile boolean interrupting;
+    /** When it went in. */
+    private long interrupted;
     private long credits;
 
     Channel(int number, Sidecar sidecar) {
@@ -203,29 +205,33 @@ final class Channel implements Runnable {
             to.mute();
             end();
         } else if (request.cancelled && session != null && !ended) {
-            calmDown();
+            if (calm()) {
+                session.product.cancelled(session.connection);
+            } else {
+                lose("the driver does not come back from the cancellation of a statement");
+            }
         }
     }
 
-    /** Waits for a canceller that is inside the driver, so that it does not hit the next request. */
-    private void calmDown() {
-        if (interrupting) {
-            sidecar.waits();
+    /** Waits for a canceller that is inside the driver, so that it does not hit what comes next; false if it hangs. */
+    private boolean calm() {
+        if (!interrupting) {
+            return true;
         }
+        sidecar.waits();
         synchronized (gate) {
-            long end = System.nanoTime() + Cancel.PATIENCE * 1000000;
-            for (long left = Cancel.PATIENCE; interrupting && left > 0; left = (end - System.nanoTime()) / 1000000) {
+            while (interrupting) {
+                long left = Cancel.PATIENCE - (System.nanoTime() - interrupted) / 1000000;
+                if (left <= 0) {
+                    return false;
+                }
                 try {
                     gate.wait(left);
                 } catch (InterruptedException error) {
                     // Asked again.
                 }
             }
-        }
-        if (interrupting) {
-            lose("the driver does not come back from the cancellation of a statement");
-        } else {
-            session.product.cancelled(session.connection);
+            return true;
         }
     }
 
@@ -362,11 +368,12 @@ final class Channel implements Runnable {
         }
     }
 
-    /** Says that the statement has ended. */
+    /** Says that the statement has ended. No canceller is inside the driver afterwards, unless it hangs. */
     void idle() {
         synchronized (gate) {
             running = null;
         }
+        calm();
     }
 
     void checkCancelled(Payload request) throws Refused {
@@ -383,6 +390,7 @@ final class Channel implements Runnable {
                 return;
             }
             statement = running;
+            interrupted = System.nanoTime();
             interrupting = true;
         }
         try {

@@ -29,7 +29,7 @@ final class Daemons implements ThreadFactory {
 
     /** Returns what runs work on at most {@code count} threads, which end when there is none. */
     static ThreadPoolExecutor few(String name, int count) {
-        ThreadPoolExecutor few = new ThreadPoolExecutor(count, count, 1, TimeUnit.SECONDS,
+        ThreadPoolExecutor few = new ThreadPoolExecutor(count, Integer.MAX_VALUE, 1, TimeUnit.SECONDS,
                 new LinkedBlockingQueue<Runnable>(), new Daemons(name));
         few.allowCoreThreadTimeOut(true);
         return few;

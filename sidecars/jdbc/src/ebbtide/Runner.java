@@ -70,12 +70,13 @@ final class Runner {
     }
 
     private void endReading(boolean done) throws SQLException {
+        boolean ended = false;
         try {
             session.endReading(done);
-        } catch (SQLException error) {
-            if (done) {
+            ended = true;
+        } finally {
+            if (done && !ended) {
                 to.takeBack();
-                throw error;
             }
         }
     }
@@ -235,19 +236,26 @@ final class Runner {
         to.begin(from.request, Frames.ROWS);
         int mark = to.length();
         to.u32(0);
+        int whole = to.length();
         int count = 0;
         boolean more = true;
         try {
             while (more && to.length() - start < BATCH) {
                 columns.row(rows, to);
+                whole = to.length();
                 count++;
                 more = rows.next();
             }
         } finally {
-            // What came before an error is sent.
-            to.patch(mark, count);
+            // The rows that came before an error are sent, without the cells of the one that it broke off.
+            if (count == 0) {
+                to.drop();
+            } else {
+                to.cut(whole);
+                to.patch(mark, count);
+                to.end();
+            }
             read += count;
-            to.end();
         }
         if (more) {
             to.flush();

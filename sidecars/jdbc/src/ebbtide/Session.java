@@ -200,7 +200,7 @@ final class Session {
         if (!product.byInterface()) {
             execute("ROLLBACK");
         } else if (open) {
-            connection.rollback();
+            rollBack();
             ended();
         }
     }
@@ -247,23 +247,50 @@ final class Session {
 
     /** Begins a transaction that a result needs to be read as it comes. */
     void beginReading() throws SQLException {
-        connection.setAutoCommit(false);
+        try {
+            connection.setAutoCommit(false);
+        } catch (SQLException error) {
+            spoil();
+            throw error;
+        }
     }
 
     void restartReading() throws SQLException {
-        connection.rollback();
+        rollBack();
     }
 
+    /** Commits, or rolls back; the only error is that of the commit. */
     void endReading(boolean successful) throws SQLException {
+        boolean committed = false;
         try {
             if (successful) {
                 connection.commit();
-            } else {
-                connection.rollback();
+                committed = true;
             }
         } finally {
-            connection.setAutoCommit(true);
+            try {
+                if (!committed) {
+                    connection.rollback();
+                }
+                connection.setAutoCommit(true);
+            } catch (SQLException error) {
+                spoil();
+            }
         }
+    }
+
+    private void rollBack() throws SQLException {
+        try {
+            connection.rollback();
+        } catch (SQLException error) {
+            spoil();
+            throw error;
+        }
+    }
+
+    /** Notes that the connection may be in a transaction that nobody knows of. One that is closed is in none. */
+    private void spoil() {
+        spoilt = spoilt || !closed();
     }
 
     /** Rolls back after an error; the error is what the caller hears of. */
@@ -304,7 +331,7 @@ final class Session {
     void close() throws SQLException {
         plain.end();
         withKeys.end();
-        if (open && !connection.isClosed()) {
+        if ((open || spoilt) && !connection.isClosed()) {
             try {
                 connection.rollback();
             } catch (SQLException error) {
