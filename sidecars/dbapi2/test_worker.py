@@ -603,6 +603,38 @@ class Generic(Case):
         error = self.fails(3, connection.run, "value (1, 2) if not self.__dict__.update(short=True) else 0")
         self.assertEqual(error.kind, "ebbtide.WrongColumns")
 
+    def test_b6_rows_that_are_larger_than_those_before_are_not_held_by_the_thousand(self):
+        growing = """
+            fetched = 0
+            class Growing(Cursor):
+                def execute(self, text):
+                    if text != "grow":
+                        return Cursor.execute(self, text)
+                    self.description = [("c", None, None, None, None, None, None)]
+                    self.rows = [("tiny",)] * 16 + [("large" * 4000,), (None,)] * 1500
+                def fetchmany(self, count):
+                    global fetched
+                    found = Cursor.fetchmany(self, count)
+                    fetched += len(found)
+                    return found
+            Connection.cursor = lambda self: Growing()
+        """
+        name = self.module("growing", SPY.format(style="qmark", savepoints=1) + textwrap.dedent(growing))
+        connection, other = self.worker.open(name), self.worker.open(name)
+        request = connection.send_run("grow", credits=1)
+        ((_, kind, _), (_, _, first)) = [self.worker.receive(connection.number) for _ in range(2)]
+        self.assertEqual(kind, frames.COLUMNS)
+        ((fetched,),) = other.run("value (fetched,)").rows
+        self.assertLessEqual(fetched, 16 + 32)
+        count = first.number("I")
+        connection.more(request, 1 << 20)
+        while kind != frames.DONE:
+            _, kind, payload = self.worker.receive(connection.number)
+            if kind in (frames.ROWS, frames.BLOCK):
+                self.assertLessEqual(len(payload.data), 2 * BATCH)
+                count += payload.number("I")
+        self.assertEqual(count, 3016)
+
     def test_reads_the_rest_of_a_row_with_an_unreadable_value(self):
         connection = self.spy()
         sql = "value (1, '\\ud800', object(), {1: 2}, [object()], {'a': float('nan')}, 'b')"

@@ -294,8 +294,8 @@ class Channel:
     def send_rows(self, request, result, wanted):
         """Sends the rows of a result set in frames of about BATCH bytes, as far as there are credits."""
         fetch, packer, width = result.fetch, result.packer, len(result.columns)
-        # How many rows make a frame is not known before some have come.
-        held, most, asked = HeldRows(), 0, FIRST_ROWS
+        # How many rows make a frame is not known before some have come, and those that follow may be larger.
+        held, most, step, asked = HeldRows(), 0, FIRST_ROWS, FIRST_ROWS
         while True:
             try:
                 fetched = fetch(asked)
@@ -308,19 +308,20 @@ class Channel:
                 break
             if self.cancelled:
                 raise cancelled()
-            if len(fetched[0]) != width:
+            if set(map(len, fetched)) != {width}:
                 # All that follows in the frame would be read as something else.
                 raise Failure(UNKNOWN, "ebbtide.WrongColumns", "the module described other columns than it gave")
             if not wanted:
                 asked = MOST_ROWS
                 continue
             held.add(fetched)
-            if not most and held.count >= FIRST_ROWS:
+            if not most and held.count >= FIRST_ROWS and held.length < BATCH:
                 most = rows_of(BATCH, held.count, len(packer.packed(held)[1]))
-            if most and held.count >= most:
+            if held.length >= BATCH or most and held.count >= most:
                 size = self.send_batch(request, packer, held)
                 held, most = HeldRows(), rows_of(BATCH, held.count, size)
-            asked = max(1, min(MOST_ROWS, most - held.count)) if most else FIRST_ROWS
+            step = max(1, min(2 * step, MOST_ROWS, most or FIRST_ROWS))
+            asked = max(1, min(step, most - held.count)) if most else FIRST_ROWS
         if held.count:
             self.send_batch(request, packer, held)
 
