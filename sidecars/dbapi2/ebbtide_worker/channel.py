@@ -329,7 +329,8 @@ class Channel:
         """Sends rows when there is a credit for them. Returns the number of bytes."""
         kind, payload = packer.packed(held)
         if len(payload) > 2 * BATCH and held.count > 1:
-            # They are larger than those before.
+            # They are larger than those before. What was packed is not kept while its parts wait for credits.
+            del payload
             return sum(self.send_batch(request, packer, half) for half in held.halves())
         if self.credits <= 0:
             self.flush()
