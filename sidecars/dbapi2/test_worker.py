@@ -31,7 +31,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import client
 from client import Failed, Tagged, Worker
 from ebbtide_worker import frames
-from ebbtide_worker.channel import BATCH
+from ebbtide_worker.channel import BATCH, Channel
 from ebbtide_worker.frames import (
     ARRAY, BOOL, BYTES, DATE, DATETIME, DECIMAL, DOUBLE, FLAG_KEY, FLAG_PLAIN, FLAG_ROWS, FLAG_SKIP, FLOAT, INTEGER,
     INTERVAL, JSON, MIDDLE_INTEGER, NULL, SERVER_TEXT, SMALL_INTEGER, TEXT, TIME, TIMESTAMP, UNREADABLE, UNSIGNED_INTEGER,
@@ -41,6 +41,7 @@ from ebbtide_worker.duckdb import DUCKDB_TYPES, duckdb_packer
 from ebbtide_worker.mysql import pack_json, pack_raw
 from ebbtide_worker.parameters import zone
 from ebbtide_worker.postgres import postgres_packer
+from ebbtide_worker.requests import LONGEST_JOINED, Requests
 from ebbtide_worker.rows import ColumnPacker, HeldRows, Packer
 from ebbtide_worker.values import pack_utf8
 
@@ -519,6 +520,37 @@ class Generic(Case):
         error = self.fails(3, connection.run, "value (bytes(300 << 20),)")
         self.assertEqual((error.kind, error.closed), ("builtins.MemoryError", True))
         self.assertEqual(other.run("one").count, 3)
+
+    def test_b6_a_request_that_cannot_be_answered_ends_its_channel_alone(self):
+        self.module(
+            "unanswerable",
+            """
+            from ebbtide_worker.channel import Channel
+            from ebbtide_worker.frames import RUN
+            from ebbtide_worker.requests import Requests
+            answered, take = Channel.answered, Requests.take
+            def failing(self, taken, texts):
+                if taken[0][1] == RUN and b"no answer" in taken[0][2].data:
+                    raise MemoryError
+                return answered(self, taken, texts)
+            def failing_take(self, joins):
+                found = take(self, joins)
+                if found[0][0][1] == RUN and b"not taken" in found[0][0][2].data:
+                    raise MemoryError
+                return found
+            Channel.answered, Requests.take = failing, failing_take
+            """,
+        )
+        self.module("unanswerable_spy", SPY.format(style="qmark", savepoints=1) + "import unanswerable\n")
+        other = self.worker.open("unanswerable_spy")
+        for text in ("no answer", "not taken"):
+            connection = self.worker.open("unanswerable_spy")
+            sent = [connection.send_run(text), connection.send_run("one"), connection.send(frames.CLOSE)]
+            error = self.fails(3, connection.answer, sent[0])
+            self.assertEqual((error.kind, error.closed), ("MemoryError", True))
+            self.refused("protocol", connection.answer, sent[1])
+            connection.answer(sent[2])
+            self.assertEqual(other.run("one").count, 3)
 
     @unittest.skipUnless(sys.platform == "linux", "limits of another process are those of Linux")
     def test_b6_a_connection_without_a_thread_is_an_error_of_its_own(self):
@@ -1713,9 +1745,53 @@ class DuckDb(Case):
 class Units(unittest.TestCase):
     """Functions that need no process."""
 
+    def test_b6_only_short_texts_are_read_to_be_sent_in_one_go(self):
+        class Poor(bytes):
+            def decode(self, *_):
+                raise MemoryError
+
+        class Cut(bytes):
+            def __getitem__(self, _):
+                return Poor()
+
+        def run(text, kind=bytes):
+            flags = FLAG_PLAIN | FLAG_SKIP
+            return frames.RUN, frames.Payload(kind(struct.pack(">BI", flags, 1) + frames.packed_str(text)))
+
+        requests = Requests()
+        sent = [("a",), ("b",), ("x" * LONGEST_JOINED,), ("c",), ("d", Cut), ("e",)]
+        for number, request in enumerate(sent):
+            requests.put((number,) + run(*request))
+        taken = [([number for number, _, _ in found], texts) for found, texts in [requests.take(lambda *_: True) for _ in range(4)]]
+        self.assertEqual(taken, [([0, 1], ["a", "b"]), ([2], []), ([3], ["c"]), ([4], [])])
+
     def test_zones(self):
         for text, minutes in (("Z", 0), ("+02", 120), ("-03:30", -210), ("+0545", 345)):
             self.assertEqual(zone(text).utcoffset(None), datetime.timedelta(minutes=minutes))
+
+    def test_b6_rows_are_not_kept_packed_while_their_halves_are_sent(self):
+        packed = []
+
+        class Large(bytes):
+            def __len__(self):
+                return 4 * BATCH
+
+            def __del__(self):
+                packed.append("gone")
+
+        class Whole(Packer):
+            def packed(self, held):
+                if held.count == 8:
+                    packed.append("all")
+                    return frames.BLOCK, Large()
+                packed.append(held.count)
+                return frames.BLOCK, b"half"
+
+        channel = Channel.__new__(Channel)
+        channel.number, channel.credits, channel.cancelled, channel.pending, channel.lock = 1, 2, False, [], threading.RLock()
+        channel.send_batch(1, Whole(), HeldRows([list(range(8))], 8))
+        self.assertEqual(packed, ["all", "gone", 4, 4])
+        self.assertEqual(len(channel.pending), 2)
 
     def test_b2_a_column_that_is_packed_at_once_has_the_values_that_were_packed_one_by_one(self):
         random = Random(7)

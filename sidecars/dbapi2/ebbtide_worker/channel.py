@@ -102,31 +102,46 @@ class Channel:
     # The channel's own thread
 
     def work(self):
-        """Answers requests until the channel is closed."""
+        """Answers requests until the channel is closed, or until one cannot be answered."""
         stays = True
-        while stays:
-            taken, texts = self.requests.take(None if self.failed else getattr(self.driver, "joins", None))
-            with self.lock:
-                self.current = [request for request, _, _ in taken]
-                self.cancelled = any([self.waiting.pop(request) for request in self.current])
-                self.is_opening = taken[0][1] == OPEN and not self.cancelled
-                self.credits = 0
-            answer, stays = self.answered(taken, texts)
-            with self.lock:
-                self.current = ()
-                self.is_opening = False
+        try:
+            while stays:
+                taken, texts = self.requests.take(None if self.failed else getattr(self.driver, "joins", None))
+                answer, stays = self.final_answer(taken, texts)
                 if self.is_given_up:
-                    # It is answered.
                     self.close()
                     return
-                cancellation, self.cancellation = self.cancellation, None
-            if cancellation is not None and not cancellation.end():
-                stays = False
-                answer += frame(self.number, 0, FAILED, still_cancelling().payload())
-            self.output.write(answer)
+                self.output.write(answer)
+                self.requests.taken = []
+        except BaseException as error:
+            # Memory does not even suffice for the answer. What the error holds may be large.
+            self.pending, answer, texts = [], b"", []
+            error.with_traceback(None)
+            if not self.is_given_up:
+                self.output.write(b"".join([lost(self.number, request, error) for request, _, _ in self.requests.taken]))
         # Only now: what is refused comes behind the last answer.
         self.close()
         self.end()
+
+    def final_answer(self, taken, texts):
+        """Returns the bytes that answer requests, and whether the channel stays open, once nothing cancels them any more."""
+        with self.lock:
+            self.current = [request for request, _, _ in taken]
+            self.cancelled = any([self.waiting.pop(request) for request in self.current])
+            self.is_opening = taken[0][1] == OPEN and not self.cancelled
+            self.credits = 0
+        try:
+            answer, stays = self.answered(taken, texts)
+        finally:
+            with self.lock:
+                self.current = ()
+                self.is_opening = False
+                cancellation, self.cancellation = self.cancellation, None
+            has_ended = cancellation is None or cancellation.end()
+        if not has_ended:
+            stays = False
+            answer += frame(self.number, 0, FAILED, still_cancelling().payload())
+        return answer, stays
 
     def answered(self, taken, texts):
         """Returns the bytes that answer requests, and whether the channel stays open."""
@@ -359,6 +374,12 @@ def still_cancelling():
     """Returns the failure of a connection that ends because the module does not come back from cancelling."""
     reason = "the module still cancels a statement that has ended, which could reach the next one"
     return Failure(SIDECARS_OWN, "cancelled", reason, closed=True)
+
+
+def lost(number, request, error):
+    """Returns the answer to a request that was perhaps carried out, but cannot be answered."""
+    reason = "the request could not be answered; its connection is given up"
+    return frame(number, request, FAILED, Failure(UNKNOWN, type(error).__name__, reason, closed=True).payload())
 
 
 def nobody(number, request, kind):
