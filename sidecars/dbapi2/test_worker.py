@@ -41,6 +41,7 @@ from ebbtide_worker.duckdb import DUCKDB_TYPES, duckdb_packer
 from ebbtide_worker.mysql import pack_json, pack_raw
 from ebbtide_worker.parameters import zone
 from ebbtide_worker.postgres import postgres_packer
+from ebbtide_worker.psycopg import SILENT
 from ebbtide_worker.requests import LONGEST_JOINED, Requests
 from ebbtide_worker.rows import ColumnPacker, HeldRows, Packer
 from ebbtide_worker.values import pack_utf8
@@ -527,7 +528,8 @@ class Generic(Case):
             """
             from ebbtide_worker.channel import Channel
             from ebbtide_worker.frames import RUN
-            from ebbtide_worker.requests import Requests
+            from ebbtide_worker.psycopg import SILENT
+from ebbtide_worker.requests import Requests
             answered, take = Channel.answered, Requests.take
             def failing(self, taken, texts):
                 if taken[0][1] == RUN and b"no answer" in taken[0][2].data:
@@ -1369,6 +1371,27 @@ class Psycopg(Postgres):
         self.assertEqual(self.fails(0, self.connection.commit).kind, "ebbtide.NotCommitted")
         self.assertEqual(self.connection.run("SELECT a FROM t").rows, [["1"]])
 
+    def test_b6_an_error_between_texts_that_were_sent_in_one_go_ends_the_connection(self):
+        spoiling = """
+            from ebbtide_worker.psycopg import Psycopg
+            waited = Psycopg.waited
+            def spoilt(self):
+                found = waited(self)
+                if self.link.pipeline_status and found is not None:
+                    raise self.module.ProgrammingError("spoilt")
+                return found
+            Psycopg.waited = spoilt
+        """
+        name = self.module("spoiling", SPY.format(style="qmark", savepoints=1) + textwrap.dedent(spoiling))
+        self.worker.open(name)
+        sent = [self.connection.send_run("SELECT pg_sleep(0.1)"), self.connection.send_begin()]
+        sent += [self.connection.send_run("SAVEPOINT a", flags=FLAG_PLAIN | FLAG_SKIP)]
+        self.connection.answer(sent[0])
+        error = self.fails(0, self.connection.answer, sent[1])
+        self.assertEqual((error.message, error.closed), ("spoilt", True))
+        self.fails(2, self.connection.answer, sent[2])
+        self.assertTrue(self.fails(0, self.connection.run, "SELECT 1").closed)
+
     def test_reads_several_result_sets_of_a_plain_text(self):
         done = self.connection.run("SELECT 1; CREATE TEMPORARY TABLE u (a INT); SELECT 2", flags=FLAG_ROWS | FLAG_PLAIN)
         self.assertEqual([rows[0][0][1] for rows in done.sets], ["1", "2"])
@@ -1744,6 +1767,12 @@ class DuckDb(Case):
 
 class Units(unittest.TestCase):
     """Functions that need no process."""
+
+    def test_b6_no_text_that_gives_rows_is_sent_in_one_go_with_others(self):
+        silent = ["INSERT INTO t VALUES (1)", " update t SET a = 1", "DELETE FROM t", "SAVEPOINT a", "RELEASE a", "BEGIN", "SET a TO b"]
+        giving = ["SELECT 1", "with a AS (SELECT 1) DELETE FROM t", "VALUES (1)", "TABLE t", "SHOW a", "EXPLAIN SELECT 1", "FETCH ALL c"]
+        giving += ["EXECUTE a", "INSERT INTO t VALUES (1)\nRETURNING a", "delete FROM t returning *", "CREATE TABLE t (a INT)"]
+        self.assertEqual([text for text in silent + giving if SILENT.match(text)], silent)
 
     def test_b6_only_short_texts_are_read_to_be_sent_in_one_go(self):
         class Poor(bytes):
