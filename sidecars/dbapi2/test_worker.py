@@ -44,6 +44,7 @@ from ebbtide_worker.postgres import postgres_packer
 from ebbtide_worker.psycopg import SILENT
 from ebbtide_worker.requests import LONGEST_JOINED, Requests
 from ebbtide_worker.rows import ColumnPacker, HeldRows, Packer
+from ebbtide_worker.shutdown import socket_by_number
 from ebbtide_worker.values import pack_utf8
 
 PYTHON = os.environ.get("EBBTIDE_TEST_BARE_PYTHON", sys.executable)
@@ -1006,11 +1007,13 @@ class Apsw(Sqlite):
 class Gate:
     """A gate in front of a server, which can be shut: then nothing passes, and nothing is refused."""
 
-    def __init__(self, port):
+    def __init__(self, port, path=None):
         self.port = port
         self.is_open = True
-        self.sockets = [socket.create_server(("127.0.0.1", 0))]
-        self.address = self.sockets[0].getsockname()[1]
+        self.sockets = [socket.socket(socket.AF_INET if path is None else socket.AF_UNIX)]
+        self.sockets[0].bind(path or ("127.0.0.1", 0))
+        self.sockets[0].listen()
+        self.address = path or self.sockets[0].getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -1028,11 +1031,14 @@ class Gate:
                     threading.Thread(target=self.copy, args=pair, daemon=True).start()
 
     def copy(self, source, target):
-        """Lets bytes pass."""
+        """Lets bytes pass, and their end."""
         while True:
             try:
                 data = source.recv(1 << 16)
-                if not data or not self.is_open:
+                if not self.is_open:
+                    return
+                if not data:
+                    target.shutdown(socket.SHUT_WR)
                     return
                 target.sendall(data)
             except OSError:
@@ -1154,16 +1160,21 @@ class Postgres(Server):
         settings["port"] = json.dumps(gate.address)
         before = self.threads()
         connection = self.worker.open(self.driver, (), settings)
-        identity = connection.run(self.identity).rows[0][0]
-        request = connection.send_run(self.sleep)
-        active = "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND query LIKE '%sleep%' AND state = 'active'"
-        self.until(lambda: self.connection.run(active.format(identity)).rows[0][0] == "1")
+        identity, request = self.sleeping(connection)
         gate.is_open = False
         connection.cancel(request)
         self.assertTrue(self.fails(0, connection.answer, request).closed)
         connection.close()
         self.until(lambda: self.threads() == before)
         self.connection.run(self.kill.format(identity))
+
+    def sleeping(self, connection):
+        """Has a connection sleep at the server. Returns its identity there, and the request."""
+        identity = connection.run(self.identity).rows[0][0]
+        request = connection.send_run(self.sleep)
+        active = "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND query LIKE '%sleep%' AND state = 'active'"
+        self.until(lambda: self.connection.run(active.format(identity)).rows[0][0] == "1")
+        return identity, request
 
     def threads(self):
         """Returns the number of threads of the worker."""
@@ -1407,6 +1418,18 @@ class Psycopg2(Postgres):
     """psycopg2."""
 
     driver = "psycopg2"
+
+    def test_b6_a_statement_over_a_unix_socket_is_cancelled(self):
+        settings = self.settings()
+        gate = Gate(json.loads(settings["port"]), os.path.join(self.folder, ".s.PGSQL.5432"))
+        self.addCleanup(gate.close)
+        settings.update(host=json.dumps(self.folder), port="5432")
+        connection = self.worker.open(self.driver, (), settings)
+        _, request = self.sleeping(connection)
+        connection.cancel(request)
+        error = self.fails(0, connection.answer, request)
+        self.assertEqual((error.sqlstate, error.closed), ("57014", False))
+        self.assertEqual(connection.run("SELECT 1").rows, [["1"]])
 
 
 @HAS_DRIVERS
@@ -1767,6 +1790,17 @@ class DuckDb(Case):
 
 class Units(unittest.TestCase):
     """Functions that need no process."""
+
+    def test_b6_a_copy_of_a_socket_has_its_family(self):
+        for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            with socket.socket(family) as server:
+                server.bind((address, 0))
+                server.listen()
+                with socket.create_connection(server.getsockname()[:2]) as link, socket_by_number(link.fileno()) as copy:
+                    self.assertEqual((copy.family, copy.getpeername()), (family, server.getsockname()))
+        for link in socket.socketpair(socket.AF_UNIX):
+            with link, socket_by_number(link.fileno()) as copy:
+                self.assertEqual((copy.family, copy.getpeername()), (socket.AF_UNIX, ""))
 
     def test_b6_no_text_that_gives_rows_is_sent_in_one_go_with_others(self):
         silent = ["INSERT INTO t VALUES (1)", " update t SET a = 1", "DELETE FROM t", "SAVEPOINT a", "RELEASE a", "BEGIN", "SET a TO b"]
