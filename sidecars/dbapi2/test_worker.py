@@ -22,6 +22,7 @@ import textwrap
 import threading
 import time
 import unittest
+import unittest.mock
 import uuid
 from random import Random
 from urllib.parse import unquote, urlsplit
@@ -31,6 +32,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import client
 from client import Failed, Tagged, Worker
 from ebbtide_worker import frames
+from ebbtide_worker.cancellation import Cancellation
 from ebbtide_worker.channel import BATCH, Channel
 from ebbtide_worker.frames import (
     ARRAY, BOOL, BYTES, DATE, DATETIME, DECIMAL, DOUBLE, FLAG_KEY, FLAG_PLAIN, FLAG_ROWS, FLAG_SKIP, FLOAT, INTEGER,
@@ -529,8 +531,7 @@ class Generic(Case):
             """
             from ebbtide_worker.channel import Channel
             from ebbtide_worker.frames import RUN
-            from ebbtide_worker.psycopg import SILENT
-from ebbtide_worker.requests import Requests
+            from ebbtide_worker.requests import Requests
             answered, take = Channel.answered, Requests.take
             def failing(self, taken, texts):
                 if taken[0][1] == RUN and b"no answer" in taken[0][2].data:
@@ -1790,6 +1791,53 @@ class DuckDb(Case):
 
 class Units(unittest.TestCase):
     """Functions that need no process."""
+
+    def test_b6_a_connection_is_broken_or_its_statement_has_ended_and_never_both(self):
+        fired = []
+
+        class Hung:
+            def canceller(self):
+                return None
+
+            def breaker(self):
+                return lambda: fired.append(True)
+
+        ended = Cancellation(Hung())
+        self.assertTrue(ended.end())
+        # Its time comes too late.
+        ended.has_ended.wait = lambda _: False
+        ended.break_late(Hung().breaker())
+        self.assertEqual(fired, [])
+        late = Cancellation(Hung())
+        late.has_ended.wait = lambda _: False
+        late.break_late(Hung().breaker())
+        self.assertEqual(fired[:1], [True])
+        self.assertFalse(late.end())
+
+    def test_b6_a_cancellation_without_a_thread_for_its_end_is_waited_for(self):
+        cancelling, names = threading.Event(), []
+
+        class Driver:
+            def canceller(self):
+                return cancelling.set
+
+            def breaker(self):
+                return lambda: names.append("broken")
+
+        start = threading.Thread.start
+
+        def once(thread):
+            names.append(thread.name)
+            if len(names) > 1:
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        with unittest.mock.patch.object(threading.Thread, "start", once):
+            cancellation = Cancellation(Driver())
+        self.assertTrue(cancelling.wait(client.LIMIT))
+        self.assertTrue(cancellation.end())
+        self.assertFalse(cancellation.tries.is_alive())
+        self.assertEqual(len(names), 2)
 
     def test_b6_a_copy_of_a_socket_has_its_family(self):
         for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):

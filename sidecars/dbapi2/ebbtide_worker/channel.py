@@ -39,6 +39,8 @@ class Channel:
         self.credits = 0
         self.cancelled = False
         self.failed = False
+        # Whether the answer under way tells that the connection is closed.
+        self.is_told_closed = False
         self.cancellation = None
         started(self.work)
 
@@ -139,13 +141,15 @@ class Channel:
                 cancellation, self.cancellation = self.cancellation, None
             has_ended = cancellation is None or cancellation.end()
         if not has_ended:
+            if not self.is_told_closed:
+                answer += frame(self.number, 0, FAILED, late_cancellation().payload())
             stays = False
-            answer += frame(self.number, 0, FAILED, still_cancelling().payload())
         return answer, stays
 
     def answered(self, taken, texts):
         """Returns the bytes that answer requests, and whether the channel stays open."""
         self.pending = []
+        self.is_told_closed = False
         done = 0
         try:
             request, kind, payload = taken[0]
@@ -171,7 +175,7 @@ class Channel:
                 self.pending, done = [], 0
             found = self.failure(error)
             stays = kind != OPEN and found.origin != UNKNOWN
-            found.closed = found.closed or not stays
+            found.closed = self.is_told_closed = found.closed or not stays
             self.pending.append(frame(self.number, taken[done][0], FAILED, found.payload()))
             skipped = skipped_failure().payload()
             self.pending.extend(frame(self.number, request, FAILED, skipped) for request, _, _ in taken[done + 1 :])
@@ -370,9 +374,9 @@ class Channel:
             self.pending = []
 
 
-def still_cancelling():
-    """Returns the failure of a connection that ends because the module does not come back from cancelling."""
-    reason = "the module still cancels a statement that has ended, which could reach the next one"
+def late_cancellation():
+    """Returns the failure of a connection that ends because a cancelled statement, or the cancellation, took too long."""
+    reason = "a cancelled statement, or the module's cancellation of it, did not end in time, which could reach the next one"
     return Failure(SIDECARS_OWN, "cancelled", reason, closed=True)
 
 
