@@ -47,7 +47,7 @@ from ebbtide_worker.psycopg import SILENT
 from ebbtide_worker.requests import LONGEST_JOINED, Requests
 from ebbtide_worker.rows import ColumnPacker, HeldRows, Packer
 from ebbtide_worker.shutdown import socket_by_number
-from ebbtide_worker.values import pack_utf8
+from ebbtide_worker.values import pack_str, pack_text, pack_utf8
 
 PYTHON = os.environ.get("EBBTIDE_TEST_BARE_PYTHON", sys.executable)
 DRIVERS = os.environ.get("EBBTIDE_TEST_PYTHON", "")
@@ -638,6 +638,22 @@ class Generic(Case):
         connection = self.spy()
         error = self.fails(3, connection.run, "value (1, 2) if not self.__dict__.update(short=True) else 0")
         self.assertEqual(error.kind, "ebbtide.WrongColumns")
+
+    def test_b2_rows_of_uneven_width_are_refused(self):
+        uneven = """
+            class Uneven(Cursor):
+                def execute(self, text):
+                    given = text.startswith("[")
+                    Cursor.execute(self, "value (1, 2)" if given else text)
+                    self.rows = eval(text) if given else ()
+            Connection.cursor = lambda self: Uneven()
+        """
+        name = self.module("uneven", SPY.format(style="qmark", savepoints=0) + textwrap.dedent(uneven))
+        self.assertEqual(self.worker.open(name).run("[(1, 2)] * 5").rows, [[1, 2]] * 5)
+        for odd in ("(3,)", "(3, 4, 5)", "()"):
+            for text in ("[(1, 2), {}]", "[(1, 2)] * 9 + [{}] + [(1, 2)] * 9", "[(1, 2)] * 600 + [{}]"):
+                error = self.fails(3, self.worker.open(name).run, text.format(odd))
+                self.assertEqual((error.kind, error.closed), ("ebbtide.WrongColumns", True))
 
     def test_b6_rows_that_are_larger_than_those_before_are_not_held_by_the_thousand(self):
         growing = """
@@ -1907,6 +1923,7 @@ class Units(unittest.TestCase):
     def test_b2_a_column_that_is_packed_at_once_has_the_values_that_were_packed_one_by_one(self):
         random = Random(7)
         packers = [Packer(), Packer({bytearray: pack_utf8}), postgres_packer(["text", "bytea"]), ColumnPacker([pack_json, pack_raw])]
+        packers += [ColumnPacker([pack_str, pack_text])]
         packers += [ColumnPacker([duckdb_packer(one), duckdb_packer(other)], DUCKDB_TYPES) for one, other in DUCKDB_PAIRS]
         for _ in range(5000):
             packer = random.choice(packers)
