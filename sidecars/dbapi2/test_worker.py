@@ -45,7 +45,7 @@ from ebbtide_worker.parameters import zone
 from ebbtide_worker.postgres import postgres_packer
 from ebbtide_worker.psycopg import SILENT
 from ebbtide_worker.requests import LONGEST_JOINED, Requests
-from ebbtide_worker.rows import ColumnPacker, HeldRows, Packer
+from ebbtide_worker.rows import ColumnPacker, HeldRows, Packer, length_of
 from ebbtide_worker.shutdown import socket_by_number
 from ebbtide_worker.values import pack_str, pack_text, pack_utf8
 
@@ -1895,6 +1895,17 @@ class Units(unittest.TestCase):
     def test_zones(self):
         for text, minutes in (("Z", 0), ("+02", 120), ("-03:30", -210), ("+0545", 345)):
             self.assertEqual(zone(text).utcoffset(None), datetime.timedelta(minutes=minutes))
+
+    def test_b6_the_length_of_values_is_known_before_they_are_packed(self):
+        for values, length in (
+            ((1, 2.5, None, decimal.Decimal(1)), 0),
+            (("abc", None, "d" * 1000) * 5, 5015),
+            ((None, b"abc") * 7, 21),
+            ((1, "abc") * 7, 21),
+            ((b"abc", bytearray(7), memoryview(struct.pack("2i", 1, 2)).cast("i"), 5) * 3, 54),
+            ((["a" * 100],), 104),
+        ):
+            self.assertEqual(length_of(values), length, values)
 
     def test_b6_rows_are_not_kept_packed_while_their_halves_are_sent(self):
         packed = []
