@@ -22,6 +22,7 @@ import textwrap
 import threading
 import time
 import unittest
+import unittest.mock
 import uuid
 from random import Random
 from urllib.parse import unquote, urlsplit
@@ -31,7 +32,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import client
 from client import Failed, Tagged, Worker
 from ebbtide_worker import frames
-from ebbtide_worker.channel import BATCH
+from ebbtide_worker.cancellation import Cancellation
+from ebbtide_worker.channel import BATCH, Channel
 from ebbtide_worker.frames import (
     ARRAY, BOOL, BYTES, DATE, DATETIME, DECIMAL, DOUBLE, FLAG_KEY, FLAG_PLAIN, FLAG_ROWS, FLAG_SKIP, FLOAT, INTEGER,
     INTERVAL, JSON, MIDDLE_INTEGER, NULL, SERVER_TEXT, SMALL_INTEGER, TEXT, TIME, TIMESTAMP, UNREADABLE, UNSIGNED_INTEGER,
@@ -41,8 +43,11 @@ from ebbtide_worker.duckdb import DUCKDB_TYPES, duckdb_packer
 from ebbtide_worker.mysql import pack_json, pack_raw
 from ebbtide_worker.parameters import zone
 from ebbtide_worker.postgres import postgres_packer
-from ebbtide_worker.rows import ColumnPacker, HeldRows, Packer
-from ebbtide_worker.values import pack_utf8
+from ebbtide_worker.psycopg import SILENT
+from ebbtide_worker.requests import LONGEST_JOINED, Requests
+from ebbtide_worker.rows import ColumnPacker, HeldRows, Packer, length_of
+from ebbtide_worker.shutdown import socket_by_number
+from ebbtide_worker.values import pack_str, pack_text, pack_utf8
 
 PYTHON = os.environ.get("EBBTIDE_TEST_BARE_PYTHON", sys.executable)
 DRIVERS = os.environ.get("EBBTIDE_TEST_PYTHON", "")
@@ -520,6 +525,37 @@ class Generic(Case):
         self.assertEqual((error.kind, error.closed), ("builtins.MemoryError", True))
         self.assertEqual(other.run("one").count, 3)
 
+    def test_b6_a_request_that_cannot_be_answered_ends_its_channel_alone(self):
+        self.module(
+            "unanswerable",
+            """
+            from ebbtide_worker.channel import Channel
+            from ebbtide_worker.frames import RUN
+            from ebbtide_worker.requests import Requests
+            answered, take = Channel.answered, Requests.take
+            def failing(self, taken, texts):
+                if taken[0][1] == RUN and b"no answer" in taken[0][2].data:
+                    raise MemoryError
+                return answered(self, taken, texts)
+            def failing_take(self, joins):
+                found = take(self, joins)
+                if found[0][0][1] == RUN and b"not taken" in found[0][0][2].data:
+                    raise MemoryError
+                return found
+            Channel.answered, Requests.take = failing, failing_take
+            """,
+        )
+        self.module("unanswerable_spy", SPY.format(style="qmark", savepoints=1) + "import unanswerable\n")
+        other = self.worker.open("unanswerable_spy")
+        for text in ("no answer", "not taken"):
+            connection = self.worker.open("unanswerable_spy")
+            sent = [connection.send_run(text), connection.send_run("one"), connection.send(frames.CLOSE)]
+            error = self.fails(3, connection.answer, sent[0])
+            self.assertEqual((error.kind, error.closed), ("MemoryError", True))
+            self.refused("protocol", connection.answer, sent[1])
+            connection.answer(sent[2])
+            self.assertEqual(other.run("one").count, 3)
+
     @unittest.skipUnless(sys.platform == "linux", "limits of another process are those of Linux")
     def test_b6_a_connection_without_a_thread_is_an_error_of_its_own(self):
         connection = self.spy()
@@ -602,6 +638,54 @@ class Generic(Case):
         connection = self.spy()
         error = self.fails(3, connection.run, "value (1, 2) if not self.__dict__.update(short=True) else 0")
         self.assertEqual(error.kind, "ebbtide.WrongColumns")
+
+    def test_b2_rows_of_uneven_width_are_refused(self):
+        uneven = """
+            class Uneven(Cursor):
+                def execute(self, text):
+                    given = text.startswith("[")
+                    Cursor.execute(self, "value (1, 2)" if given else text)
+                    self.rows = eval(text) if given else ()
+            Connection.cursor = lambda self: Uneven()
+        """
+        name = self.module("uneven", SPY.format(style="qmark", savepoints=0) + textwrap.dedent(uneven))
+        self.assertEqual(self.worker.open(name).run("[(1, 2)] * 5").rows, [[1, 2]] * 5)
+        for odd in ("(3,)", "(3, 4, 5)", "()"):
+            for text in ("[(1, 2), {}]", "[(1, 2)] * 9 + [{}] + [(1, 2)] * 9", "[(1, 2)] * 600 + [{}]"):
+                error = self.fails(3, self.worker.open(name).run, text.format(odd))
+                self.assertEqual((error.kind, error.closed), ("ebbtide.WrongColumns", True))
+
+    def test_b6_rows_that_are_larger_than_those_before_are_not_held_by_the_thousand(self):
+        growing = """
+            fetched = 0
+            class Growing(Cursor):
+                def execute(self, text):
+                    if text != "grow":
+                        return Cursor.execute(self, text)
+                    self.description = [("c", None, None, None, None, None, None)]
+                    self.rows = [("tiny",)] * 16 + [("large" * 4000,), (None,)] * 1500
+                def fetchmany(self, count):
+                    global fetched
+                    found = Cursor.fetchmany(self, count)
+                    fetched += len(found)
+                    return found
+            Connection.cursor = lambda self: Growing()
+        """
+        name = self.module("growing", SPY.format(style="qmark", savepoints=1) + textwrap.dedent(growing))
+        connection, other = self.worker.open(name), self.worker.open(name)
+        request = connection.send_run("grow", credits=1)
+        ((_, kind, _), (_, _, first)) = [self.worker.receive(connection.number) for _ in range(2)]
+        self.assertEqual(kind, frames.COLUMNS)
+        ((fetched,),) = other.run("value (fetched,)").rows
+        self.assertLessEqual(fetched, 16 + 32)
+        count = first.number("I")
+        connection.more(request, 1 << 20)
+        while kind != frames.DONE:
+            _, kind, payload = self.worker.receive(connection.number)
+            if kind in (frames.ROWS, frames.BLOCK):
+                self.assertLessEqual(len(payload.data), 2 * BATCH)
+                count += payload.number("I")
+        self.assertEqual(count, 3016)
 
     def test_reads_the_rest_of_a_row_with_an_unreadable_value(self):
         connection = self.spy()
@@ -940,11 +1024,13 @@ class Apsw(Sqlite):
 class Gate:
     """A gate in front of a server, which can be shut: then nothing passes, and nothing is refused."""
 
-    def __init__(self, port):
+    def __init__(self, port, path=None):
         self.port = port
         self.is_open = True
-        self.sockets = [socket.create_server(("127.0.0.1", 0))]
-        self.address = self.sockets[0].getsockname()[1]
+        self.sockets = [socket.socket(socket.AF_INET if path is None else socket.AF_UNIX)]
+        self.sockets[0].bind(path or ("127.0.0.1", 0))
+        self.sockets[0].listen()
+        self.address = path or self.sockets[0].getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -962,11 +1048,14 @@ class Gate:
                     threading.Thread(target=self.copy, args=pair, daemon=True).start()
 
     def copy(self, source, target):
-        """Lets bytes pass."""
+        """Lets bytes pass, and their end."""
         while True:
             try:
                 data = source.recv(1 << 16)
-                if not data or not self.is_open:
+                if not self.is_open:
+                    return
+                if not data:
+                    target.shutdown(socket.SHUT_WR)
                     return
                 target.sendall(data)
             except OSError:
@@ -1088,16 +1177,21 @@ class Postgres(Server):
         settings["port"] = json.dumps(gate.address)
         before = self.threads()
         connection = self.worker.open(self.driver, (), settings)
-        identity = connection.run(self.identity).rows[0][0]
-        request = connection.send_run(self.sleep)
-        active = "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND query LIKE '%sleep%' AND state = 'active'"
-        self.until(lambda: self.connection.run(active.format(identity)).rows[0][0] == "1")
+        identity, request = self.sleeping(connection)
         gate.is_open = False
         connection.cancel(request)
         self.assertTrue(self.fails(0, connection.answer, request).closed)
         connection.close()
         self.until(lambda: self.threads() == before)
         self.connection.run(self.kill.format(identity))
+
+    def sleeping(self, connection):
+        """Has a connection sleep at the server. Returns its identity there, and the request."""
+        identity = connection.run(self.identity).rows[0][0]
+        request = connection.send_run(self.sleep)
+        active = "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND query LIKE '%sleep%' AND state = 'active'"
+        self.until(lambda: self.connection.run(active.format(identity)).rows[0][0] == "1")
+        return identity, request
 
     def threads(self):
         """Returns the number of threads of the worker."""
@@ -1305,6 +1399,27 @@ class Psycopg(Postgres):
         self.assertEqual(self.fails(0, self.connection.commit).kind, "ebbtide.NotCommitted")
         self.assertEqual(self.connection.run("SELECT a FROM t").rows, [["1"]])
 
+    def test_b6_an_error_between_texts_that_were_sent_in_one_go_ends_the_connection(self):
+        spoiling = """
+            from ebbtide_worker.psycopg import Psycopg
+            waited = Psycopg.waited
+            def spoilt(self):
+                found = waited(self)
+                if self.link.pipeline_status and found is not None:
+                    raise self.module.ProgrammingError("spoilt")
+                return found
+            Psycopg.waited = spoilt
+        """
+        name = self.module("spoiling", SPY.format(style="qmark", savepoints=1) + textwrap.dedent(spoiling))
+        self.worker.open(name)
+        sent = [self.connection.send_run("SELECT pg_sleep(0.1)"), self.connection.send_begin()]
+        sent += [self.connection.send_run("SAVEPOINT a", flags=FLAG_PLAIN | FLAG_SKIP)]
+        self.connection.answer(sent[0])
+        error = self.fails(0, self.connection.answer, sent[1])
+        self.assertEqual((error.message, error.closed), ("spoilt", True))
+        self.fails(2, self.connection.answer, sent[2])
+        self.assertTrue(self.fails(0, self.connection.run, "SELECT 1").closed)
+
     def test_reads_several_result_sets_of_a_plain_text(self):
         done = self.connection.run("SELECT 1; CREATE TEMPORARY TABLE u (a INT); SELECT 2", flags=FLAG_ROWS | FLAG_PLAIN)
         self.assertEqual([rows[0][0][1] for rows in done.sets], ["1", "2"])
@@ -1320,6 +1435,18 @@ class Psycopg2(Postgres):
     """psycopg2."""
 
     driver = "psycopg2"
+
+    def test_b6_a_statement_over_a_unix_socket_is_cancelled(self):
+        settings = self.settings()
+        gate = Gate(json.loads(settings["port"]), os.path.join(self.folder, ".s.PGSQL.5432"))
+        self.addCleanup(gate.close)
+        settings.update(host=json.dumps(self.folder), port="5432")
+        connection = self.worker.open(self.driver, (), settings)
+        _, request = self.sleeping(connection)
+        connection.cancel(request)
+        error = self.fails(0, connection.answer, request)
+        self.assertEqual((error.sqlstate, error.closed), ("57014", False))
+        self.assertEqual(connection.run("SELECT 1").rows, [["1"]])
 
 
 @HAS_DRIVERS
@@ -1681,13 +1808,133 @@ class DuckDb(Case):
 class Units(unittest.TestCase):
     """Functions that need no process."""
 
+    def test_b6_a_connection_is_broken_or_its_statement_has_ended_and_never_both(self):
+        fired = []
+
+        class Hung:
+            def canceller(self):
+                return None
+
+            def breaker(self):
+                return lambda: fired.append(True)
+
+        ended = Cancellation(Hung())
+        self.assertTrue(ended.end())
+        # Its time comes too late.
+        ended.has_ended.wait = lambda _: False
+        ended.break_late(Hung().breaker())
+        self.assertEqual(fired, [])
+        late = Cancellation(Hung())
+        late.has_ended.wait = lambda _: False
+        late.break_late(Hung().breaker())
+        self.assertEqual(fired[:1], [True])
+        self.assertFalse(late.end())
+
+    def test_b6_a_cancellation_without_a_thread_for_its_end_is_waited_for(self):
+        cancelling, names = threading.Event(), []
+
+        class Driver:
+            def canceller(self):
+                return cancelling.set
+
+            def breaker(self):
+                return lambda: names.append("broken")
+
+        start = threading.Thread.start
+
+        def once(thread):
+            names.append(thread.name)
+            if len(names) > 1:
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        with unittest.mock.patch.object(threading.Thread, "start", once):
+            cancellation = Cancellation(Driver())
+        self.assertTrue(cancelling.wait(client.LIMIT))
+        self.assertTrue(cancellation.end())
+        self.assertFalse(cancellation.tries.is_alive())
+        self.assertEqual(len(names), 2)
+
+    def test_b6_a_copy_of_a_socket_has_its_family(self):
+        for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            with socket.socket(family) as server:
+                server.bind((address, 0))
+                server.listen()
+                with socket.create_connection(server.getsockname()[:2]) as link, socket_by_number(link.fileno()) as copy:
+                    self.assertEqual((copy.family, copy.getpeername()), (family, server.getsockname()))
+        for link in socket.socketpair(socket.AF_UNIX):
+            with link, socket_by_number(link.fileno()) as copy:
+                self.assertEqual((copy.family, copy.getpeername()), (socket.AF_UNIX, ""))
+
+    def test_b6_no_text_that_gives_rows_is_sent_in_one_go_with_others(self):
+        silent = ["INSERT INTO t VALUES (1)", " update t SET a = 1", "DELETE FROM t", "SAVEPOINT a", "RELEASE a", "BEGIN", "SET a TO b"]
+        giving = ["SELECT 1", "with a AS (SELECT 1) DELETE FROM t", "VALUES (1)", "TABLE t", "SHOW a", "EXPLAIN SELECT 1", "FETCH ALL c"]
+        giving += ["EXECUTE a", "INSERT INTO t VALUES (1)\nRETURNING a", "delete FROM t returning *", "CREATE TABLE t (a INT)"]
+        self.assertEqual([text for text in silent + giving if SILENT.match(text)], silent)
+
+    def test_b6_only_short_texts_are_read_to_be_sent_in_one_go(self):
+        class Poor(bytes):
+            def decode(self, *_):
+                raise MemoryError
+
+        class Cut(bytes):
+            def __getitem__(self, _):
+                return Poor()
+
+        def run(text, kind=bytes):
+            flags = FLAG_PLAIN | FLAG_SKIP
+            return frames.RUN, frames.Payload(kind(struct.pack(">BI", flags, 1) + frames.packed_str(text)))
+
+        requests = Requests()
+        sent = [("a",), ("b",), ("x" * LONGEST_JOINED,), ("c",), ("d", Cut), ("e",)]
+        for number, request in enumerate(sent):
+            requests.put((number,) + run(*request))
+        taken = [([number for number, _, _ in found], texts) for found, texts in [requests.take(lambda *_: True) for _ in range(4)]]
+        self.assertEqual(taken, [([0, 1], ["a", "b"]), ([2], []), ([3], ["c"]), ([4], [])])
+
     def test_zones(self):
         for text, minutes in (("Z", 0), ("+02", 120), ("-03:30", -210), ("+0545", 345)):
             self.assertEqual(zone(text).utcoffset(None), datetime.timedelta(minutes=minutes))
 
+    def test_b6_the_length_of_values_is_known_before_they_are_packed(self):
+        for values, length in (
+            ((1, 2.5, None, decimal.Decimal(1)), 0),
+            (("abc", None, "d" * 1000) * 5, 5015),
+            ((None, b"abc") * 7, 21),
+            ((1, "abc") * 7, 21),
+            ((b"abc", bytearray(7), memoryview(struct.pack("2i", 1, 2)).cast("i"), 5) * 3, 54),
+            ((["a" * 100],), 104),
+        ):
+            self.assertEqual(length_of(values), length, values)
+
+    def test_b6_rows_are_not_kept_packed_while_their_halves_are_sent(self):
+        packed = []
+
+        class Large(bytes):
+            def __len__(self):
+                return 4 * BATCH
+
+            def __del__(self):
+                packed.append("gone")
+
+        class Whole(Packer):
+            def packed(self, held):
+                if held.count == 8:
+                    packed.append("all")
+                    return frames.BLOCK, Large()
+                packed.append(held.count)
+                return frames.BLOCK, b"half"
+
+        channel = Channel.__new__(Channel)
+        channel.number, channel.credits, channel.cancelled, channel.pending, channel.lock = 1, 2, False, [], threading.RLock()
+        channel.send_batch(1, Whole(), HeldRows([list(range(8))], 8))
+        self.assertEqual(packed, ["all", "gone", 4, 4])
+        self.assertEqual(len(channel.pending), 2)
+
     def test_b2_a_column_that_is_packed_at_once_has_the_values_that_were_packed_one_by_one(self):
         random = Random(7)
         packers = [Packer(), Packer({bytearray: pack_utf8}), postgres_packer(["text", "bytea"]), ColumnPacker([pack_json, pack_raw])]
+        packers += [ColumnPacker([pack_str, pack_text])]
         packers += [ColumnPacker([duckdb_packer(one), duckdb_packer(other)], DUCKDB_TYPES) for one, other in DUCKDB_PAIRS]
         for _ in range(5000):
             packer = random.choice(packers)

@@ -14,15 +14,17 @@ class Cancellation:
 
     def __init__(self, driver):
         self.has_ended = threading.Event()
+        self.lock = threading.Lock()
+        self.has_broken = False
         # Now, while the connection is certainly open.
         breaker = driver.breaker()
-        try:
-            self.tries = started(self.try_until_it_has_ended, driver)
-            if breaker is not None:
+        self.tries = started(self.try_until_it_has_ended, driver)
+        if breaker is not None:
+            try:
                 started(self.break_late, breaker)
-        except RuntimeError:
-            self.has_ended.set()
-            raise
+            except RuntimeError:
+                # There is no thread for it: the driver cancels all the same, which `end` waits for.
+                pass
 
     def try_until_it_has_ended(self, driver):
         """Cancels again and again."""
@@ -39,14 +41,26 @@ class Cancellation:
 
     def break_late(self, breaker):
         """Ends the connection of a statement that has not ended."""
-        if not self.has_ended.wait(PATIENCE):
-            breaker()
+        if self.has_ended.wait(PATIENCE):
+            return
+        # The statement may be ending at this moment; then its connection is left alone.
+        with self.lock:
+            if self.has_ended.is_set():
+                return
+            self.has_broken = True
+            try:
+                breaker()
+            except OSError:
+                # It is closed already.
+                pass
 
     def end(self):
-        """Notes that the statement has ended. Returns false if the driver still cancels, which could reach the next one."""
-        self.has_ended.set()
+        """Notes that the statement has ended. Returns false if the connection is of no use: it was ended, or the driver still
+        cancels, which could reach the next statement."""
+        with self.lock:
+            self.has_ended.set()
         self.tries.join(PATIENCE + 1)
-        return not self.tries.is_alive()
+        return not self.has_broken and not self.tries.is_alive()
 
 
 def started(function, *arguments):

@@ -39,6 +39,8 @@ class Channel:
         self.credits = 0
         self.cancelled = False
         self.failed = False
+        # Whether the answer under way tells that the connection is closed.
+        self.is_told_closed = False
         self.cancellation = None
         started(self.work)
 
@@ -102,35 +104,52 @@ class Channel:
     # The channel's own thread
 
     def work(self):
-        """Answers requests until the channel is closed."""
+        """Answers requests until the channel is closed, or until one cannot be answered."""
         stays = True
-        while stays:
-            taken, texts = self.requests.take(None if self.failed else getattr(self.driver, "joins", None))
-            with self.lock:
-                self.current = [request for request, _, _ in taken]
-                self.cancelled = any([self.waiting.pop(request) for request in self.current])
-                self.is_opening = taken[0][1] == OPEN and not self.cancelled
-                self.credits = 0
-            answer, stays = self.answered(taken, texts)
-            with self.lock:
-                self.current = ()
-                self.is_opening = False
+        try:
+            while stays:
+                taken, texts = self.requests.take(None if self.failed else getattr(self.driver, "joins", None))
+                answer, stays = self.final_answer(taken, texts)
                 if self.is_given_up:
-                    # It is answered.
                     self.close()
                     return
-                cancellation, self.cancellation = self.cancellation, None
-            if cancellation is not None and not cancellation.end():
-                stays = False
-                answer += frame(self.number, 0, FAILED, still_cancelling().payload())
-            self.output.write(answer)
+                self.output.write(answer)
+                self.requests.taken = []
+        except BaseException as error:
+            # Memory does not even suffice for the answer. What the error holds may be large.
+            self.pending, answer, texts = [], b"", []
+            error.with_traceback(None)
+            if not self.is_given_up:
+                self.output.write(b"".join([lost(self.number, request, error) for request, _, _ in self.requests.taken]))
         # Only now: what is refused comes behind the last answer.
         self.close()
         self.end()
 
+    def final_answer(self, taken, texts):
+        """Returns the bytes that answer requests, and whether the channel stays open, once nothing cancels them any more."""
+        with self.lock:
+            self.current = [request for request, _, _ in taken]
+            self.cancelled = any([self.waiting.pop(request) for request in self.current])
+            self.is_opening = taken[0][1] == OPEN and not self.cancelled
+            self.credits = 0
+        try:
+            answer, stays = self.answered(taken, texts)
+        finally:
+            with self.lock:
+                self.current = ()
+                self.is_opening = False
+                cancellation, self.cancellation = self.cancellation, None
+            has_ended = cancellation is None or cancellation.end()
+        if not has_ended:
+            if not self.is_told_closed:
+                answer += frame(self.number, 0, FAILED, late_cancellation().payload())
+            stays = False
+        return answer, stays
+
     def answered(self, taken, texts):
         """Returns the bytes that answer requests, and whether the channel stays open."""
         self.pending = []
+        self.is_told_closed = False
         done = 0
         try:
             request, kind, payload = taken[0]
@@ -156,7 +175,7 @@ class Channel:
                 self.pending, done = [], 0
             found = self.failure(error)
             stays = kind != OPEN and found.origin != UNKNOWN
-            found.closed = found.closed or not stays
+            found.closed = self.is_told_closed = found.closed or not stays
             self.pending.append(frame(self.number, taken[done][0], FAILED, found.payload()))
             skipped = skipped_failure().payload()
             self.pending.extend(frame(self.number, request, FAILED, skipped) for request, _, _ in taken[done + 1 :])
@@ -294,8 +313,8 @@ class Channel:
     def send_rows(self, request, result, wanted):
         """Sends the rows of a result set in frames of about BATCH bytes, as far as there are credits."""
         fetch, packer, width = result.fetch, result.packer, len(result.columns)
-        # How many rows make a frame is not known before some have come.
-        held, most, asked = HeldRows(), 0, FIRST_ROWS
+        # How many rows make a frame is not known before some have come, and those that follow may be larger.
+        held, most, step, asked = HeldRows(), 0, FIRST_ROWS, FIRST_ROWS
         while True:
             try:
                 fetched = fetch(asked)
@@ -308,19 +327,20 @@ class Channel:
                 break
             if self.cancelled:
                 raise cancelled()
-            if len(fetched[0]) != width:
+            if set(map(len, fetched)) != {width}:
                 # All that follows in the frame would be read as something else.
                 raise Failure(UNKNOWN, "ebbtide.WrongColumns", "the module described other columns than it gave")
             if not wanted:
                 asked = MOST_ROWS
                 continue
             held.add(fetched)
-            if not most and held.count >= FIRST_ROWS:
+            if not most and held.count >= FIRST_ROWS and held.length < BATCH:
                 most = rows_of(BATCH, held.count, len(packer.packed(held)[1]))
-            if most and held.count >= most:
+            if held.length >= BATCH or most and held.count >= most:
                 size = self.send_batch(request, packer, held)
                 held, most = HeldRows(), rows_of(BATCH, held.count, size)
-            asked = max(1, min(MOST_ROWS, most - held.count)) if most else FIRST_ROWS
+            step = max(1, min(2 * step, MOST_ROWS, most or FIRST_ROWS))
+            asked = max(1, min(step, most - held.count)) if most else FIRST_ROWS
         if held.count:
             self.send_batch(request, packer, held)
 
@@ -328,7 +348,8 @@ class Channel:
         """Sends rows when there is a credit for them. Returns the number of bytes."""
         kind, payload = packer.packed(held)
         if len(payload) > 2 * BATCH and held.count > 1:
-            # They are larger than those before.
+            # They are larger than those before. What was packed is not kept while its parts wait for credits.
+            del payload
             return sum(self.send_batch(request, packer, half) for half in held.halves())
         if self.credits <= 0:
             self.flush()
@@ -353,10 +374,16 @@ class Channel:
             self.pending = []
 
 
-def still_cancelling():
-    """Returns the failure of a connection that ends because the module does not come back from cancelling."""
-    reason = "the module still cancels a statement that has ended, which could reach the next one"
+def late_cancellation():
+    """Returns the failure of a connection that ends because a cancelled statement, or the cancellation, took too long."""
+    reason = "a cancelled statement, or the module's cancellation of it, did not end in time, which could reach the next one"
     return Failure(SIDECARS_OWN, "cancelled", reason, closed=True)
+
+
+def lost(number, request, error):
+    """Returns the answer to a request that was perhaps carried out, but cannot be answered."""
+    reason = "the request could not be answered; its connection is given up"
+    return frame(number, request, FAILED, Failure(UNKNOWN, type(error).__name__, reason, closed=True).payload())
 
 
 def nobody(number, request, kind):

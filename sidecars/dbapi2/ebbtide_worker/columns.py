@@ -42,6 +42,13 @@ def joined(kind, values):
     return b"".join(values)
 
 
+def str_column(kind, values):
+    """Packs a column of text. Raises if it is of anything else, even of bytes that look like text."""
+    if kind is not str:
+        raise Lossy("the values are no text")
+    return texts(TEXT, values)
+
+
 def text_column(tag):
     """Returns what packs a column of text, or of bytes that should be text."""
 
@@ -78,7 +85,7 @@ WHOLE = {
     pack_bool: lambda kind, values: FORM(BOOL) + bytes(values),
     pack_int: lambda kind, values: numbers(INTEGER, "q", values),
     pack_float: lambda kind, values: numbers(DOUBLE, "d", values),
-    pack_str: text_column(TEXT),
+    pack_str: str_column,
     pack_text: text_column(TEXT),
     pack_utf8: text_column(TEXT),
     pack_server_text: text_column(SERVER_TEXT),

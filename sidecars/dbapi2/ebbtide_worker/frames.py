@@ -52,11 +52,10 @@ NUMBERS = {form: (struct.Struct(">" + form).unpack_from, struct.calcsize(form)) 
 
 
 class Payload:
-    """Reads the fields of a payload in order. It has none if there was no memory for them."""
+    """Reads the fields of a payload in order."""
 
     def __init__(self, data):
-        self.data = data or b""
-        self.missing = data is None
+        self.data = data
         self.at = 0
 
     def take(self, length):
@@ -68,10 +67,9 @@ class Payload:
         self.at = end
         return taken
 
-    def cut(self):
+    @staticmethod
+    def cut():
         """Returns the error of a field that is not there."""
-        if self.missing:
-            return Refused("no-memory", "there is no memory for the text and the values of the request")
         return Refused("protocol", "a frame ended in the middle of a field")
 
     def number(self, form):

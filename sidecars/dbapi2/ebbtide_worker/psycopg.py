@@ -16,12 +16,14 @@ from .shutdown import shutdown, socket_by_number
 
 PREPARED = 100
 
-# Begins of statements that change no table, so that what sessions have prepared stays true.
-UNCHANGING = re.compile(
-    r"\s*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|TABLE|SHOW|SET|EXPLAIN|SAVEPOINT|RELEASE|BEGIN|START|COMMIT|"
-    r"PREPARE|EXECUTE|DEALLOCATE|DECLARE|FETCH|CLOSE|LISTEN|NOTIFY)\b",
-    re.IGNORECASE,
+# Begins of statements that change no table, so that what sessions have prepared stays true: those that give rows, and others.
+GIVING = "SELECT|WITH|VALUES|TABLE|SHOW|EXPLAIN|EXECUTE|FETCH"
+OTHERS = (
+    "INSERT|UPDATE|DELETE|MERGE|SET|SAVEPOINT|RELEASE|BEGIN|START|COMMIT|PREPARE|DEALLOCATE|DECLARE|CLOSE|LISTEN|NOTIFY"
 )
+UNCHANGING = re.compile(r"\s*(?:{}|{})\b".format(GIVING, OTHERS), re.IGNORECASE)
+# Statements that neither change a table nor give rows.
+SILENT = re.compile(r"\s*(?:{})\b(?!.*\bRETURNING\b)".format(OTHERS), re.IGNORECASE | re.DOTALL)
 
 
 class Changes:
@@ -297,13 +299,32 @@ class Psycopg(Postgres):
             pass
 
     def may_join(self, text, first):
-        """Returns true if a text may be sent in one go with others: inside of a transaction, where a failure ends all."""
-        if ";" in text or "\0" in text or not UNCHANGING.match(text):
+        """Returns true if a text may be sent in one go with others: inside of a transaction, where a failure ends all.
+
+        One that gives rows may not: libpq would hold them all.
+        """
+        if ";" in text or "\0" in text or not SILENT.match(text):
             return False
         return not first or self.status() == "INTRANS" or text[:5].upper() == "BEGIN"
 
     def together(self, texts, begins):
         """Sends texts in one go, and gives the number of affected rows of each. Nothing is run behind one that fails."""
+        try:
+            counts, failed = self.pipelined(texts)
+        except BaseException:
+            # Answers may be under way, which the next statement would take for its own.
+            self.connection.close()
+            raise
+        if begins and counts:
+            self.inside, self.failed_inside = True, False
+        self.settled(failed is None)
+        for count in counts:
+            yield count
+        if failed is not None:
+            raise self.module.errors.error_from_result(failed, encoding="utf-8")
+
+    def pipelined(self, texts):
+        """Returns the numbers of affected rows up to a text that fails, and the result that says so, or None."""
         link = self.link
         link.enter_pipeline_mode()
         for text in texts:
@@ -320,13 +341,7 @@ class Psycopg(Postgres):
         # What says that the server has read all.
         self.waited()
         link.exit_pipeline_mode()
-        if begins and counts:
-            self.inside, self.failed_inside = True, False
-        self.settled(failed is None)
-        for count in counts:
-            yield count
-        if failed is not None:
-            raise self.module.errors.error_from_result(failed, encoding="utf-8")
+        return counts, failed
 
     def set_streaming(self):
         """Has libpq give rows as they come, many at a time where it can."""

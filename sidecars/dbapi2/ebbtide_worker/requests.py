@@ -4,6 +4,9 @@ import queue
 
 from .frames import BEGIN, FLAG_KEY, FLAG_PLAIN, FLAG_ROWS, FLAG_SKIP, Payload, RUN, Refused
 
+# The longest payload of a request that is sent in one go with others. Longer texts gain nothing, and memory may not suffice.
+LONGEST_JOINED = 64 * 1024
+
 
 class Requests:
     """Requests in order: their numbers, kinds and payloads. One thread takes them."""
@@ -12,6 +15,8 @@ class Requests:
         self.queue = SimpleQueue()
         # One that was looked at and left for later.
         self.left = None
+        # Those that were taken last.
+        self.taken = []
 
     def put(self, request):
         """Adds a request."""
@@ -29,6 +34,7 @@ class Requests:
     def take(self, joins):
         """Waits for the next one. Returns it, or several and their texts, if `joins` says that those may be sent in one go."""
         taken, texts = [self.next()], []
+        self.taken = taken
         if joins is None:
             return taken, texts
         while self.is_waiting() or texts:
@@ -46,7 +52,7 @@ class Requests:
 
 def text_of(kind, payload, first):
     """Returns the text of a request that gives nothing but whether it worked, None for other requests."""
-    if payload is None:
+    if payload is None or len(payload.data) > LONGEST_JOINED:
         return None
     fields = Payload(payload.data)
     try:
@@ -59,7 +65,7 @@ def text_of(kind, payload, first):
             return None
         fields.number("I")
         return fields.str()
-    except Refused:
+    except (Refused, MemoryError):
         # It is told in its turn.
         return None
 

@@ -33,10 +33,13 @@ class HeldRows:
     def __init__(self, columns=(), count=0):
         self.columns = columns
         self.count = count
+        # About how many bytes were added.
+        self.length = 0
 
     def add(self, rows):
         """Adds rows."""
-        columns = zip(*rows)
+        columns = list(zip(*rows))
+        self.length += sum(map(length_of, columns))
         if not self.count:
             self.columns = list(map(list, columns))
         else:
@@ -51,6 +54,32 @@ class HeldRows:
             HeldRows([column[:middle] for column in self.columns], middle),
             HeldRows([column[middle:] for column in self.columns], self.count - middle),
         ]
+
+
+def written(value):
+    """Returns the length of what a value is written as, 0 if it cannot be written."""
+    try:
+        return len(repr(value))
+    except Exception:
+        return 0
+
+
+# By type, what tells about how many bytes a value of any length has.
+LENGTHS = {str: len, bytes: len, bytearray: len, memoryview: operator.attrgetter("nbytes"), list: written, tuple: written, dict: written}
+
+
+def length_of(values):
+    """Returns about how many bytes values have, at little cost: those of numbers and the like do not count."""
+    # Every seventh tells the types: no order of rows that is likely repeats so.
+    kinds = set(map(type, values[::7])) - {type(None)}
+    if kinds.isdisjoint(LENGTHS):
+        return 0
+    try:
+        (kind,) = kinds
+        return sum(map(LENGTHS[kind], filter(None, values)))
+    except Exception:
+        # They are of several types.
+        return sum([LENGTHS[type(value)](value) for value in values if type(value) in LENGTHS])
 
 
 def rows_of(size, count, bytes_of_count):
