@@ -164,7 +164,9 @@ async fn b2_two_versions_of_a_driver_work_side_by_side() {
         std::fs::create_dir(&folder).unwrap();
         for file in std::fs::read_dir(CLASSES).unwrap() {
             let file = file.unwrap();
-            std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+            if file.file_type().unwrap().is_file() {
+                std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+            }
         }
         std::fs::write(folder.join("version.txt"), version).unwrap();
         let url = format!("jdbc+fake://x?classpath={}&jdbc_driver=FakeDriver", folder.display());
