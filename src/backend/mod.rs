@@ -16,11 +16,13 @@ mod interrupt;
 mod jdbc;
 mod mysql;
 mod native_job;
+#[cfg(feature = "odbc")]
+mod odbc;
 mod position;
 mod postgres;
 pub(crate) mod rules;
 mod sandbox;
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 mod sidecar;
 mod sqlite;
 pub(crate) mod sqlx;
@@ -71,6 +73,8 @@ pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         Some(Bridge::Jdbc) => return jdbc::connector(config),
         #[cfg(feature = "dbapi2")]
         Some(Bridge::DbApi) => return dbapi2::connector(config),
+        #[cfg(feature = "odbc")]
+        Some(Bridge::Odbc) => return odbc::connector(config),
         #[allow(unreachable_patterns, reason = "reachable when a bridge is left out")]
         Some(bridge) => return Err(bridge_left_out(bridge)),
     }
@@ -113,6 +117,7 @@ fn bridge_left_out(bridge: Bridge) -> Error {
     let (what, feature) = match bridge {
         Bridge::Jdbc => ("JDBC", "jdbc"),
         Bridge::DbApi => ("DB-API 2", "dbapi2"),
+        Bridge::Odbc => ("ODBC", "odbc"),
     };
     Error::new(ErrorKind::Config, format!("{what} is not compiled in")).help(format!(
         "enable it in Cargo.toml: ebbtide = {{ …, features = [\"{feature}\"] }}"
@@ -355,7 +360,7 @@ pub(crate) trait OfferedRow {
 pub(crate) mod fuzzing {
     #[cfg(feature = "postgres")]
     pub use super::postgres::fuzzing::*;
-    #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+    #[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
     pub use super::sidecar::fuzzing::*;
 }
 

@@ -28,6 +28,7 @@ guides! {
     backends = "BACKENDS.md";
     jdbc = "JDBC.md";
     dbapi = "DBAPI.md";
+    odbc = "ODBC.md";
     sidecars = "SIDECARS.md";
     promises = "PROMISES.md";
     faults = "FAULTS.md";

@@ -23,6 +23,7 @@ impl OptionPlace {
             None => self.dialect.to_string(),
             Some(Bridge::Jdbc) => "drivers of JDBC".to_owned(),
             Some(Bridge::DbApi) => "modules of DB-API 2".to_owned(),
+            Some(Bridge::Odbc) => "drivers of ODBC".to_owned(),
         }
     }
 }
@@ -41,7 +42,7 @@ impl DatabaseUrl {
         let named = match self.bridge {
             Some(Bridge::DbApi) => self.option("dbapi_path").and_then(subprotocol_of_module),
             Some(Bridge::Jdbc) => self.option("jdbc_dsn_driver"),
-            None => None,
+            Some(Bridge::Odbc) | None => None,
         };
         OptionPlace {
             dialect: named.map_or_else(|| self.dialect(), |name| dialect_of_subprotocol(Some(name))),

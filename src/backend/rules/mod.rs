@@ -60,7 +60,7 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
 
     /// Returns the texts of the levels of a transaction, for a driver that leaves them to this library.
     #[cfg_attr(
-        not(any(test, feature = "jdbc", feature = "dbapi2")),
+        not(any(test, feature = "jdbc", feature = "dbapi2", feature = "odbc")),
         allow(dead_code, reason = "the drivers of sqlx know theirs")
     )]
     fn levels(&self) -> &'static LevelTexts {

@@ -141,6 +141,10 @@ impl Target {
                 ErrorKind::Config,
                 "correct the options of the driver in the URL, or in `jdbc_driver_args` or `dbapi_driver_args`",
             ),
+            "odbc-setup" => (
+                ErrorKind::Config,
+                "`odbcinst -q -d` lists the drivers of ODBC, and `odbcinst -q -s` the data sources",
+            ),
             "unsupported" => (ErrorKind::Unsupported, "the driver does not have it"),
             "cancelled" => (ErrorKind::Timeout, "the statement was cancelled before its end"),
             "protocol" => return confused(&failure.message),

@@ -44,7 +44,6 @@ fn u5_the_spellings_of_databasez_work_or_have_a_hint_found_f18() {
         ("MSSQL+pymssql://h/d", "SQL Server is not supported yet"),
         ("h2://mem:x", "`jdbc+h2://…`"),
         ("mssql://h/d", "use one of those: SQL Server is not supported yet"),
-        ("odbc://h/d", "drivers of ODBC are not supported yet"),
         ("oracle+oracledb://h/d", "Oracle is not supported"),
         ("mysql+aioodbc://h/d", "leave the driver out: `mysql://…`"),
     ] {
