@@ -12,10 +12,19 @@ pub(crate) enum Backend {
     Jdbc,
     /// Any Python module of DB-API 2.
     DbApi,
+    /// Any driver of ODBC.
+    Odbc,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 5] = [Self::Sqlite, Self::Postgres, Self::Mysql, Self::Jdbc, Self::DbApi];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Sqlite,
+        Self::Postgres,
+        Self::Mysql,
+        Self::Jdbc,
+        Self::DbApi,
+        Self::Odbc,
+    ];
 
     /// Those that the library reaches by itself.
     pub(crate) const NATIVE: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mysql];
@@ -35,6 +44,7 @@ impl Backend {
             "mysql" => Some(Self::Mysql),
             driver if driver.starts_with("jdbc_") => Some(Self::Jdbc),
             driver if driver.starts_with("dbapi2_") => Some(Self::DbApi),
+            driver if driver.starts_with("odbc_") => Some(Self::Odbc),
             _ => None,
         }
     }
@@ -51,6 +61,7 @@ impl Backend {
             Self::Mysql => "mysql",
             Self::Jdbc => "jdbc",
             Self::DbApi => "dbapi2",
+            Self::Odbc => "odbc",
         }
     }
 }
@@ -63,6 +74,7 @@ impl fmt::Display for Backend {
             Self::Mysql => "MySQL",
             Self::Jdbc => "JDBC",
             Self::DbApi => "DB-API",
+            Self::Odbc => "ODBC",
         })
     }
 }
