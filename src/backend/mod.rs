@@ -18,11 +18,13 @@ mod mssql;
 mod mysql;
 mod native_job;
 mod notification;
+#[cfg(feature = "odbc")]
+mod odbc;
 mod position;
 mod postgres;
 pub(crate) mod rules;
 mod sandbox;
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 mod sidecar;
 mod sqlite;
 pub(crate) mod sqlx;
@@ -75,6 +77,8 @@ pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         Some(Bridge::Jdbc) => return jdbc::connector(config),
         #[cfg(feature = "dbapi2")]
         Some(Bridge::DbApi) => return dbapi2::connector(config),
+        #[cfg(feature = "odbc")]
+        Some(Bridge::Odbc) => return odbc::connector(config),
         #[allow(unreachable_patterns, reason = "reachable when a bridge is left out")]
         Some(bridge) => return Err(bridge_left_out(bridge)),
     }
@@ -120,6 +124,7 @@ fn bridge_left_out(bridge: Bridge) -> Error {
     let (what, feature) = match bridge {
         Bridge::Jdbc => ("JDBC", "jdbc"),
         Bridge::DbApi => ("DB-API 2", "dbapi2"),
+        Bridge::Odbc => ("ODBC", "odbc"),
     };
     Error::new(ErrorKind::Config, format!("{what} is not compiled in")).help(format!(
         "enable it in Cargo.toml: ebbtide = {{ …, features = [\"{feature}\"] }}"
@@ -368,7 +373,7 @@ pub(crate) trait OfferedRow {
 pub(crate) mod fuzzing {
     #[cfg(feature = "postgres")]
     pub use super::postgres::fuzzing::*;
-    #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+    #[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
     pub use super::sidecar::fuzzing::*;
 }
 

@@ -20,6 +20,8 @@ pub(crate) enum ForeignDriver {
     Apsw,
     DuckDb,
     OtherModule,
+    /// Any driver of ODBC.
+    Odbc,
 }
 
 impl ForeignDriver {
@@ -62,7 +64,7 @@ impl ForeignDriver {
             Self::Psycopg | Self::Psycopg2 => &["sslmode", "sslrootcert", "sslcert", "sslkey"],
             Self::Pg8000 => &["unix_sock"],
             Self::PyMySql | Self::MySqlConnector => &["ssl_ca", "ssl_cert", "ssl_key", "unix_socket"],
-            Self::OtherJdbc | Self::OtherModule => return TRANSPORT.contains(&setting),
+            Self::OtherJdbc | Self::OtherModule | Self::Odbc => return TRANSPORT.contains(&setting),
             Self::H2 | Self::Hsqldb | Self::SqliteJdbc | Self::Sqlite3 | Self::Apsw | Self::DuckDb => &[],
         };
         TRANSPORT.contains(&setting) && own.contains(&option)

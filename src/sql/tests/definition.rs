@@ -107,7 +107,10 @@ fn r4_keys_are_taken_out_and_added_afterwards() {
         .iter()
         .filter_map(|needed| needed.key.as_ref())
         .collect();
-    assert_eq!(definition.create(Dialect::Postgres, &[], &keys), "create table b (id int, c int)");
+    assert_eq!(
+        definition.create(Dialect::Postgres, &[], &keys),
+        "create table b (id int, c int)"
+    );
     let added: Vec<_> = keys.iter().filter_map(|key| definition.add(key)).collect();
     assert_eq!(
         added,

@@ -20,7 +20,7 @@ cases! {
     // Its times have no fractions.
     #[except(jdbc_derby)]
     // Its infinities arrive as Python's first and last day, which are refused.
-    #[except(dbapi2_duckdb)]
+    #[except(dbapi2_duckdb, odbc_postgres)]
     async fn q4_dates_and_times_survive(t: Test) {
         let database = t.database().await;
         let days = [
@@ -72,7 +72,7 @@ cases! {
     // It has no type for points in time.
     #[except(jdbc_derby)]
     // Its infinities arrive as Python's first and last day, which are refused.
-    #[except(dbapi2_duckdb)]
+    #[except(dbapi2_duckdb, odbc_postgres)]
     async fn q4_points_in_time_survive_whatever_the_zone(t: Test) {
         let database = t.database().await;
         // MySQL's TIMESTAMP begins in 1970 and, before version 11.5 of MariaDB, ends in 2038.
