@@ -129,7 +129,7 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 
 /// Returns whether a line names a variant of `Dialect`.
 fn names_a_dialect(line: &str) -> bool {
-    ["Postgres", "MySql", "Sqlite", "Generic"]
+    ["Postgres", "MySql", "Sqlite", "SqlServer", "Generic"]
         .iter()
         .any(|name| line.contains(&format!("Dialect::{name}")))
 }

@@ -145,15 +145,15 @@ fn life_cycle(table: &mut Table, database: &Database) {
     table.future("bookmark", 656, database.bookmark());
     table.boxed(
         "database_exists",
-        2680,
+        2704,
         database_exists("sqlite::memory:").into_future(),
     );
     table.boxed(
         "create_database",
-        2736,
+        2760,
         create_database("sqlite::memory:").into_future(),
     );
-    table.boxed("drop_database", 2688, drop_database("sqlite::memory:").into_future());
+    table.boxed("drop_database", 2712, drop_database("sqlite::memory:").into_future());
 }
 
 async fn bridge(table: &mut Table, database: &Database) -> std::result::Result<(), sqlx::Error> {

@@ -23,7 +23,7 @@ public class FakeDriver implements Driver, InvocationHandler {
     private static final String VERSION = version();
     private static final String[] COLUMNS = {"good", "throws", "fails", "old", "more"};
 
-    private final String text;
+    private String text;
     private int row;
 
     public FakeDriver() {
@@ -65,6 +65,9 @@ public class FakeDriver implements Driver, InvocationHandler {
             case "prepareStatement":
                 return proxy(PreparedStatement.class, (String) arguments[0]);
             case "execute":
+                if (arguments != null) {
+                    text = (String) arguments[0];
+                }
                 return execute();
             case "next":
                 return row++ == 0;
@@ -97,7 +100,7 @@ public class FakeDriver implements Driver, InvocationHandler {
             default:
         }
         if (returned == boolean.class) {
-            return method.getName().equals("getAutoCommit");
+            return method.getName().equals("getAutoCommit") || method.getName().equals("isValid");
         }
         if (returned == int.class) {
             return 0;

@@ -352,7 +352,7 @@ fn show_fields(out: &mut fmt::DebugStruct<'_, '_>, shown: impl Iterator<Item = (
         match &mut value {
             // Of arguments without names, any may be one.
             Value::Array(members) if name.ends_with("driver_args") => {
-                members.iter_mut().for_each(|member| *member = "***".into());
+                members.fill("***".into());
             }
             value => hide_secrets(value),
         }
@@ -369,7 +369,6 @@ impl fmt::Debug for Settings {
     }
 }
 
-#[expect(clippy::missing_fields_in_debug, reason = "the table names the fields")]
 impl fmt::Debug for BridgeSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let settings = Settings {

@@ -65,10 +65,7 @@ impl Connections {
 /// # Ok::<(), ebbtide::Error>(())
 /// ```
 pub fn connections() -> Result<Connections> {
-    INSTALLED.get().cloned().ok_or_else(|| {
-        Error::new(ErrorKind::NotConnected, "no registry is installed in this process")
-            .help("call `Connections::init(…)?.install()?` at the start of the program")
-    })
+    INSTALLED.get().cloned().ok_or_else(not_installed)
 }
 
 /// Returns a transaction on the database of that alias in the [installed](Connections::install) registry; see
@@ -89,5 +86,14 @@ pub fn connections() -> Result<Connections> {
 /// ```
 #[track_caller]
 pub fn in_transaction<'a>(alias: impl Into<Option<&'a str>>) -> InTransaction {
-    InTransaction::new(connections(), alias.into().map(str::to_owned), Location::caller())
+    InTransaction::new(
+        INSTALLED.get().cloned(),
+        alias.into().map(str::to_owned),
+        Location::caller(),
+    )
+}
+
+pub(super) fn not_installed() -> Error {
+    Error::new(ErrorKind::NotConnected, "no registry is installed in this process")
+        .help("call `Connections::init(…)?.install()?` at the start of the program")
 }

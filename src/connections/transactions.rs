@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::Connections;
+use super::installed::not_installed;
 use crate::config::IsolationLevel;
 use crate::error::{Error, Result};
 use crate::pool::Caller;
@@ -52,7 +53,7 @@ impl Connections {
     /// ```
     #[track_caller]
     pub fn in_transaction<'a>(&self, alias: impl Into<Option<&'a str>>) -> InTransaction {
-        InTransaction::new(Ok(self.clone()), alias.into().map(str::to_owned), Location::caller())
+        InTransaction::new(Some(self.clone()), alias.into().map(str::to_owned), Location::caller())
     }
 
     /// Returns a wrapper that makes functions atomic on the database of that alias, or on the only one: each of their
@@ -100,8 +101,8 @@ impl Connections {
 /// As for [`TransactionBuilder`]: if the future is dropped, no transaction begins.
 #[must_use = "a transaction begins when this is awaited or run"]
 pub struct InTransaction {
-    /// Or why there are none.
-    connections: Result<Connections>,
+    /// `None` if no registry is installed.
+    connections: Option<Connections>,
     alias: Option<String>,
     begin: TransactionBuilder,
     place: &'static Location<'static>,
@@ -141,7 +142,7 @@ settings! {
 
 impl InTransaction {
     pub(super) fn new(
-        connections: Result<Connections>,
+        connections: Option<Connections>,
         alias: Option<String>,
         place: &'static Location<'static>,
     ) -> Self {
@@ -173,7 +174,7 @@ impl InTransaction {
     /// # Ok(()) }
     /// ```
     pub async fn builder(self) -> Result<TransactionBuilder> {
-        let registry = &self.connections?.registry;
+        let registry = &self.connections.ok_or_else(not_installed)?.registry;
         let alias = match &self.alias {
             Some(alias) => alias,
             None => registry.only(|alias| format!("name the connection to use: `in_transaction(\"{alias}\")`"))?,
@@ -255,7 +256,7 @@ impl Atomic {
         F: AsyncFnOnce() -> Result<T, E>,
         E: From<Error>,
     {
-        let begin = InTransaction::new(Ok(self.connections.clone()), self.alias.clone(), self.place);
+        let begin = InTransaction::new(Some(self.connections.clone()), self.alias.clone(), self.place);
         begin.run(async move |_| work().await)
     }
 
@@ -290,7 +291,7 @@ impl Atomic {
         move |argument| {
             let (atomic, function) = (atomic.clone(), function.clone());
             Box::pin(async move {
-                let begin = InTransaction::new(Ok(atomic.connections), atomic.alias, atomic.place);
+                let begin = InTransaction::new(Some(atomic.connections), atomic.alias, atomic.place);
                 begin.run(async move |_| function(argument).await).await
             })
         }

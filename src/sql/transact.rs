@@ -43,13 +43,17 @@ const BEGINNING: [&str; 14] = [
 
 /// Returns whether a text has the line `GO`, which tools understand and the server does not.
 pub(super) fn separates_batches(text: &str, parts: &[Word<'_>]) -> bool {
-    parts.iter().any(|part| {
-        let line = |text: &str| text.bytes().all(|byte| byte.is_ascii_whitespace());
-        let before = text[..part.start].rsplit('\n').next().unwrap_or_default();
-        let after = text[part.end..].split('\n').next().unwrap_or_default();
-        part.is("GO")
-            && line(before)
-            && line(after.trim_matches(|letter: char| letter.is_ascii_digit() || letter == ' '))
+    let on_other_lines = |first: Option<&Word<'_>>, second: Option<&Word<'_>>| match (first, second) {
+        (Some(first), Some(second)) => text[first.end..second.start].contains('\n'),
+        _ => true,
+    };
+    (0..parts.len()).any(|index| {
+        // It may be followed by a number of times.
+        let counted = parts.get(index + 1).is_some_and(|part| part.kind == TokenKind::Number);
+        let last = index + usize::from(counted);
+        parts[index].is("GO")
+            && on_other_lines(index.checked_sub(1).map(|before| &parts[before]), parts.get(index))
+            && on_other_lines(parts.get(last), parts.get(last + 1))
     })
 }
 
@@ -153,10 +157,17 @@ pub(super) fn locks(parts: &[Word<'_>]) -> bool {
 /// Returns whether a text changes its session: a setting, the database, the user, a temporary table, a cursor, an open key,
 /// a trace flag or a lock of the application.
 pub(super) fn changes_session(parts: &[Word<'_>]) -> bool {
+    const VERBS: [&str; 5] = ["DELETE", "INSERT", "MERGE", "SELECT", "UPDATE"];
     if defines_code(parts) {
         return false;
     }
+    let mut selects = false;
     parts.iter().enumerate().any(|(index, part)| {
+        if part.is_one_of(&VERBS) {
+            selects = part.is("SELECT");
+        }
+        // Only the `INTO` of a `SELECT` creates the table that it names.
+        let creates = part.is("TABLE") || (selects && part.is("INTO"));
         let next = |words: &[&str]| parts.get(index + 1).is_some_and(|part| part.is_one_of(words));
         // An `UPDATE` has its own `SET`, which the name of a column follows.
         (part.is("SET") && sets_session(parts, index))
@@ -164,20 +175,15 @@ pub(super) fn changes_session(parts: &[Word<'_>]) -> bool {
             || (part.is_one_of(&["EXEC", "EXECUTE"]) && next(&["AS"]))
             || (part.is_one_of(&["OPEN", "CLOSE"]) && next(&["ALL", "MASTER", "SYMMETRIC"]))
             || (part.is("DBCC") && next(&["TRACEON", "TRACEOFF"]))
-            || ((part.is("TABLE") || creates_into(parts, index)) && is_temporary(&parts[index + 1..]))
+            || (creates && is_temporary(&parts[index + 1..]))
             || is_procedure_of_session(part)
     })
 }
 
-/// Returns whether the part at a position is the `INTO` of a `SELECT`, which creates the table that it names.
-fn creates_into(parts: &[Word<'_>], index: usize) -> bool {
-    const VERBS: [&str; 5] = ["DELETE", "INSERT", "MERGE", "SELECT", "UPDATE"];
-    let verb = parts[..index].iter().rfind(|part| part.is_one_of(&VERBS));
-    parts[index].is("INTO") && verb.is_some_and(|verb| verb.is("SELECT"))
-}
-
 /// Returns whether the name at the beginning is that of a temporary table. The database may be named before it.
 fn is_temporary(parts: &[Word<'_>]) -> bool {
+    // A name has at most four parts.
+    let parts = &parts[..parts.len().min(7)];
     let mut names = parts.chunk_by(|one, next| one.is_symbol(b'.') || next.is_symbol(b'.'));
     let name = names.next().unwrap_or_default();
     name.iter().any(|part| bare(part).starts_with('#'))
@@ -214,16 +220,22 @@ fn sets_session(parts: &[Word<'_>], index: usize) -> bool {
 
 /// Returns the setting that a text changes, or may change, from the value on which the library relies.
 pub(super) fn switched(parts: &[Word<'_>]) -> Option<Setting> {
-    let on = |index: usize| {
-        let mut names = parts[index + 1..]
-            .iter()
-            .take_while(|part| !part.is_one_of(&["ON", "OFF"]));
-        let listed = names.any(|part| part.is_one_of(&["IMPLICIT_TRANSACTIONS", "ANSI_DEFAULTS"]));
-        let value = parts[index + 1..].iter().find(|part| part.is_one_of(&["ON", "OFF"]));
-        listed && value.is_some_and(|value| !Setting::ImplicitTransactions.keeps(value.text))
-    };
-    let switched = !defines_code(parts) && (0..parts.len()).any(|index| parts[index].is("SET") && on(index));
-    switched.then_some(Setting::ImplicitTransactions)
+    let switched = |index: usize| parts[index].is("SET") && switches_on(&parts[index + 1..]);
+    let found = !defines_code(parts) && (0..parts.len()).any(switched);
+    found.then_some(Setting::ImplicitTransactions)
+}
+
+/// Returns whether an assignment, which may have several names with commas between them, switches implicit transactions on.
+fn switches_on(assignment: &[Word<'_>]) -> bool {
+    let mut listed = false;
+    for pair in assignment.chunks(2) {
+        listed |= pair[0].is_one_of(&["IMPLICIT_TRANSACTIONS", "ANSI_DEFAULTS"]);
+        match pair.get(1) {
+            Some(comma) if comma.is_symbol(b',') => {}
+            value => return listed && !value.is_some_and(|value| Setting::ImplicitTransactions.keeps(value.text)),
+        }
+    }
+    false
 }
 
 #[cfg(test)]

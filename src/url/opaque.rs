@@ -59,7 +59,6 @@ pub(crate) fn secrets_in(text: &str) -> Vec<String> {
 #[allow(dead_code, reason = "unused without a bridge")]
 pub(crate) fn secret_values(name: &str, value: &Value) -> Vec<String> {
     match value {
-        Value::Null => Vec::new(),
         Value::Array(values) => values.iter().flat_map(|value| secret_values(name, value)).collect(),
         Value::Object(members) if is_secret(name) => {
             members.values().flat_map(|value| secret_values(name, value)).collect()
@@ -71,7 +70,7 @@ pub(crate) fn secret_values(name: &str, value: &Value) -> Vec<String> {
         Value::String(text) if is_secret(name) => vec![text.clone()],
         Value::String(text) => secrets_in(text),
         Value::Bool(_) | Value::Number(_) if is_secret(name) => vec![value.to_string()],
-        Value::Bool(_) | Value::Number(_) => Vec::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
     }
 }
 

@@ -66,7 +66,7 @@ impl Arena {
     /// Waits until the server has no open transaction of ours and we hold no lock.
     pub(crate) async fn until_idle(&self) -> Result<(), String> {
         let questions: &[(&str, &str)] = match self.backend {
-            Backend::SqliteMemory | Backend::Standard => return Ok(()),
+            Backend::SqliteMemory | Backend::SqlServer | Backend::Standard => return Ok(()),
             Backend::SqliteFile => &[],
             Backend::Postgres => &[
                 (
@@ -105,7 +105,7 @@ impl Arena {
     /// Waits until the server has no session of ours left.
     pub(crate) async fn until_deserted(&self) -> Result<(), String> {
         let question = match self.backend {
-            Backend::SqliteMemory | Backend::Standard => return Ok(()),
+            Backend::SqliteMemory | Backend::SqlServer | Backend::Standard => return Ok(()),
             Backend::SqliteFile => return files_are_closed(&self.url).await,
             Backend::Postgres => {
                 "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()

@@ -19,7 +19,8 @@ mod raw_connection;
 #[cfg(feature = "mssql")]
 mod row;
 mod rules;
-#[cfg(all(test, feature = "mssql"))]
+#[cfg(test)]
+#[cfg(feature = "mssql")]
 mod tests;
 #[cfg(feature = "mssql")]
 mod times;

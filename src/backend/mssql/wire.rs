@@ -117,8 +117,8 @@ mod tests {
         let state = Arc::<WireState>::default();
         let mut wire = Wire::new(socket, &state);
         let (reads, writes) = (Arc::<Wakes>::default(), Arc::<Wakes>::default());
-        let (reader, writer) = (Waker::from(Arc::clone(&reads)), Waker::from(Arc::clone(&writes)));
-        let (mut reading, mut writing) = (Context::from_waker(&reader), Context::from_waker(&writer));
+        let (first, second) = (Waker::from(Arc::clone(&reads)), Waker::from(Arc::clone(&writes)));
+        let (mut reading, mut writing) = (Context::from_waker(&first), Context::from_waker(&second));
         let much = vec![0; 1024 * 1024];
         while let Poll::Ready(written) = Pin::new(&mut wire).poll_write(&mut writing, &much) {
             written.unwrap();

@@ -242,6 +242,8 @@ cases! {
         schema.drop_all(&database).await
     }
 
+    // One of them gets a conflict (J18 of docs/FAULTS.md).
+    #[except(dbapi2_duckdb)]
     async fn r4_programs_that_start_together_wait_for_each_other(t: Test) -> Result<()> {
         let database = t.database().await;
         let schema = Arc::new(schema(&t));

@@ -36,25 +36,25 @@ cases! {
         let insert = || t.sql(
             "insert into {all_types} values (:id, :n, :m, :m, :b, :d, :ti, :d2, :o, :u, :f, :r, :y, :bi, :t, :v)",
         );
-        let (n, m): (Decimal, Decimal) = ("123456789012345.0123456789".parse().unwrap(), "-1234.5678".parse().unwrap());
-        let d: NaiveDate = "2024-02-29".parse().unwrap();
+        let (number, amount): (Decimal, Decimal) = ("123456789012345.0123456789".parse().unwrap(), "-1234.5678".parse().unwrap());
+        let day: NaiveDate = "2024-02-29".parse().unwrap();
         let ti: NaiveTime = "23:59:59.123456".parse().unwrap();
         let d2: NaiveDateTime = "1700-01-01T01:02:03.123456".parse().unwrap();
-        let o: DateTime<Utc> = "2024-02-29T12:00:00.5Z".parse().unwrap();
+        let instant: DateTime<Utc> = "2024-02-29T12:00:00.5Z".parse().unwrap();
         let (u, text) = (Uuid::from_u128(7), "ä\u{1F980}".repeat(5_000));
         let values = params! {
-            id: 1, n, m, b: vec![0_u8; 9_000], d, ti, d2, o, u, f: 0.1_f64, r: 0.25_f32, y: 255_u8, bi: true, t: &text, v: "plain"
+            id: 1, n: number, m: amount, b: vec![0_u8; 9_000], d: day, ti, d2, o: instant, u, f: 0.1_f64, r: 0.25_f32, y: 255_u8, bi: true, t: &text, v: "plain"
         };
         database.execute(insert(), values).await.unwrap();
         let row = database.fetch_one(t.sql("select * from {all_types}"), ()).await.unwrap();
-        assert_eq!(row.get::<Decimal>("n").unwrap(), n);
-        assert_eq!(row.get::<Decimal>("m").unwrap(), m);
-        assert_eq!(row.get::<Decimal>("s").unwrap(), m);
+        assert_eq!(row.get::<Decimal>("n").unwrap(), number);
+        assert_eq!(row.get::<Decimal>("m").unwrap(), amount);
+        assert_eq!(row.get::<Decimal>("s").unwrap(), amount);
         assert_eq!(row.get::<Vec<u8>>("b").unwrap(), vec![0; 9_000]);
-        assert_eq!(row.get::<NaiveDate>("d").unwrap(), d);
+        assert_eq!(row.get::<NaiveDate>("d").unwrap(), day);
         assert_eq!(row.get::<NaiveTime>("ti").unwrap(), ti);
         assert_eq!(row.get::<NaiveDateTime>("d2").unwrap(), d2);
-        assert_eq!(row.get::<DateTime<Utc>>("o").unwrap(), o);
+        assert_eq!(row.get::<DateTime<Utc>>("o").unwrap(), instant);
         assert_eq!(row.get::<Uuid>("u").unwrap(), u);
         assert_eq!((row.get::<f64>("f").unwrap(), row.get::<f32>("r").unwrap()), (0.1, 0.25));
         assert_eq!((row.get::<u8>("y").unwrap(), row.get::<bool>("bi").unwrap()), (255, true));

@@ -198,18 +198,17 @@ final class Channel implements Runnable {
             own = underWay.compareAndSet(request, null);
             credits = 0;
         }
-        if (request.cancelled && session != null && !ended) {
-            calmDown(request);
-        }
         if (!own) {
             // The request is answered, and the connection given up.
             to.mute();
             end();
+        } else if (request.cancelled && session != null && !ended) {
+            calmDown();
         }
     }
 
     /** Waits for a canceller that is inside the driver, so that it does not hit the next request. */
-    private void calmDown(Payload request) {
+    private void calmDown() {
         if (interrupting) {
             sidecar.waits();
         }

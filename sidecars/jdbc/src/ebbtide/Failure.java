@@ -43,8 +43,8 @@ final class Failure {
                 Memory.await(failed);
             } catch (RuntimeException | LinkageError | StackOverflowError bad) {
                 frames.drop();
-                String message = "the driver failed with " + error.getClass().getName() + ", which cannot be read: " + bad.getClass().getName();
-                write(frames, request, new SQLException(message), closed);
+                String message = "the driver failed with " + error.getClass().getName() + ", which cannot be read: ";
+                write(frames, request, new SQLException(message + bad.getClass().getName()), closed);
                 return;
             }
         }

@@ -56,7 +56,7 @@ async fn dropped(steps: Vec<(&'static str, Step)>) -> (Result<bool>, Vec<String>
     let admin = Admin {
         config: Config::from_url(&url).unwrap(),
         beside: None,
-        limit: Duration::from_secs(60),
+        limit: Duration::from_mins(1),
         open: |config| {
             Box::pin(async move {
                 let raw = connector(&config)?.connect().await?;

@@ -182,10 +182,10 @@ async fn b1_what_changes_the_session_runs_in_it() {
 async fn b1_a_text_with_values_that_controls_a_transaction_is_not_sent() {
     let (peer, mut raw) = connected(vec![]).await;
     for (sql, sent) in [
-        ("INSERT INTO note VALUES (:a); COMMIT", false),
-        ("BEGIN TRAN INSERT INTO note VALUES (:a)", false),
-        ("IF :a = 1 ROLLBACK", false),
-        ("SAVE TRAN there INSERT INTO note VALUES (:a)", true),
+        ("INSERT INTO note VALUES (?); COMMIT", false),
+        ("BEGIN TRAN INSERT INTO note VALUES (?)", false),
+        ("IF ? = 1 ROLLBACK", false),
+        ("SAVE TRAN there INSERT INTO note VALUES (?)", true),
     ] {
         let (statement, values) = statement(sql, vec![Value::I64(1)]);
         let request = Request {

@@ -34,6 +34,8 @@ pub(super) fn jdbc(dialect: Dialect, jar: &str, url: &str) -> Target {
 }
 
 const GENERIC: Dialect = Dialect::Generic;
+/// The folder of a driver that does what it is told.
+const CLASSES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sidecars/tests/classes");
 
 fn h2(name: &str) -> Arc<dyn Connector> {
     connector(jdbc(GENERIC, "h2", &format!("jdbc:h2:mem:{name};DB_CLOSE_DELAY=-1")))
@@ -154,22 +156,61 @@ async fn b6_all_statements_of_a_dropped_script_are_cancelled() {
 }
 
 #[tokio::test]
+async fn b2_two_versions_of_a_driver_work_side_by_side() {
+    let folders = tempfile::tempdir().unwrap();
+    let mut databases = Vec::new();
+    for version in ["1.0", "2.0"] {
+        let folder = folders.path().join(version);
+        std::fs::create_dir(&folder).unwrap();
+        for file in std::fs::read_dir(CLASSES).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+        }
+        std::fs::write(folder.join("version.txt"), version).unwrap();
+        let url = format!("jdbc+fake://x?classpath={}&jdbc_driver=FakeDriver", folder.display());
+        databases.push((Database::connect(url).await.unwrap(), version));
+    }
+    for _ in 0..2 {
+        for (database, version) in &databases {
+            let row = database.fetch_one("version", ()).await.unwrap();
+            assert_eq!(row.get::<String>(0).unwrap(), *version);
+        }
+    }
+}
+
+#[tokio::test]
+async fn b2_lists_with_the_jar_of_sqlite_jdbc_share_its_native_library() {
+    for more in ["", "h2"] {
+        let mut target = jdbc(Dialect::Sqlite, "sqlite-jdbc", "jdbc:sqlite::memory:");
+        let more = (!more.is_empty()).then(|| ("jar".to_owned(), format!("{}/{more}.jar", folder())));
+        target.open.extend(more);
+        let mut raw = connector(target).connect().await.unwrap();
+        assert_eq!(
+            rows(&mut *raw, Dialect::Sqlite, "SELECT 1", vec![]).await.unwrap(),
+            ["I64(1)"]
+        );
+    }
+}
+
+#[tokio::test]
 async fn b6_what_the_jvm_has_no_memory_for_fails_alone() {
     let mut target = jdbc(GENERIC, "h2", "jdbc:h2:mem:memory;DB_CLOSE_DELAY=-1");
     target.command.push("-Xmx40m".into());
-    let connector = connector(target);
-    let mut raw = connector.connect().await.unwrap();
-    let mut other = connector.connect().await.unwrap();
+    let database = connector(target.clone());
+    let mut raw = database.connect().await.unwrap();
+    let mut other = database.connect().await.unwrap();
     let huge = vec![Value::Bytes(vec![7; 100_000_000])];
     let error = rows(&mut *raw, GENERIC, "SELECT ?", huge).await.unwrap_err();
     assert!(error.message().contains("no memory") && !error.is_fatal(), "{error}");
     for raw in [&mut raw, &mut other] {
         assert_eq!(rows(&mut **raw, GENERIC, "SELECT 1", vec![]).await.unwrap(), ["I64(1)"]);
     }
-    // The driver fails, and nothing is known of its connection.
-    let error = rows(&mut *raw, GENERIC, "SELECT LENGTH(REPEAT('x', 100000000))", vec![])
-        .await
-        .unwrap_err();
+    // A driver fails, and nothing is known of its connection.
+    target.open = [("url", "jdbc:fake:x"), ("jar", CLASSES), ("driver", "FakeDriver")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
+    let mut fake = connector(target).connect().await.unwrap();
+    let error = rows(&mut *fake, GENERIC, "memory", vec![]).await.unwrap_err();
     assert!(
         error.message().contains("OutOfMemoryError") && error.is_fatal(),
         "{error}"
@@ -224,9 +265,11 @@ async fn b9_what_jdbc_lacks_is_named() {
             .collect();
         connector(target)
     };
+    let jar = format!("{}/h2.jar", folder());
     for (pairs, word) in [
         (&[("url", "jdbc:h2:mem:x"), ("jar", "/no/such.jar")][..], "/no/such.jar"),
         (&[("url", "jdbc:none:x")][..], "jdbc:none"),
+        (&[("url", "jdbc:none:x"), ("jar", jar.as_str())][..], "org.h2.Driver"),
         (
             &[("url", "jdbc:h2:mem:x"), ("driver", "no.such.Driver")][..],
             "no.such.Driver",

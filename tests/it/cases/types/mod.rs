@@ -59,9 +59,8 @@ pub(super) fn on<'s>(t: &Test, sqlite: &'s str, postgres: &'s str, mysql: &'s st
         Backend::Mysql => mysql,
         // What standard SQL has, MySQL has too, but for these types.
         Backend::SqlServer => match mysql {
-            "longtext" => "nvarchar(max)",
+            "longtext" | "json" => "nvarchar(max)",
             "longblob" => "varbinary(max)",
-            "json" => "nvarchar(max)",
             "datetime(6)" => "datetime2",
             "double" => "float",
             "0.1e0" => "cast(0.1 as float)",
