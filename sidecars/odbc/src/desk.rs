@@ -79,7 +79,13 @@ impl Desk {
                     self.cancelled.fetch_max(request.number, Ordering::Relaxed);
                     cancels = cancels.or(state.current.filter(|_| now));
                 }
-                _ => state.queue.push_back(request),
+                _ => {
+                    if request.number == 1 && state.current.is_none() && state.queue.is_empty() {
+                        // Requests are counted anew.
+                        self.cancelled.store(0, Ordering::Relaxed);
+                    }
+                    state.queue.push_back(request);
+                }
             }
         }
         drop(state);
@@ -229,5 +235,29 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         // Waits for a call that is cancelling it.
         *self.0.running.lock() = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b6_requests_that_are_counted_anew_are_not_cancelled() {
+        const CANCEL: u8 = 9;
+        const PING: u8 = 7;
+
+        let desk = Desk::new(Box::new(|_| {}));
+        let send = |number: u32, kind: u8| {
+            let mut frame = vec![0, 0, 0, 9, 0, 0, 0, 1];
+            frame.extend(number.to_be_bytes());
+            frame.push(kind);
+            assert!(desk.send(&frame));
+        };
+        send(7, CANCEL);
+        assert!(desk.is_cancelled(7));
+        send(1, PING);
+        assert!(!desk.is_cancelled(1));
+        assert_eq!(desk.next().map(|request| request.number), Some(1));
     }
 }
