@@ -19,7 +19,7 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Sqlite,
         Self::Postgres,
         Self::Mysql,
