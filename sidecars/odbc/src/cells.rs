@@ -66,14 +66,13 @@ impl Cell {
                 name if name.starts_with("timestamp") => Self::PostgresTimestamp,
                 _ => Self::Server,
             },
-            Product::MySql if binary => Self::Bytes,
+            Product::MySql | Product::Other if binary => Self::Bytes,
             Product::MySql => match described.sql_type {
                 SqlDataType::REAL => Self::WidenedFloat,
                 SqlDataType::DOUBLE | SqlDataType::FLOAT => Self::Double,
                 _ => Self::Server,
             },
             Product::Sqlite => Self::Sqlite(Affinity::of(&described.type_name)),
-            Product::Other if binary => Self::Bytes,
             Product::Other => match described.sql_type {
                 SqlDataType::EXT_BIT => Self::Bool,
                 SqlDataType::EXT_TINY_INT | SqlDataType::SMALLINT | SqlDataType::INTEGER | SqlDataType::EXT_BIG_INT => {
