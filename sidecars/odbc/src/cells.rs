@@ -66,14 +66,13 @@ impl Cell {
                 name if name.starts_with("timestamp") => Self::PostgresTimestamp,
                 _ => Self::Server,
             },
-            Product::MySql if binary => Self::Bytes,
+            Product::MySql | Product::Other if binary => Self::Bytes,
             Product::MySql => match described.sql_type {
                 SqlDataType::REAL => Self::WidenedFloat,
                 SqlDataType::DOUBLE | SqlDataType::FLOAT => Self::Double,
                 _ => Self::Server,
             },
             Product::Sqlite => Self::Sqlite(Affinity::of(&described.type_name)),
-            Product::Other if binary => Self::Bytes,
             Product::Other => match described.sql_type {
                 SqlDataType::EXT_BIT => Self::Bool,
                 SqlDataType::EXT_TINY_INT | SqlDataType::SMALLINT | SqlDataType::INTEGER | SqlDataType::EXT_BIG_INT => {
@@ -196,7 +195,7 @@ impl Affinity {
 
 /// Reads a cell of SQLite. A text that looks like a number was stored as one, unless the column is one of texts.
 fn sqlite(affinity: Affinity, statement: &mut Statement, place: u16, out: &mut Vec<u8>) -> Result<(), Vec<Diagnostic>> {
-    let text = match statement.wide_text(place)? {
+    let text = match statement.text(place)? {
         None => {
             out.push(tag::NULL);
             return Ok(());
@@ -208,13 +207,17 @@ fn sqlite(affinity: Affinity, statement: &mut Statement, place: u16, out: &mut V
         Some(Ok(text)) => text,
     };
     // Bytes are written as a literal, which a text may be, too: it has the same bytes then.
-    if text.starts_with("X'")
-        && text.ends_with('\'')
-        && let Some(bytes) = statement.bytes(place)?
-        && bytes != text.as_bytes()
-    {
-        tagged(out, tag::BYTES, &bytes);
-        return Ok(());
+    if text.starts_with("X'") && text.ends_with('\'') {
+        // After a whole value the driver first says that there is no more of it.
+        let ended = statement.bytes(place)?.filter(|bytes| !bytes.is_empty());
+        let bytes = match ended {
+            Some(bytes) => bytes,
+            None => statement.bytes(place)?.unwrap_or_default(),
+        };
+        if bytes != text.as_bytes() {
+            tagged(out, tag::BYTES, &bytes);
+            return Ok(());
+        }
     }
     if matches!(affinity, Affinity::Integer | Affinity::Numeric)
         && let Ok(number) = text.parse::<i64>()

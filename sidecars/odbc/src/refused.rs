@@ -4,12 +4,28 @@ use crate::failure::Failure;
 use crate::frames::Run;
 use crate::product::Product;
 
+/// The most parameters of a statement: their number has 16 bits with a sign, and psqlODBC damages memory beyond.
+const MOST: usize = i16::MAX as usize;
+
 /// Refuses a statement that a driver would run in another way than it says.
 pub(crate) fn refuse(product: Product, run: &Run) -> Result<(), Failure> {
     if run.sql.contains('\0') {
         return Err(Failure::own(
             "unsupported",
             "the text of the statement holds a NUL character, at which drivers of ODBC end a text",
+        ));
+    }
+    if run.parameters.len() > MOST {
+        return Err(Failure::own(
+            "unsupported",
+            format!(
+                "the statement has {} parameters; drivers of ODBC take at most {MOST}",
+                run.parameters.len()
+            ),
+        )
+        .detail(
+            "hint",
+            "send the values in several statements, or give a list as an array where the database has arrays",
         ));
     }
     if product == Product::Sqlite && run.rows && has_word(&run.sql, "returning") {

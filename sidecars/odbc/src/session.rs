@@ -89,15 +89,19 @@ impl Session {
         let before = if asks_key { self.number(LAST_KEY)? } else { None };
         let mut statement = self.connection.statement()?;
         let running = desk.run(statement.cancel_handle());
-        if run.parameters.is_empty() {
-            statement.execute_text(&run.sql)?;
+        let ran = if run.parameters.is_empty() {
+            statement.execute_text(&run.sql)?
         } else {
             let parameters = run.parameters.iter().map(|value| bound(self.product, value));
             let parameters = parameters.collect::<Result<_, _>>()?;
             statement.prepare(&run.sql)?;
-            statement.execute(parameters)?;
-        }
+            statement.execute(parameters)?
+        };
         let mut done = Done::default();
+        if !ran {
+            done.rows = Some(0);
+            return Ok(done);
+        }
         loop {
             match statement.width()? {
                 0 => done.rows = done.rows.max(statement.changed()),
@@ -218,7 +222,7 @@ impl Session {
     fn text(&self, desk: &Desk, text: &str) -> Result<(), Failure> {
         let mut statement = self.connection.statement()?;
         let _running = desk.run(statement.cancel_handle());
-        Ok(statement.execute_text(text)?)
+        Ok(statement.execute_text(text).map(drop)?)
     }
 
     /// Returns the one number that a text of this library asks for.

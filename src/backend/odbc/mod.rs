@@ -74,9 +74,9 @@ mod tests {
                 "Driver=SQLite3;Database=/data/a.db",
             ),
             (
-                "odbc:///?driver=SQLite3&database=/data/a.db&timeout=5",
+                "odbc:///?driver=SQLite3&database=/data/a.db&StepAPI=0",
                 Dialect::Sqlite,
-                "Driver=SQLite3;Database=/data/a.db;timeout=5",
+                "Driver=SQLite3;Database=/data/a.db;stepapi=0",
             ),
         ] {
             let made = made(url);

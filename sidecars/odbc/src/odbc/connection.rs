@@ -115,7 +115,8 @@ impl Connection {
         let mut length = 0;
         match self.encoding {
             Encoding::Wide => {
-                let mut text = [0_u16; INFO];
+                // Twice as long as is said, for a driver that counts letters where it should count bytes.
+                let mut text = [0_u16; 2 * INFO];
                 // SAFETY: it is connected, and the buffer is as long as is said, in bytes.
                 let returned = unsafe {
                     SQLGetInfoW(

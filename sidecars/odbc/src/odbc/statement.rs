@@ -59,8 +59,8 @@ impl Statement {
         CancelHandle::new(self.handle)
     }
 
-    /// Runs a text without parameters.
-    pub(crate) fn execute_text(&mut self, text: &str) -> Result<()> {
+    /// Runs a text without parameters. Returns `false` if it has changed nothing, and there is nothing to ask about.
+    pub(crate) fn execute_text(&mut self, text: &str) -> Result<bool> {
         let returned = match self.connection.encoding() {
             Encoding::Wide => {
                 let text = wide(text);
@@ -70,8 +70,7 @@ impl Statement {
             // SAFETY: the statement is open, and the text is as long as is said.
             Encoding::Narrow => unsafe { SQLExecDirect(self.handle, text.as_ptr(), text.len() as i32) },
         };
-        // "No data" is the answer to a statement that has changed nothing.
-        self.reporter().check(returned).map(drop)
+        self.reporter().check(returned)
     }
 
     /// Prepares a text.
@@ -88,8 +87,8 @@ impl Statement {
         self.reporter().check(returned).map(drop)
     }
 
-    /// Runs the prepared text.
-    pub(crate) fn execute(&mut self, parameters: Vec<Bound>) -> Result<()> {
+    /// Runs the prepared text. Returns `false` as [`execute_text`](Self::execute_text) does.
+    pub(crate) fn execute(&mut self, parameters: Vec<Bound>) -> Result<bool> {
         self.forget_parameters();
         self.bound = parameters;
         for (bound, number) in self.bound.iter().zip(1..) {
@@ -114,7 +113,7 @@ impl Statement {
         }
         // SAFETY: the statement is open, and what its parameters point at is alive.
         let returned = unsafe { SQLExecute(self.handle) };
-        self.reporter().check(returned).map(drop)
+        self.reporter().check(returned)
     }
 
     fn forget_parameters(&mut self) {
@@ -157,7 +156,8 @@ impl Statement {
         let (mut length, mut number) = (0, 0);
         match self.connection.encoding() {
             Encoding::Wide => {
-                let mut text = [0_u16; NAME];
+                // Twice as long as is said, for a driver that counts letters where it should count bytes.
+                let mut text = [0_u16; 2 * NAME];
                 // SAFETY: the statement has columns, and the buffer is as long as is said, in bytes.
                 let returned = unsafe {
                     SQLColAttributeW(
@@ -172,7 +172,7 @@ impl Statement {
                 };
                 self.reporter().check(returned)?;
                 // Some drivers count letters instead of bytes.
-                let end = text.iter().position(|unit| *unit == 0).unwrap_or(NAME);
+                let end = text.iter().position(|unit| *unit == 0).unwrap_or(text.len());
                 Ok(read_wide(&text, end as i16))
             }
             Encoding::Narrow => {
@@ -223,18 +223,15 @@ impl Statement {
     /// Reads the text of a cell of this row; `None` if it is NULL. A text that is none is an error in the inner result.
     pub(crate) fn text(&mut self, column: u16) -> Result<Option<std::result::Result<String, String>>> {
         match self.connection.encoding() {
-            Encoding::Wide => self.wide_text(column),
+            Encoding::Wide => {
+                let units = self.pieces::<u16>(column, CDataType::WChar, 1)?;
+                Ok(units.map(|units| String::from_utf16(&units).map_err(|why| why.to_string())))
+            }
             Encoding::Narrow => {
                 let bytes = self.pieces::<u8>(column, CDataType::Char, 1)?;
                 Ok(bytes.map(|bytes| String::from_utf8(bytes).map_err(|why| why.to_string())))
             }
         }
-    }
-
-    /// Reads the text of a cell as UTF-16, whatever the driver takes otherwise.
-    pub(crate) fn wide_text(&mut self, column: u16) -> Result<Option<std::result::Result<String, String>>> {
-        let units = self.pieces::<u16>(column, CDataType::WChar, 1)?;
-        Ok(units.map(|units| String::from_utf16(&units).map_err(|why| why.to_string())))
     }
 
     /// Reads the bytes of a cell of this row; `None` if it is NULL.

@@ -287,7 +287,7 @@ cases! {
     // They compute all rows before the first.
     #[except(jdbc_h2, jdbc_hsqldb)]
     // Python's own module reads one row ahead, and loses the last one before an error.
-    #[except(dbapi2_sqlite3)]
+    #[except(dbapi2_sqlite3, odbc_sqlite)]
     async fn t5_an_error_in_a_stream_that_was_put_aside_is_the_streams(t: Test) {
         let database = with_numbers(&t, as_it_is, 9).await;
         let transaction = database.connection();
@@ -311,7 +311,7 @@ cases! {
     // They compute all rows before the first.
     #[except(jdbc_h2, jdbc_hsqldb)]
     // Python's own module reads one row ahead, and loses the last one before an error.
-    #[except(dbapi2_sqlite3)]
+    #[except(dbapi2_sqlite3, odbc_sqlite)]
     async fn t5_in_the_sandbox_streams_and_statements_share_the_connection(t: Test) {
         let database = with_numbers(&t, as_it_is, 1_000).await;
         let sandbox = database.force_rollback(true);

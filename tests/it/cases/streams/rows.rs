@@ -42,7 +42,7 @@ cases! {
     /// Only Linux reports resident memory; a debug build is slow on a million rows.
     #[limit(300)]
     // Derby has no common table expressions.
-    #[except(jdbc_derby)]
+    #[except(jdbc_derby, odbc_sqlite)]
     async fn q7_a_million_rows_take_constant_memory(t: Test) {
         #[cfg(target_os = "linux")]
         if alone(&t) {

@@ -48,7 +48,7 @@ cases! {
     // Its decimal numbers have 31 digits.
     #[except(jdbc_derby)]
     // A decimal of DuckDB has 38 digits at most.
-    #[except(dbapi2_duckdb)]
+    #[except(dbapi2_duckdb, odbc_sqlite)]
     async fn q4_a_decimal_of_fifteen_digits_survives_in_every_column_of_numbers_found_w6(t: Test) -> Result<()> {
         let database = t.database().await;
         let values = [
