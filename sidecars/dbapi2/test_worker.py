@@ -1467,6 +1467,68 @@ class PyMySql(MySql):
 
 
 @HAS_DRIVERS
+class PlainServer(Case):
+    """A server of MySQL that takes TLS out of what it offers, as somebody in between may do."""
+
+    python = DRIVERS
+
+    def setUp(self):
+        super().setUp()
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.server.close)
+        self.heard = []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        """Says hello without the flag of TLS, and keeps what the first client sends."""
+        flags = 0xFFFFFFFF & ~(1 << 11)
+        plugin = b"mysql_native_password\0"
+        hello = b"\x0a8.0.0\0" + struct.pack("<I8sxHBHHB10x", 1, b"12345678", flags & 0xFFFF, 45, 2, flags >> 16, 21)
+        hello += b"123456789012\0" + plugin
+        client, _ = self.server.accept()
+        with client:
+            client.sendall(len(hello).to_bytes(3, "little") + b"\0" + hello)
+            self.heard.append(client.recv(1000))
+
+    def test_gets_no_password_from_pymysql(self):
+        keywords = {"host": "127.0.0.1", "port": self.server.getsockname()[1], "user": "u", "password": "hunter2"}
+        keywords.update(ssl={"verify_mode": False}, ssl_verify_cert=False)
+        texts = {name: json.dumps(value) for name, value in keywords.items()}
+        with self.assertRaises(Failed):
+            self.worker.open("pymysql", keywords=texts)
+        self.assertIn(self.heard, ([], [b""]))
+
+
+class OldPyMySql(Case):
+    """PyMySQL before 1.2, which goes on without encryption."""
+
+    MODULE = """
+        paramstyle, threadsafety, apilevel = "pyformat", 1, "2.0"
+        class Connection:
+            def connect(self):
+                raise RuntimeError("it has connected")
+        def connect(**keywords):
+            assert keywords["defer_connect"]
+            return Connection()
+    """
+
+    def setUp(self):
+        super().setUp()
+        files = {"__init__": self.MODULE, "converters": "conversions = {}", "cursors": "SSCursor = None"}
+        files.update({"constants/__init__": "", "constants/CLIENT": "FOUND_ROWS = 2"})
+        os.makedirs(os.path.join(self.folder, "pymysql", "constants"))
+        for name, text in files.items():
+            with open(os.path.join(self.folder, "pymysql", name + ".py"), "w") as out:
+                out.write(textwrap.dedent(text))
+
+    def test_is_refused_if_encryption_is_asked_for(self):
+        for keywords, words in [({"ssl": "{\"verify_mode\": false}"}, "it needs 1.2"), ({}, "it has connected")]:
+            with self.assertRaises(Failed) as raised:
+                self.worker.open("pymysql", keywords=keywords)
+            self.assertIn(words, str(raised.exception))
+
+
+@HAS_DRIVERS
 @HAS_MYSQL
 class MySqlConnector(MySql):
     """mysql.connector."""

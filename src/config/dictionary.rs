@@ -209,10 +209,11 @@ fn set(mut config: Config, path: &str, rest: &Table) -> Result<Config> {
     }
     // Where the others have a meaning depends on the driver.
     let (first, others): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| options::names_driver(item.name));
-    for items in [first, others] {
-        let place = config.place();
-        options::apply(&mut config.settings, place, &items)?;
-    }
+    let before = config.place();
+    options::apply(&mut config.settings, before, &first)?;
+    config.read_on(before)?;
+    let place = config.place();
+    options::apply(&mut config.settings, place, &others)?;
     config.follow_socket(None);
     config.follow_mode();
     Ok(config)

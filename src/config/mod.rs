@@ -37,12 +37,14 @@ pub use into_config::IntoConfig;
 pub(crate) use into_config::urls;
 pub use isolation_level::IsolationLevel;
 pub use isolation_policy::IsolationPolicy;
+#[allow(unused_imports, reason = "unused without a bridge")]
+pub(crate) use options::SYSTEM;
 pub use read_your_writes::ReadYourWrites;
 pub use settings::Settings;
 pub use sqlite_mode::SqliteMode;
 pub use ssl_mode::SslMode;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 use crate::url::{
     Bridge, DatabaseUrl, ForeignDriver, OptionPlace, dialect_of_subprotocol, read_socket, subprotocol_of_module,
@@ -142,7 +144,11 @@ impl Config {
         let mut items: Vec<Item<'_>> = of_url.map(|(name, value)| Item::of_url(name, value)).collect();
         // Options that turned out to be parts of the URL are no longer among its options.
         items.extend(labelled.into_iter().filter(|item| url.option(item.name).is_some()));
-        options::apply(&mut settings, url.place(), &items)?;
+        // Where the others have a meaning depends on the driver.
+        let (first, others): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| options::names_driver(item.name));
+        options::apply(&mut settings, url.place(), &first)?;
+        let place = place(&url, &settings);
+        options::apply(&mut settings, place, &others)?;
         let mut config = Self {
             url,
             settings,
@@ -151,6 +157,35 @@ impl Config {
         };
         config.follow_socket(None);
         Ok(config)
+    }
+
+    /// Reads the options of the URL that have become this library's, because the driver has been named since. It was of
+    /// the kind `before`.
+    fn read_on(&mut self, before: OptionPlace) -> Result<()> {
+        let place = self.place();
+        let items = unread(&self.url, before, place);
+        let items: Vec<Item<'_>> = items.map(|(name, value)| Item::of_url(name, value)).collect();
+        options::apply(&mut self.settings, place, &items)
+    }
+
+    /// Refuses options that the URL gave to a driver that was not named yet, and that are settings for this one.
+    fn check_all_read(&self) -> Result<()> {
+        if self.url.bridge().is_none() {
+            return Ok(());
+        }
+        let before = Self::from_url(self.url.clone())?.place();
+        let Some((name, _)) = unread(&self.url, before, self.place()).next() else {
+            return Ok(());
+        };
+        let mut read = self.clone();
+        read.read_on(before)?;
+        read.settings.warnings.clone_from(&self.settings.warnings);
+        if read.settings == self.settings {
+            return Ok(());
+        }
+        let message = format!("the option `{name}` was read before the driver was named, for which it is a setting");
+        Err(Error::new(ErrorKind::Config, message)
+            .help("name the driver in the URL or in the dictionary, or give the setting by its setter instead"))
     }
 
     /// Returns whether its sessions only answer reads.
@@ -217,18 +252,13 @@ impl Config {
 
     /// Returns the kind of database that its settings are for.
     fn place(&self) -> OptionPlace {
-        let bridge = &self.settings.bridge;
-        self.url.place_with(
-            bridge.dbapi_path.as_deref(),
-            bridge.jdbc_dsn_driver.as_deref(),
-            bridge.jdbc_driver.as_deref(),
-        )
+        place(&self.url, &self.settings)
     }
 
     /// Returns the options of the URL that belong to a driver outside of the program, in their order.
     #[allow(dead_code, reason = "unused without a bridge")]
     pub(crate) fn driver_options(&self) -> impl Iterator<Item = (&str, &str)> {
-        let place = self.url.place();
+        let place = self.place();
         let others = self
             .url
             .options()
@@ -262,6 +292,7 @@ impl Config {
     /// Checks values that setters may have set. Everything that takes a configuration calls this first.
     pub(crate) fn check(&self) -> Result<()> {
         self.url.check()?;
+        self.check_all_read()?;
         options::check(&self.settings)
     }
 
@@ -299,6 +330,25 @@ impl Config {
             }
         }
     }
+}
+
+/// Returns the kind of database that settings are for, which may name the driver.
+fn place(url: &DatabaseUrl, settings: &Settings) -> OptionPlace {
+    let bridge = &settings.bridge;
+    url.place_with(
+        bridge.dbapi_path.as_deref(),
+        bridge.jdbc_dsn_driver.as_deref(),
+        bridge.jdbc_driver.as_deref(),
+    )
+}
+
+/// Returns the options of a URL that are this library's in `place`, but were the driver's in `before`.
+fn unread(url: &DatabaseUrl, before: OptionPlace, place: OptionPlace) -> impl Iterator<Item = (&str, &str)> {
+    let options = url
+        .options()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    options.filter(move |(name, _)| options::is_own_of(name, place) && !options::is_own_of(name, before))
 }
 
 impl FromStr for Config {

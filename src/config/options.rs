@@ -14,7 +14,7 @@ use super::settings::Settings;
 use super::ssl_mode::SslMode;
 use super::text::squash;
 use crate::error::{Error, ErrorKind, Result, nearest};
-use crate::url::{OptionPlace, OptionScope, is_secret, mentions_secret};
+use crate::url::{ForeignDriver, OptionPlace, OptionScope, is_secret, mentions_secret, without_secrets};
 
 /// An option as it was given.
 #[derive(Debug)]
@@ -53,6 +53,7 @@ impl<'a> Item<'a> {
                 if is_secret(self.name)
                     || mentions_secret(value)
                     || value.contains("://")
+                    || without_secrets(value) != value
                     || squash(self.name).ends_with("args") =>
             {
                 self.error(format_args!("must be {expected}"))
@@ -101,6 +102,9 @@ pub(super) fn names(dialect: Option<OptionPlace>) -> impl Iterator<Item = &'stat
         .flat_map(|known| std::iter::once(known.name).chain(known.also.iter().copied()))
 }
 
+/// libpq's word for the certificate authorities of the web.
+pub(crate) const SYSTEM: &str = "system";
+
 /// Applies the options to the settings. Their order does not matter.
 pub(super) fn apply(settings: &mut Settings, database: OptionPlace, items: &[Item<'_>]) -> Result<()> {
     let mut found = Vec::with_capacity(items.len());
@@ -127,6 +131,13 @@ pub(super) fn apply(settings: &mut Settings, database: OptionPlace, items: &[Ite
             check_twice(settings, known, earlier, item)?;
         }
         apply_one(settings, known, item)?;
+        let libpq = matches!(
+            database.foreign_driver(),
+            Some(ForeignDriver::Psycopg | ForeignDriver::Psycopg2)
+        );
+        if libpq && known.name == "ssl_root_cert" && item.value.as_deref() == Some(SYSTEM) {
+            settings.ssl_root_cert = Some(SYSTEM.into());
+        }
     }
     Ok(())
 }
@@ -188,9 +199,8 @@ fn apply_one(settings: &mut Settings, known: &OptionSpec, item: &Item<'_>) -> Re
     let text = item.value.as_deref();
     match known.kind {
         OptionKind::Own { apply, .. } | OptionKind::Also(apply) => {
-            // libpq's word for the web's certificate authorities, which are the default here; it implies the full
-            // check.
-            if known.name == "ssl_root_cert" && text == Some("system") {
+            // They are the default here; the word implies the full check.
+            if known.name == "ssl_root_cert" && text == Some(SYSTEM) {
                 settings.ssl_mode = SslMode::VerifyFull;
                 return Ok(());
             }
@@ -342,6 +352,7 @@ fn hide_secrets(value: &mut Value) {
         }
         Value::Array(members) => members.iter_mut().for_each(hide_secrets),
         Value::String(text) if mentions_secret(text) => *value = "***".into(),
+        Value::String(text) => *text = without_secrets(text),
         _ => {}
     }
 }

@@ -305,12 +305,13 @@ impl Config {
             kind: crate::error::ErrorKind::Config,
             ..Item::of_url(name, value)
         };
-        let place = self.place();
-        options::apply(&mut self.settings, place, &[item])?;
-        if place.passes_on() && !options::is_own_of(name, place) {
+        let before = self.place();
+        options::apply(&mut self.settings, before, &[item])?;
+        if before.passes_on() && !options::is_own_of(name, before) {
             // It is the driver's, which finds it in the URL.
             self.url = url;
         }
+        self.read_on(before)?;
         self.follow_mode();
         Ok(self)
     }

@@ -68,8 +68,9 @@ pub struct Settings {
     /// Encryption of the connection. Default [`SslMode::Prefer`], with which a driver outside of the program does as it
     /// does by itself. Also `ssl`, `sslmode`, `ssl-mode`, `tls`.
     pub ssl_mode: SslMode,
-    /// A file with the certificates of trusted authorities. Default: the authorities of the web. Also `sslrootcert`,
-    /// `ssl-ca`.
+    /// A file with the certificates of trusted authorities. Default: the authorities of the web; a driver outside of the
+    /// program has a default of its own. Such drivers take certificates only with `ssl_mode` of at least `require`. The
+    /// option `system` stands for the authorities of the web, and implies `verify-full`. Also `sslrootcert`, `ssl-ca`.
     pub ssl_root_cert: Option<PathBuf>,
     /// A file with the client's certificate.
     pub ssl_cert: Option<PathBuf>,

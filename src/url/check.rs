@@ -9,6 +9,10 @@ fn is_subprotocol(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(known)
 }
 
+fn is_of_host(letter: char) -> bool {
+    letter.is_alphanumeric() || ".-_:%".contains(letter)
+}
+
 impl DatabaseUrl {
     /// Refuses parts that no database accepts, and parts that the builders could not refuse.
     pub(crate) fn check(&self) -> Result<()> {
@@ -61,6 +65,11 @@ impl DatabaseUrl {
             {
                 Err(error("the host holds a character that is not allowed in a host name")
                     .help("percent-encode `@`, `/`, `?` and `#` in the user, the password and the database name"))
+            }
+            // It goes as it is into the address that a driver reads.
+            Some(host) if self.bridge.is_some() && !host.starts_with('/') && !host.chars().all(is_of_host) => {
+                Err(error("the host holds a character that is not allowed in a host name")
+                    .help("give letters, digits, `.`, `-`, `_`, and `:` and `%` in an IPv6 address"))
             }
             _ => Ok(()),
         }

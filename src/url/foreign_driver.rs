@@ -55,15 +55,18 @@ impl ForeignDriver {
     }
 
     /// Returns whether the driver itself has an option of exactly this name, though this library's setting, one of
-    /// [`TRANSPORT`], is spelled alike. Of a driver that is not known, any may be one.
+    /// [`TRANSPORT`], is spelled alike. Of a driver that is not known, any may be one but the library's own spellings.
     pub(super) fn has_option(self, setting: &str, option: &str) -> bool {
+        if OWN_SPELLINGS.contains(&option) {
+            return false;
+        }
         let own: &[&str] = match self {
             Self::PgJdbc => &["ssl", "sslmode", "sslrootcert", "sslcert", "sslkey"],
             Self::ConnectorJ => &["useSsl", "useSSL"],
             Self::Derby => &["ssl"],
             Self::Psycopg | Self::Psycopg2 => &["sslmode", "sslrootcert", "sslcert", "sslkey"],
             Self::Pg8000 => &["unix_sock"],
-            Self::PyMySql | Self::MySqlConnector => &["ssl_ca", "ssl_cert", "ssl_key", "unix_socket"],
+            Self::PyMySql | Self::MySqlConnector => &["ssl_ca", "unix_socket"],
             Self::OtherJdbc | Self::OtherModule | Self::Odbc => return TRANSPORT.contains(&setting),
             Self::H2 | Self::Hsqldb | Self::SqliteJdbc | Self::Sqlite3 | Self::Apsw | Self::DuckDb => &[],
         };
@@ -91,3 +94,7 @@ impl ForeignDriver {
 
 /// The settings that say how a server is reached, for which each driver has words of its own.
 const TRANSPORT: [&str; 5] = ["ssl_mode", "ssl_root_cert", "ssl_cert", "ssl_key", "socket"];
+
+/// The settings whose own names are never taken for a driver's: nobody must believe a connection to be encrypted that is
+/// not.
+const OWN_SPELLINGS: [&str; 4] = ["ssl_mode", "ssl_root_cert", "ssl_cert", "ssl_key"];

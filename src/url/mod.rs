@@ -30,6 +30,8 @@ pub(crate) use foreign_driver::ForeignDriver;
 #[allow(unused_imports, reason = "unused without a bridge")]
 pub(crate) use opaque::{secret_values, secrets_in, without_secrets};
 pub(crate) use option_scope::{OptionPlace, OptionScope};
+#[allow(unused_imports, reason = "unused without a bridge")]
+pub(crate) use render::encoded_option;
 pub(crate) use render::percent_encoded;
 pub(crate) use secret::{is_secret, mentions_secret};
 pub(crate) use socket::read_socket;

@@ -17,42 +17,88 @@ fn secrets(text: &str) -> Vec<Range<usize>> {
             found.push(from + end + 1..at);
         }
     }
-    let ends: &[char] = if text.contains(';') {
-        &[';']
-    } else {
-        &['&', ' ', '\t', '\n']
-    };
+    let of_java = text.contains(';');
     let mut from = 0;
     while let Some(sign) = text[from..].find('=') {
         let sign = from + sign;
         let name = text[..sign]
+            .trim_end()
             .rsplit([';', '&', '?', ':', ',', '/', ' ', '\n', '\t'])
             .next();
-        let value = sign + 1;
-        from = value;
-        if !name.is_some_and(|name| is_secret(name.trim())) {
+        from = sign + 1;
+        if !name.is_some_and(is_secret) {
             continue;
         }
-        let rest = &text[value..];
-        let quote = rest.chars().next().filter(|first| matches!(first, '\'' | '"' | '{'));
-        let length = match quote {
-            Some('{') => rest.find('}').map(|at| at + 1),
-            Some(quote) => rest[1..].find(quote).map(|at| at + 2),
-            None => rest.find(ends),
-        };
-        let end = value + length.unwrap_or(rest.len());
-        found.push(value..end);
-        from = end;
+        let rest = &text[from..];
+        // libpq allows blanks around the sign.
+        let start = from + rest.len() - rest.trim_start().len();
+        from = start + length(&text[start..], of_java);
+        found.push(start..from);
     }
     found.retain(|range| !range.is_empty());
     found.sort_by_key(|range| range.start);
     found
 }
 
-/// Returns the secrets in a text.
+/// Returns the length of the value with which a text begins, in quotes or braces or without. A backslash escapes a
+/// character for libpq, and a second brace a brace for SQL Server.
+fn length(text: &str, of_java: bool) -> usize {
+    let quote = text.chars().next().filter(|first| matches!(first, '\'' | '"' | '{'));
+    let end = match quote {
+        Some('{') => '}',
+        Some(quote) => quote,
+        None => ' ',
+    };
+    let ends = |letter: char| match quote {
+        Some(_) => letter == end,
+        None if of_java => letter == ';',
+        None => matches!(letter, '&' | ' ' | '\t' | '\n'),
+    };
+    let mut letters = text.char_indices().skip(usize::from(quote.is_some())).peekable();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '\\' if !of_java => drop(letters.next()),
+            '}' if quote == Some('{') && letters.next_if(|(_, next)| *next == '}').is_some() => {}
+            letter if ends(letter) => return at + usize::from(quote.is_some()),
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Returns the secrets in a text: as they stand there, and as a driver reads them.
 #[allow(dead_code, reason = "unused without a bridge")]
 pub(crate) fn secrets_in(text: &str) -> Vec<String> {
-    secrets(text).into_iter().map(|range| text[range].to_owned()).collect()
+    let mut found = Vec::new();
+    for range in secrets(text) {
+        let raw = &text[range];
+        let inner = raw
+            .strip_prefix(['\'', '"', '{'])
+            .and_then(|rest| rest.strip_suffix(['\'', '"', '}']));
+        let inner = inner.unwrap_or(raw);
+        let read = [
+            raw.to_owned(),
+            inner.to_owned(),
+            unescaped(inner),
+            inner.replace("}}", "}"),
+        ];
+        for secret in read.into_iter().filter(|secret| !secret.is_empty()) {
+            if !found.contains(&secret) {
+                found.push(secret);
+            }
+        }
+    }
+    found
+}
+
+/// Returns a text without the backslashes that escape characters.
+fn unescaped(text: &str) -> String {
+    let mut letters = text.chars();
+    let mut out = String::with_capacity(text.len());
+    while let Some(letter) = letters.next() {
+        out.extend(if letter == '\\' { letters.next() } else { Some(letter) });
+    }
+    out
 }
 
 /// Returns the secrets in an argument of a driver: all of it if its name is that of a secret.
@@ -116,10 +162,16 @@ mod tests {
             ("file.db?key=1&pwd=x&y=2", "file.db?key=***&pwd=***&y=2"),
             ("~/test;create=true", "~/test;create=true"),
             ("a:b@c;password=d@e", "a:***"),
+            ("host=h password = 'a b' user=u", "host=h password = *** user=u"),
+            (r"password='it\'s \\' user=u", "password=*** user=u"),
+            (r"password=a\ b user=u", "password=*** user=u"),
+            ("//h;password={a}};b};x=1", "//h;password=***;x=1"),
         ] {
             assert_eq!(without_secrets(text), shown);
         }
         assert_eq!(secrets_in("mem:x;PASSWORD=one;TRUST_PWD=two"), ["one", "two"]);
+        assert_eq!(secrets_in(r"password = 'it\'s' "), [r"'it\'s'", r"it\'s", "it's"]);
+        assert_eq!(secrets_in("//h;password={a}}b}"), ["{a}}b}", "a}}b", "a}b"]);
     }
 
     #[test]

@@ -33,6 +33,15 @@ pub(crate) fn percent_encoded(text: &str) -> String {
     utf8_percent_encode(text, PART).to_string()
 }
 
+/// Returns an option as encoded in a URL.
+pub(crate) fn encoded_option(name: &str, value: &str) -> String {
+    format!(
+        "{}={}",
+        utf8_percent_encode(name, OPTION),
+        utf8_percent_encode(value, VALUE)
+    )
+}
+
 impl DatabaseUrl {
     pub(super) fn render(&self, hide: bool) -> String {
         let mut out = self.scheme.clone();
@@ -129,12 +138,13 @@ impl DatabaseUrl {
             .chain(self.options.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         for (index, (name, value)) in pairs.enumerate() {
             out.push(if index == 0 { '?' } else { '&' });
-            out.extend(utf8_percent_encode(name, OPTION));
-            out.push('=');
-            if hide && (is_secret(name) || mentions_secret(value)) {
-                out.push_str(HIDDEN);
+            if !hide {
+                out.push_str(&encoded_option(name, value));
+            } else if is_secret(name) || mentions_secret(value) {
+                out.extend(utf8_percent_encode(name, OPTION));
+                out.extend(["=", HIDDEN]);
             } else {
-                out.extend(utf8_percent_encode(value, VALUE));
+                out.push_str(&encoded_option(name, &without_secrets(value)).replace("%2A%2A%2A", HIDDEN));
             }
         }
     }

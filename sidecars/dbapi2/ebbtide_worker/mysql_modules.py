@@ -4,7 +4,7 @@ import datetime
 import importlib
 
 from .columns import WHOLE
-from .frames import BYTES
+from .frames import BYTES, Refused
 from .mysql import MySql, PlainDecimal, mysql_parameter
 from .parameters import clock_text
 from .rows import Packer
@@ -14,6 +14,13 @@ from .values import PACKERS, pack_bytes, pack_server_text, pack_str, pack_text
 
 # A flag of the status that the server tells: a backslash in a text is a plain character.
 NO_BACKSLASH_ESCAPES = 1 << 9
+
+
+def asks_for_encryption(keywords):
+    """Returns whether the keywords of PyMySQL ask for more than encryption if the server has it."""
+    if keywords.get("ssl_disabled"):
+        return False
+    return bool(keywords.get("ssl")) or any(keywords.get("ssl_" + name) for name in ("ca", "verify_cert", "verify_identity"))
 
 
 class PyMySql(MySql):
@@ -29,7 +36,15 @@ class PyMySql(MySql):
         cursors = importlib.import_module("pymysql.cursors")
         keywords = dict(keywords, conv=encoders, autocommit=True, cursorclass=cursors.SSCursor)
         keywords["client_flag"] = keywords.get("client_flag", 0) | found_rows
+        keywords["defer_connect"] = True
         self.connection = self.module.connect(*arguments, **keywords)
+        encrypts = asks_for_encryption(keywords)
+        if encrypts and not getattr(self.connection, "_ssl_required", False):
+            raise Refused("unsupported", "this version of PyMySQL goes on without encryption if the server has none; it needs 1.2")
+        self.connection.connect()
+        if encrypts and not self.connection._secure:
+            self.connection.close()
+            raise Refused("unsupported", "the server does not encrypt connections")
         self.prepare_session()
 
     def fields(self, cursor, description):

@@ -152,7 +152,7 @@ class Psycopg(Postgres):
 
     def known_keywords(self):
         options = {option.keyword.decode() for option in self.module.pq.Conninfo.get_defaults()}
-        return options | {"autocommit", "context", "cursor_factory", "prepare_threshold", "row_factory"}
+        return options | {"autocommit", "conninfo", "context", "cursor_factory", "prepare_threshold", "row_factory"}
 
     def connect(self, arguments, keywords, duplicate):
         keywords = dict(keywords, autocommit=True, client_encoding="utf8")

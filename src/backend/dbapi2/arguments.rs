@@ -7,7 +7,7 @@ use crate::backend::sidecar::{check_charset, check_transport, secrets_of};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::sql::Dialect;
-use crate::url::{Bridge, DatabaseUrl, ForeignDriver, is_secret, secret_values, subprotocol_of_module};
+use crate::url::{Bridge, DatabaseUrl, ForeignDriver, encoded_option, is_secret, secret_values, subprotocol_of_module};
 
 /// The way in which a module is told where the database is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Arguments {
         let mut arguments = match family {
             Family::Sqlite | Family::Path | Family::DuckDb => Self::of_path(config, module, family)?,
             Family::Libpq | Family::Keywords => Self::of_server(config, family)?,
-            Family::Text => Self::of_text(config),
+            Family::Text => Self::of_text(config)?,
         };
         let driver = ForeignDriver::of_module(module);
         check_transport(config, driver)?;
@@ -86,6 +86,7 @@ impl Arguments {
     }
 
     fn of_path(config: &Config, module: &str, family: Family) -> Result<Self> {
+        refuse_user(config)?;
         let mut path = config.url().database().unwrap_or(":memory:").to_owned();
         let shown = path.clone();
         let mut keywords = Map::new();
@@ -100,14 +101,15 @@ impl Arguments {
             }
             Family::Sqlite => {
                 check_uri(&options)?;
-                let mut uri = url::form_urlencoded::Serializer::new(String::new());
-                uri.extend_pairs(&options);
-                let plain = path.strip_prefix("file:").unwrap_or(&path);
-                path = format!(
-                    "file:{}?{}",
-                    plain.replace('%', "%25").replace('?', "%3f").replace('#', "%23"),
-                    uri.finish()
-                );
+                // A name that is a URI already is encoded.
+                let uri = if path.starts_with("file:") {
+                    path
+                } else {
+                    let name = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+                    format!("file:{name}")
+                };
+                let sign = if uri.contains('?') { '&' } else { '?' };
+                path = format!("{uri}{sign}{}", encoded(&options));
                 keywords.insert("uri".to_owned(), true.into());
             }
             _ => {
@@ -131,9 +133,15 @@ impl Arguments {
         let given = config.url();
         let text = given.database().unwrap_or_default();
         if given.is_opaque() && family == Family::Libpq && text.contains('=') {
+            let mut keywords = options(config, family)?;
+            for (name, value) in [("user", given.username()), ("password", given.password())] {
+                if let Some(value) = value {
+                    keywords.insert(name.to_owned(), value.into());
+                }
+            }
             return Ok(Self {
                 positional: vec![text.into()],
-                keywords: options(config, family)?,
+                keywords,
                 shown: text.to_owned(),
             });
         }
@@ -141,9 +149,14 @@ impl Arguments {
         let url = if given.is_opaque() {
             // Without a user, the address was not known for one of a server.
             let whole = format!("{}+postgresql://{text}", Bridge::DbApi.scheme());
-            read = DatabaseUrl::parse(&whole)?
-                .with_username(given.username())
-                .with_password(given.password());
+            let parsed = DatabaseUrl::parse(&whole)?;
+            let (user, password) = (
+                parsed.username().map(str::to_owned),
+                parsed.password().map(str::to_owned),
+            );
+            read = parsed
+                .with_username(given.username().or(user.as_deref()))
+                .with_password(given.password().or(password.as_deref()));
             &read
         } else {
             given
@@ -180,20 +193,17 @@ impl Arguments {
     }
 
     /// Returns one text, as databasez gives it to a module.
-    fn of_text(config: &Config) -> Self {
-        let own: Vec<(String, String)> = config
-            .driver_options()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+    fn of_text(config: &Config) -> Result<Self> {
+        let own: Vec<(&str, &str)> = config.driver_options().collect();
         let url = config.url();
         let scheme = config
             .subprotocol()
             .map_or_else(String::new, |name| format!("{name}://"));
         let text = if url.is_opaque() {
-            let pairs: Vec<String> = own.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            refuse_user(config)?;
             let text = url.database().unwrap_or_default();
-            let sign = if pairs.is_empty() { "" } else { "?" };
-            format!("{scheme}{text}{sign}{}", pairs.join("&"))
+            let sign = if own.is_empty() { "" } else { "?" };
+            format!("{scheme}{text}{sign}{}", encoded(&own))
         } else {
             let whole = url.clone().with_options(own).expose();
             let rest = whole
@@ -202,11 +212,11 @@ impl Arguments {
                 .trim_start_matches('@');
             format!("{scheme}{rest}")
         };
-        Self {
+        Ok(Self {
             positional: vec![text.as_str().into()],
             keywords: Map::new(),
             shown: text,
-        }
+        })
     }
 
     /// Returns what no message may show.
@@ -219,11 +229,41 @@ impl Arguments {
         secrets.extend(self.positional.iter().flat_map(|value| secret_values("", value)));
         // Any of those without a name may be one. Short ones are in every other message.
         if let Some(Value::Array(given)) = &config.settings().bridge.dbapi_driver_args {
-            let texts = given.iter().filter(|value| value.is_string() || value.is_number());
-            let texts = texts.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-            secrets.extend(texts.filter(|text| text.len() >= 4));
+            secrets.extend(given.iter().flat_map(texts).filter(|text| text.len() >= 4));
         }
         secrets_of(config, secrets)
+    }
+}
+
+/// Returns the texts and numbers in an argument without a name, which may be a list.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Number(number) => vec![number.to_string()],
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Returns options as a URL has them.
+fn encoded(options: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> = options
+        .iter()
+        .map(|(name, value)| encoded_option(name, value))
+        .collect();
+    pairs.join("&")
+}
+
+/// Refuses a user and a password beside an address that cannot hold them.
+fn refuse_user(config: &Config) -> Result<()> {
+    let url = config.url();
+    let given = [("user", url.username()), ("password", url.password())];
+    match given.iter().find(|(_, text)| text.is_some()) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let message = format!("the {name} has no place in the address of this module");
+            Err(Error::new(ErrorKind::Config, message).help("give it in `dbapi_driver_args`, as the module names it"))
+        }
     }
 }
 

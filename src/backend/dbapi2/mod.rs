@@ -99,6 +99,41 @@ mod tests {
         shown.map(|(name, value)| format!("{name} {value}")).collect()
     }
 
+    fn assert_opens(url: &str, module: &str, mut expected: Vec<&str>) {
+        let mut found = open(&made(url, module));
+        found.sort();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{url}");
+    }
+
+    #[test]
+    fn b3_no_part_of_an_address_is_lost_or_read_as_another() {
+        for (url, module, expected) in [
+            (
+                "dbapi2://host=h?user=u&password=p",
+                "psycopg",
+                vec![r#"argument "host=h""#, r#"keyword user="u""#, r#"keyword password="p""#],
+            ),
+            (
+                "dbapi2://a%20b%25.db?vfs=x%20y",
+                "sqlite3",
+                vec![r#"argument "file:a b%25.db?vfs=x%20y""#, "keyword uri=true"],
+            ),
+            (
+                "dbapi2://file:a%2520b.db?mode=ro",
+                "sqlite3",
+                vec![r#"argument "file:a%20b.db?mode=ro""#, "keyword uri=true"],
+            ),
+            (
+                "dbapi2://any text?x=1%26y%3D2",
+                "my.module",
+                vec![r#"argument "any text?x=1%26y%3D2""#],
+            ),
+        ] {
+            assert_opens(url, module, expected);
+        }
+    }
+
     #[test]
     fn b3_an_address_becomes_the_arguments_of_the_module() {
         for (url, module, expected) in [
@@ -171,10 +206,7 @@ mod tests {
                 vec![r#"argument "firebird://u:p@h/d""#],
             ),
         ] {
-            let (mut found, mut expected) = (open(&made(url, module)), expected);
-            found.sort();
-            expected.sort_unstable();
-            assert_eq!(found, expected, "{url}");
+            assert_opens(url, module, expected);
         }
         let config = Config::from_url("dbapi2+mysql://u:p@h/d")
             .unwrap()
@@ -225,6 +257,26 @@ mod tests {
             );
             assert!(!made.place.contains("hunter2"), "{}", made.place);
         }
+        let made = made("dbapi2://any?api_key=one%26two", "my.module");
+        for secret in ["one&two", "one%26two"] {
+            assert!(made.secrets.iter().any(|known| known == secret), "{:?}", made.secrets);
+        }
+        for (url, module) in [
+            ("dbapi2://a.db?user=u", "sqlite3"),
+            ("dbapi2://any?password=hunter2", "my.module"),
+        ] {
+            let config = Config::from_url(url).unwrap().dbapi_path(module);
+            let told = target(&config).unwrap_err().to_string();
+            assert!(
+                told.contains("`dbapi_driver_args`") && !told.contains("hunter2"),
+                "{told}"
+            );
+        }
+        let shown = Config::from_url("dbapi2://x?dsn=scott/tiger@h").unwrap();
+        let shown = shown.dbapi_driver_args(json!({"dsn": "scott/tiger@h"}));
+        let shown = format!("{shown:?} {}", shown.url());
+        assert!(shown.contains("?dsn=scott/***%40h"), "{shown}");
+        assert!(!shown.contains("tiger"), "{shown}");
     }
 
     #[test]
@@ -234,7 +286,7 @@ mod tests {
             .clone()
             .dbapi_driver_args(json!({"password": 12_345, "ssl": {"password": "hunter2"}}));
         assert_eq!(target(&given).unwrap().secrets, ["12345", "hunter2"]);
-        let given = config.dbapi_driver_args(json!(["hunter3", 67_890, 1, {"key": "k"}]));
+        let given = config.dbapi_driver_args(json!(["hunter3", [67_890], 1, {"key": "k"}]));
         assert_eq!(target(&given).unwrap().secrets, ["67890", "hunter3", "k"]);
         assert!(!format!("{given:?}").contains("hunter3"));
     }
@@ -271,8 +323,15 @@ mod tests {
         assert!(refused("psycopg", full).contains("no certificate in the file Cargo.toml"));
         assert!(refused("pymysql", "ssl_mode=verify-full").contains("`ssl_root_cert`"));
         assert!(refused("mysql.connector", "ssl_mode=require").contains("`verify-ca`"));
+        assert!(refused("pymysql", "ssl_root_cert=Cargo.toml").contains("may be without encryption"));
+        assert!(refused("pymysql", "ssl_verify_cert=true&ssl_mode=disable").contains("ask for encryption"));
         for (module, options, expected) in [
             ("psycopg", "ssl_mode=require", vec![r#"sslmode="require""#]),
+            (
+                "psycopg",
+                "ssl_root_cert=system",
+                vec![r#"sslrootcert="system""#, r#"sslmode="verify-full""#],
+            ),
             ("psycopg2", "socket=/run/pg", vec![r#"host="/run/pg""#]),
             ("psycopg", "statement_cache_capacity=0", vec!["prepare_threshold=null"]),
             (
@@ -286,6 +345,21 @@ mod tests {
                 vec![r#"ssl={"verify_mode":false}"#, "ssl_verify_cert=false"],
             ),
             ("pymysql", "ssl=true", vec![r#"ssl={"verify_mode":false}"#]),
+            // A mode switches off no check that the module's own words ask for.
+            (
+                "pymysql",
+                "ssl_ca=ca.pem&ssl_verify_cert=true&ssl=true",
+                vec![
+                    r#"ssl_ca="ca.pem""#,
+                    "ssl_verify_cert=true",
+                    "ssl_verify_identity=false",
+                ],
+            ),
+            (
+                "psycopg",
+                "sslmode=verify-full&ssl_mode=require",
+                vec![r#"sslmode="verify-full""#],
+            ),
             (
                 "mysql.connector",
                 "ssl_mode=verify-ca&host=/run/my.sock",

@@ -12,10 +12,11 @@ use crate::url::ForeignDriver;
 /// Returns the keywords that the settings stand for.
 pub(super) fn of(config: &Config, driver: ForeignDriver) -> Result<Map<String, Value>> {
     let settings = config.settings();
+    let mode = encryption(config, driver)?;
     let mut words = match driver {
-        ForeignDriver::Psycopg | ForeignDriver::Psycopg2 => libpq(settings, driver),
-        ForeignDriver::Pg8000 => pg8000(config),
-        ForeignDriver::PyMySql | ForeignDriver::MySqlConnector => mysql(settings, driver)?,
+        ForeignDriver::Psycopg | ForeignDriver::Psycopg2 => libpq(settings, mode, driver),
+        ForeignDriver::Pg8000 => pg8000(config, mode),
+        ForeignDriver::PyMySql | ForeignDriver::MySqlConnector => mysql(settings, mode, driver)?,
         _ => Vec::new(),
     };
     // What is null is the module's to choose, except for the threshold, where it means never.
@@ -40,12 +41,9 @@ fn files(settings: &Settings, names: [&'static str; 3]) -> Words {
     names.into_iter().zip(files.map(|file| path(file.as_deref()))).collect()
 }
 
-fn libpq(settings: &Settings, driver: ForeignDriver) -> Words {
+fn libpq(settings: &Settings, mode: Option<SslMode>, driver: ForeignDriver) -> Words {
     let mut words = files(settings, ["sslrootcert", "sslcert", "sslkey"]);
-    words.push((
-        "sslmode",
-        encryption(settings).map_or(Value::Null, |mode| mode.as_str().into()),
-    ));
+    words.push(("sslmode", mode.map_or(Value::Null, |mode| mode.as_str().into())));
     words.push(("host", path(settings.socket.as_deref())));
     if settings.statement_cache_capacity == 0 && driver == ForeignDriver::Psycopg {
         words.push((THRESHOLD, Value::Null));
@@ -54,18 +52,15 @@ fn libpq(settings: &Settings, driver: ForeignDriver) -> Words {
 }
 
 /// The worker makes an `SSLContext` of the table.
-fn pg8000(config: &Config) -> Words {
+fn pg8000(config: &Config, mode: Option<SslMode>) -> Words {
     let settings = config.settings();
-    let with_files = settings.ssl_root_cert.is_some() || settings.ssl_cert.is_some();
-    let context = match encryption(settings) {
+    let context = match mode {
         Some(SslMode::Disable) => false.into(),
-        None if !with_files => Value::Null,
-        mode => json!({
-            // As in libpq, a given root certificate is checked with `require`, too.
-            "verify": match mode.unwrap_or(SslMode::Require) {
+        None => Value::Null,
+        Some(mode) => json!({
+            "verify": match mode {
                 SslMode::VerifyFull => "full",
                 SslMode::VerifyCa => "ca",
-                _ if settings.ssl_root_cert.is_some() => "ca",
                 _ => "none",
             },
             "root": path(settings.ssl_root_cert.as_deref()),
@@ -82,11 +77,11 @@ fn pg8000(config: &Config) -> Words {
     vec![("ssl_context", context), ("unix_sock", path(socket.as_deref()))]
 }
 
-fn mysql(settings: &Settings, driver: ForeignDriver) -> Result<Words> {
+fn mysql(settings: &Settings, mode: Option<SslMode>, driver: ForeignDriver) -> Result<Words> {
     let mut words = files(settings, ["ssl_ca", "ssl_cert", "ssl_key"]);
     words.push(("unix_socket", path(settings.socket.as_deref())));
     let is_pymysql = driver == ForeignDriver::PyMySql;
-    match encryption(settings) {
+    match mode {
         Some(SslMode::Disable) => words.push(("ssl_disabled", true.into())),
         // Without a word about a certificate, the module would be content with a server that cannot encrypt.
         Some(SslMode::Require) if is_pymysql => {

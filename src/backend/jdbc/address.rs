@@ -19,7 +19,7 @@ pub(super) struct Address<'a> {
 
 /// Returns the address for the driver, with the options that are not this library's, in their order, except those in
 /// `taken`. User and password are no part of it.
-pub(super) fn of<'a>(config: &'a Config, subprotocol: &str, taken: &[(&'static str, String)]) -> Result<Address<'a>> {
+pub(super) fn of<'a>(config: &'a Config, subprotocol: &str, taken: &[&str]) -> Result<Address<'a>> {
     let url = config.url();
     // The name of its driver; others know it by the shorter one.
     let known = if subprotocol == "postgres" {
@@ -28,6 +28,7 @@ pub(super) fn of<'a>(config: &'a Config, subprotocol: &str, taken: &[(&'static s
         subprotocol
     };
     let mut out = format!("jdbc:{known}:");
+    let (first, between) = separators(known);
     let text = url.database().unwrap_or_default();
     let mut options: Vec<(&str, &str)> = Vec::new();
     if url.is_opaque() {
@@ -47,15 +48,14 @@ pub(super) fn of<'a>(config: &'a Config, subprotocol: &str, taken: &[(&'static s
             options.extend(url.database().map(|name| ("databaseName", name)));
         } else {
             out.push('/');
-            out.push_str(&name_in_path(config, text)?);
+            out.push_str(&name_in_path(config, text, first)?);
         }
     }
-    let is_taken = |name: &str| taken.iter().any(|(taken, _)| taken.eq_ignore_ascii_case(name));
+    let is_taken = |name: &str| taken.iter().any(|taken| taken.eq_ignore_ascii_case(name));
     options.extend(config.driver_options().filter(|(name, _)| !is_taken(name)));
     let (plain, others): (Vec<_>, Vec<_>) = options
         .into_iter()
         .partition(|(name, value)| is_plain(name) && is_plain(value));
-    let (first, between) = separators(known);
     let has_options = text.starts_with("file:") && text.contains('?');
     if url.is_opaque() && first == '?' && text.contains('?') && !has_options && !plain.is_empty() {
         return Err(
@@ -76,17 +76,16 @@ pub(super) fn of<'a>(config: &'a Config, subprotocol: &str, taken: &[(&'static s
     Ok(Address { url: out, others })
 }
 
-/// Returns the name of a database as the driver of a server reads it.
-fn name_in_path(config: &Config, name: &str) -> Result<String> {
-    // Connector/J decodes nothing.
-    if config.foreign_driver() == Some(ForeignDriver::ConnectorJ) {
-        return if name.contains('?') {
-            Err(not_writable("`?`").help("rename the database, or change to it with `USE` in `after_connect`"))
-        } else {
-            Ok(name.to_owned())
-        };
+/// Returns the name of a database as the driver of a server reads it. Only pgjdbc is known to decode it; behind the name
+/// some of Java's own URLs have options.
+fn name_in_path(config: &Config, name: &str, first: char) -> Result<String> {
+    if config.foreign_driver() == Some(ForeignDriver::PgJdbc) {
+        return Ok(utf8_percent_encode(name, NAME).to_string());
     }
-    Ok(utf8_percent_encode(name, NAME).to_string())
+    if first == '?' && name.contains('?') {
+        return Err(not_writable("`?`").help("rename the database, or change to it with SQL in `after_connect`"));
+    }
+    Ok(name.to_owned())
 }
 
 fn not_writable(sign: &str) -> Error {

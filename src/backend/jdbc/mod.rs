@@ -8,13 +8,16 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Connector;
-use super::sidecar::{self, Limits, SessionText, Sharing, SidecarKind, Target, check_transport, secrets_of};
+use super::sidecar::{
+    self, Limits, SessionText, Sharing, SidecarKind, Target, check_charset, check_transport, secrets_of,
+};
 use super::sqlite::DatabaseFile;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Dialect;
 use crate::url::{ForeignDriver, product_of_subprotocol, secret_values, secrets_in, without_secrets};
 use address::Address;
 
@@ -53,9 +56,14 @@ fn target(config: &Config) -> Result<Target> {
     }
     let driver = config.foreign_driver().unwrap_or(ForeignDriver::OtherJdbc);
     check_transport(config, driver)?;
-    let words = words::of(config, driver);
-    let Address { url, others } = address::of(config, subprotocol, &words)?;
+    let words = words::of(config, driver)?;
+    let arguments = settings.bridge.jdbc_driver_args.iter().filter_map(Value::as_object);
+    let names = arguments.flat_map(Map::keys).map(String::as_str);
+    // Drivers differ in whether the URL or a property is stronger.
+    let taken: Vec<&str> = words.iter().map(|(name, _)| *name).chain(names).collect();
+    let Address { url, others } = address::of(config, subprotocol, &taken)?;
     let properties = properties(config, words, &others);
+    check_properties(config, &properties)?;
     let values = properties
         .iter()
         .flat_map(|(name, value)| secret_values(name, &value.as_str().into()));
@@ -124,7 +132,7 @@ fn properties(config: &Config, words: Vec<(&'static str, String)>, options: &[(&
     let (url, settings) = (config.url(), config.settings());
     let mut properties: Vec<(String, String)> = Vec::new();
     let mut set = |name: &str, value: String| {
-        properties.retain(|(known, _)| known != name);
+        properties.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         properties.push((name.to_owned(), value));
     };
     if let Some(user) = url.username() {
@@ -147,10 +155,33 @@ fn properties(config: &Config, words: Vec<(&'static str, String)>, options: &[(&
     properties
 }
 
+/// Refuses names that cannot be sent, and words that contradict how a session is set up.
+fn check_properties(config: &Config, properties: &[(String, String)]) -> Result<()> {
+    let error = |message: String| Error::new(ErrorKind::Config, message);
+    for (name, value) in properties {
+        if name.contains('=') {
+            return Err(error(format!(
+                "{name:?} is not the name of a property of a JDBC driver"
+            )));
+        }
+        if config.dialect() != Dialect::MySql {
+            continue;
+        }
+        if name.eq_ignore_ascii_case("characterEncoding") && !value.eq_ignore_ascii_case("utf-8") {
+            check_charset(Some(value))?;
+        }
+        if name.eq_ignore_ascii_case("connectionCollation") {
+            let message = "the session is set up after the driver has connected, which undoes `connectionCollation`";
+            return Err(error(message.to_owned()).help("give `collation` as a setting of `Config`"));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::{Dialect, Product};
+    use crate::sql::Product;
 
     fn made(url: &str) -> Target {
         target(&Config::from_url(url).unwrap()).unwrap()
@@ -197,6 +228,11 @@ mod tests {
             ("jdbc+db2://u:p@h:50000/d?a=1&b=2", "jdbc:db2://h:50000/d:a=1;b=2;"),
             ("jdbc:oracle:thin:@h:1521:x", "jdbc:oracle:thin:@h:1521:x"),
             ("jdbc+exotic://u@h:1/d", "jdbc:exotic://h:1/d"),
+            (
+                "jdbc:db2://h:50000/SAMPLE:sslConnection=true;",
+                "jdbc:db2://h:50000/SAMPLE:sslConnection=true;",
+            ),
+            ("jdbc:firebirdsql://h//data/x.fdb", "jdbc:firebirdsql://h//data/x.fdb"),
         ] {
             assert_eq!(open(&made(url), "url"), [jdbc], "{url}");
         }
@@ -255,7 +291,10 @@ mod tests {
             ("verify-full", ["true", "false", "false"]),
             ("disable", ["false", "false", "false"]),
         ] {
-            let made = self::made(&format!("jdbc+mariadb://h/d?sslMode={mode}&useSSL=true"));
+            let made = self::made(&format!(
+                "jdbc+mariadb://h/d?sslMode={mode}&useSSL={}",
+                mode != "disable"
+            ));
             let names = ["useSsl", "trustServerCertificate", "disableSslHostnameVerification"];
             let expected: Vec<String> = names
                 .iter()
@@ -287,6 +326,77 @@ mod tests {
             .ssl_mode(crate::SslMode::Require)
             .jdbc_driver("org.mariadb.jdbc.Driver");
         assert!(open(&target(&config).unwrap(), "property").contains(&"useSsl=true"));
+    }
+
+    #[test]
+    fn b10_a_mode_switches_off_no_check_that_the_drivers_words_ask_for() {
+        for (url, expected) in [
+            (
+                "jdbc+mariadb://h/d?serverSslCert=a.pem&trustServerCertificate=false&sslMode=require",
+                vec!["trustServerCertificate=false", "disableSslHostnameVerification=false"],
+            ),
+            (
+                "jdbc+mariadb://h/d?serverSslCert=a.pem&sslMode=require",
+                vec!["trustServerCertificate=false", "disableSslHostnameVerification=true"],
+            ),
+            (
+                "jdbc+postgresql://h/d?sslmode=verify-full&ssl_mode=require",
+                vec!["sslmode=verify-full"],
+            ),
+            (
+                "jdbc+postgresql://h/d?ssl=true&ssl_mode=require",
+                vec!["sslmode=verify-full"],
+            ),
+            (
+                "jdbc+postgresql://h/d?sslrootcert=a.pem&ssl_mode=require",
+                vec!["sslmode=verify-ca"],
+            ),
+        ] {
+            let made = made(url);
+            for word in expected {
+                assert!(open(&made, "property").contains(&word), "{url}: {:?}", made.open);
+            }
+        }
+        for (url, words) in [
+            (
+                "jdbc+mariadb://h/d?useSsl=true&sslMode=disable",
+                "options of the driver ask for encryption",
+            ),
+            (
+                "jdbc+postgresql://h/d?ssl_root_cert=Cargo.toml",
+                "may be without encryption",
+            ),
+            ("jdbc+postgresql://h/d?ssl_mode=require&ssl_key=a.pem", "`ssl_cert`"),
+            (
+                "jdbc+sqlserver://h/d?ssl_mode=verify-full",
+                "`ssl_mode` has no effect on this driver",
+            ),
+        ] {
+            let error = target(&Config::from_url(url).unwrap()).unwrap_err().to_string();
+            assert!(error.contains(words), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn b2_an_argument_takes_the_place_of_an_option_in_the_url() {
+        let config = Config::from_url("jdbc+postgresql://h/d?sslmode=disable&currentSchema=s").unwrap();
+        let made = target(&config.jdbc_driver_args(serde_json::json!({"sslMode": "verify-full"}))).unwrap();
+        assert_eq!(open(&made, "url"), ["jdbc:postgresql://h/d?currentSchema=s"]);
+        assert_eq!(open(&made, "property"), ["sslMode=verify-full"]);
+    }
+
+    #[test]
+    fn b10_properties_that_a_session_would_undo_are_refused() {
+        let config = Config::from_url("jdbc+mariadb://h/d").unwrap();
+        for (given, words) in [
+            (serde_json::json!({"characterEncoding": "latin1"}), "`latin1`"),
+            (serde_json::json!({"connectionCollation": "utf8mb4_bin"}), "`collation`"),
+            (serde_json::json!({"a=b": "c"}), "\"a=b\""),
+        ] {
+            let error = target(&config.clone().jdbc_driver_args(given)).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+        assert!(target(&config.jdbc_driver_args(serde_json::json!({"characterEncoding": "UTF-8"}))).is_ok());
     }
 
     #[test]

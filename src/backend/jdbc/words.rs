@@ -4,20 +4,16 @@ use std::path::PathBuf;
 
 use crate::backend::sidecar::encryption;
 use crate::config::{Config, SslMode};
+use crate::error::Result;
 use crate::url::ForeignDriver;
 
 /// Returns the properties that the settings stand for.
-pub(super) fn of(config: &Config, driver: ForeignDriver) -> Vec<(&'static str, String)> {
+pub(super) fn of(config: &Config, driver: ForeignDriver) -> Result<Vec<(&'static str, String)>> {
     let settings = config.settings();
     let file = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
-    let mode = encryption(settings);
+    let mode = encryption(config, driver)?;
     let words = match driver {
         ForeignDriver::PgJdbc => {
-            // As in libpq, a given root certificate is checked with `require`, too.
-            let mode = mode.map(|mode| match mode {
-                SslMode::Require if settings.ssl_root_cert.is_some() => SslMode::VerifyCa,
-                mode => mode,
-            });
             let never_prepares = settings.statement_cache_capacity == 0;
             vec![
                 ("sslmode", mode.map(|mode| mode.as_str().to_owned())),
@@ -29,8 +25,6 @@ pub(super) fn of(config: &Config, driver: ForeignDriver) -> Vec<(&'static str, S
             ]
         }
         ForeignDriver::ConnectorJ => {
-            // It encrypts only if it is told to; an authority is given to check something.
-            let mode = mode.or(settings.ssl_root_cert.as_ref().map(|_| SslMode::VerifyCa));
             let flag = |on: fn(SslMode) -> bool| mode.map(|mode| on(mode).to_string());
             vec![
                 ("useSsl", flag(|mode| mode != SslMode::Disable)),
@@ -43,5 +37,5 @@ pub(super) fn of(config: &Config, driver: ForeignDriver) -> Vec<(&'static str, S
         _ => Vec::new(),
     };
     let given = words.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    given.collect()
+    Ok(given.collect())
 }

@@ -161,8 +161,10 @@ impl SidecarConnection {
 
     fn note_done(&mut self, request: u32) {
         self.step.take_if(|(step, _)| *step <= request);
-        // The server accepts nothing but a rollback to a savepoint in an aborted transaction.
-        self.failed_at = None;
+        // What says that a transaction is aborted accepts nothing but a rollback to a savepoint then.
+        if self.rules.transactions().aborted.is_some() {
+            self.failed_at = None;
+        }
     }
 
     fn note_failure(&mut self, request: u32, failure: &Failure) {
@@ -192,7 +194,12 @@ impl SidecarConnection {
         if !unclear || self.lost || self.depth > 0 || !self.is_undescribed() || !self.channel.is_idle() {
             return error;
         }
-        self.lost |= self.pinged().await.is_err();
+        // Silence is no sign of life.
+        let limit = self.target.limits.settle;
+        let alive = tokio::time::timeout(limit, self.pinged())
+            .await
+            .is_ok_and(|answer| answer.is_ok());
+        self.lost |= !alive;
         if self.lost { error.fatal() } else { error }
     }
 

@@ -120,6 +120,7 @@ impl SidecarConnection {
             self.add_texts(&mut outbox, &(levels.release)(depth), 0, true)?;
         }
         self.step(outbox, depth).await?;
+        self.failed_at.take_if(|failed| *failed > depth);
         if depth == 0 {
             self.unknown = false;
         }

@@ -11,6 +11,7 @@ mod connection;
 mod connector;
 mod driver;
 mod encode;
+mod encryption;
 mod errors;
 mod frame;
 #[cfg(any(test, fuzzing))]
@@ -43,8 +44,9 @@ mod tests;
 
 pub(in crate::backend) use {
     connector::connector,
+    encryption::of as encryption,
     secrets::of as secrets_of,
     session::{SessionText, check_charset},
     target::{Limits, Sharing, SidecarKind, Target},
-    transport::{check as check_transport, encryption, no_word},
+    transport::{check as check_transport, no_word},
 };

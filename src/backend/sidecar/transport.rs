@@ -1,7 +1,10 @@
 //! The settings that say how a database is reached. Each driver has words of its own for them, or none.
 
+use std::path::Path;
+
+use super::encryption;
 use crate::backend::sqlx::TlsFiles;
-use crate::config::{Config, Settings, SqliteMode, SslMode};
+use crate::config::{Config, SYSTEM, SqliteMode, SslMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
 use crate::url::ForeignDriver;
@@ -17,7 +20,10 @@ pub(in crate::backend) fn check(config: &Config, driver: ForeignDriver) -> Resul
     );
     let is_plain = is_known && settings.ssl_mode == SslMode::Disable;
     let given = [
-        ("ssl_mode", encryption(settings).is_some() && !is_plain),
+        (
+            "ssl_mode",
+            !is_plain && !matches!(settings.ssl_mode, SslMode::Allow | SslMode::Prefer),
+        ),
         ("ssl_root_cert", settings.ssl_root_cert.is_some()),
         ("ssl_cert", settings.ssl_cert.is_some()),
         ("ssl_key", settings.ssl_key.is_some()),
@@ -27,10 +33,15 @@ pub(in crate::backend) fn check(config: &Config, driver: ForeignDriver) -> Resul
     if let Some((name, _)) = without_word {
         return Err(no_word(name, &own_option(driver, name)));
     }
+    check_files(config, driver)?;
     let mut read_here = settings.clone();
     if driver == ForeignDriver::PgJdbc {
         // Its keys are not in PEM format.
         read_here.ssl_key = None;
+    }
+    if matches!(driver, ForeignDriver::Psycopg | ForeignDriver::Psycopg2) {
+        // libpq has a word that is no file.
+        read_here.ssl_root_cert.take_if(|file| file.as_os_str() == SYSTEM);
     }
     TlsFiles::of(&read_here).check()?;
     if settings.statement_cache_capacity == 0 && !driver.prepares_at_will() {
@@ -50,9 +61,31 @@ pub(in crate::backend) fn check(config: &Config, driver: ForeignDriver) -> Resul
     }
 }
 
-/// Returns the mode of encryption, if it asks for more or less than a driver does by itself.
-pub(in crate::backend) fn encryption(settings: &Settings) -> Option<SslMode> {
-    Some(settings.ssl_mode).filter(|mode| !matches!(mode, SslMode::Allow | SslMode::Prefer))
+/// Refuses certificates for a connection that may be without encryption, and a key without a certificate.
+fn check_files(config: &Config, driver: ForeignDriver) -> Result<()> {
+    let settings = config.settings();
+    let files = [
+        ("ssl_root_cert", &settings.ssl_root_cert),
+        ("ssl_cert", &settings.ssl_cert),
+        ("ssl_key", &settings.ssl_key),
+    ];
+    let given = files.iter().find(|(_, file)| file.is_some());
+    if let Some((name, _)) = given.filter(|_| !encryption::is_certain(config, driver)) {
+        let message = format!("the setting `{name}` has no effect on a connection that may be without encryption");
+        return Err(
+            Error::new(ErrorKind::Config, message).help("set `ssl_mode` to `require`, `verify-ca` or `verify-full`")
+        );
+    }
+    // The formats of pgjdbc hold both.
+    let holds_both = |file: &Path| {
+        driver == ForeignDriver::PgJdbc && file.extension().is_some_and(|end| end == "p12" || end == "pfx")
+    };
+    let key = settings.ssl_key.as_ref().filter(|file| !holds_both(file));
+    if key.is_some() && settings.ssl_cert.is_none() {
+        let message = "the setting `ssl_key` is given without `ssl_cert`, the certificate of the key";
+        return Err(Error::new(ErrorKind::Config, message).help("set `ssl_cert`, too"));
+    }
+    Ok(())
 }
 
 /// Returns the error for a setting that a driver cannot follow. `help` names the way out.

@@ -136,9 +136,9 @@ fn b10_options_in_the_words_of_a_driver_are_the_drivers() {
             vec!["useSSL"],
         ),
         (
-            "jdbc+sqlserver://h/d?ssl_mode=require",
-            SslMode::Prefer,
-            vec!["ssl_mode"],
+            "jdbc+sqlserver://h/d?ssl_mode=require&sslMode=x",
+            SslMode::Require,
+            vec!["sslMode"],
         ),
         ("jdbc+h2://mem:x?ssl=true", SslMode::Require, vec![]),
         (
@@ -155,6 +155,24 @@ fn b10_options_in_the_words_of_a_driver_are_the_drivers() {
             "{url}"
         );
     }
+    // Each way to name the driver, before the options and behind them.
+    let url = "dbapi2+mysql://h/d?ssl=true&ssl_ca=a";
+    let named = [
+        Config::from_value(json!({"connection": url, "dbapi_path": "pymysql"})).unwrap(),
+        config(url).option("dbapi-path", "pymysql").unwrap(),
+        config(&format!("{url}&dbapiPath=pymysql")),
+    ];
+    for read in named {
+        assert_eq!(read.settings().ssl_mode, SslMode::Require);
+        assert!(read.check().is_ok() && read.driver_options().map(|(name, _)| name).eq(["ssl_ca"]));
+    }
+    let late = config(url).dbapi_path("pymysql");
+    let error = late.check().unwrap_err().to_string();
+    assert!(
+        error.contains("`ssl`") && error.contains("name the driver in the URL"),
+        "{error}"
+    );
+    assert!(late.ssl_mode(SslMode::Require).check().is_ok());
     let read = config("jdbc+postgresql://h/d?server_settings[a]=1&options[b]=2&options=-c%20c%3D3");
     assert_eq!(read.settings().server_settings.len(), 2);
     assert_eq!(read.driver_options().count(), 1);
@@ -191,4 +209,14 @@ fn u5_configurations_of_bridges_round_trip() {
         parts.settings().bridge.java.as_deref(),
         Some(Path::new("/opt/java/bin/java"))
     );
+}
+
+#[test]
+fn u3_a_host_holds_nothing_that_a_drivers_address_would_read() {
+    for host in ["h?sslmode=disable", "h;encrypt=false", "h&x=1", "h=1", "a(b"] {
+        assert!(config("jdbc+postgresql://h/d").host(host).check().is_err(), "{host}");
+    }
+    for host in ["db-1.example_x", "::1", "fe80::1%eth0", "bücher.example"] {
+        assert!(config("jdbc+postgresql://h/d").host(host).check().is_ok(), "{host}");
+    }
 }

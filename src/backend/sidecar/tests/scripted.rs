@@ -158,6 +158,25 @@ async fn b6_a_commit_after_a_failure_rolls_back_and_is_an_error() {
     assert!(script.lock().kept.iter().any(|text| text == "INSERT kept"));
 }
 
+/// Returns the script of a database that is not described here and has no savepoints.
+fn undescribed() -> Shared {
+    let script = script();
+    script.lock().opened = vec![("product", "Exotic"), ("transactions", "api"), ("savepoints", "0")];
+    script
+}
+
+#[tokio::test]
+async fn b6_a_ping_without_an_answer_hides_no_error() {
+    let script = undescribed();
+    script.lock().hangs.push("PING");
+    let mut target = dbapi(Dialect::Generic, &[]);
+    target.limits.settle = std::time::Duration::from_millis(10);
+    let mut raw = SidecarConnector::new(target, slot(&script)).connect().await.unwrap();
+    let error = run(&mut *raw, Dialect::Generic, "FAIL").await.unwrap_err();
+    assert!(error.to_string().contains("it fails") && error.is_fatal(), "{error}");
+    assert!(!raw.interrupted(false));
+}
+
 #[tokio::test]
 async fn b6_a_failed_savepoint_or_release_leaves_the_count() {
     let script = script();
