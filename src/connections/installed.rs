@@ -3,6 +3,7 @@
 use std::panic::Location;
 use std::sync::OnceLock;
 
+use super::transactions::not_installed;
 use super::{Connections, InTransaction};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -91,9 +92,4 @@ pub fn in_transaction<'a>(alias: impl Into<Option<&'a str>>) -> InTransaction {
         alias.into().map(str::to_owned),
         Location::caller(),
     )
-}
-
-pub(super) fn not_installed() -> Error {
-    Error::new(ErrorKind::NotConnected, "no registry is installed in this process")
-        .help("call `Connections::init(…)?.install()?` at the start of the program")
 }

@@ -8,9 +8,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::Connections;
-use super::installed::not_installed;
 use crate::config::IsolationLevel;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
 use crate::transaction::{Transaction, TransactionBuilder};
 
@@ -296,4 +295,10 @@ impl Atomic {
             })
         }
     }
+}
+
+/// Returns the error of a program without a registry.
+pub(super) fn not_installed() -> Error {
+    Error::new(ErrorKind::NotConnected, "no registry is installed in this process")
+        .help("call `Connections::init(…)?.install()?` at the start of the program")
 }
