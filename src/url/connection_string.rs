@@ -27,12 +27,11 @@ pub(super) fn keywords(text: &str) -> Result<Vec<(String, String)>> {
             return Err(error("the connection string of ODBC has a keyword without `=`")
                 .help("write it as `odbc:Driver={PostgreSQL Unicode};Server=localhost`"));
         };
-        let (value, after) = match after.trim_start().strip_prefix('{') {
-            Some(braced) => in_braces(braced)?,
-            None => {
-                let (value, after) = after.split_once(';').unwrap_or((after, ""));
-                (value.trim().to_owned(), after)
-            }
+        let (value, after) = if let Some(braced) = after.trim_start().strip_prefix('{') {
+            in_braces(braced)?
+        } else {
+            let (value, after) = after.split_once(';').unwrap_or((after, ""));
+            (value.trim().to_owned(), after)
         };
         found.push((name.trim().to_owned(), value));
         rest = after;
