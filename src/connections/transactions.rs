@@ -173,7 +173,7 @@ impl InTransaction {
     /// # Ok(()) }
     /// ```
     pub async fn builder(self) -> Result<TransactionBuilder> {
-        let registry = &self.connections.ok_or_else(not_installed)?.registry;
+        let registry = &self.connections.as_ref().ok_or_else(not_installed)?.registry;
         let alias = match &self.alias {
             Some(alias) => alias,
             None => registry.only(|alias| format!("name the connection to use: `in_transaction(\"{alias}\")`"))?,
@@ -297,7 +297,7 @@ impl Atomic {
     }
 }
 
-/// Returns the error of a program without a registry.
+/// Returns the error of a process without a registry.
 pub(super) fn not_installed() -> Error {
     Error::new(ErrorKind::NotConnected, "no registry is installed in this process")
         .help("call `Connections::init(…)?.install()?` at the start of the program")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::cell::{Cell, Shape};
 use super::codec::Reader;
-use super::frame::{Column, Malformed, ValueOrder};
+use super::frame::{BatchOrder, Column, Malformed};
 use super::server_text::TextForm;
 use crate::backend::postgres::type_is_known as is_named;
 use crate::sql::Dialect;
@@ -90,7 +90,7 @@ enum Values {
 
 impl BatchFrame {
     /// Looks for the values in a payload. Text is checked where it is read, so that it is read once.
-    pub(super) fn read(columns: &Arc<Columns>, order: ValueOrder, payload: Vec<u8>) -> Result<Self, Malformed> {
+    pub(super) fn read(columns: &Arc<Columns>, order: BatchOrder, payload: Vec<u8>) -> Result<Self, Malformed> {
         let mut reader = Reader::new("ROWS", &payload);
         let rows = reader.u32()?;
         let width = columns.list.len();
@@ -106,7 +106,7 @@ impl BatchFrame {
             places: Vec::new(),
         };
         let forms = match order {
-            ValueOrder::Rows => {
+            BatchOrder::Rows => {
                 search.pass(count)?;
                 let tagged = |first| Values::Tagged { first, step: width };
                 (0..width)
@@ -116,7 +116,7 @@ impl BatchFrame {
                     })
                     .collect()
             }
-            ValueOrder::Columns => (0..width).map(|_| search.form()).collect::<Result<_, _>>()?,
+            BatchOrder::Columns => (0..width).map(|_| search.form()).collect::<Result<_, _>>()?,
         };
         search.reader.end()?;
         let batch = Self {

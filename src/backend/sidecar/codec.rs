@@ -1,7 +1,7 @@
 //! Reading of answers. Whatever the bytes are, the result is a frame or an error, and no more memory is taken than the
 //! bytes that arrived allow.
 
-use super::frame::{AnswerFrame, Column, Failure, Frame, HEAD, Malformed, Origin, Pairs, ValueOrder, kind};
+use super::frame::{AnswerFrame, BatchOrder, Column, Failure, Frame, HEAD, Malformed, Origin, Pairs, kind};
 
 /// A place in bytes that are read from the left.
 #[derive(Clone, Copy, Debug)]
@@ -153,8 +153,8 @@ fn answer(kind: u8, payload: &[u8]) -> Result<AnswerFrame, Malformed> {
             let count = reader.u16()?.into();
             AnswerFrame::Columns(reader.many(count, 9, column)?)
         }
-        kind::ROWS => return Ok(AnswerFrame::Rows(ValueOrder::Rows, payload.to_vec())),
-        kind::BLOCK => return Ok(AnswerFrame::Rows(ValueOrder::Columns, payload.to_vec())),
+        kind::ROWS => return Ok(AnswerFrame::Rows(BatchOrder::Rows, payload.to_vec())),
+        kind::BLOCK => return Ok(AnswerFrame::Rows(BatchOrder::Columns, payload.to_vec())),
         kind::DONE => {
             let rows = u64::try_from(reader.i64()?).ok();
             let key = match reader.u8()? {

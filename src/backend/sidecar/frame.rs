@@ -50,7 +50,7 @@ pub(super) mod flag {
 
 /// The order of the values in a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ValueOrder {
+pub(super) enum BatchOrder {
     /// `ROWS`: row after row.
     Rows,
     /// `BLOCK`: column after column.
@@ -67,7 +67,7 @@ pub(super) enum AnswerFrame {
     Opened(Pairs),
     Columns(Vec<Column>),
     /// The payload of `ROWS` or `BLOCK`, which is read where the columns are known.
-    Rows(ValueOrder, Vec<u8>),
+    Rows(BatchOrder, Vec<u8>),
     Done {
         /// `None` if the driver does not tell.
         rows: Option<u64>,
@@ -88,8 +88,8 @@ impl AnswerFrame {
             Self::Welcome { .. } => "WELCOME",
             Self::Opened(_) => "OPENED",
             Self::Columns(_) => "COLUMNS",
-            Self::Rows(ValueOrder::Rows, _) => "ROWS",
-            Self::Rows(ValueOrder::Columns, _) => "BLOCK",
+            Self::Rows(BatchOrder::Rows, _) => "ROWS",
+            Self::Rows(BatchOrder::Columns, _) => "BLOCK",
             Self::Done { .. } => "DONE",
             Self::Failed(_) => "FAILED",
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::batch::{BatchFrame, Columns};
 use super::codec;
-use super::frame::{AnswerFrame, Column, Failure, Frame, Origin, Pairs, ValueOrder, kind};
+use super::frame::{AnswerFrame, BatchOrder, Column, Failure, Frame, Origin, Pairs, kind};
 use super::row::BatchRow;
 use crate::sql::DIALECTS;
 use crate::value::RawRow as _;
@@ -93,8 +93,8 @@ fn written(frame: &Frame) -> Vec<u8> {
         }
         AnswerFrame::Rows(order, payload) => {
             out.push(match order {
-                ValueOrder::Rows => kind::ROWS,
-                ValueOrder::Columns => kind::BLOCK,
+                BatchOrder::Rows => kind::ROWS,
+                BatchOrder::Columns => kind::BLOCK,
             });
             out.extend(payload);
         }
@@ -190,7 +190,7 @@ mod tests {
             all_pairs().prop_map(AnswerFrame::Opened),
             vec(column, 0..4).prop_map(AnswerFrame::Columns),
             (
-                prop::sample::select(vec![ValueOrder::Rows, ValueOrder::Columns]),
+                prop::sample::select(vec![BatchOrder::Rows, BatchOrder::Columns]),
                 vec(any::<u8>(), 0..40)
             )
                 .prop_map(|(order, payload)| AnswerFrame::Rows(order, payload)),
@@ -264,7 +264,7 @@ mod tests {
                 is_boolean: false,
             });
             let columns = Arc::new(Columns::new(Dialect::Postgres, columns.collect(), false));
-            let batch = Arc::new(BatchFrame::read(&columns, ValueOrder::Rows, payload).unwrap());
+            let batch = Arc::new(BatchFrame::read(&columns, BatchOrder::Rows, payload).unwrap());
             let read = Row::new(Box::new(BatchRow::new(&batch, 0))).values().unwrap();
             for (read, value) in read.iter().zip(&values) {
                 // NaN is not equal to itself; its form is.
@@ -300,7 +300,7 @@ mod tests {
             payload.extend(long(rows.iter().map(|row| row.4.as_str())));
             let column = Column { name: "a".to_owned(), type_name: "text".to_owned(), is_boolean: false };
             let columns = Arc::new(Columns::new(Dialect::Postgres, vec![column; 5], false));
-            let batch = Arc::new(BatchFrame::read(&columns, ValueOrder::Columns, payload.clone()).unwrap());
+            let batch = Arc::new(BatchFrame::read(&columns, BatchOrder::Columns, payload.clone()).unwrap());
             prop_assert_eq!(batch.rows() as usize, rows.len());
             for (number, (integer, text, value, double, other)) in rows.into_iter().enumerate() {
                 let read = Row::new(Box::new(BatchRow::new(&batch, number as u32))).values().unwrap();
@@ -310,7 +310,7 @@ mod tests {
                 prop_assert_eq!(format!("{:?}", read), format!("{written:?}"));
             }
             for end in 0..payload.len() {
-                prop_assert!(BatchFrame::read(&columns, ValueOrder::Columns, payload[..end].to_vec()).is_err());
+                prop_assert!(BatchFrame::read(&columns, BatchOrder::Columns, payload[..end].to_vec()).is_err());
             }
         }
     }
@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn b6_a_block_that_is_wrong_is_refused() {
         let columns = Arc::new(Columns::new(Dialect::Generic, vec![named("a")], false));
-        let read = |payload: &[u8]| BatchFrame::read(&columns, ValueOrder::Columns, payload.to_vec());
+        let read = |payload: &[u8]| BatchFrame::read(&columns, BatchOrder::Columns, payload.to_vec());
         let two = |rest: &[u8]| [&[0, 0, 0, 2][..], rest].concat();
         for (payload, why) in [
             (two(&[7, 0, 0, 0, 2, 0, 0, 0, 1, b'a', b'b']), "before it begins"),
@@ -357,7 +357,7 @@ mod tests {
         let mut payload = 1_u32.to_be_bytes().to_vec();
         payload.extend([22, 7, 234, 12, 1, 3, 4, 5, 1, 226, 64]);
         payload.extend([22, 7, 234, 13, 1, 3, 4, 5, 1, 226, 64]);
-        let batch = Arc::new(BatchFrame::read(&columns, ValueOrder::Rows, payload).unwrap());
+        let batch = Arc::new(BatchFrame::read(&columns, BatchOrder::Rows, payload).unwrap());
         let row = Row::new(Box::new(BatchRow::new(&batch, 0)));
         let moment: chrono::NaiveDateTime = row.get("a").unwrap();
         assert_eq!(moment.to_string(), "2026-12-01 03:04:05.123456");
@@ -387,7 +387,7 @@ mod tests {
         payload.extend(b"lost");
         payload.extend([2, 0, 0, 0, 0, 0, 0, 0, 7]);
         let row = Row::new(Box::new(BatchRow::new(
-            &Arc::new(BatchFrame::read(&columns, ValueOrder::Rows, payload).unwrap()),
+            &Arc::new(BatchFrame::read(&columns, BatchOrder::Rows, payload).unwrap()),
             0,
         )));
         let error = row.get::<i64>("a").unwrap_err().to_string();

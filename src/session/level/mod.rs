@@ -6,6 +6,7 @@ pub(super) mod callbacks;
 mod child;
 mod close;
 pub(super) mod leave;
+mod messages;
 pub(super) mod operations;
 pub(super) mod probe;
 mod read_only;

@@ -6,9 +6,6 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::backend::Notification;
-use crate::session::engine::Engine;
-use crate::session::level::{Level, LevelKind};
-use crate::session::statement::run::BoundStatement;
 
 /// The channel and the payload of a notification.
 pub(in crate::session) type Message = (String, String);
@@ -36,7 +33,7 @@ impl Listeners {
     }
 
     /// Sends the notifications of one transaction, equal ones once, as the server does.
-    fn deliver(&self, messages: Vec<Message>) {
+    pub(in crate::session) fn deliver(&self, messages: Vec<Message>) {
         let mut seen = HashSet::new();
         let mut listeners = self.0.lock();
         for (channel, payload) in messages {
@@ -52,40 +49,6 @@ impl Listeners {
                 let heard = listener.channels.contains(&notification.channel);
                 !(listener.sender.is_closed() || heard && listener.sender.send(notification.clone()).is_err())
             });
-        }
-    }
-}
-
-impl Engine {
-    /// Delivers notifications to the listeners of the sandbox, if it is one.
-    pub(in crate::session) fn deliver(&self, messages: Vec<Message>) {
-        if let Some(sandbox) = self.sandbox.as_ref().filter(|_| !messages.is_empty()) {
-            sandbox.listeners.deliver(messages);
-        }
-    }
-}
-
-impl Level {
-    /// Delivers the notifications of a statement that was run here: at once, or after the commit of its transaction.
-    pub(in crate::session) fn notifies(&self, work: &BoundStatement) {
-        let calls = work.template.effect().notifies.iter();
-        let messages: Vec<_> = calls.filter_map(|call| call.resolve(&work.bound.values)).collect();
-        match self.kind {
-            LevelKind::Transaction { .. } => self.state.lock().messages.extend(messages),
-            _ => self.engine.deliver(messages),
-        }
-    }
-
-    /// Passes the notifications of a level that was committed to the level below, if that one decides, or delivers them.
-    /// Those of a level that was rolled back are forgotten.
-    pub(in crate::session) fn pass_messages(&self, committed: bool, below: Option<&Self>) {
-        let messages = std::mem::take(&mut self.state.lock().messages);
-        if !committed || messages.is_empty() {
-            return;
-        }
-        match below {
-            Some(below) => below.state.lock().messages.extend(messages),
-            None => self.engine.deliver(messages),
         }
     }
 }
