@@ -175,7 +175,7 @@ fn value(name: &Ident, example: &str, input: ParseStream<'_>) -> Result<Expr> {
     input.parse()
 }
 
-/// Completes the name of a level to its path, which the caller puts behind the crate's.
+/// Refuses the name of a level that there is not. Any other expression is left to the compiler.
 fn level(value: Expr) -> Result<Expr> {
     let Some(name) = (match &value {
         Expr::Path(ExprPath { path, qself: None, .. }) => path.get_ident().map(Ident::to_string),
