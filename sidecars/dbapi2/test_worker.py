@@ -1383,6 +1383,9 @@ class Psycopg(Postgres):
                 self.connection.answer(request)
             return sent[2:]
 
+        def texts_of(*texts):
+            return [self.connection.send_run(text, flags=FLAG_ROWS | FLAG_SKIP) for text in texts]
+
         sent = texts("SET LOCAL work_mem TO '1MB'", "SELECT 1", "SAVEPOINT a", "CREATE TEMPORARY TABLE t (a INT)")
         self.assertEqual([self.connection.answer(request).count for request in sent], [-1, 1, -1, -1])
         self.connection.run("INSERT INTO t VALUES (1)")
@@ -1390,6 +1393,9 @@ class Psycopg(Postgres):
         for request in sent:
             self.connection.answer(request)
         self.connection.run("ROLLBACK TO b")
+        # Behind a savepoint, also a statement that might have given rows.
+        sent = texts_of("SAVEPOINT d", "UPDATE t SET a = 2") + texts_of("ROLLBACK TO d", "UPDATE t SET a = a + 0")
+        self.assertEqual([self.connection.answer(request).count for request in sent], [-1, 1, -1, 1])
         self.connection.commit()
         self.assertEqual(self.connection.run("SELECT a FROM t").rows, [["1"]])
         sent = texts("SAVEPOINT a", "SET LOCAL work_mem TO 'nothing'", "SAVEPOINT b")
@@ -1868,6 +1874,7 @@ class Units(unittest.TestCase):
 
     def test_b6_no_text_that_gives_rows_is_sent_in_one_go_with_others(self):
         silent = ["INSERT INTO t VALUES (1)", " update t SET a = 1", "DELETE FROM t", "SAVEPOINT a", "RELEASE a", "BEGIN", "SET a TO b"]
+        silent += ["SELECT pg_catalog.set_config('a', 'b', true)"]
         giving = ["SELECT 1", "with a AS (SELECT 1) DELETE FROM t", "VALUES (1)", "TABLE t", "SHOW a", "EXPLAIN SELECT 1", "FETCH ALL c"]
         giving += ["EXECUTE a", "INSERT INTO t VALUES (1)\nRETURNING a", "delete FROM t returning *", "CREATE TABLE t (a INT)"]
         self.assertEqual([text for text in silent + giving if SILENT.match(text)], silent)
@@ -1883,7 +1890,7 @@ class Units(unittest.TestCase):
 
         def run(text, kind=bytes):
             flags = FLAG_PLAIN | FLAG_SKIP
-            return frames.RUN, frames.Payload(kind(struct.pack(">BI", flags, 1) + frames.packed_str(text)))
+            return frames.RUN, frames.Payload(kind(struct.pack(">BI", flags, 1) + frames.packed_str(text) + b"\0\0"))
 
         requests = Requests()
         sent = [("a",), ("b",), ("x" * LONGEST_JOINED,), ("c",), ("d", Cut), ("e",)]

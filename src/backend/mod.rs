@@ -260,6 +260,18 @@ pub(crate) trait RawConnection: Send {
     /// Runs text without parameters, without preparing it. The text may hold several statements.
     fn run_script(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<QueryResult>>;
 
+    /// Has the next request send a text of the library's own first, in the same round trip, whatever the request is. If
+    /// the text fails, the request fails with its error, nothing of it is run, and
+    /// [`ahead_failed`](Self::ahead_failed) returns `true`. Returns `false`, and does nothing, if the driver cannot.
+    fn send_ahead(&mut self, _text: &'static str) -> bool {
+        false
+    }
+
+    /// Returns whether the last request failed with the text that was sent ahead of it.
+    fn ahead_failed(&self) -> bool {
+        false
+    }
+
     /// Runs `job` on the driver's own connection.
     fn with_native(&mut self, _job: NativeJob) -> BoxFuture<'_, Result<QueryResult>> {
         let error = Error::new(ErrorKind::Unsupported, "this connection does not use a driver of sqlx")

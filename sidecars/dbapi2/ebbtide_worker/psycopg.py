@@ -22,8 +22,10 @@ OTHERS = (
     "INSERT|UPDATE|DELETE|MERGE|SET|SAVEPOINT|RELEASE|BEGIN|START|COMMIT|PREPARE|DEALLOCATE|DECLARE|CLOSE|LISTEN|NOTIFY"
 )
 UNCHANGING = re.compile(r"\s*(?:{}|{})\b".format(GIVING, OTHERS), re.IGNORECASE)
-# Statements that neither change a table nor give rows.
-SILENT = re.compile(r"\s*(?:{})\b(?!.*\bRETURNING\b)".format(OTHERS), re.IGNORECASE | re.DOTALL)
+# Statements that neither change a table nor give rows, or but those of settings.
+SILENT = re.compile(
+    r"\s*(?:(?:{})\b(?!.*\bRETURNING\b)|SELECT pg_catalog\.set_config\()".format(OTHERS), re.IGNORECASE | re.DOTALL
+)
 
 
 class Changes:
@@ -301,7 +303,7 @@ class Psycopg(Postgres):
     def may_join(self, text, first):
         """Returns true if a text may be sent in one go with others: inside of a transaction, where a failure ends all.
 
-        One that gives rows may not: libpq would hold them all.
+        One that gives more rows than those of settings may not: libpq would hold them all.
         """
         if ";" in text or "\0" in text or not SILENT.match(text):
             return False

@@ -2,7 +2,7 @@
 
 import queue
 
-from .frames import BEGIN, FLAG_KEY, FLAG_PLAIN, FLAG_ROWS, FLAG_SKIP, Payload, RUN, Refused
+from .frames import BEGIN, FLAG_KEY, FLAG_SKIP, Payload, RUN, Refused
 
 # The longest payload of a request that is sent in one go with others. Longer texts gain nothing, and memory may not suffice.
 LONGEST_JOINED = 64 * 1024
@@ -51,7 +51,7 @@ class Requests:
 
 
 def text_of(kind, payload, first):
-    """Returns the text of a request that gives nothing but whether it worked, None for other requests."""
+    """Returns the text of a request without values, None for other requests and for one that wants a key."""
     if payload is None or len(payload.data) > LONGEST_JOINED:
         return None
     fields = Payload(payload.data)
@@ -60,11 +60,12 @@ def text_of(kind, payload, first):
             fields.take(2)
             text, first_text = fields.str(), fields.str()
             return None if first_text else text
-        flags = fields.number("B") if kind == RUN else FLAG_ROWS
-        if flags & (FLAG_PLAIN | FLAG_ROWS | FLAG_KEY) != FLAG_PLAIN or not (first or flags & FLAG_SKIP):
+        flags = fields.number("B") if kind == RUN else FLAG_KEY
+        if flags & FLAG_KEY or not (first or flags & FLAG_SKIP):
             return None
         fields.number("I")
-        return fields.str()
+        text = fields.str()
+        return None if fields.number("H") else text
     except (Refused, MemoryError):
         # It is told in its turn.
         return None

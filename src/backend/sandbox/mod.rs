@@ -124,11 +124,12 @@ impl SandboxedConnection {
             self.note_violations().await?;
         }
         let guarded = self.guards();
-        if guarded {
-            self.protect().await?;
-        }
         // Alone and outside of a transaction, a changed setting is simply undone.
-        if !(effect.local.is_empty() || guarded && effect.local_only) {
+        let notes = !(effect.local.is_empty() || guarded && effect.local_only);
+        if guarded {
+            self.protect(!notes).await?;
+        }
+        if notes {
             self.note_local(effect, values).await?;
         }
         Ok(guarded)
@@ -136,6 +137,10 @@ impl SandboxedConnection {
 
     /// Does what is due after a statement: outside of a transaction it is kept, or undone alone.
     async fn after<T>(&mut self, statement: &Statement, guarded: bool, result: Result<T>) -> Result<T> {
+        let result = match result {
+            Err(error) if guarded && self.inner.ahead_failed() => return Err(self.lose(error)),
+            other => other,
+        };
         let effect = statement.effect();
         if effect.deferrable && result.is_ok() {
             self.outer.deferred.set(true);

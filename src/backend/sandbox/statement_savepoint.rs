@@ -25,17 +25,22 @@ impl SandboxedConnection {
         self.is_outside() && self.rules().statement_savepoints.are_needed(self.outer.deferred.get())
     }
 
-    /// Sets the savepoint that a statement outside of a transaction is rolled back to, if it is not in place.
-    pub(super) async fn protect(&mut self) -> Result<()> {
+    /// Sets the savepoint that a statement outside of a transaction is rolled back to, if it is not in place. If the
+    /// statement is the next request, the text rides along with it where the driver can.
+    pub(super) async fn protect(&mut self, is_next: bool) -> Result<()> {
         self.verify().await?;
         let texts = &self.rules().statement_savepoint;
-        let moved = match self.savepoint {
-            StatementSavepoint::Absent => self.run_own(texts.set).await,
-            StatementSavepoint::Behind => self.run_own(texts.renew).await,
-            StatementSavepoint::Set | StatementSavepoint::Unverified => Ok(()),
+        let text = match self.savepoint {
+            StatementSavepoint::Absent => Some(texts.set),
+            StatementSavepoint::Behind => Some(texts.renew),
+            StatementSavepoint::Set | StatementSavepoint::Unverified => None,
         };
-        // Going back would undo what was confirmed before, so the sandbox cannot go on.
-        moved.map_err(|error| self.lose(error))?;
+        if let Some(text) = text
+            && !(is_next && self.inner.send_ahead(text))
+        {
+            // Going back would undo what was confirmed before, so the sandbox cannot go on.
+            self.run_own(text).await.map_err(|error| self.lose(error))?;
+        }
         self.savepoint = StatementSavepoint::Unverified;
         Ok(())
     }
@@ -57,7 +62,7 @@ impl SandboxedConnection {
     }
 
     /// The savepoint is not where it belongs, and cannot be brought there: the outer transaction takes nothing any more.
-    fn lose(&mut self, error: Error) -> Error {
+    pub(super) fn lose(&mut self, error: Error) -> Error {
         if error.is_fatal() {
             return error;
         }
@@ -173,7 +178,7 @@ impl SandboxedConnection {
         self.redefined = true;
         let guarded = self.guards();
         if guarded {
-            self.protect().await?;
+            self.protect(false).await?;
         }
         let result = self.inner.with_native(job).await;
         let ended = self.inner.depth() < OUTSIDE || result.as_ref().is_err_and(Error::is_fatal);

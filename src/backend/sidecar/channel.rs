@@ -94,6 +94,11 @@ impl Channel {
         self.answered == self.last
     }
 
+    /// Returns whether a request is answered, if nothing was sent before what is under way.
+    pub(super) fn has_answered(&self, request: u32) -> bool {
+        self.answered >= request
+    }
+
     /// Returns the reason if the process or the connection has ended.
     pub(super) fn ending(&self) -> Option<Arc<QueueEnding>> {
         self.answers.ending()

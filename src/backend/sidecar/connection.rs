@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ahead::Ahead;
 use super::batch::{BatchFrame, Columns};
 use super::channel::{Cancelling, Channel};
 use super::driver::Driver;
@@ -34,6 +35,7 @@ pub(super) struct SidecarConnection {
     pub(super) unknown: bool,
     /// Set once the connection must not be used again.
     pub(super) lost: bool,
+    pub(super) ahead: Ahead,
     columns: Option<Arc<Columns>>,
     /// The rows that came of a statement that writes, if it is one: some drivers do not count them.
     pub(super) returned: Option<u64>,
@@ -59,13 +61,25 @@ impl SidecarConnection {
             runs_to_end: false,
             unknown: false,
             lost: false,
+            ahead: Ahead::default(),
             columns: None,
             returned: None,
         }
     }
 
-    /// Reads what a dropped call has left, and checks that the connection can be used.
+    /// Does what [`usable`](Self::usable) does, and sends alone what should go ahead of the next request.
     pub(super) async fn ready(&mut self) -> Result<()> {
+        self.usable().await?;
+        if self.ahead.text.is_some() {
+            let mut outbox = self.channel.outbox();
+            self.add_ahead(&mut outbox)?;
+            self.send_behind(outbox).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what a dropped call has left, and checks that the connection can be used.
+    pub(super) async fn usable(&mut self) -> Result<()> {
         if let Some(ending) = self.channel.ending() {
             self.lost = true;
             return Err(self.target.lost_before(&ending));
@@ -99,10 +113,48 @@ impl SidecarConnection {
         Ok(())
     }
 
-    /// Sends requests, of which the last leaves `depth` levels if it fails.
+    /// Sends requests. Returns the number of the last one.
     pub(super) fn send(&mut self, outbox: Outbox) -> u32 {
         (self.columns, self.returned) = (None, None);
+        self.ahead.sent(0);
         self.channel.send(outbox)
+    }
+
+    /// Adds the text that goes ahead, if there is one. Returns `true` if what follows has to be skipped should it fail.
+    pub(super) fn add_ahead(&self, outbox: &mut Outbox) -> Result<bool> {
+        match self.ahead.text {
+            Some(text) => self.add_texts(outbox, text, 0, false),
+            None => Ok(false),
+        }
+    }
+
+    /// Sends requests behind the text that goes ahead, and reads its answers. Returns the number of the last request.
+    pub(super) async fn send_behind(&mut self, outbox: Outbox) -> Result<u32> {
+        let ahead = self.ahead.text.map_or(0, |text| {
+            let texts = split(self.target.dialect, text).len();
+            outbox.first() - 1 + u32::try_from(texts).unwrap_or_default()
+        });
+        let last = self.send(outbox);
+        self.ahead.sent(ahead);
+        if ahead == 0 {
+            return Ok(last);
+        }
+        match self.answers(ahead, &mut Ignore).await? {
+            Ok(_) => Ok(last),
+            Err(failure) => {
+                // The rest was skipped.
+                self.drain().await?;
+                Err(self.error(&failure).await)
+            }
+        }
+    }
+
+    /// Reads the answers to the text that went ahead, which is not ended half-way.
+    pub(super) async fn pass_ahead(&mut self) -> Result<()> {
+        while !self.channel.has_answered(self.ahead.until()) {
+            self.hear().await?;
+        }
+        Ok(())
     }
 
     /// Sends requests of which the last changes the depth.
@@ -171,7 +223,9 @@ impl SidecarConnection {
         if let Some((_, depth)) = self.step.take_if(|(step, _)| *step == request) {
             self.depth = depth;
         }
-        self.lost |= failure.closed || failure.origin == Origin::Foreign;
+        // Nothing is certain any more without the savepoint that the text would have set.
+        let uncertain = self.ahead.heed_failure(request);
+        self.lost |= failure.closed || failure.origin == Origin::Foreign || uncertain;
         let rules = self.rules.transactions();
         // Without savepoints, there is no way to ask a database that is not described here.
         let aborts = rules.aborted.is_some() || (self.is_undescribed() && !rules.savepoints);

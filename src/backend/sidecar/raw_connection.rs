@@ -66,6 +66,15 @@ impl RawConnection for SidecarConnection {
         })
     }
 
+    fn send_ahead(&mut self, text: &'static str) -> bool {
+        self.ahead.text = Some(text);
+        true
+    }
+
+    fn ahead_failed(&self) -> bool {
+        self.ahead.has_failed()
+    }
+
     fn with_native(&mut self, _job: NativeJob) -> BoxFuture<'_, Result<QueryResult>> {
         let message = "the connection is not one of sqlx: its driver runs in a process of its own, so code written for sqlx's \
                        databases cannot use it";
@@ -147,7 +156,8 @@ impl RawConnection for SidecarConnection {
             if self.channel.is_idle() {
                 return Ok(());
             }
-            let cancels = !self.runs_to_end;
+            self.pass_ahead().await?;
+            let cancels = !self.runs_to_end && !self.channel.is_idle();
             if cancels {
                 self.channel.cancel();
             }
@@ -201,26 +211,31 @@ impl SidecarConnection {
     /// Sends a statement. Returns the number of its last request; none for an empty text.
     async fn start(&mut self, request: Request<'_>, credits: u32) -> Result<Option<u32>> {
         Self::check(request.statement)?;
-        self.ready().await?;
+        self.usable().await?;
         let mut outbox = self.channel.outbox();
+        let behind = self.add_ahead(&mut outbox)?;
         if request.statement.is_script() {
-            if !self.add_texts(&mut outbox, request.statement.text(), credits, false)? {
+            if !self.add_texts(&mut outbox, request.statement.text(), credits, behind)? {
                 return Ok(None);
             }
         } else {
-            self.add(&mut outbox, request, credits)?;
+            self.add(&mut outbox, request, credits, behind)?;
         }
         self.runs_to_end = !self.may_end(request.statement);
-        let last = self.send(outbox);
+        let last = self.send_behind(outbox).await?;
+        if self.channel.is_idle() {
+            return Ok(None);
+        }
         self.returned = (!request.statement.is_script() && !request.statement.asks()).then_some(0);
         Ok(Some(last))
     }
 
-    fn add(&self, outbox: &mut Outbox, request: Request<'_>, credits: u32) -> Result<()> {
+    /// Adds a statement, which is skipped if it stands behind one that fails.
+    fn add(&self, outbox: &mut Outbox, request: Request<'_>, credits: u32, behind: bool) -> Result<()> {
         let dialect = self.target.dialect;
         let text = DriverText::of(request.statement, dialect, self.driver.style)?;
         let run = Run {
-            flags: if text.has_key { flag::KEY } else { 0 },
+            flags: if text.has_key { flag::KEY } else { 0 } | if behind { flag::SKIP } else { 0 },
             credits,
             sql: &text.foreign.text,
         };

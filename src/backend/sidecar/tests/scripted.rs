@@ -383,8 +383,9 @@ async fn b6_the_texts_of_a_session_are_sent_at_once_and_fail_alone() {
     let mut target = dbapi(POSTGRES, &[]);
     target.session = vec![
         text("FAIL unknown", false),
-        text("UPDATE hangs", true),
         text("SET b", true),
+        // The last one: a process answers in order, so nothing comes after what hangs.
+        text("UPDATE hangs", true),
     ];
     script.lock().hangs.push("UPDATE hangs");
     let connector = SidecarConnector::new(target.clone(), slot(&script));
@@ -401,4 +402,78 @@ async fn b6_the_texts_of_a_session_are_sent_at_once_and_fail_alone() {
     let connector = SidecarConnector::new(target, slot(&script));
     let error = connector.connect().await.err().unwrap();
     assert!(error.message().contains("it fails"), "{error}");
+}
+
+#[tokio::test]
+async fn b6_what_goes_ahead_is_sent_with_the_next_request() {
+    let script = script();
+    let mut raw = connector(&script).connect().await.unwrap();
+    let raw = &mut *raw;
+    raw.begin(None).await.unwrap();
+    let asked = script.lock().asked;
+    assert!(raw.send_ahead("RELEASE SAVEPOINT a; SAVEPOINT a"));
+    assert_eq!(script.lock().asked, asked);
+    assert_eq!(rows(raw, POSTGRES, "SELECT 1", vec![]).await.unwrap().len(), 4);
+    assert_eq!(
+        script.lock().log.last_chunk(),
+        Some(&["RELEASE SAVEPOINT a", "SAVEPOINT a", "SELECT 1"].map(str::to_owned))
+    );
+    // Once, and before whatever comes next.
+    run(raw, POSTGRES, "INSERT alone").await.unwrap();
+    assert!(raw.send_ahead("SAVEPOINT b"));
+    raw.ping().await.unwrap();
+    assert_eq!(
+        script.lock().log.last_chunk(),
+        Some(&["INSERT alone", "SAVEPOINT b"].map(str::to_owned))
+    );
+    assert!(!raw.ahead_failed());
+    raw.commit(None).await.unwrap();
+    // An empty script sends nothing but that.
+    assert!(raw.send_ahead("SAVEPOINT c"));
+    run(raw, POSTGRES, "; ;").await.unwrap();
+    assert_eq!(script.lock().log.last().map(String::as_str), Some("SAVEPOINT c"));
+}
+
+#[tokio::test]
+async fn b6_nothing_is_run_behind_what_fails_ahead_of_it() {
+    for follows in ["INSERT behind", "INSERT a; INSERT b", ""] {
+        let script = script();
+        let mut raw = connector(&script).connect().await.unwrap();
+        let raw = &mut *raw;
+        raw.begin(None).await.unwrap();
+        assert!(raw.send_ahead("FAIL; SAVEPOINT a"));
+        let error = match follows {
+            "" => raw.ping().await.unwrap_err(),
+            follows => run(raw, POSTGRES, follows).await.unwrap_err(),
+        };
+        assert!(error.message().contains("it fails") && raw.ahead_failed(), "{error}");
+        // Its transaction is not what it was taken for.
+        assert!(run(raw, POSTGRES, "INSERT later").await.unwrap_err().is_fatal());
+        assert!(!script.lock().kept.iter().any(|text| text.starts_with("INSERT")));
+    }
+}
+
+#[tokio::test]
+async fn b6_what_goes_ahead_of_a_dropped_statement_is_not_cancelled() {
+    let script = undescribed();
+    script.lock().hangs.push("UPDATE hangs");
+    let mut raw = connector(&script).connect().await.unwrap();
+    assert!(raw.send_ahead("SAVEPOINT a"));
+    {
+        let (statement, values) = statement(POSTGRES, "UPDATE hangs", vec![]);
+        let request = Request {
+            statement: &statement,
+            values: &values,
+        };
+        let mut sink = Rows::default();
+        let mut call = raw.run(request, &mut sink);
+        assert!(futures::poll!(&mut call).is_pending());
+    }
+    raw.settle().await.unwrap();
+    let script = script.lock();
+    assert!(script.cancelled);
+    assert_eq!(
+        script.log.last_chunk(),
+        Some(&["SAVEPOINT a", "UPDATE hangs"].map(str::to_owned))
+    );
 }
