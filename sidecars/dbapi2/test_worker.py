@@ -1395,7 +1395,13 @@ class Psycopg(Postgres):
         self.connection.run("ROLLBACK TO b")
         # Behind a savepoint, also a statement that might have given rows.
         sent = texts_of("SAVEPOINT d", "UPDATE t SET a = 2") + texts_of("ROLLBACK TO d", "UPDATE t SET a = a + 0")
-        self.assertEqual([self.connection.answer(request).count for request in sent], [-1, 1, -1, 1])
+        sent += [self.connection.send_run("UPDATE t SET a = a + {}", 0, flags=FLAG_ROWS | FLAG_SKIP)]
+        self.assertEqual([self.connection.answer(request).count for request in sent], [-1, 1, -1, 1, 1])
+        # One that fails leaves what came before it.
+        sent = texts_of("SAVEPOINT e") + [self.connection.send_run("UPDATE t SET a = {}", "x", flags=FLAG_SKIP)]
+        self.connection.answer(sent[0])
+        self.fails(0, self.connection.answer, sent[1])
+        self.connection.run("ROLLBACK TO e")
         self.connection.commit()
         self.assertEqual(self.connection.run("SELECT a FROM t").rows, [["1"]])
         sent = texts("SAVEPOINT a", "SET LOCAL work_mem TO 'nothing'", "SAVEPOINT b")
@@ -1896,7 +1902,7 @@ class Units(unittest.TestCase):
         sent = [("a",), ("b",), ("x" * LONGEST_JOINED,), ("c",), ("d", Cut), ("e",)]
         for number, request in enumerate(sent):
             requests.put((number,) + run(*request))
-        taken = [([number for number, _, _ in found], texts) for found, texts in [requests.take(lambda *_: True) for _ in range(4)]]
+        taken = [([number for number, _, _ in found], texts) for found, texts in [requests.take(lambda text, *_: text) for _ in range(4)]]
         self.assertEqual(taken, [([0, 1], ["a", "b"]), ([2], []), ([3], ["c"]), ([4], [])])
 
     def test_zones(self):

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use chrono::{NaiveDate, NaiveDateTime};
-use ebbtide::{AssertSqlSafe, Config, Database, Result};
+use ebbtide::{AssertSqlSafe, Config, Database, Result, params};
 
 const COLUMNS: &str = "SELECT id, number, name, price, created FROM note";
 
@@ -85,14 +85,23 @@ async fn rows(database: &Database) -> Result<Vec<Note>> {
     database.fetch_all(COLUMNS, ()).decode::<Note>().await
 }
 
-/// A test: opens a sandbox, runs three statements in it, and closes it.
-async fn sandbox(database: &Database) -> Result<()> {
+/// A test: opens a sandbox, runs three statements in it, and closes it. Each uses other rows: what was rolled back stays in
+/// PostgreSQL's table for a while, and whoever reads such a row passes over all of that.
+async fn sandbox(database: &Database, id: i64) -> Result<()> {
     let sandbox = database.sandbox().await?;
-    sandbox.execute("UPDATE note SET price = 1 WHERE id = 1", ()).await?;
-    sandbox.execute("DELETE FROM note WHERE id = 2", ()).await?;
-    let _count: i64 = sandbox
-        .fetch_value("SELECT count(*) FROM note WHERE id < 5", ())
+    sandbox
+        .execute("UPDATE note SET price = 1 WHERE id = :id", params! { id })
         .await?;
+    sandbox
+        .execute("DELETE FROM note WHERE id = :id", params! { id: id + 1 })
+        .await?;
+    let count: i64 = sandbox
+        .fetch_value(
+            "SELECT count(*) FROM note WHERE id IN (:id, :next)",
+            params! { id, next: id + 1 },
+        )
+        .await?;
+    assert_eq!(count, 1);
     sandbox.disconnect().await?;
     Ok(())
 }
@@ -193,7 +202,7 @@ async fn answer(lane: &str, folder: &str, count: i64) -> Result<()> {
             match word {
                 "select" => drop(select(&database, turn % count + 1).await?),
                 "rows" => drop(rows(&database).await?),
-                _ => sandbox(&database).await?,
+                _ => sandbox(&database, (turn * 7) % (count - 1) + 1).await?,
             }
         }
         tell(begun, before, times);

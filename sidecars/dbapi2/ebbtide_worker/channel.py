@@ -31,7 +31,7 @@ class Channel:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.driver = None
-        # The requests under way: several, if their texts are sent in one go.
+        # The requests under way: several, if they are sent in one go.
         self.current = ()
         self.is_open = True
         self.is_opening = False
@@ -108,8 +108,8 @@ class Channel:
         stays = True
         try:
             while stays:
-                taken, texts = self.requests.take(None if self.failed else getattr(self.driver, "joins", None))
-                answer, stays = self.final_answer(taken, texts)
+                taken, joined = self.requests.take(None if self.failed else getattr(self.driver, "joins", None))
+                answer, stays = self.final_answer(taken, joined)
                 if self.is_given_up:
                     self.close()
                     return
@@ -117,7 +117,7 @@ class Channel:
                 self.requests.taken = []
         except BaseException as error:
             # Memory does not even suffice for the answer. What the error holds may be large.
-            self.pending, answer, texts = [], b"", []
+            self.pending, answer, joined = [], b"", []
             error.with_traceback(None)
             if not self.is_given_up:
                 self.output.write(b"".join([lost(self.number, request, error) for request, _, _ in self.requests.taken]))
@@ -125,7 +125,7 @@ class Channel:
         self.close()
         self.end()
 
-    def final_answer(self, taken, texts):
+    def final_answer(self, taken, joined):
         """Returns the bytes that answer requests, and whether the channel stays open, once nothing cancels them any more."""
         with self.lock:
             self.current = [request for request, _, _ in taken]
@@ -133,7 +133,7 @@ class Channel:
             self.is_opening = taken[0][1] == OPEN and not self.cancelled
             self.credits = 0
         try:
-            answer, stays = self.answered(taken, texts)
+            answer, stays = self.answered(taken, joined)
         finally:
             with self.lock:
                 self.current = ()
@@ -146,7 +146,7 @@ class Channel:
             stays = False
         return answer, stays
 
-    def answered(self, taken, texts):
+    def answered(self, taken, joined):
         """Returns the bytes that answer requests, and whether the channel stays open."""
         self.pending = []
         self.is_told_closed = False
@@ -163,7 +163,7 @@ class Channel:
                 final = self.act(request, kind, payload)
                 self.pending.append(final)
             else:
-                for count in self.driver.together(texts, kind == BEGIN):
+                for count in self.driver.together(joined, kind == BEGIN):
                     self.pending.append(frame(self.number, taken[done][0], DONE, struct.pack(">qB", count, 0)))
                     done += 1
             self.failed = False

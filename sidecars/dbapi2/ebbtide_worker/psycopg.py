@@ -172,7 +172,7 @@ class Psycopg(Postgres):
         self.texts_as_they_are = self.module.adapt.AdaptersMap()
         self.texts_as_they_are.register_loader(0, importlib.import_module("psycopg.types.string").TextLoader)
         if getattr(self.module, "Pipeline", None) and self.module.Pipeline.is_supported():
-            self.joins = self.may_join
+            self.joins = self.joinable
         self.texts = collections.OrderedDict()
         self.numbered = 0
         self.changes = Changes.count
@@ -220,17 +220,18 @@ class Psycopg(Postgres):
             self.link.send_query(sql.encode())
             self.set_streaming()
             return PsycopgResult(self)
-        types = [POSTGRES_TYPES.get(tag, 0) for tag, _ in parameters]
-        values = [None if value is None else self.wire(tag, value) for tag, value in parameters]
-        formats = [1 if tag == BYTES else 0 for tag, _ in parameters]
+        text, values, types, formats = self.wire(sql, parameters)
+        return self.run_prepared(text, types, values, formats)
+
+    def wire(self, sql, parameters):
+        """Returns the text, the parameters, their types and their formats as libpq takes them."""
         if parameters:
             sql = self.PLACEHOLDER.sub(lambda found: "$" + found.group(1) if found.group(1) else "%", sql)
-        return self.run_prepared(sql.encode(), types, values, formats)
-
-    @staticmethod
-    def wire(tag, value):
-        """Returns the bytes of a parameter."""
-        return value if tag == BYTES else postgres_text(tag, value).encode()
+        values = [
+            value if value is None or tag == BYTES else postgres_text(tag, value).encode() for tag, value in parameters
+        ]
+        types = [POSTGRES_TYPES.get(tag, 0) for tag, _ in parameters]
+        return sql.encode(), values, types, [1 if tag == BYTES else 0 for tag, _ in parameters]
 
     def run_prepared(self, text, types, values, formats):
         """Runs a statement, which is prepared when it comes for the second time."""
@@ -300,19 +301,26 @@ class Psycopg(Postgres):
         while self.waited() is not None:
             pass
 
-    def may_join(self, text, first):
-        """Returns true if a text may be sent in one go with others: inside of a transaction, where a failure ends all.
+    def joinable(self, text, parameters, first):
+        """Returns a statement as libpq takes it, None if it may not be sent in one go with others.
 
+        It may inside of a transaction, where a failure ends all.
         One that gives more rows than those of settings may not: libpq would hold them all.
         """
         if ";" in text or "\0" in text or not SILENT.match(text):
-            return False
-        return not first or self.status() == "INTRANS" or text[:5].upper() == "BEGIN"
-
-    def together(self, texts, begins):
-        """Sends texts in one go, and gives the number of affected rows of each. Nothing is run behind one that fails."""
+            return None
+        if first and self.status() != "INTRANS" and text[:5].upper() != "BEGIN":
+            return None
         try:
-            counts, failed = self.pipelined(texts)
+            return self.wire(text, parameters)
+        except Exception:
+            # It is told in its turn.
+            return None
+
+    def together(self, statements, begins):
+        """Sends statements in one go, and gives the number of affected rows of each. Nothing is run behind one that fails."""
+        try:
+            counts, failed = self.pipelined(statements)
         except BaseException:
             # Answers may be under way, which the next statement would take for its own.
             self.connection.close()
@@ -325,15 +333,15 @@ class Psycopg(Postgres):
         if failed is not None:
             raise self.module.errors.error_from_result(failed, encoding="utf-8")
 
-    def pipelined(self, texts):
-        """Returns the numbers of affected rows up to a text that fails, and the result that says so, or None."""
+    def pipelined(self, statements):
+        """Returns the numbers of affected rows up to a statement that fails, and the result that says so, or None."""
         link = self.link
         link.enter_pipeline_mode()
-        for text in texts:
-            link.send_query_params(text.encode(), None)
+        for statement in statements:
+            link.send_query_params(*statement)
         link.pipeline_sync()
         counts, failed = [], None
-        for _ in texts:
+        for _ in statements:
             for result in iter(self.waited, None):
                 if failed is None and result.status not in self.good:
                     failed = result

@@ -3,6 +3,7 @@
 import queue
 
 from .frames import BEGIN, FLAG_KEY, FLAG_SKIP, Payload, RUN, Refused
+from .parameters import read_parameter
 
 # The longest payload of a request that is sent in one go with others. Longer texts gain nothing, and memory may not suffice.
 LONGEST_JOINED = 64 * 1024
@@ -32,26 +33,27 @@ class Requests:
         return found
 
     def take(self, joins):
-        """Waits for the next one. Returns it, or several and their texts, if `joins` says that those may be sent in one go."""
-        taken, texts = [self.next()], []
+        """Waits for the next one. Returns it, or several and what `joins` made of those that may be sent in one go."""
+        taken, joined = [self.next()], []
         self.taken = taken
         if joins is None:
-            return taken, texts
-        while self.is_waiting() or texts:
-            text = text_of(*taken[-1][1:], first=not texts)
-            if text is None or not joins(text, not texts):
-                if texts:
+            return taken, joined
+        while self.is_waiting() or joined:
+            statement = statement_of(*taken[-1][1:], first=not joined)
+            form = joins(*statement, not joined) if statement else None
+            if form is None:
+                if joined:
                     self.left = taken.pop()
                 break
-            texts.append(text)
+            joined.append(form)
             if not self.is_waiting():
                 break
             taken.append(self.next())
-        return taken, texts
+        return taken, joined
 
 
-def text_of(kind, payload, first):
-    """Returns the text of a request without values, None for other requests and for one that wants a key."""
+def statement_of(kind, payload, first):
+    """Returns the text and the parameters of a request, None for other requests and for one that wants a key."""
     if payload is None or len(payload.data) > LONGEST_JOINED:
         return None
     fields = Payload(payload.data)
@@ -59,13 +61,12 @@ def text_of(kind, payload, first):
         if kind == BEGIN and first:
             fields.take(2)
             text, first_text = fields.str(), fields.str()
-            return None if first_text else text
+            return None if first_text else (text, [])
         flags = fields.number("B") if kind == RUN else FLAG_KEY
         if flags & FLAG_KEY or not (first or flags & FLAG_SKIP):
             return None
         fields.number("I")
-        text = fields.str()
-        return None if fields.number("H") else text
+        return fields.str(), [read_parameter(fields) for _ in range(fields.number("H"))]
     except (Refused, MemoryError):
         # It is told in its turn.
         return None
