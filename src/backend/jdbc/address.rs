@@ -32,6 +32,7 @@ pub(super) fn of<'a>(config: &'a Config, subprotocol: &str, taken: &[&str]) -> R
     let text = url.database().unwrap_or_default();
     let mut options: Vec<(&str, &str)> = Vec::new();
     if url.is_opaque() {
+        check_options_of(text, taken)?;
         out.push_str(text);
     } else {
         out.push_str("//");
@@ -74,6 +75,24 @@ pub(super) fn of<'a>(config: &'a Config, subprotocol: &str, taken: &[&str]) -> R
         out.push(between);
     }
     Ok(Address { url: out, others })
+}
+
+/// Refuses a text of the driver's own with an option that is given in another way too: drivers differ in which is stronger.
+fn check_options_of(text: &str, taken: &[&str]) -> Result<()> {
+    let names = text
+        .split(['?', '&', ';'])
+        .skip(1)
+        .filter_map(|part| part.split_once('='));
+    for (name, _) in names {
+        if let Some(taken) = taken.iter().find(|taken| taken.eq_ignore_ascii_case(name.trim())) {
+            let message = format!(
+                "`{taken}` is given twice: in the driver's own part of the URL, and by a setting or an argument"
+            );
+            return Err(Error::new(ErrorKind::Config, message)
+                .help("leave one of them out: which of them the driver would follow depends on the driver"));
+        }
+    }
+    Ok(())
 }
 
 /// Returns the name of a database as the driver of a server reads it. Only pgjdbc is known to decode it; behind the name

@@ -193,6 +193,23 @@ mod tests {
     }
 
     #[test]
+    fn b2_an_option_that_is_given_twice_is_refused() {
+        for (url, given) in [
+            ("jdbc:sqlserver://h;encrypt=false", "Encrypt"),
+            ("jdbc:sqlserver://h:1433;databaseName=d;encrypt=false", "encrypt"),
+            ("jdbc:h2:mem:x;MODE=MySQL", "mode"),
+        ] {
+            let config = Config::from_url(url)
+                .unwrap()
+                .jdbc_driver_args(serde_json::json!({ given: "true" }));
+            let error = target(&config).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{given}` is given twice")), "{url}: {error}");
+        }
+        let config = Config::from_url("jdbc:h2:mem:mode;DB_CLOSE_DELAY=-1").unwrap();
+        target(&config.jdbc_driver_args(serde_json::json!({ "mode": "MySQL" }))).unwrap();
+    }
+
+    #[test]
     fn b2_a_url_becomes_the_drivers() {
         for (url, jdbc) in [
             (
