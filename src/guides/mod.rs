@@ -15,6 +15,7 @@ macro_rules! guides {
 guides! {
     transactions = "TRANSACTIONS.md";
     queries = "QUERIES.md";
+    databasez = "DATABASEZ.md";
     dialects = "DIALECTS.md";
     // The examples of these two are tests of `examples/web`, because they use axum or that application.
     #[cfg(not(doctest))]
