@@ -25,6 +25,7 @@ mod config;
 mod connection;
 #[cfg(feature = "registry")]
 mod connections;
+mod copy;
 mod database;
 mod error;
 mod force_rollback;
@@ -64,6 +65,7 @@ pub use config::{
 pub use connection::Connection;
 #[cfg(feature = "registry")]
 pub use connections::{Atomic, ConnectionToken, Connections, InTransaction, Route, connections, in_transaction};
+pub use copy::{CopyIn, CopyOut};
 pub use database::{
     CapturedCallbacks, Database, HookError, IntoDatabase, Lifecycle, ListenEvent, NewConnection, Notifications,
     SandboxBuilder,

@@ -22,6 +22,7 @@
 #![doc = include_str!("guides/links.md")]
 
 pub use ::url;
+pub use bytes;
 pub use chrono;
 pub use futures;
 pub use ipnetwork;

@@ -31,6 +31,7 @@ const ORDER: &[&[&str]] = &[
     &["retry"],
     &["force_rollback"],
     &["database"],
+    &["copy"],
     &["router"],
     &["connections"],
     &["schema"],

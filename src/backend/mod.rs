@@ -2,6 +2,7 @@
 //! traits.
 
 mod begin;
+mod copy;
 #[cfg(feature = "dbapi2")]
 mod dbapi2;
 mod derby;
@@ -41,11 +42,12 @@ use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::{Dialect, Product, SeenServer, Server, Statement};
+use crate::sql::{Dialect, Product, RowsForm, SeenServer, Server, Statement};
 use crate::url::{Bridge, product_of_subprotocol};
 use crate::value::{RawRow, Value};
 
 pub(crate) use begin::Begin;
+pub(crate) use copy::{CopyData, CopyPiece, CopyRequest};
 pub(crate) use interrupt::{Armed, Interrupt, Interruptible};
 pub(crate) use native_job::{NativeJob, Pulse};
 pub use notification::Notification;
@@ -226,6 +228,11 @@ pub(crate) trait Connector: Debug + Send + Sync {
         false
     }
 
+    /// Returns the form in which its connections take the rows of one statement.
+    fn rows_form(&self) -> RowsForm {
+        RowsForm::Tuples
+    }
+
     /// Returns whether users that write have to take turns.
     fn writers(&self) -> Writers {
         Writers::Many
@@ -241,6 +248,11 @@ pub(crate) trait Connector: Debug + Send + Sync {
     /// Opens a connection that listens to these channels.
     fn listen(&self, _channels: Vec<String>) -> BoxFuture<'_, Result<Box<dyn NotificationSource>>> {
         Box::pin(ready(Err(notification::unsupported())))
+    }
+
+    /// Returns the job that runs a COPY on one of its connections.
+    fn copy(&self, _request: CopyRequest) -> Result<NativeJob> {
+        Err(copy::unsupported())
     }
 
     /// Returns the address that it connects to, without the password, for messages.
@@ -355,12 +367,10 @@ pub(crate) type CloseFn = Box<dyn FnOnce() + Send>;
 pub(crate) trait RowSink: Send {
     /// Receives a row and may take it. An error ends the delivery of rows, not the statement.
     fn row(&mut self, row: &mut dyn OfferedRow) -> Result<()>;
-
     /// Returns whether it wants only the first row, and not the result of the statement.
     fn wants_one(&self) -> bool {
         false
     }
-
     /// Discards the rows it received, so that the statement can be run again. Returns `false` if it cannot.
     fn restart(&mut self) -> bool {
         false

@@ -18,6 +18,7 @@ pub(crate) struct NativeJob {
     work: Work,
     pulse: Option<Pulse>,
     open_ended: bool,
+    indivisible: bool,
     defines: Defines,
     statement: Option<Arc<Statement>>,
 }
@@ -32,6 +33,7 @@ impl NativeJob {
             work: Box::new(work),
             pulse: Some(Pulse::default()),
             open_ended: false,
+            indivisible: false,
             defines: Defines::Nothing,
             statement: None,
         }
@@ -46,6 +48,7 @@ impl NativeJob {
             work: Box::new(work),
             pulse: None,
             open_ended: true,
+            indivisible: false,
             defines: Defines::Nothing,
             statement: None,
         }
@@ -55,6 +58,20 @@ impl NativeJob {
     pub(crate) fn defining(mut self) -> Self {
         self.defines = Defines::All;
         self
+    }
+
+    /// Marks the job as one after whose drop the driver cannot read on.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        allow(dead_code, reason = "only PostgreSQL has such jobs")
+    )]
+    pub(crate) fn indivisible(mut self) -> Self {
+        self.indivisible = true;
+        self
+    }
+
+    pub(crate) fn is_indivisible(&self) -> bool {
+        self.indivisible
     }
 
     /// Returns the changes of definitions that the job declares.

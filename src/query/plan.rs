@@ -11,7 +11,7 @@ use crate::backend::{QueryResult, RowSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
 use crate::session::{BoundStatement, Chain, Finish, Guard, LevelHandle, Target};
-use crate::sql::{Batch, Bound, IntoSql, Template};
+use crate::sql::{Batch, Bound, BulkInsert, IntoSql, Template};
 use crate::value::{IntoParams, Params};
 
 /// A plan, or the way to it once the target is known.
@@ -122,8 +122,14 @@ impl QueryPlan {
                 .help("run it with `execute`"));
             }
             let template = target.engine().templates.get(sql.as_str())?;
-            let rows: Vec<_> = rows.into_iter().map(IntoParams::into_params).collect::<Result<_>>()?;
-            let batch = template.bind_many(rows)?;
+            let numbered = rows.into_iter().zip(1_usize..);
+            let converted = numbered.map(|(row, number)| {
+                let row = row.into_params();
+                row.map_err(|error| error.context(format_args!("row {number}")))
+            });
+            let rows: Vec<_> = converted.collect::<Result<_>>()?;
+            let form = target.engine().pool.connector().rows_form();
+            let batch = template.bind_many(rows, form)?;
             batch
                 .chunks
                 .iter()
@@ -138,6 +144,7 @@ impl QueryPlan {
     }
 
     pub(super) async fn run(&mut self, sink: &mut dyn RowSink) -> Result<QueryResult> {
+        self.protect_transaction();
         match &mut self.statements {
             Statements::One(work) => self.target.run(work, sink).await,
             // Boxed, like every rare case on this path: it keeps the future of a single statement small.
@@ -151,6 +158,23 @@ impl QueryPlan {
                 Box::pin(run_many(&self.target, template, chunks, sink, *caller, begun)).await
             }
         }
+    }
+
+    /// Gives one statement of many rows a savepoint in an open transaction, so that its failure does not depend on the
+    /// number of statements.
+    fn protect_transaction(&mut self) {
+        let Statements::One(work) = &mut self.statements else {
+            return;
+        };
+        if BulkInsert::of(&work.bound.statement).is_none() || !self.target.in_transaction(&Chain::current()) {
+            return;
+        }
+        let bound = Bound {
+            statement: Arc::clone(&work.bound.statement),
+            values: std::mem::take(&mut work.bound.values),
+        };
+        let (template, caller) = (Arc::clone(&work.template), work.caller);
+        self.statements = Statements::many(template, Batch { chunks: vec![bound] }, caller);
     }
 
     pub(super) fn place(&self) -> &'static Location<'static> {
@@ -178,13 +202,17 @@ impl Statements {
             Some(bound) if batch.chunks.is_empty() => Self::One(BoundStatement::new(template, bound, caller)),
             last => {
                 batch.chunks.extend(last);
-                Self::Many {
-                    template,
-                    batch,
-                    caller,
-                    begun: OnceLock::new(),
-                }
+                Self::many(template, batch, caller)
             }
+        }
+    }
+
+    fn many(template: Arc<Template>, batch: Batch, caller: Caller) -> Self {
+        Self::Many {
+            template,
+            batch,
+            caller,
+            begun: OnceLock::new(),
         }
     }
 }

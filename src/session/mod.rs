@@ -29,6 +29,7 @@ pub(crate) use scope::chain::{Chain, Owner, Pin};
 pub(crate) use scope::guard::Guard;
 pub(crate) use scope::handle::LevelHandle;
 pub(crate) use scope::unbound::Unbound;
+pub(crate) use statement::copy::RunningCopy;
 pub(crate) use statement::handoff::Handoff;
 pub(crate) use statement::run::{BoundStatement, Target};
 pub(crate) use statement::stream::{StreamCore, StreamReader};

@@ -1,22 +1,15 @@
 //! One statement for many rows: `execute_many`.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::bind::is_list;
 use super::bind_error::BindError;
+use super::bulk_insert::BulkInsert;
 use super::template::Template;
 use super::union_types::unite;
 use super::{Bound, Statement};
 use crate::error::Result;
 use crate::value::{Params, Value};
-
-/// The numbers of rows that one statement can contain. Few numbers mean few different texts.
-const BATCH_SIZES: [usize; 5] = [512, 128, 32, 8, 1];
-
-/// The maximum number of bytes of values in one statement, unless a single row has more: servers limit the size of a
-/// message.
-const BYTES: usize = 1024 * 1024;
 
 /// Statements that together do what was requested, in the order of the rows.
 #[derive(Clone, Debug)]
@@ -24,20 +17,30 @@ pub(crate) struct Batch {
     pub(crate) chunks: Vec<Bound>,
 }
 
+/// The form in which a driver takes the rows of one statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RowsForm {
+    /// As the values of so many tuples.
+    Tuples,
+    #[allow(dead_code, reason = "only PostgreSQL's driver takes them")]
+    /// As one array for each column, with a [`BulkInsert`] that tells what is done with them.
+    Arrays,
+}
+
 impl Template {
     /// Binds many rows. Several rows share a statement if that has the same effect as one after the other; else each
     /// row has its own.
-    pub(crate) fn bind_many(&self, rows: Vec<Params>) -> Result<Batch> {
+    pub(crate) fn bind_many(&self, rows: Vec<Params>, form: RowsForm) -> Result<Batch> {
         let total = rows.len();
         let mut bound = Vec::with_capacity(total);
         for (index, row) in rows.into_iter().enumerate() {
             let values = self.resolve(row.0).and_then(|values| self.refuse_lists(values));
             bound.push(values.map_err(|error| error.in_row(index + 1, total))?);
         }
-        let row = self.row.as_ref().filter(|_| bound.iter().all(Option::is_some));
-        let row = row.filter(|_| unite(self.dialect, &mut bound));
-        let chunks = match row {
-            Some(row) => self.chunks(row, bound.into_iter().flatten().collect()),
+        let bulk = self.bulk.as_ref().filter(|_| bound.iter().all(Option::is_some));
+        let bulk = bulk.filter(|_| unite(self.dialect, &mut bound));
+        let chunks = match bulk {
+            Some(bulk) => self.chunks(bulk, bound.into_iter().flatten().collect(), form),
             None => self.one_by_one(bound)?,
         };
         Ok(Batch { chunks })
@@ -73,96 +76,32 @@ impl Template {
         }
     }
 
-    fn chunks(&self, row: &Range<usize>, rows: Vec<Vec<Value>>) -> Vec<Bound> {
-        let mut chunks = Vec::new();
-        let weights: Vec<usize> = rows.iter().map(|row| row.iter().map(weight).sum()).collect();
-        let mut weights = weights.as_slice();
-        let mut rows = rows.into_iter();
-        while !weights.is_empty() {
-            let size = self.chunk_size(weights);
-            weights = &weights[size..];
-            let mut taken = rows.by_ref().take(size);
-            if size == 1 {
-                chunks.extend(taken.next().map(|values| self.one(values)));
-                continue;
-            }
-            let mut values = Vec::with_capacity(size * self.row_width());
-            taken.for_each(|row| values.extend(self.in_order_of_row(row)));
-            chunks.push(Bound {
-                statement: self.statement_of_rows(row, size),
-                values,
-            });
+    fn chunks(&self, bulk: &Arc<BulkInsert>, rows: Vec<Vec<Value>>, form: RowsForm) -> Vec<Bound> {
+        // The members of an array of arrays would be rows of their own.
+        let nested = |rows: &[Vec<Value>]| rows.iter().flatten().any(|value| matches!(value, Value::Array(_)));
+        if form == RowsForm::Arrays && bulk.is_selectable() && !nested(&rows) {
+            return bulk.columns(rows, |values| self.one(values));
         }
-        chunks
-    }
-
-    /// Returns how many of the remaining rows go into the next statement.
-    fn chunk_size(&self, weights: &[usize]) -> usize {
-        let most = self.dialect.max_parameters() / self.row_width().max(1);
-        let fits = |size: usize| {
-            size <= most
-                && weights
-                    .get(..size)
-                    .is_some_and(|weights| weights.iter().sum::<usize>() <= BYTES)
-        };
-        BATCH_SIZES.into_iter().find(|&size| fits(size)).unwrap_or(1)
-    }
-
-    fn statement_of_rows(&self, row: &Range<usize>, size: usize) -> Arc<Statement> {
-        if let Some((_, statement)) = self.rows.read().iter().find(|(rows, _)| *rows == size) {
-            return Arc::clone(statement);
-        }
-        let statement = self.write(&self.render_rows(row, size), false);
-        let mut rows = self.rows.write();
-        if let Some((_, statement)) = rows.iter().find(|(rows, _)| *rows == size) {
-            return Arc::clone(statement);
-        }
-        rows.push((size, Arc::clone(&statement)));
-        statement
-    }
-
-    fn render_rows(&self, row: &Range<usize>, size: usize) -> String {
-        let mut out = String::with_capacity(self.text.len() + size * (row.len() + 6 * self.holes.len()));
-        out.push_str(&self.text[..row.start]);
-        for index in 0..size {
-            if index > 0 {
-                out.push_str(", ");
-            }
-            let end = self.fill(&mut out, row.start, &self.holes, |out, hole| {
-                if self.dialect.numbers_placeholders() {
-                    let number = index * self.slots + hole.slot + 1;
-                    self.dialect.write_placeholder(out, number);
-                } else {
-                    out.push('?');
-                }
-            });
-            out.push_str(&self.text[end..row.end]);
-        }
-        out.push_str(&self.text[row.end..]);
-        out
+        bulk.chunks(rows, |values| self.one(values), |values| self.in_order_of_row(values))
     }
 }
 
-/// Returns roughly the number of bytes that a value takes on the wire.
-fn weight(value: &Value) -> usize {
-    match value {
-        Value::Text(text) | Value::Untyped(text) => text.len(),
-        Value::Bytes(bytes) => bytes.len(),
-        Value::Json(json) => json_weight(json),
-        Value::Array(items) | Value::List(items) => items.iter().map(weight).sum(),
-        _ => 16,
+impl Bound {
+    /// Returns the number of rows, if they are sent as one array for each column.
+    pub(super) fn rows_of_arrays(&self) -> Option<usize> {
+        BulkInsert::of(&self.statement)?;
+        match self.values.first()? {
+            Value::Array(members) => Some(members.len()),
+            _ => None,
+        }
     }
 }
 
-fn json_weight(json: &serde_json::Value) -> usize {
-    use serde_json::Value as Json;
-    match json {
-        Json::String(text) => text.len() + 2,
-        Json::Array(items) => items.iter().map(json_weight).sum(),
-        Json::Object(fields) => fields
-            .iter()
-            .map(|(name, field)| name.len() + 4 + json_weight(field))
-            .sum(),
-        Json::Null | Json::Bool(_) | Json::Number(_) => 8,
+impl Statement {
+    /// Creates the statement for rows that come as one array for each column. Its text is that for one row, for display.
+    /// `first` is the number of its first row among all, counted from 1.
+    pub(super) fn of_bulk(bulk: &Arc<BulkInsert>, first: usize) -> Self {
+        let single = bulk.single();
+        single.rewritten(single.text()).with_bulk(bulk.clone(), first)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
+use super::control::CopyDirection;
 use super::server::{SeenServer, Server};
 use super::{Dialect, SqlMode, Template};
 use crate::error::Result;
@@ -69,6 +70,11 @@ impl TemplateCache {
     pub(crate) fn foreign(&self, sql: &str) -> Result<Arc<Template>> {
         self.get(sql)
             .or_else(|_| Template::without_placeholders(self.dialect, self.mode.on(self.seen.get()), sql).map(Arc::new))
+    }
+
+    /// Returns the template of a COPY between the server and the client.
+    pub(crate) fn copying(&self, sql: &str, direction: CopyDirection) -> Result<Arc<Template>> {
+        Template::copying(self.dialect, sql, direction).map(Arc::new)
     }
 
     /// Returns the template of a text, from the cache or parsed now.

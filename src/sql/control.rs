@@ -155,10 +155,36 @@ impl Facts {
     }
 }
 
-/// Returns whether a statement of PostgreSQL exchanges data with the client while it runs (`COPY … FROM STDIN`).
+/// The direction of the data that a statement of PostgreSQL exchanges with the client while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CopyDirection {
+    /// `COPY … FROM STDIN`
+    In,
+    /// `COPY … TO STDOUT`
+    Out,
+}
+
+/// Returns whether a statement of PostgreSQL exchanges data with the client while it runs.
 pub(super) fn converses(parts: &[Word<'_>]) -> bool {
+    statements(Dialect::Postgres, parts).any(|statement| copy_direction(statement).is_some())
+}
+
+/// Returns the direction in which a statement of PostgreSQL exchanges data with the client.
+pub(super) fn copy_direction(statement: &[Word<'_>]) -> Option<CopyDirection> {
     let client = |part: &Word<'_>| part.is_one_of(&["STDIN", "STDOUT"]);
-    statements(Dialect::Postgres, parts).any(|statement| statement[0].is("COPY") && statement.iter().any(client))
+    if !statement.first()?.is("COPY") || !statement.iter().any(client) {
+        return None;
+    }
+    let mut depth = 0;
+    let way = statement.iter().find(|part| {
+        depth += part.nesting();
+        depth == 0 && part.is_one_of(&["FROM", "TO"])
+    })?;
+    Some(if way.is("FROM") {
+        CopyDirection::In
+    } else {
+        CopyDirection::Out
+    })
 }
 
 /// Returns whether a statement of PostgreSQL makes the session listen.

@@ -63,6 +63,15 @@ impl Dialect {
         }
     }
 
+    /// Returns the most rows of an `INSERT` in one statement. More gain nothing where none is far away, or where each text
+    /// is compiled.
+    pub(super) fn max_rows(self) -> usize {
+        match self {
+            Self::MySql => 2_048,
+            Self::Postgres | Self::Sqlite | Self::SqlServer | Self::Generic => 512,
+        }
+    }
+
     /// Quotes the name of a table or column, so that any text is exactly one name. The server then keeps upper and
     /// lower case as written. NUL characters are removed, because no name can contain them.
     ///

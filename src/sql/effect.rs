@@ -3,7 +3,7 @@
 
 use super::Dialect;
 use super::code::defines_code;
-use super::control::Verb;
+use super::control::{CopyDirection, Verb, copy_direction};
 use super::lexer::TokenKind;
 use super::local::{Local, ended_by_commit};
 use super::notify::{NotifyCall, notifies};
@@ -145,6 +145,16 @@ const ELSEWHERE: &[&str] = &[
 /// Returns whether a statement certainly changes nothing. It contains no verb that writes. Unless functions are
 /// trusted, it calls only those that are known to be harmless.
 fn reads(dialect: Dialect, statement: &[Word<'_>], trusting: bool) -> bool {
+    if dialect == Dialect::Postgres && copy_direction(statement) == Some(CopyDirection::Out) {
+        return match statement
+            .get(1)
+            .filter(|next| next.is_symbol(b'('))
+            .and(closing(statement, 1))
+        {
+            Some(end) => reads(dialect, &statement[2..end - 1], trusting),
+            None => true,
+        };
+    }
     let verb = Verb::of(statement);
     if !matches!(
         verb,

@@ -8,6 +8,8 @@ mod batch;
 mod bind;
 mod bind_error;
 mod bind_order;
+#[allow(dead_code, reason = "only PostgreSQL's driver takes arrays")]
+mod bulk_insert;
 mod byte_order_mark;
 mod cache;
 mod code;
@@ -56,10 +58,13 @@ mod word;
 mod tests;
 
 pub(crate) use act::Act;
-pub(crate) use batch::Batch;
+pub(crate) use batch::{Batch, RowsForm};
+#[allow(unused_imports, reason = "only PostgreSQL's driver takes arrays")]
+pub(crate) use bulk_insert::ArrayColumn;
+pub(crate) use bulk_insert::BulkInsert;
 pub(crate) use byte_order_mark::without_byte_order_mark;
 pub(crate) use cache::TemplateCache;
-pub(crate) use control::Defines;
+pub(crate) use control::{CopyDirection, Defines};
 pub(crate) use definition::{Definition, Key, ObjectName};
 pub use dialect::Dialect;
 pub(crate) use effect::Effect;

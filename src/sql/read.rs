@@ -7,14 +7,14 @@ use parking_lot::RwLock;
 
 use super::bind_error::BindError;
 use super::bind_order::BindOrder;
-use super::control::{self, Facts};
+use super::control::{self, CopyDirection, Facts};
 use super::effect::Effect;
 use super::lexer::{Lexer, Token, TokenKind};
 use super::list::{self, ListPlace, OpenParentheses};
 use super::readings::is_doubtful;
 use super::split::statements;
 use super::template::{Placeholder, Style, Template};
-use super::values_row::row_of_values;
+use super::values_row::ValuesRow;
 use super::word::Word;
 use super::{Act, Dialect, SqlMode, Statement, transact, variable};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,7 +29,7 @@ impl Template {
     /// Parses a text, which sessions of MySQL read in this mode. Fails only on a NUL, on contradictory or too many
     /// placeholders, and on PostgreSQL's `LISTEN` and `COPY` from or to the client.
     pub(super) fn parse_in(dialect: Dialect, mode: SqlMode, sql: &str) -> Result<Self> {
-        Self::read(dialect, mode, sql, |dialect, tokens| {
+        Self::read(dialect, mode, sql, None, |dialect, tokens| {
             variable::refused(dialect, tokens)?;
             Style::of_text(dialect, tokens)
         })
@@ -37,8 +37,15 @@ impl Template {
 
     /// Parses a text whose placeholders are not read here; only its effects matter.
     pub(super) fn without_placeholders(dialect: Dialect, mode: SqlMode, sql: &str) -> Result<Self> {
-        Self::read(dialect, mode, sql, |dialect, tokens| {
+        Self::read(dialect, mode, sql, None, |dialect, tokens| {
             variable::refused_for_driver(dialect, tokens)?;
+            Ok(Style::None)
+        })
+    }
+
+    /// Parses a COPY between the server and the client, which must be the only statement of its text.
+    pub(super) fn copying(dialect: Dialect, sql: &str, direction: CopyDirection) -> Result<Self> {
+        Self::read(dialect, SqlMode::default(), sql, Some(direction), |_, _| {
             Ok(Style::None)
         })
     }
@@ -56,6 +63,7 @@ impl Template {
         dialect: Dialect,
         mode: SqlMode,
         sql: &str,
+        copies: Option<CopyDirection>,
         style: fn(Dialect, &[Token<'_>]) -> Result<Style, BindError>,
     ) -> Result<Self> {
         if sql.contains('\0') {
@@ -74,14 +82,14 @@ impl Template {
             names,
             parts,
         } = Layout::of(style, &tokens);
-        if dialect == Dialect::Postgres && control::converses(&parts) {
+        if let Some(direction) = copies {
+            check_copy(&parts, direction)?;
+        } else if dialect == Dialect::Postgres && control::converses(&parts) {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "COPY between the server and the client cannot run as a statement, so it was not sent",
             )
-            .help(
-                "use `execute_many` to write many rows, or `copy_in_raw` and `copy_out_raw` of sqlx inside `with_sqlx`",
-            ));
+            .help("use `copy_in` for `COPY … FROM STDIN`, and `copy_out` for `COPY … TO STDOUT`"));
         }
         if dialect == Dialect::Postgres && control::listens(&parts) {
             return Err(Error::new(
@@ -115,7 +123,7 @@ impl Template {
             }
         }
         let row = (facts.statements == 1)
-            .then(|| row_of_values(dialect, facts.verb, &parts))
+            .then(|| ValuesRow::find(dialect, facts.verb, &parts))
             .flatten();
         drop(parts);
         let slots = holes.iter().map(|hole| hole.slot + 1).max().unwrap_or(0);
@@ -139,8 +147,7 @@ impl Template {
             plain: None,
             single: Arc::new(Statement::new("", true)),
             expanded: RwLock::default(),
-            row,
-            rows: RwLock::default(),
+            bulk: None,
             facts,
             acts: acts.into(),
             effect: Arc::new(effect),
@@ -150,8 +157,26 @@ impl Template {
         template.order = template.order(None);
         template.check_size(template.order.total)?;
         template.write_statements(sql);
+        template.bulk = row.map(|row| Arc::new(template.bulk_insert(&row)));
         Ok(template)
     }
+}
+
+/// Returns an error if a text is not one COPY in this direction.
+fn check_copy(parts: &[Word<'_>], direction: CopyDirection) -> Result<()> {
+    let mut all = statements(Dialect::Postgres, parts);
+    if all.next().and_then(control::copy_direction) == Some(direction) && all.next().is_none() {
+        return Ok(());
+    }
+    let (method, text) = match direction {
+        CopyDirection::In => ("copy_in", "COPY … FROM STDIN"),
+        CopyDirection::Out => ("copy_out", "COPY … TO STDOUT"),
+    };
+    Err(Error::new(
+        ErrorKind::Syntax,
+        format!("`{method}` takes the text of one `{text}`, and this is another, so it was not sent"),
+    )
+    .help("other statements run with `execute` and its sisters"))
 }
 
 impl Style {

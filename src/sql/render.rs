@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::Dialect;
 use super::bind_order::{BindOrder, width};
+use super::bulk_insert::BulkInsert;
 use super::control::Facts;
 use super::lexical::{is_name, is_name_of_sql_server};
 use super::template::{Placeholder, Style, Template};
+use super::values_row::ValuesRow;
 
 impl Template {
     pub(super) fn write_statements(&mut self, sql: &str) {
@@ -75,6 +77,16 @@ impl Template {
             from = hole.at;
         }
         from
+    }
+
+    /// Returns what is done with many rows, in place of the one that was found.
+    pub(super) fn bulk_insert(&self, found: &ValuesRow) -> BulkInsert {
+        let (mut row, mut cuts) = (String::new(), Vec::with_capacity(self.holes.len()));
+        let rest = self.fill(&mut row, found.row.start, &self.holes, |row, hole| {
+            cuts.push((row.len(), hole.slot));
+        });
+        row.push_str(&self.text[rest..found.row.end]);
+        BulkInsert::new(self.dialect, &self.single, &self.text, found, &row, &cuts)
     }
 
     /// Returns the text with placeholders: one for each slot, or as many as `widths` says.

@@ -26,6 +26,8 @@ pub(crate) struct Statement {
     acts: Arc<[Act]>,
     targets: OnceLock<Box<[Option<ObjectName>]>>,
     notes: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// The `BulkInsert`, if its values are one array for each column, and the number of the first row.
+    bulk: Option<(Arc<dyn Any + Send + Sync>, usize)>,
 }
 
 impl Statement {
@@ -41,7 +43,25 @@ impl Statement {
             acts: Arc::default(),
             targets: OnceLock::new(),
             notes: OnceLock::new(),
+            bulk: None,
         }
+    }
+
+    /// Returns a statement with another text and the same effects.
+    pub(super) fn rewritten(&self, text: &str) -> Self {
+        Self {
+            starred: self.starred,
+            control: self.control,
+            effect: Arc::clone(&self.effect),
+            defines: self.defines,
+            acts: Arc::clone(&self.acts),
+            ..Self::new(text, self.script)
+        }
+    }
+
+    pub(super) fn with_bulk(mut self, bulk: Arc<dyn Any + Send + Sync>, first: usize) -> Self {
+        self.bulk = Some((bulk, first));
+        self
     }
 
     /// Sets the known facts about the text.
@@ -83,6 +103,16 @@ impl Statement {
     /// Returns whether it certainly only reads.
     pub(crate) fn reads(&self) -> bool {
         self.effect.reads
+    }
+
+    /// Returns what is done with its values, if they are one array for each column.
+    pub(super) fn bulk(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.bulk.as_ref().map(|(bulk, _)| &**bulk)
+    }
+
+    /// Returns the number of its first row among all rows of the call, counted from 1.
+    pub(crate) fn first_row(&self) -> usize {
+        self.bulk.as_ref().map_or(1, |(_, first)| *first)
     }
 
     /// Returns whether it may begin or end a transaction.

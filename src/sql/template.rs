@@ -1,7 +1,6 @@
 //! A parsed SQL text: the places of its parameters, and its effects.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
@@ -9,6 +8,7 @@ use parking_lot::RwLock;
 
 use super::bind_error::{BindError, names};
 use super::bind_order::BindOrder;
+use super::bulk_insert::BulkInsert;
 use super::control::{Facts, Verb};
 use super::effect::Effect;
 use super::list::{ListContext, ListPlace};
@@ -73,10 +73,8 @@ pub(crate) struct Template {
     pub(super) single: Arc<Statement>,
     /// The texts for lists, by their widths.
     pub(super) expanded: RwLock<HashMap<Box<[u32]>, Arc<Statement>>>,
-    /// The parentheses after `VALUES`, if several rows can replace the one row.
-    pub(super) row: Option<Range<usize>>,
-    /// The texts for several rows, by the number of rows.
-    pub(super) rows: RwLock<Vec<(usize, Arc<Statement>)>>,
+    /// The text for several rows, if they can replace the one row of `VALUES`.
+    pub(super) bulk: Option<Arc<BulkInsert>>,
     pub(super) facts: Facts,
     pub(super) acts: Arc<[Act]>,
     pub(super) effect: Arc<Effect>,
@@ -92,7 +90,7 @@ impl Template {
     }
 
     /// Returns the number of values that a row binds if several rows are in one statement.
-    pub(super) fn row_width(&self) -> usize {
+    fn row_width(&self) -> usize {
         if self.dialect.numbers_placeholders() {
             self.slots
         } else {
@@ -147,7 +145,10 @@ impl Template {
 
     /// Returns the number of rows of parameters in one statement, if there are several.
     pub(crate) fn batch_size(&self, bound: &Bound) -> Option<usize> {
-        let several = self.row.is_some() && !bound.values.is_empty() && !Arc::ptr_eq(&bound.statement, &self.single);
+        if let Some(rows) = bound.rows_of_arrays() {
+            return Some(rows);
+        }
+        let several = self.bulk.is_some() && !bound.values.is_empty() && !Arc::ptr_eq(&bound.statement, &self.single);
         several.then(|| bound.values.len() / self.row_width().max(1))
     }
 

@@ -7,35 +7,52 @@ use super::control::Verb;
 use super::lexer::TokenKind;
 use super::word::Word;
 
-/// Finds the one row of `INSERT … VALUES (…)` that may be repeated: it contains all placeholders, and nothing in it can
-/// depend on the rows inserted before.
-pub(super) fn row_of_values(dialect: Dialect, verb: Verb, parts: &[Word<'_>]) -> Option<Range<usize>> {
-    if !matches!(verb, Verb::Insert | Verb::Replace) || !parts.first()?.is_one_of(&["INSERT", "REPLACE"]) {
-        return None;
+/// The one row of `INSERT … VALUES (…)` that may be repeated: it contains all placeholders, and nothing in it can depend on
+/// the rows inserted before.
+#[derive(Clone, Debug)]
+pub(super) struct ValuesRow {
+    /// The position of `VALUES`.
+    pub(super) keyword: usize,
+    /// The row, with its parentheses.
+    pub(super) row: Range<usize>,
+    /// Set if the members of the row mean the same in a `SELECT`.
+    pub(super) selectable: bool,
+}
+
+impl ValuesRow {
+    pub(super) fn find(dialect: Dialect, verb: Verb, parts: &[Word<'_>]) -> Option<Self> {
+        if !matches!(verb, Verb::Insert | Verb::Replace) || !parts.first()?.is_one_of(&["INSERT", "REPLACE"]) {
+            return None;
+        }
+        let mut depth = 0;
+        let values = parts.iter().position(|part| {
+            depth += part.nesting();
+            depth == 0 && part.is_one_of(&["VALUES", "SELECT", "TABLE", "WITH", "SET"])
+        })?;
+        let (before, rest) = parts.split_at(values);
+        let (keyword, rest) = rest.split_first()?;
+        if !keyword.is("VALUES") || !rest.first()?.is_symbol(b'(') {
+            return None;
+        }
+        depth = 0;
+        let closing = rest.iter().position(|part| {
+            depth += part.nesting();
+            depth == 0
+        })?;
+        let (row, after) = (&rest[..=closing], &rest[closing + 1..]);
+        let inside = row.iter().any(|part| part.hole) && !before.iter().chain(after).any(|part| part.hole);
+        let ends = after
+            .first()
+            .is_none_or(|next| next.is_one_of(&["ON", "RETURNING", "AS"]) || next.is_symbol(b';'));
+        // PostgreSQL refuses to update one row twice in one statement.
+        let updates =
+            dialect == Dialect::Postgres && after.windows(2).any(|two| two[0].is("DO") && two[1].is("UPDATE"));
+        (inside && ends && !updates && is_plain(row)).then(|| Self {
+            keyword: keyword.start,
+            row: row[0].start..row[closing].end,
+            selectable: is_selectable(row),
+        })
     }
-    let mut depth = 0;
-    let values = parts.iter().position(|part| {
-        depth += part.nesting();
-        depth == 0 && part.is_one_of(&["VALUES", "SELECT", "TABLE", "WITH", "SET"])
-    })?;
-    let (before, rest) = parts.split_at(values);
-    let (keyword, rest) = rest.split_first()?;
-    if !keyword.is("VALUES") || !rest.first()?.is_symbol(b'(') {
-        return None;
-    }
-    depth = 0;
-    let closing = rest.iter().position(|part| {
-        depth += part.nesting();
-        depth == 0
-    })?;
-    let (row, after) = (&rest[..=closing], &rest[closing + 1..]);
-    let inside = row.iter().any(|part| part.hole) && !before.iter().chain(after).any(|part| part.hole);
-    let ends = after
-        .first()
-        .is_none_or(|next| next.is_one_of(&["ON", "RETURNING", "AS"]) || next.is_symbol(b';'));
-    // PostgreSQL refuses to update one row twice in one statement.
-    let updates = dialect == Dialect::Postgres && after.windows(2).any(|two| two[0].is("DO") && two[1].is("UPDATE"));
-    (inside && ends && !updates && is_plain(row)).then(|| row[0].start..row[closing].end)
 }
 
 /// Returns whether a row contains only placeholders, constants, casts, and functions that depend on nothing else.
@@ -68,5 +85,13 @@ fn is_plain(row: &[Word<'_>]) -> bool {
         TokenKind::Symbol(b'(') => index == 0 || row[index - 1].is_one_of(&CALLS) || row[index - 1].is_symbol(b'('),
         TokenKind::Cast | TokenKind::Quoted | TokenKind::Symbol(b',' | b')' | b'[' | b']' | b'+' | b'-' | b'.') => true,
         _ => false,
+    })
+}
+
+/// Returns whether a row has no `DEFAULT`, which only `VALUES` has, and no row within the row, whose type its place decides.
+fn is_selectable(row: &[Word<'_>]) -> bool {
+    row.windows(2).all(|two| {
+        let opens = two[1].is_symbol(b'(') && two[0].kind != TokenKind::Word;
+        !opens && !two[1].is("DEFAULT") && !two[1].is("ROW")
     })
 }

@@ -163,6 +163,11 @@ impl SentParameter {
         )
     }
 
+    /// Returns the name of the type to which the server converts the text that is sent.
+    pub(super) fn cast_to(&self) -> Option<&str> {
+        self.cast.as_ref().map(|to| &*to.name)
+    }
+
     fn cast(&self) -> Option<(&str, &str)> {
         let through = if self.declared == oid::TEXT_ARRAY {
             "text[]"

@@ -34,7 +34,7 @@ struct Use {
     /// Set if the types of some parameters are left to the server.
     asks: bool,
     /// The form in which each value is sent with its own type.
-    form: Form,
+    form: Arc<Form>,
 }
 
 impl Use {
@@ -50,7 +50,7 @@ impl Use {
         Self {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             asks: own.iter().any(open),
-            form: Form::new(statement, &own, None),
+            form: Arc::new(Form::new(statement, &own, None)),
             own,
         }
     }
@@ -96,7 +96,7 @@ pub(super) fn arguments(statement: &Statement, values: &[Value], answers: &Answe
     } else {
         None
     };
-    let form = found.map_or(&used.form, |form| form);
+    let form = found.unwrap_or(&used.form);
     let mut arguments = PgArguments::default();
     arguments.reserve(values.len(), values.len() * 16);
     for (index, (value, place)) in values.iter().zip(&form.places).enumerate() {
@@ -120,6 +120,25 @@ pub(super) fn question(statement: &Statement, values: &[Value], answers: &Answer
     let used = used(statement, values).ok()?;
     let asked = used.is_open(values) && answers.find(used.number, &nulls(values)).is_none();
     asked.then(|| question::question(statement, &used.own, nulls(values)))
+}
+
+/// Returns the form in which these values are sent, unless they stand in the text.
+pub(super) fn form(statement: &Statement, values: &[Value], answers: &Answers) -> Option<Arc<Form>> {
+    let used = used(statement, values).ok()?;
+    if answers.as_text.contains(&used.number) {
+        return None;
+    }
+    let found = answers.find(used.number, &nulls(values));
+    Some(found.unwrap_or(&used.form).clone())
+}
+
+/// Notes the types of parameters that the text itself names.
+pub(super) fn note_types(statement: &Statement, values: &[Value], answers: &mut Answers, types: &[Arc<ServerType>]) {
+    let Ok(used) = used(statement, values) else { return };
+    if answers.find(used.number, &nulls(values)).is_none() {
+        let form = Form::new(statement, &used.own, Some(types));
+        answers.add(used.number, Box::default(), form);
+    }
 }
 
 /// Keeps the rows that the server answered.
@@ -161,9 +180,7 @@ pub(super) fn as_text(statement: &Statement, values: &[Value], answers: &Answers
     if !answers.as_text.contains(&used.number) {
         return None;
     }
-    let form = answers
-        .find(used.number, &nulls(values))
-        .map_or(&used.form, |form| form);
+    let form = answers.find(used.number, &nulls(values)).unwrap_or(&used.form);
     let written = values
         .iter()
         .zip(&form.places)

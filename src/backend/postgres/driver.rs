@@ -10,12 +10,12 @@ use super::answers::Answers;
 use super::errors::connect_error;
 use super::listener::listen;
 use super::options::{another_way, connect_options, keeping};
-use super::{arguments, errors, types};
+use super::{arguments, bulk, copy, errors, types};
 use crate::backend::sqlx::{KeptStatement, Native, OptionsOf, SingleRow, SqlxConnector, TlsFiles, raw_row};
-use crate::backend::{Connector, NotificationSource, QueryResult};
+use crate::backend::{Connector, CopyRequest, NativeJob, NotificationSource, QueryResult};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::sql::{Dialect, Product, SeenServer, Server, Statement};
+use crate::sql::{BulkInsert, Dialect, Product, RowsForm, SeenServer, Server, Statement};
 use crate::value::Value;
 
 pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
@@ -87,6 +87,17 @@ impl Native for Postgres {
         arguments::as_text(statement, values, answers)
     }
 
+    const ROWS: RowsForm = RowsForm::Arrays;
+
+    fn of_arrays(
+        bulk: &BulkInsert,
+        sample: &[Value],
+        columns: &[Value],
+        answers: &mut Answers,
+    ) -> Option<Arc<Statement>> {
+        bulk::of_arrays(bulk, sample, columns, answers)
+    }
+
     fn forget(answers: &mut Answers) {
         answers.clear();
     }
@@ -116,6 +127,10 @@ impl Native for Postgres {
         channels: Vec<String>,
     ) -> BoxFuture<'static, Result<Box<dyn NotificationSource>>> {
         Box::pin(listen(options, channels))
+    }
+
+    fn copy(request: CopyRequest) -> Result<NativeJob> {
+        Ok(copy::job(request))
     }
 
     fn another_way(options: &OptionsOf<Self>, error: &sqlx::Error) -> Option<OptionsOf<Self>> {

@@ -75,15 +75,23 @@ fn null_type(of: NullType) -> u32 {
     }
 }
 
-/// Returns the type of the members of an array: the widest of them if they are numbers.
+/// Returns the type of the members of an array: the widest of them if they are numbers. A `NULL` counts only where there is
+/// nothing else.
 fn member_type(members: &[Value]) -> u32 {
-    members.iter().fold(oid::UNDECLARED, |so_far, member| {
-        let own = match member {
-            Value::Array(inner) => member_type(inner),
-            member => own_type(member),
-        };
-        wider(so_far, own)
-    })
+    let widest = |nulls: bool| {
+        let members = members.iter().filter(|member| member.is_null() == nulls);
+        members.fold(oid::UNDECLARED, |so_far, member| {
+            let own = match member {
+                Value::Array(inner) => member_type(inner),
+                member => own_type(member),
+            };
+            wider(so_far, own)
+        })
+    };
+    match widest(false) {
+        oid::UNDECLARED => widest(true),
+        found => found,
+    }
 }
 
 /// Returns the type that holds both. If there is none, returns the first, so that the differing member is refused
@@ -91,6 +99,9 @@ fn member_type(members: &[Value]) -> u32 {
 fn wider(one: u32, other: u32) -> u32 {
     const WIDTHS: [u32; 4] = [oid::INT2, oid::INT4, oid::INT8, oid::NUMERIC];
     let width = |oid: u32| WIDTHS.iter().position(|it| *it == oid);
+    if one == other {
+        return one;
+    }
     match (one, other) {
         (oid::UNDECLARED, other) => other,
         (_, ASKED) => ASKED,
@@ -265,7 +276,7 @@ fn fill(members: &[Value], oid: u32, reported: bool, out: &mut Vec<u8>) -> Resul
         }
         // Where the server reported a type, text is of any; otherwise the members decide it and must be alike.
         let is_text = matches!(value, Value::Text(_)) && reported;
-        if !is_text && !suits(own_type(value), oid) {
+        if !value.is_null() && !is_text && !suits(own_type(value), oid) {
             return Err("is an array whose members have different types".to_owned());
         }
         let start = out.len();
@@ -282,7 +293,12 @@ fn fill(members: &[Value], oid: u32, reported: bool, out: &mut Vec<u8>) -> Resul
 
 /// Converts text to the type that the server expects for the parameter.
 fn untyped(value: &str, oid: u32, found: Option<&ServerType>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let name = || found.map_or_else(|| format!("the type number {oid}"), ServerType::shown);
+    let name = || {
+        found.map_or_else(
+            || oid::name_of(oid).map_or_else(|| format!("the type number {oid}"), str::to_uppercase),
+            ServerType::shown,
+        )
+    };
     let wrong = || format!("is text that is not a value of {}", name());
     match oid {
         oid if oid::is_text(oid) => letters(value, out)?,

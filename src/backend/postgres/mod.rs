@@ -14,6 +14,10 @@ mod arguments;
 )]
 mod array;
 #[cfg(feature = "postgres")]
+mod bulk;
+#[cfg(feature = "postgres")]
+mod copy;
+#[cfg(feature = "postgres")]
 mod driver;
 #[cfg(feature = "postgres")]
 mod encode;

@@ -43,40 +43,43 @@ pub(super) const XID8: u32 = 5069;
 /// The first number of types that users create.
 pub(super) const FIRST_OF_USERS: u32 = 16_384;
 
-/// The types whose arrays are supported, each with the type of its arrays.
-const ARRAYS: [(u32, u32); 27] = [
-    (BOOL, 1000),
-    (BYTEA, 1001),
-    (CHAR, 1002),
-    (NAME, 1003),
-    (INT2, 1005),
-    (INT4, 1007),
-    (TEXT, TEXT_ARRAY),
-    (INT8, 1016),
-    (FLOAT4, 1021),
-    (FLOAT8, 1022),
-    (OID, 1028),
-    (BPCHAR, 1014),
-    (VARCHAR, 1015),
-    (MACADDR, 1040),
-    (MACADDR8, 775),
-    (INET, 1041),
-    (CIDR, 651),
-    (DATE, 1182),
-    (TIME, 1183),
-    (TIMESTAMP, 1115),
-    (TIMESTAMPTZ, 1185),
-    (INTERVAL, 1187),
-    (NUMERIC, 1231),
-    (UUID, 2951),
-    (JSON, 199),
-    (JSONB, 3807),
-    (XML, 143),
+/// The types whose arrays are supported, each with the type of its arrays and its name in SQL.
+const ARRAYS: [(u32, u32, &str); 27] = [
+    (BOOL, 1000, "bool"),
+    (BYTEA, 1001, "bytea"),
+    (CHAR, 1002, "\"char\""),
+    (NAME, 1003, "name"),
+    (INT2, 1005, "int2"),
+    (INT4, 1007, "int4"),
+    (TEXT, TEXT_ARRAY, "text"),
+    (INT8, 1016, "int8"),
+    (FLOAT4, 1021, "float4"),
+    (FLOAT8, 1022, "float8"),
+    (OID, 1028, "oid"),
+    (BPCHAR, 1014, "bpchar"),
+    (VARCHAR, 1015, "varchar"),
+    (MACADDR, 1040, "macaddr"),
+    (MACADDR8, 775, "macaddr8"),
+    (INET, 1041, "inet"),
+    (CIDR, 651, "cidr"),
+    (DATE, 1182, "date"),
+    (TIME, 1183, "time"),
+    (TIMESTAMP, 1115, "timestamp"),
+    (TIMESTAMPTZ, 1185, "timestamptz"),
+    (INTERVAL, 1187, "interval"),
+    (NUMERIC, 1231, "numeric"),
+    (UUID, 2951, "uuid"),
+    (JSON, 199, "json"),
+    (JSONB, 3807, "jsonb"),
+    (XML, 143, "xml"),
 ];
 
 /// Returns the type of arrays of `element`.
 pub(super) fn array_of(element: u32) -> Option<u32> {
-    ARRAYS.iter().find(|(of, _)| *of == element).map(|(_, array)| *array)
+    ARRAYS
+        .iter()
+        .find(|(of, ..)| *of == element)
+        .map(|(_, array, _)| *array)
 }
 
 /// Returns the type of the members of `array`.
@@ -84,8 +87,13 @@ pub(super) fn element_of(array: u32) -> Option<u32> {
     match array {
         INT2VECTOR => Some(INT2),
         OIDVECTOR => Some(OID),
-        _ => ARRAYS.iter().find(|(_, it)| *it == array).map(|(of, _)| *of),
+        _ => ARRAYS.iter().find(|(_, it, _)| *it == array).map(|(of, ..)| *of),
     }
+}
+
+/// Returns the name of a type, if its arrays are supported.
+pub(super) fn name_of(element: u32) -> Option<&'static str> {
+    ARRAYS.iter().find(|(of, ..)| *of == element).map(|(.., name)| *name)
 }
 
 /// Returns whether a name is that of a type of the server itself.

@@ -26,8 +26,9 @@ pub(crate) struct SqlxConnection<DB: Native> {
     pub(super) keeping: Keeping,
     /// Set if a text was sent that may have begun a transaction of which the driver does not know.
     pub(super) controlled: bool,
-    /// Set while a transaction is begun of which the driver would know nothing if the call were dropped.
-    pub(super) beginning: bool,
+    /// Set while something runs of which the driver would know nothing if the call were dropped: the beginning of a
+    /// transaction, or a COPY.
+    pub(super) indivisible: bool,
     /// Number of savepoints set by this crate. sqlx's savepoints are used where the driver counts them on its thread.
     /// Over a socket, sqlx's guard of a cancelled `SAVEPOINT` rolls back the level below.
     pub(super) savepoints: usize,
@@ -55,7 +56,7 @@ impl<DB: Native> SqlxConnection<DB> {
             connection,
             keeping,
             controlled: false,
-            beginning: false,
+            indivisible: false,
             savepoints: 0,
             has_ended: false,
             cut: false,

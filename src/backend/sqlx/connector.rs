@@ -10,9 +10,9 @@ use sqlx::{ConnectOptions, Connection, Executor, SqlStr};
 
 use super::schema_changes::Definitions;
 use super::{Keeping, Native, SqlxConnection, TlsFiles};
-use crate::backend::{Connector, NotificationSource, RawConnection};
+use crate::backend::{Connector, CopyRequest, NativeJob, NotificationSource, RawConnection};
 use crate::error::{Error, Result};
-use crate::sql::{Dialect, SeenServer};
+use crate::sql::{Dialect, RowsForm, SeenServer};
 
 /// A connector for a database that sqlx supports.
 pub(crate) struct SqlxConnector<DB: Native> {
@@ -88,6 +88,10 @@ where
         self.runtime_bound
     }
 
+    fn rows_form(&self) -> RowsForm {
+        DB::ROWS
+    }
+
     fn private(&self) -> Option<Arc<dyn Connector>> {
         self.private.clone()
     }
@@ -103,6 +107,10 @@ where
             let _ = connection.close().await;
             DB::listen(self.options.clone(), channels).await
         })
+    }
+
+    fn copy(&self, request: CopyRequest) -> Result<NativeJob> {
+        DB::copy(request)
     }
 
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn RawConnection>>> {

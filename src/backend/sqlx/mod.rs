@@ -3,6 +3,7 @@
 mod answer;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod bind;
+mod bulk;
 mod connection;
 mod connector;
 mod interruption;
@@ -23,14 +24,17 @@ mod tls_files;
 pub(crate) mod variants;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use futures::future::{BoxFuture, ready};
 use sqlx::{AssertSqlSafe, Connection, Database, IntoArguments, SqlSafeStr, SqlStr};
 use sqlx_core::database::HasStatementCache;
 
-use super::{Interrupt, NotificationSource, OfferedRow, QueryResult, RowSink, notification};
+use super::{
+    CopyRequest, Interrupt, NativeJob, NotificationSource, OfferedRow, QueryResult, RowSink, copy, notification,
+};
 use crate::error::{Error, Result};
-use crate::sql::{Server, Statement};
+use crate::sql::{BulkInsert, RowsForm, Server, Statement};
 use crate::value::{RawRow, Value};
 
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
@@ -74,6 +78,20 @@ pub(crate) trait Native:
 
     /// Returns the text with its values in it, if the driver cannot read the types of the statement.
     fn as_text(_statement: &Statement, _values: &[Value], _answers: &Self::Answers) -> Option<Result<SqlStr>> {
+        None
+    }
+
+    /// The form in which the rows of one statement are sent.
+    const ROWS: RowsForm = RowsForm::Tuples;
+
+    /// Returns the statement that takes one array for each column of many rows, if it means the same as one with the rows
+    /// in its text. `sample` is a row with the types of the columns.
+    fn of_arrays(
+        _bulk: &BulkInsert,
+        _sample: &[Value],
+        _columns: &[Value],
+        _answers: &mut Self::Answers,
+    ) -> Option<Arc<Statement>> {
         None
     }
 
@@ -139,6 +157,11 @@ pub(crate) trait Native:
         _channels: Vec<String>,
     ) -> BoxFuture<'static, Result<Box<dyn NotificationSource>>> {
         Box::pin(ready(Err(notification::unsupported())))
+    }
+
+    /// Returns the job that runs a COPY.
+    fn copy(_request: CopyRequest) -> Result<NativeJob> {
+        Err(copy::unsupported())
     }
 
     /// Returns whether a call dropped half-way leaves the connection usable. `between_rows` is `true` if the drop came

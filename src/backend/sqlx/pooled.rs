@@ -41,7 +41,16 @@ where
 
     /// Begins the transaction of a statement of its own, unless one is open.
     pub(super) async fn begin_alone(&mut self) -> Result<Alone> {
-        if !self.keeping.is_pooled() || self.levels() > 0 {
+        if self.keeping.is_pooled() {
+            self.begin_own().await
+        } else {
+            Ok(Alone::No)
+        }
+    }
+
+    /// Begins a transaction, unless one is open.
+    pub(super) async fn begin_own(&mut self) -> Result<Alone> {
+        if self.levels() > 0 {
             return Ok(Alone::No);
         }
         if self.controlled {
@@ -51,9 +60,9 @@ where
             self.controlled = false;
         }
         // Dropped before the answer, the driver would not count the transaction.
-        self.beginning = true;
+        self.indivisible = true;
         let begun = DB::TransactionManager::begin(&mut self.connection, None).await;
-        self.beginning = false;
+        self.indivisible = false;
         begun.map_err(DB::error).map(|()| Alone::Yes)
     }
 

@@ -17,7 +17,7 @@ use crate::backend::{
     RowSink, SandboxedConnection,
 };
 use crate::error::{Error, Result};
-use crate::sql::Defines;
+use crate::sql::{BulkInsert, Defines};
 use crate::value::RawRow;
 
 impl<DB> RawConnection for SqlxConnection<DB>
@@ -38,6 +38,9 @@ where
                     Err(error) if is_to_be_repeated(&error) => Box::pin(self.run_text(sql, statement, sink)).await,
                     result => result,
                 }
+            } else if let Some(bulk) = BulkInsert::of(request.statement) {
+                // Boxed, or the future of every statement would contain this one.
+                Box::pin(self.run_bulk(bulk, request, sink)).await
             } else {
                 self.run_prepared(request, sink).await
             };
@@ -95,7 +98,9 @@ where
                 Alone::No
             };
             let armed = text.as_ref().and_then(|text| self.armed(text));
+            self.indivisible = job.is_indivisible();
             let result = job.run(&mut self.connection).await;
+            self.indivisible = false;
             if let Some(armed) = armed {
                 armed.disarm();
                 if self.was_interrupted() {
@@ -232,7 +237,7 @@ where
     }
 
     fn interrupted(&self, between_rows: bool) -> bool {
-        !self.beginning && DB::survives_interruption(between_rows)
+        !self.indivisible && DB::survives_interruption(between_rows)
     }
 
     fn close_handle(&self) -> Option<CloseFn> {

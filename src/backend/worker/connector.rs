@@ -8,9 +8,9 @@ use tokio::runtime::Handle;
 
 use super::WorkerConnection;
 use super::thread::RuntimeThread;
-use crate::backend::{Connector, RawConnection, ServerRules, Writers};
+use crate::backend::{Connector, CopyRequest, NativeJob, RawConnection, ServerRules, Writers};
 use crate::error::Result;
-use crate::sql::{Dialect, SeenServer};
+use crate::sql::{Dialect, RowsForm, SeenServer};
 
 /// A connector whose connections any runtime can use.
 #[derive(Debug)]
@@ -70,8 +70,16 @@ impl Connector for WorkerConnector {
         self.inner.readers_block_writers()
     }
 
+    fn rows_form(&self) -> RowsForm {
+        self.inner.rows_form()
+    }
+
     fn writers(&self) -> Writers {
         self.inner.writers()
+    }
+
+    fn copy(&self, request: CopyRequest) -> Result<NativeJob> {
+        self.inner.copy(request)
     }
 
     fn place(&self) -> String {

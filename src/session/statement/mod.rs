@@ -2,6 +2,7 @@
 
 mod bridged;
 pub(super) mod checkout;
+pub(super) mod copy;
 pub(super) mod handoff;
 pub(super) mod internal;
 pub(super) mod lend;

@@ -211,6 +211,12 @@ impl<'w> Started<'w> {
         })
     }
 
+    /// Notes that nothing of the statement can stay yet, whatever becomes of its answer.
+    pub(super) fn leaves_nothing(&mut self) {
+        self.exposed = false;
+        self.work.exposed.set(false);
+    }
+
     /// Ends the statement: judges its answer, reports it, and settles the connection.
     pub(super) async fn finish(&mut self, result: Result<QueryResult>) -> Result<QueryResult> {
         let work = self.work;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::super::Batch;
+use super::super::{ArrayColumn, Batch, BulkInsert, RowsForm};
 use super::*;
 
 const INSERT: &str = "INSERT INTO t (a, b) VALUES (:a, :b)";
@@ -10,7 +10,7 @@ fn rows(count: i64) -> Vec<Params> {
 }
 
 fn batch(dialect: Dialect, sql: &str, rows: Vec<Params>) -> Batch {
-    parse(dialect, sql).bind_many(rows).unwrap()
+    parse(dialect, sql).bind_many(rows, RowsForm::Tuples).unwrap()
 }
 
 fn sizes(batch: &Batch, width: usize) -> Vec<usize> {
@@ -18,7 +18,9 @@ fn sizes(batch: &Batch, width: usize) -> Vec<usize> {
 }
 
 fn refused_rows(sql: &str, rows: Vec<Params>) -> String {
-    let error = parse(Dialect::Postgres, sql).bind_many(rows).unwrap_err();
+    let error = parse(Dialect::Postgres, sql)
+        .bind_many(rows, RowsForm::Tuples)
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Parameter);
     error.to_string()
 }
@@ -194,4 +196,86 @@ fn q6_a_wrong_row_is_named() {
         message.starts_with("row 1 of 1: :b is a list, which a statement for many rows"),
         "{message}"
     );
+}
+
+fn columns(sql: &str, rows: Vec<Params>) -> Batch {
+    parse(Dialect::Postgres, sql).bind_many(rows, RowsForm::Arrays).unwrap()
+}
+
+#[test]
+fn q6_rows_become_columns_where_a_driver_takes_arrays() {
+    let chunk = columns(INSERT, rows(1_003)).chunks.remove(0);
+    let bulk = BulkInsert::of(&chunk.statement).unwrap();
+    assert_eq!(chunk.statement.text(), "INSERT INTO t (a, b) VALUES ($1, $2)");
+    assert!(
+        chunk
+            .values
+            .iter()
+            .all(|column| matches!(column, Value::Array(all) if all.len() == 1_003))
+    );
+    assert_eq!(BulkInsert::sample(&chunk.values), [Value::I64(0), Value::I64(0)]);
+    // Without arrays they are what they would have been.
+    let tuples = batch(Dialect::Postgres, INSERT, rows(1_003)).chunks;
+    let again = bulk.in_rows(&chunk.values);
+    assert_eq!(again.len(), tuples.len());
+    for (again, tuples) in again.iter().zip(&tuples) {
+        assert_eq!(shown(again), shown(tuples));
+    }
+    // One row is a statement like others, and values that are arrays, or too many bytes, are not put together.
+    assert!(BulkInsert::of(&columns(INSERT, rows(1)).chunks[0].statement).is_none());
+    let nested = vec![with(vec![("a", Value::Array(vec![]))]); 8];
+    assert!(BulkInsert::of(&columns("INSERT INTO t VALUES (:a)", nested).chunks[0].statement).is_none());
+    let heavy = vec![with(vec![("a", Value::Bytes(vec![0; 400_000]))]); 5];
+    let firsts: Vec<usize> = columns("INSERT INTO t VALUES (:a)", heavy)
+        .chunks
+        .iter()
+        .map(|chunk| chunk.statement.first_row())
+        .collect();
+    assert_eq!(firsts, [1, 3, 1]);
+}
+
+#[test]
+fn q6_the_text_of_columns() {
+    let column = |array, cast, is_null| ArrayColumn { array, cast, is_null };
+    let types = [
+        column("int8[]", None, false),
+        column("text[]", Some("public.mood"), false),
+        column("text[]", None, true),
+    ];
+    for (sql, expected) in [
+        (
+            "INSERT INTO t (a, b, c) VALUES (:a, :b, :c) RETURNING id;",
+            "INSERT INTO t (a, b, c) SELECT (ebbtide_row.ebbtide_0), (ebbtide_row.ebbtide_1::public.mood),  NULL  FROM (SELECT \
+             pg_catalog.unnest($1::int8[]) AS ebbtide_0, pg_catalog.unnest($2::text[]) AS ebbtide_1, \
+             pg_catalog.unnest($3::text[]) AS ebbtide_2) AS ebbtide_row RETURNING id;",
+        ),
+        (
+            "insert into t values(lower(:b), :a::int + 1, 'x', :c -- c\n) ON CONFLICT DO NOTHING",
+            "insert into t SELECT lower((ebbtide_row.ebbtide_0)), (ebbtide_row.ebbtide_1::public.mood)::int + 1, 'x',  NULL  -- c\n \
+             FROM (SELECT pg_catalog.unnest($1::int8[]) AS ebbtide_0, pg_catalog.unnest($2::text[]) AS ebbtide_1, \
+             pg_catalog.unnest($3::text[]) AS ebbtide_2) AS ebbtide_row ON CONFLICT DO NOTHING",
+        ),
+    ] {
+        let rows = vec![named(&[("a", 1), ("b", 2), ("c", 3)]); 2];
+        let chunk = columns(sql, rows).chunks.remove(0);
+        let statement = BulkInsert::of(&chunk.statement).unwrap().of_arrays(&types);
+        assert_eq!(statement.text(), expected);
+        assert!(Template::parse(Dialect::Postgres, statement.text()).is_ok());
+    }
+    for sql in [
+        "INSERT INTO t VALUES (:a, DEFAULT)",
+        "INSERT INTO t VALUES ((:a, 1))",
+        "INSERT INTO t VALUES (ROW(:a, 1))",
+        "INSERT INTO t VALUES (:a) ON CONFLICT (a) DO UPDATE SET a = 1",
+        "UPDATE t SET a = :a",
+    ] {
+        let rows = vec![named(&[("a", 1)]); 8];
+        assert!(
+            columns(sql, rows)
+                .chunks
+                .iter()
+                .all(|chunk| BulkInsert::of(&chunk.statement).is_none()),
+            "{sql}"
+        );
+    }
 }

@@ -376,3 +376,33 @@ fn definitions_of_code_are_known_from_those_of_tables_found_w9() {
         assert!(!defines(Dialect::Postgres, sql), "{sql}");
     }
 }
+
+#[test]
+fn m2_a_copy_out_reads_as_its_query_does() {
+    let reads = |sql: &str, direction| {
+        Template::copying(Dialect::Postgres, sql, direction)
+            .unwrap()
+            .effect()
+            .reads
+    };
+    for (sql, only) in [
+        ("COPY t TO STDOUT", true),
+        ("COPY a.t (x, y) TO STDOUT (FORMAT csv, HEADER)", true),
+        ("copy (select a from t where b in (1, 2)) to stdout", true),
+        ("COPY (INSERT INTO t VALUES (1) RETURNING a) TO STDOUT", false),
+        ("COPY (SELECT my_function()) TO STDOUT", false),
+    ] {
+        assert_eq!(reads(sql, CopyDirection::Out), only, "{sql}");
+    }
+    assert!(!reads("COPY t (a, b) FROM STDIN", CopyDirection::In));
+    assert!(!reads("COPY \"to\" FROM STDIN WHERE a > 1", CopyDirection::In));
+    for (sql, direction) in [
+        ("COPY t FROM '/a/file'", CopyDirection::In),
+        ("COPY t TO STDOUT", CopyDirection::In),
+        ("COPY t FROM STDIN", CopyDirection::Out),
+        ("COPY t FROM STDIN; SELECT 1", CopyDirection::In),
+        ("SELECT 1", CopyDirection::Out),
+    ] {
+        assert!(Template::copying(Dialect::Postgres, sql, direction).is_err(), "{sql}");
+    }
+}

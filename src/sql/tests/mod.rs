@@ -14,7 +14,7 @@ mod summary;
 
 use std::borrow::Cow;
 
-use super::{Bound, Dialect, SqlMode, Template};
+use super::{Bound, CopyDirection, Dialect, SqlMode, Template};
 use crate::error::{Error, ErrorKind};
 use crate::value::{ParamValues, Params, Value};
 

@@ -1,7 +1,7 @@
 //! The placeholders that SQLite receives, and the work to put values into their order.
 
 use super::*;
-use crate::sql::steps;
+use crate::sql::{RowsForm, steps};
 
 /// Returns the numbers `1..=count` with the names `p1`, `p2`, …, the last one first.
 fn backwards(count: i64) -> Params {
@@ -31,7 +31,7 @@ fn a_value_that_sqlite_binds_once_has_a_bare_placeholder() {
     }
     let rows: Vec<_> = (0..512).map(|n| named(&[("a", n), ("b", n)])).collect();
     let batch = parse(sqlite, "INSERT INTO t VALUES (:a, :b, :a)")
-        .bind_many(rows)
+        .bind_many(rows, RowsForm::Tuples)
         .unwrap();
     let text = batch.chunks[0].statement.text();
     assert!(

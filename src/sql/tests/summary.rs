@@ -1,5 +1,5 @@
 use super::super::summary::Summary;
-use super::super::{SqlMode, sanitized};
+use super::super::{RowsForm, SqlMode, sanitized};
 use super::*;
 
 #[test]
@@ -138,7 +138,7 @@ fn w2_the_text_of_many_rows_is_that_of_one() {
     for dialect in ALL {
         let template = parse(dialect, "INSERT INTO t VALUES (?, 'x')");
         let rows = (0..8).map(|number| positional(&[number])).collect();
-        let batch = template.bind_many(rows).unwrap();
+        let batch = template.bind_many(rows, RowsForm::Tuples).unwrap();
         let bound = &batch.chunks[0];
         assert_eq!(template.batch_size(bound), Some(8));
         let shown = template.without_values(bound);

@@ -14,6 +14,7 @@ mod capabilities;
 mod changed_tables;
 mod closing;
 mod connecting;
+mod copying;
 #[cfg(feature = "metrics")]
 mod counting;
 mod driver_faults;
@@ -148,6 +149,7 @@ const LISTED: &[File] = &[
     ("lexing", lexing::cases),
     ("lifecycle", lifecycle::cases),
     ("limits", limits::cases),
+    ("copying", copying::cases),
     ("listening", listening::cases),
     ("queries", queries::cases),
     ("refusals", refusals::cases),

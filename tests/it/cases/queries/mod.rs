@@ -1,5 +1,6 @@
 //! Q1 to Q3, Q5 and Q6: the verbs, the parameters, the rows.
 
+mod columns;
 mod guides;
 mod last_ids;
 mod many;
@@ -26,6 +27,7 @@ pub(crate) fn cases() -> Vec<Case> {
         rows::cases(),
         scripts::cases(),
         many::cases(),
+        columns::cases(),
         last_ids::cases(),
         guides::cases(),
         unprepared::cases(),
