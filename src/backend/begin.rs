@@ -13,7 +13,7 @@ pub(crate) struct Begin {
     pub(crate) sql: Option<SqlStr>,
     /// What the text says, for a driver that is switched by its interface.
     #[cfg_attr(
-        not(any(test, feature = "jdbc", feature = "dbapi2")),
+        not(any(test, feature = "jdbc", feature = "dbapi2", feature = "odbc")),
         allow(dead_code, reason = "the drivers of sqlx take text")
     )]
     pub(crate) options: BeginOptions,

@@ -19,11 +19,13 @@ mod mssql;
 mod mysql;
 mod native_job;
 mod notification;
+#[cfg(feature = "odbc")]
+mod odbc;
 mod position;
 mod postgres;
 pub(crate) mod rules;
 mod sandbox;
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 mod sidecar;
 mod sqlite;
 pub(crate) mod sqlx;
@@ -77,6 +79,8 @@ pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         Some(Bridge::Jdbc) => return jdbc::connector(config),
         #[cfg(feature = "dbapi2")]
         Some(Bridge::DbApi) => return dbapi2::connector(config),
+        #[cfg(feature = "odbc")]
+        Some(Bridge::Odbc) => return odbc::connector(config),
         #[allow(unreachable_patterns, reason = "reachable when a bridge is left out")]
         Some(bridge) => return Err(bridge_left_out(bridge)),
     }
@@ -122,6 +126,7 @@ fn bridge_left_out(bridge: Bridge) -> Error {
     let (what, feature) = match bridge {
         Bridge::Jdbc => ("JDBC", "jdbc"),
         Bridge::DbApi => ("DB-API 2", "dbapi2"),
+        Bridge::Odbc => ("ODBC", "odbc"),
     };
     Error::new(ErrorKind::Config, format!("{what} is not compiled in")).help(format!(
         "enable it in Cargo.toml: ebbtide = {{ …, features = [\"{feature}\"] }}"
@@ -211,6 +216,11 @@ pub(crate) trait Connector: Debug + Send + Sync {
 
     /// Returns the server to which the last connection was opened.
     fn seen(&self) -> &SeenServer;
+
+    /// Returns the most parameters that the driver takes; `None` if it takes as many as the server.
+    fn max_parameters(&self) -> Option<u16> {
+        None
+    }
 
     /// Returns whether a connection's socket belongs to the tokio runtime that opened it.
     fn runtime_bound(&self) -> bool;
@@ -390,7 +400,7 @@ pub(crate) trait OfferedRow {
 pub(crate) mod fuzzing {
     #[cfg(feature = "postgres")]
     pub use super::postgres::fuzzing::*;
-    #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+    #[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
     pub use super::sidecar::fuzzing::*;
 }
 
@@ -400,7 +410,11 @@ mod tests {
 
     #[test]
     fn u8_a_bridge_that_is_left_out_names_its_feature() {
-        for (bridge, feature) in [(Bridge::Jdbc, "\"jdbc\""), (Bridge::DbApi, "\"dbapi2\"")] {
+        for (bridge, feature) in [
+            (Bridge::Jdbc, "\"jdbc\""),
+            (Bridge::DbApi, "\"dbapi2\""),
+            (Bridge::Odbc, "\"odbc\""),
+        ] {
             let error = bridge_left_out(bridge);
             assert_eq!(error.kind(), ErrorKind::Config);
             assert!(error.to_string().contains(feature), "{error}");

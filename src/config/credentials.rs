@@ -8,7 +8,7 @@ use super::Config;
 use super::options::{self, Item, is_known};
 use super::text::squash;
 use crate::error::{Error, ErrorKind, Result, nearest};
-use crate::url::{DatabaseUrl, unsupported_setting};
+use crate::url::DatabaseUrl;
 
 type Table = Map<String, Value>;
 
@@ -78,9 +78,8 @@ pub(super) fn wrong(path: &str, value: &Value, expected: &str) -> Error {
 
 pub(super) fn unknown(path: &str, key: &str, candidates: impl Iterator<Item = &'static str>) -> Error {
     let error = error(format!("`{}`: unknown key", join(path, key)));
-    let near = nearest(key, candidates).map(|near| format!("did you mean `{near}`?"));
-    match near.or_else(|| unsupported_setting(key)) {
-        Some(help) => error.help(help),
+    match nearest(key, candidates) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error,
     }
 }

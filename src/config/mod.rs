@@ -222,10 +222,11 @@ impl Config {
     #[allow(dead_code, reason = "unused without a bridge")]
     pub(crate) fn subprotocol(&self) -> Option<&str> {
         let setting = match self.url.bridge()? {
-            Bridge::Jdbc => &self.settings.bridge.jdbc_dsn_driver,
-            Bridge::DbApi => &self.settings.bridge.dbapi_dsn_driver,
+            Bridge::Jdbc => self.settings.bridge.jdbc_dsn_driver.as_deref(),
+            Bridge::DbApi => self.settings.bridge.dbapi_dsn_driver.as_deref(),
+            Bridge::Odbc => self.url.subprotocol(),
         };
-        self.url.driver().or(setting.as_deref())
+        self.url.driver().or(setting)
     }
 
     /// Returns the subprotocol that names the product behind a driver outside of the program: a module that is known
@@ -238,7 +239,7 @@ impl Config {
                 .dbapi_path
                 .as_deref()
                 .and_then(subprotocol_of_module),
-            Bridge::Jdbc => None,
+            Bridge::Jdbc | Bridge::Odbc => None,
         };
         module.or_else(|| self.subprotocol())
     }

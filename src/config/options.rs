@@ -14,9 +14,7 @@ use super::settings::Settings;
 use super::ssl_mode::SslMode;
 use super::text::squash;
 use crate::error::{Error, ErrorKind, Result, nearest};
-use crate::url::{
-    ForeignDriver, OptionPlace, OptionScope, is_secret, mentions_secret, unsupported_setting, without_secrets,
-};
+use crate::url::{ForeignDriver, OptionPlace, OptionScope, is_secret, mentions_secret, without_secrets};
 
 /// An option as it was given.
 #[derive(Debug)]
@@ -160,8 +158,7 @@ fn unknown(item: &Item<'_>, dialect: OptionPlace) -> Error {
     item.error("is unknown")
         .help(match nearest(item.name, names(Some(dialect))) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => unsupported_setting(item.name)
-                .unwrap_or_else(|| "the documentation of `Settings` lists the options".to_owned()),
+            None => "the documentation of `Settings` lists the options".to_owned(),
         })
 }
 

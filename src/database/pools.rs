@@ -68,7 +68,8 @@ impl Pools {
                 on_thread,
             })
         };
-        let templates = TemplateCache::new(connector.dialect(), TEMPLATES).in_mode(sql_mode);
+        let templates =
+            TemplateCache::new(connector.dialect(), TEMPLATES).in_mode(sql_mode.with_most(connector.max_parameters()));
         let templates = templates.on(connector.seen().clone());
         let limit = settings.result_timeout;
         let private = connector.private();

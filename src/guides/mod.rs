@@ -30,6 +30,7 @@ guides! {
     mssql = "MSSQL.md";
     jdbc = "JDBC.md";
     dbapi = "DBAPI.md";
+    odbc = "ODBC.md";
     sidecars = "SIDECARS.md";
     promises = "PROMISES.md";
     faults = "FAULTS.md";

@@ -213,11 +213,11 @@ impl Template {
     /// Binds values of which at least one is a list.
     fn expand(&self, values: Vec<Value>) -> Result<Bound, BindError> {
         let mut widths = self.widths(&values, true)?;
-        if self.order(Some(&widths)).total > self.dialect.max_parameters() {
+        if self.bound_count(Some(&widths)) > self.max_parameters() {
             widths = self.widths(&values, false)?;
         }
         let order = self.order(Some(&widths));
-        self.check_size(order.total)?;
+        self.check_size(self.bound_count(Some(&widths)))?;
         let statement = self.expanded_statement(&order, &widths);
         let values = self.arrange(&order, values, Some(&widths));
         Ok(Bound { statement, values })

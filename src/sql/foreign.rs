@@ -53,6 +53,8 @@ pub(crate) struct ForeignText {
     pub(crate) text: Arc<str>,
     /// The index of each value that the driver is given, in the order in which it is given.
     pub(crate) order: Box<[u32]>,
+    /// The place of each placeholder in the text.
+    pub(crate) places: Box<[u32]>,
 }
 
 #[allow(dead_code, reason = "only drivers outside of the process have other styles")]
@@ -63,6 +65,7 @@ impl ForeignText {
         let unchanged = || Self {
             text: Arc::from(text),
             order: Box::default(),
+            places: Box::default(),
         };
         if statement.is_script() {
             // It is sent unprepared, so that the driver looks for no placeholders.
@@ -106,6 +109,7 @@ struct Writer {
     style: ParamStyle,
     out: String,
     order: Vec<u32>,
+    places: Vec<u32>,
     /// Set if the last that was written is a placeholder.
     after_placeholder: bool,
 }
@@ -116,6 +120,7 @@ impl Writer {
             style,
             out: String::with_capacity(length + 32),
             order: Vec::new(),
+            places: Vec::new(),
             after_placeholder: false,
         }
     }
@@ -132,6 +137,7 @@ impl Writer {
         } else {
             self.order.push(index);
         }
+        self.places.push(self.out.len() as u32);
         match self.style {
             ParamStyle::Question => self.out.push('?'),
             ParamStyle::Numeric => self.out.extend([":", &self.order.len().to_string()]),
@@ -165,6 +171,7 @@ impl Writer {
         ForeignText {
             text: self.out.into(),
             order: self.order.into(),
+            places: self.places.into(),
         }
     }
 }

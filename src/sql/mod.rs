@@ -29,7 +29,7 @@ mod list;
 mod local;
 mod mention;
 mod notify;
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 mod one_row;
 mod order;
 mod path_change;
@@ -74,12 +74,12 @@ pub(crate) use foreign::{ForeignText, ParamStyle};
 pub use into_sql::IntoSql;
 pub(crate) use local::Local;
 pub(crate) use mention::mentions;
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 pub(crate) use one_row::inserts_one_row;
 pub(crate) use path_change::PathChange;
 pub(crate) use server::{Product, SeenServer, Server};
 pub(crate) use session_change::SessionChange;
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 pub(crate) use split::split;
 pub(crate) use sql_mode::SqlMode;
 pub(crate) use statement::{Bound, Statement};

@@ -34,6 +34,14 @@ impl Template {
         order
     }
 
+    /// Returns the number of values that are bound for the text with one value for each slot, or with lists of these widths.
+    pub(super) fn bound_count(&self, widths: Option<&[u32]>) -> usize {
+        match self.mode.most {
+            Some(_) => self.order_by(widths, |_| false).total,
+            None => self.order(widths).total,
+        }
+    }
+
     fn order_by(&self, widths: Option<&[u32]>, numbered: impl Fn(usize) -> bool) -> BindOrder {
         let width = |slot: usize| widths.map_or(1, |widths| width(widths, slot));
         let mut total = 0;

@@ -155,7 +155,7 @@ impl Template {
             sanitized: OnceLock::new(),
         };
         template.order = template.order(None);
-        template.check_size(template.order.total)?;
+        template.check_size(template.bound_count(None))?;
         template.write_statements(sql);
         template.bulk = row.map(|row| Arc::new(template.bulk_insert(&row)));
         Ok(template)

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::Dialect;
+
 /// A database product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Product {
@@ -20,6 +22,17 @@ pub(crate) enum Product {
 }
 
 impl Product {
+    /// Returns the dialect of the product for a driver of another language; that of SQL Server is standard SQL there.
+    #[allow(dead_code, reason = "only the data sources of ODBC do not tell it before")]
+    pub(crate) fn dialect(self) -> Dialect {
+        match self {
+            Self::Postgres => Dialect::Postgres,
+            Self::MySql | Self::MariaDb => Dialect::MySql,
+            Self::Sqlite => Dialect::Sqlite,
+            Self::SqlServer | Self::H2 | Self::Hsqldb | Self::Derby | Self::DuckDb | Self::Other => Dialect::Generic,
+        }
+    }
+
     const ALL: [Self; 10] = [
         Self::Postgres,
         Self::MySql,

@@ -22,7 +22,7 @@ pub(super) fn statements<'p, 't>(dialect: Dialect, mut parts: &'p [Word<'t>]) ->
 
 /// Returns the statements of a text as they are written, without what ends them.
 #[cfg_attr(
-    not(any(feature = "jdbc", feature = "dbapi2")),
+    not(any(feature = "jdbc", feature = "dbapi2", feature = "odbc")),
     allow(dead_code, reason = "the drivers of sqlx take several statements at once")
 )]
 pub(crate) fn split(dialect: Dialect, text: &str) -> Vec<&str> {

@@ -1,4 +1,4 @@
-//! The modes of a MySQL session, and its server, which change how a text is read.
+//! The modes of a MySQL session, its server and its driver, which change how a text is read and bound.
 
 use super::server::Server;
 
@@ -12,6 +12,8 @@ pub(crate) struct SqlMode {
     pub(super) plain_backslashes: bool,
     /// The server; `None` if it is unknown.
     pub(super) server: Option<Server>,
+    /// The most parameters of a driver that takes fewer than the server, and takes a value again for each use.
+    pub(super) most: Option<u16>,
 }
 
 /// The modes that include `ANSI_QUOTES`; all but the first two are MariaDB's.
@@ -35,7 +37,13 @@ impl SqlMode {
             ansi_quotes: has(&WITH_ANSI_QUOTES),
             plain_backslashes: has(&["NO_BACKSLASH_ESCAPES"]),
             server: None,
+            most: None,
         }
+    }
+
+    /// Sets the most parameters that the driver takes.
+    pub(crate) fn with_most(self, most: Option<u16>) -> Self {
+        Self { most, ..self }
     }
 
     /// Sets the server.

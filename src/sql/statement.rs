@@ -122,7 +122,7 @@ impl Statement {
 
     /// Returns its effect on the transaction.
     #[cfg_attr(
-        not(any(feature = "jdbc", feature = "dbapi2")),
+        not(any(feature = "jdbc", feature = "dbapi2", feature = "odbc")),
         allow(dead_code, reason = "the drivers of sqlx take such texts")
     )]
     pub(crate) fn control(&self) -> Control {

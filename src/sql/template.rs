@@ -98,8 +98,14 @@ impl Template {
         }
     }
 
-    pub(super) fn check_size(&self, values: usize) -> Result<(), BindError> {
+    /// Returns the maximum number of parameters of one statement.
+    pub(super) fn max_parameters(&self) -> usize {
         let most = self.dialect.max_parameters();
+        self.mode.most.map_or(most, |driver| most.min(driver.into()))
+    }
+
+    pub(super) fn check_size(&self, values: usize) -> Result<(), BindError> {
+        let most = self.max_parameters();
         if values <= most {
             return Ok(());
         }
@@ -109,10 +115,11 @@ impl Template {
                 "split the list, or put it into a temporary table and join the table"
             }
         };
-        let message = format!(
-            "the statement would bind {values} values, and {} allows {most} at most",
-            self.dialect
-        );
+        let who = match self.mode.most {
+            Some(_) => "its driver".to_owned(),
+            None => self.dialect.to_string(),
+        };
+        let message = format!("the statement would bind {values} values, and {who} allows {most} at most");
         Err(BindError::new(message, help))
     }
 

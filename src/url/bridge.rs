@@ -1,4 +1,4 @@
-//! Drivers outside of this program: JDBC's, and modules of Python's DB-API 2.
+//! Drivers that are not of Rust: JDBC's, modules of Python's DB-API 2, and those of ODBC.
 
 use super::DatabaseUrl;
 use crate::sql::{Dialect, Product};
@@ -20,10 +20,16 @@ pub enum Bridge {
     Jdbc,
     /// Modules of Python's DB-API 2, in a Python interpreter beside the program: `dbapi2://…`.
     DbApi,
+    /// Drivers of ODBC, in this program: `odbc://…`, or a connection string as `odbc:Driver={…};…`.
+    Odbc,
 }
 
 /// The bridges with their schemes.
-const SCHEMES: [(&str, Bridge); 2] = [("jdbc", Bridge::Jdbc), ("dbapi2", Bridge::DbApi)];
+const SCHEMES: [(&str, Bridge); 3] = [
+    ("jdbc", Bridge::Jdbc),
+    ("dbapi2", Bridge::DbApi),
+    ("odbc", Bridge::Odbc),
+];
 
 /// The subprotocols whose URLs have a server: `//host:port/database`.
 const SERVED: [&str; 20] = [
@@ -62,14 +68,7 @@ impl Bridge {
         match self {
             Self::Jdbc => "jdbc",
             Self::DbApi => "dbapi2",
-        }
-    }
-
-    /// Returns the option that names the subprotocol if the scheme does not.
-    pub(super) fn subprotocol_option(self) -> &'static str {
-        match self {
-            Self::Jdbc => "jdbc_dsn_driver",
-            Self::DbApi => "dbapi_dsn_driver",
+            Self::Odbc => "odbc",
         }
     }
 }
@@ -124,6 +123,33 @@ pub(crate) fn subprotocol_of_module(module: &str) -> Option<&'static str> {
     })
 }
 
+/// Returns the subprotocol that stands for the databases of an ODBC driver, by the name or the file of the driver.
+pub(crate) fn subprotocol_of_odbc(driver: &str) -> Option<&'static str> {
+    let driver = driver.to_ascii_lowercase();
+    let known = [
+        ("postgres", "postgresql"),
+        ("psqlodbc", "postgresql"),
+        ("maria", "mariadb"),
+        ("maodbc", "mariadb"),
+        ("mysql", "mysql"),
+        ("myodbc", "mysql"),
+        ("sqlite", "sqlite"),
+        ("freetds", "sqlserver"),
+        ("tdsodbc", "sqlserver"),
+        ("sql server", "sqlserver"),
+        ("duckdb", "duckdb"),
+    ];
+    known
+        .iter()
+        .find(|(word, _)| driver.contains(word))
+        .map(|(_, name)| *name)
+}
+
+/// Returns whether the databases of a subprotocol are files.
+pub(super) fn is_file(subprotocol: &str) -> bool {
+    ["sqlite", "sqlite3", "duckdb"].contains(&subprotocol)
+}
+
 /// Returns the name of the system of a subprotocol in the conventions of OpenTelemetry (`db.system.name`).
 pub(crate) fn system_of_subprotocol(subprotocol: Option<&str>) -> &'static str {
     match subprotocol.unwrap_or_default() {
@@ -149,16 +175,20 @@ pub(crate) fn system_of_subprotocol(subprotocol: Option<&str>) -> &'static str {
 const NO_USERS: [&str; 1] = ["oracle"];
 
 impl DatabaseUrl {
-    /// Returns the way to a driver outside of this program, which the schemes `jdbc` and `dbapi2` stand for; `None` for
-    /// the databases that this library speaks to itself.
+    /// Returns the way to a driver that is not of Rust, which the schemes `jdbc`, `dbapi2` and `odbc` stand for; `None`
+    /// for the databases that this library speaks to itself.
     pub fn bridge(&self) -> Option<Bridge> {
         self.bridge
     }
 
     /// Returns the subprotocol: what JDBC calls the part after `jdbc:`. It is the driver, or an option.
     pub(crate) fn subprotocol(&self) -> Option<&str> {
-        let option = self.bridge?.subprotocol_option();
-        self.driver().or_else(|| self.option(option))
+        let named = match self.bridge? {
+            Bridge::Jdbc => self.option("jdbc_dsn_driver"),
+            Bridge::DbApi => self.option("dbapi_dsn_driver"),
+            Bridge::Odbc => self.option("driver").and_then(subprotocol_of_odbc),
+        };
+        self.driver().or(named)
     }
 
     /// Returns whether its text after `//` is the driver's alone, such as the path of a file.
@@ -166,8 +196,13 @@ impl DatabaseUrl {
         self.bridge.is_some()
             && self.host.is_none()
             && self.port.is_none()
-            && (!self.subprotocol().is_some_and(has_server)
-                || self.database().is_some_and(|text| text.starts_with("//")))
+            && match self.bridge {
+                Some(Bridge::Odbc) => self.subprotocol().is_some_and(is_file),
+                _ => {
+                    !self.subprotocol().is_some_and(has_server)
+                        || self.database().is_some_and(|text| text.starts_with("//"))
+                }
+            }
     }
 
     /// Returns whether it is that of SQLite through this library's own driver.

@@ -20,6 +20,8 @@ pub(crate) enum ForeignDriver {
     Apsw,
     DuckDb,
     OtherModule,
+    /// Any driver of ODBC.
+    Odbc,
 }
 
 impl ForeignDriver {
@@ -66,6 +68,8 @@ impl ForeignDriver {
             Self::Pg8000 => &["unix_sock"],
             Self::PyMySql | Self::MySqlConnector => &["ssl_ca", "unix_socket"],
             Self::OtherJdbc | Self::OtherModule => return TRANSPORT.contains(&setting),
+            // Drivers count milliseconds, or mean another time.
+            Self::Odbc => return TRANSPORT.contains(&setting) || option == "timeout",
             Self::H2 | Self::Hsqldb | Self::SqliteJdbc | Self::Sqlite3 | Self::Apsw | Self::DuckDb => &[],
         };
         TRANSPORT.contains(&setting) && own.contains(&option)

@@ -2,6 +2,7 @@
 
 mod bridge;
 mod check;
+mod connection_string;
 mod foreign_driver;
 mod opaque;
 mod option_scope;
@@ -24,7 +25,7 @@ use std::str::FromStr;
 pub use bridge::Bridge;
 pub(crate) use bridge::{dialect_of_subprotocol, subprotocol_of_module, system_of_subprotocol};
 #[allow(unused_imports, reason = "unused without a bridge")]
-pub(crate) use bridge::{product_of_subprotocol, separators};
+pub(crate) use bridge::{product_of_subprotocol, separators, subprotocol_of_odbc};
 pub(crate) use foreign_driver::ForeignDriver;
 #[allow(unused_imports, reason = "unused without a bridge")]
 pub(crate) use opaque::{secret_values, secrets_in, without_secrets};
@@ -34,7 +35,6 @@ pub(crate) use render::encoded_option;
 pub(crate) use render::percent_encoded;
 pub(crate) use secret::{is_secret, mentions_secret};
 pub(crate) use socket::read_socket;
-pub(crate) use unsupported::unsupported_setting;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Dialect;
@@ -60,12 +60,14 @@ fn error(message: impl Into<Cow<'static, str>>) -> Error {
 ///
 /// # Drivers outside of the program
 ///
-/// | URL | opens, with the driver of JDBC or the module of Python |
+/// | URL | opens, with the driver of JDBC or ODBC or the module of Python |
 /// |---|---|
 /// | `jdbc+postgresql://ada:…@db.example/shop` | `jdbc:postgresql://db.example/shop`, user and password beside it |
 /// | `jdbc+h2://mem:test;MODE=MySQL`, `jdbc:h2:mem:test;MODE=MySQL` | `jdbc:h2:mem:test;MODE=MySQL` |
 /// | `jdbc://app.db?jdbc_dsn_driver=sqlite` | `jdbc:sqlite:app.db` |
 /// | `dbapi2://app.db?dbapi_path=sqlite3` | `sqlite3.connect("app.db")` |
+/// | `odbc://shop`, `odbc:DSN=shop` | the data source `shop` of ODBC |
+/// | `odbc+postgresql://ada:…@db.example/shop` | `Driver=PostgreSQL Unicode;Servername=db.example;Database=shop;…` |
 ///
 /// The text after `//` has the parts of a server if it has a user (`user@host`), or if the URLs of the driver always have
 /// a server. Else it belongs to the driver alone, and is [`database`](Self::database), as the path of SQLite is. The
@@ -123,7 +125,7 @@ pub struct DatabaseUrl {
 
 /// Returns whether a text is meant as a URL. Those of SQLite need no slashes.
 pub(crate) fn resembles_url(text: &str) -> bool {
-    text.contains("://") || text.starts_with("sqlite:") || text.starts_with("jdbc:")
+    text.contains("://") || text.starts_with("sqlite:") || text.starts_with("jdbc:") || text.starts_with("odbc:")
 }
 
 impl DatabaseUrl {

@@ -40,6 +40,7 @@ impl OptionPlace {
             None => self.dialect.to_string(),
             Some(Bridge::Jdbc) => "drivers of JDBC".to_owned(),
             Some(Bridge::DbApi) => "modules of DB-API 2".to_owned(),
+            Some(Bridge::Odbc) => "drivers of ODBC".to_owned(),
         }
     }
 }
@@ -76,6 +77,7 @@ impl DatabaseUrl {
                 module.map_or(ForeignDriver::OtherModule, ForeignDriver::of_module),
             ),
             Some(Bridge::Jdbc) => (subprotocol, ForeignDriver::of_java(subprotocol, class)),
+            Some(Bridge::Odbc) => (self.subprotocol(), ForeignDriver::Odbc),
             None => {
                 return OptionPlace {
                     dialect: self.dialect(),

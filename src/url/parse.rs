@@ -4,7 +4,8 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-use super::bridge::is_opaque_text;
+use super::bridge::{is_file, is_opaque_text};
+use super::connection_string::keywords;
 use super::{Bridge, DatabaseUrl, error, scheme};
 use crate::error::{Error, Result};
 use crate::sql::Dialect;
@@ -24,7 +25,9 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl> {
     }
     let (scheme, dialect, driver) = scheme::read(name)?;
     let mut url = DatabaseUrl::empty(scheme, dialect, driver);
-    if url.bridge.is_some() {
+    if url.bridge == Some(Bridge::Odbc) {
+        read_odbc(&mut url, rest)?;
+    } else if url.bridge.is_some() {
         read_bridged(&mut url, name, rest)?;
     } else if dialect == Dialect::Sqlite {
         let (path, query) = split_query(rest);
@@ -67,6 +70,38 @@ fn read_bridged(url: &mut DatabaseUrl, name: &str, rest: &str) -> Result<()> {
     }
     url.set_database(decoded("address", text)?);
     read_query(url, query)
+}
+
+/// Reads the rest of a URL for ODBC: the name of a data source, an address of a driver that is named, or a connection
+/// string.
+fn read_odbc(url: &mut DatabaseUrl, rest: &str) -> Result<()> {
+    let Some(rest) = rest.strip_prefix("//") else {
+        url.options = keywords(rest)?;
+        return Ok(());
+    };
+    let (text, query) = split_query(rest);
+    read_query(url, query)?;
+    url.rename_keywords();
+    let names_driver = url.driver.is_some() || url.option("driver").or(url.option("dsn")).is_some();
+    let options = std::mem::take(&mut url.options);
+    let opaque = url.driver().map_or_else(
+        || {
+            options
+                .iter()
+                .any(|(name, value)| name == "driver" && super::subprotocol_of_odbc(value).is_some_and(is_file))
+        },
+        is_file,
+    );
+    if opaque && text != "/" {
+        url.set_database(decoded("address", text)?);
+    } else if !opaque {
+        read_server(url, text)?;
+    }
+    url.options = options;
+    if !names_driver && let Some(name) = url.host.take() {
+        url.options.insert(0, ("dsn".to_owned(), name));
+    }
+    Ok(())
 }
 
 /// Reads Java's own `jdbc:subprotocol:…`, of which `rest` is what follows `jdbc:`.

@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::bridge::has_server;
 use super::opaque::without_secrets;
 use super::secret::{is_secret, mentions_secret};
-use super::{DatabaseUrl, MEMORY};
+use super::{Bridge, DatabaseUrl, MEMORY};
 
 /// The characters that are encoded in a part of a URL: all but the unreserved ones. The other sets make exceptions.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -99,7 +99,7 @@ impl DatabaseUrl {
             }
         }
         // Without a user, the sign shows that the address is one of a server.
-        let known = self.bridge.is_none() || self.subprotocol().is_some_and(has_server);
+        let known = matches!(self.bridge, None | Some(Bridge::Odbc)) || self.subprotocol().is_some_and(has_server);
         if self.username.is_some() || self.password.is_some() || !known {
             out.push('@');
         }

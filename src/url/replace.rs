@@ -109,6 +109,7 @@ impl DatabaseUrl {
         if self.is_file() {
             return;
         }
+        self.rename_keywords();
         let mut url = self.clone();
         for (name, _) in self.options.iter().filter(|(name, _)| self.is_part(name)) {
             match name.as_str() {
@@ -131,6 +132,7 @@ impl DatabaseUrl {
     fn is_part(&self, name: &str) -> bool {
         match name {
             "user" | "username" | "password" => true,
+            "database" if self.bridge == Some(Bridge::Odbc) => true,
             "host" | "port" | "dbname" | "database" | "hostaddr" => !self.is_opaque(),
             _ => false,
         }
@@ -142,6 +144,7 @@ impl DatabaseUrl {
         if self.is_file() {
             return Ok(());
         }
+        self.rename_keywords();
         let (parts, others): (Vec<_>, Vec<_>) = self.options.iter().cloned().partition(|(name, _)| self.is_part(name));
         self.options = others;
         let opaque = self.is_opaque();

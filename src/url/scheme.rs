@@ -117,7 +117,7 @@ pub(super) fn read(text: &str) -> Result<(String, Dialect, Option<String>)> {
     }
     match (dialect_of(name), &driver) {
         (Some(dialect), None) => Ok((usual(dialect).to_owned(), dialect, Some(name.to_owned()))),
-        _ => Err(unknown(name, driver.as_deref())),
+        _ => Err(unknown(name)),
     }
 }
 
@@ -156,15 +156,12 @@ pub(super) fn check_driver(dialect: Dialect, driver: &str) -> Result<()> {
     )
 }
 
-/// Returns the error for an unknown scheme. `within` is the scheme or driver after it.
-pub(super) fn unknown(name: &str, within: Option<&str>) -> Error {
-    let bridges = [Bridge::Jdbc, Bridge::DbApi].map(Bridge::scheme);
+/// Returns the error for an unknown scheme.
+pub(super) fn unknown(name: &str) -> Error {
+    let bridges = [Bridge::Jdbc, Bridge::DbApi, Bridge::Odbc].map(Bridge::scheme);
     let native = SCHEMES.iter().take(NAMED).map(|(name, _)| *name);
     let mut known: Vec<&str> = native.chain(bridges).collect();
-    let unsupported = unsupported_scheme(
-        name,
-        within.and_then(dialect_of).map(|dialect| (dialect, usual(dialect))),
-    );
+    let unsupported = unsupported_scheme(name);
     let near = nearest(name, known.iter().copied()).filter(|_| unsupported.is_none());
     known.sort_by_key(|known| Some(*known) != near);
     let list: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();

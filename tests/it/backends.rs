@@ -190,14 +190,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         })
         .collect();
     trials.push(Trial::test("backends::the_list_names_known_ones", || {
-        let known = [
-            "sqlite",
-            "postgres",
-            "mysql",
-            "mssql",
-            Bridge::Jdbc.name(),
-            Bridge::DbApi.name(),
-        ];
+        let bridges = [Bridge::Jdbc, Bridge::DbApi, Bridge::Odbc].map(Bridge::name);
+        let known: Vec<_> = ["sqlite", "postgres", "mysql", "mssql"]
+            .into_iter()
+            .chain(bridges)
+            .collect();
         for name in listed().unwrap_or_default() {
             if !known.contains(&name.as_str()) {
                 return Err(format!("{LIST} names `{name}`; known are {}", known.join(", ")).into());

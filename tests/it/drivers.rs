@@ -2,9 +2,10 @@
 //! here.
 //!
 //! JDBC runs if `EBBTIDE_TEST_JDBC` names a folder with the jars, DB-API if `EBBTIDE_TEST_PYTHON` names an interpreter
-//! with the modules; `scripts/drivers-jdbc` and `scripts/drivers-python` install them. A driver of a server also needs the URL of the server.
-//! `EBBTIDE_TEST_BACKENDS` (`jdbc,dbapi2`) names those that must run. With `EBBTIDE_TEST_DRIVERS=some` most drivers run
-//! only the files of cases that are about drivers, because all cases on all of them take a quarter of an hour.
+//! with the modules, ODBC if `EBBTIDE_TEST_ODBC` names the folder with the libraries of the drivers; `scripts/drivers-jdbc`,
+//! `scripts/drivers-python` and `scripts/drivers-odbc` install them. A driver of a server also needs the URL of the server.
+//! `EBBTIDE_TEST_BACKENDS` (`jdbc,dbapi2,odbc`) names those that must run. With `EBBTIDE_TEST_DRIVERS=some` most drivers run
+//! only the files of cases that are about drivers, because all cases on all of them take half an hour.
 //! With `EBBTIDE_TEST_EXCEPTED=yes` only what `#[except(…)]` takes from drivers runs: what passes needs no exception.
 
 use std::path::Path;
@@ -20,6 +21,7 @@ use crate::backends::{Backend, LIST, listed, setting};
 pub(crate) enum Bridge {
     Jdbc,
     DbApi,
+    Odbc,
 }
 
 impl Bridge {
@@ -28,6 +30,7 @@ impl Bridge {
         match self {
             Self::Jdbc => "jdbc",
             Self::DbApi => "dbapi2",
+            Self::Odbc => "odbc",
         }
     }
 
@@ -35,6 +38,7 @@ impl Bridge {
         match self {
             Self::Jdbc => "EBBTIDE_TEST_JDBC",
             Self::DbApi => "EBBTIDE_TEST_PYTHON",
+            Self::Odbc => "EBBTIDE_TEST_ODBC",
         }
     }
 
@@ -42,18 +46,20 @@ impl Bridge {
         match self {
             Self::Jdbc => cfg!(feature = "jdbc"),
             Self::DbApi => cfg!(feature = "dbapi2"),
+            Self::Odbc => cfg!(feature = "odbc"),
         }
     }
 }
 
 /// The files of cases in which drivers differ most.
-const ABOUT_DRIVERS: [&str; 13] = [
+const ABOUT_DRIVERS: [&str; 14] = [
     "any::",
     "bridges::",
     "cancellation::statements",
     "capabilities::",
     "driver_faults::",
     "driver_settings::",
+    "odbc_",
     "own_texts::",
     "queries::",
     "sandbox::statements",
@@ -78,10 +84,13 @@ pub(crate) enum Driver {
     Psycopg,
     PyMysql,
     Pg8000,
+    OdbcPostgres,
+    OdbcMariaDb,
+    OdbcSqlite,
 }
 
 impl Driver {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::H2,
         Self::Hsqldb,
         Self::Derby,
@@ -94,6 +103,9 @@ impl Driver {
         Self::Psycopg,
         Self::PyMysql,
         Self::Pg8000,
+        Self::OdbcPostgres,
+        Self::OdbcMariaDb,
+        Self::OdbcSqlite,
     ];
 
     /// Returns the name, as it appears at the end of a test's name.
@@ -111,6 +123,9 @@ impl Driver {
             Self::Psycopg => "dbapi2_psycopg",
             Self::PyMysql => "dbapi2_pymysql",
             Self::Pg8000 => "dbapi2_pg8000",
+            Self::OdbcPostgres => "odbc_postgres",
+            Self::OdbcMariaDb => "odbc_mariadb",
+            Self::OdbcSqlite => "odbc_sqlite",
         }
     }
 
@@ -118,6 +133,7 @@ impl Driver {
         match self {
             Self::H2 | Self::Hsqldb | Self::Derby | Self::SqliteJdbc | Self::PgJdbc | Self::ConnectorJ => Bridge::Jdbc,
             Self::Sqlite3 | Self::Apsw | Self::DuckDb | Self::Psycopg | Self::PyMysql | Self::Pg8000 => Bridge::DbApi,
+            Self::OdbcPostgres | Self::OdbcMariaDb | Self::OdbcSqlite => Bridge::Odbc,
         }
     }
 
@@ -125,9 +141,9 @@ impl Driver {
     pub(crate) fn backend(self) -> Backend {
         match self {
             Self::H2 | Self::Hsqldb | Self::Derby | Self::DuckDb => Backend::Standard,
-            Self::SqliteJdbc | Self::Sqlite3 | Self::Apsw => Backend::SqliteFile,
-            Self::PgJdbc | Self::Psycopg | Self::Pg8000 => Backend::Postgres,
-            Self::ConnectorJ | Self::PyMysql => Backend::Mysql,
+            Self::SqliteJdbc | Self::Sqlite3 | Self::Apsw | Self::OdbcSqlite => Backend::SqliteFile,
+            Self::PgJdbc | Self::Psycopg | Self::Pg8000 | Self::OdbcPostgres => Backend::Postgres,
+            Self::ConnectorJ | Self::PyMysql | Self::OdbcMariaDb => Backend::Mysql,
         }
     }
 
@@ -194,6 +210,9 @@ impl Driver {
                 self.server("dbapi2+postgresql")?
             ),
             Self::PyMysql => format!("{}?dbapi_path=pymysql&python={place}", self.server("dbapi2+mysql")?),
+            Self::OdbcPostgres => format!("{}?driver={place}/psqlodbcw.so", self.server("odbc+postgresql")?),
+            Self::OdbcMariaDb => format!("{}?driver={place}/libmaodbc.so", self.server("odbc+mariadb")?),
+            Self::OdbcSqlite => format!("odbc+sqlite://{path}?driver={place}/libsqlite3odbc.so"),
         })
     }
 

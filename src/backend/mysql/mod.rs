@@ -1,7 +1,7 @@
 //! MySQL and MariaDB: their rules, and their driver, which is sqlx's.
 
 mod admin;
-#[cfg(any(feature = "mysql", feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "mysql", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 mod answer;
 #[cfg(feature = "mysql")]
 mod arguments;
@@ -13,10 +13,10 @@ mod errors;
 mod mariadb;
 #[cfg(feature = "mysql")]
 mod options;
-#[cfg(any(feature = "mysql", feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "mysql", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 mod refused;
 mod rules;
-#[cfg(any(feature = "mysql", feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "mysql", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 mod session;
 #[cfg(feature = "mysql")]
 mod types;
@@ -25,5 +25,5 @@ mod types;
 pub(super) use driver::connector;
 pub(super) use mariadb::MariaDbRules;
 pub(super) use rules::MySqlRules;
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 pub(super) use {answer::of_number, refused::refused, session::texts as session};

@@ -1,13 +1,13 @@
 //! PostgreSQL: its rules, and its driver, which is sqlx's.
 
 mod admin;
-#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 mod answer;
 #[cfg(feature = "postgres")]
 mod answers;
 #[cfg(feature = "postgres")]
 mod arguments;
-#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, reason = "only the driver needs all of it")
@@ -30,13 +30,13 @@ pub(super) mod fuzzing;
 mod listener;
 #[cfg(feature = "postgres")]
 mod literal;
-#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, reason = "only the driver needs all of it")
 )]
 mod numeric;
-#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, reason = "only the driver needs all of it")
@@ -44,24 +44,24 @@ mod numeric;
 mod oid;
 #[cfg(feature = "postgres")]
 mod options;
-#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 mod parameters;
 #[cfg(feature = "postgres")]
 mod question;
 mod rules;
 #[cfg(feature = "postgres")]
 mod server_type;
-#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, reason = "only the driver needs all of it")
 )]
 pub(super) mod text;
-#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 mod textual;
 #[cfg(feature = "postgres")]
 mod types;
-#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, reason = "only the driver needs all of it")
@@ -71,7 +71,7 @@ mod value_errors;
 #[cfg(feature = "postgres")]
 pub(super) use driver::connector;
 pub(super) use rules::PostgresRules;
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 pub(super) use {
     answer::PostgresAnswer, numeric::parse as decimal, oid::is_known as type_is_known, oid::named as type_named,
     parameters::session, textual::textual,

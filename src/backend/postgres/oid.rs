@@ -97,7 +97,7 @@ pub(super) fn name_of(element: u32) -> Option<&'static str> {
 }
 
 /// Returns whether a name is that of a type of the server itself.
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 pub(in crate::backend) fn is_known(name: &str) -> bool {
     let element = name.strip_prefix('_').or_else(|| name.strip_suffix("[]"));
     named(element.unwrap_or(name)) != UNKNOWN
@@ -106,7 +106,7 @@ pub(in crate::backend) fn is_known(name: &str) -> bool {
 /// Returns the type with a name, in the server's words or in those of the standard; `UNKNOWN` for one that is not among
 /// them.
 #[cfg_attr(
-    not(any(test, feature = "jdbc", feature = "dbapi2")),
+    not(any(test, feature = "jdbc", feature = "dbapi2", feature = "odbc")),
     allow(dead_code, reason = "sqlx knows the numbers")
 )]
 pub(in crate::backend) fn named(name: &str) -> u32 {

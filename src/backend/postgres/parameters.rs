@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Settings};
 use crate::error::{Error, ErrorKind, Result};
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 use crate::sql::Dialect;
 
 /// Returns the parameters that the configuration gives a session.
@@ -22,7 +22,7 @@ pub(super) fn parameters(config: &Config) -> Result<Vec<(&str, &str)>> {
 
 /// Returns the texts that set up a session of a driver outside of the program: what the library itself needs, and what the
 /// configuration asks for.
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 pub(in crate::backend) fn session(config: &Config) -> Result<Vec<String>> {
     let needed = [
         ("TimeZone", "UTC"),
@@ -41,7 +41,7 @@ pub(in crate::backend) fn session(config: &Config) -> Result<Vec<String>> {
 }
 
 /// Returns the text that sets parameters.
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 fn set(parameters: &[(&str, &str)]) -> String {
     let quoted = |text: &str| Dialect::Postgres.quote_text(text);
     let rows = parameters

@@ -110,10 +110,11 @@ static TRANSACTIONS: TransactionRules = TransactionRules {
             'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.refclassid = \
             'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = n.oid UNION ALL SELECT i.inhparent FROM \
             pg_catalog.pg_inherits i WHERE i.inhrelid = n.oid) AS above ON true) SELECT (SELECT count(*) FROM \
-            pg_catalog.pg_constraint WHERE condeferred), ARRAY(SELECT DISTINCT pg_catalog.lower(c.relname::text) \
-            FROM n JOIN pg_catalog.pg_class c ON c.oid = n.oid UNION SELECT pg_catalog.lower(proname::text) || \
-            '(' FROM f WHERE oid >= 16384 UNION SELECT o.oprname::text FROM pg_catalog.pg_operator o JOIN f ON \
-            f.oid = o.oprcode WHERE o.oid >= 16384)",
+            pg_catalog.pg_constraint WHERE condeferred), pg_catalog.array_to_string(\
+            ARRAY(SELECT DISTINCT pg_catalog.lower(c.relname::text) FROM n JOIN pg_catalog.pg_class c ON c.oid = n.oid \
+            UNION SELECT pg_catalog.lower(proname::text) || '(' FROM f WHERE oid >= 16384 \
+            UNION SELECT o.oprname::text FROM pg_catalog.pg_operator o JOIN f ON f.oid = o.oprcode WHERE o.oid >= 16384), \
+            pg_catalog.chr(1))",
         check: "SAVEPOINT ebbtide_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT ebbtide_check; ",
     },
     at_commit: Some(AtCommitRules {

@@ -58,7 +58,7 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
 
     /// Returns the texts of the levels of a transaction, for a driver that leaves them to this library.
     #[cfg_attr(
-        not(any(test, feature = "jdbc", feature = "dbapi2", feature = "mssql")),
+        not(any(test, feature = "jdbc", feature = "dbapi2", feature = "odbc", feature = "mssql")),
         allow(dead_code, reason = "the drivers of sqlx know theirs")
     )]
     fn levels(&self) -> &'static LevelTexts {
@@ -108,7 +108,7 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
     /// Returns the statement that sets a parameter of a session, for a database that has no dialect of its own here; `None`
     /// if there is none for all parameters.
     #[cfg_attr(
-        not(any(feature = "jdbc", feature = "dbapi2")),
+        not(any(feature = "jdbc", feature = "dbapi2", feature = "odbc")),
         allow(dead_code, reason = "only drivers outside of the program have such databases")
     )]
     fn parameter(&self, _name: &str, _value: &str) -> Option<String> {

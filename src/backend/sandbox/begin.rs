@@ -42,7 +42,19 @@ impl SandboxedConnection {
         let Some(row) = rows.first() else {
             return Ok((false, None));
         };
-        let names = if row.len() > 1 { Some(row.get(1)?) } else { None };
+        // As one text, because not every driver knows the types of lists.
+        let names = if row.len() > 1 {
+            let names = row.get::<String>(1)?;
+            Some(
+                names
+                    .split('\u{1}')
+                    .filter(|name| !name.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
+            )
+        } else {
+            None
+        };
         Ok((row.get::<i64>(0)? > 0, names))
     }
 

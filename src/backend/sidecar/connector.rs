@@ -86,6 +86,8 @@ impl SidecarConnector {
             (_, other) => return Err(confused(&format!("{} came for OPEN", other.name()))),
         };
         let driver = Driver::new(&self.target, &opened);
+        #[cfg(feature = "odbc")]
+        self.target.check(driver.server.product)?;
         channel.cancelling = driver.cancelling;
         self.seen.set(driver.server);
         *self.rules.write() = driver.rules;
@@ -106,6 +108,10 @@ impl Connector for SidecarConnector {
 
     fn seen(&self) -> &SeenServer {
         &self.seen
+    }
+
+    fn max_parameters(&self) -> Option<u16> {
+        self.target.max_parameters()
     }
 
     fn runtime_bound(&self) -> bool {

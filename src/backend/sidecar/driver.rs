@@ -23,6 +23,8 @@ pub(super) enum Transactions {
 pub(super) struct Driver {
     pub(super) transactions: Transactions,
     pub(super) style: ParamStyle,
+    /// Set if the text tells the types of values, because the driver does not.
+    pub(super) casts: bool,
     /// Set if the database writes names in capitals.
     pub(super) folds_up: bool,
     pub(super) cancelling: Cancelling,
@@ -47,6 +49,7 @@ impl Driver {
             style: style
                 .filter(|_| target.kind == SidecarKind::DbApi)
                 .unwrap_or(ParamStyle::Question),
+            casts: target.casts(),
             folds_up: opened.get("folding") == Some("upper"),
             cancelling: match opened.get("cancel") {
                 Some("1") => Cancelling::Statement,

@@ -152,6 +152,10 @@ impl Target {
                 ErrorKind::Driver,
                 "use fewer connections, or raise the limit of threads (`ulimit -u`, or that of the container)",
             ),
+            "odbc-setup" => (
+                ErrorKind::Config,
+                "`odbcinst -q -d` lists the drivers of ODBC, and `odbcinst -q -s` the data sources",
+            ),
             "unsupported" => (ErrorKind::Unsupported, "the driver does not have it"),
             "cancelled" => (ErrorKind::Timeout, "the statement was cancelled before its end"),
             "protocol" => return confused(&failure.message),

@@ -1,9 +1,10 @@
-//! Drivers of other languages: JDBC drivers in a JVM and DB-API 2 modules in a Python interpreter. Each is a child
-//! process that speaks the protocol of docs/SIDECARS.md.
+//! Drivers of other languages: JDBC drivers in a JVM and DB-API 2 modules in a Python interpreter, which are child
+//! processes, and drivers of ODBC on threads of this one. Each speaks the protocol of docs/SIDECARS.md.
 
 mod ahead;
 mod answer_queue;
 mod batch;
+mod casts;
 mod cell;
 mod channel;
 mod codec;
@@ -33,6 +34,8 @@ mod slot;
 mod stderr;
 mod target;
 mod text;
+#[cfg(feature = "odbc")]
+mod thread;
 mod transport;
 mod unreadable;
 mod written;

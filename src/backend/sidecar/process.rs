@@ -74,6 +74,8 @@ impl SidecarKind {
         match self {
             Self::Jdbc => "the Java process of the JDBC drivers",
             Self::DbApi => "the Python process of the DB-API module",
+            #[cfg(feature = "odbc")]
+            Self::Odbc => "the thread of the ODBC driver",
         }
     }
 }
@@ -217,6 +219,8 @@ fn not_started(kind: SidecarKind, program: &OsString, why: &io::Error) -> Error 
     let what = match kind {
         SidecarKind::Jdbc => "Java",
         SidecarKind::DbApi => "Python",
+        #[cfg(feature = "odbc")]
+        SidecarKind::Odbc => "ODBC",
     };
     let is_name = path.components().count() == 1;
     let message = match why.kind() {
@@ -257,6 +261,8 @@ impl SidecarKind {
                 "install Python 3.6 or later, or give the path of the interpreter, such as that of a virtual \
                  environment, with the option `python`"
             }
+            #[cfg(feature = "odbc")]
+            Self::Odbc => "install unixODBC (on Debian `unixodbc`)",
         }
     }
 }

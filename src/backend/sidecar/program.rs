@@ -110,6 +110,8 @@ pub(super) fn folder(kind: SidecarKind) -> io::Result<Folder> {
     let (package, files) = match kind {
         SidecarKind::Jdbc => ("ebbtide", CLASSES),
         SidecarKind::DbApi => ("ebbtide_worker", SCRIPTS),
+        #[cfg(feature = "odbc")]
+        SidecarKind::Odbc => return Err(io::Error::other("a thread has no program")),
     };
     let folder = private_folder()?;
     let package = folder.0.join(package);
@@ -124,6 +126,8 @@ pub(super) fn folder(kind: SidecarKind) -> io::Result<Folder> {
 /// Adds the arguments that start the program.
 pub(super) fn arguments(kind: SidecarKind, folder: &Folder, command: &mut Command) {
     match kind {
+        #[cfg(feature = "odbc")]
+        SidecarKind::Odbc => {}
         SidecarKind::DbApi => {
             command.args(["-B", "-c", START]).arg(&folder.0);
         }

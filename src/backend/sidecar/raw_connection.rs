@@ -1,10 +1,13 @@
 //! The implementation of [`RawConnection`].
 
+use std::borrow::Cow;
+
 use async_stream::try_stream;
 use futures::future::{BoxFuture, ready};
 use futures::stream::BoxStream;
 use sqlx::SqlStr;
 
+use super::casts::with_casts;
 use super::channel::Cancelling;
 use super::connection::{Heard, SidecarConnection};
 use super::frame::flag;
@@ -234,10 +237,15 @@ impl SidecarConnection {
     fn add(&self, outbox: &mut Outbox, request: Request<'_>, credits: u32, behind: bool) -> Result<()> {
         let dialect = self.target.dialect;
         let text = DriverText::of(request.statement, dialect, self.driver.style)?;
+        let sql = if self.driver.casts {
+            with_casts(&text.foreign, request.values)
+        } else {
+            Cow::Borrowed(&*text.foreign.text)
+        };
         let run = Run {
             flags: if text.has_key { flag::KEY } else { 0 } | if behind { flag::SKIP } else { 0 },
             credits,
-            sql: &text.foreign.text,
+            sql: &sql,
         };
         if text.foreign.order.len() == request.values.len() && is_in_order(&text.foreign.order) {
             return outbox.run(run, dialect, request.values.iter());

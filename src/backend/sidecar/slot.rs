@@ -11,6 +11,8 @@ use super::link::Link;
 use super::process;
 use super::shared_link::spawn;
 use super::target::{Sharing, SidecarKind, Target};
+#[cfg(feature = "odbc")]
+use super::thread;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Starts a process, without a limit that a secret could be shown in. Called on a thread of its own.
@@ -56,7 +58,11 @@ impl SidecarSlot {
         let command = target.command.clone();
         let new = || {
             let command = command.clone();
-            Self::new(Box::new(move |secrets| process::start(kind, &command, secrets, limit)))
+            Self::new(match kind {
+                #[cfg(feature = "odbc")]
+                SidecarKind::Odbc => Box::new(|_| thread::start()),
+                kind => Box::new(move |secrets| process::start(kind, &command, secrets, limit)),
+            })
         };
         if target.shared == Sharing::Connection {
             return new();

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::session::SessionText;
 use crate::backend::sqlite::DatabaseFile;
+#[cfg(feature = "odbc")]
+use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, Product};
 
 /// The drivers that a sidecar has.
@@ -15,6 +17,9 @@ pub(in crate::backend) enum SidecarKind {
     Jdbc,
     /// DB-API 2 modules, in a Python interpreter.
     DbApi,
+    /// Drivers of ODBC, each connection on a thread of this process.
+    #[cfg(feature = "odbc")]
+    Odbc,
 }
 
 /// The connections that use one process.
@@ -22,7 +27,7 @@ pub(in crate::backend) enum SidecarKind {
 pub(in crate::backend) enum Sharing {
     /// Those of the whole program that have the same command line.
     Program,
-    /// Each has a process of its own.
+    /// Each has a process, or a thread, of its own.
     Connection,
 }
 
@@ -51,7 +56,7 @@ pub(in crate::backend) struct Target {
     pub(in crate::backend) dialect: Dialect,
     /// The product, if the URL or the module tells it; else the driver is asked.
     pub(in crate::backend) product: Option<Product>,
-    /// The program and the options that the user gives it: `java` or `python3`.
+    /// The program and the options that the user gives it: `java` or `python3`; none for a thread.
     pub(in crate::backend) command: Vec<OsString>,
     /// The pairs of `OPEN`; see docs/SIDECARS.md.
     pub(in crate::backend) open: Vec<(String, String)>,
@@ -68,6 +73,45 @@ pub(in crate::backend) struct Target {
 }
 
 impl Target {
+    /// Returns whether the text has to tell the types of values: psqlODBC hands none of them on.
+    pub(super) fn casts(&self) -> bool {
+        #[cfg(feature = "odbc")]
+        return self.kind == SidecarKind::Odbc && self.dialect == Dialect::Postgres;
+        #[cfg(not(feature = "odbc"))]
+        false
+    }
+
+    /// Returns the most parameters that the driver takes, if it takes fewer than the server.
+    pub(super) fn max_parameters(&self) -> Option<u16> {
+        #[cfg(feature = "odbc")]
+        return (self.kind == SidecarKind::Odbc).then_some(ebbtide_odbc::MAX_PARAMETERS);
+        #[cfg(not(feature = "odbc"))]
+        None
+    }
+
+    /// Refuses a data source of ODBC whose driver turns out to have another dialect than the URL says.
+    #[cfg(feature = "odbc")]
+    pub(super) fn check(&self, product: Product) -> Result<()> {
+        let dialect = product.dialect();
+        if self.kind != SidecarKind::Odbc || self.dialect == dialect {
+            return Ok(());
+        }
+        let scheme = match product {
+            Product::Postgres => "odbc+postgresql",
+            Product::MySql => "odbc+mysql",
+            Product::MariaDb => "odbc+mariadb",
+            Product::Sqlite => "odbc+sqlite",
+            _ => "odbc",
+        };
+        let message = format!(
+            "{} is a database of {dialect}, but its URL is one of {}",
+            self.place, self.dialect
+        );
+        Err(Error::new(ErrorKind::Config, message).help(format!(
+            "write `{scheme}:///?dsn=…` for a data source, or `{scheme}://host/database`"
+        )))
+    }
+
     /// Returns a text without the secrets of the target.
     pub(super) fn redacted(&self, text: &str) -> String {
         redacted(&self.secrets, text)

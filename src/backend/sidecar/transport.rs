@@ -14,7 +14,10 @@ use crate::url::ForeignDriver;
 pub(in crate::backend) fn check(config: &Config, driver: ForeignDriver) -> Result<()> {
     let settings = config.settings();
     // Only a driver that is not known might encrypt by itself.
-    let is_known = !matches!(driver, ForeignDriver::OtherJdbc | ForeignDriver::OtherModule);
+    let is_known = !matches!(
+        driver,
+        ForeignDriver::OtherJdbc | ForeignDriver::OtherModule | ForeignDriver::Odbc
+    );
     let is_plain = is_known && settings.ssl_mode == SslMode::Disable;
     let given = [
         (
@@ -109,6 +112,11 @@ fn own_option(driver: ForeignDriver, setting: &str) -> String {
                 "leave `{setting}` out, and set the driver's own options in the URL or in `jdbc_driver_args`"
             );
         }
+        ForeignDriver::Odbc => {
+            return format!(
+                "leave `{setting}` out, and set the driver's own keywords in the URL, such as `SSLmode` of psqlODBC or `ForceTLS` of MariaDB's"
+            );
+        }
         _ => return format!("leave `{setting}` out, and set the driver's own options in `dbapi_driver_args`"),
     };
     own.to_owned()
@@ -122,6 +130,9 @@ fn opening(driver: ForeignDriver) -> &'static str {
         }
         ForeignDriver::SqliteJdbc => {
             "write a name that begins with `file:`, with SQLite's own option: `jdbc:sqlite:file:app.db?mode=ro`"
+        }
+        ForeignDriver::Odbc => {
+            "leave it out, or give the driver's own keyword in the URL, such as `NoCreat` of sqliteodbc"
         }
         _ => "give the driver's own argument in `dbapi_driver_args`, such as `flags` of apsw",
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::backend::{DatabaseIdentity, Writers};
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 use crate::{config::Config, sql::Dialect};
 
 /// The file of a database, which may not exist yet.
@@ -24,7 +24,7 @@ impl DatabaseFile {
     }
 
     /// Returns the file of a driver outside of the program, if it is one.
-    #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+    #[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
     pub(in crate::backend) fn of(config: &Config) -> Option<Self> {
         let path = config.url().database()?;
         let in_memory = path.is_empty() || path.contains(":memory:") || path.contains("mode=memory");

@@ -6,7 +6,7 @@ use crate::sql::Dialect;
 
 /// Returns the statements that give a session the settings of a configuration, for drivers outside of the program. How
 /// the file is opened is theirs.
-#[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 pub(in crate::backend) fn session(config: &Config) -> Result<Vec<String>> {
     let settings = config.settings();
     let foreign_keys = if settings.foreign_keys { "ON" } else { "OFF" };
@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(named("a; b").unwrap_err().kind(), ErrorKind::Config);
     }
 
-    #[cfg(any(feature = "jdbc", feature = "dbapi2"))]
+    #[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
     #[test]
     fn b2_b3_a_session_of_another_driver_has_the_settings() {
         let config = Config::from_url("jdbc+sqlite://a.db?foreign_keys=off&busy_timeout=1234ms").unwrap();

@@ -208,3 +208,63 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn b4_every_form_of_an_odbc_url_has_the_same_parts() {
+    for text in [
+        "odbc+postgresql://ada:s3cr%40t@db.example:5433/shop?SSLmode=require",
+        "odbc+postgresql:///?Server=db.example&PORT=5433&database=shop&UID=ada&pwd=s3cr%40t&sslmode=require",
+        "odbc+postgresql:Servername=db.example;Port=5433;Database=shop;Uid=ada;Pwd={s3cr@t};SSLmode=require",
+    ] {
+        let url = url(text);
+        assert_eq!(url.bridge(), Some(Bridge::Odbc), "{text}");
+        assert_eq!(
+            (url.subprotocol(), url.dialect()),
+            (Some("postgresql"), Dialect::Postgres)
+        );
+        assert_eq!((url.username(), url.password()), (Some("ada"), Some("s3cr@t")));
+        assert_eq!(
+            (url.host(), url.port(), url.database()),
+            (Some("db.example"), Some(5433), Some("shop")),
+            "{text}"
+        );
+        assert_eq!(url.option("sslmode"), Some("require"));
+        assert!(!url.to_string().contains("s3cr"), "{url}");
+        assert_eq!(url.expose().parse::<DatabaseUrl>().unwrap(), url);
+    }
+    for (text, driver, source, database) in [
+        ("odbc://shop", None, Some("shop"), None),
+        ("odbc://ada:p@shop", None, Some("shop"), None),
+        ("odbc:DSN=My Shop", None, Some("My Shop"), None),
+        ("odbc:Driver={A; {b}}}", Some("A; {b}"), None, None),
+        (
+            "odbc:///?driver=SQLite3&database=/data/a.db",
+            Some("SQLite3"),
+            None,
+            Some("/data/a.db"),
+        ),
+        ("odbc+sqlite://a.db", None, None, Some("a.db")),
+        ("odbc:Driver=SQLite3;Database=a.db", Some("SQLite3"), None, Some("a.db")),
+        ("odbc:Driver=Exotic;Database=d", Some("Exotic"), None, Some("d")),
+    ] {
+        let url = url(text);
+        assert_eq!(
+            (url.option("driver"), url.option("dsn"), url.database()),
+            (driver, source, database),
+            "{text}"
+        );
+        assert_eq!(
+            url.expose().parse::<DatabaseUrl>().unwrap(),
+            url,
+            "{text} {}",
+            url.expose()
+        );
+    }
+    assert_eq!(
+        url("odbc:Driver=SQLite3;Database=a.db").sqlite_path(),
+        Some("a.db".into())
+    );
+    for text in ["odbc:Driver", "odbc:Driver={a;Server=h"] {
+        assert!(DatabaseUrl::parse(text).is_err(), "{text}");
+    }
+}

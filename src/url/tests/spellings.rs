@@ -45,7 +45,6 @@ fn u5_the_spellings_of_databasez_work_or_have_a_hint_found_f18() {
         ("h2://mem:x", "`jdbc+h2://…`"),
         ("mssql+psycopg://h/d", "leave the driver out: `mssql://…`"),
         ("aioodbc://h/d", "unknown scheme `aioodbc`"),
-        ("odbc://h/d", "drivers of ODBC are not supported yet"),
         ("oracle+oracledb://h/d", "Oracle is not supported"),
         ("mysql+aioodbc://h/d", "leave the driver out: `mysql://…`"),
     ] {

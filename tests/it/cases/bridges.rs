@@ -31,7 +31,7 @@ fn parts(url: &DatabaseUrl) -> serde_json::Value {
 }
 
 cases! {
-    #[only(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql)]
+    #[only(jdbc_postgresql, odbc_postgres, jdbc_mariadb, odbc_mariadb, dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql)]
     async fn b5_parts_of_a_url_are_replaced_and_the_driver_stays(t: Test) -> Result<()> {
         let url: DatabaseUrl = t.url().parse()?;
         let other = url.clone().with_database("other").with_password("p").with_host("h").with_port(7);
@@ -44,7 +44,7 @@ cases! {
         Ok(())
     }
 
-    #[only(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql)]
+    #[only(jdbc_postgresql, odbc_postgres, jdbc_mariadb, odbc_mariadb, dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql)]
     async fn b5_a_test_database_is_made_and_dropped_through_the_driver(t: Test) -> Result<()> {
         let url = t.url().parse::<DatabaseUrl>()?.with_database(format!("bridged_{}", t.id()).as_str());
         let client = TestDatabase::builder(&url).await?;
@@ -56,7 +56,7 @@ cases! {
         Ok(())
     }
 
-    #[only(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql)]
+    #[only(jdbc_postgresql, odbc_postgres, jdbc_mariadb, odbc_mariadb, dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql)]
     async fn b5_dictionary_registry_and_router_know_the_scheme(t: Test) -> Result<()> {
         let url: DatabaseUrl = t.url().parse()?;
         let config: ConnectionsConfig = serde_json::from_value(json!({
@@ -74,7 +74,7 @@ cases! {
         connections.close_all().await
     }
 
-    #[only(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql)]
+    #[only(jdbc_postgresql, odbc_postgres, jdbc_mariadb, odbc_mariadb, dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql)]
     async fn b5_a_schema_is_made_and_dropped(t: Test) -> Result<()> {
         let database = t.database().await;
         let app = App::new("notes").define(t.sql("create table {notes} (id bigint primary key, body {key} not null)"));
@@ -87,7 +87,7 @@ cases! {
         Ok(())
     }
 
-    #[only(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql)]
+    #[only(jdbc_postgresql, odbc_postgres, jdbc_mariadb, odbc_mariadb, dbapi2_psycopg, dbapi2_pg8000, dbapi2_pymysql)]
     async fn b5_the_attribute_takes_the_scheme(t: Test) -> Result<()> {
         #[cfg(feature = "macros")]
         {

@@ -58,6 +58,8 @@ async fn columns(t: &Test, database: &Database) -> String {
 }
 
 cases! {
+    // Its driver reads a table once more by its old columns after another connection has changed it.
+    #[except(odbc_sqlite)]
     async fn q3_a_table_that_changes_is_read_as_it_is(t: Test) {
         let database = table(&t).await;
         assert_eq!(columns(&t, &database).await, "id");

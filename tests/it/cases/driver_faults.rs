@@ -32,7 +32,7 @@ fn select(t: &Test, expression: &str) -> AssertSqlSafe<String> {
 
 cases! {
     /// `commit()` of these drivers returns normally.
-    #[only(postgres, jdbc_postgresql, dbapi2_psycopg, dbapi2_pg8000)]
+    #[only(postgres, jdbc_postgresql, odbc_postgres, dbapi2_psycopg, dbapi2_pg8000)]
     async fn b6_a_commit_after_a_failed_statement_is_an_error(t: Test) {
         let database = t.database().await;
         ledger(&t, &database).await;
@@ -46,7 +46,7 @@ cases! {
     }
 
     /// A savepoint in front of the failure makes the rest committable.
-    #[only(postgres, jdbc_postgresql, dbapi2_psycopg, dbapi2_pg8000, jdbc_h2, jdbc_hsqldb, jdbc_derby)]
+    #[only(postgres, jdbc_postgresql, odbc_postgres, dbapi2_psycopg, dbapi2_pg8000, jdbc_h2, jdbc_hsqldb, jdbc_derby)]
     async fn b6_a_commit_after_a_failure_that_was_undone_is_one(t: Test) {
         let database = t.database().await;
         ledger(&t, &database).await;
@@ -62,7 +62,7 @@ cases! {
     }
 
     /// Drivers report the end of a transaction on a dead connection as success.
-    #[only(jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pymysql, dbapi2_pg8000)]
+    #[only(jdbc_postgresql, odbc_postgres, jdbc_mariadb, odbc_mariadb, dbapi2_psycopg, dbapi2_pymysql, dbapi2_pg8000)]
     async fn b6_a_commit_on_a_dead_connection_is_never_reported_as_done(t: Test) {
         let database = t.database().await;
         ledger(&t, &database).await;
@@ -77,7 +77,7 @@ cases! {
     }
 
     /// sqlite-jdbc's own accessor reads the fraction as minutes and seconds.
-    #[only(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw, jdbc_h2, jdbc_hsqldb, jdbc_derby, jdbc_postgresql, jdbc_mariadb, dbapi2_psycopg, dbapi2_pymysql, dbapi2_pg8000, dbapi2_duckdb)]
+    #[only(jdbc_sqlite, odbc_sqlite, dbapi2_sqlite3, dbapi2_apsw, jdbc_h2, jdbc_hsqldb, jdbc_derby, jdbc_postgresql, odbc_postgres, jdbc_mariadb, odbc_mariadb, dbapi2_psycopg, dbapi2_pymysql, dbapi2_pg8000, dbapi2_duckdb)]
     async fn q4_microseconds_are_read_as_they_are(t: Test) {
         let database = t.database().await;
         let fraction = if t.backend() == Backend::Mysql { "datetime(6)" } else { "timestamp" };
@@ -202,7 +202,7 @@ cases! {
         assert_eq!(count(&t, &database).await, 2);
     }
 
-    #[only(jdbc, dbapi2)]
+    #[only(jdbc, dbapi2, odbc)]
     async fn b6_text_that_begins_or_ends_a_transaction_is_refused(t: Test) {
         let database = t.database().await;
         ledger(&t, &database).await;
@@ -220,7 +220,7 @@ cases! {
     }
 
     /// Connector/J reports a lock time-out as the loss of the connection.
-    #[only(mysql, jdbc_mariadb, dbapi2_pymysql)]
+    #[only(mysql, jdbc_mariadb, odbc_mariadb, dbapi2_pymysql)]
     async fn b6_a_lock_time_out_is_no_lost_connection(t: Test) {
         let database = t.database().await;
         ledger(&t, &database).await;

@@ -229,7 +229,7 @@ cases! {
     // Derby has no SELECT without FROM.
     #[except(jdbc_derby)]
     // The library makes private copies of SQLite databases only through sqlx.
-    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw, odbc_sqlite)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     async fn f10_a_hook_is_told_of_a_private_copy_found_f15(t: Test) {

@@ -38,6 +38,8 @@ mod messages;
 #[cfg(feature = "sqlx-interop")]
 mod migrations;
 mod notifications;
+mod odbc_errors;
+mod odbc_values;
 mod odd_inputs;
 #[cfg(feature = "sqlx-interop")]
 mod one_program;
@@ -109,6 +111,8 @@ const LISTED: &[File] = &[
     ("two_databases", two_databases::cases),
     ("changed_tables", changed_tables::cases),
     ("robustness", robustness::cases),
+    ("odbc_errors", odbc_errors::cases),
+    ("odbc_values", odbc_values::cases),
     ("odd_inputs", odd_inputs::cases),
     #[cfg(feature = "sqlx-interop")]
     ("one_program", one_program::cases),

@@ -80,7 +80,7 @@ cases! {
     // Derby has no SELECT without FROM.
     #[except(jdbc_derby)]
     // The library makes private copies of SQLite databases only through sqlx.
-    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw, odbc_sqlite)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     async fn f7_a_savepoint_outside_of_a_transaction_is_refused_as_the_server_would(t: Test) -> Result<()> {

@@ -129,6 +129,8 @@ cases! {
 
     // It quotes all names, which these databases fold to upper case where they are not quoted.
     #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
+    // Its driver loses the rows of RETURNING.
+    #[except(odbc_sqlite)]
     async fn q5_a_returning_clause_of_sea_query_is_never_dropped_found_w12(t: Test) -> Result<()> {
         let database = t.database().await;
         database.execute(t.sql("create table {notes} (id {id}, body {text})"), ()).await?;

@@ -18,7 +18,7 @@ fn entries(database: &Database, part: &str) -> Vec<RecordedStatement> {
 cases! {
     /// Statements that really commit are marked as such.
     // The library makes private copies of SQLite databases only through sqlx.
-    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw, odbc_sqlite)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     async fn f2_what_runs_outside_of_the_sandbox_is_written_down_as_that(t: Test) -> Result<()> {

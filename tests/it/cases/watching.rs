@@ -31,7 +31,7 @@ pub(super) async fn add(t: &Test, on: &Connection, id: i64) {
 fn system(t: &Test) -> &'static str {
     match t.backend() {
         Backend::Postgres => "postgresql",
-        Backend::Mysql if t.driver() == Some(Driver::ConnectorJ) => "mariadb",
+        Backend::Mysql if matches!(t.driver(), Some(Driver::ConnectorJ | Driver::OdbcMariaDb)) => "mariadb",
         Backend::Mysql => "mysql",
         Backend::SqliteFile | Backend::SqliteMemory => "sqlite",
         Backend::SqlServer => "microsoft.sql_server",

@@ -237,6 +237,7 @@ fn alike(driver: Driver) -> Backend {
 fn no_returning(backend: Backend, driver: Option<Driver>) -> Option<String> {
     match driver {
         Some(Driver::H2 | Driver::Hsqldb | Driver::Derby) => Some("its SQL has no RETURNING".to_owned()),
+        Some(Driver::OdbcSqlite) => Some("its driver loses the rows of RETURNING".to_owned()),
         _ => backend.no_returning(),
     }
 }

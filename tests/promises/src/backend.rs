@@ -14,16 +14,19 @@ pub(crate) enum Backend {
     Jdbc,
     /// Any Python module of DB-API 2.
     DbApi,
+    /// Any driver of ODBC.
+    Odbc,
 }
 
 impl Backend {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Sqlite,
         Self::Postgres,
         Self::Mysql,
         Self::SqlServer,
         Self::Jdbc,
         Self::DbApi,
+        Self::Odbc,
     ];
 
     /// Those that the library reaches by itself.
@@ -45,6 +48,7 @@ impl Backend {
             "mssql" => Some(Self::SqlServer),
             driver if driver.starts_with("jdbc_") => Some(Self::Jdbc),
             driver if driver.starts_with("dbapi2_") => Some(Self::DbApi),
+            driver if driver.starts_with("odbc_") => Some(Self::Odbc),
             _ => None,
         }
     }
@@ -62,6 +66,7 @@ impl Backend {
             Self::SqlServer => "mssql",
             Self::Jdbc => "jdbc",
             Self::DbApi => "dbapi2",
+            Self::Odbc => "odbc",
         }
     }
 }
@@ -75,6 +80,7 @@ impl fmt::Display for Backend {
             Self::SqlServer => "SQL Server",
             Self::Jdbc => "JDBC",
             Self::DbApi => "DB-API",
+            Self::Odbc => "ODBC",
         })
     }
 }

@@ -3,7 +3,7 @@
 use ebbtide::{ErrorKind, Result, params};
 
 use crate::cases::tasks::{add, notes};
-use crate::drivers::Driver;
+use crate::drivers::{Bridge, Driver};
 use crate::support::cases;
 
 cases! {
@@ -23,6 +23,12 @@ cases! {
         let twice = "select count(*) from {notes} where id in (:ids) and id in (:ids) and body <> :body";
         for length in [3, 10_000, 20_000] {
             let ids = ids[..length].to_vec();
+            if length == 20_000 && t.driver().is_some_and(|driver| driver.bridge() == Bridge::Odbc) {
+                // They take 32,767 values, and one that is used twice is two parameters.
+                let error = database.fetch_value::<i64>(t.sql(twice), params! { body: "c", ids }).await.unwrap_err();
+                assert!(error.message().contains("40001 values"), "{error}");
+                continue;
+            }
             if length == 20_000 && matches!(t.driver(), Some(Driver::PgJdbc | Driver::Pg8000)) {
                 // Their placeholders have no numbers, so a value used twice is two parameters.
                 let error = database.fetch_value::<i64>(t.sql(twice), params! { body: "c", ids }).await.unwrap_err();

@@ -162,7 +162,7 @@ cases! {
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     // The library makes private copies of SQLite databases only through sqlx, so the guard keeps the turn to write.
-    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw, odbc_sqlite)]
     async fn t7_a_forgotten_guard_keeps_nothing(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         for disconnected in [true, false] {
@@ -187,7 +187,7 @@ cases! {
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     // The library makes private copies of SQLite databases only through sqlx, so the guard keeps the turn to write.
-    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw, odbc_sqlite)]
     async fn t7_a_guard_that_outlives_its_sandbox_says_so(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let sandbox = database.sandbox().await?;
@@ -206,7 +206,7 @@ cases! {
     }
 
     // The library makes private copies of SQLite databases only through sqlx.
-    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw, odbc_sqlite)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     async fn t7_sandboxes_outlive_the_handle_of_their_parent_but_not_its_connection(t: Test) -> Result<()> {

@@ -10,7 +10,7 @@ use crate::support::cases;
 
 cases! {
     // The library makes private copies of SQLite databases only through sqlx.
-    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw, odbc_sqlite)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     // Derby's readers wait for what a sandbox has written.
@@ -39,7 +39,7 @@ cases! {
     }
 
     // The library makes private copies of SQLite databases only through sqlx.
-    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw, odbc_sqlite)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     // Derby's readers wait for what a sandbox has written.
@@ -64,7 +64,7 @@ cases! {
     }
 
     // The library makes private copies of SQLite databases only through sqlx.
-    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw)]
+    #[except(jdbc_sqlite, dbapi2_sqlite3, dbapi2_apsw, odbc_sqlite)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
     // Derby's readers wait for what a sandbox has written.
@@ -119,6 +119,8 @@ cases! {
     #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
     // DuckDB has no savepoints.
     #[except(dbapi2_duckdb)]
+    // Its driver refuses SET NAMES.
+    #[except(odbc_mariadb)]
     async fn f10_what_a_sandbox_sets_does_not_leak_into_the_next(t: Test) -> Result<()> {
         let database = narrow(&t).await;
         let (set, look): (Vec<AssertSqlSafe<String>>, Vec<AssertSqlSafe<String>>) = match t.backend().family() {

@@ -108,6 +108,8 @@ cases! {
 
     // MariaDB writes six digits of a FLOAT where the module reads text.
     #[except(dbapi2_pymysql)]
+    // Its driver writes fifteen digits of a real.
+    #[except(odbc_sqlite)]
     async fn q4_floating_point_numbers_survive_bit_by_bit(t: Test) {
         let database = t.database().await;
         // MariaDB and SQLite lose the sign of a zero.
@@ -241,6 +243,8 @@ cases! {
     #[except(jdbc_h2, jdbc_hsqldb, jdbc_derby)]
     // `at` is a word of DuckDB.
     #[except(dbapi2_duckdb)]
+    // Its driver writes fifteen digits of a real.
+    #[except(odbc_sqlite)]
     async fn q4_structs_with_dates_uuids_and_decimals_go_there_and_back(t: Test) {
         let database = with_events(&t).await;
         let events: Vec<Event> = (1..=12).map(event).collect();
