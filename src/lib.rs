@@ -14,7 +14,7 @@
 )]
 // Without any backend most code is unreachable.
 #![cfg_attr(
-    not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    not(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "rusqlite")),
     allow(unreachable_code, unused_variables)
 )]
 

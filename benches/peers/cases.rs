@@ -21,6 +21,9 @@ pub(crate) const FIRST: &str = "sqlx";
 /// This library.
 pub(crate) const OURS: &str = "ebbtide";
 
+/// This library, with its driver over rusqlite.
+pub(crate) const BY_RUSQLITE: &str = "ebbtide+rusqlite";
+
 impl Case {
     /// Returns every case of a backend.
     pub(crate) fn all(backend: Backend) -> Vec<Self> {
@@ -117,6 +120,7 @@ impl Case {
             }
         }
         names.push(OURS);
+        names.extend((self.backend == Backend::Sqlite).then_some(BY_RUSQLITE));
         names
     }
 

@@ -3,7 +3,7 @@
 use ebbtide_bench::job::{Backend, Workload};
 use ebbtide_bench::statistics::Verdict;
 
-use crate::cases::{Case, FIRST, OURS, is_again};
+use crate::cases::{BY_RUSQLITE, Case, FIRST, OURS, is_again};
 use crate::counts::Counts;
 use crate::race::Race;
 use crate::report::Report;
@@ -41,6 +41,19 @@ fn goals(case: &Case) -> Vec<(&'static str, Goal)> {
     }
 }
 
+/// Returns the goals of the driver over rusqlite: the other lane, and the greatest ratio.
+fn goals_of_rusqlite(case: &Case) -> Option<(&'static str, f64)> {
+    Some(match (case.workload, case.tasks) {
+        (Workload::Select, 1) => (OURS, 0.3),
+        (Workload::Select, _) => (OURS, 0.36),
+        (Workload::Transaction, 8) => (FIRST, 0.45),
+        (Workload::Structs, _) => (FIRST, 0.42),
+        (Workload::Rows, _) => (FIRST, 0.3),
+        (Workload::Batch, _) => ("rusqlite", 1.8),
+        _ => return None,
+    })
+}
+
 /// The best pooled peers: the goal is to match them wherever they take part.
 const PEERS: [&str; 3] = ["deadpool-postgres", "diesel-async", "mysql_async"];
 
@@ -68,6 +81,17 @@ pub(crate) fn judge(case: &Case, race: &Race, report: &mut Report) {
                 );
             }
         }
+    }
+    if let Some(quick) = race.lane(BY_RUSQLITE)
+        && let Some((name, limit)) = goals_of_rusqlite(case)
+        && let Some(other) = race.lane(name)
+    {
+        let ratio = quick.over(other).median();
+        report.goal(
+            format!("{}, {BY_RUSQLITE} beside {name}: at most {limit:.2} ×", case.title()),
+            format!("{ratio:.3} ×"),
+            Verdict::at_most(limit, ratio, noise),
+        );
     }
     if matches!(
         case.workload,

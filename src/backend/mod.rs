@@ -24,6 +24,8 @@ mod odbc;
 mod position;
 mod postgres;
 pub(crate) mod rules;
+#[cfg(feature = "rusqlite")]
+mod rusqlite;
 mod sandbox;
 #[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 mod sidecar;
@@ -63,6 +65,9 @@ pub(crate) use sqlx_database::Parts;
 #[cfg(feature = "sqlx-interop")]
 pub use sqlx_database::SqlxDatabase;
 
+/// The driver of SQLite that a URL has to name; the other one is that of sqlx.
+const RUSQLITE: &str = "rusqlite";
+
 /// Returns the connector for the database that the URL names. This is the list of drivers.
 pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
     let dialect = config.dialect();
@@ -84,15 +89,19 @@ pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
         #[allow(unreachable_patterns, reason = "reachable when a bridge is left out")]
         Some(bridge) => return Err(bridge_left_out(bridge)),
     }
-    match dialect {
+    match (dialect, config.url().driver()) {
+        #[cfg(feature = "rusqlite")]
+        (Dialect::Sqlite, Some(RUSQLITE)) => rusqlite::connector(config),
+        #[cfg(not(feature = "rusqlite"))]
+        (Dialect::Sqlite, Some(RUSQLITE)) => Err(driver_left_out(RUSQLITE)),
         #[cfg(feature = "postgres")]
-        Dialect::Postgres => postgres::connector(config),
+        (Dialect::Postgres, _) => postgres::connector(config),
         #[cfg(feature = "mysql")]
-        Dialect::MySql => mysql::connector(config),
+        (Dialect::MySql, _) => mysql::connector(config),
         #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => sqlite::connector(config),
+        (Dialect::Sqlite, _) => sqlite::connector(config),
         #[cfg(feature = "mssql")]
-        Dialect::SqlServer => mssql::connector(config),
+        (Dialect::SqlServer, _) => mssql::connector(config),
         #[allow(unreachable_patterns, reason = "reachable when a backend is left out")]
         _ => Err(left_out(dialect)),
     }
@@ -130,6 +139,13 @@ fn bridge_left_out(bridge: Bridge) -> Error {
     };
     Error::new(ErrorKind::Config, format!("{what} is not compiled in")).help(format!(
         "enable it in Cargo.toml: ebbtide = {{ …, features = [\"{feature}\"] }}"
+    ))
+}
+
+#[allow(dead_code, reason = "unused when every driver is compiled in")]
+fn driver_left_out(driver: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("the driver `{driver}` is not compiled in")).help(format!(
+        "enable it in Cargo.toml: ebbtide = {{ …, features = [\"{driver}\"] }}; or leave the driver out of the URL"
     ))
 }
 
@@ -419,6 +435,13 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Config);
             assert!(error.to_string().contains(feature), "{error}");
         }
+    }
+
+    #[test]
+    fn d1_a_driver_that_is_left_out_names_its_feature() {
+        let error = driver_left_out(RUSQLITE);
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("features = [\"rusqlite\"]"), "{error}");
     }
 
     #[test]

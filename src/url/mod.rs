@@ -56,7 +56,7 @@ fn error(message: impl Into<Cow<'static, str>>) -> Error {
 /// # Dialects
 ///
 /// `postgres` and `postgresql`, `mysql` and `mariadb`, `sqlite`, `mssql` and `sqlserver`. A driver suffix written for Python, such as
-/// `postgresql+asyncpg`, is accepted.
+/// `postgresql+asyncpg`, is accepted. `sqlite+rusqlite` chooses a driver of this library (feature `rusqlite`).
 ///
 /// # Drivers outside of the program
 ///

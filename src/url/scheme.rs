@@ -144,7 +144,9 @@ pub(super) fn check_driver(dialect: Dialect, driver: &str) -> Result<()> {
     if known.contains(&driver) {
         return Ok(());
     }
-    let message = format!("unknown driver `{driver}` for {dialect}");
+    let list: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    let list = list.join(", ");
+    let message = format!("unknown driver `{driver}` for {dialect}; the known ones are {list}");
     Err(
         Error::new(ErrorKind::Url, message).help(match nearest(driver, known.iter().copied()) {
             Some(near) => format!(

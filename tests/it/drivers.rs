@@ -1,6 +1,7 @@
-//! The drivers of other languages, by which the cases run on the same backends and on others. A new driver is an entry
-//! here.
+//! The drivers of other languages, and the further drivers in Rust, by which the cases run on the same backends and on
+//! others. A new driver is an entry here.
 //!
+//! A driver in Rust runs with its backend.
 //! JDBC runs if `EBBTIDE_TEST_JDBC` names a folder with the jars, DB-API if `EBBTIDE_TEST_PYTHON` names an interpreter
 //! with the modules, ODBC if `EBBTIDE_TEST_ODBC` names the folder with the libraries of the drivers; `scripts/drivers-jdbc`,
 //! `scripts/drivers-python` and `scripts/drivers-odbc` install them. A driver of a server also needs the URL of the server.
@@ -19,31 +20,38 @@ use crate::backends::{Backend, LIST, listed, setting};
 /// The way to the drivers of a language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bridge {
+    /// None: the driver is a part of the program.
+    Rusqlite,
     Jdbc,
     DbApi,
     Odbc,
 }
 
 impl Bridge {
-    /// Returns the Cargo feature, which is also the scheme of URLs and the word in `EBBTIDE_TEST_BACKENDS`.
+    /// Returns the Cargo feature. That of another language is also the scheme of URLs, and the word in
+    /// `EBBTIDE_TEST_BACKENDS`.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Rusqlite => "rusqlite",
             Self::Jdbc => "jdbc",
             Self::DbApi => "dbapi2",
             Self::Odbc => "odbc",
         }
     }
 
-    fn variable(self) -> &'static str {
+    /// Returns the variable that says where the drivers are.
+    fn variable(self) -> Option<&'static str> {
         match self {
-            Self::Jdbc => "EBBTIDE_TEST_JDBC",
-            Self::DbApi => "EBBTIDE_TEST_PYTHON",
-            Self::Odbc => "EBBTIDE_TEST_ODBC",
+            Self::Rusqlite => None,
+            Self::Jdbc => Some("EBBTIDE_TEST_JDBC"),
+            Self::DbApi => Some("EBBTIDE_TEST_PYTHON"),
+            Self::Odbc => Some("EBBTIDE_TEST_ODBC"),
         }
     }
 
     fn compiled_in(self) -> bool {
         match self {
+            Self::Rusqlite => cfg!(feature = "rusqlite"),
             Self::Jdbc => cfg!(feature = "jdbc"),
             Self::DbApi => cfg!(feature = "dbapi2"),
             Self::Odbc => cfg!(feature = "odbc"),
@@ -69,9 +77,11 @@ const ABOUT_DRIVERS: [&str; 14] = [
     "types::",
 ];
 
-/// A driver of another language.
+/// A driver of another language, or a further one in Rust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Driver {
+    Rusqlite,
+    RusqliteMemory,
     H2,
     Hsqldb,
     Derby,
@@ -90,7 +100,9 @@ pub(crate) enum Driver {
 }
 
 impl Driver {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 17] = [
+        Self::Rusqlite,
+        Self::RusqliteMemory,
         Self::H2,
         Self::Hsqldb,
         Self::Derby,
@@ -111,6 +123,8 @@ impl Driver {
     /// Returns the name, as it appears at the end of a test's name.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Rusqlite => "rusqlite_file",
+            Self::RusqliteMemory => "rusqlite_memory",
             Self::H2 => "jdbc_h2",
             Self::Hsqldb => "jdbc_hsqldb",
             Self::Derby => "jdbc_derby",
@@ -131,17 +145,24 @@ impl Driver {
 
     pub(crate) fn bridge(self) -> Bridge {
         match self {
+            Self::Rusqlite | Self::RusqliteMemory => Bridge::Rusqlite,
             Self::H2 | Self::Hsqldb | Self::Derby | Self::SqliteJdbc | Self::PgJdbc | Self::ConnectorJ => Bridge::Jdbc,
             Self::Sqlite3 | Self::Apsw | Self::DuckDb | Self::Psycopg | Self::PyMysql | Self::Pg8000 => Bridge::DbApi,
             Self::OdbcPostgres | Self::OdbcMariaDb | Self::OdbcSqlite => Bridge::Odbc,
         }
     }
 
+    /// Returns whether it is one of another language.
+    pub(crate) fn is_foreign(self) -> bool {
+        self.bridge() != Bridge::Rusqlite
+    }
+
     /// Returns the backend whose SQL it speaks.
     pub(crate) fn backend(self) -> Backend {
         match self {
             Self::H2 | Self::Hsqldb | Self::Derby | Self::DuckDb => Backend::Standard,
-            Self::SqliteJdbc | Self::Sqlite3 | Self::Apsw | Self::OdbcSqlite => Backend::SqliteFile,
+            Self::Rusqlite | Self::SqliteJdbc | Self::Sqlite3 | Self::Apsw | Self::OdbcSqlite => Backend::SqliteFile,
+            Self::RusqliteMemory => Backend::SqliteMemory,
             Self::PgJdbc | Self::Psycopg | Self::Pg8000 | Self::OdbcPostgres => Backend::Postgres,
             Self::ConnectorJ | Self::PyMysql | Self::OdbcMariaDb => Backend::Mysql,
         }
@@ -150,7 +171,7 @@ impl Driver {
     /// Returns why the cases of a file are ignored on this driver, though it is there.
     pub(crate) fn passed_over(self, file: &str) -> Option<String> {
         let some = setting("EBBTIDE_TEST_DRIVERS").is_some_and(|drivers| drivers == "some");
-        let whole = matches!(self, Self::H2 | Self::Sqlite3 | Self::PgJdbc);
+        let whole = !self.is_foreign() || matches!(self, Self::H2 | Self::Sqlite3 | Self::PgJdbc);
         let about_drivers = ABOUT_DRIVERS.iter().any(|about| file.starts_with(about));
         (some && !whole && !about_drivers).then(|| "EBBTIDE_TEST_DRIVERS=some; scripts/test --all-drivers".to_owned())
     }
@@ -162,27 +183,31 @@ impl Driver {
             return Some(format!("the Cargo feature `{}` is off", bridge.name()));
         }
         let backend = self.backend();
-        if backend.is_server()
+        if (backend.is_server() || !self.is_foreign())
             && let Some(reason) = backend.left_out()
         {
             return Some(reason);
         }
+        let variable = bridge.variable()?;
         match listed() {
             Some(listed) if listed.iter().any(|name| name == bridge.name()) => None,
             Some(_) => Some(format!("`{}` is not in {LIST}", bridge.name())),
-            None if setting(bridge.variable()).is_none() => Some(format!("{} is not set", bridge.variable())),
+            None if setting(variable).is_none() => Some(format!("{variable} is not set")),
             None => None,
         }
     }
 
     /// Returns the URL of a database: on the server of its backend, or in `folder`, where `id` is a name of its own.
     pub(crate) fn url(self, folder: &Path, id: &str) -> Result<String, String> {
-        let bridge = self.bridge();
-        let variable = bridge.variable();
-        let place = setting(variable).ok_or_else(|| format!("{variable} is not set"))?;
+        let place = match self.bridge().variable() {
+            Some(variable) => setting(variable).ok_or_else(|| format!("{variable} is not set"))?,
+            None => String::new(),
+        };
         let path = folder.join("test.db");
         let path = path.to_string_lossy();
         Ok(match self {
+            Self::Rusqlite => format!("sqlite+rusqlite:///{path}?mode=rwc"),
+            Self::RusqliteMemory => "sqlite+rusqlite::memory:".to_owned(),
             Self::H2 => format!("jdbc+h2://mem:t{id};DB_CLOSE_DELAY=-1?classpath={place}/h2.jar"),
             Self::Hsqldb => {
                 format!("jdbc+hsqldb://mem:t{id};sql.syntax_pgs=true;hsqldb.tx=mvcc?classpath={place}/hsqldb.jar")

@@ -39,6 +39,8 @@ fn open(counter: Counter, job: &Job) -> Outcome {
         "sqlx::Pool" => sqlx::serve_pool(counter, job, &url),
         "ebbtide" => ebbtide::serve(counter, job, &url),
         #[cfg(feature = "peers")]
+        "ebbtide+rusqlite" => ebbtide::serve(counter, job, &with_rusqlite(&url)?),
+        #[cfg(feature = "peers")]
         "deadpool-postgres" => deadpool_postgres::serve(counter, job, &url),
         #[cfg(feature = "peers")]
         "diesel-async" => diesel_async::serve(counter, job, &url),
@@ -48,4 +50,10 @@ fn open(counter: Counter, job: &Job) -> Outcome {
         "rusqlite" => rusqlite::serve(counter, job, &url),
         _ => Err(format!("no lane is called {kind}").into()),
     }
+}
+
+/// Returns the URL of a SQLite file for this library's driver over rusqlite.
+#[cfg(feature = "peers")]
+fn with_rusqlite(url: &str) -> Outcome<String> {
+    Ok(::ebbtide::DatabaseUrl::parse(url)?.with_driver("rusqlite").expose())
 }

@@ -81,7 +81,13 @@ pub(crate) trait ServerRules: Debug + Send + Sync {
 
     /// Returns the kind of an error that the server reports.
     #[cfg_attr(
-        not(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "mssql")),
+        not(any(
+            feature = "postgres",
+            feature = "mysql",
+            feature = "sqlite",
+            feature = "rusqlite",
+            feature = "mssql"
+        )),
         allow(dead_code, reason = "only the drivers receive errors of servers")
     )]
     fn error_kind(&self, answer: ServerAnswer<'_>) -> ErrorKind;

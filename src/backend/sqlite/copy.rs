@@ -17,20 +17,16 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteOwnedBuf};
 use sqlx::{ConnectOptions, Connection, Executor, SqlStr, Sqlite};
 
 use super::errors::{connect_error, error};
+use super::image::{not_copied, without_wal};
 use super::memory::KeepAlive;
-use super::options::{copy_options, copy_pragmas};
-
+use super::options::copy_options;
+use super::pragma::copy_pragmas;
 use crate::backend::sqlx::schema_changes::Definitions;
 use crate::backend::sqlx::{Keeping, Native, Original, SqlxConnection, own_sql};
 use crate::backend::{Connector, RawConnection};
 use crate::config::{Config, SqliteMode};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::sql::{Dialect, SeenServer};
-
-/// The position of the bytes that say whether a file is read and written through a WAL.
-const FORMAT_VERSIONS: std::ops::Range<usize> = 18..20;
-/// The format of a file without a WAL. A database in memory cannot have a WAL.
-const WITHOUT_WAL: u8 = 1;
 
 /// A connector whose connections each have a copy of one database.
 #[derive(Debug)]
@@ -167,9 +163,7 @@ impl Source {
             return self.empty_image().await;
         }
         let mut image = self.original.serialize(None).await.map_err(error)?;
-        if let Some(versions) = image.get_mut(FORMAT_VERSIONS) {
-            versions.fill(WITHOUT_WAL);
-        }
+        without_wal(&mut image);
         Ok(image)
     }
 
@@ -202,15 +196,6 @@ impl Original<Sqlite> for Source {
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move { self.original.close().await.map_err(error) })
     }
-}
-
-/// Returns a fatal error: the connection may have no copy at all now.
-fn not_copied(why: sqlx::Error) -> Error {
-    let message = format!("cannot create the private copy of the database: {why}");
-    Error::new(ErrorKind::Database, message)
-        .help("the copy needs a connection without an open transaction or stream, and enough memory for the whole database")
-        .with_source(why)
-        .fatal()
 }
 
 #[cfg(test)]

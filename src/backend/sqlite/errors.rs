@@ -3,8 +3,9 @@
 use sqlx::sqlite::SqliteError;
 
 use super::answer::of_code;
+use super::place::not_opened;
 use crate::config::Config;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// Converts an error of sqlx.
 pub(super) fn error(error: sqlx::Error) -> Error {
@@ -24,13 +25,5 @@ fn code_of(answer: &SqliteError) -> Option<i32> {
 
 /// Returns the library's error for a database that could not be opened.
 pub(super) fn connect_error(config: &Config, error: sqlx::Error) -> Error {
-    let place = super::options::place(config);
-    let mapped = self::error(error);
-    if mapped.kind() != ErrorKind::DatabaseNotFound {
-        return mapped.context(format!("opening {place} failed"));
-    }
-    let message = format!("cannot open {place}: {}", mapped.message());
-    let code = mapped.sqlstate().unwrap_or_default().to_owned();
-    let opened = Error::new(ErrorKind::DatabaseNotFound, message).with_code(code);
-    opened.help(super::options::missing_help(config)).with_source(mapped)
+    not_opened(config, self::error(error))
 }

@@ -5,13 +5,13 @@
 //! (<https://www.sqlite.org/inmemorydb.html>, <https://www.sqlite.org/sharedcache.html>).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Sqlite};
 use tokio::sync::Mutex;
 
+use super::memory_name::{MEMORY_VFS, new_memory_name};
 use crate::backend::sqlx::SqlxConnector;
 use crate::backend::{Connector, DatabaseIdentity, RawConnection, Writers};
 use crate::error::Result;
@@ -19,11 +19,9 @@ use crate::sql::{Dialect, SeenServer};
 
 /// Returns the options for a database in memory that no other `Database` sees.
 pub(super) fn private(options: SqliteConnectOptions) -> SqliteConnectOptions {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    let name = format!("/ebbtide-memory-{}", NEXT.fetch_add(1, Ordering::Relaxed));
     options
-        .filename(name)
-        .vfs("memdb")
+        .filename(new_memory_name())
+        .vfs(MEMORY_VFS)
         .in_memory(false)
         .shared_cache(false)
         .create_if_missing(true)

@@ -1,7 +1,7 @@
 //! Connections of sqlx behind the backend traits, implemented once for every database that sqlx supports.
 
 mod answer;
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "sqlite", feature = "rusqlite"))]
 mod bind;
 mod bulk;
 mod connection;
@@ -38,7 +38,9 @@ use crate::sql::{BulkInsert, RowsForm, Server, Statement};
 use crate::value::{RawRow, Value};
 
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
-pub(crate) use bind::{bind_all, check_all};
+pub(crate) use bind::bind_all;
+#[cfg(any(feature = "mysql", feature = "sqlite", feature = "rusqlite"))]
+pub(crate) use bind::check_all;
 pub(crate) use connection::SqlxConnection;
 pub(crate) use connector::SqlxConnector;
 pub(crate) use keeping::Keeping;

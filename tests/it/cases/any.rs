@@ -669,6 +669,7 @@ cases! {
     }
 
     #[only(sqlite)]
+    #[sqlx]
     async fn b7_reads_equal_those_of_a_row_of_sqlite(t: Test) {
         let database = t.database().await;
         same! { database, sqlx::Sqlite:

@@ -46,7 +46,7 @@ async fn fill(database: &Database, t: &Test, rows: i64) {
 }
 
 cases! {
-    #[native]
+    #[sqlx]
     async fn l7_calls_of_sqlx_made_before_connect_work_after_it(t: Test) {
         let database = Database::new(t.url()).unwrap();
         let connection = database.connection();
@@ -78,7 +78,7 @@ cases! {
         }
     }
 
-    #[native]
+    #[sqlx]
     async fn l7_a_statement_of_sqlx_awaited_without_a_connection_says_so(t: Test) {
         let database = Database::new(t.url()).unwrap();
         with_db!(t.backend(), {
@@ -92,7 +92,7 @@ cases! {
         });
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_a_statement_of_sqlx_can_name_its_own_place_found_f17(t: Test) {
         let database = sandboxed(&t, false).await;
         with_db!(t.backend(), {
@@ -107,7 +107,7 @@ cases! {
         });
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_a_statement_of_sqlx_runs_in_the_transaction_of_its_task(t: Test) {
         let database = with_notes(&t).await;
         with_db!(t.backend(), {
@@ -136,7 +136,7 @@ cases! {
         assert_eq!(database.status().unwrap().in_use, 0);
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_every_way_of_sqlx_to_ask_is_answered(t: Test) {
         let database = with_notes(&t).await;
         with_db!(t.backend(), {
@@ -165,7 +165,7 @@ cases! {
         });
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_in_a_sandbox_nothing_stays_and_a_failure_undoes_itself_alone(t: Test) {
         with_notes(&t).await.disconnect().await.unwrap();
         for isolated in [false, true] {
@@ -193,7 +193,7 @@ cases! {
         }
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_sandboxes_beside_each_other_see_only_their_own(t: Test) {
         let database = with_notes(&t).await;
         let (one, two) = (database.sandbox().await.unwrap(), database.sandbox().await.unwrap());
@@ -209,7 +209,7 @@ cases! {
         assert_eq!(t.committed(&database, COUNT).await, 0);
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_joined_closures_are_transactions_of_their_own(t: Test) {
         if t.backend().is_sqlite() {
             // SQLite has one writer, so one closure would wait for the other.
@@ -235,7 +235,7 @@ cases! {
         });
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_a_stream_dropped_half_way_leaves_the_connection_usable_at_once(t: Test) {
         let database = with_notes(&t).await;
         fill(&database, &t, 3000).await;
@@ -256,7 +256,7 @@ cases! {
         });
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_a_statement_inside_a_loop_over_a_stream_neither_hangs_nor_fails(t: Test) {
         let database = with_notes(&t).await;
         fill(&database, &t, 200).await;
@@ -277,7 +277,7 @@ cases! {
         });
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_streams_of_an_isolated_connection_can_be_dropped(t: Test) {
         let database = with_notes(&t).await;
         fill(&database, &t, 3000).await;
@@ -295,7 +295,7 @@ cases! {
         });
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_a_cancelled_statement_leaves_the_connection_clean_or_thrown_away(t: Test) {
         let database = with_notes(&t).await;
         fill(&database, &t, 1000).await;
@@ -321,7 +321,7 @@ cases! {
         });
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_transactions_begin_as_those_of_sqlx(t: Test) {
         let database = with_notes(&t).await;
         with_db!(t.backend(), {
@@ -341,7 +341,7 @@ cases! {
         });
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_text_that_would_end_the_transaction_is_refused(t: Test) {
         let database = with_notes(&t).await;
         with_db!(t.backend(), {
@@ -355,7 +355,7 @@ cases! {
         assert_eq!(t.committed(&database, COUNT).await, 1);
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_a_view_of_another_kind_is_refused_by_both_names(t: Test) {
         let database = t.database().await;
         let names = if t.backend().is_mysql() { ["SQLite", "MySQL"] } else { ["MySQL", t.backend().family()] };
@@ -372,7 +372,7 @@ cases! {
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Unsupported);
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_errors_of_both_are_found_in_each_other(t: Test) {
         let database = with_notes(&t).await;
         with_db!(t.backend(), {
@@ -399,6 +399,7 @@ cases! {
     }
 
     #[only(sqlite)]
+    #[sqlx]
     async fn q9_a_name_as_placeholder_of_sqlx_is_a_mistake_and_costs_no_transaction(t: Test) {
         let database = with_notes(&t).await;
         let transaction = database.transaction().await.unwrap();

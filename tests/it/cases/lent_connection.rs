@@ -9,7 +9,7 @@ use super::bridge::{COUNT, Raw, insert, with_notes};
 use crate::support::{cases, with_db};
 
 cases! {
-    #[native]
+    #[sqlx]
     async fn q9_with_sqlx_lends_the_connection_of_the_transaction(t: Test) {
         let database = with_notes(&t).await;
         with_db!(t.backend(), {
@@ -50,7 +50,7 @@ cases! {
         });
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_a_closure_that_ends_the_transaction_is_found_out(t: Test) {
         let database = with_notes(&t).await;
         with_db!(t.backend(), {
@@ -70,7 +70,7 @@ cases! {
         });
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_a_failure_inside_a_closure_leaves_the_sandbox_as_it_was(t: Test) {
         let database = with_notes(&t).await;
         let sandbox = database.sandbox().await.unwrap();
@@ -92,7 +92,7 @@ cases! {
         assert_eq!(t.committed(&database, COUNT).await, 0);
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_a_cancelled_closure_leaves_nothing_open(t: Test) {
         let database = with_notes(&t).await;
         with_db!(t.backend(), {
@@ -117,6 +117,7 @@ cases! {
     /// The library does not know what happens on a lent connection, and its cached statements are for the table before
     /// the change.
     #[only(postgres, sqlite)]
+    #[sqlx]
     async fn q9_a_table_that_is_changed_on_the_drivers_connection_is_read_as_it_is(t: Test) {
         let database = with_notes(&t).await;
         let columns = async |database: &Database| {

@@ -218,6 +218,7 @@ cases! {
     /// A text is refused in a transaction if and only if it would end it.
     #[limit(7200)]
     #[native]
+    #[except(rusqlite_memory)]
     async fn x4_a_generated_text_ends_no_transaction_unseen_found_w1(t: Test) {
         compare(&t).await;
     }

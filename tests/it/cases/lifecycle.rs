@@ -428,6 +428,7 @@ cases! {
         assert!(database.disconnect().await.unwrap());
     }
 
+    #[except(rusqlite_memory)]
     async fn l4_a_connect_cancelled_at_any_point_leaves_the_count_as_it_was(t: Test) {
         let (url, proxy) = watched(&t);
         let database = Database::new(url).unwrap();

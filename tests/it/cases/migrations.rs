@@ -78,7 +78,7 @@ fn failed<T>(result: Result<T>) -> Error {
 }
 
 cases! {
-    #[native]
+    #[sqlx]
     async fn r4_migrations_run_in_order_with_the_tables(t: Test) -> Result<()> {
         let (database, schema) = (t.database().await, schema(&t, &[NOTES, FIRST]));
         schema.create_new(&database).await?;
@@ -99,7 +99,7 @@ cases! {
         Ok(())
     }
 
-    #[native]
+    #[sqlx]
     async fn r4_safe_applies_what_is_new_and_unsafe_names_what_is_not(t: Test) -> Result<()> {
         let database = t.database().await;
         schema(&t, &[NOTES]).create_all(&database).await?;
@@ -119,7 +119,7 @@ cases! {
     }
 
     #[except(mysql)]
-    #[native]
+    #[sqlx]
     async fn r4_migrations_belong_to_the_transaction_and_the_sandbox(t: Test) -> Result<()> {
         let (database, schema) = (t.database().await, schema(&t, &[NOTES, FIRST]));
         let transaction = database.transaction().await?;
@@ -176,7 +176,7 @@ cases! {
         Ok(())
     }
 
-    #[native]
+    #[sqlx]
     async fn r4_what_cannot_be_undone_is_not_dropped(t: Test) -> Result<()> {
         let database = t.database().await;
         let steps = [NOTES, (2, FIRST.1, None)];
@@ -198,7 +198,7 @@ cases! {
         Ok(())
     }
 
-    #[native]
+    #[sqlx]
     async fn r4_a_migration_that_fails_is_named(t: Test) -> Result<()> {
         let database = t.database().await;
         let schema = schema(&t, &[NOTES, (2, "insert into {missing} values (1)", None)]);
@@ -212,7 +212,7 @@ cases! {
         Ok(())
     }
 
-    #[native]
+    #[sqlx]
     async fn r4_two_migrators_want_two_tables(t: Test) -> Result<()> {
         let database = t.database().await;
         let pair = |shares: bool, tables: [&str; 2]| {
@@ -236,7 +236,7 @@ cases! {
         Ok(())
     }
 
-    #[native]
+    #[sqlx]
     async fn r4_programs_that_start_together_migrate_once(t: Test) -> Result<()> {
         let database = t.database().await;
         let schema = schema(&t, &[NOTES, FIRST]);
@@ -251,7 +251,7 @@ cases! {
         Ok(())
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_programs_that_migrate_together_do_it_once(t: Test) -> Result<()> {
         let database = t.database().await;
         let starts = (0..6).map(|_| {
@@ -265,7 +265,7 @@ cases! {
         Ok(())
     }
 
-    #[native]
+    #[sqlx]
     async fn r4_a_migration_without_a_transaction_runs_before_the_others(t: Test) -> Result<()> {
         let database = t.database().await;
         let alone = match t.backend().family() {

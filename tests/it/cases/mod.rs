@@ -62,6 +62,8 @@ mod replication;
 mod retry;
 mod robustness;
 mod runtimes;
+#[cfg(feature = "sqlx-interop")]
+mod rusqlite;
 mod sandbox;
 mod sandbox_conflicts;
 mod schema;
@@ -80,6 +82,7 @@ mod slow;
 mod sql_server;
 #[cfg(feature = "sqlx-interop")]
 mod sqlx_migrations;
+mod stalls;
 mod statement_log;
 mod streams;
 mod tasks;
@@ -146,6 +149,8 @@ const LISTED: &[File] = &[
     ("pool_cancelled", pool_cancelled::cases),
     ("pooler", pooler::cases),
     ("runtimes", runtimes::cases),
+    #[cfg(feature = "sqlx-interop")]
+    ("rusqlite", rusqlite::cases),
     ("closing", closing::cases),
     ("connecting", connecting::cases),
     ("hooks", hooks::cases),
@@ -188,6 +193,7 @@ const LISTED: &[File] = &[
     ("sandbox_conflicts", sandbox_conflicts::cases),
     ("isolation", isolation::cases),
     ("without_runtime", without_runtime::cases),
+    ("stalls", stalls::cases),
     ("statement_log", statement_log::cases),
     ("virtual_commit", virtual_commit::cases),
     ("virtual_isolation", virtual_isolation::cases),

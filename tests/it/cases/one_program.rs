@@ -9,7 +9,7 @@ use crate::support::cases;
 mod notes;
 
 cases! {
-    #[native]
+    #[sqlx]
     async fn q9_one_program_has_the_migrations_of_three_dialects_found_f17(t: Test) -> Result<()> {
         let database = TestDatabase::builder(t.url()).prefix(format!("{}_", t.id())).await?;
         for _ in 0..2 {

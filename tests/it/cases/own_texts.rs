@@ -226,6 +226,14 @@ const OWN: &[Own] = own! {
         "SELECT GTID_SUBSET(?, @@global.gtid_executed)" => "SELECT GTID_SUBSET('', @@global.gtid_executed)",
     }
     "sqlite" {
+        "PRAGMA busy_timeout",
+        "PRAGMA database_list",
+        "PRAGMA foreign_keys = {foreign_keys}; {}" => "PRAGMA foreign_keys = ON",
+        "PRAGMA journal_mode",
+        "PRAGMA synchronous",
+        "PRAGMA synchronous = {synchronous}" => "PRAGMA synchronous = normal",
+        "PRAGMA wal_autocheckpoint",
+        "PRAGMA wal_checkpoint(PASSIVE)",
         "SELECT sqlite_version()",
         "PRAGMA data_version",
         "PRAGMA page_count",

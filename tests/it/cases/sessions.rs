@@ -122,7 +122,7 @@ cases! {
 
     /// What it changes on the driver's connection is not known, so it is always reset.
     // It needs sqlx's own driver.
-    #[native]
+    #[sqlx]
     async fn t6_the_drivers_own_connection_comes_back_as_it_was_opened_found_w3(t: Test) {
         let database = narrow(&t.url()).await;
         with_db!(t.backend(), {

@@ -24,7 +24,7 @@ fn migrator(t: &Test) -> Migrator {
 }
 
 cases! {
-    #[native]
+    #[sqlx]
     async fn q9_migrations_run_for_good_outside_of_a_sandbox(t: Test) {
         let database = t.database().await;
         let migrator = migrator(&t);
@@ -47,7 +47,7 @@ cases! {
         assert!(error.kind() == ErrorKind::Config && error.message().contains("migration 1 was changed"), "{error}");
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_a_byte_order_mark_is_no_part_of_a_migration_found_f15(t: Test) {
         let database = t.database().await;
         let mut migrator = migrator(&t);
@@ -68,7 +68,7 @@ cases! {
         assert_eq!(checksum, &*migrator.iter().next().unwrap().checksum);
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_migrations_in_a_sandbox_leave_nothing(t: Test) {
         let database = t.database().await;
         let sandbox = database.sandbox().await.unwrap();
@@ -88,7 +88,7 @@ cases! {
         }
     }
 
-    #[native]
+    #[sqlx]
     async fn q9_a_migration_that_fails_is_named_and_undone(t: Test) {
         let database = t.database().await;
         let mut migrator = Migrator::with_migrations(vec![

@@ -15,8 +15,8 @@ use crate::drivers::Driver;
 /// Each becomes one test for each backend, named `file::case::backend`, and one for each driver of another language,
 /// named `file::case::driver`. A case may return a `Result`. Attributes: `#[only(postgres, mysql)]` and
 /// `#[except(sqlite_memory)]` choose backends by name or family, and drivers by name or bridge (`jdbc`, `dbapi2`), where
-/// a promise does not apply to all; `only` without a driver or bridge, and `#[native]`, are for what drivers of other
-/// languages do not have; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds instead
+/// a promise does not apply to all; a driver in Rust goes with its backend; `only` without a driver or bridge, and
+/// `#[native]`, are for what drivers of other languages do not have; `#[sqlx]` is for what only the drivers of sqlx have; `#[current_thread]` runs on a current-thread runtime; `#[limit(120)]` allows that many seconds instead
 /// of 60; `#[cluster]` is for cases that start their own servers from installed programs; `#[galera]` is for those that
 /// also need the library of Galera; `#[pgbouncer]` is for those that start `PgBouncer`; `#[returning]` is for those whose statements return what they wrote. If a
 /// requirement is missing, the case is ignored with the reason.
@@ -132,13 +132,14 @@ impl Case {
                 self.backends.retain(|backend| !backends.contains(backend));
                 self.excepted.extend(drivers);
             }
+            "sqlx" => self.drivers.clear(),
             "native" => {
                 assert!(
-                    self.excepted.is_empty(),
+                    !self.excepted.iter().any(|driver| driver.is_foreign()),
                     "{}: `native` leaves no driver to except",
                     self.name
                 );
-                self.drivers.clear();
+                self.drivers.retain(|driver| !driver.is_foreign());
             }
             "current_thread" => self.current_thread = true,
             "cluster" => self.missing = Backend::no_programs,
@@ -162,8 +163,10 @@ impl Case {
             let backend = |backend: &Backend| backend.name() == word || backend.family() == word;
             backends.extend(Backend::NATIVE.into_iter().filter(backend));
             let driver = |driver: &Driver| {
+                let backend = driver.backend();
                 driver.name() == word
                     || driver.bridge().name() == word
+                    || !driver.is_foreign() && (backend.name() == word || backend.family() == word)
                     || driver.backend().name() == word && driver.backend() == Backend::Standard
             };
             drivers.extend(Driver::ALL.into_iter().filter(driver));

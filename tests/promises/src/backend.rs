@@ -42,7 +42,7 @@ impl Backend {
     /// Returns the backend of the last part of a test's name.
     pub(crate) fn of_test(part: &str) -> Option<Self> {
         match part {
-            "sqlite_file" | "sqlite_memory" | "sqlite" => Some(Self::Sqlite),
+            "sqlite_file" | "sqlite_memory" | "sqlite" | "rusqlite_file" | "rusqlite_memory" => Some(Self::Sqlite),
             "postgres" => Some(Self::Postgres),
             "mysql" => Some(Self::Mysql),
             "mssql" => Some(Self::SqlServer),

@@ -96,7 +96,7 @@ impl Way {
 
 cases! {
     #[limit(180)]
-    #[native]
+    #[sqlx]
     async fn x4_each_way_of_the_bridge_cut_off_at_every_point(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         for way in Way::ALL {
@@ -116,7 +116,7 @@ cases! {
     }
 
     #[limit(180)]
-    #[native]
+    #[sqlx]
     async fn x4_each_way_of_the_bridge_in_a_transaction_cut_off_at_every_point(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         for way in Way::ALL {
@@ -147,7 +147,7 @@ cases! {
     }
 
     /// A transaction that was begun through sqlx, from its beginning to its commit.
-    #[native]
+    #[sqlx]
     async fn x4_a_transaction_of_the_bridge_cut_off_at_every_point(t: Test) -> Result<()> {
         let narrow = Narrow::new(&t).await;
         with_db!(t.backend(), {

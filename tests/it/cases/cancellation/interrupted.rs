@@ -112,6 +112,7 @@ cases! {
     }
 
     #[only(sqlite)]
+    #[sqlx]
     async fn q9_a_query_of_sqlx_that_is_dropped_is_ended_found_a9(t: Test) -> Result<()> {
         #[cfg(feature = "sqlx-interop")]
         {

@@ -49,6 +49,7 @@ async fn impatient(t: &Test) -> Database {
 cases! {
     /// SQLite rolls back a transaction in which it interrupts a statement that writes.
     #[only(sqlite_file)]
+    #[sqlx]
     async fn x4_a_statement_that_sqlite_interrupts_leaves_what_sqlite_says_found_a17(t: Test) -> Result<()> {
         let _parent = notes(&t).await;
         let texts = [

@@ -156,7 +156,7 @@ cases! {
 
     /// sqlx has no `Decimal` for SQLite, but the rows of one backend can be named.
     // It reads rows of sqlx's own drivers.
-    #[native]
+    #[sqlx]
     async fn q3_a_struct_of_one_backend_is_decoded_found_e6(t: Test) {
         let database = t.database().await;
         let select = || match t.backend().family() {

@@ -249,7 +249,7 @@ cases! {
     }
 
     // It needs sqlx's own driver.
-    #[native]
+    #[sqlx]
     async fn f6_a_sandbox_reports_every_way_that_takes_long(t: Test) {
         let parent = with_numbers(&t, |config| config.lease_timeout(Duration::from_millis(60)), 3).await;
         for way in WAYS {

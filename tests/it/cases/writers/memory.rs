@@ -99,6 +99,7 @@ cases! {
 
     /// Streams that have returned no row may have their locks before the one that writes.
     #[only(sqlite_memory)]
+    #[sqlx]
     async fn x13_a_stream_of_sqlx_that_writes_waits_for_no_reader_found_a23(t: Test) -> Result<()> {
         let database = filled(&t, config(&t), 3000).await;
         let sqlx = database.sqlx::<sqlx::Sqlite>()?;

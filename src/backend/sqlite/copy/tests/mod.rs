@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::backend::{Begin, OfferedRow, Request, RowSink};
+use crate::error::ErrorKind;
 use crate::sql::Statement;
 use crate::value::ValueRef;
 
