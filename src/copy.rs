@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::Stream;
@@ -121,7 +121,8 @@ fn ended() -> Error {
 ///
 /// It has a connection to itself. In a transaction and in a sandbox that is the connection of the other statements,
 /// which until its end fail with [`ErrorKind::ConcurrentUse`], naming where the COPY was begun. If this is dropped early,
-/// the rest is read and thrown away in the background, for 10 seconds at most; then the connection is closed.
+/// the rest is read and thrown away in the background, for 10 seconds at most; then the connection is closed. In a
+/// transaction and in a sandbox all of it is read, unless no more comes for 10 seconds.
 ///
 /// The setting `statement_timeout` limits each wait for a piece.
 ///
@@ -141,19 +142,33 @@ impl Stream for CopyOut {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         if !self.running.has_ended()
-            && let Poll::Ready(result) = self.running.poll(context)
+            && let Poll::Ready(result) = self.running.drive(context)
         {
-            self.failed = result.err();
+            self.fail(result.err());
         }
-        match self.chunks.poll_recv(context) {
-            Poll::Ready(Some(chunk)) => {
-                self.running.stop_clock();
-                Poll::Ready(Some(Ok(chunk)))
+        loop {
+            match self.chunks.poll_recv(context) {
+                Poll::Ready(Some(chunk)) => {
+                    self.running.stop_clock();
+                    return Poll::Ready(Some(Ok(chunk)));
+                }
+                // The last pieces come before the error, and the end of the job after its last piece.
+                Poll::Ready(None) if self.running.has_ended() => return Poll::Ready(self.failed.take().map(Err)),
+                _ if self.running.has_ended() => return Poll::Pending,
+                _ => {
+                    let late = ready!(self.running.poll_limit(context));
+                    self.fail(Some(late));
+                }
             }
-            // The last pieces come before the error, and the end of the job after its last piece.
-            Poll::Ready(None) if self.running.has_ended() => Poll::Ready(self.failed.take().map(Err)),
-            _ => Poll::Pending,
         }
+    }
+}
+
+impl CopyOut {
+    /// Notes how it has ended. What ends in the background still has its end of the channel.
+    fn fail(&mut self, failed: Option<Error>) {
+        self.failed = failed;
+        self.chunks.close();
     }
 }
 

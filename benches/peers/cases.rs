@@ -21,6 +21,9 @@ pub(crate) const FIRST: &str = "sqlx";
 /// This library.
 pub(crate) const OURS: &str = "ebbtide";
 
+/// This library, with its driver over tokio-postgres.
+pub(crate) const BY_TOKIO_POSTGRES: &str = "ebbtide+tokio-postgres";
+
 /// This library, with its driver over rusqlite.
 pub(crate) const BY_RUSQLITE: &str = "ebbtide+rusqlite";
 
@@ -120,6 +123,7 @@ impl Case {
             }
         }
         names.push(OURS);
+        names.extend((self.backend == Backend::Postgres).then_some(BY_TOKIO_POSTGRES));
         names.extend((self.backend == Backend::Sqlite).then_some(BY_RUSQLITE));
         names
     }

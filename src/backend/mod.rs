@@ -6,6 +6,7 @@ mod copy;
 #[cfg(feature = "dbapi2")]
 mod dbapi2;
 mod derby;
+mod drivers;
 mod duckdb;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -33,6 +34,8 @@ mod sqlite;
 pub(crate) mod sqlx;
 #[cfg(feature = "sqlx-interop")]
 mod sqlx_database;
+#[cfg(feature = "tokio-postgres")]
+mod tokio_postgres;
 pub(crate) mod worker;
 
 use std::fmt::Debug;
@@ -44,68 +47,24 @@ use futures::future::{BoxFuture, ready};
 use futures::stream::BoxStream;
 use tokio::runtime::Handle;
 
-use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Dialect, Product, RowsForm, SeenServer, Server, Statement};
-use crate::url::{Bridge, product_of_subprotocol};
 use crate::value::{RawRow, Value};
 
 pub(crate) use begin::Begin;
 pub(crate) use copy::{CopyData, CopyPiece, CopyRequest};
+pub(crate) use drivers::connector;
 pub(crate) use interrupt::{Armed, Interrupt, Interruptible};
 pub(crate) use native_job::{NativeJob, Pulse};
 pub use notification::Notification;
 pub(crate) use notification::NotificationSource;
 pub(crate) use position::{Position, Reached};
-use rules::BeginOptions;
 pub(crate) use rules::ServerRules;
 pub(crate) use sandbox::{Deferred, OuterTransaction, SandboxedConnection};
 #[cfg(feature = "sqlx-interop")]
 pub(crate) use sqlx_database::Parts;
 #[cfg(feature = "sqlx-interop")]
 pub use sqlx_database::SqlxDatabase;
-
-/// The driver of SQLite that a URL has to name; the other one is that of sqlx.
-const RUSQLITE: &str = "rusqlite";
-
-/// Returns the connector for the database that the URL names. This is the list of drivers.
-pub(crate) fn connector(config: &Config) -> Result<Arc<dyn Connector>> {
-    let dialect = config.dialect();
-    // A level that the server lacks must not be ignored by statements outside of transactions.
-    let product = product_of_subprotocol(config.product_name());
-    let server = product.map(|product| Server { product, version: 0 });
-    dialect.rules_of(server).begin(BeginOptions {
-        isolation: config.settings().isolation_level,
-        ..BeginOptions::default()
-    })?;
-    match config.url().bridge() {
-        None => {}
-        #[cfg(feature = "jdbc")]
-        Some(Bridge::Jdbc) => return jdbc::connector(config),
-        #[cfg(feature = "dbapi2")]
-        Some(Bridge::DbApi) => return dbapi2::connector(config),
-        #[cfg(feature = "odbc")]
-        Some(Bridge::Odbc) => return odbc::connector(config),
-        #[allow(unreachable_patterns, reason = "reachable when a bridge is left out")]
-        Some(bridge) => return Err(bridge_left_out(bridge)),
-    }
-    match (dialect, config.url().driver()) {
-        #[cfg(feature = "rusqlite")]
-        (Dialect::Sqlite, Some(RUSQLITE)) => rusqlite::connector(config),
-        #[cfg(not(feature = "rusqlite"))]
-        (Dialect::Sqlite, Some(RUSQLITE)) => Err(driver_left_out(RUSQLITE)),
-        #[cfg(feature = "postgres")]
-        (Dialect::Postgres, _) => postgres::connector(config),
-        #[cfg(feature = "mysql")]
-        (Dialect::MySql, _) => mysql::connector(config),
-        #[cfg(feature = "sqlite")]
-        (Dialect::Sqlite, _) => sqlite::connector(config),
-        #[cfg(feature = "mssql")]
-        (Dialect::SqlServer, _) => mssql::connector(config),
-        #[allow(unreachable_patterns, reason = "reachable when a backend is left out")]
-        _ => Err(left_out(dialect)),
-    }
-}
 
 impl Dialect {
     /// Returns the rules that hold on each product of the dialect, for a place without a connector.
@@ -128,39 +87,6 @@ impl Dialect {
             (Self::Generic, _) => &rules::STANDARD_SQL,
         }
     }
-}
-
-#[allow(dead_code, reason = "unused when every bridge is compiled in")]
-fn bridge_left_out(bridge: Bridge) -> Error {
-    let (what, feature) = match bridge {
-        Bridge::Jdbc => ("JDBC", "jdbc"),
-        Bridge::DbApi => ("DB-API 2", "dbapi2"),
-        Bridge::Odbc => ("ODBC", "odbc"),
-    };
-    Error::new(ErrorKind::Config, format!("{what} is not compiled in")).help(format!(
-        "enable it in Cargo.toml: ebbtide = {{ …, features = [\"{feature}\"] }}"
-    ))
-}
-
-#[allow(dead_code, reason = "unused when every driver is compiled in")]
-fn driver_left_out(driver: &str) -> Error {
-    Error::new(ErrorKind::Config, format!("the driver `{driver}` is not compiled in")).help(format!(
-        "enable it in Cargo.toml: ebbtide = {{ …, features = [\"{driver}\"] }}; or leave the driver out of the URL"
-    ))
-}
-
-#[allow(dead_code, reason = "unused when every backend is compiled in")]
-fn left_out(dialect: Dialect) -> Error {
-    let feature = match dialect {
-        Dialect::Postgres => "postgres",
-        Dialect::MySql => "mysql",
-        Dialect::Sqlite => "sqlite",
-        Dialect::SqlServer => "mssql",
-        Dialect::Generic => "jdbc",
-    };
-    Error::new(ErrorKind::Config, format!("{dialect} is not compiled in")).help(format!(
-        "enable it in Cargo.toml: ebbtide = {{ …, features = [\"{feature}\"] }}"
-    ))
 }
 
 /// The result of a finished statement.
@@ -418,44 +344,4 @@ pub(crate) mod fuzzing {
     pub use super::postgres::fuzzing::*;
     #[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
     pub use super::sidecar::fuzzing::*;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn u8_a_bridge_that_is_left_out_names_its_feature() {
-        for (bridge, feature) in [
-            (Bridge::Jdbc, "\"jdbc\""),
-            (Bridge::DbApi, "\"dbapi2\""),
-            (Bridge::Odbc, "\"odbc\""),
-        ] {
-            let error = bridge_left_out(bridge);
-            assert_eq!(error.kind(), ErrorKind::Config);
-            assert!(error.to_string().contains(feature), "{error}");
-        }
-    }
-
-    #[test]
-    fn d1_a_driver_that_is_left_out_names_its_feature() {
-        let error = driver_left_out(RUSQLITE);
-        assert_eq!(error.kind(), ErrorKind::Config);
-        assert!(error.to_string().contains("features = [\"rusqlite\"]"), "{error}");
-    }
-
-    #[test]
-    fn u8_a_backend_that_is_left_out_names_its_feature() {
-        for (dialect, feature) in [
-            (Dialect::Postgres, "features = [\"postgres\"]"),
-            (Dialect::MySql, "features = [\"mysql\"]"),
-            (Dialect::Sqlite, "features = [\"sqlite\"]"),
-            (Dialect::SqlServer, "features = [\"mssql\"]"),
-        ] {
-            let error = left_out(dialect);
-            assert_eq!(error.kind(), ErrorKind::Config);
-            let text = error.to_string();
-            assert!(text.contains(feature) && text.contains(&dialect.to_string()), "{text}");
-        }
-    }
 }

@@ -85,6 +85,16 @@ impl Error {
         mapped.with_source(error)
     }
 
+    /// Returns the error of a connection that an earlier error has ended.
+    #[allow(dead_code, reason = "for drivers that this library reads the answers of itself")]
+    pub(crate) fn connection_gone() -> Self {
+        Self::new(ErrorKind::ConnectionLost, CLOSED_EARLIER)
+            .help(LOST)
+            .fatal()
+            .refusing()
+            .retryable()
+    }
+
     /// Returns the error for a `server` that could not be reached at `place`.
     pub(crate) fn unreachable_server(server: &str, place: &str, error: sqlx::Error) -> Self {
         use std::io::ErrorKind as Io;

@@ -116,9 +116,14 @@ where
     T: for<'r> sqlx::FromRow<'r, DB::Row>,
 {
     let Some(row) = row.native().downcast_ref::<DB::Row>() else {
-        let message = format!("`decode_on` names {}, but the row comes from another backend", DB::NAME);
-        return Err(Error::new(ErrorKind::Unsupported, message)
-            .help("name the backend of the database, or read the row with `.decode()` or `.deserialize()`"));
+        let message = format!(
+            "`decode_on` names sqlx's driver of {}, but the row comes from another one",
+            DB::NAME
+        );
+        return Err(Error::new(ErrorKind::Unsupported, message).help(
+            "name the backend of the database, and its driver in the URL (`postgresql+sqlx://…`), or read the row with \
+             `.decode()` or `.deserialize()`",
+        ));
     };
     T::from_row(row).map_err(undecodable::<T>)
 }

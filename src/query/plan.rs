@@ -11,7 +11,7 @@ use crate::backend::{QueryResult, RowSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Caller;
 use crate::session::{BoundStatement, Chain, Finish, Guard, LevelHandle, Target};
-use crate::sql::{Batch, Bound, BulkInsert, IntoSql, Template};
+use crate::sql::{Batch, Bound, IntoSql, Template};
 use crate::value::{IntoParams, Params};
 
 /// A plan, or the way to it once the target is known.
@@ -27,6 +27,8 @@ pub(super) struct QueryPlan {
 
 enum Statements {
     One(BoundStatement),
+    /// One that writes rows, all or none of them, whatever their number is.
+    Rows(BoundStatement),
     Many {
         template: Arc<Template>,
         batch: Batch,
@@ -146,7 +148,7 @@ impl QueryPlan {
     pub(super) async fn run(&mut self, sink: &mut dyn RowSink) -> Result<QueryResult> {
         self.protect_transaction();
         match &mut self.statements {
-            Statements::One(work) => self.target.run(work, sink).await,
+            Statements::One(work) | Statements::Rows(work) => self.target.run(work, sink).await,
             // Boxed, like every rare case on this path: it keeps the future of a single statement small.
             Statements::Many {
                 template,
@@ -160,13 +162,15 @@ impl QueryPlan {
         }
     }
 
-    /// Gives one statement of many rows a savepoint in an open transaction, so that its failure does not depend on the
-    /// number of statements.
+    /// Gives one statement of rows a savepoint in an open transaction that an error would abort, so that its failure
+    /// does not depend on the number of rows.
     fn protect_transaction(&mut self) {
-        let Statements::One(work) = &mut self.statements else {
+        let Statements::Rows(work) = &mut self.statements else {
             return;
         };
-        if BulkInsert::of(&work.bound.statement).is_none() || !self.target.in_transaction(&Chain::current()) {
+        let rules = self.target.engine().pool.connector().rules().transactions();
+        let aborts = rules.aborted.is_some() && rules.savepoints;
+        if !aborts || !self.target.in_transaction(&Chain::current()) {
             return;
         }
         let bound = Bound {
@@ -179,7 +183,7 @@ impl QueryPlan {
 
     pub(super) fn place(&self) -> &'static Location<'static> {
         match &self.statements {
-            Statements::One(work) => work.caller.place,
+            Statements::One(work) | Statements::Rows(work) => work.caller.place,
             Statements::Many { caller, .. } => caller.place,
         }
     }
@@ -187,7 +191,7 @@ impl QueryPlan {
     /// Returns the error of a call that timed out, according to what was sent.
     pub(super) fn given_up(&self, error: Error) -> Error {
         match &self.statements {
-            Statements::One(work) => work.given_up(error),
+            Statements::One(work) | Statements::Rows(work) => work.given_up(error),
             Statements::Many { begun, .. } => match begun.get() {
                 Some(handle) => handle.level.given_up(error),
                 None => error,
@@ -199,7 +203,7 @@ impl QueryPlan {
 impl Statements {
     fn of(template: Arc<Template>, mut batch: Batch, caller: Caller) -> Self {
         match batch.chunks.pop() {
-            Some(bound) if batch.chunks.is_empty() => Self::One(BoundStatement::new(template, bound, caller)),
+            Some(bound) if batch.chunks.is_empty() => Self::Rows(BoundStatement::new(template, bound, caller)),
             last => {
                 batch.chunks.extend(last);
                 Self::many(template, batch, caller)

@@ -56,12 +56,37 @@ fn no_clock(place: &'static Location<'static>) -> Error {
         .help("run it in `#[tokio::main]`, `#[tokio::test]`, a task, or `Handle::block_on`")
 }
 
-/// The time limit of each wait for a row of a stream.
+/// What is waited for under a time limit.
+#[derive(Clone, Copy)]
+enum Wait {
+    Row,
+    Copy,
+}
+
+/// The time limit of each wait for a row of a stream, or for the server in a COPY.
 pub(super) struct WaitLimit {
     limit: Duration,
+    wait: Wait,
     /// Created at the first wait in a runtime, and used again for the next ones there.
     sleep: Option<(runtime::Id, Pin<Box<Sleep>>)>,
     waits: bool,
+}
+
+impl Wait {
+    fn expired(self, place: &Location<'_>, limit: Duration) -> Error {
+        let (message, help) = match self {
+            Self::Row => (
+                format!("the stream opened at {place} waited longer than {limit:?} for its next row"),
+                "raise `.timeout(…)` or `statement_timeout`, which limit each wait for a row, or make the statement faster",
+            ),
+            Self::Copy => (
+                format!("the COPY begun at {place} waited longer than {limit:?} for the server"),
+                "raise `statement_timeout`, which limits each wait for the server; if a trigger of the table raises notices, \
+                 silence them with `SET client_min_messages TO error`",
+            ),
+        };
+        Error::new(ErrorKind::Timeout, message).help(help)
+    }
 }
 
 /// A limit that never expires. The clock cannot count much further.
@@ -69,8 +94,17 @@ const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
 
 impl WaitLimit {
     pub(super) fn new(limit: Duration) -> Self {
+        Self::of(limit, Wait::Row)
+    }
+
+    pub(super) fn of_copy(limit: Duration) -> Self {
+        Self::of(limit, Wait::Copy)
+    }
+
+    fn of(limit: Duration, wait: Wait) -> Self {
         Self {
             limit: limit.min(FOREVER),
+            wait,
             sleep: None,
             waits: false,
         }
@@ -93,15 +127,10 @@ impl WaitLimit {
             other => &mut other.insert((runtime.id(), Box::pin(tokio::time::sleep(self.limit)))).1,
         };
         self.waits = true;
-        sleep.as_mut().poll(context).map(|()| {
-            let message = format!(
-                "the stream opened at {place} waited longer than {:?} for its next row",
-                self.limit
-            );
-            Error::new(ErrorKind::Timeout, message).help(
-                "raise `.timeout(…)` or `statement_timeout`, which limit each wait for a row, or make the statement faster",
-            )
-        })
+        sleep
+            .as_mut()
+            .poll(context)
+            .map(|()| self.wait.expired(place, self.limit))
     }
 
     /// Stops the clock, because the wait has ended.

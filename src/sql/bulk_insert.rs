@@ -16,6 +16,9 @@ const SIZES: [usize; 6] = [2_048, 512, 128, 32, 8, 1];
 /// message.
 const BYTES: usize = 1024 * 1024;
 
+/// The number of bytes beside the content of a value: its length, and in some protocols its type.
+const LENGTH: usize = 8;
+
 /// The maximum number of texts that are kept for columns of different types.
 const MOST_TYPES: usize = 32;
 
@@ -36,6 +39,8 @@ pub(crate) struct BulkInsert {
     /// The text behind the row.
     after: Box<str>,
     slots: usize,
+    /// The maximum number of placeholders of the driver, if it has one of its own.
+    most: Option<u16>,
     selectable: bool,
     by_size: RwLock<Vec<(usize, Arc<Statement>)>>,
     by_types: RwLock<Vec<Arc<Statement>>>,
@@ -48,13 +53,14 @@ pub(crate) struct ArrayColumn<'t> {
     pub(crate) array: &'t str,
     /// The SQL name of the type to which the server converts the members.
     pub(crate) cast: Option<&'t str>,
-    /// Set if every member is `NULL`, which then has the type of its place.
+    /// Set if every member is a `NULL` without a type, which then has that of its place.
     pub(crate) is_null: bool,
 }
 
 impl BulkInsert {
     /// Creates it from the statement for one row, and its text without placeholders. `row` is the text of the row that was
-    /// found there, and `cuts` are the places of the placeholders in that, each with its slot.
+    /// found there, and `cuts` are the places of the placeholders in that, each with its slot; `most` is what a
+    /// driver takes of them.
     pub(super) fn new(
         dialect: Dialect,
         single: &Arc<Statement>,
@@ -62,6 +68,7 @@ impl BulkInsert {
         found: &ValuesRow,
         row: &str,
         cuts: &[(usize, usize)],
+        most: Option<u16>,
     ) -> Self {
         let mut from = 0;
         let pieces = cuts.iter().map(|(cut, slot)| {
@@ -78,6 +85,7 @@ impl BulkInsert {
             end: Box::from(&row[from..]),
             after: Box::from(&text[found.row.end..]),
             slots: cuts.iter().map(|(_, slot)| slot + 1).max().unwrap_or(0),
+            most,
             selectable: found.selectable,
             by_size: RwLock::default(),
             by_types: RwLock::default(),
@@ -140,7 +148,12 @@ impl BulkInsert {
 
     /// Returns how many of the remaining rows go into the next statement.
     fn chunk_size(&self, weights: &[usize]) -> usize {
-        let most = (self.dialect.max_parameters() / self.width().max(1)).min(self.dialect.max_rows());
+        let most = self.dialect.max_parameters();
+        let (most, width) = match self.most {
+            Some(driver) => (most.min(driver.into()), self.pieces.len()),
+            None => (most, self.width()),
+        };
+        let most = (most / width.max(1)).min(self.dialect.max_rows());
         let fits = |size: usize| {
             size <= most
                 && weights
@@ -229,11 +242,18 @@ impl BulkInsert {
         }
     }
 
-    /// Returns the first value of each column that is not `NULL`: a row with the types of the columns.
+    /// Returns the first value of each column that is not `NULL`: a row with the types of the columns. In a column without
+    /// one it is a `NULL` with the type that all of them have.
     pub(crate) fn sample(columns: &[Value]) -> Vec<Value> {
-        let first = |column: &Value| match column {
-            Value::Array(members) => members.iter().find(|member| !member.is_null()).cloned(),
-            _ => None,
+        let first = |column: &Value| {
+            let Value::Array(members) = column else { return None };
+            let value = members.iter().find(|member| !member.is_null());
+            let null = || {
+                members
+                    .first()
+                    .filter(|first| members.iter().all(|member| member == *first))
+            };
+            value.or_else(null).cloned()
         };
         columns
             .iter()
@@ -299,7 +319,8 @@ impl BulkInsert {
             let (number, array) = (slot + 1, column.array);
             let _ = write!(out, "{comma}pg_catalog.unnest(${number}::{array}) AS ebbtide_{slot}");
         }
-        out.push_str(") AS ebbtide_row");
+        // What follows may stand right behind the parenthesis of the row.
+        out.push_str(") AS ebbtide_row ");
         out.push_str(&self.after);
         out
     }
@@ -309,15 +330,16 @@ fn weight_of_row(row: &[Value]) -> usize {
     row.iter().map(weight).sum()
 }
 
-/// Returns roughly the number of bytes that a value takes on the wire.
+/// Returns roughly the number of bytes that a value takes on the wire, with its length.
 fn weight(value: &Value) -> usize {
-    match value {
+    let content = match value {
         Value::Text(text) | Value::Untyped(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
         Value::Json(json) => json_weight(json),
         Value::Array(items) | Value::List(items) => items.iter().map(weight).sum(),
         _ => 16,
-    }
+    };
+    content + LENGTH
 }
 
 fn json_weight(json: &serde_json::Value) -> usize {

@@ -169,17 +169,22 @@ pub(super) fn converses(parts: &[Word<'_>]) -> bool {
     statements(Dialect::Postgres, parts).any(|statement| copy_direction(statement).is_some())
 }
 
-/// Returns the direction in which a statement of PostgreSQL exchanges data with the client.
+/// Returns the direction in which a statement of PostgreSQL exchanges data with the client. The server takes either word in
+/// either direction; anything else in its place is a file or a program of the server.
 pub(super) fn copy_direction(statement: &[Word<'_>]) -> Option<CopyDirection> {
-    let client = |part: &Word<'_>| part.is_one_of(&["STDIN", "STDOUT"]);
-    if !statement.first()?.is("COPY") || !statement.iter().any(client) {
+    if !statement.first()?.is("COPY") {
         return None;
     }
     let mut depth = 0;
-    let way = statement.iter().find(|part| {
-        depth += part.nesting();
-        depth == 0 && part.is_one_of(&["FROM", "TO"])
+    // Behind a dot it is the name of a table.
+    let way = statement.windows(2).position(|two| {
+        depth += two[0].nesting();
+        depth == 0 && !two[0].is_symbol(b'.') && two[1].is_one_of(&["FROM", "TO"])
     })?;
+    let (way, end) = (&statement[way + 1], statement.get(way + 2)?);
+    if !end.is_one_of(&["STDIN", "STDOUT"]) {
+        return None;
+    }
     Some(if way.is("FROM") {
         CopyDirection::In
     } else {

@@ -86,7 +86,15 @@ impl Template {
             cuts.push((row.len(), hole.slot));
         });
         row.push_str(&self.text[rest..found.row.end]);
-        BulkInsert::new(self.dialect, &self.single, &self.text, found, &row, &cuts)
+        BulkInsert::new(
+            self.dialect,
+            &self.single,
+            &self.text,
+            found,
+            &row,
+            &cuts,
+            self.mode.most,
+        )
     }
 
     /// Returns the text with placeholders: one for each slot, or as many as `widths` says.

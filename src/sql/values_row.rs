@@ -88,10 +88,51 @@ fn is_plain(row: &[Word<'_>]) -> bool {
     })
 }
 
-/// Returns whether a row has no `DEFAULT`, which only `VALUES` has, and no row within the row, whose type its place decides.
+/// Returns whether a row means in a `SELECT` what it means in `VALUES`. `DEFAULT` is only in `VALUES`, the type of a row within
+/// the row is decided by its place, and only a `SELECT` has `DISTINCT`, `ALL` and names of columns.
 fn is_selectable(row: &[Word<'_>]) -> bool {
-    row.windows(2).all(|two| {
+    let alike = row.windows(2).all(|two| {
         let opens = two[1].is_symbol(b'(') && two[0].kind != TokenKind::Word;
-        !opens && !two[1].is("DEFAULT") && !two[1].is("ROW")
+        !opens && !two[1].is_one_of(&["DEFAULT", "ROW", "DISTINCT", "ALL"])
+    });
+    alike && !names_a_column(row)
+}
+
+/// Returns whether the last word of a member would be the name of its column in a `SELECT`: with `AS`, or right behind a
+/// value.
+fn names_a_column(row: &[Word<'_>]) -> bool {
+    let mut depth = 0;
+    row.windows(3).any(|three| {
+        let [before, last, after] = three else { return false };
+        depth += before.nesting();
+        let ends = depth == 1 && matches!(after.kind, TokenKind::Symbol(b',' | b')'));
+        ends && is_name(last) && is_behind_value(before, last)
     })
+}
+
+fn is_name(part: &Word<'_>) -> bool {
+    matches!(part.kind, TokenKind::Word | TokenKind::Quoted) && !part.hole && !part.is_constant()
+}
+
+/// Returns whether a word stands behind a value, and is not one of those that end an expression or the name of a type.
+fn is_behind_value(before: &Word<'_>, last: &Word<'_>) -> bool {
+    const ENDS: [(&str, &str); 13] = [
+        ("IS", "NULL"),
+        ("NOT", "NULL"),
+        ("IS", "TRUE"),
+        ("NOT", "TRUE"),
+        ("IS", "FALSE"),
+        ("NOT", "FALSE"),
+        ("IS", "UNKNOWN"),
+        ("NOT", "UNKNOWN"),
+        ("AT", "LOCAL"),
+        ("DOUBLE", "PRECISION"),
+        ("CHARACTER", "VARYING"),
+        ("BIT", "VARYING"),
+        ("TIME", "ZONE"),
+    ];
+    let value =
+        before.hole || before.is_constant() || is_name(before) || matches!(before.kind, TokenKind::Symbol(b')' | b']'));
+    let ends = ENDS.iter().any(|(first, second)| before.is(first) && last.is(second));
+    value && !ends && !before.is("COLLATE")
 }

@@ -82,6 +82,17 @@ pub(super) fn drivers(dialect: Dialect) -> &'static [&'static str] {
     }
 }
 
+/// Returns the drivers among which a URL chooses, the usual one first. The other names stand for the usual one.
+fn chosen(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::Postgres => &["sqlx", "tokio-postgres"],
+        Dialect::MySql => &["sqlx"],
+        Dialect::Sqlite => &["sqlx", "rusqlite"],
+        Dialect::SqlServer => &["tiberius"],
+        Dialect::Generic => &[],
+    }
+}
+
 /// Returns the scheme of a URL of which only the dialect is known.
 pub(super) fn usual(dialect: Dialect) -> &'static str {
     match dialect {
@@ -144,9 +155,12 @@ pub(super) fn check_driver(dialect: Dialect, driver: &str) -> Result<()> {
     if known.contains(&driver) {
         return Ok(());
     }
-    let list: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-    let list = list.join(", ");
-    let message = format!("unknown driver `{driver}` for {dialect}; the known ones are {list}");
+    let chosen: Vec<String> = chosen(dialect).iter().map(|driver| format!("`{driver}`")).collect();
+    let message = format!(
+        "unknown driver `{driver}` for {dialect}; there {} {}",
+        if chosen.len() == 1 { "is" } else { "are" },
+        chosen.join(" and ")
+    );
     Err(
         Error::new(ErrorKind::Url, message).help(match nearest(driver, known.iter().copied()) {
             Some(near) => format!(

@@ -20,8 +20,9 @@ use crate::backends::{Backend, LIST, listed, setting};
 /// The way to the drivers of a language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bridge {
-    /// None: the driver is a part of the program.
+    // Both none: the driver is a part of the program.
     Rusqlite,
+    TokioPostgres,
     Jdbc,
     DbApi,
     Odbc,
@@ -33,6 +34,7 @@ impl Bridge {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Rusqlite => "rusqlite",
+            Self::TokioPostgres => "tokio-postgres",
             Self::Jdbc => "jdbc",
             Self::DbApi => "dbapi2",
             Self::Odbc => "odbc",
@@ -42,7 +44,7 @@ impl Bridge {
     /// Returns the variable that says where the drivers are.
     fn variable(self) -> Option<&'static str> {
         match self {
-            Self::Rusqlite => None,
+            Self::Rusqlite | Self::TokioPostgres => None,
             Self::Jdbc => Some("EBBTIDE_TEST_JDBC"),
             Self::DbApi => Some("EBBTIDE_TEST_PYTHON"),
             Self::Odbc => Some("EBBTIDE_TEST_ODBC"),
@@ -52,6 +54,7 @@ impl Bridge {
     fn compiled_in(self) -> bool {
         match self {
             Self::Rusqlite => cfg!(feature = "rusqlite"),
+            Self::TokioPostgres => cfg!(feature = "tokio-postgres"),
             Self::Jdbc => cfg!(feature = "jdbc"),
             Self::DbApi => cfg!(feature = "dbapi2"),
             Self::Odbc => cfg!(feature = "odbc"),
@@ -82,6 +85,7 @@ const ABOUT_DRIVERS: [&str; 14] = [
 pub(crate) enum Driver {
     Rusqlite,
     RusqliteMemory,
+    TokioPostgres,
     H2,
     Hsqldb,
     Derby,
@@ -100,9 +104,10 @@ pub(crate) enum Driver {
 }
 
 impl Driver {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Rusqlite,
         Self::RusqliteMemory,
+        Self::TokioPostgres,
         Self::H2,
         Self::Hsqldb,
         Self::Derby,
@@ -125,6 +130,7 @@ impl Driver {
         match self {
             Self::Rusqlite => "rusqlite_file",
             Self::RusqliteMemory => "rusqlite_memory",
+            Self::TokioPostgres => "tokio_postgres",
             Self::H2 => "jdbc_h2",
             Self::Hsqldb => "jdbc_hsqldb",
             Self::Derby => "jdbc_derby",
@@ -146,6 +152,7 @@ impl Driver {
     pub(crate) fn bridge(self) -> Bridge {
         match self {
             Self::Rusqlite | Self::RusqliteMemory => Bridge::Rusqlite,
+            Self::TokioPostgres => Bridge::TokioPostgres,
             Self::H2 | Self::Hsqldb | Self::Derby | Self::SqliteJdbc | Self::PgJdbc | Self::ConnectorJ => Bridge::Jdbc,
             Self::Sqlite3 | Self::Apsw | Self::DuckDb | Self::Psycopg | Self::PyMysql | Self::Pg8000 => Bridge::DbApi,
             Self::OdbcPostgres | Self::OdbcMariaDb | Self::OdbcSqlite => Bridge::Odbc,
@@ -154,7 +161,7 @@ impl Driver {
 
     /// Returns whether it is one of another language.
     pub(crate) fn is_foreign(self) -> bool {
-        self.bridge() != Bridge::Rusqlite
+        !matches!(self.bridge(), Bridge::Rusqlite | Bridge::TokioPostgres)
     }
 
     /// Returns the backend whose SQL it speaks.
@@ -163,7 +170,7 @@ impl Driver {
             Self::H2 | Self::Hsqldb | Self::Derby | Self::DuckDb => Backend::Standard,
             Self::Rusqlite | Self::SqliteJdbc | Self::Sqlite3 | Self::Apsw | Self::OdbcSqlite => Backend::SqliteFile,
             Self::RusqliteMemory => Backend::SqliteMemory,
-            Self::PgJdbc | Self::Psycopg | Self::Pg8000 | Self::OdbcPostgres => Backend::Postgres,
+            Self::TokioPostgres | Self::PgJdbc | Self::Psycopg | Self::Pg8000 | Self::OdbcPostgres => Backend::Postgres,
             Self::ConnectorJ | Self::PyMysql | Self::OdbcMariaDb => Backend::Mysql,
         }
     }
@@ -208,6 +215,7 @@ impl Driver {
         Ok(match self {
             Self::Rusqlite => format!("sqlite+rusqlite:///{path}?mode=rwc"),
             Self::RusqliteMemory => "sqlite+rusqlite::memory:".to_owned(),
+            Self::TokioPostgres => self.server("postgresql+tokio-postgres")?,
             Self::H2 => format!("jdbc+h2://mem:t{id};DB_CLOSE_DELAY=-1?classpath={place}/h2.jar"),
             Self::Hsqldb => {
                 format!("jdbc+hsqldb://mem:t{id};sql.syntax_pgs=true;hsqldb.tx=mvcc?classpath={place}/hsqldb.jar")
@@ -241,6 +249,16 @@ impl Driver {
         })
     }
 
+    /// Returns the URL with which this driver opens what a URL of its backend names.
+    pub(crate) fn opening(self, url: &str) -> String {
+        match self {
+            Self::TokioPostgres => {
+                with_scheme(url, "postgresql+tokio-postgres").unwrap_or_else(|error| panic!("{error}"))
+            }
+            _ => url.to_owned(),
+        }
+    }
+
     /// Drops a database that its driver keeps in memory as long as the process lives.
     pub(crate) async fn drop_database(self, url: &str) {
         match self {
@@ -257,10 +275,13 @@ impl Driver {
 
     /// Returns the URL of the server with another scheme.
     fn server(self, scheme: &str) -> Result<String, String> {
-        let url = self.backend().server_url()?;
-        let (_, rest) = url.split_once("://").ok_or_else(|| format!("{url} is no URL"))?;
-        Ok(format!("{scheme}://{rest}"))
+        with_scheme(&self.backend().server_url()?, scheme)
     }
+}
+
+fn with_scheme(url: &str, scheme: &str) -> Result<String, String> {
+    let (_, rest) = url.split_once("://").ok_or_else(|| format!("{url} is no URL"))?;
+    Ok(format!("{scheme}://{rest}"))
 }
 
 /// Returns a database of `DuckDB` with the sequence of its automatic keys, which it has no words for in a column.

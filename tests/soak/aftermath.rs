@@ -41,7 +41,10 @@ pub(crate) async fn of_all(world: &Arc<World>, arena: &Arena) -> Result<(), Stri
         if let Some(weather) = &world.weather {
             weather.was_felt()?;
         }
-        for kind in KINDS.iter().filter(|_| world.weather.is_none()) {
+        for kind in KINDS
+            .iter()
+            .filter(|kind| world.weather.is_none() && (world.takes_sqlx() || !kind.sqlx))
+        {
             let (kept, cut) = world.ledger.kept_and_cut(kind.name);
             if kind.keeps && kept == 0 || cut == 0 {
                 let name = kind.name;

@@ -45,7 +45,7 @@ pub(crate) async fn over_bad_lines(t: Test) -> Result<(), String> {
 /// Runs the storm on a server that is killed and started again.
 pub(crate) async fn over_a_killed_server(t: Test) -> Result<(), String> {
     let cluster = Cluster::start(0).await;
-    let arena = Arena::elsewhere(t.backend(), cluster.primary.url());
+    let arena = Arena::elsewhere(t.backend(), t.by_driver(&cluster.primary.url()));
     let weather = Weather::of_server(cluster);
     under(t, &arena, Some(weather), Effort::from_environment().part()).await
 }
@@ -174,6 +174,9 @@ async fn work(world: Arc<World>, mut dice: Dice, operations: Option<u64>) {
             return;
         }
         let kind = &KINDS[dice.roll(KINDS.len() as u64) as usize];
+        if kind.sqlx && !world.takes_sqlx() {
+            continue;
+        }
         let record = world.ledger.open(kind.name, kind.calls);
         let running = (kind.run)(Arc::clone(&world), Arc::clone(&record), fork(&mut dice));
         let began = Instant::now();

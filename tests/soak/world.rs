@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ebbtide::{Config, Database, Params, params};
+use ebbtide::{Config, Database, DatabaseUrl, Params, params};
 
 use crate::arena::Arena;
 use crate::backends::Backend;
@@ -45,7 +45,8 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new(backend: Backend, arena: &Arena, weather: Option<Weather>) -> ebbtide::Result<Self> {
         let way = weather.as_ref().map_or_else(|| arena.url().to_owned(), Weather::url);
-        let config = Config::from_url(&way)?
+        let driver = DatabaseUrl::parse(arena.url())?.driver().map(str::to_owned);
+        let config = Config::from_url(DatabaseUrl::parse(&way)?.with_driver(driver.as_deref()))?
             .pool_size(SIZE)
             .max_overflow(1_u32)
             .pool_timeout(Duration::from_secs(20))
@@ -69,6 +70,11 @@ impl World {
             ledger: Ledger::default(),
             weather,
         })
+    }
+
+    /// Returns whether code of sqlx can use its connections.
+    pub(crate) fn takes_sqlx(&self) -> bool {
+        !matches!(self.config.url().driver(), Some("rusqlite" | "tokio-postgres"))
     }
 
     /// Records a fault if an answer is not the requested one.

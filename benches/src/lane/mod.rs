@@ -39,7 +39,9 @@ fn open(counter: Counter, job: &Job) -> Outcome {
         "sqlx::Pool" => sqlx::serve_pool(counter, job, &url),
         "ebbtide" => ebbtide::serve(counter, job, &url),
         #[cfg(feature = "peers")]
-        "ebbtide+rusqlite" => ebbtide::serve(counter, job, &with_rusqlite(&url)?),
+        "ebbtide+rusqlite" => ebbtide::serve(counter, job, &with_driver(&url, "rusqlite")?),
+        #[cfg(feature = "peers")]
+        "ebbtide+tokio-postgres" => ebbtide::serve(counter, job, &with_driver(&url, "tokio-postgres")?),
         #[cfg(feature = "peers")]
         "deadpool-postgres" => deadpool_postgres::serve(counter, job, &url),
         #[cfg(feature = "peers")]
@@ -52,8 +54,8 @@ fn open(counter: Counter, job: &Job) -> Outcome {
     }
 }
 
-/// Returns the URL of a SQLite file for this library's driver over rusqlite.
+/// Returns the URL of the same database for another driver of this library.
 #[cfg(feature = "peers")]
-fn with_rusqlite(url: &str) -> Outcome<String> {
-    Ok(::ebbtide::DatabaseUrl::parse(url)?.with_driver("rusqlite").expose())
+fn with_driver(url: &str, driver: &str) -> Outcome<String> {
+    Ok(::ebbtide::DatabaseUrl::parse(url)?.with_driver(driver).expose())
 }

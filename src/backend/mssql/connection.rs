@@ -12,7 +12,7 @@ use super::parameters::Parameters;
 use super::row::{SqlServerOffered, SqlServerRow};
 use super::wire::{Wire, WireState};
 use crate::backend::{QueryResult, Request, RowSink};
-use crate::error::{CLOSED_EARLIER, Error, ErrorKind, LOST, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Control, SessionChange, Statement};
 
 /// A connection to SQL Server.
@@ -99,7 +99,7 @@ impl SqlServerConnection {
     pub(super) async fn ready(&mut self) -> Result<()> {
         match self.phase {
             Phase::Idle => Ok(()),
-            Phase::Broken => Err(gone()),
+            Phase::Broken => Err(Error::connection_gone()),
             _ => self.settle_down().await,
         }
     }
@@ -109,7 +109,7 @@ impl SqlServerConnection {
     pub(super) async fn settle_down(&mut self) -> Result<()> {
         let between = match self.phase {
             Phase::Idle => return Ok(()),
-            Phase::Broken => return Err(gone()),
+            Phase::Broken => return Err(Error::connection_gone()),
             Phase::Waiting(received) => self.wire.received() == received,
             Phase::BetweenRows => true,
             Phase::Reading => false,
@@ -202,15 +202,6 @@ impl SqlServerConnection {
         };
         outcome
     }
-}
-
-/// Returns the error of a connection that an earlier error has ended.
-fn gone() -> Error {
-    Error::new(ErrorKind::ConnectionLost, CLOSED_EARLIER)
-        .help(LOST)
-        .fatal()
-        .refusing()
-        .retryable()
 }
 
 /// Sends a text, and returns its answer as it arrives.

@@ -50,8 +50,9 @@ impl PostgresAnswer<'_> {
 
     /// Returns the server's message, with its detail.
     fn text(&self) -> String {
-        // The whole row may hold data that must not appear in a log; the constraint is enough.
-        match self.detail.filter(|detail| !detail.starts_with("Failing row contains")) {
+        // Of these the detail is the whole row, which may hold data that must not appear in a log; the constraint is enough.
+        let of_row = matches!(self.code, "23502" | "23514" | "44000");
+        match self.detail.filter(|_| !of_row) {
             Some(detail) => format!("{}\n  detail: {detail}", self.message),
             None => self.message.to_owned(),
         }

@@ -67,17 +67,19 @@ impl Answers {
 
 /// The form in which values are sent with a text.
 #[derive(Debug)]
-pub(super) struct Form {
-    pub(super) sql: SqlStr,
-    pub(super) places: Box<[SentParameter]>,
+pub(in crate::backend) struct Form {
+    pub(in crate::backend) sql: SqlStr,
+    pub(in crate::backend) places: Box<[SentParameter]>,
+    /// Set if the server has told the types of the parameters.
+    pub(super) is_told: bool,
 }
 
 /// One parameter of a form.
 #[derive(Debug)]
-pub(super) struct SentParameter {
-    pub(super) declared: u32,
+pub(in crate::backend) struct SentParameter {
+    pub(in crate::backend) declared: u32,
     /// What the server reported of the type, if the value is converted to it here.
-    pub(super) found: Option<Arc<ServerType>>,
+    pub(in crate::backend) found: Option<Arc<ServerType>>,
     /// The type to which the server converts the text that is sent.
     cast: Option<Arc<ServerType>>,
 }
@@ -94,7 +96,11 @@ impl Form {
         } else {
             spelled(statement.text(), &declared)
         };
-        Self { sql, places }
+        Self {
+            sql,
+            places,
+            is_told: types.is_some(),
+        }
     }
 
     /// Returns whether the value of a place is sent with the type that it has by itself.

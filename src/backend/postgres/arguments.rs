@@ -85,35 +85,46 @@ fn nulls(values: &[Value]) -> impl Iterator<Item = bool> + Clone {
     values.iter().map(Value::is_null)
 }
 
-/// Encodes the values and chooses the text to send.
-pub(super) fn arguments(statement: &Statement, values: &[Value], answers: &Answers) -> Result<(SqlStr, PgArguments)> {
-    if values.is_empty() {
-        return Ok((statement.sql(), PgArguments::default()));
-    }
+/// Gives `write` the form in which the values are sent, as far as that is known.
+pub(in crate::backend) fn with_form<T>(
+    statement: &Statement,
+    values: &[Value],
+    answers: &Answers,
+    write: impl FnOnce(&Form) -> Result<T>,
+) -> Result<T> {
     let used = used(statement, values)?;
     let found = if used.is_open(values) {
         answers.find(used.number, &nulls(values))
     } else {
         None
     };
-    let form = found.unwrap_or(&used.form);
-    let mut arguments = PgArguments::default();
-    arguments.reserve(values.len(), values.len() * 16);
-    for (index, (value, place)) in values.iter().zip(&form.places).enumerate() {
-        let typed = Typed {
-            value,
-            oid: place.declared,
-            found: place.found.as_deref(),
-        };
-        if let Err(why) = arguments.add(typed) {
-            return Err(refusal(index, value, &why.to_string()));
-        }
+    write(found.unwrap_or(&used.form))
+}
+
+/// Encodes the values and chooses the text to send.
+pub(super) fn arguments(statement: &Statement, values: &[Value], answers: &Answers) -> Result<(SqlStr, PgArguments)> {
+    if values.is_empty() {
+        return Ok((statement.sql(), PgArguments::default()));
     }
-    Ok((form.sql.clone(), arguments))
+    with_form(statement, values, answers, |form| {
+        let mut arguments = PgArguments::default();
+        arguments.reserve(values.len(), values.len() * 16);
+        for (index, (value, place)) in values.iter().zip(&form.places).enumerate() {
+            let typed = Typed {
+                value,
+                oid: place.declared,
+                found: place.found.as_deref(),
+            };
+            if let Err(why) = arguments.add(typed) {
+                return Err(refusal(index, value, &why.to_string()));
+            }
+        }
+        Ok((form.sql.clone(), arguments))
+    })
 }
 
 /// Returns the question for the server about the types of these values, if there is one.
-pub(super) fn question(statement: &Statement, values: &[Value], answers: &Answers) -> Option<SqlStr> {
+pub(in crate::backend) fn question(statement: &Statement, values: &[Value], answers: &Answers) -> Option<SqlStr> {
     if values.is_empty() {
         return None;
     }
@@ -122,14 +133,16 @@ pub(super) fn question(statement: &Statement, values: &[Value], answers: &Answer
     asked.then(|| question::question(statement, &used.own, nulls(values)))
 }
 
-/// Returns the form in which these values are sent, unless they stand in the text.
+/// Returns the form in which these values are sent, unless they stand in the text, or the server could not prepare it.
 pub(super) fn form(statement: &Statement, values: &[Value], answers: &Answers) -> Option<Arc<Form>> {
     let used = used(statement, values).ok()?;
     if answers.as_text.contains(&used.number) {
         return None;
     }
-    let found = answers.find(used.number, &nulls(values));
-    Some(found.unwrap_or(&used.form).clone())
+    match answers.find(used.number, &nulls(values)) {
+        Some(found) => found.is_told.then(|| Arc::clone(found)),
+        None => Some(Arc::clone(&used.form)),
+    }
 }
 
 /// Notes the types of parameters that the text itself names.
@@ -142,7 +155,7 @@ pub(super) fn note_types(statement: &Statement, values: &[Value], answers: &mut 
 }
 
 /// Keeps the rows that the server answered.
-pub(super) fn answered(statement: &Statement, values: &[Value], answers: &mut Answers, rows: &[String]) {
+pub(in crate::backend) fn answered(statement: &Statement, values: &[Value], answers: &mut Answers, rows: &[String]) {
     let Ok(used) = used(statement, values) else { return };
     let types = question::answer(rows).filter(|types| types.len() == values.len());
     let form = Form::new(statement, &used.own, types.as_deref());
@@ -159,7 +172,7 @@ pub(super) fn answered(statement: &Statement, values: &[Value], answers: &mut An
 }
 
 /// Forgets the answer about these values: the server refused them, or they cannot be converted to what it expected.
-pub(super) fn refused(statement: &Statement, values: &[Value], answers: &mut Answers) {
+pub(in crate::backend) fn refused(statement: &Statement, values: &[Value], answers: &mut Answers) {
     if let Ok(used) = used(statement, values) {
         answers.forget(used.number);
     }
@@ -195,7 +208,8 @@ pub(super) fn as_text(statement: &Statement, values: &[Value], answers: &Answers
     })
 }
 
-fn refusal(place: usize, value: &Value, why: &str) -> Error {
+/// Returns the error for a value that cannot be sent; places count from 0.
+pub(in crate::backend) fn refusal(place: usize, value: &Value, why: &str) -> Error {
     let kind = if matches!(value, Value::List(_)) {
         ErrorKind::Unsupported
     } else {

@@ -32,12 +32,21 @@ pub(super) fn of_arrays(
     }
     let places = sample.iter().zip(form.places.iter());
     let types: Vec<Arc<ServerType>> = places.clone().map(array_type).collect::<Option<_>>()?;
+    let casts: Vec<Option<String>> = places.clone().map(cast).collect();
+    let has_type = |(sample, place): (&Value, &SentParameter)| sample.is_null() && place.declared != oid::UNDECLARED;
+    if places
+        .clone()
+        .zip(&casts)
+        .any(|(column, cast)| has_type(column) && cast.is_none())
+    {
+        return None;
+    }
     let parts: Vec<ArrayColumn<'_>> = places
-        .zip(&types)
-        .map(|((sample, place), array)| ArrayColumn {
+        .zip(types.iter().zip(&casts))
+        .map(|((sample, place), (array, cast))| ArrayColumn {
             array: &array.name,
-            cast: place.cast_to(),
-            is_null: sample.is_null(),
+            cast: cast.as_deref(),
+            is_null: sample.is_null() && place.declared == oid::UNDECLARED,
         })
         .collect();
     let statement = bulk.of_arrays(&parts);
@@ -57,7 +66,7 @@ fn is_uniform(sample: &Value, column: &Value) -> bool {
 
 /// Returns the type of the array of values that are sent like this one.
 fn array_type((sample, place): (&Value, &SentParameter)) -> Option<Arc<ServerType>> {
-    // A column without values takes the type of its place.
+    // NULLs are cast one by one, so those of every type are sent in one form.
     let member = if sample.is_null() { oid::TEXT } else { place.declared };
     Some(Arc::new(ServerType {
         oid: oid::array_of(member)?,
@@ -65,4 +74,19 @@ fn array_type((sample, place): (&Value, &SentParameter)) -> Option<Arc<ServerTyp
         foreign: false,
         name: format!("pg_catalog.{}[]", oid::name_of(member)?).into(),
     }))
+}
+
+/// Returns the name of the type to which the server converts the members of a column, if it does and that can be named.
+fn cast((sample, place): (&Value, &SentParameter)) -> Option<String> {
+    if let Some(to) = place.cast_to() {
+        return Some(to.to_owned());
+    }
+    if !sample.is_null() {
+        return None;
+    }
+    let name = match oid::element_of(place.declared) {
+        Some(element) => format!("{}[]", oid::name_of(element)?),
+        None => oid::name_of(place.declared)?.to_owned(),
+    };
+    Some(format!("pg_catalog.{name}"))
 }

@@ -31,6 +31,10 @@ pub(super) fn job(request: CopyRequest) -> NativeJob {
     let job = NativeJob::statement(move |connection| {
         let CopyRequest { sql, begun, data } = request;
         Box::pin(async move {
+            if begun.is_closed() {
+                // Nobody waits for it any more, and the server has not seen it.
+                return Ok(QueryResult::default());
+            }
             let connection = connection.downcast_mut::<PgConnection>().ok_or_else(|| {
                 Error::new(ErrorKind::Unsupported, "the connection is not one of PostgreSQL")
                     .help("this is a bug in ebbtide; please report it")
@@ -112,11 +116,9 @@ async fn hand_over(
     let mut wanted = true;
     while let Some(chunk) = data.next().await {
         let chunk = chunk.map_err(judged)?;
-        if wanted {
-            pulse.beat();
-            wanted = chunks.send(chunk).await.is_ok();
-            pulse.beat();
-        }
+        pulse.beat();
+        wanted = wanted && chunks.send(chunk).await.is_ok();
+        pulse.beat();
     }
     Ok(QueryResult::default())
 }

@@ -10,6 +10,7 @@ use super::answers::Answers;
 use super::errors::connect_error;
 use super::listener::listen;
 use super::options::{another_way, connect_options, keeping};
+use super::reset::{RESET, RESET_SESSION};
 use super::{arguments, bulk, copy, errors, types};
 use crate::backend::sqlx::{KeptStatement, Native, OptionsOf, SingleRow, SqlxConnector, TlsFiles, raw_row};
 use crate::backend::{Connector, CopyRequest, NativeJob, NotificationSource, QueryResult};
@@ -46,18 +47,10 @@ impl Native for Postgres {
     const COUNTS_ANSWERS: bool = true;
     const NOTIFIES: bool = true;
     const COMMIT_ENDS: bool = true;
-    const RESET: &str = "ROLLBACK; UNLISTEN *";
+    const RESET: &str = RESET;
     const DEALLOCATE: &str = "DO $$DECLARE kept text; BEGIN FOR kept IN SELECT name FROM pg_catalog.pg_prepared_statements \
         WHERE name LIKE 'sqlx\\_s\\_%' LOOP EXECUTE 'DEALLOCATE ' || pg_catalog.quote_ident(kept); END LOOP; END$$";
-    // As `DISCARD ALL`, except for the statements that the driver has prepared.
-    const RESET_SESSION: Option<&str> = Some(
-        "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *; \
-         SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; \
-         DO $ebbtide$ DECLARE ending text; BEGIN \
-         SELECT pg_catalog.string_agg(pg_catalog.format('DEALLOCATE %I', name), '; ') INTO ending \
-         FROM pg_catalog.pg_prepared_statements WHERE from_sql; \
-         IF ending IS NOT NULL THEN EXECUTE ending; END IF; END $ebbtide$",
-    );
+    const RESET_SESSION: Option<&str> = Some(RESET_SESSION);
     const KEPT: KeptStatement = KeptStatement::IsRefused;
     const ONE: SingleRow = SingleRow::AndReadsAll;
 

@@ -18,7 +18,7 @@ pub(super) const ASKED: u32 = u32::MAX;
 pub(super) const ASKED_ARRAY: u32 = u32::MAX - 1;
 
 /// The reason why a value cannot be written; the caller adds the number of the parameter.
-pub(super) type Refusal = String;
+pub(in crate::backend) type Refusal = String;
 
 /// Returns the type that a value has by itself: [`oid::UNDECLARED`] for `NULL`, [`ASKED`] if the server decides it. Text
 /// and arrays of text have it only where the server infers no other.
@@ -114,7 +114,12 @@ fn wider(one: u32, other: u32) -> u32 {
 }
 
 /// Writes `value` as a value of type `oid`; `found` is what the server reported about it. Returns whether it is `NULL`.
-pub(super) fn write(value: &Value, oid: u32, found: Option<&ServerType>, out: &mut Vec<u8>) -> Result<bool, Refusal> {
+pub(in crate::backend) fn write(
+    value: &Value,
+    oid: u32,
+    found: Option<&ServerType>,
+    out: &mut Vec<u8>,
+) -> Result<bool, Refusal> {
     match value {
         Value::Null | Value::NullOf(_) => return Ok(true),
         Value::Bool(it) => out.push((*it).into()),
@@ -380,7 +385,7 @@ mod tests {
         let mixed = Value::Array(vec![Value::I16(1), Value::Null, Value::I64(i64::MAX)]);
         assert_eq!(own_type(&mixed), 1016);
         let bytes = written(&mixed, 1016).unwrap();
-        let read = binary(1016, None, &bytes).unwrap();
+        let read = binary(1016, None::<&sqlx::postgres::PgTypeInfo>, &bytes).unwrap();
         let expected = Value::Array(vec![Value::I64(1), Value::Null, Value::I64(i64::MAX)]);
         assert_eq!(Value::of_member(read).unwrap(), expected);
         assert_eq!(own_type(&Value::Array(vec![Value::U64(1), Value::U64(u64::MAX)])), 1231);

@@ -27,15 +27,19 @@ pub(super) fn error(error: sqlx::Error) -> Error {
 }
 
 /// Returns the library's error for a connection that could not be opened.
-pub(super) fn connect_error(options: &PgConnectOptions, error: sqlx::Error) -> Error {
+pub(in crate::backend) fn connect_error(options: &PgConnectOptions, error: sqlx::Error) -> Error {
+    if let sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) = &error {
+        return Error::unreachable_server("PostgreSQL", &super::options::place(options), error);
+    }
+    refused_session(options, self::error(error))
+}
+
+/// Returns the library's error for a session that the server refused with `mapped`.
+pub(in crate::backend) fn refused_session(options: &PgConnectOptions, mapped: Error) -> Error {
     let place = super::options::place(options);
     let user = options.get_username();
     // Without a name the server uses that of the user.
     let database = options.get_database().unwrap_or(user);
-    if let sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) = &error {
-        return Error::unreachable_server("PostgreSQL", &place, error);
-    }
-    let mapped = self::error(error);
     let help = match mapped.kind() {
         ErrorKind::Authentication if mapped.sqlstate() == Some("28000") => format!("the server at {place} does not allow the user {user:?} to connect; does the role exist, and does `pg_hba.conf` allow it?"),
         ErrorKind::Authentication => format!("the server at {place} refused the password of the user {user:?}, or does not know the user"),

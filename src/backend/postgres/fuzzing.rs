@@ -1,5 +1,7 @@
 //! The properties of `fuzz/` that are about PostgreSQL's values; see [`crate::fuzzing`].
 
+use sqlx::postgres::PgTypeInfo;
+
 use super::textual::textual;
 use super::types::binary;
 use crate::error::Result;
@@ -12,7 +14,7 @@ pub fn postgres_text(oid: u32, text: &str) {
 
 /// No bytes of a server make reading panic, whatever the type.
 pub fn postgres_binary(oid: u32, bytes: &[u8]) {
-    check(binary(oid, None, bytes));
+    check(binary(oid, None::<&PgTypeInfo>, bytes));
 }
 
 /// Returns the object identifiers of built-in types for the first byte of an input, because few of all numbers are one.

@@ -18,7 +18,10 @@ struct Listener {
 }
 
 /// Opens a connection that listens to the channels.
-pub(super) async fn listen(options: PgConnectOptions, channels: Vec<String>) -> Result<Box<dyn NotificationSource>> {
+pub(in crate::backend) async fn listen(
+    options: PgConnectOptions,
+    channels: Vec<String>,
+) -> Result<Box<dyn NotificationSource>> {
     // A listener of sqlx wants a pool. Ours opens a new listener after each loss, so its pool has one connection.
     let pool = PgPoolOptions::new()
         .max_connections(1)

@@ -48,6 +48,8 @@ mod options;
 mod parameters;
 #[cfg(feature = "postgres")]
 mod question;
+#[cfg(feature = "postgres")]
+mod reset;
 mod rules;
 #[cfg(feature = "postgres")]
 mod server_type;
@@ -71,8 +73,21 @@ mod value_errors;
 #[cfg(feature = "postgres")]
 pub(super) use driver::connector;
 pub(super) use rules::PostgresRules;
+#[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc", feature = "tokio-postgres"))]
+pub(super) use {answer::PostgresAnswer, textual::textual};
+#[cfg(feature = "tokio-postgres")]
+pub(super) use {
+    answers::Answers,
+    arguments::{answered, question as type_question, refusal, refused, with_form},
+    encode::write,
+    errors::{connect_error, refused_session},
+    listener::listen,
+    oid::name as type_name,
+    options::connect_options,
+    reset::RESET_SESSION,
+    types::{ForeignKind, ForeignType, binary, utf8},
+};
 #[cfg(any(feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
 pub(super) use {
-    answer::PostgresAnswer, numeric::parse as decimal, oid::is_known as type_is_known, oid::named as type_named,
-    parameters::session, textual::textual,
+    numeric::parse as decimal, oid::is_known as type_is_known, oid::named as type_named, parameters::session,
 };

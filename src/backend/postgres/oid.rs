@@ -74,6 +74,55 @@ const ARRAYS: [(u32, u32, &str); 27] = [
     (XML, 143, "xml"),
 ];
 
+/// The names of the types that are read without knowing more than their number, as sqlx shows them.
+#[cfg(feature = "tokio-postgres")]
+const NAMES: [(u32, &str, &str); 34] = [
+    (BOOL, "BOOL", "BOOL[]"),
+    (BYTEA, "BYTEA", "BYTEA[]"),
+    (CHAR, "\"CHAR\"", "\"CHAR\"[]"),
+    (NAME, "NAME", "NAME[]"),
+    (INT8, "INT8", "INT8[]"),
+    (INT2, "INT2", "INT2[]"),
+    (INT4, "INT4", "INT4[]"),
+    (TEXT, "TEXT", "TEXT[]"),
+    (OID, "OID", "OID[]"),
+    (XID, "xid", "xid[]"),
+    (CID, "cid", "cid[]"),
+    (JSON, "JSON", "JSON[]"),
+    (XML, "xml", "xml[]"),
+    (CIDR, "CIDR", "CIDR[]"),
+    (FLOAT4, "FLOAT4", "FLOAT4[]"),
+    (FLOAT8, "FLOAT8", "FLOAT8[]"),
+    (UNKNOWN, "UNKNOWN", "UNKNOWN[]"),
+    (MACADDR8, "MACADDR8", "MACADDR8[]"),
+    (MACADDR, "MACADDR", "MACADDR[]"),
+    (INET, "INET", "INET[]"),
+    (BPCHAR, "CHAR", "CHAR[]"),
+    (VARCHAR, "VARCHAR", "VARCHAR[]"),
+    (DATE, "DATE", "DATE[]"),
+    (TIME, "TIME", "TIME[]"),
+    (TIMESTAMP, "TIMESTAMP", "TIMESTAMP[]"),
+    (TIMESTAMPTZ, "TIMESTAMPTZ", "TIMESTAMPTZ[]"),
+    (INTERVAL, "INTERVAL", "INTERVAL[]"),
+    (NUMERIC, "NUMERIC", "NUMERIC[]"),
+    (VOID, "VOID", "VOID[]"),
+    (UUID, "UUID", "UUID[]"),
+    (JSONB, "JSONB", "JSONB[]"),
+    (XID8, "xid8", "xid8[]"),
+    (INT2VECTOR, "int2vector", "int2vector[]"),
+    (OIDVECTOR, "oidvector", "oidvector[]"),
+];
+
+/// Returns the name of a type that is read without knowing more than its number; `None` of another one.
+#[cfg(feature = "tokio-postgres")]
+pub(in crate::backend) fn name(oid: u32) -> Option<&'static str> {
+    let find = |oid: u32| NAMES.iter().find(|(of, ..)| *of == oid);
+    if let Some((_, name, _)) = find(oid) {
+        return Some(name);
+    }
+    find(element_of(oid)?).map(|(.., array)| *array)
+}
+
 /// Returns the type of arrays of `element`.
 pub(super) fn array_of(element: u32) -> Option<u32> {
     ARRAYS

@@ -10,7 +10,7 @@ use crate::error::Result;
 
 /// Returns the options to connect with. What the configuration leaves open comes from libpq's environment variables, as
 /// in sqlx.
-pub(super) fn connect_options(config: &Config) -> Result<PgConnectOptions> {
+pub(in crate::backend) fn connect_options(config: &Config) -> Result<PgConnectOptions> {
     let (url, settings) = (config.url(), config.settings());
     let mut options = PgConnectOptions::new_without_pgpass()
         .ssl_mode(ssl_mode(settings.ssl_mode, settings.ssl_root_cert.is_some()))

@@ -4,7 +4,7 @@ use super::oid;
 
 /// A type that the server expects.
 #[derive(Debug)]
-pub(super) struct ServerType {
+pub(in crate::backend) struct ServerType {
     pub(super) oid: u32,
     /// The type of the members, if it is an array.
     pub(super) element: Option<u32>,

@@ -20,6 +20,52 @@ const BEGINNING: i64 = 946_684_800_000_000;
 /// The sqlx name of a type that it did not look up.
 const NOT_LOOKED_UP: &str = "?";
 
+/// What a driver knows of a type that is not the server's own.
+pub(in crate::backend) trait ForeignType {
+    /// Returns the number of the type.
+    fn number(&self) -> u32;
+
+    fn name(&self) -> &str;
+
+    /// Returns how its values are read; `None` if that is not known.
+    fn kind(&self) -> Option<ForeignKind<'_, Self>>;
+}
+
+/// How the values of a type are read.
+pub(in crate::backend) enum ForeignKind<'t, T: ?Sized> {
+    /// As text, which the binary format has, too.
+    Text,
+    /// As those of another type.
+    Domain(&'t T),
+    /// As an array of members of another type.
+    Array(&'t T),
+    /// Not at all.
+    Other,
+}
+
+impl ForeignType for PgTypeInfo {
+    fn number(&self) -> u32 {
+        self.oid().map_or(oid::UNKNOWN, |Oid(oid)| oid)
+    }
+
+    fn name(&self) -> &str {
+        TypeInfo::name(self)
+    }
+
+    fn kind(&self) -> Option<ForeignKind<'_, Self>> {
+        if TypeInfo::name(self) == NOT_LOOKED_UP {
+            return None;
+        }
+        Some(match self.kind() {
+            PgTypeKind::Enum(_) => ForeignKind::Text,
+            PgTypeKind::Domain(base) => ForeignKind::Domain(base),
+            PgTypeKind::Array(member) => ForeignKind::Array(member),
+            PgTypeKind::Simple if TypeInfo::name(self).eq_ignore_ascii_case("citext") => ForeignKind::Text,
+            _ => ForeignKind::Other,
+        })
+    }
+}
+
 /// Reads column `index` of `row`.
 pub(super) fn value(row: &PgRow, index: usize) -> Result<ValueRef<'_>> {
     let raw = row.try_get_raw(index).map_err(super::errors::error)?;
@@ -28,7 +74,7 @@ pub(super) fn value(row: &PgRow, index: usize) -> Result<ValueRef<'_>> {
     }
     let bytes = raw.as_bytes().map_err(|error| broken(&error.to_string()))?;
     let info = row.column(index).type_info();
-    let oid = info.oid().map_or(oid::UNKNOWN, |Oid(oid)| oid);
+    let oid = info.number();
     match raw.format() {
         PgValueFormat::Binary => binary(oid, Some(info), bytes),
         PgValueFormat::Text => textual(oid, utf8(bytes)?),
@@ -36,7 +82,11 @@ pub(super) fn value(row: &PgRow, index: usize) -> Result<ValueRef<'_>> {
 }
 
 /// Reads a value in the binary format. `info` is what is known of types that are not the server's own.
-pub(super) fn binary<'r>(oid: u32, info: Option<&PgTypeInfo>, bytes: &'r [u8]) -> Result<ValueRef<'r>> {
+pub(in crate::backend) fn binary<'r, T: ForeignType>(
+    oid: u32,
+    info: Option<&T>,
+    bytes: &'r [u8],
+) -> Result<ValueRef<'r>> {
     Ok(match oid {
         oid::INT8 => ValueRef::I64(i64::from_be_bytes(fixed(bytes)?)),
         oid::INT4 => ValueRef::I64(i32::from_be_bytes(fixed(bytes)?).into()),
@@ -70,30 +120,25 @@ pub(super) fn binary<'r>(oid: u32, info: Option<&PgTypeInfo>, bytes: &'r [u8]) -
 }
 
 /// Reads a value of a type that is not among the common ones.
-fn other<'r>(oid: u32, info: Option<&PgTypeInfo>, bytes: &'r [u8]) -> Result<ValueRef<'r>> {
+fn other<'r, T: ForeignType>(oid: u32, info: Option<&T>, bytes: &'r [u8]) -> Result<ValueRef<'r>> {
     if oid::element_of(oid).is_some() {
-        return array(None, bytes).map(ValueRef::Owned);
+        return array(None::<&T>, bytes).map(ValueRef::Owned);
     }
-    let Some(info) = info.filter(|info| info.name() != NOT_LOOKED_UP) else {
+    let known = info.and_then(|info| Some((info, info.kind()?)));
+    let Some((info, kind)) = known else {
         return Err(unreadable(&format!("with the number {oid}")));
     };
-    match info.kind() {
-        PgTypeKind::Enum(_) => Ok(ValueRef::Text(utf8(bytes)?)),
-        PgTypeKind::Domain(base) => binary(number(base), Some(base), bytes),
-        PgTypeKind::Array(member) => array(Some(member), bytes).map(ValueRef::Owned),
-        PgTypeKind::Simple if info.name().eq_ignore_ascii_case("citext") => Ok(ValueRef::Text(utf8(bytes)?)),
-        _ => Err(unreadable(info.name())),
+    match kind {
+        ForeignKind::Text => Ok(ValueRef::Text(utf8(bytes)?)),
+        ForeignKind::Domain(base) => binary(base.number(), Some(base), bytes),
+        ForeignKind::Array(member) => array(Some(member), bytes).map(ValueRef::Owned),
+        ForeignKind::Other => Err(unreadable(info.name())),
     }
 }
 
 /// Reads an array; `info` is what is known of the type of its members beyond the number.
-fn array(info: Option<&PgTypeInfo>, bytes: &[u8]) -> Result<Value> {
+fn array<T: ForeignType>(info: Option<&T>, bytes: &[u8]) -> Result<Value> {
     array::binary(bytes, &|oid, bytes| binary(oid, info, bytes).and_then(Value::of_member))
-}
-
-/// Returns the number of a type that the server reported.
-fn number(info: &PgTypeInfo) -> u32 {
-    info.oid().map_or(oid::UNKNOWN, |Oid(oid)| oid)
 }
 
 fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
@@ -102,7 +147,7 @@ fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
         .map_err(|_| broken(&format!("{} bytes where {N} were expected", bytes.len())))
 }
 
-pub(super) fn utf8(bytes: &[u8]) -> Result<&str> {
+pub(in crate::backend) fn utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|error| broken(&format!("text is not UTF-8: {error}")))
 }
 
@@ -180,7 +225,7 @@ fn mac_address(bytes: &[u8]) -> String {
 
 /// Returns the name of a column's type.
 pub(super) fn type_name(row: &PgRow, index: usize) -> &str {
-    row.column(index).type_info().name()
+    TypeInfo::name(row.column(index).type_info())
 }
 
 #[cfg(test)]
@@ -190,7 +235,7 @@ mod tests {
     use super::*;
 
     fn fails(oid: u32, bytes: &[u8]) -> String {
-        binary(oid, None, bytes).unwrap_err().to_string()
+        binary(oid, None::<&PgTypeInfo>, bytes).unwrap_err().to_string()
     }
 
     #[test]
@@ -224,7 +269,7 @@ mod tests {
     proptest! {
         #[test]
         fn q4_no_bytes_make_reading_panic(oid in 0_u32..6000, bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = binary(oid, None, &bytes);
+            let _ = binary(oid, None::<&PgTypeInfo>, &bytes);
         }
 
         #[test]

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
@@ -35,7 +35,39 @@ pub(super) fn note(wal: &Wal, pages: i32) -> rusqlite::Result<()> {
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     options: OpenOptions,
-    running: AtomicBool,
+    work: Mutex<Work>,
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Work {
+    /// Number of sessions with the file.
+    sessions: usize,
+    is_running: bool,
+}
+
+/// The checkpoints of one session. Dropped with the last one, it waits until nothing has the file open any more.
+#[derive(Debug)]
+pub(super) struct SessionCheckpoints(Arc<Checkpoints>);
+
+impl Drop for SessionCheckpoints {
+    fn drop(&mut self) {
+        let mut work = self.0.work.lock();
+        work.sessions -= 1;
+        while work.sessions == 0 && work.is_running {
+            self.0.ended.wait(&mut work);
+        }
+    }
+}
+
+/// A checkpoint under way.
+struct RunningCheckpoint(Arc<Checkpoints>);
+
+impl Drop for RunningCheckpoint {
+    fn drop(&mut self) {
+        self.0.work.lock().is_running = false;
+        self.0.ended.notify_all();
+    }
 }
 
 /// What the writer has to do.
@@ -50,33 +82,15 @@ impl Checkpoints {
     pub(super) fn new(options: OpenOptions) -> Arc<Self> {
         Arc::new(Self {
             options,
-            running: AtomicBool::new(false),
+            work: Mutex::default(),
+            ended: Condvar::new(),
         })
     }
 
-    /// Looks at the log after a commit on this thread, if there was one.
-    pub(super) fn after_commit(self: &Arc<Self>) -> AfterCommit {
-        let pages = LOGGED.replace(0);
-        if pages >= PAGES && !self.running.swap(true, Ordering::AcqRel) {
-            let own = Arc::clone(self);
-            let work = move || {
-                own.run();
-                own.running.store(false, Ordering::Release);
-            };
-            // Without a thread, the next commit tries again.
-            if thread::Builder::new()
-                .name("ebbtide-checkpoint".to_owned())
-                .spawn(work)
-                .is_err()
-            {
-                self.running.store(false, Ordering::Release);
-            }
-        }
-        if pages >= TOO_MANY {
-            AfterCommit::Checkpoint
-        } else {
-            AfterCommit::Nothing
-        }
+    /// Returns the checkpoints of a new session.
+    pub(super) fn join(self: &Arc<Self>) -> SessionCheckpoints {
+        self.work.lock().sessions += 1;
+        SessionCheckpoints(Arc::clone(self))
     }
 
     /// Writes back what no reader needs. What fails is left to the next checkpoint: the log loses nothing.
@@ -84,6 +98,24 @@ impl Checkpoints {
         if let Ok(connection) = self.options.open() {
             let _ = checkpoint(&connection);
             let _ = connection.close();
+        }
+    }
+}
+
+impl SessionCheckpoints {
+    /// Looks at the log after a commit on this thread, if there was one.
+    pub(super) fn after_commit(&self) -> AfterCommit {
+        let pages = LOGGED.replace(0);
+        if pages >= PAGES && !std::mem::replace(&mut self.0.work.lock().is_running, true) {
+            let running = RunningCheckpoint(Arc::clone(&self.0));
+            let name = "ebbtide-checkpoint".to_owned();
+            // Without a thread, the next commit tries again.
+            let _ = thread::Builder::new().name(name).spawn(move || running.0.run());
+        }
+        if pages >= TOO_MANY {
+            AfterCommit::Checkpoint
+        } else {
+            AfterCommit::Nothing
         }
     }
 }

@@ -60,7 +60,7 @@ impl RusqliteConnection {
         }
     }
 
-    /// Returns the session, if it is not in use on the thread.
+    /// Returns the session for what is short, unless it is in use on the thread, or must not be used anywhere else.
     pub(super) fn here(&mut self) -> Option<&mut SqliteSession> {
         if let SessionPlace::Away(returning) = &mut self.session
             && let Ok(session) = returning.try_recv()
@@ -68,8 +68,8 @@ impl RusqliteConnection {
             self.session = SessionPlace::Here(session);
         }
         match &mut self.session {
-            SessionPlace::Here(session) => Some(session),
-            SessionPlace::Away(_) | SessionPlace::Lost => None,
+            SessionPlace::Here(session) if !session.shares_cache => Some(session),
+            _ => None,
         }
     }
 
@@ -140,9 +140,45 @@ impl RusqliteConnection {
 
 impl Drop for RusqliteConnection {
     fn drop(&mut self) {
-        // Closing may write a whole write-ahead log back.
-        if let SessionPlace::Here(session) = mem::replace(&mut self.session, SessionPlace::Lost) {
-            self.thread.submit(move || drop(session));
+        match mem::replace(&mut self.session, SessionPlace::Lost) {
+            // Closing may write a whole write-ahead log back.
+            SessionPlace::Here(session) => {
+                self.thread.submit(move || drop(session));
+            }
+            SessionPlace::Away(_) => self.state.abandon(),
+            SessionPlace::Lost => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::super::open_options::OpenOptions;
+    use super::*;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn x4_a_write_whose_connection_is_dropped_is_not_committed() {
+        let config = Config::from_url("sqlite+rusqlite::memory:").unwrap();
+        let options = OpenOptions::of(&config).unwrap();
+        let other = options.open().unwrap();
+        other.execute_batch("CREATE TABLE notes (n)").unwrap();
+        let opened = RusqliteConnection::open(move || SqliteSession::open(&options, None)).await;
+        let mut connection = opened.unwrap();
+        let (dropped, is_dropped) = mpsc::channel::<()>();
+        let work = move |session: &mut SqliteSession| {
+            let _ = is_dropped.recv();
+            session.run_own("INSERT INTO notes VALUES (1)")
+        };
+        let answer = connection.start(work).await.unwrap();
+        drop(connection);
+        dropped.send(()).unwrap();
+        assert!(answer.await.unwrap().is_err());
+        let count: i64 = other
+            .query_row("SELECT count(*) FROM notes", (), |row| row.get(0))
+            .unwrap();
+        assert_eq!(count, 0);
     }
 }

@@ -35,7 +35,7 @@ pub(in crate::backend) fn connector(config: &Config) -> Result<Arc<dyn Connector
     };
     let copies = RusqliteCopyConnector {
         config: config.clone(),
-        original: Arc::clone(&options),
+        original: Arc::new(options.for_original()),
         copy: Arc::new(OpenOptions::of_copy(config)?),
         kept: kept.clone(),
         seen: SeenServer::default(),
@@ -118,7 +118,7 @@ impl Connector for RusqliteConnector {
                 if in_memory {
                     keep(&kept, &options)?;
                 }
-                SqliteSession::open(&options, checkpoints)
+                SqliteSession::open(&options, checkpoints.as_ref())
             };
             connect(&self.config, &self.seen, open).await
         })

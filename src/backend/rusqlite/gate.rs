@@ -22,11 +22,27 @@ const PLAIN: [&str; 7] = ["SELECT", "WITH", "VALUES", "INSERT", "REPLACE", "UPDA
 
 /// Returns whether a single statement has no effect before it runs, and none on the settings of its session.
 pub(super) fn is_plain(sql: &str) -> bool {
+    let sql = without_comments(sql);
     let begins = |word: &str| {
         sql.get(..word.len())
             .is_some_and(|first| first.eq_ignore_ascii_case(word))
     };
     PLAIN.into_iter().any(begins)
+}
+
+/// Returns a text from its first word on.
+fn without_comments(sql: &str) -> &str {
+    let mut rest = sql.trim_ascii_start();
+    loop {
+        let after = if let Some(line) = rest.strip_prefix("--") {
+            line.split_once('\n')
+        } else if let Some(block) = rest.strip_prefix("/*") {
+            block.split_once("*/")
+        } else {
+            return rest;
+        };
+        rest = after.map_or("", |(_, rest)| rest).trim_ascii_start();
+    }
 }
 
 impl Placement {
@@ -37,7 +53,9 @@ impl Placement {
         }
         match Program::read(connection, sql) {
             Ok(program) if reads && program.is_stoppable => Self::Reads,
-            Ok(program) if !reads && program.is_stoppable && !program.repeats => Self::WritesOneRow,
+            Ok(program) if !reads && program.is_stoppable && !program.repeats && !program.returns_rows => {
+                Self::WritesOneRow
+            }
             // An error of the question itself is none of the statement.
             _ => Self::OnThread,
         }
@@ -50,6 +68,7 @@ struct Program {
     is_stoppable: bool,
     /// A step may be done more than once.
     repeats: bool,
+    returns_rows: bool,
 }
 
 impl Program {
@@ -59,6 +78,7 @@ impl Program {
         let mut program = Self {
             is_stoppable: true,
             repeats: false,
+            returns_rows: false,
         };
         while let Some(step) = steps.next()? {
             let opcode = step.get_ref(1)?.as_str().unwrap_or_default();
@@ -69,6 +89,7 @@ impl Program {
                 _ => SHORT.contains(&opcode),
             };
             program.is_stoppable &= short;
+            program.returns_rows |= opcode == "ResultRow";
             program.repeats |= REPEATING.contains(&opcode);
         }
         Ok(program)
@@ -289,6 +310,16 @@ mod tests {
     }
 
     #[test]
+    fn d1_a_comment_before_a_statement_changes_nothing() {
+        for sql in ["-- one\n/* two */ select 1", "/**/select 1", "\n select 1"] {
+            assert_eq!(placement(sql), Placement::Reads, "{sql}");
+        }
+        for sql in ["-- select 1", "/* select 1", "/* select */ pragma synchronous = off"] {
+            assert!(!is_plain(sql), "{sql}");
+        }
+    }
+
+    #[test]
     fn d1_a_read_with_a_step_as_long_as_a_table_does_not() {
         for sql in [
             "SELECT count(*) FROM notes",
@@ -311,6 +342,7 @@ mod tests {
             ("UPDATE notes SET n = n + 1 WHERE id = ?", Placement::WritesOneRow),
             ("DELETE FROM notes WHERE title = ?", Placement::WritesOneRow),
             ("INSERT INTO children VALUES (?)", Placement::WritesOneRow),
+            ("INSERT INTO notes (title) VALUES (?) RETURNING id", Placement::OnThread),
             ("INSERT INTO notes (title) VALUES (?), (?)", Placement::OnThread),
             ("INSERT INTO notes (n) SELECT n FROM notes", Placement::OnThread),
             ("UPDATE notes SET n = 1", Placement::OnThread),

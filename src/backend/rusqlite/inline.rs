@@ -13,9 +13,10 @@ use super::bind;
 use super::checkpoint::AfterCommit;
 use super::errors::error;
 use super::gate::Placement;
-use super::known::is_judged;
+use super::known::{is_judged, statement_key};
 use super::row_arena::RowArena;
 use super::run::{Outlet, step};
+use super::schema_changes;
 use super::session::SqliteSession;
 use crate::backend::QueryResult;
 use crate::error::Result;
@@ -64,7 +65,8 @@ impl Outlet for ShortAnswer {
 impl SqliteSession {
     /// Runs a statement, if it is known to be short.
     pub(super) fn run_inline(&mut self, statement: &Statement, values: &[Value]) -> InlineAttempt<InlineAnswer> {
-        let text = statement.text();
+        let text = statement_key(statement);
+        self.known.follow(schema_changes::count());
         let Some(known) = self.known.get(text).filter(|_| !statement.is_script()) else {
             return InlineAttempt::OnThread;
         };
@@ -96,15 +98,16 @@ impl SqliteSession {
         let Some(known) = self.known.get(text) else {
             return InlineAttempt::OnThread;
         };
-        self.state.limit_steps(reads);
+        let limit = self.state.limited(reads);
         let mut answer = ShortAnswer::default();
         let stepped = step(&mut prepared, &mut known.columns, &mut answer);
         let is_stopped = self.state.is_out_of_steps();
-        self.state.limit_steps(false);
+        drop(limit);
         let is_prepared_again = prepared.get_status(StatementStatus::RePrepare) > 0;
         drop(prepared);
         match stepped {
-            Ok(()) if answer.is_too_long => {
+            // What has written must not run twice.
+            Ok(()) if reads && answer.is_too_long => {
                 known.was_long();
                 return InlineAttempt::OnThread;
             }

@@ -8,6 +8,7 @@ use rusqlite::{Statement as Prepared, StatementStatus};
 
 use super::columns::ColumnSet;
 use super::gate::Placement;
+use crate::sql::Statement;
 
 /// Number of runs on the thread after the first that was too long for its caller; each further one doubles it.
 const FIRST_PAUSE: u32 = 16;
@@ -20,7 +21,11 @@ const SLOW_RUNS: u8 = 3;
 
 /// What is known of the statements of a session, as many as may stay prepared.
 #[derive(Debug, Default)]
-pub(super) struct KnownStatements(HashMap<Box<str>, KnownStatement, RandomState>);
+pub(super) struct KnownStatements {
+    statements: HashMap<Box<str>, KnownStatement, RandomState>,
+    /// The number of changes of tables since which they were judged.
+    changes: u64,
+}
 
 /// What is known of a statement.
 #[derive(Debug)]
@@ -36,12 +41,25 @@ pub(super) struct KnownStatement {
 
 impl KnownStatements {
     pub(super) fn get(&mut self, sql: &str) -> Option<&mut KnownStatement> {
-        self.0.get_mut(sql)
+        self.statements.get_mut(sql)
+    }
+
+    /// Forgets what was judged before this many changes of tables.
+    pub(super) fn follow(&mut self, changes: u64) {
+        if self.changes != changes {
+            self.statements.clear();
+            self.changes = changes;
+        }
+    }
+
+    /// Forgets all, because the session has changed.
+    pub(super) fn clear(&mut self) {
+        self.statements.clear();
     }
 
     pub(super) fn insert(&mut self, sql: &str, placement: Placement, capacity: usize) {
-        if self.0.len() >= capacity {
-            self.0.clear();
+        if self.statements.len() >= capacity {
+            self.statements.clear();
         }
         let known = KnownStatement {
             placement,
@@ -50,12 +68,12 @@ impl KnownStatements {
             pause: FIRST_PAUSE,
             slow: 0,
         };
-        self.0.insert(sql.into(), known);
+        self.statements.insert(sql.into(), known);
     }
 
     /// Forgets a statement, which is prepared for other tables than before.
     pub(super) fn forget(&mut self, sql: &str) {
-        self.0.remove(sql);
+        self.statements.remove(sql);
     }
 }
 
@@ -90,6 +108,12 @@ impl KnownStatement {
             self.was_long();
         }
     }
+}
+
+/// Returns the text under which a statement stays prepared, and under which it is known: texts that differ only in the blanks
+/// around them share one prepared statement.
+pub(super) fn statement_key(statement: &Statement) -> &str {
+    statement.text().trim()
 }
 
 /// Returns whether a prepared statement is the one that was judged, for the tables as they were. A statement that has not
@@ -131,6 +155,18 @@ mod tests {
         }
         one.has_run(true);
         assert!(!one.may_run_inline());
+    }
+
+    #[test]
+    fn d1_a_change_of_tables_makes_all_unknown_once() {
+        let mut statements = known();
+        statements.follow(0);
+        assert!(statements.get("SELECT 1").is_some());
+        statements.follow(1);
+        assert!(statements.get("SELECT 1").is_none());
+        statements.insert("SELECT 1", Placement::Reads, 2);
+        statements.follow(1);
+        assert!(statements.get("SELECT 1").is_some());
     }
 
     #[test]

@@ -35,6 +35,7 @@ impl SqliteSession {
         } else {
             self.run_own(TEXTS.commit)?;
         }
+        self.note_end_of_changes();
         self.state.set_depth(depth.saturating_sub(1));
         Ok(())
     }
@@ -49,6 +50,7 @@ impl SqliteSession {
         } else if self.is_open() {
             self.run_own(TEXTS.rollback)?;
         }
+        self.note_undone_changes();
         self.state.set_depth(depth);
         Ok(())
     }
@@ -58,6 +60,7 @@ impl SqliteSession {
         if self.is_open() {
             self.run_own(TEXTS.rollback)?;
         }
+        self.note_undone_changes();
         self.state.set_depth(0);
         Ok(())
     }

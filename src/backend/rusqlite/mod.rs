@@ -21,6 +21,7 @@ mod raw_connection;
 mod row;
 mod row_arena;
 mod run;
+mod schema_changes;
 mod session;
 mod session_state;
 mod thread;

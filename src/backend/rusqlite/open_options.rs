@@ -63,11 +63,24 @@ impl OpenOptions {
         Ok(options)
     }
 
+    /// Returns the options for reading the original of copies: with a cache of its own.
+    pub(super) fn for_original(&self) -> Self {
+        let mut options = self.clone();
+        options.flags.remove(OpenFlags::SQLITE_OPEN_SHARED_CACHE);
+        options
+    }
+
+    /// Returns whether the connection uses the cache of others.
+    pub(super) fn shares_cache(&self) -> bool {
+        self.flags.contains(OpenFlags::SQLITE_OPEN_SHARED_CACHE)
+    }
+
     /// Returns the options for checkpoints of the file.
     pub(super) fn for_checkpoints(&self, config: &Config) -> Self {
         let mut options = self.clone();
         // A file that was removed meanwhile must not come back.
         options.flags.remove(OpenFlags::SQLITE_OPEN_CREATE);
+        options.flags.remove(OpenFlags::SQLITE_OPEN_SHARED_CACHE);
         options.busy_timeout = Duration::ZERO;
         options.set_up = match config.effective_synchronous() {
             Some(synchronous) => format!("PRAGMA synchronous = {synchronous}"),
@@ -91,13 +104,19 @@ impl OpenOptions {
 
     /// Opens the database and sets up the session.
     pub(super) fn open(&self) -> rusqlite::Result<Connection> {
+        let connection = self.open_bare()?;
+        connection.execute_batch(&self.set_up)?;
+        Ok(connection)
+    }
+
+    /// Opens the database without setting up the session.
+    pub(super) fn open_bare(&self) -> rusqlite::Result<Connection> {
         let connection = match &self.vfs {
             Some(vfs) => Connection::open_with_flags_and_vfs(&self.name, self.flags, vfs.as_str())?,
             None => Connection::open_with_flags(&self.name, self.flags)?,
         };
         connection.busy_timeout(self.busy_timeout)?;
         connection.set_prepared_statement_cache_capacity(self.statement_cache_capacity);
-        connection.execute_batch(&self.set_up)?;
         Ok(connection)
     }
 }
@@ -119,6 +138,14 @@ mod tests {
              PRAGMA synchronous = 'normal'; PRAGMA cache_size = -7; "
         );
         assert_eq!(options.name, "a.db");
+    }
+
+    #[test]
+    fn d1_checkpoints_and_copies_have_caches_of_their_own() {
+        let config = Config::from_url("sqlite+rusqlite://a.db?shared_cache=true").unwrap();
+        let options = OpenOptions::of(&config).unwrap();
+        assert!(options.shares_cache());
+        assert!(!options.for_original().shares_cache() && !options.for_checkpoints(&config).shares_cache());
     }
 
     #[test]

@@ -34,10 +34,12 @@ fn files(connection: &Connection) -> rusqlite::Result<usize> {
 
 /// Returns whether a text may change these settings, or how long locks are waited for.
 pub(super) fn may_change_settings(sql: &str) -> bool {
-    let mentions = |word: &str| {
-        sql.as_bytes()
-            .windows(word.len())
-            .any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
-    };
-    mentions("pragma") || mentions("attach")
+    mentions(sql, "pragma") || mentions(sql, "attach")
+}
+
+/// Returns whether a text has a word in small letters anywhere, in whichever letters.
+pub(super) fn mentions(sql: &str, word: &str) -> bool {
+    sql.as_bytes()
+        .windows(word.len())
+        .any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }

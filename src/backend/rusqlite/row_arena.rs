@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rusqlite::Row;
 use rusqlite::types::ValueRef as Stored;
+use rusqlite::{Row, ffi};
 
 use super::columns::ColumnSet;
 use crate::error::{Error, ErrorKind, Result};
@@ -71,14 +71,14 @@ impl RowArena {
                     Ok(it) => {
                         let start = self.text.len();
                         self.text.push_str(it);
-                        StoredCell::Text(start as u32, self.text.len() as u32)
+                        StoredCell::Text(offset(start)?, offset(self.text.len())?)
                     }
                     Err(_) => StoredCell::NotText,
                 },
                 Stored::Blob(it) => {
                     let start = self.bytes.len();
                     self.bytes.extend_from_slice(it);
-                    StoredCell::Bytes(start as u32, self.bytes.len() as u32)
+                    StoredCell::Bytes(offset(start)?, offset(self.bytes.len())?)
                 }
             };
             self.cells.push(cell);
@@ -121,6 +121,14 @@ impl RowArena {
             StoredCell::Bytes(..) => "BLOB",
         }
     }
+}
+
+/// Returns a position in an arena. Fails if one row has more bytes than it can count.
+fn offset(bytes: usize) -> rusqlite::Result<u32> {
+    u32::try_from(bytes).map_err(|_| {
+        let message = Some("a row has more than 4 GiB".to_owned());
+        rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_TOOBIG), message)
+    })
 }
 
 impl fmt::Debug for RowArena {

@@ -9,9 +9,10 @@ use rusqlite::{Batch, Statement as Prepared, StatementStatus};
 use super::bind;
 use super::columns::ColumnSet;
 use super::errors::error;
-use super::gate::Placement;
-use super::known::is_judged;
+use super::gate::{Placement, is_plain};
+use super::known::{is_judged, statement_key};
 use super::row_arena::RowArena;
+use super::schema_changes;
 use super::session::SqliteSession;
 use crate::backend::QueryResult;
 use crate::error::Result;
@@ -44,22 +45,29 @@ impl SqliteSession {
             return self.run_script(statement.text(), Some(statement), outlet);
         }
         bind::check(values)?;
-        if self.capacity > 0 {
+        if self.capacity > 0 && is_plain(statement.text()) {
             return self.run_kept(statement, values, outlet);
         }
+        let result = self.run_once(statement, values, outlet);
+        self.note_long(statement.text())?;
+        result
+    }
+
+    /// Runs a statement that does not stay prepared.
+    fn run_once(&self, statement: &Statement, values: &[Value], outlet: &mut dyn Outlet) -> Result<QueryResult> {
         let before = self.before();
         let mut prepared = self.connection.prepare(statement.text()).map_err(error)?;
         bind::bind(&mut prepared, statement.text(), values)?;
         step(&mut prepared, &mut None, outlet).map_err(error)?;
         drop(prepared);
-        let result = self.result_of_first(statement, before);
-        self.note_long(statement.text())?;
-        Ok(result)
+        Ok(self.result_of_first(statement, before))
     }
 
     /// Runs a statement that stays prepared, and judges it if it is new.
     fn run_kept(&mut self, statement: &Statement, values: &[Value], outlet: &mut dyn Outlet) -> Result<QueryResult> {
-        let sql = statement.text();
+        let sql = statement_key(statement);
+        // Before the tables are read, so that no change is missed.
+        self.known.follow(schema_changes::count());
         let before = self.before();
         let mut prepared = self.connection.prepare_cached(sql).map_err(error)?;
         bind::bind(&mut prepared, sql, values)?;
@@ -70,8 +78,14 @@ impl SqliteSession {
         };
         let stepped = step(&mut prepared, &mut columns, outlet);
         let reads = prepared.readonly();
-        let is_prepared_again = prepared.reset_status(StatementStatus::RePrepare) > 0;
+        let is_prepared_again = stepped.is_ok() && prepared.reset_status(StatementStatus::RePrepare) > 0;
         drop(prepared);
+        if let Err(why) = stepped {
+            if !reads {
+                self.note_long(sql)?;
+            }
+            return Err(error(why));
+        }
         // Now: the question about its program has a result, too.
         let result = self.result_of_first(statement, before);
         if !is_judged || is_prepared_again || self.known.get(sql).is_none() {
@@ -79,12 +93,12 @@ impl SqliteSession {
             self.known.insert(sql, placement, self.capacity);
         }
         if let Some(known) = self.known.get(sql) {
-            known.columns = columns;
+            // Without a row, nobody has looked at the columns of what was prepared again.
+            known.columns = columns.filter(|_| !is_prepared_again);
         }
         if !reads {
             self.note_long(sql)?;
         }
-        stepped.map_err(error)?;
         Ok(result)
     }
 

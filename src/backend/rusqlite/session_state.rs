@@ -1,6 +1,6 @@
 //! What may be read of a session while it is in use on its thread.
 
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use rusqlite::hooks::Action;
@@ -23,6 +23,7 @@ const UNLIMITED: i32 = -1;
 pub(super) struct SessionState {
     depth: AtomicUsize,
     pub(super) interrupt: Interrupt,
+    is_abandoned: AtomicBool,
     /// Number of looks that are left.
     looks: AtomicI32,
     last_change: Mutex<LastChange>,
@@ -35,11 +36,21 @@ struct LastChange {
     table: String,
 }
 
+/// A limit of steps, which ends when this is dropped.
+pub(super) struct StepLimit<'a>(&'a SessionState);
+
+impl Drop for StepLimit<'_> {
+    fn drop(&mut self) {
+        self.0.limit_steps(false);
+    }
+}
+
 impl Default for SessionState {
     fn default() -> Self {
         Self {
             depth: AtomicUsize::new(0),
             interrupt: Interrupt::default(),
+            is_abandoned: AtomicBool::new(false),
             looks: AtomicI32::new(UNLIMITED),
             last_change: Mutex::default(),
         }
@@ -56,8 +67,25 @@ impl SessionState {
         self.depth.store(depth, Ordering::Release);
     }
 
+    /// Ends what is under way: its connection is gone, and whoever waited for it was told so.
+    pub(super) fn abandon(&self) {
+        self.is_abandoned.store(true, Ordering::Release);
+        self.interrupt.raise();
+    }
+
+    /// Returns whether nothing may be committed any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.is_abandoned.load(Ordering::Acquire)
+    }
+
+    /// Limits the steps of the statement that runs next, until the guard is dropped: a panic leaves no limit, either.
+    pub(super) fn limited(&self, limited: bool) -> StepLimit<'_> {
+        self.limit_steps(limited);
+        StepLimit(self)
+    }
+
     /// Sets whether the next statement has a limit of steps. Only the thread that runs it looks at the number.
-    pub(super) fn limit_steps(&self, limited: bool) {
+    fn limit_steps(&self, limited: bool) {
         let looks = if limited { LOOKS } else { UNLIMITED };
         self.looks.store(looks, Ordering::Relaxed);
     }

@@ -1,13 +1,25 @@
 //! SQLite: its rules, what its drivers share, and the driver of sqlx, which has SQLite in it.
 
 mod admin;
-#[cfg(any(feature = "sqlite", feature = "rusqlite", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
+#[cfg(any(
+    feature = "sqlite",
+    feature = "rusqlite",
+    feature = "jdbc",
+    feature = "dbapi2",
+    feature = "odbc"
+))]
 mod answer;
 #[cfg(feature = "sqlite")]
 mod arguments;
 #[cfg(feature = "sqlite")]
 mod copy;
-#[cfg(any(feature = "sqlite", feature = "rusqlite", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
+#[cfg(any(
+    feature = "sqlite",
+    feature = "rusqlite",
+    feature = "jdbc",
+    feature = "dbapi2",
+    feature = "odbc"
+))]
 mod database_file;
 #[cfg(feature = "sqlite")]
 mod driver;
@@ -26,10 +38,22 @@ mod memory_name;
 mod options;
 #[cfg(any(feature = "sqlite", feature = "rusqlite"))]
 mod place;
-#[cfg(any(feature = "sqlite", feature = "rusqlite", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
+#[cfg(any(
+    feature = "sqlite",
+    feature = "rusqlite",
+    feature = "jdbc",
+    feature = "dbapi2",
+    feature = "odbc"
+))]
 mod pragma;
 mod rules;
-#[cfg(any(feature = "sqlite", feature = "rusqlite", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]
+#[cfg(any(
+    feature = "sqlite",
+    feature = "rusqlite",
+    feature = "jdbc",
+    feature = "dbapi2",
+    feature = "odbc"
+))]
 mod stored;
 #[cfg(feature = "sqlite")]
 mod types;

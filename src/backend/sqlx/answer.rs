@@ -15,7 +15,7 @@ pub(super) type Steps<'a, DB> =
     BoxStream<'a, Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, sqlx::Error>>;
 
 /// A row that is offered to a sink.
-pub(super) struct DriverRow<R>(pub(super) Option<R>);
+pub(crate) struct DriverRow<R>(pub(crate) Option<R>);
 
 impl<R: RawRow + 'static> OfferedRow for DriverRow<R> {
     fn look(&self) -> Option<&dyn RawRow> {

@@ -47,6 +47,12 @@ pub(crate) use keeping::Keeping;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub(crate) use raw_row::raw_row;
 pub(crate) use tls_files::TlsFiles;
+#[cfg(feature = "tokio-postgres")]
+pub(crate) use {
+    answer::DriverRow,
+    question::{FirstTexts, is_question_unknown},
+    search_path::SearchPath,
+};
 
 /// The options of a connection.
 pub(crate) type OptionsOf<DB> = <<DB as Database>::Connection as Connection>::Options;

@@ -16,9 +16,9 @@ const NOT_KNOWN: [&str; 5] = ["0A000", "42501", "42601", "42704", "42883"];
 
 /// The first column of each row, as text.
 #[derive(Debug, Default)]
-struct FirstColumn(Vec<String>);
+pub(crate) struct FirstTexts(pub(crate) Vec<String>);
 
-impl RowSink for FirstColumn {
+impl RowSink for FirstTexts {
     fn row(&mut self, row: &mut dyn OfferedRow) -> Result<()> {
         if let Some(row) = row.look()
             && let ValueRef::Text(text) = row.value(0)?
@@ -54,10 +54,10 @@ where
     async fn ask(&mut self, request: Request<'_>, question: SqlStr) -> Result<()> {
         // Where questions are refused, the first one would abort the transaction.
         let guarded = self.answering.get().is_none() && self.guard().await?;
-        let mut rows = FirstColumn::default();
+        let mut rows = FirstTexts::default();
         let answer = drain::<DB>(self.connection.fetch_many(question), &mut rows, &mut Tally::default()).await;
         let notified = match answer {
-            Err(error) if is_not_known(&error) => {
+            Err(error) if is_question_unknown(&error) => {
                 if guarded {
                     self.run_own(own_sql(
                         "ROLLBACK TO SAVEPOINT ebbtide_question; RELEASE SAVEPOINT ebbtide_question",
@@ -129,6 +129,7 @@ where
     }
 }
 
-fn is_not_known(error: &Error) -> bool {
+/// Returns whether a server has no language for questions, or does not let this user have it.
+pub(crate) fn is_question_unknown(error: &Error) -> bool {
     error.sqlstate().is_some_and(|code| NOT_KNOWN.contains(&code))
 }

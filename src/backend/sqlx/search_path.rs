@@ -10,7 +10,7 @@ use crate::sql::PathChange;
 /// What decides which objects names mean, as a number: the statements that have changed it. The same statements in the
 /// same order make the same number, so transactions that begin alike keep what was prepared.
 #[derive(Debug, Default)]
-pub(super) struct SearchPath {
+pub(crate) struct SearchPath {
     now: u64,
     /// That for which the connection has prepared statements.
     kept: u64,
@@ -24,7 +24,7 @@ pub(super) struct SearchPath {
 
 impl SearchPath {
     /// Notes a statement that is sent, inside of a transaction or not.
-    pub(super) fn sent(&mut self, request: Request<'_>, inside: bool) {
+    pub(crate) fn sent(&mut self, request: Request<'_>, inside: bool) {
         let change = request.statement.effect().path;
         if change == PathChange::None {
             return;
@@ -35,7 +35,7 @@ impl SearchPath {
     }
 
     /// Notes that it was sent in a way that does not show what it has changed, or has failed.
-    pub(super) fn lost(&mut self, change: PathChange, inside: bool) {
+    pub(crate) fn lost(&mut self, change: PathChange, inside: bool) {
         if change != PathChange::None {
             let next = self.another();
             self.change(change, inside, next);
@@ -51,7 +51,7 @@ impl SearchPath {
     }
 
     /// Notes that a level has ended and `depth` are left.
-    pub(super) fn level_ended(&mut self, depth: usize) {
+    pub(crate) fn level_ended(&mut self, depth: usize) {
         let Some(before) = self.before else { return };
         self.now = if depth > 0 || self.lasts {
             self.another()
@@ -65,12 +65,12 @@ impl SearchPath {
     }
 
     /// Returns the number of the path, if the connection has prepared statements for another one.
-    pub(super) fn unfollowed(&self) -> Option<u64> {
+    pub(crate) fn unfollowed(&self) -> Option<u64> {
         (self.now != self.kept).then_some(self.now)
     }
 
     /// Notes that nothing is prepared any more for another path than this one.
-    pub(super) fn follow(&mut self, path: u64) {
+    pub(crate) fn follow(&mut self, path: u64) {
         self.kept = path;
     }
 

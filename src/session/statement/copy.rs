@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use super::pipeline::Way;
 use super::run::{BoundStatement, Target};
-use crate::backend::{NativeJob, QueryResult};
+use crate::backend::{NativeJob, Pulse, QueryResult};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{Drain, SETTLE_LIMIT};
 use crate::session::engine::Engine;
@@ -29,6 +29,8 @@ pub(crate) struct RunningCopy {
     work: Arc<BoundStatement>,
     engine: Arc<Engine>,
     limit: Option<WaitLimit>,
+    /// Tells whether its data still comes, where its connection may be needed after it.
+    pulse: Option<Pulse>,
 }
 
 impl RunningCopy {
@@ -36,58 +38,76 @@ impl RunningCopy {
     /// [`will_stay`](Self::will_stay) is called.
     pub(crate) fn new(target: Target, work: BoundStatement, job: NativeJob, may_stay: bool) -> Self {
         let engine = Arc::clone(target.engine());
+        let stays = engine.sandbox.is_some() || target.in_transaction(&Chain::current());
+        let pulse = job.pulse().filter(|_| stays);
         let work = Arc::new(work);
         let open = Arc::new(OpenCopy {
             place: work.caller.place.to_string(),
             may_stay: AtomicBool::new(may_stay),
+            sent: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             waiting: Mutex::default(),
         });
         Self {
             running: Some(run(target, Arc::clone(&work), job, Arc::clone(&open)).boxed()),
-            limit: engine.limit(None).map(WaitLimit::new),
+            limit: engine.limit(None).map(WaitLimit::of_copy),
             open,
             work,
             engine,
+            pulse,
         }
     }
 
     /// Waits for something that the COPY does, and returns `None` if it ends without an error first.
     pub(crate) async fn until<T>(&mut self, wanted: impl Future<Output = T>) -> Result<Option<T>> {
         let mut wanted = pin!(wanted);
+        let wait = Wait(self);
         poll_fn(|context| {
             // First, so that it gets on.
-            let ended = self.poll(context);
+            let ended = wait.0.drive(context);
             if let Poll::Ready(value) = wanted.as_mut().poll(context) {
-                self.stop_clock();
                 // If it has failed, the next call says so.
                 return Poll::Ready(match ended {
                     Poll::Ready(Err(error)) => Err(error),
                     _ => Ok(Some(value)),
                 });
             }
-            ended.map(|ended| ended.map(|_| None))
+            let ended = ended.map(|ended| ended.map(|_| None));
+            if ended.is_ready() {
+                return ended;
+            }
+            wait.0.poll_limit(context).map(Err)
         })
         .await
     }
 
     /// Waits for its end.
     pub(crate) async fn end(&mut self) -> Result<QueryResult> {
-        poll_fn(|context| self.poll(context)).await
+        let wait = Wait(self);
+        poll_fn(|context| match wait.0.drive(context) {
+            Poll::Pending => wait.0.poll_limit(context).map(Err),
+            ended @ Poll::Ready(_) => ended,
+        })
+        .await
     }
 
-    /// Drives it, for no longer than the time limit of a wait.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<QueryResult>> {
+    /// Drives it.
+    pub(crate) fn drive(&mut self, context: &mut Context<'_>) -> Poll<Result<QueryResult>> {
         let lent = self.engine.lent_runtime();
         let _entered = lent.as_ref().map(Handle::enter);
         let Some(running) = &mut self.running else {
             return Poll::Ready(Err(Error::new(ErrorKind::TransactionEnded, "the COPY has ended")));
         };
-        if let Poll::Ready(result) = running.poll_unpin(context) {
-            self.running = None;
-            return Poll::Ready(result);
-        }
+        let result = ready!(running.poll_unpin(context));
+        self.running = None;
+        Poll::Ready(result)
+    }
+
+    /// Polls the time limit of a wait, after whose end the COPY ends in the background.
+    pub(crate) fn poll_limit(&mut self, context: &mut Context<'_>) -> Poll<Error> {
+        let lent = self.engine.lent_runtime();
+        let _entered = lent.as_ref().map(Handle::enter);
         let Some(limit) = &mut self.limit else {
             return Poll::Pending;
         };
@@ -96,7 +116,7 @@ impl RunningCopy {
             self.work.exposed.set(false);
         }
         self.abandon();
-        Poll::Ready(Err(self.work.given_up(late)))
+        Poll::Ready(self.work.given_up(late))
     }
 
     /// Notes that the server may write from now on.
@@ -115,14 +135,25 @@ impl RunningCopy {
         self.running.is_none()
     }
 
-    /// Lets it end in the background. Without a runtime it is dropped, and its connection closed.
+    /// Lets it end in the background, in a transaction for as long as its data comes, or never begin if it is not sent yet. Without a runtime it is dropped, and its
+    /// connection closed.
     fn abandon(&mut self) {
-        let Some(running) = self.running.take() else { return };
+        let Some(mut running) = self.running.take() else { return };
         self.open.abandoned.store(true, Ordering::Release);
+        let sent = self.open.sent.load(Ordering::Acquire);
         let runtime = Handle::try_current().ok().or_else(|| self.engine.lent_runtime());
-        if let Some(runtime) = runtime {
+        if let Some(runtime) = runtime.filter(|_| sent) {
+            let pulse = self.pulse.take();
+            let beats = move || pulse.as_ref().map(Pulse::beats);
             runtime.spawn(async move {
-                let _ = in_time(SETTLE_LIMIT, running).await;
+                let mut before = beats();
+                while in_time(SETTLE_LIMIT, &mut running).await.is_none() {
+                    let now = beats();
+                    if now == before {
+                        break;
+                    }
+                    before = now;
+                }
             });
         }
         self.open.wake();
@@ -132,6 +163,15 @@ impl RunningCopy {
 impl Drop for RunningCopy {
     fn drop(&mut self) {
         self.abandon();
+    }
+}
+
+/// A wait for a COPY, whose clock stops when the wait ends or is dropped.
+struct Wait<'r>(&'r mut RunningCopy);
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.0.stop_clock();
     }
 }
 
@@ -154,6 +194,7 @@ async fn run(target: Target, work: Arc<BoundStatement>, job: NativeJob, open: Ar
     let answer = {
         let sending = started.sending()?;
         let job = job.sending(&work.bound.statement);
+        ending.0.sent.store(true, Ordering::Release);
         sending.waiting.answer(sending.raw.with_native(job))
     };
     let result = answer.await;
@@ -168,6 +209,8 @@ struct OpenCopy {
     place: String,
     /// Set if its effects may stay although its answer is lost.
     may_stay: AtomicBool,
+    /// Set once it is sent.
+    sent: AtomicBool,
     /// Set if it is ended in the background.
     abandoned: AtomicBool,
     ended: AtomicBool,
@@ -187,7 +230,11 @@ impl Drain for OpenCopy {
     }
 
     fn poll_drain(&self, context: &Context<'_>) -> Poll<Result<()>> {
-        self.waiting.lock().push(context.waker().clone());
+        let mut waiting = self.waiting.lock();
+        if !waiting.iter().any(|known| known.will_wake(context.waker())) {
+            waiting.push(context.waker().clone());
+        }
+        drop(waiting);
         if self.ended.load(Ordering::Acquire) {
             return Poll::Ready(Ok(()));
         }

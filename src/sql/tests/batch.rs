@@ -232,6 +232,9 @@ fn q6_rows_become_columns_where_a_driver_takes_arrays() {
         .map(|chunk| chunk.statement.first_row())
         .collect();
     assert_eq!(firsts, [1, 3, 1]);
+    // Values without content take bytes, too.
+    let empty = vec![with(vec![("a", Value::Text(String::new()))]); 200_000];
+    assert!(columns("INSERT INTO t VALUES (:a)", empty).chunks.len() > 1);
 }
 
 #[test]
@@ -247,13 +250,13 @@ fn q6_the_text_of_columns() {
             "INSERT INTO t (a, b, c) VALUES (:a, :b, :c) RETURNING id;",
             "INSERT INTO t (a, b, c) SELECT (ebbtide_row.ebbtide_0), (ebbtide_row.ebbtide_1::public.mood),  NULL  FROM (SELECT \
              pg_catalog.unnest($1::int8[]) AS ebbtide_0, pg_catalog.unnest($2::text[]) AS ebbtide_1, \
-             pg_catalog.unnest($3::text[]) AS ebbtide_2) AS ebbtide_row RETURNING id;",
+             pg_catalog.unnest($3::text[]) AS ebbtide_2) AS ebbtide_row  RETURNING id;",
         ),
         (
             "insert into t values(lower(:b), :a::int + 1, 'x', :c -- c\n) ON CONFLICT DO NOTHING",
             "insert into t SELECT lower((ebbtide_row.ebbtide_0)), (ebbtide_row.ebbtide_1::public.mood)::int + 1, 'x',  NULL  -- c\n \
              FROM (SELECT pg_catalog.unnest($1::int8[]) AS ebbtide_0, pg_catalog.unnest($2::text[]) AS ebbtide_1, \
-             pg_catalog.unnest($3::text[]) AS ebbtide_2) AS ebbtide_row ON CONFLICT DO NOTHING",
+             pg_catalog.unnest($3::text[]) AS ebbtide_2) AS ebbtide_row  ON CONFLICT DO NOTHING",
         ),
     ] {
         let rows = vec![named(&[("a", 1), ("b", 2), ("c", 3)]); 2];
@@ -266,6 +269,15 @@ fn q6_the_text_of_columns() {
         "INSERT INTO t VALUES (:a, DEFAULT)",
         "INSERT INTO t VALUES ((:a, 1))",
         "INSERT INTO t VALUES (ROW(:a, 1))",
+        "INSERT INTO t VALUES (DISTINCT :a)",
+        "INSERT INTO t VALUES (ALL :a)",
+        "INSERT INTO t VALUES (:a b)",
+        "INSERT INTO t VALUES (1, :a \"b\", 2)",
+        "INSERT INTO t VALUES (:a AS b)",
+        "INSERT INTO t VALUES (:a::int b)",
+        "INSERT INTO t VALUES (:a, 1 b)",
+        "INSERT INTO t VALUES (:a, lower('x') b)",
+        "INSERT INTO t VALUES (:a, '{1}'::int[] b)",
         "INSERT INTO t VALUES (:a) ON CONFLICT (a) DO UPDATE SET a = 1",
         "UPDATE t SET a = :a",
     ] {
@@ -277,5 +289,54 @@ fn q6_the_text_of_columns() {
                 .all(|chunk| BulkInsert::of(&chunk.statement).is_none()),
             "{sql}"
         );
+    }
+}
+
+#[test]
+fn q6_what_follows_a_row_without_a_space_stays_a_word_of_its_own() {
+    let column = ArrayColumn {
+        array: "int8[]",
+        cast: None,
+        is_null: false,
+    };
+    for after in ["returning a", "on conflict do nothing", ";", "-- c\n", ""] {
+        let sql = format!("insert into t values(:a){after}");
+        let chunk = columns(&sql, vec![named(&[("a", 1)]); 2]).chunks.remove(0);
+        let statement = BulkInsert::of(&chunk.statement).unwrap().of_arrays(&[column]);
+        assert!(
+            statement.text().ends_with(&format!(" AS ebbtide_row {after}")),
+            "{after}"
+        );
+    }
+}
+
+#[test]
+fn q6_a_column_of_nulls_keeps_their_type() {
+    use crate::value::NullType;
+
+    let (number, text) = (Value::NullOf(NullType::I32), Value::NullOf(NullType::Text));
+    for (members, sampled) in [
+        (vec![number.clone(), number.clone()], number.clone()),
+        (vec![number.clone(), text], Value::Null),
+        (vec![number.clone(), Value::Null], Value::Null),
+        (vec![number, Value::I64(1)], Value::I64(1)),
+    ] {
+        assert_eq!(BulkInsert::sample(&[Value::Array(members)]), [sampled]);
+    }
+}
+
+#[test]
+fn q6_words_that_end_an_expression_or_a_type_are_no_names_of_columns() {
+    for row in [
+        "CURRENT_TIMESTAMP, :a",
+        "true, :a",
+        "CAST(:a AS int), cast(:a as character varying)",
+        ":a::double precision, :a IS NOT NULL, :a is null",
+        ":a COLLATE \"C\", :a::public.mood, 'x'::\"char\"",
+        "now() AT TIME ZONE 'utc', :a",
+    ] {
+        let sql = format!("INSERT INTO t VALUES ({row})");
+        let chunk = &columns(&sql, vec![named(&[("a", 1)]); 8]).chunks[0];
+        assert!(BulkInsert::of(&chunk.statement).is_some(), "{row}");
     }
 }

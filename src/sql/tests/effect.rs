@@ -395,9 +395,13 @@ fn m2_a_copy_out_reads_as_its_query_does() {
         assert_eq!(reads(sql, CopyDirection::Out), only, "{sql}");
     }
     assert!(!reads("COPY t (a, b) FROM STDIN", CopyDirection::In));
+    assert!(!reads("COPY public.from FROM STDIN", CopyDirection::In));
     assert!(!reads("COPY \"to\" FROM STDIN WHERE a > 1", CopyDirection::In));
     for (sql, direction) in [
         ("COPY t FROM '/a/file'", CopyDirection::In),
+        ("COPY t (stdin) FROM '/a/file'", CopyDirection::In),
+        ("COPY t FROM PROGRAM 'stdin' WHERE stdin = 1", CopyDirection::In),
+        ("COPY (SELECT 1 AS stdout) TO PROGRAM 'cat'", CopyDirection::Out),
         ("COPY t TO STDOUT", CopyDirection::In),
         ("COPY t FROM STDIN", CopyDirection::Out),
         ("COPY t FROM STDIN; SELECT 1", CopyDirection::In),

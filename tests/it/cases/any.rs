@@ -283,7 +283,7 @@ cases! {
         let select = || AssertSqlSafe(sql.clone());
         let decoded: Everything = database.fetch_one(select(), ()).decode().await.unwrap();
         assert_eq!(decoded, everything());
-        // Rows of drivers of other languages are none of sqlx's.
+        // Rows of other drivers are none of sqlx's.
         if t.driver().is_none() {
             with_db!(t.backend(), {
                 let native = database.fetch_one(select(), ()).decode_on::<DB, Everything>().await.unwrap();
@@ -565,6 +565,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn b7_reads_equal_those_of_a_row_of_postgresql(t: Test) {
         let database = t.database().await;
         same! { database, sqlx::Postgres:

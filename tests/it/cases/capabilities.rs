@@ -11,7 +11,7 @@ use crate::support::{Test, cases};
 cases! {
     /// Finds out what the backend can do and compares it with its line of the table. The error has the right line.
     async fn b5_the_table_of_backends_is_true(t: Test) -> Result<(), String> {
-        let name = t.driver().map_or(t.backend().name(), Driver::name);
+        let name = t.lane();
         let cells = [
             savepoints(&t).await,
             sandbox(&t).await,

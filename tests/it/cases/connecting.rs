@@ -189,6 +189,7 @@ cases! {
             drop(sandbox);
             // Outside of sandboxes it holds, and the message says so.
             let transaction = database.transaction().await.unwrap();
+            transaction.execute("select 1", ()).await.unwrap();
             tokio::time::sleep(Duration::from_millis(500)).await;
             let error = transaction.execute("select 1", ()).await.unwrap_err();
             assert!(everything(&error).contains("timeout"), "{error:?}");

@@ -38,6 +38,7 @@ async fn one_connection(t: &Test) -> Result<Database> {
 
 cases! {
     #[only(postgres)]
+    #[sqlx]
     async fn m2_rows_go_in_and_come_out(t: Test) -> Result<()> {
         let _creates = with_notes(&t).await;
         let database = one_connection(&t).await?;
@@ -64,6 +65,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn m2_many_rows_need_little_memory_and_no_row_is_lost(t: Test) -> Result<()> {
         let database = with_notes(&t).await;
         let mut copy = database.copy_in(into(&t)).await?;
@@ -86,6 +88,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn m2_a_copy_belongs_to_its_transaction(t: Test) -> Result<()> {
         let database = with_notes(&t).await;
         for commits in [false, true] {
@@ -102,6 +105,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn m2_without_finish_nothing_is_written(t: Test) -> Result<()> {
         let _creates = with_notes(&t).await;
         let database = one_connection(&t).await?;
@@ -136,6 +140,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn m2_a_copy_that_is_dropped_off_the_runtime_writes_nothing(t: Test) -> Result<()> {
         let database = with_notes(&t).await;
         let mut copy = database.copy_in(into(&t)).await?;
@@ -146,6 +151,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn m2_a_copy_out_that_is_dropped_half_way_leaves_its_connection(t: Test) -> Result<()> {
         let _creates = with_rows(&t, 5_000).await;
         let database = one_connection(&t).await?;
@@ -168,6 +174,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn m2_errors_have_their_kinds_and_leave_the_connection(t: Test) -> Result<()> {
         let _creates = with_rows(&t, 1).await;
         let database = one_connection(&t).await?;
@@ -219,6 +226,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn m2_a_connection_that_is_lost_before_the_end_leaves_nothing(t: Test) -> Result<()> {
         let observer = with_notes(&t).await;
         for inside in [true, false] {
@@ -257,6 +265,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn m2_a_statement_beside_an_open_copy_is_told_at_once(t: Test) -> Result<()> {
         let database = with_notes(&t).await;
         let transaction = database.transaction().await?;
@@ -271,6 +280,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn m2_a_dropped_send_has_sent_nothing(t: Test) -> Result<()> {
         let database = with_notes(&t).await;
         let mut copy = database.copy_in(into(&t)).await?;
@@ -287,6 +297,63 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
+    async fn m2_a_copy_that_is_cancelled_while_it_waits_is_not_sent(t: Test) -> Result<()> {
+        let _creates = with_notes(&t).await;
+        let database = one_connection(&t).await?;
+        let transaction = database.transaction().await?;
+        let slow = transaction.execute("select pg_sleep(0.2)", ()).into_future();
+        let waits = async {
+            assert!(transaction.copy_in(into(&t)).now_or_never().is_none());
+            assert!(transaction.copy_out(out(&t)).now_or_never().is_none());
+        };
+        let (slow, ()) = futures::join!(slow, waits);
+        slow?;
+        // It has not failed.
+        transaction.execute(t.sql("insert into {notes} (id) values (7)"), ()).await?;
+        transaction.commit().await?;
+        assert_eq!(count(&database, &t).await?, 1);
+        database.disconnect().await?;
+        Ok(())
+    }
+
+    #[only(postgres)]
+    #[sqlx]
+    async fn m2_each_wait_for_the_server_has_the_limit_of_statements(t: Test) -> Result<()> {
+        let creates = with_notes(&t).await;
+        let limit = Duration::from_millis(300);
+        let config = Config::from_url(t.url().as_str())?.statement_timeout(limit);
+        let database = Database::connect(config).await?;
+        // The first row is larger than what the server keeps back.
+        let sql = "copy (select repeat('x', 100000), case when n = 3 then pg_sleep(3) end from generate_series(1, 5) n) to stdout";
+        let mut copy = database.copy_out(sql).await?;
+        let error = soon("the limit", async {
+            loop {
+                match copy.try_next().await {
+                    Ok(piece) => assert!(piece.is_some(), "it is slower than the limit"),
+                    Err(error) => return error,
+                }
+            }
+        }).await;
+        // A function might have written.
+        assert_says(&error, ErrorKind::OutcomeUnknown, &["COPY begun at", "copying.rs", "300ms"]);
+        assert!(copy.try_next().await?.is_none());
+        // A row that another transaction has inserted makes its key wait.
+        let transaction = creates.transaction().await?;
+        transaction.execute(t.sql("insert into {notes} (id) values (1)"), ()).await?;
+        let mut copy = database.copy_in(into(&t)).await?;
+        copy.send("1,one\n").await?;
+        // The time between the calls does not count.
+        tokio::time::sleep(limit * 2).await;
+        copy.send("2,two\n").await?;
+        let error = soon("the limit", copy.finish()).await.expect_err("it waits for the key");
+        assert!(matches!(error.kind(), ErrorKind::Timeout | ErrorKind::OutcomeUnknown), "{error}");
+        transaction.rollback().await?;
+        Ok(())
+    }
+
+    #[only(postgres)]
+    #[sqlx]
     async fn m2_the_server_waits_for_a_slow_reader(t: Test) -> Result<()> {
         let database = t.database().await;
         let sql = "copy (select repeat('x', 1000) from generate_series(1, 100000)) to stdout";
@@ -307,6 +374,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn m2_in_a_sandbox_a_copy_is_undone_with_it(t: Test) -> Result<()> {
         let database = with_notes(&t).await;
         let sandbox = database.sandbox().await?;
@@ -335,11 +403,17 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn m2_other_texts_are_not_sent(t: Test) -> Result<()> {
         let database = with_notes(&t).await;
-        for sql in ["select 1", "copy (select 1) to stdout", "copy a from stdin; select 1", "", "copy a from program 'x'"] {
+        for sql in ["select 1", "copy (select 1) to stdout", "copy a from stdin; select 1", "", "copy a from program 'x'",
+            "copy a (stdin) from '/dev/null'", "copy a from '/dev/null' with (null 'x') where stdin = 1", "copy a from \"stdin\""] {
             let error = database.copy_in(sql).await.expect_err("it is another");
             assert_says(&error, ErrorKind::Syntax, &["copy_in", "FROM STDIN"]);
+        }
+        for sql in ["copy a (stdout) to '/tmp/ebbtide'", "copy (select 1 as stdout) to program 'cat'"] {
+            let error = database.copy_out(sql).await.expect_err("it is on the server");
+            assert_says(&error, ErrorKind::Syntax, &["copy_out", "TO STDOUT"]);
         }
         let error = database.copy_out("copy a from stdin").await.expect_err("it is the other");
         assert_says(&error, ErrorKind::Syntax, &["copy_out", "TO STDOUT"]);

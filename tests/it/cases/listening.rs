@@ -159,6 +159,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[except(tokio_postgres)]
     async fn m1_what_cannot_listen_says_so(t: Test) -> Result<()> {
         let database = t.database().await;
         let error = database.listen([""; 0]).await.expect_err("no channel");

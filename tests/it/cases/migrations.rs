@@ -289,6 +289,7 @@ cases! {
 
     #[only(postgres)]
     #[limit(120)]
+    #[sqlx]
     async fn q9_programs_that_start_together_create_indexes_concurrently_found_v6(t: Test) {
         let index = format!("body_{}", t.id());
         let create = format!("-- no-transaction\ncreate index concurrently {index} on {{notes}} (body)");
@@ -306,6 +307,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn q9_an_index_that_a_failed_migration_left_is_named_found_v6(t: Test) {
         let index = format!("body_{}", t.id());
         let create = format!("-- no-transaction\ncreate unique index concurrently {index} on {{notes}} (body)");

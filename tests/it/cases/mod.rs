@@ -87,6 +87,8 @@ mod statement_log;
 mod streams;
 mod tasks;
 mod test_database;
+#[cfg(all(feature = "tokio-postgres", feature = "sqlx-interop"))]
+mod tokio_postgres;
 #[cfg(feature = "derive")]
 mod transactional;
 mod transactions;
@@ -177,6 +179,8 @@ const LISTED: &[File] = &[
     ("streams", streams::cases),
     ("tasks", tasks::cases),
     ("test_database", test_database::cases),
+    #[cfg(all(feature = "tokio-postgres", feature = "sqlx-interop"))]
+    ("tokio_postgres", tokio_postgres::cases),
     #[cfg(feature = "derive")]
     ("transactional", transactional::cases),
     ("transactions", transactions::cases),

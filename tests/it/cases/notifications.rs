@@ -155,6 +155,7 @@ cases! {
 
     /// However it is sent; through the bridge, whose statements are sent once, the error says that it may be run again.
     #[only(postgres)]
+    #[sqlx]
     async fn x12_a_read_whose_answer_is_lost_to_a_notification_is_run_again_found_a14(t: Test) {
         let (database, channel) = quiet(&t).await;
         let before = session(&database).await;
@@ -190,6 +191,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn t6_a_lent_connection_comes_back_silent_found_v7(t: Test) {
         let (database, channel) = quiet(&t).await;
         let before = session(&database).await;

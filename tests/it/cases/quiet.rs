@@ -30,6 +30,7 @@ async fn narrow(t: &Test) -> Database {
 
 cases! {
     #[only(postgres)]
+    #[sqlx]
     async fn q9_a_lent_connection_is_cleaned_without_a_warning_found_n2(t: Test) -> Result<()> {
         type DB = sqlx::Postgres;
         let database = narrow(&t).await;
@@ -66,6 +67,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn q9_a_lent_connection_costs_one_request_to_clean_found_n2(t: Test) -> Result<()> {
         type DB = sqlx::Postgres;
         let proxy = Proxy::start(&t.url());
@@ -83,6 +85,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn q9_migrations_cause_no_warning_found_n2(t: Test) -> Result<()> {
         let folder = t.folder().join("migrations");
         std::fs::create_dir(&folder).unwrap();

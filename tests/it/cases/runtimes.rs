@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::pool::{LONG, caller, hold, numbered, numbers, one, open, poll_once, select_one, until, with};
+use crate::drivers::Driver;
 use crate::support::cases;
 
 /// Creates a runtime that only runs inside `block_on`.
@@ -89,7 +90,7 @@ cases! {
         });
         thread.join().unwrap();
         // SQLite's connections, and those of other languages, have threads of their own and serve every runtime.
-        let left = if t.backend().is_sqlite() || t.driver().is_some() { 3 } else { 0 };
+        let left = if t.backend().is_sqlite() || t.driver().is_some_and(Driver::is_foreign) { 3 } else { 0 };
         assert_eq!(numbers(database.status().unwrap()), (left, left, 0, 0));
         assert_eq!(timeout(LONG, database.fetch_value::<i64>(select_one(&database), ())).await.unwrap().unwrap(), 1);
     }
@@ -124,7 +125,7 @@ cases! {
         });
         let transaction = transaction.join().unwrap();
         let answer = timeout(LONG, transaction.fetch_value::<i64>(select_one(&database), ()).into_future()).await.expect("no hang");
-        if t.backend().is_sqlite() || t.driver().is_some() {
+        if t.backend().is_sqlite() || t.driver().is_some_and(Driver::is_foreign) {
             assert_eq!(answer.unwrap(), 1);
         } else {
             let error = answer.unwrap_err();

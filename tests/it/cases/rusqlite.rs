@@ -55,6 +55,27 @@ cases! {
         }
     }
 
+    /// Texts that differ only in the blanks around them are one statement for the driver.
+    #[only(rusqlite)]
+    async fn d1_the_same_text_with_other_blanks_has_the_columns_of_now(t: Test) {
+        let config = Config::from_url(t.url()).unwrap().pool_size(1);
+        let database = Database::connect(config).await.unwrap();
+        database.execute(t.sql("create table {notes} (a text, b text)"), ()).await.unwrap();
+        database.execute(t.sql("insert into {notes} values ('a', 'b')"), ()).await.unwrap();
+        let (plain, blank) = (|| t.sql("select * from {notes}"), || t.sql("select * from {notes}\n"));
+        for _ in 0..3 {
+            database.fetch_one(plain(), ()).await.unwrap();
+            database.fetch_one(blank(), ()).await.unwrap();
+        }
+        database.execute(t.sql("alter table {notes} drop column a"), ()).await.unwrap();
+        database.execute(t.sql("alter table {notes} add column a text default 'a'"), ()).await.unwrap();
+        for sql in [plain(), plain(), plain(), blank(), blank()] {
+            let row = database.fetch_one(sql, ()).await.unwrap();
+            let read = |name| row.get::<String>(name).unwrap();
+            assert_eq!((read("a"), read("b")), ("a".to_owned(), "b".to_owned()));
+        }
+    }
+
     /// The write-ahead log is written back beside the writers, so it does not grow without an end.
     #[only(rusqlite_file)]
     async fn d1_the_write_ahead_log_is_written_back(t: Test) {

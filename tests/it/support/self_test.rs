@@ -114,19 +114,29 @@ fn attributes_choose_backends() {
             .map(|trial| trial.name().to_owned())
             .collect::<Vec<_>>()
     };
-    assert_eq!(names(case()).len(), 4 + 12);
-    assert_eq!(names(case().option("native")).len(), 4);
+    assert_eq!(names(case()).len(), 4 + 18);
+    assert_eq!(names(case().option("native")).len(), 4 + 3);
+    assert_eq!(names(case().option("sqlx")).len(), 4);
+    assert_eq!(names(case().option("except(tokio_postgres)")).len(), 4 + 17);
     assert_eq!(
         names(case().option("only(postgres, jdbc_h2)")),
-        ["things::works::postgres", "things::works::jdbc_h2"]
+        [
+            "things::works::postgres",
+            "things::works::tokio_postgres",
+            "things::works::jdbc_h2"
+        ]
     );
     assert_eq!(names(case().option("only(dbapi2)")).len(), 6);
     assert_eq!(
         names(case().option("only(postgres, mysql)")),
-        ["things::works::postgres", "things::works::mysql"]
+        [
+            "things::works::postgres",
+            "things::works::mysql",
+            "things::works::tokio_postgres"
+        ]
     );
     // Nor drivers of SQLite, nor those whose database nothing else sees.
-    assert_eq!(names(case().option("except(sqlite)")).len(), 2 + 5);
+    assert_eq!(names(case().option("except(sqlite)")).len(), 2 + 8);
     assert_eq!(
         names(
             case()
@@ -135,7 +145,7 @@ fn attributes_choose_backends() {
                 .option("limit(5)")
         )
         .len(),
-        3 + 8
+        3 + 13
     );
 }
 

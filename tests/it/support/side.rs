@@ -19,7 +19,10 @@ impl SideConnection {
         match url.split([':', '+']).next().unwrap_or_default() {
             "postgres" | "postgresql" => Ok(Self::Postgres(PgConnection::connect(url).await?)),
             "mysql" | "mariadb" => Ok(Self::Mysql(MySqlConnection::connect(url).await?)),
-            "sqlite" => Ok(Self::Sqlite(SqliteConnection::connect(url).await?)),
+            // sqlx knows no other driver.
+            "sqlite" => Ok(Self::Sqlite(
+                SqliteConnection::connect(&url.replacen("+rusqlite:", ":", 1)).await?,
+            )),
             scheme => Err(Error::Configuration(
                 format!("the tests know no scheme `{scheme}`").into(),
             )),

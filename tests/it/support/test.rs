@@ -79,9 +79,30 @@ impl Test {
         self.backend
     }
 
-    /// Returns the driver of another language by which the library reaches the database.
+    /// Returns the driver, unless it is that of sqlx, by which the library reaches the database.
     pub(crate) fn driver(&self) -> Option<Driver> {
         self.driver
+    }
+
+    /// Returns the name of the backend or driver, as it appears at the end of the test's name.
+    pub(crate) fn lane(&self) -> &'static str {
+        self.driver.map_or(self.backend.name(), Driver::name)
+    }
+
+    /// Returns whether the beginning of a transaction, or of a savepoint, waits for the next statement and costs no round
+    /// trip of its own.
+    pub(crate) fn begins_later(&self) -> bool {
+        self.driver == Some(Driver::TokioPostgres)
+    }
+
+    /// Returns 0 if beginnings wait for the next statement, and 1 if they cost a round trip.
+    pub(crate) fn begin(&self) -> usize {
+        usize::from(!self.begins_later())
+    }
+
+    /// Returns the URL with which the library opens what `url` names.
+    pub(crate) fn by_driver(&self, url: &str) -> String {
+        self.driver.map_or_else(|| url.to_owned(), |driver| driver.opening(url))
     }
 
     /// The same test on another server, which goes with its tables.
@@ -90,8 +111,8 @@ impl Test {
             name: self.name.clone(),
             backend: self.backend,
             driver: self.driver,
-            side: Some(url.clone()),
-            url,
+            url: self.by_driver(&url),
+            side: Some(url),
             id: self.id.clone(),
             cleanup: self.cleanup.clone(),
         }

@@ -43,7 +43,7 @@ impl Backend {
     pub(crate) fn of_test(part: &str) -> Option<Self> {
         match part {
             "sqlite_file" | "sqlite_memory" | "sqlite" | "rusqlite_file" | "rusqlite_memory" => Some(Self::Sqlite),
-            "postgres" => Some(Self::Postgres),
+            "postgres" | "tokio_postgres" => Some(Self::Postgres),
             "mysql" => Some(Self::Mysql),
             "mssql" => Some(Self::SqlServer),
             driver if driver.starts_with("jdbc_") => Some(Self::Jdbc),

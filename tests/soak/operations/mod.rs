@@ -27,6 +27,8 @@ pub(crate) struct Kind {
     pub(crate) keeps: bool,
     /// `true` if it requests a callback after its commit.
     pub(crate) calls: bool,
+    /// `true` if it needs a connection of sqlx's driver.
+    pub(crate) sqlx: bool,
 }
 
 macro_rules! kinds {
@@ -39,6 +41,7 @@ macro_rules! kinds {
                 run: |world, record, dice| Box::pin(async move { $module::$name(&world, &record, dice).await }),
                 keeps: false $(|| word!(keeps $word))*,
                 calls: false $(|| word!(calls $word))*,
+                sqlx: false $(|| word!(sqlx $word))*,
             },
         )*];
     };
@@ -49,6 +52,9 @@ macro_rules! word {
         true
     };
     (calls calls) => {
+        true
+    };
+    (sqlx sqlx) => {
         true
     };
     ($one:ident $other:ident) => {
@@ -86,17 +92,17 @@ kinds! {
     whole::sandbox_of_many,
     whole::own_pool,
     #[cfg(feature = "sqlx-interop")]
-    bridge::native_statement keeps,
+    bridge::native_statement keeps sqlx,
     #[cfg(feature = "sqlx-interop")]
-    bridge::native_stream keeps,
+    bridge::native_stream keeps sqlx,
     #[cfg(feature = "sqlx-interop")]
-    bridge::native_transaction keeps,
+    bridge::native_transaction keeps sqlx,
     #[cfg(feature = "sqlx-interop")]
-    bridge::lent keeps,
+    bridge::lent keeps sqlx,
     #[cfg(feature = "sqlx-interop")]
-    bridge::lent_in_transaction keeps,
+    bridge::lent_in_transaction keeps sqlx,
     #[cfg(feature = "sqlx-interop")]
-    bridge::lent_and_left_open,
+    bridge::lent_and_left_open sqlx,
 }
 
 /// Returns whether an operation may fail with this error although nothing is wrong.

@@ -12,6 +12,7 @@ use crate::support::cases;
 
 cases! {
     #[only(postgres, mysql)]
+    #[except(tokio_postgres)]
     async fn x4_dropped_between_request_and_answer(t: Test) -> Result<()> {
         let proxied = Proxied::new(&t).await;
         let (proxy, narrow) = (&proxied.proxy, &proxied.narrow);

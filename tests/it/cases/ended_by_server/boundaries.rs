@@ -140,7 +140,9 @@ cases! {
         let proxy = Proxy::start(&t.url());
         let mut stage = Stage::new(&t, &proxy.open_url());
         for instead in ["select 1/0", "select pg_terminate_backend(pg_backend_pid())"] {
-            for step in Step::ALL {
+            // A savepoint that goes out with its statement ends as that does.
+            let apart = |step: &Step| *step != Step::Savepoint || !t.begins_later();
+            for step in Step::ALL.into_iter().filter(apart) {
                 for environment in Environment::ALL {
                     for end in End::ALL {
                         let what = format!("`{instead}` at {step:?} in {environment:?}");

@@ -30,7 +30,8 @@ cases! {
         on.proxy.resume();
 
         // BEGIN, two rows, COMMIT.
-        for (request, kind) in [(4, ErrorKind::OutcomeUnknown), (3, ErrorKind::Timeout)] {
+        let last = 3 + t.begin();
+        for (request, kind) in [(last, ErrorKind::OutcomeUnknown), (last - 1, ErrorKind::Timeout)] {
             let rows = [params! { body: format!("e{request}") }, params! { body: format!("f{request}") }];
             on.database.execute_many(many(), rows).await?;
             on.proxy.hold_answers_from(request);
@@ -170,7 +171,9 @@ cases! {
         notes(&t).await;
         let on = Behind::new(&t, "pool_size=1").await;
         let outer = on.database.transaction().await?;
-        drop(outer.transaction().await?);
+        let inner = outer.transaction().await?;
+        inner.execute("select 1", ()).await?;
+        drop(inner);
         on.proxy.pause();
         let error = soon("the next", outer.execute("select 1", ())).await.unwrap_err();
         assert_error(&error, ErrorKind::TransactionEnded, &["could not be rolled back", file!()]);
@@ -204,6 +207,7 @@ cases! {
 
     /// The closure could have committed.
     #[only(postgres, mysql)]
+    #[sqlx]
     async fn x12_a_connection_lost_while_lent_work_is_checked_is_unknown(t: Test) -> Result<()> {
         notes(&t).await;
         let on = Behind::new(&t, "pool_size=1").await;

@@ -91,6 +91,7 @@ async fn at_each_request(t: &Test, way: Way) {
 cases! {
     #[only(postgres, mysql)]
     #[limit(180)]
+    #[sqlx]
     async fn x12_an_answer_lost_at_the_last_request_is_unknown_and_before_it_nothing_stays_found_a1(t: Test) {
         notes(&t).await;
         for way in all(&t) {

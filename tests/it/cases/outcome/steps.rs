@@ -44,6 +44,7 @@ cases! {
 
     /// Whichever request of a migration is lost, the migration may have been applied; running it again does no harm.
     #[only(postgres, mysql)]
+    #[sqlx]
     async fn x12_a_migration_whose_answer_is_lost_is_unknown_found_a1(t: Test) -> Result<()> {
         use ebbtide::SqlSafeStr as _;
         use sqlx::migrate::{Migration, MigrationType, Migrator};

@@ -139,6 +139,60 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
+    async fn q6_nulls_have_the_type_that_they_would_have_alone(t: Test) {
+        let database = t.database().await;
+        create(&t, &database, "a int, b int[], g date, m numeric, d text").await;
+        let null = || Value::from(None::<i32>);
+        for (insert, row) in [
+            ("insert into {rows} (a) values (coalesce(:a, :b))", params! { a: null(), b: null() }),
+            ("insert into {rows} (a) values (nullif(:a, 3))", params! { a: null() }),
+            ("insert into {rows} (b) values (array[:a])", params! { a: null() }),
+            ("insert into {rows} (g) values (date '2026-12-01' + :a)", params! { a: null() }),
+            ("insert into {rows} (a, b, g, m, d) values (:a, :b, :g, :m, :d)", params! {
+                a: Value::Null, b: Value::Null, g: None::<bool>, m: null(), d: None::<String>,
+            }),
+        ] {
+            let [together, alone] = both(&t, &database, insert, &[row.clone(), row]).await;
+            assert_eq!(together, alone, "{insert}");
+        }
+    }
+
+    #[only(postgres)]
+    #[sqlx]
+    async fn q6_what_is_wrong_in_one_row_is_wrong_in_many(t: Test) {
+        let database = t.database().await;
+        create(&t, &database, "a int, b text").await;
+        for row in ["distinct :a", "all :a", ":a b", ":a \"b\"", ":a as b", ":a, 'x' b", ":a, missing(b)"] {
+            let columns = if row.contains(',') { "a, b" } else { "a" };
+            let insert = t.sql(&format!("insert into {{rows}} ({columns}) values ({row})"));
+            let rows = (0..9).map(|n| params! { a: n % 2 });
+            let error = database.execute_many(insert, rows).await.unwrap_err();
+            assert_ne!(error.kind(), ErrorKind::Parameter, "{error}");
+        }
+        let count: i64 = database.fetch_value(t.sql("select count(*) from {rows}"), ()).await.unwrap();
+        assert_eq!(count, 0);
+    }
+
+    #[only(postgres)]
+    #[sqlx]
+    async fn q6_in_a_transaction_a_failure_of_any_number_of_rows_undoes_only_these(t: Test) {
+        let database = with_notes(&t).await;
+        let insert = || t.sql("insert into {notes} (id, body) values (?, ?)");
+        for count in [1, 2, 40] {
+            let transaction = database.transaction().await.unwrap();
+            transaction.execute_many(insert(), [(7, "seven")]).await.unwrap();
+            let rows = (0..count).map(|id| (if id + 1 == count { 7 } else { 100 + id }, "again"));
+            let error = transaction.execute_many(insert(), rows).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Constraint);
+            let left: i64 = transaction.fetch_value(t.sql("select count(*) from {notes}"), ()).await.unwrap();
+            assert_eq!(left, 1, "{count}");
+            transaction.rollback().await.unwrap();
+        }
+    }
+
+    #[only(postgres)]
+    #[sqlx]
     async fn budget_q6_any_number_of_rows_is_one_round_trip(t: Test) {
         let proxy = Proxy::start(&t.url());
         let database = Database::connect(Config::from_url(proxy.url().as_str()).unwrap()).await.unwrap();
@@ -158,6 +212,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn q6_a_value_that_cannot_be_sent_is_named_with_its_row(t: Test) {
         let database = with_notes(&t).await;
         let insert = || t.sql("insert into {notes} (id, body) values (?, ?)");
@@ -200,6 +255,7 @@ cases! {
     }
 
     #[only(postgres)]
+    #[sqlx]
     async fn q6_behind_a_pooler_the_arrays_are_the_same(t: Test) {
         let _creates = with_notes(&t).await;
         let joint = if t.url().contains('?') { '&' } else { '?' };

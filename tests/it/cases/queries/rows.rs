@@ -176,7 +176,7 @@ cases! {
             if family == t.backend().family() {
                 assert_eq!(result.unwrap().as_ref(), Some(&priced));
             } else {
-                assert_says(&result.unwrap_err(), ErrorKind::Unsupported, &["`decode_on` names", "another backend"]);
+                assert_says(&result.unwrap_err(), ErrorKind::Unsupported, &["`decode_on` names", "another one"]);
             }
         }
         let on_sqlite = database.fetch_one("select 'x' as a", ()).decode_on::<sqlx::Sqlite, (String,)>().await;

@@ -90,6 +90,7 @@ impl Way {
 cases! {
     /// The server falls silent before the first row.
     #[only(postgres, mysql)]
+    #[sqlx]
     async fn q8_the_limit_of_the_settings_holds_for_every_way_found_e7(t: Test) {
         drop(with_numbers(&t, as_it_is, 9).await);
         let proxy = Proxy::start(&t.url());
@@ -229,6 +230,7 @@ cases! {
 
     /// A function changes the table, which the driver cannot see.
     #[only(postgres)]
+    #[sqlx]
     async fn f5_every_way_in_a_sandbox_reads_a_table_that_was_changed_unseen(t: Test) {
         let parent = with_numbers(&t, as_it_is, 3).await;
         for way in WAYS {
@@ -271,6 +273,7 @@ cases! {
 
     /// The connections to the replica are lost while they are idle.
     #[only(postgres, mysql)]
+    #[sqlx]
     async fn r6_every_way_reads_from_the_primary_if_the_replica_fails(t: Test) {
         let stand_in = ReplicaStandIn::new(&t, REPLICA).await;
         let plain = Database::connect(t.url()).await.unwrap();
