@@ -36,8 +36,8 @@ macro_rules! verbs {
             /// Runs a statement once for each row of parameters, all or none of them. Returns the total, and the rows
             /// of a `RETURNING` clause.
             ///
-            /// An `INSERT … VALUES` with one tuple is sent as few statements with many tuples, on PostgreSQL as one with an
-            /// array for each column.
+            /// An `INSERT … VALUES` with one tuple is sent as few statements with many tuples, on PostgreSQL as one for each
+            /// mebibyte of values, with an array for each column.
             ///
             /// ```
             /// # #[tokio::main(flavor = "current_thread")] async fn main() -> ebbtide::Result<()> {

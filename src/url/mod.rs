@@ -56,7 +56,8 @@ fn error(message: impl Into<Cow<'static, str>>) -> Error {
 /// # Dialects
 ///
 /// `postgres` and `postgresql`, `mysql` and `mariadb`, `sqlite`, `mssql` and `sqlserver`. A driver suffix written for Python, such as
-/// `postgresql+asyncpg`, is accepted. `sqlite+rusqlite` chooses a driver of this library (feature `rusqlite`).
+/// `postgresql+asyncpg`, is accepted. `sqlite+rusqlite` and `postgresql+tokio-postgres` choose a driver of
+/// this library (the features `rusqlite` and `tokio-postgres`).
 ///
 /// # Drivers outside of the program
 ///

@@ -1,4 +1,4 @@
-//! PostgreSQL: its rules, and its driver, which is sqlx's.
+//! PostgreSQL: its rules, what its drivers share, and the driver of sqlx.
 
 mod admin;
 #[cfg(any(feature = "postgres", feature = "jdbc", feature = "dbapi2", feature = "odbc"))]

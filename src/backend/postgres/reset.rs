@@ -1,7 +1,7 @@
 //! The texts that reset a session.
 
 /// Ends everything raw SQL may have left open.
-pub(in crate::backend) const RESET: &str = "ROLLBACK; UNLISTEN *";
+pub(super) const RESET: &str = "ROLLBACK; UNLISTEN *";
 
 /// Resets the session, outside of transactions: as `DISCARD ALL`, except for the statements that the driver has prepared.
 pub(in crate::backend) const RESET_SESSION: &str = "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; CLOSE ALL; \

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::errors::{ended, lost};
+use super::errors::ended;
 use super::session::SqliteSession;
 use super::session_state::SessionState;
 use super::thread::ConnectionThread;
 use crate::backend::{Armed, Interrupt};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sql::Statement;
 
 /// A connection to SQLite through rusqlite.
@@ -56,7 +56,7 @@ impl RusqliteConnection {
         }
         match &mut self.session {
             SessionPlace::Here(session) => Ok(session),
-            SessionPlace::Away(_) | SessionPlace::Lost => Err(lost()),
+            SessionPlace::Away(_) | SessionPlace::Lost => Err(Error::connection_gone()),
         }
     }
 
@@ -83,7 +83,7 @@ impl RusqliteConnection {
         let (reply, answer) = oneshot::channel();
         let place = mem::replace(&mut self.session, SessionPlace::Away(returning));
         let SessionPlace::Here(mut session) = place else {
-            return Err(lost());
+            return Err(Error::connection_gone());
         };
         self.thread.submit(move || {
             let result = session.enter_thread().and_then(|()| work(&mut session));
@@ -130,7 +130,7 @@ impl RusqliteConnection {
     pub(super) async fn end(mut self) -> Result<()> {
         self.session().await?;
         let SessionPlace::Here(session) = mem::replace(&mut self.session, SessionPlace::Lost) else {
-            return Err(lost());
+            return Err(Error::connection_gone());
         };
         let (reply, closed) = oneshot::channel();
         self.thread.submit(move || drop(reply.send(session.close())));

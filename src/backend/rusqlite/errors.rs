@@ -1,7 +1,7 @@
 //! Mapping of the driver's errors.
 
 use crate::backend::sqlite::of_code;
-use crate::error::{CLOSED_EARLIER, Error, ErrorKind, LOST};
+use crate::error::{Error, ErrorKind, LOST};
 
 /// Converts an error of rusqlite.
 pub(super) fn error(error: rusqlite::Error) -> Error {
@@ -12,15 +12,6 @@ pub(super) fn error(error: rusqlite::Error) -> Error {
         other => Error::new(ErrorKind::Driver, other.to_string()),
     };
     mapped.with_source(error)
-}
-
-/// Returns the error of a connection whose thread has ended.
-pub(super) fn lost() -> Error {
-    Error::new(ErrorKind::ConnectionLost, CLOSED_EARLIER)
-        .help(LOST)
-        .fatal()
-        .refusing()
-        .retryable()
 }
 
 /// Returns the error of a call that has ended with the thread.

@@ -139,7 +139,7 @@ impl SqliteSession {
     /// Begins a transaction with this text, or sets a savepoint.
     pub(super) fn begin_inline(&mut self, sql: &str) -> InlineAttempt<()> {
         let is_short = sql == "BEGIN" || sql == "BEGIN IMMEDIATE";
-        if self.state.depth() == 0 && !(is_short && self.commits_quickly && !self.is_lagging) {
+        if self.state.depth() == 0 && !(is_short && self.may_write_inline()) {
             return InlineAttempt::OnThread;
         }
         self.attempt(|session| session.begin(sql))
@@ -175,7 +175,7 @@ impl SqliteSession {
         }
     }
 
-    /// Returns whether a write of one row is short: its commit is, or it is not committed yet.
+    /// Returns whether a write of one row is short, together with the commit that may come with it.
     fn may_write_inline(&self) -> bool {
         self.commits_quickly && !self.is_lagging
     }

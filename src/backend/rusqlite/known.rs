@@ -110,8 +110,8 @@ impl KnownStatement {
     }
 }
 
-/// Returns the text under which a statement stays prepared, and under which it is known: texts that differ only in the blanks
-/// around them share one prepared statement.
+/// Returns the text under which a statement stays prepared, and under which it is known: texts that differ only in the
+/// blanks around them share one prepared statement.
 pub(super) fn statement_key(statement: &Statement) -> &str {
     statement.text().trim()
 }

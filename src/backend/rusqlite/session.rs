@@ -20,8 +20,8 @@ use crate::error::Result;
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(super) struct SqliteSession {
-    /// The checkpoints of its file, if they are this driver's. They are dropped first: the session is to be the last that has
-    /// the file.
+    /// The checkpoints of its file, if they are this driver's. They are dropped first: the session is to be the last
+    /// that has the file.
     pub(super) checkpoints: Option<SessionCheckpoints>,
     pub(super) connection: Connection,
     pub(super) state: Arc<SessionState>,

@@ -1,5 +1,5 @@
-//! The second driver of PostgreSQL: `tokio-postgres` opens the sessions, and its crate of the wire protocol, `postgres-protocol`,
-//! reads what the server sends. The messages to the server are written here.
+//! The second driver of PostgreSQL: `tokio-postgres` opens the sessions, and its crate of the wire protocol,
+//! `postgres-protocol`, reads what the server sends. The messages to the server are written here.
 //!
 //! That is what the driver is for: several statements go out before one Sync, so the beginning of a transaction or a
 //! savepoint costs no round trip of its own, and none of them runs after one that failed. The client of tokio-postgres has

@@ -92,7 +92,8 @@ impl Statements {
         name
     }
 
-    /// Keeps a statement, in place of one of the same text. If there are too many, the one that was not used for longest is closed.
+    /// Keeps a statement, in place of one of the same text. If there are too many, the one that was not used for
+    /// longest is closed.
     pub(super) fn keep(&mut self, sql: SqlStr, name: Arc<str>, columns: RowColumns) {
         self.closing.retain(|closing| *closing != name);
         let prepared = PreparedStatement {

@@ -22,7 +22,7 @@ use crate::error::Error;
 const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 /// The files that TLS needs.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Certificates {
     pub(super) root: Option<CertificateInput>,
     pub(super) own: Option<CertificateInput>,

@@ -135,8 +135,8 @@ impl RunningCopy {
         self.running.is_none()
     }
 
-    /// Lets it end in the background, in a transaction for as long as its data comes, or never begin if it is not sent yet. Without a runtime it is dropped, and its
-    /// connection closed.
+    /// Lets it end in the background, in a transaction for as long as its data comes, or never begin if it is not sent
+    /// yet. Without a runtime it is dropped, and its connection closed.
     fn abandon(&mut self) {
         let Some(mut running) = self.running.take() else { return };
         self.open.abandoned.store(true, Ordering::Release);
